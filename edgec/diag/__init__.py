@@ -1,0 +1,6 @@
+"""Diagnostics: data, codes and renderers."""
+
+from edgec.diag.codes import CODES, Code, ExitCode
+from edgec.diag.diagnostic import Diagnostic, EdgecError, Place, Severity, error, warning
+
+__all__ = ["CODES", "Code", "Diagnostic", "EdgecError", "ExitCode", "Place", "Severity", "error", "warning"]

@@ -1,0 +1,74 @@
+"""Every diagnostic code, what it means in a line, and the exit code that it ends the process with.
+
+`docs/explain/<code>.md` says more; a test asserts that each code has its page.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """The exit codes of the command line."""
+
+    DONE = 0
+    CHECK_FAILED = 1
+    BAD_REQUEST = 2
+    CANNOT_BUILD = 3
+    UNAVAILABLE = 4
+    BUG = 101
+
+
+@dataclass(frozen=True)
+class Code:
+    """A code's one-line title and its exit code."""
+
+    title: str
+    exit_code: ExitCode
+
+
+_BAD = ExitCode.BAD_REQUEST
+_CANNOT = ExitCode.CANNOT_BUILD
+_AWAY = ExitCode.UNAVAILABLE
+
+CODES: dict[str, Code] = {
+    # E01: request and configuration
+    "E0101": Code("the command line is wrong", _BAD),
+    "E0102": Code("the source was not found", _BAD),
+    "E0103": Code("the source does not hold a model", _BAD),
+    "E0104": Code("the target is unknown", _BAD),
+    "E0105": Code("the device is unknown", _BAD),
+    "E0106": Code("a configuration file is wrong", _BAD),
+    "E0107": Code("the example inputs are missing or wrong", _BAD),
+    "E0108": Code("the output folder cannot be written", _BAD),
+    "E0109": Code("the rule is unknown", _BAD),
+    "E0110": Code("the weights do not fit the model", _BAD),
+    # E02: frontend
+    "E0201": Code("the user's Python code failed", _BAD),
+    "E0202": Code("the model could not be exported", _CANNOT),
+    "E0203": Code("the file is not a readable model", _BAD),
+    "E0204": Code("the file would execute code when read", _BAD),
+    "E0205": Code("the exported graph computes something else", _CANNOT),
+    "E0206": Code("control flow depends on data and cannot be rewritten", _CANNOT),
+    "E0207": Code("the file points outside its folder", _BAD),
+    # E03: IR
+    "E0301": Code("the graph is invalid", _BAD),
+    "E0302": Code("the operator is unknown", _CANNOT),
+    "E0303": Code("the operator has no decomposition into the core dialect", _CANNOT),
+    # E04: legalize and lower
+    "E0401": Code("the target cannot express this value", _CANNOT),
+    "E0412": Code("the target has no lowering for this operator", _CANNOT),
+    # E05: assemble
+    "E0501": Code("the vendor's library refused the program", _CANNOT),
+    "E0502": Code("a library is missing", _AWAY),
+    "E0503": Code("the target is built on the device itself", _AWAY),
+    # E06: accuracy and running
+    "E0601": Code("the artifact computes something else", ExitCode.CHECK_FAILED),
+    "E0602": Code("the artifact could not be run", ExitCode.CHECK_FAILED),
+    "E0603": Code("the artifact cannot be executed by this runner", _CANNOT),
+    "E0604": Code("the file is not a readable artifact", _BAD),
+    # E07: device
+    "E0701": Code("the device did not answer", _AWAY),
+    "E0702": Code("the device has no latency model", _AWAY),
+}

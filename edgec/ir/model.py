@@ -1,0 +1,84 @@
+"""The one IR: an `onnx_ir.Model` at a fixed opset, and the few questions that everything asks of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import onnx_ir as ir
+from numpy.typing import NDArray
+
+Model = ir.Model
+
+OPSET = 23
+"""The `ai.onnx` opset of every model after the frontend: the first with Attention and RMSNormalization."""
+
+Array = NDArray[np.generic]
+
+
+def constant(value: ir.Value | None) -> Array | None:
+    """The value's content where it is known without running the model: an initializer or a `Constant` node."""
+    if value is None:
+        return None
+    if value.const_value is not None and (value.is_initializer() or value.producer() is not None):
+        return value.const_value.numpy()
+    producer = value.producer()
+    if producer is not None and producer.op_type == "Constant" and producer.domain == "":
+        tensor = ir.convenience.get_const_tensor(value)
+        return None if tensor is None else tensor.numpy()
+    return None
+
+
+def is_constant(value: ir.Value | None) -> bool:
+    """Whether `constant(value)` would give an array, without touching its bytes."""
+    if value is None:
+        return False
+    if value.is_initializer():
+        return value.const_value is not None
+    producer = value.producer()
+    return producer is not None and producer.op_type == "Constant" and producer.domain == ""
+
+
+def static_shape(value: ir.Value) -> tuple[int, ...] | None:
+    """The shape when every dimension is a number, else None."""
+    if value.shape is None:
+        return None
+    dims = tuple(value.shape)
+    return tuple(int(d) for d in dims) if all(isinstance(d, int) for d in dims) else None  # type: ignore[arg-type]
+
+
+def rank(value: ir.Value) -> int | None:
+    """The number of dimensions, or None when it is not known."""
+    return None if value.shape is None else len(value.shape)
+
+
+def numpy_dtype(value: ir.Value) -> np.dtype[np.generic] | None:
+    """The element type as numpy knows it (ml_dtypes for bfloat16 and float8), or None when it is not known."""
+    return None if value.dtype is None else value.dtype.numpy()
+
+
+def all_graphs(model: Model) -> Iterator[ir.Graph]:
+    """The main graph and every subgraph (If, Loop, Scan bodies), outermost first."""
+    pending = [model.graph]
+    while pending:
+        graph = pending.pop()
+        yield graph
+        for node in graph:
+            pending.extend(subgraphs(node))
+
+
+def subgraphs(node: ir.Node) -> list[ir.Graph]:
+    """The graphs that a node carries as attributes."""
+    found: list[ir.Graph] = []
+    for attr in node.attributes.values():
+        if attr.type == ir.AttributeType.GRAPH:
+            found.append(attr.as_graph())
+        elif attr.type == ir.AttributeType.GRAPHS:
+            found.extend(attr.as_graphs())
+    return found
+
+
+def all_nodes(model: Model) -> Iterator[ir.Node]:
+    """Every node of every graph, subgraphs included."""
+    for graph in all_graphs(model):
+        yield from graph

@@ -80,6 +80,8 @@ def error(
     return EdgecError(Diagnostic(code, message, place, tuple(notes), tuple(help)))
 
 
-def warning(code: str, message: str, *, place: Place | None = None, notes: Iterable[str] = (), help: Iterable[str] = ()) -> Diagnostic:
+def warning(
+    code: str, message: str, *, place: Place | None = None, notes: Iterable[str] = (), help: Iterable[str] = ()
+) -> Diagnostic:
     """A diagnostic that does not stop the build."""
     return Diagnostic(code, message, place, tuple(notes), tuple(help), Severity.WARNING)

@@ -63,7 +63,7 @@ class Reader:
         """Whether the attribute is given."""
         return name in self.node.attributes
 
-    def int(self, name: str, default: int | None = None) -> int:
+    def integer(self, name: str, default: int | None = None) -> int:
         """An integer attribute."""
         attr = self.node.attributes.get(name)
         if attr is not None:
@@ -72,7 +72,7 @@ class Reader:
             raise self.bad(f"attribute `{name}` is missing")
         return default
 
-    def float(self, name: str, default: float) -> float:
+    def number(self, name: str, default: float) -> float:
         """A float attribute."""
         attr = self.node.attributes.get(name)
         return default if attr is None else float(attr.as_float())

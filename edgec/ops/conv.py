@@ -27,7 +27,7 @@ class Conv(Op):
     @staticmethod
     def decode(r: Reader) -> Conv:
         x, w = r.input(0), r.input(1)
-        return Conv(r.node, x, w, r.optional(2), window(r, x, _kernel(r, w)), r.int("group", 1))
+        return Conv(r.node, x, w, r.optional(2), window(r, x, _kernel(r, w)), r.integer("group", 1))
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +54,7 @@ class ConvTranspose(Op):
         output_padding = r.ints("output_padding", (0,) * n)
         begin, end = _transpose_pads(r, x, kernel, output_padding)
         found = Window(kernel, strides, dilations, begin, end)
-        return ConvTranspose(r.node, x, w, r.optional(2), found, output_padding, r.int("group", 1))
+        return ConvTranspose(r.node, x, w, r.optional(2), found, output_padding, r.integer("group", 1))
 
 
 def _kernel(r: Reader, w: Value) -> Ints:

@@ -70,7 +70,7 @@ class Mod(Op):
 
     @staticmethod
     def decode(r: Reader) -> Mod:
-        return Mod(r.node, r.input(0), r.input(1), bool(r.int("fmod", 0)))
+        return Mod(r.node, r.input(0), r.input(1), bool(r.integer("fmod", 0)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,7 +96,7 @@ class IsInf(Op):
 
     @staticmethod
     def decode(r: Reader) -> IsInf:
-        return IsInf(r.node, r.input(0), bool(r.int("detect_negative", 1)), bool(r.int("detect_positive", 1)))
+        return IsInf(r.node, r.input(0), bool(r.integer("detect_negative", 1)), bool(r.integer("detect_positive", 1)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,7 +116,7 @@ class Activation(Op):
     def decode(r: Reader) -> Activation:
         kind = r.node.op_type
         alpha, second, beta = _ACTIVATION_DEFAULTS[kind]
-        return Activation(r.node, kind, r.input(0), r.float("alpha", alpha), r.float(second, beta))
+        return Activation(r.node, kind, r.input(0), r.number("alpha", alpha), r.number(second, beta))
 
 
 _ACTIVATION_DEFAULTS: dict[str, tuple[float, str, float]] = {
@@ -141,7 +141,7 @@ class Shrink(Op):
 
     @staticmethod
     def decode(r: Reader) -> Shrink:
-        return Shrink(r.node, r.input(0), r.float("bias", 0.0), r.float("lambd", 0.5))
+        return Shrink(r.node, r.input(0), r.number("bias", 0.0), r.number("lambd", 0.5))
 
 
 @dataclass(frozen=True, eq=False)
@@ -203,4 +203,4 @@ class Cast(Op):
 
     @staticmethod
     def decode(r: Reader) -> Cast:
-        return Cast(r.node, r.input(0), ir.DataType(r.int("to")))
+        return Cast(r.node, r.input(0), ir.DataType(r.integer("to")))

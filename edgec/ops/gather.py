@@ -18,7 +18,7 @@ class Gather(Op):
     @staticmethod
     def decode(r: Reader) -> Gather:
         x = r.input(0)
-        return Gather(r.node, x, r.input(1), r.axis(r.int("axis", 0), r.rank(x)))
+        return Gather(r.node, x, r.input(1), r.axis(r.integer("axis", 0), r.rank(x)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +32,7 @@ class GatherElements(Op):
     @staticmethod
     def decode(r: Reader) -> GatherElements:
         x = r.input(0)
-        return GatherElements(r.node, x, r.input(1), r.axis(r.int("axis", 0), r.rank(x)))
+        return GatherElements(r.node, x, r.input(1), r.axis(r.integer("axis", 0), r.rank(x)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +45,7 @@ class GatherND(Op):
 
     @staticmethod
     def decode(r: Reader) -> GatherND:
-        return GatherND(r.node, r.input(0), r.input(1), r.int("batch_dims", 0))
+        return GatherND(r.node, r.input(0), r.input(1), r.integer("batch_dims", 0))
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +61,7 @@ class ScatterElements(Op):
     @staticmethod
     def decode(r: Reader) -> ScatterElements:
         x = r.input(0)
-        axis = r.axis(r.int("axis", 0), r.rank(x))
+        axis = r.axis(r.integer("axis", 0), r.rank(x))
         return ScatterElements(r.node, x, r.input(1), r.input(2), axis, r.string("reduction", "none"))
 
 
@@ -92,7 +92,7 @@ class OneHot(Op):
     @staticmethod
     def decode(r: Reader) -> OneHot:
         indices, depth = r.input(0), r.const_ints(1)
-        axis = r.axis(r.int("axis", -1), r.rank(indices) + 1)
+        axis = r.axis(r.integer("axis", -1), r.rank(indices) + 1)
         return OneHot(r.node, indices, r.input(1), depth[0] if depth else None, r.input(2), axis)
 
 
@@ -130,5 +130,5 @@ class NonMaxSuppression(Op):
             None if count is None else int(count),
             None if iou is None else float(iou),
             None if score is None else float(score),
-            bool(r.int("center_point_box", 0)),
+            bool(r.integer("center_point_box", 0)),
         )

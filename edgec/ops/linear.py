@@ -38,10 +38,10 @@ class Gemm(Op):
             r.input(0),
             r.input(1),
             r.optional(2),
-            r.float("alpha", 1.0),
-            r.float("beta", 1.0),
-            bool(r.int("transA", 0)),
-            bool(r.int("transB", 0)),
+            r.number("alpha", 1.0),
+            r.number("beta", 1.0),
+            bool(r.integer("transA", 0)),
+            bool(r.integer("transB", 0)),
         )
 
 
@@ -68,7 +68,7 @@ class Attention(Op):
 
     @staticmethod
     def decode(r: Reader) -> Attention:
-        scale = r.float("scale", 0.0) if r.has("scale") else None
+        scale = r.number("scale", 0.0) if r.has("scale") else None
         return Attention(
             r.node,
             r.input(0),
@@ -77,11 +77,11 @@ class Attention(Op):
             r.optional(3),
             r.optional(4),
             r.optional(5),
-            bool(r.int("is_causal", 0)),
+            bool(r.integer("is_causal", 0)),
             scale,
-            r.float("softcap", 0.0),
-            r.int("q_num_heads", 0),
-            r.int("kv_num_heads", 0),
+            r.number("softcap", 0.0),
+            r.integer("q_num_heads", 0),
+            r.integer("kv_num_heads", 0),
         )
 
 

@@ -22,7 +22,7 @@ class BatchNormalization(Op):
     @staticmethod
     def decode(r: Reader) -> BatchNormalization:
         inputs = (r.input(0), r.input(1), r.input(2), r.input(3), r.input(4))
-        return BatchNormalization(r.node, *inputs, r.float("epsilon", 1e-5), bool(r.int("training_mode", 0)))
+        return BatchNormalization(r.node, *inputs, r.number("epsilon", 1e-5), bool(r.integer("training_mode", 0)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +36,7 @@ class InstanceNormalization(Op):
 
     @staticmethod
     def decode(r: Reader) -> InstanceNormalization:
-        return InstanceNormalization(r.node, r.input(0), r.input(1), r.input(2), r.float("epsilon", 1e-5))
+        return InstanceNormalization(r.node, r.input(0), r.input(1), r.input(2), r.number("epsilon", 1e-5))
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +52,7 @@ class GroupNormalization(Op):
     @staticmethod
     def decode(r: Reader) -> GroupNormalization:
         inputs = (r.input(0), r.input(1), r.input(2))
-        return GroupNormalization(r.node, *inputs, r.float("epsilon", 1e-5), r.int("num_groups"))
+        return GroupNormalization(r.node, *inputs, r.number("epsilon", 1e-5), r.integer("num_groups"))
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,8 +68,8 @@ class LayerNormalization(Op):
     @staticmethod
     def decode(r: Reader) -> LayerNormalization:
         x = r.input(0)
-        axis = r.axis(r.int("axis", -1), r.rank(x))
-        return LayerNormalization(r.node, x, r.input(1), r.optional(2), axis, r.float("epsilon", 1e-5))
+        axis = r.axis(r.integer("axis", -1), r.rank(x))
+        return LayerNormalization(r.node, x, r.input(1), r.optional(2), axis, r.number("epsilon", 1e-5))
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +84,9 @@ class RMSNormalization(Op):
     @staticmethod
     def decode(r: Reader) -> RMSNormalization:
         x = r.input(0)
-        return RMSNormalization(r.node, x, r.input(1), r.axis(r.int("axis", -1), r.rank(x)), r.float("epsilon", 1e-5))
+        return RMSNormalization(
+            r.node, x, r.input(1), r.axis(r.integer("axis", -1), r.rank(x)), r.number("epsilon", 1e-5)
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,7 +102,12 @@ class LRN(Op):
     @staticmethod
     def decode(r: Reader) -> LRN:
         return LRN(
-            r.node, r.input(0), r.float("alpha", 1e-4), r.float("beta", 0.75), r.float("bias", 1.0), r.int("size")
+            r.node,
+            r.input(0),
+            r.number("alpha", 1e-4),
+            r.number("beta", 0.75),
+            r.number("bias", 1.0),
+            r.integer("size"),
         )
 
 
@@ -115,7 +122,7 @@ class LpNormalization(Op):
     @staticmethod
     def decode(r: Reader) -> LpNormalization:
         x = r.input(0)
-        return LpNormalization(r.node, x, r.axis(r.int("axis", -1), r.rank(x)), r.int("p", 2))
+        return LpNormalization(r.node, x, r.axis(r.integer("axis", -1), r.rank(x)), r.integer("p", 2))
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,4 +136,4 @@ class Softmax(Op):
     @staticmethod
     def decode(r: Reader) -> Softmax:
         x = r.input(0)
-        return Softmax(r.node, r.node.op_type, x, r.axis(r.int("axis", -1), r.rank(x)))
+        return Softmax(r.node, r.node.op_type, x, r.axis(r.integer("axis", -1), r.rank(x)))

@@ -26,7 +26,7 @@ class MaxPool(Op):
     def decode(r: Reader) -> MaxPool:
         x = r.input(0)
         found = window(r, x, r.ints("kernel_shape", ()))
-        return MaxPool(r.node, x, found, bool(r.int("ceil_mode", 0)), bool(r.int("storage_order", 0)))
+        return MaxPool(r.node, x, found, bool(r.integer("ceil_mode", 0)), bool(r.integer("storage_order", 0)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +42,7 @@ class AveragePool(Op):
     def decode(r: Reader) -> AveragePool:
         x = r.input(0)
         found = window(r, x, r.ints("kernel_shape", ()))
-        return AveragePool(r.node, x, found, bool(r.int("ceil_mode", 0)), bool(r.int("count_include_pad", 0)))
+        return AveragePool(r.node, x, found, bool(r.integer("ceil_mode", 0)), bool(r.integer("count_include_pad", 0)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,4 +57,6 @@ class LpPool(Op):
     @staticmethod
     def decode(r: Reader) -> LpPool:
         x = r.input(0)
-        return LpPool(r.node, x, window(r, x, r.ints("kernel_shape", ())), bool(r.int("ceil_mode", 0)), r.int("p", 2))
+        return LpPool(
+            r.node, x, window(r, x, r.ints("kernel_shape", ())), bool(r.integer("ceil_mode", 0)), r.integer("p", 2)
+        )

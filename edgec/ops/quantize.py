@@ -21,7 +21,7 @@ class QuantizeLinear(Op):
     def decode(r: Reader) -> QuantizeLinear:
         x = r.input(0)
         axis = _axis(r, x)
-        return QuantizeLinear(r.node, x, r.input(1), r.optional(2), axis, r.int("block_size", 0))
+        return QuantizeLinear(r.node, x, r.input(1), r.optional(2), axis, r.integer("block_size", 0))
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,11 +38,11 @@ class DequantizeLinear(Op):
     def decode(r: Reader) -> DequantizeLinear:
         x = r.input(0)
         axis = _axis(r, x)
-        return DequantizeLinear(r.node, x, r.input(1), r.optional(2), axis, r.int("block_size", 0))
+        return DequantizeLinear(r.node, x, r.input(1), r.optional(2), axis, r.integer("block_size", 0))
 
 
 def _axis(r: Reader, x: Value) -> int:
     """The quantized axis; it has no meaning (and may be out of range) for a scalar scale."""
     if r.rank(r.input(1)) == 0:
         return 0
-    return r.axis(r.int("axis", 1), r.rank(x)) if r.rank(x) > 1 else 0
+    return r.axis(r.integer("axis", 1), r.rank(x)) if r.rank(x) > 1 else 0

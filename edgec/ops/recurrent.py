@@ -44,7 +44,7 @@ class Recurrent(Op):
         kind = r.node.op_type
         direction = r.string("direction", "forward")
         count = 2 if direction == "bidirectional" else 1
-        hidden = r.int("hidden_size", 0)
+        hidden = r.integer("hidden_size", 0)
         if not hidden:
             last = (r.input(2).shape or [0])[-1]
             hidden = last if isinstance(last, int) else 0
@@ -64,10 +64,10 @@ class Recurrent(Op):
             r.strings("activations", _ACTIVATIONS[kind] * count),
             r.floats("activation_alpha", ()),
             r.floats("activation_beta", ()),
-            r.float("clip", 0.0),
-            bool(r.int("linear_before_reset", 0)),
-            bool(r.int("input_forget", 0)),
-            bool(r.int("layout", 0)),
+            r.number("clip", 0.0),
+            bool(r.integer("linear_before_reset", 0)),
+            bool(r.integer("input_forget", 0)),
+            bool(r.integer("layout", 0)),
         )
 
 

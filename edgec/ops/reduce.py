@@ -29,8 +29,8 @@ class Reduce(Op):
         if axes is not None and axes:
             axes = r.axes(axes, rank)
         elif axes is not None or r.optional(1) is None:
-            axes = () if r.int("noop_with_empty_axes", 0) else tuple(range(rank))
-        return Reduce(r.node, r.node.op_type, x, axes, bool(r.int("keepdims", 1)))
+            axes = () if r.integer("noop_with_empty_axes", 0) else tuple(range(rank))
+        return Reduce(r.node, r.node.op_type, x, axes, bool(r.integer("keepdims", 1)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,8 +46,8 @@ class ArgReduce(Op):
     @staticmethod
     def decode(r: Reader) -> ArgReduce:
         x = r.input(0)
-        axis = r.axis(r.int("axis", 0), r.rank(x))
-        keepdims, last = bool(r.int("keepdims", 1)), bool(r.int("select_last_index", 0))
+        axis = r.axis(r.integer("axis", 0), r.rank(x))
+        keepdims, last = bool(r.integer("keepdims", 1)), bool(r.integer("select_last_index", 0))
         return ArgReduce(r.node, r.node.op_type, x, axis, keepdims, last)
 
 
@@ -65,8 +65,8 @@ class TopK(Op):
     @staticmethod
     def decode(r: Reader) -> TopK:
         x, k = r.input(0), r.const_ints(1)
-        axis = r.axis(r.int("axis", -1), r.rank(x))
-        largest, is_sorted = bool(r.int("largest", 1)), bool(r.int("sorted", 1))
+        axis = r.axis(r.integer("axis", -1), r.rank(x))
+        largest, is_sorted = bool(r.integer("largest", 1)), bool(r.integer("sorted", 1))
         return TopK(r.node, x, k[0] if k else None, r.input(1), axis, largest, is_sorted)
 
 
@@ -83,4 +83,4 @@ class CumSum(Op):
     def decode(r: Reader) -> CumSum:
         x, axis = r.input(0), r.const_ints(1)
         resolved = r.axis(axis[0], r.rank(x)) if axis else None
-        return CumSum(r.node, x, resolved, bool(r.int("exclusive", 0)), bool(r.int("reverse", 0)))
+        return CumSum(r.node, x, resolved, bool(r.integer("exclusive", 0)), bool(r.integer("reverse", 0)))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
-from edgec.ir.model import constant, static_shape
+from edgec.ir.model import Array, constant, static_shape
 from edgec.ops.base import Ints, Op, Reader, Value
 
 
@@ -30,7 +30,7 @@ class Reshape(Op):
 
     @staticmethod
     def decode(r: Reader) -> Reshape:
-        return Reshape(r.node, r.input(0), r.input(1), r.const_ints(1), bool(r.int("allowzero", 0)))
+        return Reshape(r.node, r.input(0), r.input(1), r.const_ints(1), bool(r.integer("allowzero", 0)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +43,7 @@ class Flatten(Op):
     @staticmethod
     def decode(r: Reader) -> Flatten:
         x = r.input(0)
-        axis, rank = r.int("axis", 1), r.rank(x)
+        axis, rank = r.integer("axis", 1), r.rank(x)
         return Flatten(r.node, x, axis + rank if axis < 0 else axis)
 
 
@@ -102,7 +102,7 @@ class Concat(Op):
 
     @staticmethod
     def decode(r: Reader) -> Concat:
-        return Concat(r.node, r.variadic(), r.axis(r.int("axis"), r.rank(r.input(0))))
+        return Concat(r.node, r.variadic(), r.axis(r.integer("axis"), r.rank(r.input(0))))
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,11 +116,11 @@ class Split(Op):
     @staticmethod
     def decode(r: Reader) -> Split:
         x = r.input(0)
-        axis = r.axis(r.int("axis", 0), r.rank(x))
+        axis = r.axis(r.integer("axis", 0), r.rank(x))
         if r.optional(1) is not None:
             return Split(r.node, x, axis, r.const_ints(1))
         assert x.shape is not None
-        size, parts = x.shape[axis], r.int("num_outputs", len(r.node.outputs))
+        size, parts = x.shape[axis], r.integer("num_outputs", len(r.node.outputs))
         if not isinstance(size, int):
             return Split(r.node, x, axis, None)
         step = -(-size // parts)
@@ -227,7 +227,9 @@ class Shape(Op):
     def decode(r: Reader) -> Shape:
         x = r.input(0)
         rank = r.rank(x)
-        start, end = (min(max(i + rank if i < 0 else i, 0), rank) for i in (r.int("start", 0), r.int("end", rank)))
+        start, end = (
+            min(max(i + rank if i < 0 else i, 0), rank) for i in (r.integer("start", 0), r.integer("end", rank))
+        )
         return Shape(r.node, x, start, end)
 
 
@@ -274,7 +276,7 @@ class DepthToSpace(Op):
 
     @staticmethod
     def decode(r: Reader) -> DepthToSpace:
-        return DepthToSpace(r.node, r.input(0), r.int("blocksize"), r.string("mode", "DCR") == "CRD")
+        return DepthToSpace(r.node, r.input(0), r.integer("blocksize"), r.string("mode", "DCR") == "CRD")
 
 
 @dataclass(frozen=True, eq=False)
@@ -286,7 +288,7 @@ class SpaceToDepth(Op):
 
     @staticmethod
     def decode(r: Reader) -> SpaceToDepth:
-        return SpaceToDepth(r.node, r.input(0), r.int("blocksize"))
+        return SpaceToDepth(r.node, r.input(0), r.integer("blocksize"))
 
 
 @dataclass(frozen=True, eq=False)
@@ -300,7 +302,7 @@ class Trilu(Op):
     @staticmethod
     def decode(r: Reader) -> Trilu:
         k = 0 if r.optional(1) is None else r.const_scalar(1)
-        return Trilu(r.node, r.input(0), bool(r.int("upper", 1)), None if k is None else int(k))
+        return Trilu(r.node, r.input(0), bool(r.integer("upper", 1)), None if k is None else int(k))
 
 
 @dataclass(frozen=True, eq=False)
@@ -314,14 +316,14 @@ class ReverseSequence(Op):
 
     @staticmethod
     def decode(r: Reader) -> ReverseSequence:
-        return ReverseSequence(r.node, r.input(0), r.input(1), r.int("time_axis", 0), r.int("batch_axis", 1))
+        return ReverseSequence(r.node, r.input(0), r.input(1), r.integer("time_axis", 0), r.integer("batch_axis", 1))
 
 
 @dataclass(frozen=True, eq=False)
 class Constant(Op):
     """A constant; canonical graphs hold initializers instead."""
 
-    value: np.ndarray | None  # type: ignore[type-arg]
+    value: Array | None
 
     @staticmethod
     def decode(r: Reader) -> Constant:

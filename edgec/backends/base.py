@@ -1,0 +1,238 @@
+"""What backends share: a program as plain data, a lowering beside its refusals, and the backend's interface."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Generic, Protocol, TypeVar
+
+import numpy as np
+import onnx_ir as ir
+from numpy.typing import NDArray
+
+from edgec.diag import Diagnostic, EdgecError, Place
+from edgec.ir.model import Model
+from edgec.ir.provenance import place_of
+from edgec.ops.base import Op
+from edgec.ops.table import view
+from edgec.passes.log import RewriteLog
+from edgec.runners.base import Runner
+from edgec.spec.target import Target
+
+Array = NDArray[np.generic]
+Dim = int | str
+Attr = bool | int | float | str | None | tuple["Attr", ...]
+
+
+@dataclass(frozen=True)
+class TensorType:
+    """Element type by numpy's name (`float32`, `int64`, `bool`) and shape; a dynamic dimension is its symbol."""
+
+    dtype: str
+    shape: tuple[Dim, ...]
+
+    def __str__(self) -> str:
+        return f"{self.dtype}[{', '.join(map(str, self.shape))}]"
+
+
+@dataclass(frozen=True)
+class Ref:
+    """A value that the program computes or is given."""
+
+    name: str
+    type: TensorType
+
+    def __str__(self) -> str:
+        return f"%{self.name}"
+
+
+@dataclass(frozen=True, eq=False)
+class Const:
+    """A constant tensor. Its bytes are fetched when it is assembled, not before."""
+
+    name: str
+    type: TensorType
+    tensor: ir.TensorProtocol
+
+    def numpy(self) -> Array:
+        """The content."""
+        array: Array = self.tensor.numpy()
+        return array
+
+    def __str__(self) -> str:
+        return f"@{self.name}"
+
+
+Operand = Ref | Const
+Argument = Operand | tuple[Operand, ...] | None
+
+
+@dataclass(frozen=True)
+class Instr:
+    """One instruction of the target: named inputs, attributes, outputs; `place` never enters the artifact."""
+
+    op: str
+    inputs: tuple[tuple[str, Argument], ...]
+    attrs: tuple[tuple[str, Attr], ...]
+    outputs: tuple[Ref, ...]
+    blocks: tuple[Program, ...] = ()
+    place: Place = field(default_factory=Place, compare=False)
+
+    def input(self, name: str) -> Argument:
+        """The argument of that name, or None."""
+        return dict(self.inputs).get(name)
+
+    def operands(self) -> list[Operand]:
+        """All operands, in order, lists flattened."""
+        flat: list[Operand] = []
+        for _, argument in self.inputs:
+            if isinstance(argument, tuple):
+                flat.extend(argument)
+            elif argument is not None:
+                flat.append(argument)
+        return flat
+
+
+@dataclass(frozen=True)
+class Program:
+    """A backend's assembly: straight-line instructions in order, with deterministic text.
+
+    `outputs` pairs the interface's name with the operand that it shows.
+    """
+
+    name: str
+    inputs: tuple[Ref, ...]
+    instrs: tuple[Instr, ...]
+    outputs: tuple[tuple[str, Operand], ...]
+
+    def text(self) -> str:
+        """The golden format: one instruction a line, the module path behind it."""
+        return "\n".join(_program_lines(self, "")) + "\n"
+
+
+def _program_lines(program: Program, indent: str) -> list[str]:
+    head = ", ".join(f"%{r.name}: {r.type}" for r in program.inputs)
+    lines = [f"{indent}program {program.name}({head})"]
+    for instr in program.instrs:
+        lines.append(f"{indent}  {_instr_line(instr)}")
+        for block in instr.blocks:
+            lines.extend(_program_lines(block, indent + "    "))
+    lines.append(f"{indent}  return " + ", ".join(f"{name}={operand}" for name, operand in program.outputs))
+    return lines
+
+
+def _instr_line(instr: Instr) -> str:
+    arguments = [f"{name}={_argument(value)}" for name, value in instr.inputs]
+    arguments += [f"{name}={_attr(value)}" for name, value in instr.attrs]
+    results = ", ".join(f"%{r.name}: {r.type}" for r in instr.outputs)
+    origin = f"  # {instr.place.module}" if instr.place.module else ""
+    return f"{results} = {instr.op}({', '.join(arguments)}){origin}"
+
+
+def _argument(value: Argument) -> str:
+    return "[" + ", ".join(map(str, value)) + "]" if isinstance(value, tuple) else str(value)
+
+
+def _attr(value: Attr) -> str:
+    if isinstance(value, tuple):
+        return "[" + ", ".join(map(_attr, value)) + "]"
+    return repr(value)
+
+
+@dataclass(frozen=True)
+class Reject:
+    """Why an op cannot be lowered. The label (`resize-cubic-antialias`) keys the diagnostic, test and footnote."""
+
+    label: str
+    reason: str
+    help: str | None = None
+
+
+OpT = TypeVar("OpT", bound=Op)
+
+
+@dataclass(frozen=True)
+class Lowering(Generic[OpT]):
+    """One op family: the view that it takes, what it refuses, and how it lowers the rest.
+
+    `lower(op, builder)` returns the operand of each output of the node (a single one may stand alone).
+    """
+
+    op: type[OpT]
+    rejects: Callable[[OpT, Target], Reject | None]
+    lower: Callable[[OpT, Any], Operand | Sequence[Operand]]
+
+
+LoweringTable = Mapping[type[Op], Lowering[Any]]
+
+
+def table(*lowerings: Lowering[Any]) -> LoweringTable:
+    """An explicit table; two lowerings of one view are a mistake in the table."""
+    found: dict[type[Op], Lowering[Any]] = {}
+    for lowering in lowerings:
+        if lowering.op in found:
+            raise ValueError(f"two lowerings for {lowering.op.__name__}")
+        found[lowering.op] = lowering
+    return found
+
+
+def never_rejects(op: Op, target: Target) -> None:
+    """For lowerings that take every instance of their op."""
+
+
+View = Callable[[ir.Node], Op | None]
+
+
+def check_lowerable(model: Model, target: Target, lowerings: LoweringTable, view_of: View = view) -> None:
+    """Raise one `EdgecError` (E0412) with every refusal of the main graph, each with its place."""
+    nodes = list(model.graph)
+    refused = [(node, reject) for node in nodes if (reject := _reject(node, target, lowerings, view_of)) is not None]
+    if not refused:
+        return
+    raise EdgecError(
+        Diagnostic(
+            "E0412",
+            f"no lowering for `{node.op_type}` on target `{target.name}`",
+            place_of(node),
+            (reject.reason, f"rejected by `{reject.label}` ({len(refused)} of {len(nodes)} ops)"),
+            (reject.help,) if reject.help else (),
+        )
+        for node, reject in refused
+    )
+
+
+def _reject(node: ir.Node, target: Target, lowerings: LoweringTable, view_of: View) -> Reject | None:
+    op = view_of(node)
+    lowering = None if op is None else lowerings.get(type(op))
+    if op is None or lowering is None:
+        return Reject(f"{node.op_type.lower()}-no-lowering", "no lowering is written for this operator")
+    return lowering.rejects(op, target)
+
+
+class Backend(Protocol):
+    """What the driver asks of a backend, in this order."""
+
+    name: str
+    format: str
+    suffix: str
+
+    def legalize(self, model: Model, target: Target, log: RewriteLog) -> Model:
+        """A new model (the given one is left alone) with only ops of the backend's dialect."""
+        ...
+
+    def lower(self, model: Model, target: Target) -> Program:
+        """Plain data. Raises `EdgecError` E0412 with every refusal together."""
+        ...
+
+    def assemble(self, program: Program, target: Target, path: Path) -> None:
+        """Write the artifact to `path` (which does not exist yet). The same bytes for the same program."""
+        ...
+
+    def open(self, path: Path, target: Target) -> Runner:
+        """A runner on the written artifact, loaded from disk, for verification."""
+        ...
+
+    def macs(self, instr: Instr) -> int:
+        """Multiply-accumulates of one instruction; 0 for ops that only move or map elements."""
+        ...

@@ -1,0 +1,124 @@
+"""The builder that lowerings write a `Program` with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import onnx_ir as ir
+
+from edgec.backends.base import (
+    Argument,
+    Array,
+    Attr,
+    Const,
+    Instr,
+    LoweringTable,
+    Operand,
+    Program,
+    Ref,
+    TensorType,
+    View,
+    check_lowerable,
+)
+from edgec.ir.model import Model, is_constant
+from edgec.ir.provenance import place_of
+from edgec.ops.table import view
+from edgec.spec.target import Target
+
+
+def tensor_type(value: ir.Value) -> TensorType:
+    """The type of a graph value. A dimension without a name is `?`."""
+    if value.dtype is None or value.shape is None:
+        raise ValueError(f"the type of `{value.name}` is not known")
+    dims = tuple(d if isinstance(d, int) else (d.value or "?") for d in value.shape)
+    return TensorType(value.dtype.numpy().name, dims)
+
+
+class Builder:
+    """Collects instructions. A backend may subclass it to add shorthands for its own opcodes."""
+
+    def __init__(self, target: Target) -> None:
+        self.target = target
+        self.instrs: list[Instr] = []
+        self._operands: dict[ir.Value, Operand] = {}
+        self._names: set[str] = set()
+        self._node: ir.Node | None = None
+
+    def operand(self, value: ir.Value) -> Operand:
+        """The operand that holds a graph value: computed earlier, an input, or a constant."""
+        if value not in self._operands:
+            if not is_constant(value):
+                raise KeyError(f"`{value.name}` is used before it is computed")
+            tensor = ir.convenience.get_const_tensor(value)
+            assert tensor is not None
+            self._operands[value] = Const(self._unique(value.name or "const"), tensor_type(value), tensor)
+        return self._operands[value]
+
+    def bind(self, value: ir.Value, operand: Operand) -> None:
+        """Say which operand holds a graph value."""
+        self._operands[value] = operand
+
+    def input(self, value: ir.Value) -> Ref:
+        """Declare a graph input."""
+        ref = Ref(self._unique(value.name or "input"), tensor_type(value))
+        self.bind(value, ref)
+        return ref
+
+    def const(self, array: Array, hint: str) -> Const:
+        """A new constant; its name is the hint, made unique."""
+        name = self._unique(hint)
+        return Const(name, TensorType(array.dtype.name, array.shape), ir.tensor(np.ascontiguousarray(array), name=name))
+
+    def op(self, opcode: str, inputs: Mapping[str, Argument], out: TensorType | None = None, **attrs: Attr) -> Ref:
+        """Append an instruction with one output; `out` defaults to the type of the node's first output."""
+        if out is None:
+            assert self._node is not None
+            out = tensor_type(self._node.outputs[0])
+        return self.multi(opcode, inputs, (out,), **attrs)[0]
+
+    def multi(
+        self, opcode: str, inputs: Mapping[str, Argument], outs: tuple[TensorType, ...], **attrs: Attr
+    ) -> tuple[Ref, ...]:
+        """Append an instruction with several outputs."""
+        results = tuple(Ref(self._unique(self._hint(i)), out) for i, out in enumerate(outs))
+        place = place_of(self._node) if self._node is not None else None
+        instr = Instr(opcode, tuple(inputs.items()), tuple(attrs.items()), results)
+        self.instrs.append(instr if place is None else Instr(**{**vars(instr), "place": place}))
+        return results
+
+    def at(self, node: ir.Node) -> None:
+        """Instructions that follow come from this node."""
+        self._node = node
+
+    def _hint(self, index: int) -> str:
+        outputs = self._node.outputs if self._node is not None else ()
+        return (outputs[index].name if index < len(outputs) else None) or "v"
+
+    def _unique(self, hint: str) -> str:
+        name, count = hint, 0
+        while name in self._names:
+            count += 1
+            name = f"{hint}_{count}"
+        self._names.add(name)
+        return name
+
+
+def lower_graph(
+    model: Model, target: Target, lowerings: LoweringTable, builder: Builder, view_of: View = view
+) -> Program:
+    """Lower the main graph node by node. Raises `EdgecError` E0412 with every refusal before anything is built."""
+    check_lowerable(model, target, lowerings, view_of)
+    inputs = tuple(builder.input(value) for value in model.graph.inputs)
+    for node in model.graph:
+        op = view_of(node)
+        assert op is not None
+        builder.at(node)
+        result = lowerings[type(op)].lower(op, builder)
+        operands = (result,) if isinstance(result, Ref | Const) else tuple(result)
+        for value, operand in zip(node.outputs, operands, strict=False):
+            builder.bind(value, operand)
+    outputs = tuple(
+        (value.name or f"output_{i}", builder.operand(value)) for i, value in enumerate(model.graph.outputs)
+    )
+    return Program(model.graph.name or "main", inputs, tuple(builder.instrs), outputs)

@@ -1,0 +1,34 @@
+"""What rewrote the graph, how often: every firing of a rule or pass ends in the manifest."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+import onnx_ir as ir
+
+
+@dataclass(frozen=True)
+class NearMiss:
+    """A rule that nearly fired: where, and why not."""
+
+    rule: str
+    node: ir.Node
+    reason: str
+
+
+@dataclass
+class RewriteLog:
+    """Counts firings by rule name, in order of first firing, and collects the near misses."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    misses: list[NearMiss] = field(default_factory=list)
+
+    def fired(self, rule: str, count: int = 1) -> None:
+        """Record that a rule or pass changed the graph `count` times."""
+        if count:
+            self.counts[rule] += count
+
+    def missed(self, rule: str, node: ir.Node, reason: str) -> None:
+        """Record that a rule's shape was there but a condition failed."""
+        self.misses.append(NearMiss(rule, node, reason))

@@ -1,0 +1,88 @@
+"""Making new nodes: each gets its types at once, and its place in the graph only when the rewrite succeeds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import onnx_ir as ir
+from numpy.typing import ArrayLike, NDArray
+
+from edgec.ir.infer import infer_types
+from edgec.ir.provenance import inherit
+
+
+class GraphBuilder:
+    """Collects the nodes of one rewrite. Nothing touches the graph until `commit`.
+
+    `sources` are the nodes that the new ones stand for: they hand down file, line and module.
+    """
+
+    def __init__(self, graph: ir.Graph, sources: Sequence[ir.Node], rule: str) -> None:
+        self.graph = graph
+        self.nodes: list[ir.Node] = []
+        self._sources = sources
+        self._rule = rule
+        self._constants: list[ir.Value] = []
+
+    def op(self, op_type: str, *inputs: ir.Value | None, domain: str = "", **attributes: Any) -> ir.Value:
+        """A node with one output."""
+        return self.multi(op_type, 1, *inputs, domain=domain, **attributes)[0]
+
+    def multi(
+        self, op_type: str, outputs: int, *inputs: ir.Value | None, domain: str = "", **attributes: Any
+    ) -> Sequence[ir.Value]:
+        """A node with several outputs."""
+        found = ir.convenience.convert_attributes({k: v for k, v in attributes.items() if v is not None})
+        node = ir.Node(domain, op_type, inputs, found, num_outputs=outputs)
+        base = next((s.outputs[0].name for s in self._sources if s.outputs and s.outputs[0].name), "v")
+        for i, out in enumerate(node.outputs):
+            out.name = f"{base}/{self._rule}.{len(self.nodes)}" + (f".{i}" if i else "")
+        node.name = f"{base}/{self._rule}.{len(self.nodes)}"
+        inherit(node, self._sources, self._rule)
+        self.nodes.append(node)
+        infer_types(node)
+        return node.outputs
+
+    def const(
+        self, array: ArrayLike | NDArray[np.generic], dtype: ir.DataType | None = None, name: str = ""
+    ) -> ir.Value:
+        """A new initializer. `dtype` converts; Python ints become int64, floats float32."""
+        content = np.asarray(array)
+        if dtype is not None:
+            content = content.astype(dtype.numpy())
+        elif not isinstance(array, np.ndarray | np.generic):
+            content = content.astype({"i": np.int64, "f": np.float32}.get(content.dtype.kind, content.dtype))
+        base = name or next((s.outputs[0].name for s in self._sources if s.outputs and s.outputs[0].name), "c")
+        label = f"{base}/{self._rule}.const{len(self._constants)}"
+        tensor = ir.tensor(np.ascontiguousarray(content).reshape(content.shape), name=label)
+        value = ir.Value(
+            name=label, shape=ir.Shape(content.shape), type=ir.TensorType(tensor.dtype), const_value=tensor
+        )
+        self._constants.append(value)
+        # Registering at once would leave an orphan behind a failed rewrite; `is_initializer` must hold for decoding.
+        self.graph.initializers[label] = value
+        return value
+
+    def like(self, number: float, value: ir.Value) -> ir.Value:
+        """A scalar constant of the value's element type."""
+        return self.const(np.asarray(number), dtype=value.dtype)
+
+    def ints(self, *numbers: int) -> ir.Value:
+        """A 1-D int64 constant: axes, shapes, pads."""
+        return self.const(np.asarray(numbers, dtype=np.int64))
+
+    def commit(self, before: ir.Node) -> None:
+        """Insert the collected nodes."""
+        if self.nodes:
+            self.graph.insert_before(before, self.nodes)
+
+    def discard(self) -> None:
+        """Forget everything, as if nothing had been built."""
+        for node in reversed(self.nodes):
+            for i in range(len(node.inputs)):
+                node.replace_input_with(i, None)
+        for value in self._constants:
+            if value.name is not None:
+                self.graph.initializers.pop(value.name, None)

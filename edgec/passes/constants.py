@@ -1,0 +1,141 @@
+"""Constants: `Constant` nodes become initializers, and what can be computed before the model runs is."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+import onnx
+import onnx_ir as ir
+from onnx.reference import ReferenceEvaluator
+
+from edgec.ir.infer import infer_types
+from edgec.ir.model import OPSET, Array, Model, all_graphs, constant, is_constant, static_shape, subgraphs
+from edgec.passes.log import RewriteLog
+from edgec.passes.rewrite import remove_dead, replace_value
+
+_RANDOM = frozenset(
+    {"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Bernoulli", "Multinomial"}
+)
+_MAY_GROW = frozenset({"Expand", "Tile", "ConstantOfShape", "Range", "OneHot", "Pad", "Resize", "EyeLike"})
+_LARGEST = 1 << 16
+"""An operator that repeats its input is folded up to this many output elements, so that artifacts do not swell."""
+
+
+class ConstantsToInitializers:
+    """`Constant` nodes become initializers of their graph."""
+
+    name = "constants-to-initializers"
+    needs: ClassVar[frozenset[str]] = frozenset()
+    gives: ClassVar[frozenset[str]] = frozenset({"initializers"})
+
+    def run(self, model: Model, log: RewriteLog) -> None:
+        """Move every constant."""
+        for graph in all_graphs(model):
+            for node in list(graph):
+                if node.op_type == "Constant" and node.domain == "":
+                    array = constant(node.outputs[0])
+                    if array is not None:
+                        _replace_with(graph, node, [array])
+                        log.fired(self.name)
+
+
+class FoldConstants:
+    """Nodes whose inputs are all known, and `Shape` and `Size` of static shapes, are computed now.
+
+    onnx's reference implementation computes them, so that no runtime's arithmetic enters the artifact.
+    """
+
+    name = "fold-constants"
+    needs: ClassVar[frozenset[str]] = frozenset({"initializers"})
+    gives: ClassVar[frozenset[str]] = frozenset({"types"})
+
+    def run(self, model: Model, log: RewriteLog) -> None:
+        """One sweep in topological order: types of later nodes profit from constants of earlier ones."""
+        for graph in all_graphs(model):
+            for node in list(graph):
+                arrays = fold(node)
+                if arrays is None:
+                    infer_types(node)
+                    continue
+                _replace_with(graph, node, arrays)
+                log.fired(self.name)
+
+
+def fold(node: ir.Node) -> list[Array] | None:
+    """The outputs of a node that needs no running, or None."""
+    if node.domain != "":
+        return None
+    if node.op_type in ("Shape", "Size"):
+        return _fold_shape(node)
+    if node.op_type in _RANDOM or subgraphs(node) or not node.inputs or len(node.outputs) == 0:
+        return None
+    if not all(v is None or is_constant(v) for v in node.inputs) or _too_large(node):
+        return None
+    return _evaluate(node)
+
+
+def _fold_shape(node: ir.Node) -> list[Array] | None:
+    value = node.inputs[0]
+    if value is None or value.shape is None:
+        return None
+    dims = list(value.shape)
+    if node.op_type == "Shape":
+        start = node.attributes["start"].as_int() if "start" in node.attributes else 0
+        end = node.attributes["end"].as_int() if "end" in node.attributes else len(dims)
+        dims = dims[start:end]
+    if not all(isinstance(d, int) for d in dims):
+        return None
+    sizes = np.asarray(dims, dtype=np.int64)
+    return [sizes if node.op_type == "Shape" else np.asarray(sizes.prod(), dtype=np.int64)]
+
+
+def _too_large(node: ir.Node) -> bool:
+    shape = static_shape(node.outputs[0])
+    return node.op_type in _MAY_GROW and (shape is None or int(np.prod(shape, dtype=np.int64)) > _LARGEST)
+
+
+def _evaluate(node: ir.Node) -> list[Array] | None:
+    """Run one node with onnx's reference implementation; None when it has none for this operator."""
+    feeds = {v.name or "": constant(v) for v in node.inputs if v is not None}
+    proto = ir.serde.serialize_node(node)
+    graph = onnx.helper.make_graph(
+        [proto],
+        "fold",
+        [
+            onnx.helper.make_tensor_value_info(n, onnx.helper.np_dtype_to_tensor_dtype(a.dtype), None)
+            for n, a in feeds.items()
+            if a is not None
+        ],
+        [onnx.helper.make_empty_tensor_value_info(name) for name in proto.output if name],
+    )
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", OPSET)])
+    try:
+        with np.errstate(all="ignore"):
+            results = ReferenceEvaluator(model).run(None, feeds)
+    except (NotImplementedError, RuntimeError, TypeError, ValueError, IndexError):
+        return None  # left for the runtime; the node stays as it is
+    return [np.asarray(r) for r in results] if all(isinstance(r, np.ndarray | np.generic) for r in results) else None
+
+
+def _replace_with(graph: ir.Graph, node: ir.Node, arrays: list[Array]) -> None:
+    """Let initializers take the place of a node's outputs."""
+    named = [out for out in node.outputs if out.name]
+    for out, array in zip(named, arrays, strict=True):
+        dtype = out.dtype.numpy() if out.dtype is not None else array.dtype
+        name = _free_name(graph, out)
+        tensor = ir.tensor(np.ascontiguousarray(array.astype(dtype, copy=False)).reshape(array.shape), name=name)
+        value = ir.Value(name=name, shape=ir.Shape(array.shape), type=ir.TensorType(tensor.dtype), const_value=tensor)
+        graph.initializers[name] = value
+        replace_value(graph, out, value)
+    remove_dead(graph, [node])
+
+
+def _free_name(graph: ir.Graph, out: ir.Value) -> str:
+    """The value's own name, unless the interface needs it."""
+    name = out.name or "constant"
+    if not out.is_graph_output():
+        out.name = None
+    while name in graph.initializers or out.is_graph_output() and name == out.name:
+        name += "_c"
+    return name

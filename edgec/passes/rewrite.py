@@ -1,0 +1,148 @@
+"""Applies rules until none fires any more."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Sequence
+from typing import ClassVar
+
+import onnx_ir as ir
+
+from edgec.diag import error
+from edgec.ir.build import GraphBuilder
+from edgec.ir.model import Model, all_graphs
+from edgec.ir.provenance import place_of
+from edgec.passes.log import RewriteLog
+from edgec.rules.base import Miss, Rule
+
+_FIRINGS_PER_NODE = 50
+"""A rule set that fires more often than this for each node of the input is taken to be in a loop."""
+
+
+class RewritePass:
+    """Tries each rule at each node in topological order, and again around every change, to a fixed point."""
+
+    needs: ClassVar[frozenset[str]] = frozenset({"types"})
+    gives: ClassVar[frozenset[str]] = frozenset()
+
+    def __init__(self, name: str, rules: Sequence[Rule]) -> None:
+        self.name = name
+        self.rules = tuple(rules)
+        self._by_root: dict[str, list[Rule]] = {}
+        for rule in rules:
+            for root in rule.roots:
+                self._by_root.setdefault(root, []).append(rule)
+
+    def run(self, model: Model, log: RewriteLog) -> None:
+        """Rewrite every graph of the model. Raises `EdgecError` E0301 when the rules chase each other."""
+        for graph in all_graphs(model):
+            self._run_graph(graph, log)
+
+    def _run_graph(self, graph: ir.Graph, log: RewriteLog) -> None:
+        pending = deque(graph)
+        waiting = set(pending)
+        budget = _FIRINGS_PER_NODE * (len(pending) + 10)
+        while pending:
+            node = pending.popleft()
+            waiting.discard(node)
+            if node.graph is not graph:
+                continue
+            changed = self._try_rules(node, graph, log)
+            for other in changed:
+                if other not in waiting:
+                    waiting.add(other)
+                    pending.append(other)
+            budget -= bool(changed)
+            if budget < 0:
+                raise error("E0301", f"the rules of `{self.name}` do not come to an end", place=place_of(node))
+
+    def _try_rules(self, node: ir.Node, graph: ir.Graph, log: RewriteLog) -> list[ir.Node]:
+        """Apply the first rule that fires; return the nodes worth another look."""
+        for rule in self._by_root.get(_key(node), ()):
+            builder = GraphBuilder(graph, [node], rule.name)
+            result = rule.apply(node, builder)
+            if isinstance(result, Miss):
+                builder.discard()
+                if result.near:
+                    log.missed(rule.name, node, result.reason)
+                continue
+            log.fired(rule.name)
+            return _commit(graph, node, builder, result)
+        return []
+
+
+def _key(node: ir.Node) -> str:
+    return node.op_type if node.domain == "" else f"{node.domain}::{node.op_type}"
+
+
+def _commit(graph: ir.Graph, node: ir.Node, builder: GraphBuilder, values: Sequence[ir.Value]) -> list[ir.Node]:
+    """Put the replacement in place and clear away what nobody uses any more."""
+    builder.commit(node)
+    neighbours = list(builder.nodes)
+    for old, new in zip(node.outputs, values, strict=True):
+        neighbours += [use.node for use in old.uses()]
+        replace_value(graph, old, new)
+    neighbours += remove_dead(graph, [node])
+    return [n for n in neighbours if n.graph is graph]
+
+
+def replace_value(graph: ir.Graph, old: ir.Value, new: ir.Value) -> None:
+    """Let every user of `old` use `new`; names and types of graph outputs stay."""
+    if new.shape is None and old.shape is not None:
+        new.shape = old.shape
+    elif new.shape is not None and old.shape is not None:
+        _refine(new, old)
+    if new.dtype is None:
+        new.type = old.type
+    if old.is_graph_output():
+        _replace_output(graph, old, new)
+    old.replace_all_uses_with(new)
+
+
+def _refine(new: ir.Value, old: ir.Value) -> None:
+    """Keep whatever either value knows of the shape."""
+    assert new.shape is not None
+    assert old.shape is not None
+    if len(new.shape) != len(old.shape) or new.is_initializer():
+        return
+    dims = [n if isinstance(n, int) else o for n, o in zip(new.shape, old.shape, strict=True)]
+    if dims != list(new.shape):
+        new.shape = ir.Shape(dims)
+
+
+def _replace_output(graph: ir.Graph, old: ir.Value, new: ir.Value) -> None:
+    """The interface keeps its names: where the new value cannot take the name, an Identity carries it."""
+    plain = new.producer() is not None and not new.is_graph_output() and not new.is_graph_input() and new.graph is graph
+    name = old.name
+    if not plain:
+        node = ir.Node("", "Identity", [new], num_outputs=1)
+        carrier = node.outputs[0]
+        carrier.shape, carrier.type = new.shape, new.type
+        graph.append(node)
+        new = carrier
+    for i, output in enumerate(graph.outputs):
+        if output is old:
+            graph.outputs[i] = new
+    old.name = None
+    new.name = name
+
+
+def remove_dead(graph: ir.Graph, roots: Iterable[ir.Node]) -> list[ir.Node]:
+    """Remove nodes without users, then their producers. Returns the live nodes that lost a user."""
+    pending, touched = list(roots), []
+    while pending:
+        node = pending.pop()
+        if node.graph is not graph:
+            continue
+        if any(out.is_graph_output() or list(out.uses()) for out in node.outputs):
+            touched.append(node)
+            continue
+        inputs = [v for v in node.inputs if v is not None]
+        graph.remove(node, safe=True)
+        for value in inputs:
+            maker = value.producer()
+            if maker is not None:
+                pending.append(maker)
+            elif value.is_initializer() and not list(value.uses()) and not value.is_graph_output():
+                graph.initializers.pop(value.name or "", None)
+    return touched

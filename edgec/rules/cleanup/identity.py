@@ -1,0 +1,116 @@
+"""Operators that change nothing are removed."""
+
+from __future__ import annotations
+
+import onnx_ir as ir
+
+from edgec.ir.build import GraphBuilder
+from edgec.ir.model import constant, static_shape
+from edgec.ops.base import Reader
+from edgec.ops.shape import Expand, Pad, Slice, Tile, Transpose
+from edgec.rules.base import NOT_HERE, Example, Miss, Replacement, Rule
+from edgec.rules.match import is_scalar, same_type
+
+
+class RemoveIdentity(Rule):
+    """Removes Identity, and Dropout in inference form."""
+
+    name = "remove-identity"
+    roots = ("Identity", "Dropout")
+    examples = (Example("float[2] x", "h = Identity(x)  y = Relu(h)", "y = Relu(x)"),)
+
+    def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
+        x = node.inputs[0]
+        if x is None or node.outputs[0].is_graph_output():
+            return NOT_HERE
+        if node.op_type == "Dropout":
+            training = constant(node.inputs[2]) if len(node.inputs) > 2 else None
+            if len(node.outputs) > 1 or (len(node.inputs) > 2 and (training is None or bool(training))):
+                return Miss("the dropout is active or its mask is used")
+        return [x]
+
+
+class RemoveSameCast(Rule):
+    """Removes a Cast to the type that the value already has."""
+
+    name = "remove-same-cast"
+    roots = ("Cast",)
+    examples = (
+        Example("float[2] x", "h = Cast<to = 1>(x)  y = Relu(h)", "y = Relu(x)"),
+        Example("int64[2] x", "y = Cast<to = 1>(x)", None),
+    )
+
+    def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
+        x = node.inputs[0]
+        if x is None or x.dtype is None or int(x.dtype) != Reader(node).integer("to"):
+            return NOT_HERE
+        return [x]
+
+
+class RemoveNoOpMovement(Rule):
+    """Removes Transpose, Slice, Pad, Expand, Tile, Reshape and Squeeze that leave every element in place."""
+
+    name = "remove-no-op-movement"
+    roots = ("Transpose", "Slice", "Pad", "Expand", "Tile", "Reshape", "Squeeze", "Unsqueeze", "Flatten", "Concat")
+    examples = (
+        Example("float[2,3] x", "h = Transpose<perm = [0, 1]>(x)  y = Relu(h)", "y = Relu(x)"),
+        Example("float[2,3] x", "h = Transpose<perm = [1, 0]>(x)  y = Relu(h)", None),
+    )
+
+    def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
+        x = node.inputs[0]
+        if x is None or not _is_no_op(node, x):
+            return NOT_HERE
+        return [x]
+
+
+def _is_no_op(node: ir.Node, x: ir.Value) -> bool:
+    r = Reader(node)
+    match node.op_type:
+        case "Transpose":
+            perm = Transpose.decode(r).perm
+            return perm == tuple(range(len(perm)))
+        case "Pad":
+            pad = Pad.decode(r)
+            return pad.begin is not None and not any(pad.begin) and not any(pad.end or ())
+        case "Tile":
+            repeats = Tile.decode(r).repeats
+            return repeats is not None and all(n == 1 for n in repeats)
+        case "Slice":
+            op = Slice.decode(r)
+            forward = op.steps is not None and all(step == 1 for step in op.steps)
+            return forward and same_type(x, node.outputs[0])
+        case "Expand":
+            return Expand.decode(r).shape is not None and same_type(x, node.outputs[0])
+        case "Concat":
+            return len(node.inputs) == 1
+        case _:
+            return same_type(x, node.outputs[0])
+
+
+class RemoveNeutralOperand(Rule):
+    """Removes x + 0, x - 0, x * 1, x / 1 and x ** 1."""
+
+    name = "remove-neutral-operand"
+    roots = ("Add", "Sub", "Mul", "Div", "Pow")
+    examples = (
+        Example("float[2] x", "h = Mul(x, one)  y = Relu(h)", "y = Relu(x)", constants="float one = {1}"),
+        Example("float[2] x", "h = Sub(zero, x)  y = Relu(h)", None, constants="float zero = {0}"),
+    )
+
+    def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
+        neutral = 0.0 if node.op_type in ("Add", "Sub") else 1.0
+        a, b = node.inputs[0], node.inputs[1]
+        out = node.outputs[0]
+        for x, other in ((a, b), (b, a)):
+            if x is None or (x is b and node.op_type in ("Sub", "Div", "Pow")):
+                continue
+            if is_scalar(other, neutral, tolerance=0.0) and x.dtype == out.dtype and _keeps_shape(x, other):
+                return [x]
+        return NOT_HERE
+
+
+def _keeps_shape(x: ir.Value, scalar: ir.Value | None) -> bool:
+    """A one-element operand of higher rank would add dimensions."""
+    shape = None if scalar is None else static_shape(scalar)
+    return shape is not None and x.shape is not None and len(shape) <= len(x.shape)

@@ -1,0 +1,83 @@
+"""Chains of transposes and reshapes become one, or none."""
+
+from __future__ import annotations
+
+import onnx_ir as ir
+
+from edgec.ir.build import GraphBuilder
+from edgec.ir.model import static_shape
+from edgec.ops.base import Reader
+from edgec.ops.shape import Transpose
+from edgec.rules.base import NOT_HERE, Example, Miss, Replacement, Rule
+from edgec.rules.match import producer
+
+
+class MergeTransposes(Rule):
+    """Transpose(Transpose(x)) -> Transpose(x)."""
+
+    name = "merge-transposes"
+    roots = ("Transpose",)
+    examples = (
+        Example(
+            "float[2,3,4] x",
+            "h = Transpose<perm = [1, 0, 2]>(x)  y = Transpose<perm = [0, 2, 1]>(h)",
+            "y = Transpose<perm = [1, 2, 0]>(x)",
+            output="float",
+        ),
+    )
+
+    def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
+        inner = producer(node.inputs[0], "Transpose")
+        if inner is None or inner.inputs[0] is None:
+            return NOT_HERE
+        first, second = Transpose.decode(Reader(inner)).perm, Transpose.decode(Reader(node)).perm
+        perm = [first[i] for i in second]
+        x = inner.inputs[0]
+        if perm == list(range(len(perm))) and not node.outputs[0].is_graph_output():
+            return [x]
+        return [g.op("Transpose", x, perm=perm)]
+
+
+_RESHAPES = ("Reshape", "Flatten", "Squeeze", "Unsqueeze")
+
+
+class MergeReshapes(Rule):
+    """Reshape(Reshape(x)) -> Reshape(x), and Flatten, Squeeze, Unsqueeze become Reshape on the way (static shapes)."""
+
+    name = "merge-reshapes"
+    roots = _RESHAPES
+    examples = (
+        Example(
+            "float[2,3,4] x",
+            "h = Flatten<axis = 1>(x)  y = Reshape(h, s)",
+            "y = Reshape(x, s)",
+            constants="int64[2] s = {4, 6}",
+        ),
+    )
+
+    def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
+        x = node.inputs[0]
+        inner = next((p for op in _RESHAPES if (p := producer(x, op)) is not None), None)
+        shape = static_shape(node.outputs[0])
+        if inner is None or shape is None or inner.inputs[0] is None:
+            return NOT_HERE
+        if 0 in shape:
+            return Miss("a dimension is zero")
+        return [g.op("Reshape", inner.inputs[0], g.ints(*shape))]
+
+
+class CanonicalReshape(Rule):
+    """Flatten, Squeeze, Unsqueeze and Reshape with copied or inferred sizes -> Reshape to a literal shape."""
+
+    name = "canonical-reshape"
+    roots = _RESHAPES
+    examples = (Example("float[2,3,4] x", "y = Flatten<axis = 1>(x)", "y = Reshape(x, s)", output="float"),)
+
+    def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
+        shape = static_shape(node.outputs[0])
+        x = node.inputs[0]
+        if shape is None or 0 in shape or x is None:
+            return NOT_HERE
+        if node.op_type == "Reshape" and Reader(node).const_ints(1) == shape:
+            return NOT_HERE
+        return [g.op("Reshape", x, g.ints(*shape))]

@@ -1,0 +1,80 @@
+"""Operators on types, indices and triangles, from simpler ones."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx_ir as ir
+
+from edgec.ir.build import GraphBuilder
+from edgec.ir.model import static_shape
+from edgec.ops.base import Reader
+from edgec.rules.base import Example, Miss, Replacement, Rule
+
+
+class CastLikeToCast(Rule):
+    """CastLike(x, y) -> Cast(x) to y's element type."""
+
+    name = "cast-like-to-cast"
+    roots = ("CastLike",)
+    examples = (Example("int64[2] x, float[2] z", "y = CastLike(x, z)", "y = Cast<to = 1>(x)"),)
+
+    def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
+        r = Reader(node)
+        dtype = r.input(1).dtype
+        if dtype is None:
+            return Miss("the element type is not known")
+        return [g.op("Cast", r.input(0), to=int(dtype))]
+
+
+class HardmaxToOneHot(Rule):
+    """Hardmax(x; axis) -> 1 at the first maximum along the axis, 0 elsewhere."""
+
+    name = "hardmax-to-one-hot"
+    roots = ("Hardmax",)
+    examples = (
+        Example(
+            "float[2,3] x", "y = Hardmax(x)", "i = ArgMax<axis = 1, keepdims = 0>(x)  y = OneHot<axis = 1>(i, d, v)"
+        ),
+    )
+
+    def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
+        r = Reader(node)
+        x = r.input(0)
+        shape = static_shape(x)
+        if shape is None:
+            return Miss("the size of the axis is not known")
+        axis = r.axis(r.integer("axis", -1), len(shape))
+        top = g.op("ArgMax", x, axis=axis, keepdims=0)
+        values = g.const(np.asarray([0, 1]), dtype=x.dtype)
+        return [g.op("OneHot", top, g.ints(shape[axis]), values, axis=axis)]
+
+
+class EyeLikeToConstant(Rule):
+    """EyeLike(x; k) -> the constant matrix (static shape)."""
+
+    name = "eye-like-to-constant"
+    roots = ("EyeLike",)
+    examples = ()
+
+    def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
+        r = Reader(node)
+        shape, given = static_shape(r.input(0)), r.input(0).dtype
+        dtype = ir.DataType(r.integer("dtype")) if r.has("dtype") else given
+        if shape is None or dtype is None:
+            return Miss("the shape is not known")
+        return [g.op("Identity", g.const(np.eye(*shape, k=r.integer("k", 0)), dtype=dtype))]
+
+
+class MeanVarianceToReduce(Rule):
+    """MeanVarianceNormalization(x; axes) -> (x - mean) / (sqrt(mean((x - mean)²)) + 1e-9)."""
+
+    name = "mean-variance-to-reduce"
+    roots = ("MeanVarianceNormalization",)
+    examples = ()
+
+    def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
+        r = Reader(node)
+        x, axes = r.input(0), g.ints(*r.ints("axes", (0, 2, 3)))
+        centred = g.op("Sub", x, g.op("ReduceMean", x, axes, keepdims=1))
+        variance = g.op("ReduceMean", g.op("Mul", centred, centred), axes, keepdims=1)
+        return [g.op("Div", centred, g.op("Add", g.op("Sqrt", variance), g.like(1e-9, x)))]

@@ -1,0 +1,73 @@
+"""Every rule, in the order in which they are tried. The names are those of the command line and the manifest."""
+
+from __future__ import annotations
+
+from edgec.rules.base import Rule
+from edgec.rules.cleanup.identity import RemoveIdentity, RemoveNeutralOperand, RemoveNoOpMovement, RemoveSameCast
+from edgec.rules.cleanup.movement import CanonicalReshape, MergeReshapes, MergeTransposes
+from edgec.rules.decompose.activations import (
+    CeluToElu,
+    GeluToErf,
+    HardSwishToHardSigmoidMul,
+    MishToSoftplusTanh,
+    SeluToElu,
+    ShrinkToWhere,
+    SwishToSigmoidMul,
+    ThresholdedReluToWhere,
+)
+from edgec.rules.decompose.reductions import (
+    ComposedReduction,
+    GlobalPoolToReduce,
+    LpNormalizationToReduce,
+    LpPoolToAveragePool,
+    VariadicToBinary,
+)
+from edgec.rules.decompose.tensors import CastLikeToCast, EyeLikeToConstant, HardmaxToOneHot, MeanVarianceToReduce
+from edgec.rules.fuse.batch_norm import BatchNormToMulAdd, FoldAddIntoLinear, FoldBatchNorm, FoldMulIntoLinear
+from edgec.rules.fuse.pieces import MatMulAddToGemm, RecognizeGelu, RecognizeHardSwish
+
+DECOMPOSE: tuple[Rule, ...] = (
+    CastLikeToCast(),
+    HardmaxToOneHot(),
+    EyeLikeToConstant(),
+    MeanVarianceToReduce(),
+    SwishToSigmoidMul(),
+    MishToSoftplusTanh(),
+    CeluToElu(),
+    SeluToElu(),
+    ThresholdedReluToWhere(),
+    ShrinkToWhere(),
+    GlobalPoolToReduce(),
+    ComposedReduction(),
+    VariadicToBinary(),
+    LpNormalizationToReduce(),
+    LpPoolToAveragePool(),
+)
+"""Into the core dialect."""
+
+CLEANUP: tuple[Rule, ...] = (
+    RemoveIdentity(),
+    RemoveSameCast(),
+    RemoveNoOpMovement(),
+    RemoveNeutralOperand(),
+    MergeTransposes(),
+    MergeReshapes(),
+    CanonicalReshape(),
+)
+"""Smaller, for every target."""
+
+FUSE: tuple[Rule, ...] = (
+    FoldBatchNorm(),
+    BatchNormToMulAdd(),
+    FoldMulIntoLinear(),
+    FoldAddIntoLinear(),
+    RecognizeGelu(),
+    RecognizeHardSwish(),
+    MatMulAddToGemm(),
+)
+"""Fewer, larger operators, for every target."""
+
+EXPAND: tuple[Rule, ...] = (HardSwishToHardSigmoidMul(), GeluToErf())
+"""For targets that lack the operator: a backend's legalization, or `--enable`."""
+
+RULES: dict[str, Rule] = {rule.name: rule for rule in (*DECOMPOSE, *CLEANUP, *FUSE, *EXPAND)}

@@ -35,6 +35,7 @@ def pipeline(disabled: Iterable[str] = (), extra: Iterable[Rule] = ()) -> Pipeli
             ConstantsToInitializers(),
             FoldConstants(),
             RewritePass("decompose-bodies", kept((*DECOMPOSE, *CLEANUP))),
+            FoldConstants(),
             RewritePass("fuse", kept((*FUSE, *extra, *CLEANUP))),
             CommonSubexpressions(),
             FoldConstants(),

@@ -136,6 +136,6 @@ def _free_name(graph: ir.Graph, out: ir.Value) -> str:
     name = out.name or "constant"
     if not out.is_graph_output():
         out.name = None
-    while name in graph.initializers or out.is_graph_output() and name == out.name:
+    while name in graph.initializers or (out.is_graph_output() and name == out.name):
         name += "_c"
     return name

@@ -67,16 +67,19 @@ def _function_body(node: ir.Node) -> onnx.FunctionProto | None:
         schema = onnx.defs.get_schema(node.op_type, OPSET, "")
     except onnx.defs.SchemaError:
         return None
-    if schema.has_function:
+    if schema.has_function:  # type: ignore[attr-defined]  # onnx's stub lacks the pybind members
         return schema.function_body
-    if not schema.has_context_dependent_function or any(v is not None and v.dtype is None for v in node.inputs):
+    contextual = schema.has_context_dependent_function  # type: ignore[attr-defined]
+    if not contextual or any(v is not None and v.dtype is None for v in node.inputs):
         return None
     proto = ir.serde.serialize_node(node)
     types = [_type_bytes(v) for v in node.inputs]
-    versions = [v for v in schema.context_dependent_function_opset_versions if v <= OPSET]
+    known = schema.context_dependent_function_opset_versions  # type: ignore[attr-defined]
+    versions = [v for v in known if v <= OPSET]
     if not versions:
         return None
-    raw = schema.get_context_dependent_function_with_opset_version(max(versions), proto.SerializeToString(), types)
+    make_body = schema.get_context_dependent_function_with_opset_version  # type: ignore[attr-defined]
+    raw = make_body(max(versions), proto.SerializeToString(), types)
     body = onnx.FunctionProto()
     body.ParseFromString(raw)
     return body
@@ -84,6 +87,6 @@ def _function_body(node: ir.Node) -> onnx.FunctionProto | None:
 
 def _type_bytes(value: ir.Value | None) -> bytes:
     if value is None or value.dtype is None:
-        return onnx.TypeProto().SerializeToString()
+        return b""
     dims = [d if isinstance(d, int) else d.value for d in value.shape] if value.shape is not None else None
-    return onnx.helper.make_tensor_type_proto(int(value.dtype), dims).SerializeToString()
+    return bytes(onnx.helper.make_tensor_type_proto(int(value.dtype), dims).SerializeToString())

@@ -127,7 +127,8 @@ class ShrinkToWhere(Rule):
         Example(
             "float[2,3] x",
             "y = Shrink<lambd = 0.5, bias = 0.25>(x)",
-            "c = Greater(x, l)  d = Sub(x, b)  h = Where(c, d, zero)  k = Less(x, m)  e = Add(x, b)  y = Where(k, e, h)",
+            "c = Greater(x, l)  d = Sub(x, b)  h = Where(c, d, zero)  "
+            "k = Less(x, m)  e = Add(x, b)  y = Where(k, e, h)",
         ),
     )
 

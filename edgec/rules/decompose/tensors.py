@@ -62,7 +62,7 @@ class EyeLikeToConstant(Rule):
         dtype = ir.DataType(r.integer("dtype")) if r.has("dtype") else given
         if shape is None or dtype is None:
             return Miss("the shape is not known")
-        return [g.op("Identity", g.const(np.eye(*shape, k=r.integer("k", 0)), dtype=dtype))]
+        return [g.op("Identity", g.const(np.eye(shape[0], shape[1], k=r.integer("k", 0)), dtype=dtype))]
 
 
 class MeanVarianceToReduce(Rule):

@@ -1,0 +1,46 @@
+"""What every frontend gives: the model as a graph, and something independent to compare it with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgec.diag import Diagnostic
+from edgec.ir.model import Model
+
+Array = NDArray[np.generic]
+
+
+class Reference(Protocol):
+    """The source itself, executed as its author would: eager PyTorch, or ONNX Runtime for an ONNX file."""
+
+    name: str
+
+    def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        """The outputs by the graph's output names, in its order."""
+        ...
+
+
+@dataclass(frozen=True)
+class SourceId:
+    """Where the model came from. `sha256` is of the file that was named."""
+
+    kind: str
+    ref: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Captured:
+    """A model as its frontend leaves it: opset 23, not yet canonical, with its reference and example inputs."""
+
+    name: str
+    source: SourceId
+    model: Model
+    reference: Reference
+    examples: dict[str, Array]
+    warnings: tuple[Diagnostic, ...] = field(default=())

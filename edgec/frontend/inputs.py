@@ -1,0 +1,85 @@
+"""Example inputs: from `--input NAME=SHAPE[:DTYPE]`, and further seeded samples like a given one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgec.diag import error
+
+Array = NDArray[np.generic]
+
+_DTYPES = ("float32", "float16", "float64", "int64", "int32", "int16", "int8", "uint8", "bool")
+_SPEC = re.compile(r"(?P<name>[^=]+)=(?P<shape>[0-9x,]*)(?::(?P<dtype>\w+))?")
+
+
+@dataclass(frozen=True)
+class InputSpec:
+    """What `--input` says of one input: its name, static shape and element type."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+
+    @staticmethod
+    def parse(text: str) -> InputSpec:
+        """Parse `NAME=SHAPE[:DTYPE]`, the shape as `1x3x224x224` or `1,3,224,224`. Raises `EdgecError` E0101."""
+        found = _SPEC.fullmatch(text.strip())
+        dtype = (found["dtype"] or "float32") if found else ""
+        if found is None:
+            raise error(
+                "E0101", f"`--input {text}` is not NAME=SHAPE[:DTYPE]", help=["write `--input x=1x3x224x224:float32`"]
+            )
+        if dtype not in _DTYPES:
+            raise error("E0101", f"`{dtype}` is not an element type", help=[f"one of {', '.join(_DTYPES)}"])
+        shape = tuple(int(d) for d in re.split("[x,]", found["shape"]) if d)
+        return InputSpec(found["name"].strip(), shape, dtype)
+
+    def sample(self, rng: np.random.Generator) -> Array:
+        """Standard normal floats; integers 0 or 1, which index any table; random booleans."""
+        if self.dtype.startswith("float"):
+            return rng.standard_normal(self.shape).astype(self.dtype)
+        return rng.integers(0, 2, self.shape).astype(self.dtype)
+
+
+def samples_like(examples: Mapping[str, Array], count: int, seed: int = 0) -> list[dict[str, Array]]:
+    """The examples themselves, then `count - 1` seeded draws of the same shapes.
+
+    Floats are normal with the example's mean and deviation; integers are uniform between the example's least and
+    greatest (so that token ids stay ids and masks stay masks). An input that is constant in the example stays so.
+    """
+    drawn = [dict(examples)]
+    for i in range(1, count):
+        rng = np.random.default_rng(seed + i)
+        drawn.append({name: _draw_like(array, rng) for name, array in examples.items()})
+    return drawn
+
+
+def _draw_like(array: Array, rng: np.random.Generator) -> Array:
+    if array.size == 0:
+        return array
+    if array.dtype == np.bool_:
+        return rng.integers(0, 2, array.shape).astype(np.bool_) if array.any() != array.all() else array
+    if array.dtype.kind in "iu":
+        return rng.integers(int(array.min()), int(array.max()) + 1, array.shape).astype(array.dtype)
+    values = array.astype(np.float64)
+    spread = float(values.std())
+    return (rng.standard_normal(array.shape) * spread + float(values.mean())).astype(array.dtype)
+
+
+def match_specs(names: Sequence[str], specs: Sequence[InputSpec]) -> list[InputSpec]:
+    """The specs in the order of the model's inputs. Raises `EdgecError` E0107 naming what is missing or unknown."""
+    by_name = {spec.name: spec for spec in specs}
+    if unknown := [name for name in by_name if name not in names]:
+        raise error("E0107", f"the model has no input `{unknown[0]}`", notes=[f"its inputs are {', '.join(names)}"])
+    if missing := [name for name in names if name not in by_name]:
+        raise error(
+            "E0107",
+            f"no example for input `{missing[0]}`",
+            help=[f"add `--input {name}=SHAPE`" for name in missing],
+        )
+    return [by_name[name] for name in names]

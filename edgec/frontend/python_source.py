@@ -1,0 +1,134 @@
+"""A model named by a Python attribute: import it, get the module and its example inputs, export it."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import inspect
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import torch
+
+from edgec.diag import EdgecError, Place, error
+from edgec.diag.suggest import suggest
+from edgec.frontend.captured import Captured, SourceId
+from edgec.frontend.source import SourceRequest, file_sha256, source_name
+from edgec.frontend.torch_export import ExportRequest, export_module
+
+SEED = 0
+"""torch's seed before the user's code runs: a model with random weights is the same model in every build."""
+
+
+def capture_python(request: SourceRequest) -> Captured:
+    """Import `file.py:attr` or `package.module:attr` and export the module that it names."""
+    where, _, attribute = request.ref.rpartition(":")
+    with user_code(f"importing `{where}`"):
+        torch.manual_seed(SEED)
+        module = _import(where)
+    file = Path(module.__file__) if module.__file__ else None
+    found = _attribute(module, where, attribute)
+    net, inputs = _module_and_inputs(found, request)
+    source = SourceId("python", request.ref, file_sha256(file) if file and file.is_file() else "")
+    return export_module(ExportRequest(source_name(request), source, net, inputs, request.inputs))
+
+
+def _import(where: str) -> ModuleType:
+    path = Path(where)
+    if path.suffix != ".py":
+        try:
+            sys.path.insert(0, str(Path.cwd()))
+            return importlib.import_module(where)
+        except ModuleNotFoundError as missing:
+            if missing.name is not None and where.split(".")[0] != missing.name.split(".")[0]:
+                raise
+            raise error(
+                "E0102", f"no module `{where}`", help=["name a file as `path/to/file.py:attr`, or install the package"]
+            ) from None
+    if not path.is_file():
+        near = sorted(p.name for p in path.parent.glob("*.py"))[:5] if path.parent.is_dir() else []
+        raise error(
+            "E0102", f"`{where}` was not found", help=[f"in `{path.parent}` there is {', '.join(near)}"] if near else []
+        )
+    folder = str(path.parent.resolve())
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
+    spec = importlib.util.spec_from_file_location(path.stem, path.resolve())
+    assert spec is not None and spec.loader is not None  # noqa: PT018 - a .py file always has both
+    module = importlib.util.module_from_spec(spec)
+    sys.modules.setdefault(path.stem, module)
+    spec.loader.exec_module(module)
+    return module
+
+
+def _attribute(module: ModuleType, where: str, attribute: str) -> Any:
+    found: Any = module
+    for part in attribute.split("."):
+        if not hasattr(found, part):
+            public = sorted(n for n, v in vars(found).items() if not n.startswith("_") and _could_be_model(v))
+            near = suggest(part, public)
+            listed = [f"it has {', '.join(public[:12])}"] if public else []
+            raise error(
+                "E0103",
+                f"`{where}` has no attribute `{part}`",
+                notes=listed,
+                help=[f"did you mean `{near}`?"] if near else [],
+            )
+        found = getattr(found, part)
+    return found
+
+
+def _could_be_model(value: object) -> bool:
+    return isinstance(value, torch.nn.Module) or inspect.isfunction(value) or inspect.isclass(value)
+
+
+def _module_and_inputs(found: Any, request: SourceRequest) -> tuple[torch.nn.Module, Any]:
+    """A module stays; a class or function is called without arguments."""
+    if not isinstance(found, torch.nn.Module) and callable(found):
+        with user_code(f"calling `{request.ref}`"):
+            torch.manual_seed(SEED)
+            found = found()
+    inputs: Any = None
+    if isinstance(found, tuple) and len(found) == 2 and isinstance(found[0], torch.nn.Module):
+        found, inputs = found
+    if not isinstance(found, torch.nn.Module):
+        raise error(
+            "E0103",
+            f"`{request.ref}` is a {type(found).__name__}, not a model",
+            help=[
+                "name a `torch.nn.Module`, a class, or a function that returns a module or `(module, example_inputs)`"
+            ],
+        )
+    return found.eval(), inputs
+
+
+@contextmanager
+def user_code(doing: str) -> Iterator[None]:
+    """Whatever the user's own code raises becomes `EdgecError` E0201 with its file and line."""
+    try:
+        yield
+    except EdgecError:
+        raise
+    except (Exception, SystemExit) as failure:  # any exception of foreign code is the user's, not a bug of ours
+        raise error("E0201", f"{doing} failed: {_first_line(failure)}", place=place_of_failure(failure)) from failure
+
+
+def _first_line(failure: BaseException) -> str:
+    lines = str(failure).strip().splitlines()
+    return f"{type(failure).__name__}: {lines[0]}" if lines else type(failure).__name__
+
+
+def place_of_failure(failure: BaseException) -> Place | None:
+    """The innermost frame outside installed packages and edgec itself."""
+    if isinstance(failure, SyntaxError):
+        return Place(failure.filename, failure.lineno)
+    own = str(Path(__file__).parent.parent)
+    frames = traceback.extract_tb(failure.__traceback__)
+    mine = [f for f in frames if "site-packages" not in f.filename and not f.filename.startswith((own, "<"))]
+    mine = [f for f in mine if "/lib/python3" not in f.filename]
+    return Place(mine[-1].filename, mine[-1].lineno) if mine else None

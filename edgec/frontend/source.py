@@ -1,0 +1,79 @@
+"""From what the user names to a captured model: which frontend reads which source."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgec.diag import error
+from edgec.frontend.captured import Captured
+from edgec.frontend.inputs import InputSpec
+
+_PICKLES = {".pkl", ".pickle", ".joblib", ".dill"}
+
+
+@dataclass(frozen=True)
+class SourceRequest:
+    """A source as the command line names it, with what goes with it."""
+
+    ref: str
+    inputs: tuple[InputSpec, ...] = ()
+    name: str | None = None
+
+
+def capture(request: SourceRequest) -> Captured:
+    """Read the source. Raises `EdgecError`: E0102 not found, E0103 no model, E0107 inputs, E02 for the model itself."""
+    path = Path(request.ref)
+    if path.suffix in _PICKLES:
+        raise error(
+            "E0204",
+            f"`{path.name}` is a pickle, which runs code when it is read",
+            help=[
+                "save the weights as safetensors or `torch.save(model.state_dict(), …)` and name the code: file.py:attr"
+            ],
+        )
+    if path.suffix == ".onnx":
+        from edgec.frontend.onnx_file import capture_onnx
+
+        return capture_onnx(_existing(path), request)
+    if ":" in request.ref:
+        from edgec.frontend.python_source import capture_python
+
+        return capture_python(request)
+    if path.exists():
+        raise error(
+            "E0103",
+            f"`{request.ref}` is not a source that edgec reads",
+            help=["name a Python attribute (`file.py:attr`, `package.module:attr`) or an `.onnx` file"],
+        )
+    raise error(
+        "E0102", f"`{request.ref}` was not found", help=["name `file.py:attr`, `package.module:attr` or `model.onnx`"]
+    )
+
+
+def source_name(request: SourceRequest) -> str:
+    """The model's name: `--name`, the attribute, or the file's stem, safe as a file name."""
+    tail = request.name or request.ref.rpartition(":")[2]
+    stem = Path(tail).stem if tail.endswith(".onnx") else tail
+    return re.sub(r"[^\w.-]", "_", stem) or "model"
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file's bytes, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _existing(path: Path) -> Path:
+    if not path.is_file():
+        raise error("E0102", f"`{path}` was not found", help=_similar(path))
+    return path
+
+
+def _similar(path: Path) -> Sequence[str]:
+    folder = path.parent
+    others = sorted(p.name for p in folder.glob(f"*{path.suffix}"))[:5] if folder.is_dir() else []
+    return [f"in `{folder}` there is {', '.join(others)}"] if others else []

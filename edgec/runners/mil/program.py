@@ -1,0 +1,93 @@
+"""An ML Program as plain data, decoded once from its protobuf."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Union
+
+from edgec.runners.base import Array
+from edgec.runners.mil.dtypes import ScalarType
+
+
+@dataclass(frozen=True)
+class TensorType:
+    """A tensor's scalar type and shape; None stands for a dimension that is known only at run time."""
+
+    scalar: ScalarType
+    shape: tuple[int | None, ...]
+
+
+@dataclass(frozen=True)
+class OtherType:
+    """A list, dictionary, tuple or state: `kind` says which."""
+
+    kind: str
+
+
+ValueType = TensorType | OtherType
+# A constant: a tensor (numpy array), text, or a list of these.
+Constant = Union[Array, str, list["Constant"]]
+
+
+@dataclass(frozen=True)
+class Ref:
+    """An argument that names a value computed earlier."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Literal:
+    """An argument that is written in place."""
+
+    value: Constant
+
+
+Argument = Ref | Literal
+
+
+@dataclass(frozen=True)
+class Output:
+    """A value's name and declared type."""
+
+    name: str
+    type: ValueType
+
+
+@dataclass(frozen=True, eq=False)
+class Operation:
+    """One operation. An input holds a tuple when the op takes several values there (`concat`'s `values`)."""
+
+    type: str
+    name: str
+    inputs: dict[str, tuple[Argument, ...]]
+    attributes: dict[str, Constant]
+    outputs: tuple[Output, ...]
+    blocks: tuple[Block, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """A sequence of operations with its own inputs; it sees the values of the blocks around it."""
+
+    inputs: tuple[Output, ...]
+    outputs: tuple[str, ...]
+    operations: tuple[Operation, ...]
+    # last_use[i] names the values of this block that no operation after i reads, and that are not its outputs.
+    last_use: tuple[tuple[str, ...], ...] = field(default=())
+
+
+@dataclass(frozen=True)
+class Function:
+    """A function: its inputs in order and its body."""
+
+    name: str
+    inputs: tuple[Output, ...]
+    body: Block
+
+
+@dataclass(frozen=True)
+class Program:
+    """All functions by name."""
+
+    functions: dict[str, Function]

@@ -1,0 +1,119 @@
+"""Reading TOML with diagnostics: every mistake of a file is collected, each with its line and a did-you-mean."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from edgec.diag import Diagnostic, EdgecError, Place, error
+from edgec.diag.suggest import suggest
+
+Table = Mapping[str, Any]
+
+
+def load_toml(path: Path) -> dict[str, Any]:
+    """Parse a file. Raises `EdgecError` E0106 with the line of a syntax error."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as failure:
+        found = re.search(r"at line (\d+)", str(failure))
+        line = int(found[1]) if found else None
+        raise error("E0106", f"the file is not TOML: {failure}", place=Place(str(path), line)) from failure
+    except (OSError, UnicodeDecodeError) as failure:
+        raise error("E0106", f"`{path}` cannot be read", notes=[str(failure)]) from failure
+
+
+@dataclass
+class Checker:
+    """Reads keys with their types and remembers what is wrong; `finish` raises everything at once."""
+
+    path: Path
+    problems: list[Diagnostic] = field(default_factory=list)
+
+    def known(self, table: Table, keys: Iterable[str], where: str = "") -> None:
+        """Report every key that is not one of `keys`."""
+        allowed = list(keys)
+        for key in table:
+            if key not in allowed:
+                near = suggest(key, allowed)
+                help_ = f"did you mean `{near}`?" if near else f"known keys are {', '.join(allowed)}"
+                self.problem(f"unknown key `{where}{key}`", key, help_)
+
+    def string(self, table: Table, key: str, default: str | None = None) -> str:
+        """A string; without a default it is required."""
+        return str(self._typed(table, key, str, default, ""))
+
+    def number(self, table: Table, key: str, default: float | None = None) -> float:
+        """A number; without a default it is required."""
+        return float(self._typed(table, key, (int, float), default, 0.0))
+
+    def integer(self, table: Table, key: str, default: int | None = None) -> int:
+        """An integer; without a default it is required."""
+        return int(self._typed(table, key, int, default, 0))
+
+    def optional_number(self, table: Table, key: str) -> float | None:
+        """A number or None."""
+        return self.number(table, key) if key in table else None
+
+    def choice(self, table: Table, key: str, choices: tuple[str, ...], default: str) -> str:
+        """One of several words."""
+        value = self.string(table, key, default)
+        if value not in choices:
+            near = suggest(value, choices)
+            self.problem(
+                f"`{key}` is `{value}`, not one of {', '.join(choices)}",
+                key,
+                f"did you mean `{near}`?" if near else None,
+            )
+            return default
+        return value
+
+    def strings(self, table: Table, key: str) -> tuple[str, ...]:
+        """A list of strings, empty when absent."""
+        value = table.get(key, [])
+        if not isinstance(value, list) or not all(isinstance(v, str) for v in value):
+            self.problem(f"`{key}` must be a list of strings", key)
+            return ()
+        return tuple(value)
+
+    def table(self, table: Table, key: str) -> Table:
+        """A sub-table, empty when absent."""
+        value = table.get(key, {})
+        if not isinstance(value, dict):
+            self.problem(f"`{key}` must be a table", key)
+            return {}
+        return value
+
+    def problem(self, message: str, key: str, help_: str | None = None) -> None:
+        """Remember a mistake at the line of `key`."""
+        place = Place(str(self.path), self.line_of(key))
+        self.problems.append(Diagnostic("E0106", message, place, (), (help_,) if help_ else ()))
+
+    def line_of(self, key: str) -> int | None:
+        """The first line that assigns `key` or opens the table `key`."""
+        pattern = re.compile(rf"^\s*(?:\[+.*\b{re.escape(key)}\]+|.*\b{re.escape(key)}\s*=)")
+        lines = self.path.read_text(encoding="utf-8").splitlines() if self.path.is_file() else []
+        return next((i for i, line in enumerate(lines, 1) if pattern.match(line)), None)
+
+    def finish(self) -> None:
+        """Raise `EdgecError` when anything was wrong."""
+        if self.problems:
+            raise EdgecError(self.problems)
+
+    def _typed(self, table: Table, key: str, kind: type | tuple[type, ...], default: Any, fallback: Any) -> Any:
+        if key not in table:
+            if default is None:
+                self.problem(f"`{key}` is missing", key)
+                return fallback
+            return default
+        value = table[key]
+        wrong_bool = isinstance(value, bool) and kind is not bool
+        if not isinstance(value, kind) or wrong_bool:
+            wanted = {str: "a string", int: "an integer"}.get(kind, "a number")  # type: ignore[arg-type]
+            self.problem(f"`{key}` must be {wanted}, not `{value}`", key)
+            return fallback
+        return value

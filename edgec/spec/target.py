@@ -1,0 +1,232 @@
+"""Targets: what may be emitted, and how. One TOML file each; a target never says how fast a product is."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from edgec.diag import error
+from edgec.diag.suggest import suggest
+from edgec.spec import search
+from edgec.spec.reader import Checker, Table, load_toml
+
+_FLOATS = ("float32", "float16")
+BACKENDS = ("coreml", "tflite", "tensorrt")
+
+
+@dataclass(frozen=True)
+class Numerics:
+    """`compute`: what the device may compute in. `weights`: how constants are stored."""
+
+    compute: str = "float32"
+    weights: str = "float32"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What the runtime can hold."""
+
+    max_rank: int = 6
+
+
+@dataclass(frozen=True)
+class Accept:
+    """What verification must show. None: not asked for.
+
+    `max_rel` is the largest error relative to the output's largest magnitude; `min_psnr_db` is the least peak
+    signal-to-noise ratio in decibels.
+    """
+
+    max_rel: float | None = None
+    min_psnr_db: float | None = None
+
+
+@dataclass(frozen=True)
+class Rewrites:
+    """Rules switched on or off by name."""
+
+    enable: tuple[str, ...] = ()
+    disable: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class CoreMLOptions:
+    """`minimum_deployment_target` is iOS15 to iOS18 (macOS follows); `compute_units` is recorded for the app."""
+
+    minimum_deployment_target: str = "iOS17"
+    compute_units: str = "all"
+
+
+@dataclass(frozen=True)
+class TFLiteOptions:
+    """`io_layout`: `source` keeps the model's own layout, `nhwc` makes 4-D inputs and outputs channels-last."""
+
+    io_layout: str = "source"
+
+
+@dataclass(frozen=True)
+class TensorRTOptions:
+    """`build`: `ahead-of-time` here for `compute_capabilities` (SM86 …), or `on-device` on the board itself."""
+
+    build: str = "ahead-of-time"
+    compute_capabilities: tuple[str, ...] = ("SM89",)
+
+
+Options = CoreMLOptions | TFLiteOptions | TensorRTOptions
+
+
+@dataclass(frozen=True)
+class Target:
+    """A resolved target: inheritance merged, every default filled in."""
+
+    name: str
+    summary: str
+    backend: str
+    devices: tuple[str, ...] = ()
+    numerics: Numerics = field(default_factory=Numerics)
+    limits: Limits = field(default_factory=Limits)
+    options: Options = field(default_factory=TFLiteOptions)
+    rewrites: Rewrites = field(default_factory=Rewrites)
+    accept: Accept = field(default_factory=Accept)
+
+    def digest(self) -> str:
+        """A content hash for the build cache: everything that changes bytes."""
+        content = {k: v for k, v in asdict(self).items() if k not in ("summary", "devices")}
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def list_targets() -> list[str]:
+    """The names of every target on the search path."""
+    return search.names("targets")
+
+
+def load_target(name: str, settings: Sequence[str] = ()) -> Target:
+    """Load and check a target; `settings` are `--set` overrides such as `numerics.compute=float32`.
+
+    Raises `EdgecError` E0104 for an unknown name, E0106 for what is wrong in the file, E0101 for a bad setting.
+    """
+    table, path = _resolved(name, ())
+    for setting in settings:
+        _apply(table, setting)
+    return _parse(table, path)
+
+
+def with_rewrites(target: Target, enable: Sequence[str], disable: Sequence[str]) -> Target:
+    """The target with more rules switched on or off."""
+    merged = Rewrites((*target.rewrites.enable, *enable), (*target.rewrites.disable, *disable))
+    return replace(target, rewrites=merged)
+
+
+def _resolved(name: str, seen: tuple[str, ...]) -> tuple[dict[str, Any], Path]:
+    """The file's table over its parents'."""
+    path = search.find("targets", name)
+    if path is None:
+        known = list_targets()
+        near = suggest(name, known)
+        help_ = [f"did you mean `{near}`?"] if near else []
+        raise error("E0104", f"no target `{name}`", notes=[f"known targets are {', '.join(known)}"], help=help_)
+    if name in seen:
+        raise error("E0106", f"target `{name}` inherits itself", notes=[" -> ".join((*seen, name))])
+    own = load_toml(path)
+    parent = own.pop("inherits", None)
+    if parent is None:
+        return own, path
+    base, _ = _resolved(str(parent), (*seen, name))
+    return _merge(base, own), path
+
+
+def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in over.items():
+        old = merged.get(key)
+        merged[key] = _merge(old, value) if isinstance(value, dict) and isinstance(old, dict) else value
+    return merged
+
+
+def _apply(table: dict[str, Any], setting: str) -> None:
+    """Put one `section.key=value` in place; `_parse` checks it like a line of the file."""
+    path, equals, text = setting.partition("=")
+    keys = path.strip().split(".")
+    if not equals or not all(keys):
+        raise error("E0101", f"`--set {setting}` is not KEY=VALUE", help=["write `--set numerics.compute=float32`"])
+    inner = table
+    for key in keys[:-1]:
+        inner = inner.setdefault(key, {})
+    inner[keys[-1]] = _value(text.strip())
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return text
+
+
+def _parse(table: Table, path: Path) -> Target:
+    c = Checker(path)
+    keys = ("name", "summary", "backend", "devices", "numerics", "limits", "options", "rewrites", "accept")
+    c.known(table, keys)
+    backend = c.choice(table, "backend", BACKENDS, "tflite")
+    target = Target(
+        name=c.string(table, "name"),
+        summary=c.string(table, "summary"),
+        backend=backend,
+        devices=c.strings(table, "devices"),
+        numerics=_numerics(c, c.table(table, "numerics")),
+        limits=_limits(c, c.table(table, "limits")),
+        options=_options(c, c.table(table, "options"), backend),
+        rewrites=_rewrites(c, c.table(table, "rewrites")),
+        accept=_accept(c, c.table(table, "accept")),
+    )
+    if target.name and target.name != path.stem:
+        c.problem(f"`name` is `{target.name}` but the file is `{path.name}`", "name")
+    c.finish()
+    return target
+
+
+def _numerics(c: Checker, table: Table) -> Numerics:
+    c.known(table, ("compute", "weights"), "numerics.")
+    return Numerics(c.choice(table, "compute", _FLOATS, "float32"), c.choice(table, "weights", _FLOATS, "float32"))
+
+
+def _limits(c: Checker, table: Table) -> Limits:
+    c.known(table, ("max_rank",), "limits.")
+    return Limits(c.integer(table, "max_rank", 6))
+
+
+def _rewrites(c: Checker, table: Table) -> Rewrites:
+    c.known(table, ("enable", "disable"), "rewrites.")
+    return Rewrites(c.strings(table, "enable"), c.strings(table, "disable"))
+
+
+def _accept(c: Checker, table: Table) -> Accept:
+    c.known(table, ("max_rel", "min_psnr_db"), "accept.")
+    return Accept(c.optional_number(table, "max_rel"), c.optional_number(table, "min_psnr_db"))
+
+
+def _options(c: Checker, table: Table, backend: str) -> Options:
+    if backend == "coreml":
+        c.known(table, ("minimum_deployment_target", "compute_units"), "options.")
+        return CoreMLOptions(
+            c.choice(table, "minimum_deployment_target", ("iOS15", "iOS16", "iOS17", "iOS18"), "iOS17"),
+            c.choice(table, "compute_units", ("all", "cpu_only", "cpu_and_gpu", "cpu_and_ne"), "all"),
+        )
+    if backend == "tensorrt":
+        c.known(table, ("build", "compute_capabilities"), "options.")
+        capabilities = c.strings(table, "compute_capabilities") or TensorRTOptions().compute_capabilities
+        for name in capabilities:
+            if name not in COMPUTE_CAPABILITIES:
+                known = ", ".join(COMPUTE_CAPABILITIES)
+                c.problem(f"`{name}` is not a compute capability", "compute_capabilities", f"one of {known}")
+        build = c.choice(table, "build", ("ahead-of-time", "on-device"), "ahead-of-time")
+        return TensorRTOptions(build, capabilities)
+    c.known(table, ("io_layout",), "options.")
+    return TFLiteOptions(c.choice(table, "io_layout", ("source", "nhwc"), "source"))
+
+
+COMPUTE_CAPABILITIES = ("SM75", "SM80", "SM86", "SM87", "SM89", "SM120", "SM121")
+"""What TensorRT-RTX 1.7 builds for, and SM87 (Orin), which classic TensorRT builds on the board."""

@@ -1,0 +1,156 @@
+"""`manifest.json`, schema 1: what was built, from what, how it was checked. Keys may be added, never renamed."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+from edgec.diag import Place, error
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class ArtifactFile:
+    """The artifact beside the manifest; for a package (a folder) the hash and size are of its files in order."""
+
+    path: str
+    sha256: str
+    bytes: int
+
+
+@dataclass(frozen=True)
+class TensorInfo:
+    """One input or output of the interface."""
+
+    name: str
+    shape: tuple[int | str, ...]
+    dtype: str
+
+
+@dataclass(frozen=True)
+class GraphInfo:
+    """What the artifact is made of: instructions by name, parameters and multiply-accumulates."""
+
+    ops: dict[str, int]
+    parameters: int
+    macs: int
+
+
+@dataclass(frozen=True)
+class Rewrite:
+    """A rule or pass that changed the graph, and how often."""
+
+    rule: str
+    count: int
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """The verdict of verification. `note` says what was not executed. Infinite ratios are written as null."""
+
+    status: str
+    runner: str
+    samples: int = 0
+    max_abs: float | None = None
+    max_rel: float | None = None
+    cosine: float | None = None
+    psnr_db: float | None = None
+    worst_output: str = ""
+    worst_index: tuple[int, ...] = ()
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Latency:
+    """Milliseconds on one device: `kind` is measured or predicted, `method` how."""
+
+    device: str
+    kind: str
+    p50_ms: float
+    low_ms: float
+    high_ms: float
+    method: str
+
+
+@dataclass(frozen=True)
+class SourceInfo:
+    """Where the model came from."""
+
+    kind: str
+    ref: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """Everything that is known of one artifact."""
+
+    name: str
+    target: str
+    format: str
+    artifact: ArtifactFile
+    source: SourceInfo
+    inputs: tuple[TensorInfo, ...]
+    outputs: tuple[TensorInfo, ...]
+    graph: GraphInfo
+    rewrites: tuple[Rewrite, ...]
+    accuracy: Accuracy
+    latency: tuple[Latency, ...]
+    tools: dict[str, str] = field(default_factory=dict)
+    schema: int = SCHEMA
+
+    def to_json(self) -> str:
+        """The document: `schema` first, numbers that JSON lacks as null."""
+        document = {"schema": self.schema, **{k: v for k, v in asdict(self).items() if k != "schema"}}
+        return json.dumps(_plain(document), indent=1) + "\n"
+
+
+def read_manifest(path: Path) -> Manifest:
+    """Read a manifest. Raises `EdgecError` E0604 when it is not one."""
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        if document.get("schema") != SCHEMA:
+            raise ValueError(f"its schema is {document.get('schema')}, this edgec reads {SCHEMA}")
+        return _manifest(document)
+    except (OSError, ValueError, KeyError, TypeError) as failure:
+        raise error("E0604", f"`{path}` is not a manifest", place=Place(str(path)), notes=[str(failure)]) from failure
+
+
+def _manifest(document: Mapping[str, Any]) -> Manifest:
+    return Manifest(
+        name=document["name"],
+        target=document["target"],
+        format=document["format"],
+        artifact=_load(ArtifactFile, document["artifact"]),
+        source=_load(SourceInfo, document["source"]),
+        inputs=tuple(_load(TensorInfo, t) for t in document["inputs"]),
+        outputs=tuple(_load(TensorInfo, t) for t in document["outputs"]),
+        graph=_load(GraphInfo, document["graph"]),
+        rewrites=tuple(_load(Rewrite, r) for r in document["rewrites"]),
+        accuracy=_load(Accuracy, document["accuracy"]),
+        latency=tuple(_load(Latency, entry) for entry in document["latency"]),
+        tools=dict(document["tools"]),
+    )
+
+
+def _load(kind: Any, table: Mapping[str, Any]) -> Any:
+    """A dataclass from a table; keys that a later edgec added are passed over."""
+    known = {f.name for f in fields(kind)}
+    return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in table.items() if k in known})
+
+
+def _plain(value: Any) -> Any:
+    if is_dataclass(value) and not isinstance(value, type):
+        return _plain(asdict(value))
+    if isinstance(value, dict):
+        return {k: _plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

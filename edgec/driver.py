@@ -1,0 +1,277 @@
+"""The order of the stages. The only module that knows it; `compile_target` reads like the table in the design."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from importlib import metadata
+from pathlib import Path
+
+import numpy as np
+import onnx_ir as ir
+
+from edgec import __version__
+from edgec.artifact.files import atomic_folder, sha256_of, size_of
+from edgec.artifact.manifest import (
+    Accuracy,
+    ArtifactFile,
+    GraphInfo,
+    Latency,
+    Manifest,
+    Rewrite,
+    SourceInfo,
+    TensorInfo,
+)
+from edgec.backends.base import Backend, Program
+from edgec.backends.table import backend
+from edgec.diag import Diagnostic, EdgecError, Severity, error
+from edgec.frontend.captured import Captured
+from edgec.frontend.inputs import samples_like
+from edgec.frontend.source import SourceRequest, capture
+from edgec.ir.model import Model
+from edgec.measure.accuracy import SAMPLES, Sample, Verdict, judge, verify
+from edgec.measure.fidelity import compare_all, summarize
+from edgec.measure.predict import predict
+from edgec.passes.canonicalize import canonicalize
+from edgec.passes.log import RewriteLog
+from edgec.passes.verify import check_after_each
+from edgec.runners.onnxruntime import OnnxRuntimeRunner
+from edgec.spec.device import load_device
+from edgec.spec.target import Accept, Target, load_target, with_rewrites
+
+CANONICAL_ACCEPT = Accept(max_rel=1e-5)
+"""What the canonical graph must show against the source (DESIGN §8)."""
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class BuildOptions:
+    """What a build is asked for beside its source and targets."""
+
+    out: Path = Path("build")
+    device: str | None = None
+    settings: tuple[str, ...] = ()
+    enable: tuple[str, ...] = ()
+    disable: tuple[str, ...] = ()
+    emit: tuple[str, ...] = ()
+    check_passes: bool = False
+
+
+@dataclass(frozen=True)
+class Built:
+    """One artifact with its manifest. `failures` are checks that did not hold; the artifact is there all the same."""
+
+    target: Target
+    folder: Path
+    manifest: Manifest
+    failures: tuple[Diagnostic, ...] = ()
+
+
+@dataclass
+class BuildReport:
+    """What came out of a build: artifacts, and the targets that could not be built."""
+
+    built: list[Built] = field(default_factory=list)
+    errors: list[Diagnostic] = field(default_factory=list)
+    warnings: list[Diagnostic] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A source after everything that all targets share: canonical, checked, with samples to verify by."""
+
+    captured: Captured
+    model: Model
+    log: RewriteLog
+    samples: list[Sample]
+
+
+def build(source: SourceRequest, targets: Sequence[str], options: BuildOptions, progress: Progress) -> BuildReport:
+    """Export once, then build every target. A target that cannot be built does not stop the others.
+
+    Raises `EdgecError` for what stops all of them: a wrong request or a source that cannot be exported.
+    """
+    loaded = [with_rewrites(load_target(t, options.settings), options.enable, options.disable) for t in targets]
+    for name in {options.device or "", *(t.devices[0] for t in loaded if t.devices)} - {""}:
+        load_device(name)  # a mistyped device is told before minutes of work, not after
+    prepared = prepare(source, options, progress)
+    report = BuildReport(warnings=list(prepared.captured.warnings))
+    for target in loaded:
+        try:
+            report.built.append(compile_target(prepared, target, options, progress))
+        except EdgecError as refused:
+            report.errors += [_for_target(d, target, len(loaded)) for d in refused.diagnostics]
+    return report
+
+
+def prepare(source: SourceRequest, options: BuildOptions, progress: Progress) -> Prepared:
+    """Frontend and canonicalization, checked against the source (E0205)."""
+    progress(f"export {source.ref}")
+    captured = capture(source)
+    samples = [Sample(inputs, captured.reference.run(inputs)) for inputs in samples_like(captured.examples, SAMPLES)]
+    progress("canonicalize")
+    log = RewriteLog()
+    after = check_after_each(captured.model, samples[0].inputs) if options.check_passes else None
+    model = canonicalize(captured.model, log, after, options.disable)
+    model.graph.name = captured.name
+    _check_canonical(model, samples)
+    return Prepared(captured, model, log, samples)
+
+
+def compile_target(prepared: Prepared, target: Target, options: BuildOptions, progress: Progress) -> Built:
+    """Legalize, lower, assemble, verify, measure: one artifact in its folder, complete or not at all."""
+    chosen = backend(target.backend)
+    name = prepared.captured.name
+    log = RewriteLog(Counter(prepared.log.counts))
+    folder = options.out / name / target.name
+    with atomic_folder(folder) as scratch:
+        progress(f"{target.name}: legalize and lower")
+        legal = chosen.legalize(prepared.model, target, log)
+        program = chosen.lower(legal, target)
+        path = scratch / f"{name}{chosen.suffix}"
+        progress(f"{target.name}: assemble {path.name}")
+        chosen.assemble(program, target, path)
+        progress(f"{target.name}: verify")
+        verdict = _verify(chosen, path, target, prepared.samples)
+        latency = _latency(chosen, program, target, options.device)
+        manifest = _manifest(prepared, target, chosen, program, path)
+        manifest = replace(manifest, rewrites=_rewrites(log), accuracy=_accuracy(verdict), latency=latency)
+        _emit(scratch, name, legal, program, options.emit)
+        (scratch / "manifest.json").write_text(manifest.to_json(), encoding="utf-8")
+    return Built(target, folder, manifest, verdict.failures)
+
+
+def _check_canonical(model: Model, samples: Sequence[Sample]) -> None:
+    with OnnxRuntimeRunner(model) as runner:
+        differences = [d for s in samples for d in compare_all(s.expected, runner.run(s.inputs))]
+    fidelity = summarize(len(samples), differences)
+    if judge(fidelity, CANONICAL_ACCEPT):
+        raise error(
+            "E0205",
+            f"the exported graph differs from the source by {fidelity.max_rel:.3g} relative",
+            notes=[
+                f"worst element: output `{fidelity.worst_output}` at index {list(fidelity.worst_index)}",
+                f"largest absolute error {fidelity.max_abs:.3g}",
+            ],
+            help=["a model that draws random numbers or is still in training mode cannot be verified"],
+        )
+
+
+def _verify(chosen: Backend, path: Path, target: Target, samples: Sequence[Sample]) -> Verdict:
+    with chosen.open(path, target) as runner:
+        return verify(runner, samples, target.accept)
+
+
+def _latency(chosen: Backend, program: Program, target: Target, device: str | None) -> tuple[Latency, ...]:
+    """Predicted on the asked-for device, or on the target's first; none where the target names no device."""
+    name = device or (target.devices[0] if target.devices else None)
+    if name is None:
+        return ()
+    found = predict(program, chosen.macs, load_device(name), target.backend)
+    return (Latency(name, "predicted", found.p50_ms, found.low_ms, found.high_ms, found.method),)
+
+
+def _manifest(prepared: Prepared, target: Target, chosen: Backend, program: Program, path: Path) -> Manifest:
+    model = prepared.model
+    return Manifest(
+        name=prepared.captured.name,
+        target=target.name,
+        format=chosen.format,
+        artifact=ArtifactFile(path.name, sha256_of(path), size_of(path)),
+        source=SourceInfo(**asdict(prepared.captured.source)),
+        inputs=tuple(_tensor(v) for v in model.graph.inputs),
+        outputs=tuple(_tensor(v) for v in model.graph.outputs),
+        graph=GraphInfo(_histogram(program), _parameters(model), sum(chosen.macs(i) for i in program.instrs)),
+        rewrites=(),
+        accuracy=Accuracy("not checked", ""),
+        latency=(),
+        tools=tools(),
+    )
+
+
+def _tensor(value: ir.Value) -> TensorInfo:
+    assert value.shape is not None
+    assert value.dtype is not None
+    dims = tuple(d if isinstance(d, int) else str(d.value) for d in value.shape)
+    return TensorInfo(value.name or "", dims, value.dtype.numpy().name)
+
+
+def _histogram(program: Program) -> dict[str, int]:
+    return dict(sorted(Counter(instr.op for instr in program.instrs).items()))
+
+
+def _parameters(model: Model) -> int:
+    """Elements of the floating-point constants."""
+    tensors = (v.const_value for v in model.graph.initializers.values())
+    return sum(
+        int(np.prod(t.shape.numpy(), dtype=np.int64)) for t in tensors if t is not None and t.dtype.is_floating_point()
+    )
+
+
+def _rewrites(log: RewriteLog) -> tuple[Rewrite, ...]:
+    return tuple(Rewrite(rule, count) for rule, count in log.counts.items())
+
+
+def _accuracy(verdict: Verdict) -> Accuracy:
+    f = verdict.fidelity
+    return Accuracy(
+        verdict.status,
+        verdict.runner,
+        f.samples,
+        f.max_abs,
+        f.max_rel,
+        f.cosine,
+        f.psnr_db,
+        f.worst_output,
+        f.worst_index,
+        _NOTES.get(verdict.runner, ""),
+    )
+
+
+_NOTES = {
+    "mil-interpreter": "MIL semantics, not Apple's kernels",
+    "onnxruntime": "the ONNX that TensorRT was given was executed; the engine itself was not",
+}
+
+
+def _emit(folder: Path, name: str, legal: Model, program: Program, kinds: Sequence[str]) -> None:
+    if "onnx" in kinds:
+        ir.save(legal, folder / f"{name}.onnx")
+    if "program" in kinds:
+        (folder / f"{name}.program.txt").write_text(program.text(), encoding="utf-8")
+
+
+def _for_target(diagnostic: Diagnostic, target: Target, count: int) -> Diagnostic:
+    """With several targets, each error says whose it is."""
+    if count == 1 or f"`{target.name}`" in diagnostic.message:
+        return diagnostic
+    return replace(diagnostic, message=f"target `{target.name}`: {diagnostic.message}")
+
+
+def tools() -> dict[str, str]:
+    """The versions of what took part, of those that are installed."""
+    versions = {"edgec": __version__}
+    for package in (
+        "torch",
+        "onnx",
+        "onnx-ir",
+        "onnxruntime",
+        "coremltools",
+        "ai-edge-litert",
+        "tensorrt_rtx_cu13_bindings",
+    ):
+        try:
+            versions[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return versions
+
+
+def failed(report: BuildReport) -> list[Diagnostic]:
+    """The checks that did not hold, as errors."""
+    return [d for b in report.built for d in b.failures if d.severity is Severity.ERROR]
+
+
+__all__ = ["BuildOptions", "BuildReport", "Built", "build", "compile_target", "failed", "prepare", "tools"]

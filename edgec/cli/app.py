@@ -1,0 +1,48 @@
+"""The command line: parse, call the driver, render. Nothing heavy is imported before a command runs."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from edgec import __version__
+from edgec.cli.build import build_command
+from edgec.cli.show import devices_command, doctor_command, explain_command, rules_command, targets_command
+
+app = typer.Typer(
+    name="edgec",
+    help="Compile a PyTorch or ONNX model for phones and boards, and prove each artifact by running it.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("build")(build_command)
+app.command("targets")(targets_command)
+app.command("devices")(devices_command)
+app.command("rules")(rules_command)
+app.command("explain")(explain_command)
+app.command("doctor")(doctor_command)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"edgec {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Compile a PyTorch or ONNX model for phones and boards, and prove each artifact by running it."""
+
+
+def main() -> None:
+    """The console script."""
+    sys.exit(app())

@@ -65,6 +65,12 @@ class Builder:
         self.bind(value, ref)
         return ref
 
+    def result(self, value: ir.Value) -> Ref:
+        """A new operand for a value that the node computes, bound to it."""
+        ref = Ref(self._unique(value.name or "v"), tensor_type(value))
+        self.bind(value, ref)
+        return ref
+
     def const(self, array: Array, hint: str) -> Const:
         """A new constant; its name is the hint, made unique."""
         name = self._unique(hint)

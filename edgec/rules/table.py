@@ -15,6 +15,8 @@ from edgec.rules.decompose.activations import (
     SwishToSigmoidMul,
     ThresholdedReluToWhere,
 )
+from edgec.rules.decompose.attention import AttentionToMatMul
+from edgec.rules.decompose.normalizations import GroupNormToReduce, LayerNormToReduce, RMSNormToReduce
 from edgec.rules.decompose.reductions import (
     ComposedReduction,
     GlobalPoolToReduce,
@@ -67,7 +69,14 @@ FUSE: tuple[Rule, ...] = (
 )
 """Fewer, larger operators, for every target."""
 
-EXPAND: tuple[Rule, ...] = (HardSwishToHardSigmoidMul(), GeluToErf())
+EXPAND: tuple[Rule, ...] = (
+    HardSwishToHardSigmoidMul(),
+    GeluToErf(),
+    AttentionToMatMul(),
+    RMSNormToReduce(),
+    LayerNormToReduce(),
+    GroupNormToReduce(),
+)
 """For targets that lack the operator: a backend's legalization, or `--enable`."""
 
 RULES: dict[str, Rule] = {rule.name: rule for rule in (*DECOMPOSE, *CLEANUP, *FUSE, *EXPAND)}

@@ -1,0 +1,28 @@
+"""Expand, then refuse: what a dialect lacks is rewritten by the rules that exist for it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from edgec.dialect.base import Dialect
+from edgec.ir.model import Model
+from edgec.passes.constants import FoldConstants
+from edgec.passes.log import RewriteLog
+from edgec.passes.rewrite import RewritePass
+from edgec.rules.base import Rule
+from edgec.rules.table import CLEANUP, EXPAND
+from edgec.spec.target import Target
+
+
+def expand_to(dialect: Dialect, model: Model, target: Target, log: RewriteLog, rules: Sequence[Rule] = EXPAND) -> None:
+    """Apply, in place, each rule whose root the dialect lacks or the target enables, none that it disables."""
+    wanted = [
+        rule
+        for rule in rules
+        if (not set(rule.roots) <= dialect.ops or rule.name in target.rewrites.enable)
+        and rule.name not in target.rewrites.disable
+    ]
+    cleanup = [rule for rule in CLEANUP if rule.name not in target.rewrites.disable]
+    RewritePass("expand", [*wanted, *cleanup]).run(model, log)
+    FoldConstants().run(model, log)
+    RewritePass("cleanup", cleanup).run(model, log)

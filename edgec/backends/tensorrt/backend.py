@@ -1,0 +1,54 @@
+"""TensorRT: legalized ONNX, built ahead of time by TensorRT-RTX."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from edgec.backends.base import Instr, Program
+from edgec.backends.expand import expand_to
+from edgec.backends.tensorrt.assemble import assemble
+from edgec.backends.tensorrt.cost import macs
+from edgec.backends.tensorrt.dialect import TENSORRT_DIALECT
+from edgec.backends.tensorrt.lower import OnnxProgram, lower_to_onnx
+from edgec.diag import EdgecError
+from edgec.ir.model import Model
+from edgec.passes.log import RewriteLog
+from edgec.runners.base import Runner
+from edgec.runners.onnxruntime import OnnxRuntimeRunner
+from edgec.spec.target import Target
+
+
+class TensorRTBackend:
+    """`.engine` files. Verified by running the ONNX that the engine was built from; the engine needs the GPU."""
+
+    name = "tensorrt"
+    format = "engine"
+    suffix = ".engine"
+
+    def legalize(self, model: Model, target: Target, log: RewriteLog) -> Model:
+        """A copy without the operators that TensorRT has no kernel for. Raises `EdgecError` E0401."""
+        legal = model.clone()
+        expand_to(TENSORRT_DIALECT, legal, target, log)
+        if outside := TENSORRT_DIALECT.check(legal, "E0412"):
+            raise EdgecError(outside)
+        return legal
+
+    def lower(self, model: Model, target: Target) -> Program:
+        """The ONNX itself, mirrored as instructions."""
+        return lower_to_onnx(model, target)
+
+    def assemble(self, program: Program, target: Target, path: Path) -> None:
+        """Build the engine."""
+        assert isinstance(program, OnnxProgram)
+        assemble(program, target, path)
+
+    def open(self, path: Path, target: Target) -> Runner:
+        """ONNX Runtime on the ONNX beside the engine."""
+        return OnnxRuntimeRunner(path.with_suffix(".onnx"))
+
+    def macs(self, instr: Instr) -> int:
+        """Multiply-accumulates of one instruction."""
+        return macs(instr)
+
+
+TENSORRT = TensorRTBackend()

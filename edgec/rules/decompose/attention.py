@@ -1,0 +1,77 @@
+"""Attention from matrix products, for targets without a fused kernel."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import onnx_ir as ir
+
+from edgec.ir.build import GraphBuilder
+from edgec.ir.model import static_shape
+from edgec.ops.base import Reader, Value
+from edgec.ops.linear import Attention
+from edgec.rules.base import Example, Miss, Replacement, Rule
+
+MASKED = -1e4
+"""What stands for minus infinity in float16, which ends at 65504: exp of it is 0, and sums of it stay finite."""
+
+
+class AttentionToMatMul(Rule):
+    """Attention(q, k, v) -> Softmax(q * scale @ k^T + mask) @ v, for 4-D inputs and one output (static shapes)."""
+
+    name = "attention-to-matmul"
+    roots = ("Attention",)
+    examples = (
+        Example(
+            "float[1,2,3,4] q, float[1,2,5,4] k, float[1,2,5,4] v",
+            "y = Attention(q, k, v)",
+            "t = Transpose<perm = [0, 1, 3, 2]>(k)  s = Mul(q, c)  m = MatMul(s, t)  "
+            "p = Softmax<axis = -1>(m)  y = MatMul(p, v)",
+        ),
+    )
+
+    def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
+        op = Attention.decode(Reader(node))
+        shapes = [static_shape(x) for x in (op.q, op.k, op.v)]
+        if any(s is None or len(s) != 4 for s in shapes):
+            return Miss("an input is not a static 4-D tensor")
+        if any(out.name and list(out.uses()) for out in node.outputs[1:]) or op.past_key is not None:
+            return Miss("the key and value caches are used")
+        q_shape, k_shape, v_shape = shapes
+        assert q_shape and k_shape and v_shape  # noqa: PT018 - checked above
+        heads = q_shape[1] // k_shape[1]
+        k, v = _repeat(op.k, k_shape, heads, g), _repeat(op.v, v_shape, heads, g)
+        scale = op.scale if op.scale is not None else 1 / math.sqrt(q_shape[3])
+        scores = g.op("MatMul", g.op("Mul", op.q, g.like(scale, op.q)), g.op("Transpose", k, perm=[0, 1, 3, 2]))
+        if op.softcap:
+            cap = g.like(op.softcap, op.q)
+            scores = g.op("Mul", g.op("Tanh", g.op("Div", scores, cap)), cap)
+        if op.causal:
+            scores = g.op("Add", scores, _causal(q_shape[2], k_shape[2], op.q, g))
+        if op.mask is not None:
+            scores = _masked(scores, op.mask, g)
+        first = g.op("MatMul", g.op("Softmax", scores, axis=-1), v)
+        return [first, *(g.op("Identity", first) for _ in node.outputs[1:])]
+
+
+def _repeat(x: Value, shape: tuple[int, ...], times: int, g: GraphBuilder) -> Value:
+    """Grouped queries: each key and value head serves `times` query heads."""
+    if times == 1:
+        return x
+    b, h, t, e = shape
+    wide = g.op("Expand", g.op("Reshape", x, g.ints(b, h, 1, t, e)), g.ints(b, h, times, t, e))
+    return g.op("Reshape", wide, g.ints(b, h * times, t, e))
+
+
+def _causal(queries: int, keys: int, like: Value, g: GraphBuilder) -> Value:
+    """0 where a key is not later than its query, minus infinity elsewhere."""
+    late = np.triu(np.ones((queries, keys), dtype=bool), k=1)
+    return g.const(np.where(late, -np.inf, 0.0), dtype=like.dtype)
+
+
+def _masked(scores: Value, mask: Value, g: GraphBuilder) -> Value:
+    """A boolean mask keeps where it is true; any other is added."""
+    if mask.dtype != ir.DataType.BOOL:
+        return g.op("Add", scores, mask)
+    return g.op("Where", mask, scores, g.like(-np.inf, scores))

@@ -1,0 +1,91 @@
+"""Normalizations from reductions, for targets without the operator."""
+
+from __future__ import annotations
+
+import onnx_ir as ir
+
+from edgec.ir.build import GraphBuilder
+from edgec.ir.model import static_shape
+from edgec.ops.base import Reader, Value
+from edgec.ops.norm import GroupNormalization, InstanceNormalization, LayerNormalization, RMSNormalization
+from edgec.rules.base import Example, Miss, Replacement, Rule
+
+
+class RMSNormToReduce(Rule):
+    """RMSNormalization(x) -> x / Sqrt(ReduceMean(x * x) + epsilon) * scale."""
+
+    name = "rms-norm-to-reduce"
+    roots = ("RMSNormalization",)
+    examples = (
+        Example(
+            "float[2,3] x",
+            "y = RMSNormalization(x, s)",
+            "q = Mul(x, x)  m = ReduceMean<keepdims = 1>(q, a)  e = Add(m, c)  r = Sqrt(e)  d = Div(x, r)  y = Mul(d, s)",
+            constants="float[3] s = {1, 2, 3}",
+        ),
+    )
+
+    def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
+        op = RMSNormalization.decode(Reader(node))
+        axes = g.ints(*range(op.axis, Reader(node).rank(op.x)))
+        square = g.op("ReduceMean", g.op("Mul", op.x, op.x), axes, keepdims=1)
+        root = g.op("Sqrt", g.op("Add", square, g.like(op.epsilon, op.x)))
+        return [g.op("Mul", g.op("Div", op.x, root), op.scale)]
+
+
+class LayerNormToReduce(Rule):
+    """LayerNormalization(x) -> (x - mean) / Sqrt(variance + epsilon) * scale + bias."""
+
+    name = "layer-norm-to-reduce"
+    roots = ("LayerNormalization",)
+    examples = (
+        Example(
+            "float[2,3] x",
+            "y = LayerNormalization(x, s, b)",
+            "m = ReduceMean<keepdims = 1>(x, a)  h = Sub(x, m)  q = Mul(h, h)  v = ReduceMean<keepdims = 1>(q, a)  "
+            "e = Add(v, c)  r = Sqrt(e)  d = Div(h, r)  f = Mul(d, s)  y = Add(f, b)",
+            constants="float[3] s = {1, 2, 3}, float[3] b = {0.5, 0, -1}",
+        ),
+    )
+
+    def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
+        op = LayerNormalization.decode(Reader(node))
+        if any(out.name and list(out.uses()) for out in node.outputs[1:]):
+            return Miss("the mean or deviation is used")
+        axes = g.ints(*range(op.axis, Reader(node).rank(op.x)))
+        normal = g.op("Mul", standardize(op.x, axes, op.epsilon, g), op.scale)
+        first = normal if op.bias is None else g.op("Add", normal, op.bias)
+        return [first, *(g.op("Identity", first) for _ in node.outputs[1:])]
+
+
+class GroupNormToReduce(Rule):
+    """GroupNormalization and InstanceNormalization(x) -> reductions on a grouped view (static shape)."""
+
+    name = "group-norm-to-reduce"
+    roots = ("GroupNormalization", "InstanceNormalization")
+    examples = ()
+
+    def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
+        r = Reader(node)
+        if node.op_type == "GroupNormalization":
+            op: GroupNormalization | InstanceNormalization = GroupNormalization.decode(r)
+            groups = r.integer("num_groups")
+        else:
+            op = InstanceNormalization.decode(r)
+            groups = 0
+        shape = static_shape(op.x)
+        if shape is None:
+            return Miss("the shape is not static")
+        n, c = shape[:2]
+        flat = g.op("Reshape", op.x, g.ints(n, groups or c, -1))
+        normal = g.op("Reshape", standardize(flat, g.ints(2), op.epsilon, g), g.ints(*shape))
+        per_channel = g.ints(c, *(1,) * (len(shape) - 2))
+        scale, bias = (g.op("Reshape", v, per_channel) for v in (op.scale, op.bias))
+        return [g.op("Add", g.op("Mul", normal, scale), bias)]
+
+
+def standardize(x: Value, axes: Value, epsilon: float, g: GraphBuilder) -> Value:
+    """(x - mean) / sqrt(variance + epsilon) over the axes."""
+    centred = g.op("Sub", x, g.op("ReduceMean", x, axes, keepdims=1))
+    variance = g.op("ReduceMean", g.op("Mul", centred, centred), axes, keepdims=1)
+    return g.op("Div", centred, g.op("Sqrt", g.op("Add", variance, g.like(epsilon, x))))

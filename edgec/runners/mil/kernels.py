@@ -1,0 +1,70 @@
+"""Float32 kernels borrowed from ONNX Runtime where numpy is too slow: convolution and the error function.
+
+Each is a model of one node, built once for each set of attributes; weights are passed as inputs, so that a session
+holds no copy of them. Everything else in the interpreter is numpy.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from edgec.runners.base import Array
+
+_OPSET = 17
+_IR_VERSION = 9
+
+
+def conv(
+    x: Array,
+    weight: Array,
+    bias: Array | None,
+    *,
+    strides: list[int],
+    pads: list[int],
+    dilations: list[int],
+    groups: int,
+) -> Array:
+    """ONNX `Conv`. `pads` holds all begins, then all ends."""
+    attributes = (
+        ("strides", tuple(strides)), ("pads", tuple(pads)), ("dilations", tuple(dilations)), ("group", groups),
+    )  # fmt: skip
+    return _run("Conv", attributes, x, weight, bias)
+
+
+def conv_transpose(
+    x: Array, weight: Array, bias: Array | None, *, strides: list[int], dilations: list[int], groups: int
+) -> Array:
+    """ONNX `ConvTranspose` without padding: the full output."""
+    attributes = (("strides", tuple(strides)), ("dilations", tuple(dilations)), ("group", groups))
+    return _run("ConvTranspose", attributes, x, weight, bias)
+
+
+def erf(x: Array) -> Array:
+    """The error function, elementwise."""
+    return _run("Erf", (), x)
+
+
+def _run(op: str, attributes: tuple[tuple[str, Any], ...], *operands: Array | None) -> Array:
+    given = [np.ascontiguousarray(operand, np.float32) for operand in operands if operand is not None]
+    session = _session(op, attributes, len(given))
+    result: Array = session.run(None, {f"i{i}": value for i, value in enumerate(given)})[0]
+    return result
+
+
+@cache
+def _session(op: str, attributes: tuple[tuple[str, Any], ...], arity: int) -> Any:
+    import onnxruntime
+    from onnx import TensorProto, helper
+
+    names = [f"i{i}" for i in range(arity)]
+    node = helper.make_node(op, names, ["y"], **dict(attributes))
+    inputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in names]
+    output = helper.make_tensor_value_info("y", TensorProto.FLOAT, None)
+    graph = helper.make_graph([node], op, inputs, [output])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", _OPSET)], ir_version=_IR_VERSION)
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])

@@ -1,0 +1,125 @@
+"""Gathers and scatters.
+
+Negative indices count from the end. An index out of range is an error here; Core ML leaves it undefined.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from edgec.runners.base import Array
+from edgec.runners.mil.ops.arguments import axis_of, integer
+from edgec.runners.mil.ops.table import Table, computed, exact
+
+
+def _checked(indices: Array, size: int) -> Array:
+    """Indices as non-negative integers. Raises IndexError when one is outside [-size, size)."""
+    wide = indices.astype(np.int64)
+    if wide.size and (wide.min() < -size or wide.max() >= size):
+        worst = wide.min() if wide.min() < -size else wide.max()
+        raise IndexError(f"the index {worst} is out of range for a dimension of {size}")
+    return np.where(wide < 0, wide + size, wide)
+
+
+def _gather(
+    x: Array, indices: Array, axis: Array | int = 0, batch_dims: Array | int = 0, validate_indices: Array | bool = False
+) -> Array:
+    at, batch = axis_of(axis, x.ndim), integer(batch_dims)
+    index = _checked(np.asarray(indices), x.shape[at])
+    if batch == 0:
+        return np.asarray(np.take(x, index, at))
+    lead = x.shape[:batch]
+    flat_x = x.reshape(-1, *x.shape[batch:])
+    flat_i = index.reshape(-1, *index.shape[batch:])
+    parts = [np.take(a, i, at - batch) for a, i in zip(flat_x, flat_i, strict=True)]
+    return np.stack(parts).reshape(*lead, *parts[0].shape)
+
+
+def _gather_along_axis(
+    x: Array, indices: Array, axis: Array | int = 0, validate_indices: Array | bool = False
+) -> Array:
+    at = axis_of(axis, x.ndim)
+    return np.take_along_axis(x, _checked(indices, x.shape[at]), at)
+
+
+def _locations(indices: Array, shape: tuple[int, ...]) -> tuple[Array, ...]:
+    return tuple(_checked(indices[..., i], shape[i]) for i in range(indices.shape[-1]))
+
+
+def _gather_nd(x: Array, indices: Array, batch_dims: Array | int = 0, validate_indices: Array | bool = False) -> Array:
+    batch = integer(batch_dims)
+    if batch == 0:
+        return np.asarray(x[_locations(indices, x.shape)])
+    lead = x.shape[:batch]
+    flat_x = x.reshape(-1, *x.shape[batch:])
+    flat_i = indices.reshape(-1, *indices.shape[batch:])
+    parts = [a[_locations(i, a.shape)] for a, i in zip(flat_x, flat_i, strict=True)]
+    return np.stack(parts).reshape(*lead, *parts[0].shape)
+
+
+Combine = Callable[[Array, tuple[Array | slice, ...], Array], None]
+
+
+def _update(data: Array, where: tuple[Array | slice, ...], updates: Array) -> None:
+    data[where] = updates
+
+
+def _ufunc(function: np.ufunc) -> Combine:
+    def run(data: Array, where: tuple[Array | slice, ...], updates: Array) -> None:
+        function.at(data, where, updates)
+
+    return run
+
+
+def _divide(data: Array, where: tuple[Array | slice, ...], updates: Array) -> None:
+    if data.dtype.kind == "f":
+        np.true_divide.at(data, where, updates)
+    else:
+        np.floor_divide.at(data, where, updates)
+
+
+_MODES: dict[str, Combine] = {
+    "update": _update, "add": _ufunc(np.add), "sub": _ufunc(np.subtract), "mul": _ufunc(np.multiply),
+    "div": _divide, "max": _ufunc(np.maximum), "min": _ufunc(np.minimum),
+}  # fmt: skip
+
+
+def _apply(data: Array, where: tuple[Array | slice, ...], updates: Array, mode: str) -> Array:
+    if mode not in _MODES:
+        raise ValueError(f"scatter mode `{mode}`")
+    result = data.copy()
+    _MODES[mode](result, where, updates.astype(data.dtype))
+    return result
+
+
+def _scatter(
+    data: Array, indices: Array, updates: Array, axis: Array | int = 0, mode: str = "add",
+    validate_indices: Array | bool = False,
+) -> Array:  # fmt: skip
+    at = axis_of(axis, data.ndim)
+    index = _checked(np.asarray(indices), data.shape[at])
+    return _apply(data, (slice(None),) * at + (index,), updates, mode)
+
+
+def _scatter_along_axis(
+    data: Array, indices: Array, updates: Array, axis: Array | int = 0, mode: str = "add",
+    validate_indices: Array | bool = False,
+) -> Array:  # fmt: skip
+    at = axis_of(axis, data.ndim)
+    where: list[Array | slice] = list(np.indices(indices.shape, sparse=True))
+    where[at] = _checked(indices, data.shape[at])
+    return _apply(data, tuple(where), updates, mode)
+
+
+def _scatter_nd(
+    data: Array, indices: Array, updates: Array, mode: str = "add", validate_indices: Array | bool = False
+) -> Array:
+    return _apply(data, _locations(indices, data.shape), updates, mode)
+
+
+OPS: Table = {
+    **exact(gather=_gather, gather_along_axis=_gather_along_axis, gather_nd=_gather_nd),
+    **computed(scatter=_scatter, scatter_along_axis=_scatter_along_axis, scatter_nd=_scatter_nd),
+}

@@ -1,0 +1,42 @@
+"""Matrix products: linear, matmul, einsum and scaled dot-product attention. Sums are accumulated in float32."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from edgec.runners.base import Array
+from edgec.runners.mil.ops.activation import softmax
+from edgec.runners.mil.ops.table import Table, computed
+
+
+def _linear(x: Array, weight: Array, bias: Array | None = None) -> Array:
+    """x [*, D_in], weight [D_out, D_in]."""
+    y = np.matmul(x, weight.T)
+    return y if bias is None else y + bias
+
+
+def _matmul(x: Array, y: Array, transpose_x: Array | bool = False, transpose_y: Array | bool = False) -> Array:
+    """As numpy's; a transpose flag is ignored for a vector."""
+    if transpose_x and x.ndim > 1:
+        x = np.swapaxes(x, -1, -2)
+    if transpose_y and y.ndim > 1:
+        y = np.swapaxes(y, -1, -2)
+    return np.matmul(x, y)
+
+
+def _einsum(values: list[Array], equation: str) -> Array:
+    return np.einsum(equation.replace(" ", ""), *values, optimize=True)
+
+
+def _attention(query: Array, key: Array, value: Array, attn_mask: Array | None = None) -> Array:
+    """softmax(Q Kᵀ / sqrt(E) + mask) V; a bool mask keeps what is True."""
+    scores = np.matmul(query, np.swapaxes(key, -1, -2)) * np.float32(1 / math.sqrt(query.shape[-1]))
+    if attn_mask is not None:
+        keep = attn_mask.dtype.kind == "b"
+        scores = np.where(attn_mask, scores, np.float32(-np.inf)) if keep else scores + attn_mask
+    return np.matmul(softmax(scores), value)
+
+
+OPS: Table = computed(linear=_linear, matmul=_matmul, einsum=_einsum, scaled_dot_product_attention=_attention)

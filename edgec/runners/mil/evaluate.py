@@ -64,8 +64,7 @@ class Evaluator:
             if op.type == "const":
                 self._constants[op.outputs[0].name] = _carried(op.attributes["val"])
             elif op.type.startswith("constexpr_"):
-                self._run(op, {})
-                self._constants.update(self._results)
+                self._constants.update(self._run(op, {}))
             for nested in op.blocks:
                 self._load_constants(nested)
 
@@ -74,24 +73,24 @@ class Evaluator:
             if op.type == "const" or op.type.startswith("constexpr_"):
                 continue
             start = time.perf_counter() if self.timed else 0.0
-            self._run(op, values)
-            values.update(self._results)
+            results = self._run(op, values)
+            values.update(results)
             if self.timed:
                 self.seconds[op.name] = self.seconds.get(op.name, 0.0) + time.perf_counter() - start
             if self.tap is not None:
-                self._tell(op)
+                self._tell(op, results)
             for name in dead:
                 values.pop(name, None)
-        self._results = {}
 
-    def _run(self, op: Operation, values: dict[str, Value]) -> None:
-        """Leaves the outputs in `_results`."""
+    def _run(self, op: Operation, values: dict[str, Value]) -> dict[str, Value]:
+        """The outputs of one operation by name."""
         try:
             results = self._control(op, values) if op.type in CONTROL else self._apply(op, values)
             if len(results) != len(op.outputs):
                 raise ValueError(f"{len(results)} results for {len(op.outputs)} outputs")
-            self._results = {
-                output.name: self._settled(result, output, exact=op.type in CONTROL or OPS[op.type].exact)
+            exact = op.type in CONTROL or OPS[op.type].exact
+            return {
+                output.name: self._settled(result, output, exact)
                 for output, result in zip(op.outputs, results, strict=True)
             }
         except EdgecError:
@@ -167,11 +166,10 @@ class Evaluator:
             return array.astype(np.float16).astype(np.float32)
         return array if array.dtype == np.float32 else array.astype(np.float32)
 
-    def _tell(self, op: Operation) -> None:
-        assert self.tap is not None
+    def _tell(self, op: Operation, results: dict[str, Value]) -> None:
         for output in op.outputs:
-            value = self._results.get(output.name)
-            if isinstance(value, np.ndarray):
+            value = results[output.name]
+            if self.tap is not None and isinstance(value, np.ndarray):
                 self.tap(output.name, declared(value, output, self.half))
 
 

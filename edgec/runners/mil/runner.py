@@ -1,0 +1,204 @@
+"""Runs a saved Core ML package on any machine: MIL's semantics, not Apple's kernels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, Self
+
+import numpy as np
+
+from edgec.diag import Diagnostic, Place, error
+from edgec.diag.diagnostic import EdgecError
+from edgec.runners.base import Array
+from edgec.runners.mil.decode import Decoder
+from edgec.runners.mil.evaluate import CONTROL, Evaluator, Tap
+from edgec.runners.mil.interface import Feature, Interface, default_array, read_interface
+from edgec.runners.mil.ops import OPS
+from edgec.runners.mil.package import Package, malformed, open_package
+from edgec.runners.mil.program import Block, Function, Operation, OtherType, Output, TensorType
+from edgec.runners.mil.proto import model_pb2
+
+Precision = Literal["float32", "float16"]
+
+
+class MilRunner:
+    """Executes one function of a saved ML Program.
+
+    `precision="float32"` computes everything in float32, whatever the package says (weights stay as stored);
+    `"float16"` rounds every value that the package types fp16 after the operation that made it. States persist from
+    one `run` to the next until `reset`.
+
+    Raises E0604 when the package cannot be read, E0603 when it is not an ML Program or uses unknown operations (all
+    of them are listed), E0502 without coremltools, whose protobuf classes are used.
+    """
+
+    name = "mil-interpreter"
+
+    def __init__(
+        self,
+        path: str | Path,
+        precision: Precision = "float32",
+        function: str | None = None,
+        *,
+        tap: Tap | None = None,
+        timed: bool = False,
+    ) -> None:
+        if precision not in ("float32", "float16"):
+            raise error("E0101", f"the precision `{precision}` is neither float32 nor float16")
+        root = Path(path)
+        self._half = precision == "float16"
+        package = open_package(root)
+        model = _parse(package)
+        try:
+            self._interface = read_interface(model.description, function)
+            program = Decoder(package).program(model.mlProgram)
+        except (ValueError, KeyError, AttributeError, TypeError, OSError) as cause:
+            raise malformed(root, str(cause)) from cause
+        if self._interface.function not in program.functions:
+            raise malformed(root, f"the program has no function `{self._interface.function}`")
+        body = program.functions[self._interface.function]
+        _refuse_unknown(root, body.body.operations)
+        self._evaluator = Evaluator(body, _opset(model), self._half, {}, tap, timed)
+        self.reset()
+
+    @property
+    def inputs(self) -> tuple[Feature, ...]:
+        """What `run` takes."""
+        return self._interface.inputs
+
+    @property
+    def outputs(self) -> tuple[Feature, ...]:
+        """What `run` gives, in order."""
+        return self._interface.outputs
+
+    @property
+    def states(self) -> tuple[Feature, ...]:
+        """The states that persist between runs."""
+        return self._interface.states
+
+    @property
+    def seconds(self) -> dict[str, float]:
+        """The time spent in each operation so far, by its name (with `timed=True`)."""
+        return self._evaluator.seconds
+
+    def reset(self) -> None:
+        """Sets every state to zeros."""
+        self._evaluator.states.clear()
+        names = {state.name for state in self._interface.states}
+        for value in self._evaluator.function.inputs:
+            if value.name in names and isinstance(value.type, TensorType):
+                self._evaluator.states[value.name] = np.zeros(_static(value.type), np.float32)
+
+    def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        """The outputs by name, in the package's order.
+
+        A classifier's label is a 0-D array, its probabilities a vector in the order of the classes. Raises E0107 when
+        an input is missing, unknown, or of another shape or kind, and E0602 when an operation fails.
+        """
+        declared = {value.name: value for value in self._evaluator.function.inputs}
+        prepared = _prepare(self._interface, declared, inputs)
+        results = self._evaluator.run(prepared)
+        missing = [feature.name for feature in self.outputs if feature.name not in results]
+        if missing:
+            # A classifier's features are named in the description only: they are the program's outputs in order.
+            results = dict(zip((feature.name for feature in self.outputs), results.values(), strict=False))
+        return {feature.name: self._delivered(feature, results[feature.name]) for feature in self.outputs}
+
+    def _delivered(self, feature: Feature, value: Array) -> Array:
+        array = np.asarray(value)
+        if feature.kind == "array" and (array.dtype.kind != "f" or self._half):
+            return array.astype(feature.dtype)
+        return array
+
+    def close(self) -> None:
+        """Frees constants and states."""
+        self._evaluator = Evaluator(Function("closed", (), Block((), (), ())), 0, self._half, {})
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _parse(package: Package) -> Any:
+    module = model_pb2()
+    try:
+        model = module.Model.FromString(package.model.read_bytes())
+    except Exception as cause:  # DecodeError's module differs between protobuf implementations
+        raise malformed(package.root, f"`{package.model.name}` is not a Core ML model") from cause
+    kind = model.WhichOneof("Type")
+    if kind is None:
+        raise malformed(package.root, f"`{package.model.name}` holds no model")
+    if kind != "mlProgram":
+        raise error(
+            "E0603", f"`{package.root.name}` is a {kind}, not an ML Program", place=Place(file=str(package.root))
+        )
+    return model
+
+
+def _opset(model: Any) -> int:
+    """The iOS version of the program's opset, from its functions' `CoreML5` (iOS 15) … `CoreML8` (iOS 18)."""
+    names = [function.opset for function in model.mlProgram.functions.values()]
+    return max((int(name.removeprefix("CoreML")) + 10 for name in names if name[6:].isdigit()), default=15)
+
+
+def _refuse_unknown(root: Path, operations: Iterable[Operation]) -> None:
+    unknown: dict[str, list[str]] = {}
+    pending = list(operations)
+    while pending:
+        op = pending.pop()
+        if op.type not in OPS and op.type not in CONTROL:
+            unknown.setdefault(op.type, []).append(op.name)
+        for block in op.blocks:
+            pending.extend(block.operations)
+    if unknown:
+        place = Place(file=str(root))
+        raise EdgecError(
+            Diagnostic("E0603", f"the interpreter has no operation `{kind}`", place, (_count(names),))
+            for kind, names in sorted(unknown.items())
+        )
+
+
+def _count(names: list[str]) -> str:
+    return f"used {len(names)} time{'s' if len(names) > 1 else ''}, as `{min(names)}`"
+
+
+def _static(type_: TensorType) -> tuple[int, ...]:
+    return tuple(1 if size is None else size for size in type_.shape)
+
+
+def _prepare(interface: Interface, declared: dict[str, Output], given: Mapping[str, Array]) -> dict[str, Array]:
+    """The inputs checked against the program, absent optional ones filled in."""
+    features = {feature.name: feature for feature in interface.inputs}
+    problems = [f"there is no input `{name}`" for name in given if name not in features]
+    prepared: dict[str, Array] = {}
+    for name, feature in features.items():
+        if name not in given and not feature.optional:
+            problems.append(f"the input `{name}` is missing")
+            continue
+        array = np.asarray(given[name]) if name in given else default_array(feature)
+        problem = _mismatch(array, declared.get(name), name)
+        if problem:
+            problems.append(problem)
+        prepared[name] = array
+    if problems:
+        known = ", ".join(f"`{feature.name}`" for feature in interface.inputs)
+        raise EdgecError(Diagnostic("E0107", problem, None, (f"the inputs are {known}",)) for problem in problems)
+    return prepared
+
+
+def _mismatch(array: Array, value: Output | None, name: str) -> str | None:
+    if value is None or isinstance(value.type, OtherType):
+        return f"the program has no tensor input `{name}`"
+    shape = value.type.shape
+    if len(shape) != array.ndim or any(w is not None and w != h for w, h in zip(shape, array.shape, strict=False)):
+        wanted = "x".join("?" if size is None else str(size) for size in shape)
+        return f"the input `{name}` has shape {'x'.join(map(str, array.shape))}, not {wanted}"
+    if value.type.scalar.numpy.kind in "iu" and array.dtype.kind == "f":
+        return f"the input `{name}` holds {array.dtype}, the program takes {value.type.scalar.name}"
+    return None

@@ -1,0 +1,46 @@
+# edgec: every verb sets up what it needs. `make help` lists them.
+SHELL := /bin/bash
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+EDGEC := $(BIN)/edgec
+STAMP := $(VENV)/.edgec-setup
+EXAMPLE := examples/mobilenet.py:model
+RELEASE_TARGETS := iphone android raspberry-pi rtx
+RELEASE := $(foreach target,$(RELEASE_TARGETS),build/model/$(target)/manifest.json)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup build test check release bench clean
+
+help: ## Show what can be made
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+setup: $(STAMP) ## Create .venv with the tested versions
+
+$(STAMP): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $@
+
+build: $(STAMP) ## Build the example for three targets and print what came out
+	$(EDGEC) build $(EXAMPLE) --target iphone --target android --target rtx
+
+test: $(STAMP) ## Run the tests
+	$(BIN)/python -m pytest tests -n 2 --dist loadfile
+
+check: $(STAMP) ## Format, lint, types, import contracts
+	$(BIN)/ruff format --check edgec tests examples benchmarks
+	$(BIN)/ruff check edgec tests examples benchmarks
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+release: $(RELEASE) ## Build every target of the example, one rule an artifact (use -j)
+
+build/model/%/manifest.json: examples/mobilenet.py $(STAMP)
+	$(EDGEC) build $(EXAMPLE) --target $*
+
+bench: $(STAMP) ## Time a build against torch's export alone
+	$(BIN)/python -m benchmarks.build_time
+
+clean: ## Remove what was built; .venv stays
+	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edgec.runners.base import Array
+from edgec.runners.mil.arrays import Array
 from edgec.runners.mil.dtypes import BY_BLOB_NUMBER, ScalarType, decode_bytes
 
 _HEADER = struct.Struct("<II56x")
@@ -37,7 +37,7 @@ class BlobFile:
             raise ValueError(f"{path.name} has {size} bytes, too few for a storage header")
         self._name = path.name
         self._bytes = np.memmap(path, np.uint8, "r")
-        _, version = _HEADER.unpack_from(self._bytes, 0)
+        _, version = _HEADER.unpack(self._bytes[: _HEADER.size].tobytes())
         if version != _VERSION:
             raise ValueError(f"{path.name} has storage version {version}, not {_VERSION}")
 
@@ -48,7 +48,7 @@ class BlobFile:
         """
         if offset % _METADATA.size or offset < _HEADER.size or offset + _METADATA.size > self._bytes.size:
             raise ValueError(f"{self._name} has no blob at offset {offset}")
-        sentinel, number, size, start, _ = _METADATA.unpack_from(self._bytes, offset)
+        sentinel, number, size, start, _ = _METADATA.unpack(self._bytes[offset : offset + _METADATA.size].tobytes())
         if sentinel != _SENTINEL:
             raise ValueError(f"{self._name} has no blob at offset {offset}")
         stored = BY_BLOB_NUMBER.get(number)

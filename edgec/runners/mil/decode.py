@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from edgec.runners.base import Array
+from edgec.runners.mil.arrays import Array
 from edgec.runners.mil.blob import BlobFile
 from edgec.runners.mil.dtypes import BOOL, BY_PROTO_NUMBER, STRING, ScalarType, decode_bytes
 from edgec.runners.mil.package import Package
@@ -16,7 +16,7 @@ from edgec.runners.mil.program import (
     Block,
     Constant,
     Function,
-    Literal,
+    Immediate,
     Operation,
     OtherType,
     Output,
@@ -64,7 +64,7 @@ class Decoder:
 
     def _argument(self, binding: Any) -> Argument:
         if binding.WhichOneof("binding") == "value":
-            return Literal(self.constant(binding.value))
+            return Immediate(self.constant(binding.value))
         return Ref(binding.name)
 
     def constant(self, value: Any) -> Constant:

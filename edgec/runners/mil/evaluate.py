@@ -16,10 +16,10 @@ import numpy as np
 
 from edgec.diag import Place, error
 from edgec.diag.diagnostic import EdgecError
-from edgec.runners.base import Array
+from edgec.runners.mil.arrays import Array
 from edgec.runners.mil.dtypes import FP16
 from edgec.runners.mil.ops import OPS, Context, TensorList
-from edgec.runners.mil.program import Block, Constant, Function, Literal, Operation, Output, TensorType
+from edgec.runners.mil.program import Block, Constant, Function, Immediate, Operation, Output, TensorType
 
 Value = Any  # an array, text, a list of constants, or a TensorList
 Tap = Callable[[str, Array], None]
@@ -118,7 +118,7 @@ class Evaluator:
         if op.type == "while_loop":
             return self._while(op, values)
         name = op.inputs["input"][0]
-        state = name.name if not isinstance(name, Literal) else ""
+        state = name.name if not isinstance(name, Immediate) else ""
         if op.type == "write_state":
             self.states[state] = np.array(self._one(op, "data", values))
             return ()
@@ -142,7 +142,7 @@ class Evaluator:
         return self._argument(op.inputs[name][0], values)
 
     def _argument(self, argument: Any, values: dict[str, Value]) -> Value:
-        return _carried(argument.value) if isinstance(argument, Literal) else self._lookup(argument.name, values)
+        return _carried(argument.value) if isinstance(argument, Immediate) else self._lookup(argument.name, values)
 
     def _lookup(self, name: str, values: dict[str, Value]) -> Value:
         if name in values:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from edgec.runners.base import Array
+from edgec.runners.mil.arrays import Array
 
 # `ArrayFeatureType.ArrayDataType` in FeatureTypes.proto.
 _ARRAY_TYPES: dict[int, str] = {65552: "float16", 65568: "float32", 65600: "float64", 131080: "int8", 131104: "int32"}

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from edgec.runners.base import Array
+from edgec.runners.mil.arrays import Array
 
 _OPSET = 17
 _IR_VERSION = 9

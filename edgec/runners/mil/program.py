@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Union
+from typing import Any
 
-from edgec.runners.base import Array
+from edgec.runners.mil.arrays import Array
 from edgec.runners.mil.dtypes import ScalarType
 
 
@@ -26,7 +26,7 @@ class OtherType:
 
 ValueType = TensorType | OtherType
 # A constant: a tensor (numpy array), text, or a list of these.
-Constant = Union[Array, str, list["Constant"]]
+Constant = Array | str | list[Any]
 
 
 @dataclass(frozen=True)
@@ -37,13 +37,13 @@ class Ref:
 
 
 @dataclass(frozen=True)
-class Literal:
+class Immediate:
     """An argument that is written in place."""
 
     value: Constant
 
 
-Argument = Ref | Literal
+Argument = Ref | Immediate
 
 
 @dataclass(frozen=True)

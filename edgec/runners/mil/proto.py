@@ -22,7 +22,7 @@ _PRIVATE = "edgec_coreml_proto"
 
 @cache
 def model_pb2() -> ModuleType:
-    """The module that defines `Model`, the message a package's `model.mlmodel` holds. Raises E0502 without coremltools."""
+    """The module that defines `Model`, the message of a `model.mlmodel`. Raises E0502 without coremltools."""
     loaded = sys.modules.get("coremltools.proto.Model_pb2")
     if loaded is not None:
         return loaded

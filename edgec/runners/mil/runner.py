@@ -17,7 +17,7 @@ from edgec.runners.mil.evaluate import CONTROL, Evaluator, Tap
 from edgec.runners.mil.interface import Feature, Interface, default_array, read_interface
 from edgec.runners.mil.ops import OPS
 from edgec.runners.mil.package import Package, malformed, open_package
-from edgec.runners.mil.program import Block, Function, Operation, OtherType, Output, TensorType
+from edgec.runners.mil.program import Block, Function, Immediate, Operation, OtherType, Output, TensorType
 from edgec.runners.mil.proto import model_pb2
 
 Precision = Literal["float32", "float16"]
@@ -77,6 +77,14 @@ class MilRunner:
     def states(self) -> tuple[Feature, ...]:
         """The states that persist between runs."""
         return self._interface.states
+
+    @property
+    def classes(self) -> tuple[str | int, ...]:
+        """A classifier's labels in the order of its probabilities; empty for any other model."""
+        for op in self._evaluator.function.body.operations:
+            if op.type == "classify":
+                return tuple(label if isinstance(label, str) else int(label) for label in _labels(op))
+        return ()
 
     @property
     def seconds(self) -> dict[str, float]:
@@ -166,6 +174,13 @@ def _refuse_unknown(root: Path, operations: Iterable[Operation]) -> None:
 
 def _count(names: list[str]) -> str:
     return f"used {len(names)} time{'s' if len(names) > 1 else ''}, as `{min(names)}`"
+
+
+def _labels(op: Operation) -> list[Any]:
+    argument = op.inputs["classes"][0]
+    if not isinstance(argument, Immediate) or not isinstance(argument.value, list):
+        raise error("E0604", "the labels of `classify` are not written in place", place=Place(node=op.name))
+    return argument.value
 
 
 def _static(type_: TensorType) -> tuple[int, ...]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgec.runners.base import Array
 from edgec.runners.mil import kernels
+from edgec.runners.mil.arrays import Array
 from edgec.runners.mil.ops.arguments import along, axis_of
 from edgec.runners.mil.ops.table import Table, computed, exact
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgec.runners.base import Array
+from edgec.runners.mil.arrays import Array
 
 
 def integers(value: Array | None, default: list[int] | None = None) -> list[int]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgec.runners.base import Array
 from edgec.runners.mil import kernels
+from edgec.runners.mil.arrays import Array
 from edgec.runners.mil.ops.arguments import along, integer, integers
 from edgec.runners.mil.ops.padding import Window, resolve_padding
 from edgec.runners.mil.ops.table import Table, computed

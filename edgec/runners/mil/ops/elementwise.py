@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from edgec.runners.base import Array
 from edgec.runners.mil import kernels
+from edgec.runners.mil.arrays import Array
 from edgec.runners.mil.dtypes import BY_NAME
 from edgec.runners.mil.ops.table import Table, computed, exact
 

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from edgec.runners.base import Array
+from edgec.runners.mil.arrays import Array
 from edgec.runners.mil.ops.activation import softmax
 from edgec.runners.mil.ops.table import Table, computed
 

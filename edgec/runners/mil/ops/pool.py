@@ -8,7 +8,7 @@ from itertools import product
 
 import numpy as np
 
-from edgec.runners.base import Array
+from edgec.runners.mil.arrays import Array
 from edgec.runners.mil.ops.arguments import integers
 from edgec.runners.mil.ops.padding import Window, output_size, resolve_padding
 from edgec.runners.mil.ops.table import Op, Table

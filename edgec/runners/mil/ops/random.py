@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgec.runners.base import Array
+from edgec.runners.mil.arrays import Array
 from edgec.runners.mil.ops.arguments import integer, integers
 from edgec.runners.mil.ops.table import Context, Op, Table
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from edgec.runners.base import Array
+from edgec.runners.mil.arrays import Array
 from edgec.runners.mil.ops.arguments import axis_of, integers
 from edgec.runners.mil.ops.table import Table, computed, exact
 

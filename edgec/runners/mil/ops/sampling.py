@@ -6,9 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from edgec.runners.base import Array
+from edgec.runners.mil.arrays import Array
 from edgec.runners.mil.ops.arguments import integer
-from edgec.runners.mil.ops.image import grid
 from edgec.runners.mil.ops.table import Context, Op, Table
 
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from edgec.runners.base import Array
+from edgec.runners.mil.arrays import Array
 from edgec.runners.mil.ops.arguments import axis_of, integer, integers
 from edgec.runners.mil.ops.table import Table, computed, exact
 

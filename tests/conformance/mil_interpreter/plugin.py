@@ -1,0 +1,112 @@
+"""A pytest plugin that lets Apple's op tests in the coremltools wheel predict through the interpreter.
+
+Off a Mac those tests stop after the conversion. Here `MLModel.predict` saves the package, loads it again with
+`MilRunner` and runs it, so that the tests' own comparison with their expected outputs takes place. Each test's result
+goes to the file named by `--mil-results`, one JSON object a line.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+os.environ.setdefault("PYMIL_TEST_TARGETS", "mlprogram")
+
+import coremltools as ct  # noqa: E402
+from coremltools.converters.mil import testing_utils  # noqa: E402
+from coremltools.models import utils as model_utils  # noqa: E402
+
+from edgec.runners.mil import Feature, MilRunner  # noqa: E402
+
+# Tests ask for the macOS version to skip what an old one got wrong.
+_MACOS = (15, 4)
+_predictions = {"count": 0}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--mil-results", default=None, help="file for one JSON line a test")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    testing_utils._IS_MACOS = True
+    model_utils._macos_version = lambda: _MACOS
+    ct.models.MLModel.predict = _predict
+    ct.models.MLModel.make_state = lambda model: _Saved(model)
+
+
+class _Saved:
+    """A model saved to disk and loaded by the interpreter; it stands for the model's state too."""
+
+    def __init__(self, model: Any) -> None:
+        self._folder = tempfile.mkdtemp(prefix="mil-")
+        path = Path(self._folder) / "model.mlpackage"
+        model.save(str(path))
+        self.runner = MilRunner(path, "float16", getattr(model, "function_name", None))
+
+    def __del__(self) -> None:
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _predict(model: Any, data: dict[str, Any], state: _Saved | None = None) -> dict[str, Any]:
+    saved = state or _Saved(model)
+    features = {feature.name: feature for feature in saved.runner.inputs}
+    inputs = {name: _input(value, features[name]) for name, value in data.items()}
+    outputs = saved.runner.run(inputs)
+    _predictions["count"] += 1
+    return _as_coreml(saved.runner, outputs, model)
+
+
+def _input(value: Any, feature: Feature) -> Any:
+    """The tests give every input as float32, and a scalar as one element; a declared rank 0 is not in the package."""
+    if feature.kind == "image":
+        pixels = np.asarray(value, np.float32)
+        pixels = pixels[None, None] if pixels.ndim == 2 else pixels[..., :3].transpose(2, 0, 1)[None]
+        return pixels[:, ::-1] if feature.colour == "bgr" else pixels
+    array = np.asarray(value)
+    return array.astype(feature.dtype)
+
+
+def _as_coreml(runner: MilRunner, outputs: dict[str, Any], model: Any) -> dict[str, Any]:
+    """A classifier's label as a Python value and its probabilities as a dictionary, as Core ML gives them."""
+    result: dict[str, Any] = {}
+    for feature in runner.outputs:
+        value = outputs[feature.name]
+        if feature.kind == "label":
+            value = value.item()
+        elif feature.kind == "probabilities":
+            value = dict(zip(runner.classes, value, strict=True))
+        result[feature.name] = value
+    return result
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    np.random.seed(len(item.name))
+    _predictions["count"] = 0
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    outcome = yield
+    report = outcome.get_result()  # type: ignore[attr-defined]
+    if report.when != "call" and not (report.when == "setup" and report.skipped):
+        return
+    path = item.config.getoption("--mil-results")
+    if path is None:
+        return
+    error = call.excinfo.value if call.excinfo else None
+    record = {
+        "test": item.nodeid.split("ops/tests/")[-1],
+        "outcome": "xfailed" if hasattr(report, "wasxfail") and report.skipped else report.outcome,
+        "compared": _predictions["count"],
+        "error": f"{type(error).__name__}: {error}"[:600] if error else None,
+    }
+    with open(path, "a", encoding="utf-8") as file:
+        file.write(json.dumps(record) + "\n")

@@ -20,11 +20,11 @@ import pytest
 
 os.environ.setdefault("PYMIL_TEST_TARGETS", "mlprogram")
 
-import coremltools as ct  # noqa: E402
-from coremltools.converters.mil import testing_utils  # noqa: E402
-from coremltools.models import utils as model_utils  # noqa: E402
+import coremltools as ct
+from coremltools.converters.mil import testing_utils
+from coremltools.models import utils as model_utils
 
-from edgec.runners.mil import Feature, MilRunner  # noqa: E402
+from edgec.runners.mil import Feature, MilRunner
 
 # Tests ask for the macOS version to skip what an old one got wrong.
 _MACOS = (15, 4)

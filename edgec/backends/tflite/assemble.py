@@ -1,0 +1,219 @@
+"""From a program to a flatbuffer, with the schema's own object classes: no TensorFlow, the same bytes every time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgec.backends.base import Array, Const, Instr, Operand, Program
+from edgec.diag import error
+from edgec.spec.target import Target
+
+_IDENTIFIER = b"TFL3"
+_ALIGNMENT = 16
+"""The schema's `force_align` of buffers; kernels map them in place."""
+
+_OPTIONS = {
+    "ADD": "AddOptions", "ARG_MAX": "ArgMaxOptions", "ARG_MIN": "ArgMinOptions", "AVERAGE_POOL_2D": "Pool2DOptions",
+    "BATCH_MATMUL": "BatchMatMulOptions", "BROADCAST_TO": "BroadcastToOptions", "CAST": "CastOptions",
+    "CONCATENATION": "ConcatenationOptions", "CONV_2D": "Conv2DOptions", "CONV_3D": "Conv3DOptions",
+    "CUMSUM": "CumsumOptions", "DEPTHWISE_CONV_2D": "DepthwiseConv2DOptions", "DEPTH_TO_SPACE": "DepthToSpaceOptions",
+    "DIV": "DivOptions", "FULLY_CONNECTED": "FullyConnectedOptions", "GATHER": "GatherOptions", "GELU": "GeluOptions",
+    "LEAKY_RELU": "LeakyReluOptions", "MAX_POOL_2D": "Pool2DOptions", "MEAN": "ReducerOptions",
+    "MIRROR_PAD": "MirrorPadOptions", "MUL": "MulOptions", "ONE_HOT": "OneHotOptions", "REDUCE_MAX": "ReducerOptions",
+    "REDUCE_MIN": "ReducerOptions", "REDUCE_PROD": "ReducerOptions", "RESHAPE": "ReshapeOptions",
+    "RESIZE_BILINEAR": "ResizeBilinearOptions", "RESIZE_NEAREST_NEIGHBOR": "ResizeNearestNeighborOptions",
+    "SOFTMAX": "SoftmaxOptions", "SPACE_TO_DEPTH": "SpaceToDepthOptions", "SPLIT_V": "SplitVOptions",
+    "STRIDED_SLICE": "StridedSliceOptions", "SUB": "SubOptions", "SUM": "ReducerOptions",
+    "TRANSPOSE_CONV": "TransposeConvOptions",
+}  # fmt: skip
+"""The options table of each builtin that has one that matters; the fields are the instruction's attributes."""
+
+_VERSIONS = {
+    "FULLY_CONNECTED": 5, "BATCH_MATMUL": 1, "TRANSPOSE_CONV": 3, "SELECT_V2": 1, "RESIZE_BILINEAR": 3,
+    "RESIZE_NEAREST_NEIGHBOR": 3, "SLICE": 3, "STRIDED_SLICE": 4, "SPLIT_V": 2, "GATHER": 2, "DIV": 1, "CONCATENATION": 1,
+    "DEPTHWISE_CONV_2D": 2, "ARG_MAX": 1, "BROADCAST_TO": 2, "GELU": 1, "LEAKY_RELU": 1,
+}  # fmt: skip
+"""Builtin versions above 1 that the emitted forms need."""
+
+REDUCED_PRECISION = "reduced_precision_support"
+"""Metadata that lets a delegate compute in float16 and accumulate in float32 (TFLite's own converter writes it)."""
+
+
+def assemble(program: Program, target: Target, path: Path) -> None:
+    """Write the `.tflite` file. Raises `EdgecError` E0502 when the schema's package is not installed."""
+    schema, flatbuffers = _libraries()
+    writer = _Writer(schema, half_weights=target.numerics.weights == "float16")
+    model = writer.model(program)
+    if target.numerics.compute == "float16":
+        writer.metadata(model, REDUCED_PRECISION, b"fp16accfp32")
+    builder = flatbuffers.Builder(1 << 20)
+    builder.Finish(model.Pack(builder), _IDENTIFIER)
+    path.write_bytes(bytes(builder.Output()))
+
+
+def _libraries() -> tuple[Any, Any]:
+    try:
+        import flatbuffers
+        from ai_edge_litert import schema_py_generated as schema
+    except ImportError as missing:
+        raise error(
+            "E0502", "LiteRT is not installed", notes=[str(missing)], help=["pip install 'edgec[tflite]'"]
+        ) from missing
+    return schema, flatbuffers
+
+
+@dataclass
+class _Writer:
+    """Collects the schema's objects. Buffer 0 is empty by the format's rule."""
+
+    schema: Any
+    half_weights: bool
+    buffers: list[Any] = field(default_factory=list)
+    tensors: list[Any] = field(default_factory=list)
+    codes: list[Any] = field(default_factory=list)
+    operators: list[Any] = field(default_factory=list)
+    _tensor_index: dict[str, int] = field(default_factory=dict)
+    _code_index: dict[str, int] = field(default_factory=dict)
+    _buffer_index: dict[tuple[str, bytes], int] = field(default_factory=dict)
+
+    def model(self, program: Program) -> Any:
+        """The whole file as an object."""
+        s = self.schema
+        self.buffers.append(s.BufferT())
+        inputs = [self._value(ref) for ref in program.inputs]
+        for instr in program.instrs:
+            self._instr(instr)
+        outputs = [self._value(operand) for _, operand in program.outputs]
+        graph = s.SubGraphT()
+        graph.name, graph.tensors, graph.operators = program.name, self.tensors, self.operators
+        graph.inputs, graph.outputs = inputs, outputs
+        model = s.ModelT()
+        model.version, model.description = 3, "edgec"
+        model.operatorCodes, model.subgraphs, model.buffers = self.codes, [graph], self.buffers
+        model.signatureDefs = [self._signature(program, inputs, outputs)]
+        model.metadata = []
+        return model
+
+    def metadata(self, model: Any, name: str, content: bytes) -> None:
+        """A named blob that runtimes look up."""
+        entry = self.schema.MetadataT()
+        entry.name, entry.buffer = name, self._buffer(np.frombuffer(content, dtype=np.uint8))
+        model.metadata.append(entry)
+
+    def _signature(self, program: Program, inputs: list[int], outputs: list[int]) -> Any:
+        signature = self.schema.SignatureDefT()
+        signature.signatureKey, signature.subgraphIndex = "serving_default", 0
+        signature.inputs = [self._named(ref.name, i) for ref, i in zip(program.inputs, inputs, strict=True)]
+        named = zip(program.outputs, outputs, strict=True)
+        signature.outputs = [self._named(name, i) for (name, _), i in named]
+        return signature
+
+    def _named(self, name: str, index: int) -> Any:
+        entry = self.schema.TensorMapT()
+        entry.name, entry.tensorIndex = name, index
+        return entry
+
+    def _instr(self, instr: Instr) -> None:
+        operator = self.schema.OperatorT()
+        operator.opcodeIndex = self._code(instr)
+        operator.inputs = [self._value(v) for v in instr.operands()]
+        operator.outputs = [self._value(ref) for ref in instr.outputs]
+        name = _OPTIONS.get(instr.op)
+        if name is not None:
+            operator.builtinOptionsType = getattr(self.schema.BuiltinOptions, name)
+            operator.builtinOptions = self._options(name, instr)
+        self.operators.append(operator)
+
+    def _options(self, name: str, instr: Instr) -> Any:
+        options = getattr(self.schema, name + "T")()
+        for key, value in instr.attrs:
+            if not hasattr(options, key):
+                raise AttributeError(f"{name} has no field {key}")
+            setattr(options, key, list(value) if isinstance(value, tuple) else value)
+        if instr.op == "CAST":
+            options.inDataType = self._type(instr.operands()[0].type.dtype)
+            options.outDataType = self._type(instr.outputs[0].type.dtype)
+        return options
+
+    def _code(self, instr: Instr) -> int:
+        if instr.op not in self._code_index:
+            builtin = getattr(self.schema.BuiltinOperator, instr.op)
+            code = self.schema.OperatorCodeT()
+            code.builtinCode, code.deprecatedBuiltinCode = builtin, min(builtin, 127)
+            code.version = _VERSIONS.get(instr.op, 1)
+            self._code_index[instr.op] = len(self.codes)
+            self.codes.append(code)
+        return self._code_index[instr.op]
+
+    def _value(self, operand: Operand) -> int:
+        """The tensor of an operand. Large float constants are stored in half precision where the target asks."""
+        if operand.name in self._tensor_index:
+            return self._tensor_index[operand.name]
+        if isinstance(operand, Const):
+            array = operand.numpy()
+            if self.half_weights and array.dtype == np.float32 and array.size >= _WORTH_HALVING:
+                return self._half(operand, array)
+            index = self._tensor(operand, self._buffer(array))
+        else:
+            index = self._tensor(operand, 0)
+        self._tensor_index[operand.name] = index
+        return index
+
+    def _half(self, operand: Const, array: Array) -> int:
+        """A float16 constant and the DEQUANTIZE that runtimes fold away."""
+        stored = self._tensor(operand, self._buffer(array.astype(np.float16)), "float16", f"{operand.name}/float16")
+        index = self._tensor(operand, 0)
+        self._tensor_index[operand.name] = index
+        operator = self.schema.OperatorT()
+        operator.opcodeIndex = self._code(Instr("DEQUANTIZE", (), (), ()))
+        operator.inputs, operator.outputs = [stored], [index]
+        self.operators.append(operator)
+        return index
+
+    def _tensor(self, operand: Operand, buffer: int, dtype: str | None = None, name: str | None = None) -> int:
+        tensor = self.schema.TensorT()
+        dims = operand.type.shape
+        tensor.name = name or operand.name
+        tensor.shape = [d if isinstance(d, int) else 1 for d in dims]
+        if any(not isinstance(d, int) for d in dims):
+            tensor.shapeSignature = [d if isinstance(d, int) else -1 for d in dims]
+        tensor.type, tensor.buffer, tensor.hasRank = self._type(dtype or operand.type.dtype), buffer, True
+        self.tensors.append(tensor)
+        return len(self.tensors) - 1
+
+    def _buffer(self, array: Array) -> int:
+        """Equal constants share a buffer."""
+        content = np.ascontiguousarray(array)
+        key = (str(content.dtype), content.tobytes())
+        if key not in self._buffer_index:
+            self._buffer_index[key] = len(self.buffers)
+            self.buffers.append(_aligned_buffer(self.schema, content))
+        return self._buffer_index[key]
+
+    def _type(self, dtype: str) -> int:
+        return int(getattr(self.schema.TensorType, dtype.upper()))
+
+
+_WORTH_HALVING = 32
+"""Smaller constants (scalars, biases of a few channels) stay as they are."""
+
+
+def _aligned_buffer(schema: Any, array: Array) -> Any:
+    """A `BufferT` whose bytes start at a multiple of 16; the generated class aligns to one byte only."""
+
+    class AlignedBuffer(schema.BufferT):  # type: ignore[misc]
+        def Pack(self, builder: Any) -> Any:  # noqa: N802 - the generated class's name
+            content = array.reshape(-1).view(np.uint8) if array.size else np.zeros(0, np.uint8)
+            builder.StartVector(1, content.size, _ALIGNMENT)
+            builder.head -= content.size
+            builder.Bytes[builder.head : builder.head + content.size] = content.tobytes()
+            data = builder.EndVector()
+            schema.BufferStart(builder)
+            schema.BufferAddData(builder, data)
+            return schema.BufferEnd(builder)
+
+    return AlignedBuffer()

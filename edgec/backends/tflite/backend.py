@@ -1,0 +1,50 @@
+"""TFLite: flatbuffers for LiteRT, written and executed here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from edgec.backends.base import Instr, Program
+from edgec.backends.builder import Builder, lower_graph
+from edgec.backends.tflite.assemble import assemble
+from edgec.backends.tflite.cost import macs
+from edgec.backends.tflite.fuse import fuse_activations
+from edgec.backends.tflite.legalize import legalize
+from edgec.backends.tflite.lower.table import LOWERINGS
+from edgec.backends.tflite.ops import view_tflite
+from edgec.ir.model import Model
+from edgec.passes.log import RewriteLog
+from edgec.runners.base import Runner
+from edgec.runners.litert import LiteRTRunner
+from edgec.spec.target import Target
+
+
+class TFLiteBackend:
+    """`.tflite` files, verified by LiteRT."""
+
+    name = "tflite"
+    format = "tflite"
+    suffix = ".tflite"
+
+    def legalize(self, model: Model, target: Target, log: RewriteLog) -> Model:
+        """A copy in TFLite's dialect, layouts settled."""
+        return legalize(model, target, log)
+
+    def lower(self, model: Model, target: Target) -> Program:
+        """Builtin operators as instructions, activations fused."""
+        return fuse_activations(lower_graph(model, target, LOWERINGS, Builder(target), view_tflite))
+
+    def assemble(self, program: Program, target: Target, path: Path) -> None:
+        """Write the flatbuffer."""
+        assemble(program, target, path)
+
+    def open(self, path: Path, target: Target) -> Runner:
+        """LiteRT on one thread."""
+        return LiteRTRunner(path)
+
+    def macs(self, instr: Instr) -> int:
+        """Multiply-accumulates of one instruction."""
+        return macs(instr)
+
+
+TFLITE = TFLiteBackend()

@@ -1,0 +1,82 @@
+"""Convolutions and pools that TFLite has in another rank or form."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx_ir as ir
+
+from edgec.ir.build import GraphBuilder
+from edgec.ir.model import constant, static_shape
+from edgec.ops.base import Reader, Value
+from edgec.ops.conv import Conv, ConvTranspose
+from edgec.ops.image import Resize
+from edgec.ops.pool import AveragePool, MaxPool
+from edgec.rules.base import NOT_HERE, Miss, Replacement, Rule
+
+
+class OneDimensional(Rule):
+    """Conv, ConvTranspose and pools of one spatial dimension -> two, the first of size 1."""
+
+    name = "one-dimensional-to-two"
+    roots = ("Conv", "ConvTranspose", "MaxPool", "AveragePool")
+    examples = ()
+
+    def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
+        r = Reader(node)
+        x, shape, out = r.input(0), static_shape(r.input(0)), static_shape(node.outputs[0])
+        if shape is None or out is None or len(shape) != 3 or len(node.outputs) > 1:
+            return NOT_HERE
+        wide = g.op("Reshape", x, g.ints(shape[0], shape[1], 1, shape[2]))
+        y = g.op(node.op_type, wide, *_wide_weights(node, g), **_wide_attributes(node, r))
+        return [g.op("Reshape", y, g.ints(*out))]
+
+
+def _wide_weights(node: ir.Node, g: GraphBuilder) -> list[Value | None]:
+    """The weight with a kernel height of 1; the bias as it is."""
+    if node.op_type not in ("Conv", "ConvTranspose"):
+        return []
+    w = node.inputs[1]
+    assert w is not None
+    array = constant(w)
+    if array is not None:
+        return [g.const(array[:, :, None, :]), *node.inputs[2:]]
+    return [g.op("Unsqueeze", w, g.ints(2)), *node.inputs[2:]]
+
+
+def _wide_attributes(node: ir.Node, r: Reader) -> dict[str, object]:
+    """Explicit attributes for two dimensions; `auto_pad` is resolved."""
+    decoders = {"Conv": Conv.decode, "ConvTranspose": ConvTranspose.decode, "MaxPool": MaxPool.decode}
+    op = decoders.get(node.op_type, AveragePool.decode)(r)
+    window = op.window  # type: ignore[attr-defined]  # every one of the four has a window
+    found: dict[str, object] = {
+        "kernel_shape": [1, *window.kernel],
+        "strides": [1, *window.strides],
+        "dilations": [1, *window.dilations],
+        "pads": [0, *window.pads_begin, 0, *window.pads_end],
+    }
+    for name in ("ceil_mode", "count_include_pad", "group"):
+        if r.has(name):
+            found[name] = r.integer(name)
+    if isinstance(op, ConvTranspose):
+        found["output_padding"] = [0, *op.output_padding]
+    return found
+
+
+class ResizeThreeDimensions(Rule):
+    """Resize of (N, C, W) -> Resize of (N, C, 1, W)."""
+
+    name = "resize-three-dimensions"
+    roots = ("Resize",)
+    examples = ()
+
+    def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
+        op = Resize.decode(Reader(node))
+        shape, out = static_shape(op.x), op.out_shape
+        if shape is None or out is None or len(shape) != 3 or op.scales is None:
+            return NOT_HERE
+        wide = g.op("Reshape", op.x, g.ints(shape[0], shape[1], 1, shape[2]))
+        scales = g.const(np.asarray([op.scales[0], op.scales[1], 1.0, op.scales[2]], dtype=np.float32))
+        kept = {k: a.value for k, a in node.attributes.items() if k not in ("axes", "keep_aspect_ratio_policy")}
+        y = g.op("Resize", wide, None, scales, **kept)
+        y.shape = ir.Shape([out[0], out[1], 1, out[2]])
+        return [g.op("Reshape", y, g.ints(*out))]

@@ -1,0 +1,160 @@
+"""Layout: which operators run channels-last, decided for the whole graph at once as a minimum cut.
+
+Convolutions, pools and resizes have only channels-last kernels; reshapes and matrix products keep the source's
+order; element-wise operators, reductions, concatenations and the like can do either. Every value whose maker and
+user disagree is transposed once. The assignment that moves the fewest bytes is a minimum s-t cut of the graph in
+which each operator is a vertex, the channels-last side is the source and the as-is side is the sink
+(Boykov and Kolmogorov, "An experimental comparison of min-cut/max-flow algorithms", PAMI 26(9), 2004, sec. 2).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import onnx_ir as ir
+
+from edgec.backends.tflite.mincut import FlowNetwork
+from edgec.backends.tflite.ops import NHWC
+from edgec.backends.tflite.permute import FLEXIBLE, can_permute, permuted_node
+from edgec.ir.model import Model, is_constant, static_shape
+
+_ONLY_NHWC = frozenset({"Conv", "ConvTranspose", "MaxPool", "AveragePool", "Resize", "DepthToSpace", "SpaceToDepth"})
+
+
+@dataclass(frozen=True)
+class LayoutReport:
+    """What the pass decided: transposes that it left in the graph and the bytes that they move in one run.
+
+    `bound_bytes` is the cut's value: no assignment of layouts moves less.
+    """
+
+    transposes: int
+    moved_bytes: int
+    bound_bytes: int
+
+
+def assign_layouts(model: Model) -> LayoutReport:
+    """Rewrite the graph, in place, to the cheapest layouts."""
+    graph = model.graph
+    nodes = list(graph)
+    chosen, bound = _choose(nodes, graph)
+    rewriter = _Rewriter(graph)
+    for node in nodes:
+        if node in chosen:
+            rewriter.rewrite(node)
+    return LayoutReport(rewriter.transposes, rewriter.moved_bytes, bound)
+
+
+def _choose(nodes: list[ir.Node], graph: ir.Graph) -> tuple[set[ir.Node], int]:
+    """The nodes that run channels-last, and the cut's value in bytes."""
+    network = FlowNetwork()
+    vertex = {node: network.vertex() for node in nodes}
+    for node in nodes:
+        if node.op_type in _ONLY_NHWC and node.domain == "":
+            network.infinite(network.source, vertex[node])
+        elif not (node.op_type in FLEXIBLE and node.domain == "" and can_permute(node)):
+            network.infinite(vertex[node], network.sink)
+    for value in [*graph.inputs, *(out for node in nodes for out in node.outputs)]:
+        users = {vertex[use.node] for use in value.uses() if use.node in vertex}
+        if not _is_spatial(value):
+            continue
+        if value.is_graph_output():
+            users.add(network.sink)
+        maker = value.producer()
+        network.disagreement(network.sink if maker is None else vertex[maker], users, _bytes(value))
+    side, cut = network.minimum_cut()
+    return {node for node in nodes if vertex[node] in side}, cut
+
+
+def _is_spatial(value: ir.Value) -> bool:
+    return value.shape is not None and len(value.shape) in (4, 5)
+
+
+def _bytes(value: ir.Value) -> int:
+    """Size of the value; what is dynamic counts as 1 element a dimension."""
+    dims = [d if isinstance(d, int) else 1 for d in value.shape or ()]
+    return int(np.prod(dims, dtype=np.int64)) * (value.dtype.itemsize if value.dtype is not None else 4)  # type: ignore[return-value]
+
+
+def channels_last(rank: int) -> list[int]:
+    """The permutation from (N, C, spatial…) to (N, spatial…, C)."""
+    return [0, *range(2, rank), 1]
+
+
+def channels_first(rank: int) -> list[int]:
+    """The permutation from (N, spatial…, C) to (N, C, spatial…)."""
+    return [0, rank - 1, *range(1, rank - 1)]
+
+
+@dataclass
+class _Rewriter:
+    """Replaces chosen nodes by channels-last ones, with a transpose wherever layouts meet."""
+
+    graph: ir.Graph
+    transposes: int = 0
+    moved_bytes: int = 0
+    _last: dict[ir.Value, ir.Value] = field(default_factory=dict)
+
+    def rewrite(self, node: ir.Node) -> None:
+        """Put a channels-last node in the place of `node`."""
+        inputs = [self._channels_last(v, node) if self._needs(v) else v for v in node.inputs]
+        new = permuted_node(node, inputs, self.graph)
+        if new.op_type in _ONLY_NHWC:
+            new.domain = NHWC
+        self.graph.insert_before(node, new)
+        for old, out in zip(node.outputs, new.outputs, strict=True):
+            self._connect(old, out, node)
+        self.graph.remove(node, safe=True)
+
+    def _needs(self, value: ir.Value | None) -> bool:
+        return value is not None and _is_spatial(value) and not is_constant(value)
+
+    def _channels_last(self, value: ir.Value | None, before: ir.Node) -> ir.Value:
+        """The value in channels-last order: made so already, or transposed now, once for all users."""
+        assert value is not None
+        if value not in self._last:
+            self._last[value] = self._transpose(value, channels_last, before)
+        return self._last[value]
+
+    def _connect(self, old: ir.Value, new: ir.Value, node: ir.Node) -> None:
+        """Let the users of `old` have `new`; those that stay as-is get it transposed back when they are reached."""
+        new.type = old.type
+        if not _is_spatial(old):
+            new.shape = old.shape
+            self._take_over(old, new)
+            return
+        rank = len(old.shape or ())
+        if new.shape is None:
+            new.shape = ir.Shape([(old.shape or ())[i] for i in channels_last(rank)])
+        back = self._transpose(new, channels_first, node)
+        self._last[back] = new
+        self._take_over(old, back)
+        new.name = f"{back.name}/nhwc"
+
+    def _take_over(self, old: ir.Value, new: ir.Value) -> None:
+        name = old.name
+        for i, output in enumerate(self.graph.outputs):
+            if output is old:
+                self.graph.outputs[i] = new
+        old.replace_all_uses_with(new)
+        old.name = None
+        new.name = name
+
+    def _transpose(self, value: ir.Value, permutation: object, before: ir.Node) -> ir.Value:
+        rank = len(value.shape or ())
+        perm = channels_last(rank) if permutation is channels_last else channels_first(rank)
+        node = ir.node("Transpose", [value], {"perm": perm})
+        out = node.outputs[0]
+        out.shape = ir.Shape([(value.shape or ())[i] for i in perm])
+        out.type = value.type
+        out.name = f"{value.name}/{'nhwc' if permutation is channels_last else 'nchw'}"
+        self.graph.insert_before(before, node)
+        node.metadata_props.update(before.metadata_props)
+        return out
+
+
+def count_transposes(model: Model) -> tuple[int, int]:
+    """Transposes in the graph and the bytes that they move in one run."""
+    found = [node for node in model.graph if node.op_type == "Transpose" and static_shape(node.outputs[0]) is not None]
+    return len(found), sum(_bytes(node.outputs[0]) for node in found)

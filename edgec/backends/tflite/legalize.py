@@ -1,0 +1,58 @@
+"""From the core dialect to what TFLite can hold: expansions, then layout."""
+
+from __future__ import annotations
+
+from edgec.backends.expand import expand_to
+from edgec.backends.tflite.dialect import TFLITE_DIALECT
+from edgec.backends.tflite.expand.functions import ElementwiseFromBuiltins, WideClip
+from edgec.backends.tflite.expand.indexing import (
+    BatchedGatherND,
+    GatherElementsToGatherND,
+    GatherFromEnd,
+    ScatterElementsToScatterND,
+)
+from edgec.backends.tflite.expand.linear import GemmToFullyConnected, MatMulVectors
+from edgec.backends.tflite.expand.spatial import OneDimensional, ResizeThreeDimensions
+from edgec.backends.tflite.layout import assign_layouts
+from edgec.diag import EdgecError
+from edgec.ir.model import Model
+from edgec.passes.deadcode import DeadCode
+from edgec.passes.log import RewriteLog
+from edgec.passes.rewrite import RewritePass
+from edgec.rules.base import Rule
+from edgec.rules.cleanup.identity import RemoveIdentity, RemoveNoOpMovement
+from edgec.rules.cleanup.movement import MergeTransposes
+from edgec.rules.table import EXPAND
+from edgec.spec.target import Target
+
+RULES: tuple[Rule, ...] = (
+    ElementwiseFromBuiltins(),
+    GatherElementsToGatherND(),
+    ScatterElementsToScatterND(),
+)
+"""For operators that the dialect lacks."""
+
+ALWAYS: tuple[Rule, ...] = (
+    WideClip(),
+    GatherFromEnd(),
+    BatchedGatherND(),
+    GemmToFullyConnected(),
+    MatMulVectors(),
+    OneDimensional(),
+    ResizeThreeDimensions(),
+)
+"""For operators that the dialect has, in some forms."""
+
+
+def legalize(model: Model, target: Target, log: RewriteLog) -> Model:
+    """A copy in TFLite's dialect. Raises `EdgecError` E0412 with every operator that has no way there."""
+    legal = model.clone()
+    expand_to(TFLITE_DIALECT, legal, target, log, (*EXPAND, *RULES))
+    RewritePass("forms", [r for r in ALWAYS if r.name not in target.rewrites.disable]).run(legal, log)
+    report = assign_layouts(legal)
+    log.fired("layout-transposes", report.transposes)
+    RewritePass("cleanup", [MergeTransposes(), RemoveNoOpMovement(), RemoveIdentity()]).run(legal, log)
+    DeadCode().run(legal, log)
+    if outside := TFLITE_DIALECT.check(legal, "E0412"):
+        raise EdgecError(outside)
+    return legal

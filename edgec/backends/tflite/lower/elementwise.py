@@ -1,0 +1,185 @@
+"""Element-wise operators."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from edgec.backends.base import Lowering, Operand, Reject, TensorType
+from edgec.backends.builder import Builder
+from edgec.backends.tflite.lower.common import (
+    binary,
+    cast,
+    constant_like,
+    dtype_reject,
+    out_type,
+    scalar,
+)
+from edgec.ir.model import constant
+from edgec.ops.elementwise import Activation, Binary, Cast, Clip, Gelu, Mod, Unary, Variadic, Where
+from edgec.spec.target import Target
+
+_UNARY = {
+    "Abs": "ABS", "Ceil": "CEIL", "Cos": "COS", "Exp": "EXP", "Floor": "FLOOR", "HardSwish": "HARD_SWISH", "Log": "LOG",
+    "Neg": "NEG", "Not": "LOGICAL_NOT", "Relu": "RELU", "Round": "ROUND", "Sigmoid": "LOGISTIC", "Sign": "SIGN",
+    "Sin": "SIN", "Sqrt": "SQRT", "Tanh": "TANH",
+}  # fmt: skip
+_UNARY_TYPES = {"Abs": ("float32", "int32"), "Neg": ("float32", "int32", "int64"), "Sign": ("float32", "int32"),
+                "Not": ("bool",)}  # fmt: skip
+_BINARY = {
+    "Add": "ADD", "And": "LOGICAL_AND", "Div": "DIV", "Equal": "EQUAL", "Greater": "GREATER",
+    "GreaterOrEqual": "GREATER_EQUAL", "Less": "LESS", "LessOrEqual": "LESS_EQUAL", "Max": "MAXIMUM", "Min": "MINIMUM",
+    "Mul": "MUL", "Or": "LOGICAL_OR", "Pow": "POW", "PRelu": "PRELU", "Sub": "SUB",
+}  # fmt: skip
+_NUMBERS = ("float32", "int32", "int64")
+_BINARY_TYPES = {"And": ("bool",), "Or": ("bool",), "Div": ("float32", "int32"), "Pow": ("float32", "int32"),
+                 "PRelu": ("float32",), "Equal": (*_NUMBERS, "bool")}  # fmt: skip
+
+
+def _rejects_unary(op: Unary, target: Target) -> Reject | None:
+    allowed = (
+        ("float32", "int32", "int64", "bool") if op.kind == "Identity" else _UNARY_TYPES.get(op.kind, ("float32",))
+    )
+    return dtype_reject(op, [op.x], allowed, op.kind.lower())
+
+
+def _unary(op: Unary, b: Builder) -> Operand:
+    x = b.operand(op.x)
+    if op.kind == "Identity":
+        return x
+    if op.kind == "Reciprocal":
+        return binary(b, "DIV", scalar(b, 1.0, x.type.dtype, "one"), x)
+    return b.op(_UNARY[op.kind], {"x": x})
+
+
+def _rejects_binary(op: Binary, target: Target) -> Reject | None:
+    allowed = _BINARY_TYPES.get(op.kind, _NUMBERS)
+    return dtype_reject(op, [op.a, op.b], allowed, op.kind.lower()) or _broadcast_reject(op)
+
+
+def _broadcast_reject(op: Binary | Variadic) -> Reject | None:
+    rank = len(op.y.shape or ())
+    limit = 4 if op.kind in ("Pow", "PRelu", "And", "Or", "Equal", "Less", "Greater") else 5
+    shapes = {tuple(v.shape or ()) for v in op.node.inputs if v is not None}
+    if rank > limit and len(shapes) > 1 and all(int(np.prod([1, *s])) != 1 for s in shapes):
+        return Reject(f"{op.kind.lower()}-broadcast-rank-{rank}", f"the kernel broadcasts up to rank {limit}")
+    return None
+
+
+def _binary(op: Binary, b: Builder) -> Operand:
+    x, y = b.operand(op.a), b.operand(op.b)
+    if op.kind == "PRelu":
+        return b.op("PRELU", {"x": x, "alpha": _slope(op, b)})
+    if op.kind == "Pow":
+        y = cast(b, y, x.type.dtype)
+    return binary(b, _BINARY[op.kind], x, y)
+
+
+def _slope(op: Binary, b: Builder) -> Operand:
+    """PRELU wants the slope without leading ones."""
+    array = constant(op.b)
+    if array is None:
+        return b.operand(op.b)
+    while array.ndim > 1 and array.shape[0] == 1:
+        array = array[0]
+    return constant_like(b, array, op.b)
+
+
+def _rejects_variadic(op: Variadic, target: Target) -> Reject | None:
+    if len(op.xs) != 2:
+        return Reject(f"{op.kind.lower()}-variadic", "canonical graphs have two operands here")
+    return dtype_reject(op, op.xs, _NUMBERS, op.kind.lower()) or _broadcast_reject(op)
+
+
+def _variadic(op: Variadic, b: Builder) -> Operand:
+    return b.op(_BINARY[op.kind], {"a": b.operand(op.xs[0]), "b": b.operand(op.xs[1])})
+
+
+def _rejects_mod(op: Mod, target: Target) -> Reject | None:
+    if op.fmod:
+        return Reject("mod-fmod", "FLOOR_MOD takes the divisor's sign, fmod the dividend's")
+    return dtype_reject(op, [op.a, op.b], _NUMBERS, "mod")
+
+
+def _mod(op: Mod, b: Builder) -> Operand:
+    return binary(b, "FLOOR_MOD", b.operand(op.a), b.operand(op.b))
+
+
+def _rejects_activation(op: Activation, target: Target) -> Reject | None:
+    if op.kind == "Elu" and op.alpha != 1.0:
+        return Reject("elu-alpha", "ELU has alpha 1 alone")
+    return dtype_reject(op, [op.x], ("float32",), op.kind.lower())
+
+
+def _activation(op: Activation, b: Builder) -> Operand:
+    x = b.operand(op.x)
+    if op.kind == "LeakyRelu":
+        return b.op("LEAKY_RELU", {"x": x}, alpha=op.alpha)
+    return b.op("ELU", {"x": x})
+
+
+def _gelu(op: Gelu, b: Builder) -> Operand:
+    return b.op("GELU", {"x": b.operand(op.x)}, approximate=op.tanh)
+
+
+def _rejects_gelu(op: Gelu, target: Target) -> Reject | None:
+    return dtype_reject(op, [op.x], ("float32",), "gelu")
+
+
+_RELUS = {(0.0, None): "RELU", (0.0, 6.0): "RELU6", (0.0, 1.0): "RELU_0_TO_1", (-1.0, 1.0): "RELU_N1_TO_1"}
+
+
+def _rejects_clip(op: Clip, target: Target) -> Reject | None:
+    return dtype_reject(op, [op.x], _NUMBERS, "clip")
+
+
+def _clip(op: Clip, b: Builder) -> Operand:
+    x = b.operand(op.x)
+    name = _RELUS.get((op.low, op.high)) if x.type.dtype == "float32" else None  # type: ignore[arg-type]
+    if name is not None:
+        return b.op(name, {"x": x})
+    if op.low is not None:
+        x = binary(b, "MAXIMUM", x, scalar(b, op.low, x.type.dtype, "low"), x.type)
+    if op.high is not None:
+        x = binary(b, "MINIMUM", x, scalar(b, op.high, x.type.dtype, "high"), x.type)
+    return x
+
+
+def _where(op: Where, b: Builder) -> Operand:
+    return b.op("SELECT_V2", {"c": b.operand(op.condition), "a": b.operand(op.a), "b": b.operand(op.b)})
+
+
+def _rejects_where(op: Where, target: Target) -> Reject | None:
+    rank = len(op.y.shape or ())
+    if rank > 4 and len({tuple(v.shape or ()) for v in (op.condition, op.a, op.b)}) > 1:
+        return Reject(f"where-broadcast-rank-{rank}", "SELECT_V2 broadcasts up to rank 4")
+    return None
+
+
+_CASTABLE = ("float32", "int32", "int64", "bool", "int8", "uint8", "int16", "float16")
+
+
+def _rejects_cast(op: Cast, target: Target) -> Reject | None:
+    if op.to.numpy().name not in _CASTABLE:
+        return Reject(f"cast-to-{op.to.numpy().name}", "the runtime has no such element type")
+    return dtype_reject(op, [op.x], _CASTABLE, "cast")
+
+
+def _cast(op: Cast, b: Builder) -> Operand:
+    x = b.operand(op.x)
+    if op.to.numpy().name == "bool" and x.type.dtype.startswith("float"):
+        zero = scalar(b, 0.0, x.type.dtype, "zero")
+        return binary(b, "NOT_EQUAL", x, zero, TensorType("bool", x.type.shape))
+    return b.op("CAST", {"input": x}, out_type(op.y))
+
+
+LOWERINGS = (
+    Lowering(Unary, _rejects_unary, _unary),
+    Lowering(Binary, _rejects_binary, _binary),
+    Lowering(Variadic, _rejects_variadic, _variadic),
+    Lowering(Mod, _rejects_mod, _mod),
+    Lowering(Activation, _rejects_activation, _activation),
+    Lowering(Gelu, _rejects_gelu, _gelu),
+    Lowering(Clip, _rejects_clip, _clip),
+    Lowering(Where, _rejects_where, _where),
+    Lowering(Cast, _rejects_cast, _cast),
+)

@@ -1,0 +1,85 @@
+"""Indexing."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from edgec.backends.base import Lowering, Operand, Reject, TensorType
+from edgec.backends.builder import Builder
+from edgec.backends.tflite.lower.common import cast, dtype_reject, ints, out_type, scalar, static_reject
+from edgec.ir.model import constant, static_shape
+from edgec.ops.gather import Gather, GatherND, OneHot, ScatterND
+from edgec.spec.target import Target
+
+_TYPES = ("float32", "int32", "int64", "bool", "int8", "uint8")
+
+
+def _rejects_gather(op: Gather, target: Target) -> Reject | None:
+    return dtype_reject(op, [op.x], _TYPES, "gather") or dtype_reject(op, [op.indices], ("int32", "int64"), "gather")
+
+
+def _gather(op: Gather, b: Builder) -> Operand:
+    indices = b.operand(op.indices)
+    array = constant(op.indices)
+    if array is not None:
+        indices = b.const(np.asarray(array, dtype=np.int32), "indices")
+    return b.op("GATHER", {"input": b.operand(op.x), "indices": indices}, axis=op.axis, batchDims=0)
+
+
+def _rejects_gather_nd(op: GatherND, target: Target) -> Reject | None:
+    if op.batch_dims:
+        return Reject("gather-nd-batch", "GATHER_ND has no batch dimensions")
+    return dtype_reject(op, [op.x], (*_TYPES, "int16"), "gather-nd")
+
+
+def _gather_nd(op: GatherND, b: Builder) -> Operand:
+    return b.op("GATHER_ND", {"input": b.operand(op.x), "indices": b.operand(op.indices)})
+
+
+def _rejects_scatter(op: ScatterND, target: Target) -> Reject | None:
+    if op.reduction not in ("none", "add"):
+        return Reject(f"scatter-nd-{op.reduction}", "SCATTER_ND adds")
+    return dtype_reject(op, [op.x], ("float32", "int32", "int64"), "scatter-nd") or static_reject([op.x], "scatter-nd")
+
+
+def _scatter(op: ScatterND, b: Builder) -> Operand:
+    """SCATTER_ND builds from zeros and adds: `none` masks x out where updates fall (indices do not repeat there)."""
+    x, shape = b.operand(op.x), static_shape(op.x)
+    indices, updates = cast(b, b.operand(op.indices), "int32"), b.operand(op.updates)
+    assert shape is not None
+    size = ints(b, shape, "shape")
+    landed = b.op("SCATTER_ND", {"indices": indices, "updates": updates, "shape": size}, x.type)
+    if op.reduction == "add":
+        return b.op("ADD", {"a": x, "b": landed}, fusedActivationFunction=0)
+    ones = b.const(np.ones(static_shape(op.updates) or (), dtype=np.int32), "ones")
+    counts = b.op("SCATTER_ND", {"indices": indices, "updates": ones, "shape": size}, TensorType("int32", shape))
+    zero = scalar(b, 0, "int32", "zero")
+    hit = b.op("NOT_EQUAL", {"a": counts, "b": zero}, TensorType("bool", shape))
+    return b.op("SELECT_V2", {"c": hit, "a": landed, "b": x})
+
+
+def _rejects_one_hot(op: OneHot, target: Target) -> Reject | None:
+    if op.depth is None or constant(op.values) is None:
+        return Reject("one-hot-computed", "the depth or the values are computed by the model")
+    return dtype_reject(op, [op.indices], ("int32", "int64"), "one-hot")
+
+
+def _one_hot(op: OneHot, b: Builder) -> Operand:
+    values = constant(op.values)
+    assert values is not None
+    out = out_type(op.y)
+    inputs = {
+        "indices": b.operand(op.indices),
+        "depth": scalar(b, op.depth or 0, "int32", "depth"),
+        "on": b.const(np.asarray(values[1], dtype=out.dtype), "on"),
+        "off": b.const(np.asarray(values[0], dtype=out.dtype), "off"),
+    }
+    return b.op("ONE_HOT", inputs, out, axis=op.axis)
+
+
+LOWERINGS = (
+    Lowering(Gather, _rejects_gather, _gather),
+    Lowering(GatherND, _rejects_gather_nd, _gather_nd),
+    Lowering(ScatterND, _rejects_scatter, _scatter),
+    Lowering(OneHot, _rejects_one_hot, _one_hot),
+)

@@ -1,0 +1,75 @@
+"""Matrix products and softmax."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from edgec.backends.base import Lowering, Operand, Reject, TensorType
+from edgec.backends.builder import Builder
+from edgec.backends.tflite.lower.common import NONE, constant_like, dtype_reject, out_type, reshape, transpose
+from edgec.ir.model import constant
+from edgec.ops.linear import Gemm, MatMul
+from edgec.ops.norm import Softmax
+from edgec.spec.target import Target
+
+
+def _rejects_gemm(op: Gemm, target: Target) -> Reject | None:
+    if constant(op.b) is None or not op.trans_b or op.trans_a or op.alpha != 1 or (op.c is not None and op.beta != 1):
+        return Reject("gemm-form", "legalization leaves constant, transposed weights alone")
+    return dtype_reject(op, [op.a], ("float32",), "gemm")
+
+
+def _gemm(op: Gemm, b: Builder) -> Operand:
+    weight = constant(op.b)
+    assert weight is not None
+    bias = b.const(np.zeros(weight.shape[0], np.float32), "zero_bias") if op.c is None else b.operand(op.c)
+    return b.op(
+        "FULLY_CONNECTED",
+        {"input": b.operand(op.a), "weights": b.operand(op.b), "bias": bias},
+        fusedActivationFunction=NONE,
+        keepNumDims=True,
+    )
+
+
+def _rejects_matmul(op: MatMul, target: Target) -> Reject | None:
+    ranks = [len(v.shape or ()) for v in (op.a, op.b)]
+    if max(ranks) > 5:
+        return Reject(f"matmul-rank-{max(ranks)}", "BATCH_MATMUL ends at rank 5")
+    return dtype_reject(op, [op.a, op.b], ("float32",), "matmul")
+
+
+def _matmul(op: MatMul, b: Builder) -> Operand:
+    weight = constant(op.b)
+    if weight is not None and weight.ndim == 2:
+        w = constant_like(b, np.ascontiguousarray(weight.T), op.b)
+        bias = b.const(np.zeros(weight.shape[1], np.float32), "zero_bias")
+        inputs = {"input": b.operand(op.a), "weights": w, "bias": bias}
+        return b.op("FULLY_CONNECTED", inputs, fusedActivationFunction=NONE, keepNumDims=True)
+    return b.op("BATCH_MATMUL", {"a": b.operand(op.a), "b": b.operand(op.b)}, adjX=False, adjY=False)
+
+
+def _rejects_softmax(op: Softmax, target: Target) -> Reject | None:
+    if op.kind == "Hardmax":
+        return Reject("hardmax", "canonical graphs hold none")
+    return dtype_reject(op, [op.x], ("float32",), op.kind.lower())
+
+
+def _softmax(op: Softmax, b: Builder) -> Operand:
+    """SOFTMAX works on the last axis of up to four dimensions: others are moved and folded."""
+    x, out = b.operand(op.x), out_type(op.y)
+    rank = len(x.type.shape)
+    perm = [i for i in range(rank) if i != op.axis] + [op.axis]
+    moved = x if op.axis == rank - 1 or rank == 0 else transpose(b, x, perm)
+    dims = [d if isinstance(d, int) else -1 for d in moved.type.shape]
+    flat = reshape(b, moved, [int(np.prod(dims[:-1])), dims[-1]]) if rank > 4 else moved
+    opcode, attrs = ("SOFTMAX", {"beta": 1.0}) if op.kind == "Softmax" else ("LOG_SOFTMAX", {})
+    y: Operand = b.op(opcode, {"input": flat}, TensorType(out.dtype, flat.type.shape), **attrs)
+    y = reshape(b, y, dims) if rank > 4 else y
+    return y if moved is x else transpose(b, y, [int(i) for i in np.argsort(perm)])
+
+
+LOWERINGS = (
+    Lowering(Gemm, _rejects_gemm, _gemm),
+    Lowering(MatMul, _rejects_matmul, _matmul),
+    Lowering(Softmax, _rejects_softmax, _softmax),
+)

@@ -1,0 +1,103 @@
+"""Pools on channels-last data."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from edgec.backends.base import Array, Lowering, Operand, Reject
+from edgec.backends.builder import Builder
+from edgec.backends.tflite.lower.common import NONE, VALID, binary, dtype_reject, static_reject
+from edgec.backends.tflite.lower.conv import pad_input
+from edgec.backends.tflite.ops import AveragePoolNHWC, MaxPoolNHWC
+from edgec.ir.model import static_shape
+from edgec.ops.spatial import Window
+from edgec.spec.target import Target
+
+
+def _rejects(op: MaxPoolNHWC | AveragePoolNHWC, target: Target) -> Reject | None:
+    label = op.node.op_type.lower()
+    if len(static_shape(op.x) or ()) != 4:
+        return Reject(f"{label}-rank", "pools have two spatial dimensions")
+    if any(d != 1 for d in op.window.dilations):
+        return Reject(f"{label}-dilation", "pools have no dilation")
+    if isinstance(op, MaxPoolNHWC) and op.has_indices:
+        return Reject("maxpool-indices", "MAX_POOL_2D does not say where the maximum was")
+    return dtype_reject(op, [op.x], ("float32",), label) or static_reject([op.x, op.y], label)
+
+
+def _with_overhang(op: MaxPoolNHWC | AveragePoolNHWC) -> Window:
+    """The window with the padding that ceil_mode's last windows reach beyond the end."""
+    x, y, w = static_shape(op.x), static_shape(op.y), op.window
+    assert x is not None
+    assert y is not None
+    end = []
+    for size, out, extent, s, p, q in zip(x[1:3], y[1:3], w.extent, w.strides, w.pads_begin, w.pads_end, strict=True):
+        end.append(max(q, (out - 1) * s + extent - size - p))
+    return Window(w.kernel, w.strides, w.dilations, w.pads_begin, tuple(end))
+
+
+def _pool(b: Builder, opcode: str, x: Operand, window: Window, padding: int) -> Operand:
+    return b.op(
+        opcode,
+        {"input": x},
+        padding=padding,
+        strideH=window.strides[0],
+        strideW=window.strides[1],
+        filterHeight=window.kernel[0],
+        filterWidth=window.kernel[1],
+        fusedActivationFunction=NONE,
+    )
+
+
+def _max_pool(op: MaxPoolNHWC, b: Builder) -> Operand:
+    """SAME padding of the kernel never wins; explicit padding is with the lowest float."""
+    window = _with_overhang(op)
+    lowest = float(np.finfo(np.float32).min)
+    x, padding = pad_input(b, b.operand(op.x), window, fill=lowest)
+    return _pool(b, "MAX_POOL_2D", x, window, padding)
+
+
+def _average_pool(op: AveragePoolNHWC, b: Builder) -> Operand:
+    """The kernel divides by what SAME covers; any other divisor is put right by a constant factor."""
+    window = _with_overhang(op)
+    x = b.operand(op.x)
+    counts = _divisors(op, window)
+    if not window.has_padding:
+        return _pool(b, "AVERAGE_POOL_2D", x, window, VALID)
+    padded, padding = pad_input(b, x, window)
+    y = _pool(b, "AVERAGE_POOL_2D", padded, window, padding)
+    kernel_counts = _covered(op, window) if padding != VALID else np.full(counts.shape, np.prod(window.kernel))
+    factor = (kernel_counts / counts).astype(np.float32)
+    return y if np.all(factor == 1) else binary(b, "MUL", y, b.const(factor, "divisor"))
+
+
+def _divisors(op: AveragePoolNHWC, window: Window) -> Array:
+    """How many elements ONNX divides by, (1, H, W, 1): explicit padding counts if asked, the overhang never."""
+    if not op.count_include_pad:
+        return _covered(op, window)
+    w = op.window
+    return _count(op, w.pads_begin, w.pads_end, w.pads_begin)
+
+
+def _covered(op: AveragePoolNHWC, window: Window) -> Array:
+    """How many elements of the input each window covers, (1, H, W, 1)."""
+    return _count(op, (0, 0), (0, 0), window.pads_begin)
+
+
+def _count(op: AveragePoolNHWC, before: tuple[int, ...], after: tuple[int, ...], begin: tuple[int, ...]) -> Array:
+    """Elements of [-before, size + after) in each window, as an outer product of rows and columns."""
+    x, y, w = static_shape(op.x), static_shape(op.y), op.window
+    assert x is not None
+    assert y is not None
+    axes = []
+    for i in range(2):
+        start = np.arange(y[1 + i]) * w.strides[i] - begin[i]
+        stop = np.minimum(start + w.kernel[i], x[1 + i] + after[i])
+        axes.append(stop - np.maximum(start, -before[i]))
+    return (axes[0][:, None] * axes[1][None, :])[None, :, :, None].astype(np.float64)
+
+
+LOWERINGS = (
+    Lowering(MaxPoolNHWC, _rejects, _max_pool),
+    Lowering(AveragePoolNHWC, _rejects, _average_pool),
+)

@@ -1,0 +1,95 @@
+"""Reductions, sorts and scans."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from edgec.backends.base import Lowering, Operand, Reject, TensorType
+from edgec.backends.builder import Builder
+from edgec.backends.tflite.lower.common import cast, dtype_reject, ints, out_type, reshape, scalar, transpose
+from edgec.ops.reduce import ArgReduce, CumSum, Reduce, TopK
+from edgec.spec.target import Target
+
+_REDUCE = {
+    "ReduceMax": "REDUCE_MAX",
+    "ReduceMean": "MEAN",
+    "ReduceMin": "REDUCE_MIN",
+    "ReduceProd": "REDUCE_PROD",
+    "ReduceSum": "SUM",
+}
+
+
+def _rejects_reduce(op: Reduce, target: Target) -> Reject | None:
+    if op.axes is None:
+        return Reject("reduce-computed-axes", "the axes are computed by the model")
+    allowed = ("float32",) if op.kind == "ReduceMean" else ("float32", "int32", "int64")
+    return dtype_reject(op, [op.x], allowed, op.kind.lower())
+
+
+def _reduce(op: Reduce, b: Builder) -> Operand:
+    x = b.operand(op.x)
+    if not op.axes:
+        return x
+    return b.op(_REDUCE[op.kind], {"input": x, "axes": ints(b, op.axes, "axes")}, keepDims=op.keepdims)
+
+
+def _rejects_arg(op: ArgReduce, target: Target) -> Reject | None:
+    if op.select_last:
+        return Reject("arg-select-last", "ARG_MAX takes the first of equal elements")
+    return dtype_reject(op, [op.x], ("float32", "int32"), op.kind.lower())
+
+
+def _arg(op: ArgReduce, b: Builder) -> Operand:
+    """ARG_MAX drops the axis; int32 indices are widened to ONNX's int64."""
+    x, out = b.operand(op.x), out_type(op.y)
+    shape = tuple(d for i, d in enumerate(x.type.shape) if i != op.axis)
+    opcode = "ARG_MAX" if op.kind == "ArgMax" else "ARG_MIN"
+    inputs = {"input": x, "axis": scalar(b, op.axis, "int32", "axis")}
+    y: Operand = b.op(opcode, inputs, TensorType("int64", shape), outputType=4)
+    return reshape(b, y, [d for d in out.shape if isinstance(d, int)]) if op.keepdims else y
+
+
+def _rejects_topk(op: TopK, target: Target) -> Reject | None:
+    if op.k is None:
+        return Reject("topk-computed-k", "k is computed by the model")
+    if not op.largest:
+        return Reject("topk-smallest", "TOPK_V2 takes the largest")
+    return dtype_reject(op, [op.x], ("float32", "int32", "int64"), "topk")
+
+
+def _topk(op: TopK, b: Builder) -> Sequence[Operand]:
+    """TOPK_V2 works on the last axis and gives int32 indices."""
+    assert op.k is not None
+    x = b.operand(op.x)
+    rank = len(x.type.shape)
+    perm = [i for i in range(rank) if i != op.axis] + [op.axis]
+    moved = x if op.axis == rank - 1 else transpose(b, x, perm)
+    shape = (*moved.type.shape[:-1], op.k)
+    inputs = {"input": moved, "k": scalar(b, op.k, "int32", "k")}
+    types = (TensorType(x.type.dtype, shape), TensorType("int32", shape))
+    values: list[Operand] = list(b.multi("TOPK_V2", inputs, types))
+    values[1] = cast(b, values[1], "int64")
+    if moved is x:
+        return values
+    back = sorted(range(rank), key=lambda i: perm[i])
+    return [transpose(b, v, back) for v in values]
+
+
+def _rejects_cumsum(op: CumSum, target: Target) -> Reject | None:
+    if op.axis is None:
+        return Reject("cumsum-computed-axis", "the axis is computed by the model")
+    return dtype_reject(op, [op.x], ("float32", "int32", "int64"), "cumsum")
+
+
+def _cumsum(op: CumSum, b: Builder) -> Operand:
+    assert op.axis is not None
+    inputs = {"input": b.operand(op.x), "axis": scalar(b, op.axis, "int32", "axis")}
+    return b.op("CUMSUM", inputs, exclusive=op.exclusive, reverse=op.reverse)
+
+
+LOWERINGS = (
+    Lowering(Reduce, _rejects_reduce, _reduce),
+    Lowering(ArgReduce, _rejects_arg, _arg),
+    Lowering(TopK, _rejects_topk, _topk),
+    Lowering(CumSum, _rejects_cumsum, _cumsum),
+)

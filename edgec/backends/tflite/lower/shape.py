@@ -1,0 +1,205 @@
+"""Operators that move elements."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from edgec.backends.base import Lowering, Operand, Reject, TensorType
+from edgec.backends.builder import Builder
+from edgec.backends.tflite.lower.common import (
+    accepts,
+    cast,
+    dtype_reject,
+    ints,
+    out_type,
+    rank_reject,
+    reshape,
+    scalar,
+    static_reject,
+    transpose,
+)
+from edgec.ir.model import static_shape
+from edgec.ops.base import Op
+from edgec.ops.shape import (
+    Concat,
+    ConstantOfShape,
+    Expand,
+    Pad,
+    Range,
+    Reshape,
+    Slice,
+    Split,
+    Squeeze,
+    Tile,
+    Transpose,
+    Unsqueeze,
+)
+from edgec.spec.target import Target
+
+
+def _rejects_static(op: Op, target: Target) -> Reject | None:
+    return static_reject([op.y], op.node.op_type.lower())
+
+
+def _reshape(op: Reshape | Squeeze | Unsqueeze, b: Builder) -> Operand:
+    return reshape(b, b.operand(op.x), static_shape(op.y) or ())
+
+
+def _rejects_transpose(op: Transpose, target: Target) -> Reject | None:
+    return rank_reject(op.x, 6, "transpose")
+
+
+def _transpose(op: Transpose, b: Builder) -> Operand:
+    return transpose(b, b.operand(op.x), op.perm)
+
+
+def _concat(op: Concat, b: Builder) -> Operand:
+    parts = tuple(b.operand(x) for x in op.xs)
+    return b.op("CONCATENATION", {"values": parts}, axis=op.axis, fusedActivationFunction=0)
+
+
+def _rejects_split(op: Split, target: Target) -> Reject | None:
+    if op.sizes is None:
+        return Reject("split-computed-sizes", "the sizes are computed by the model")
+    return static_reject([op.x], "split")
+
+
+def _split(op: Split, b: Builder) -> Sequence[Operand]:
+    assert op.sizes is not None
+    inputs = {
+        "input": b.operand(op.x),
+        "sizes": ints(b, op.sizes, "sizes"),
+        "axis": scalar(b, op.axis, "int32", "axis"),
+    }
+    types = tuple(out_type(v) for v in op.outputs)
+    return b.multi("SPLIT_V", inputs, types, numSplits=len(op.sizes))
+
+
+def _rejects_slice(op: Slice, target: Target) -> Reject | None:
+    if not op.is_constant:
+        return Reject("slice-computed", "the bounds are computed by the model")
+    return static_reject([op.x, op.y], "slice") or rank_reject(op.x, 5, "slice")
+
+
+def _slice(op: Slice, b: Builder) -> Operand:
+    """Bounds as ONNX clamps them; a negative step that runs past the front ends at -(size + 1)."""
+    x, shape = b.operand(op.x), static_shape(op.x)
+    assert shape is not None
+    begin, end, stride = [0] * len(shape), list(shape), [1] * len(shape)
+    assert op.starts is not None
+    assert op.ends is not None
+    assert op.axes is not None
+    assert op.steps is not None
+    for start, stop, axis, step in zip(op.starts, op.ends, op.axes, op.steps, strict=True):
+        size = shape[axis]
+        begin[axis], end[axis], stride[axis] = _bounds(start, stop, step, size)
+    if all(s == 1 for s in stride):
+        size_of = [e - s for s, e in zip(begin, end, strict=True)]
+        return b.op("SLICE", {"input": x, "begin": ints(b, begin, "begin"), "size": ints(b, size_of, "size")})
+    inputs = {"input": x, "begin": ints(b, begin, "begin"), "end": ints(b, end, "end")}
+    inputs["strides"] = ints(b, stride, "strides")
+    masks = {"beginMask": 0, "endMask": 0, "ellipsisMask": 0, "newAxisMask": 0, "shrinkAxisMask": 0, "offset": False}
+    return b.op("STRIDED_SLICE", inputs, **masks)
+
+
+def _bounds(start: int, stop: int, step: int, size: int) -> tuple[int, int, int]:
+    low, high, _ = slice(start, stop, step).indices(size)
+    if step > 0:
+        return low, max(low, high), step
+    return low, high if high >= 0 else -(size + 1), step
+
+
+def _expand(op: Expand, b: Builder) -> Operand:
+    x, out = b.operand(op.x), out_type(op.y)
+    if x.type.shape == out.shape:
+        return x
+    shape = [d for d in out.shape if isinstance(d, int)]
+    wide = reshape(b, x, [1] * (len(shape) - len(x.type.shape)) + list(static_shape(op.x) or ()))
+    return b.op("BROADCAST_TO", {"input": wide, "shape": ints(b, shape, "shape")}, out)
+
+
+def _tile(op: Tile, b: Builder) -> Operand:
+    assert op.repeats is not None
+    return b.op("TILE", {"input": b.operand(op.x), "multiples": ints(b, op.repeats, "multiples")})
+
+
+def _rejects_tile(op: Tile, target: Target) -> Reject | None:
+    return Reject("tile-computed", "the repeats are computed by the model") if op.repeats is None else None
+
+
+def _rejects_pad(op: Pad, target: Target) -> Reject | None:
+    if op.begin is None or op.end is None:
+        return Reject("pad-computed", "the padding is computed by the model")
+    if op.mode not in ("constant", "reflect"):
+        return Reject(f"pad-{op.mode}", f"there is no kernel for mode {op.mode}")
+    if op.mode == "constant" and op.value is None:
+        return Reject("pad-computed-value", "the fill is computed by the model")
+    if min((*op.begin, *op.end), default=0) < 0 and op.mode != "constant":
+        return Reject("pad-crop", "a negative padding crops")
+    return static_reject([op.x, op.y], "pad") or rank_reject(op.x, 5, "pad")
+
+
+def _pad(op: Pad, b: Builder) -> Operand:
+    assert op.begin is not None
+    assert op.end is not None
+    x, shape = _crop(op, b), static_shape(op.y)
+    pads = np.maximum(np.stack([op.begin, op.end], axis=1), 0)
+    if not pads.any():
+        return x
+    inputs = {"input": x, "paddings": b.const(pads.astype(np.int32), "paddings")}
+    if op.mode == "reflect":
+        return b.op("MIRROR_PAD", inputs, mode=0)
+    if op.value:
+        inputs["value"] = scalar(b, op.value, x.type.dtype, "fill")
+        return b.op("PADV2", inputs, TensorType(x.type.dtype, shape or ()))
+    return b.op("PAD", inputs, TensorType(x.type.dtype, shape or ()))
+
+
+def _crop(op: Pad, b: Builder) -> Operand:
+    """Negative paddings, as a slice before the rest."""
+    x, shape = b.operand(op.x), static_shape(op.x)
+    assert shape is not None
+    begin = [max(0, -p) for p in op.begin or ()]
+    size = [d - s - max(0, -q) for d, s, q in zip(shape, begin, op.end or (), strict=True)]
+    if tuple(size) == shape:
+        return x
+    inputs = {"input": x, "begin": ints(b, begin, "begin"), "size": ints(b, size, "size")}
+    return b.op("SLICE", inputs, TensorType(x.type.dtype, tuple(size)))
+
+
+def _rejects_fill(op: ConstantOfShape, target: Target) -> Reject | None:
+    return Reject("constant-of-shape-computed", "the shape is computed by the model") if op.shape is None else None
+
+
+def _fill(op: ConstantOfShape, b: Builder) -> Operand:
+    assert op.shape is not None
+    value = scalar(b, op.value, op.dtype.numpy().name, "fill")
+    return b.op("FILL", {"dims": ints(b, op.shape, "dims"), "value": value})
+
+
+def _rejects_range(op: Range, target: Target) -> Reject | None:
+    return dtype_reject(op, [op.y], ("float32", "int32", "int64"), "range")
+
+
+def _range(op: Range, b: Builder) -> Operand:
+    parts = (b.operand(v) for v in (op.start_value, op.limit_value, op.delta_value))
+    start, limit, delta = (cast(b, p, out_type(op.y).dtype) for p in parts)
+    return b.op("RANGE", {"start": start, "limit": limit, "delta": delta})
+
+
+LOWERINGS = (
+    Lowering(Reshape, _rejects_static, _reshape),
+    Lowering(Squeeze, _rejects_static, _reshape),
+    Lowering(Unsqueeze, _rejects_static, _reshape),
+    Lowering(Transpose, _rejects_transpose, _transpose),
+    Lowering(Concat, accepts, _concat),
+    Lowering(Split, _rejects_split, _split),
+    Lowering(Slice, _rejects_slice, _slice),
+    Lowering(Expand, _rejects_static, _expand),
+    Lowering(Tile, _rejects_tile, _tile),
+    Lowering(Pad, _rejects_pad, _pad),
+    Lowering(ConstantOfShape, _rejects_fill, _fill),
+    Lowering(Range, _rejects_range, _range),
+)

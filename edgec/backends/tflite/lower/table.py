@@ -1,0 +1,17 @@
+"""Every lowering of the TFLite backend."""
+
+from __future__ import annotations
+
+from edgec.backends.base import table
+from edgec.backends.tflite.lower import conv, elementwise, gather, image, linear, pool, reduce, shape
+
+LOWERINGS = table(
+    *conv.LOWERINGS,
+    *elementwise.LOWERINGS,
+    *gather.LOWERINGS,
+    *image.LOWERINGS,
+    *linear.LOWERINGS,
+    *pool.LOWERINGS,
+    *reduce.LOWERINGS,
+    *shape.LOWERINGS,
+)

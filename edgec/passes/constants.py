@@ -54,9 +54,9 @@ class FoldConstants:
         """One sweep in topological order: types of later nodes profit from constants of earlier ones."""
         for graph in all_graphs(model):
             for node in list(graph):
+                infer_types(node)
                 arrays = fold(node)
                 if arrays is None:
-                    infer_types(node)
                     continue
                 _replace_with(graph, node, arrays)
                 log.fired(self.name)

@@ -3,8 +3,9 @@
     python -m tests.conformance.mil_interpreter.models --models path/to/models.py --out models.jsonl [--only a,b]
 
 The file named by `--models` has a dictionary `ZOO` of names and a function `make(name)` that returns
-`(module, example inputs)`. Each model is traced, converted to float32 and to float16 by coremltools, saved, and executed in a
-process of its own; one JSON line a model and precision goes to `--out`.
+`(module, example inputs)`. Each model is traced (or exported, where coremltools cannot convert the trace), converted to
+float32 and to float16 by coremltools, saved, and executed in a process of its own; one JSON line a model and precision
+goes to `--out`.
 """
 
 from __future__ import annotations
@@ -59,7 +60,6 @@ def names(module: ModuleType) -> list[str]:
 
 def check(module: ModuleType, name: str) -> list[dict[str, Any]]:
     """One record for each precision: how far the interpreter's outputs are from eager PyTorch's."""
-    import coremltools as ct
     import torch
 
     from edgec.runners.mil import MilRunner
@@ -69,20 +69,10 @@ def check(module: ModuleType, name: str) -> list[dict[str, Any]]:
     model = model.eval()
     with torch.no_grad():
         expected = _flat(model(*inputs))
-        try:
-            traced = torch.jit.trace(model, inputs, strict=False, check_trace=False)
-        except Exception as cause:
-            return [_record(name, "", "not converted", f"trace: {type(cause).__name__}: {cause}")]
-    types = [ct.TensorType(f"in{i}", shape=x.shape, dtype=_numpy_type(x)) for i, x in enumerate(inputs)]
-    given = {f"in{i}": x.numpy().astype(_numpy_type(x)) for i, x in enumerate(inputs)}
     records = []
     for precision in ("float32", "float16"):
-        compute = ct.precision.FLOAT32 if precision == "float32" else ct.precision.FLOAT16
         try:
-            converted = ct.convert(
-                traced, inputs=types, compute_precision=compute, minimum_deployment_target=ct.target.iOS17,
-                outputs=[ct.TensorType(dtype=np.float32) for _ in expected] if _all_floats(expected) else None,
-            )  # fmt: skip
+            converted, route = _converted(model, inputs, precision)
         except Exception as cause:
             records.append(_record(name, precision, "not converted", f"{type(cause).__name__}: {cause}"))
             continue
@@ -90,11 +80,30 @@ def check(module: ModuleType, name: str) -> list[dict[str, Any]]:
             path = Path(folder) / "model.mlpackage"
             converted.save(str(path))
             with MilRunner(path, precision) as runner:
+                given = {f.name: x.numpy().astype(f.dtype) for f, x in zip(runner.inputs, inputs, strict=True)}
                 start = time.perf_counter()
                 got = list(runner.run(given).values())
                 seconds = time.perf_counter() - start
-        records.append(_compared(name, precision, expected, got, seconds))
+        records.append(_compared(name, precision, expected, got, seconds) | {"route": route})
     return records
+
+
+def _converted(model: Any, inputs: Any, precision: str) -> tuple[Any, str]:
+    """coremltools' conversion of the traced model, or of the exported one where it fails on the traced one."""
+    import coremltools as ct
+    import torch
+
+    options = {
+        "compute_precision": ct.precision.FLOAT32 if precision == "float32" else ct.precision.FLOAT16,
+        "minimum_deployment_target": ct.target.iOS17,
+    }
+    try:
+        traced = torch.jit.trace(model, inputs, strict=False, check_trace=False)
+        types = [ct.TensorType(f"in{i}", shape=x.shape, dtype=_numpy_type(x)) for i, x in enumerate(inputs)]
+        return ct.convert(traced, inputs=types, **options), "trace"
+    except Exception:
+        exported = torch.export.export(model, tuple(inputs)).run_decompositions({})
+        return ct.convert(exported, **options), "export"
 
 
 def _compared(name: str, precision: str, expected: list[Any], got: list[Any], seconds: float) -> dict[str, Any]:
@@ -123,10 +132,6 @@ def _flat(value: Any) -> list[Any]:
     if isinstance(value, dict):
         value = list(value.values())
     return [array for item in value if item is not None for array in _flat(item)]
-
-
-def _all_floats(arrays: list[Any]) -> bool:
-    return all(array.dtype.kind == "f" for array in arrays)
 
 
 def _numpy_type(tensor: Any) -> type:

@@ -19,6 +19,8 @@ import numpy as np
 import pytest
 
 os.environ.setdefault("PYMIL_TEST_TARGETS", "mlprogram")
+# The float32 cases compare to 1e-4; the float16 ones, the default, only to 0.5.
+os.environ.setdefault("INCLUDE_MIL_FP32_UNIT_TESTS", "1")
 
 import coremltools as ct
 from coremltools.converters.mil import testing_utils
@@ -33,6 +35,25 @@ _predictions = {"count": 0}
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--mil-results", default=None, help="file for one JSON line a test")
+    parser.addoption("--mil-per-test", type=int, default=0, help="at most so many cases of each test, evenly spaced")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    limit = config.getoption("--mil-per-test")
+    if not limit:
+        return
+    cases: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        cases.setdefault(item.nodeid.split("[")[0], []).append(item)
+    items[:] = [group[i] for group in cases.values() for i in _spread(len(group), limit)]
+
+
+def _spread(count: int, limit: int) -> list[int]:
+    """At most `limit` indices below `count`, the first and the last among them."""
+    if count <= limit:
+        return list(range(count))
+    return sorted({round(i * (count - 1) / (limit - 1)) for i in range(limit)})
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -87,6 +108,7 @@ def _as_coreml(runner: MilRunner, outputs: dict[str, Any], model: Any) -> dict[s
     return result
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     np.random.seed(len(item.name))
     _predictions["count"] = 0

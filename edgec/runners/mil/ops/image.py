@@ -97,7 +97,11 @@ def _resize(
         if target == 0:
             continue
         points = grid(x.shape[axis], target, sampling_mode)
-        x = _linear_axis(x, points, axis) if interpolation_mode == "LINEAR" else _nearest_axis(x, points, axis)
+        if interpolation_mode == "LINEAR":
+            x = _linear_axis(x, points, axis)
+        else:
+            # Unlike the older nearest-neighbour ops, which take the point below, this one rounds; ties go below.
+            x = _nearest_axis(x, np.ceil(points - 0.5), axis)
     return x.astype(whole)
 
 

@@ -19,14 +19,19 @@ def _sigmoid(x: Array) -> Array:
     return 1 / (1 + np.exp(-x))
 
 
-# Constants of the parametrized activations are those of Core ML's recurrent layers (their ops' defaults).
+def _sigmoid_hard(x: Array) -> Array:
+    return np.clip(np.float32(0.2) * x + np.float32(0.5), 0, 1)
+
+
+# The parametrized activations take the defaults of their ops: `scaled_tanh` is tanh, `linear` the identity.
 _ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
     "linear": lambda x: x,
     "relu": lambda x: np.maximum(x, 0),
     "sigmoid": _sigmoid,
     "tanh": np.tanh,
-    "scaled_tanh": lambda x: np.float32(1.7159) * np.tanh(x * np.float32(2 / 3)),
-    "sigmoid_hard": lambda x: np.clip(np.float32(0.2) * x + np.float32(0.5), 0, 1),
+    "scaled_tanh": np.tanh,
+    "sigmoid_hard": _sigmoid_hard,
+    "hard_sigmoid": _sigmoid_hard,
 }
 
 

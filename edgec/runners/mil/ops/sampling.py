@@ -35,6 +35,19 @@ _RULES: dict[str, Callable[[Array, int], Array]] = {
 }  # fmt: skip
 
 
+def _nearest(points: Array, size: int, padding: str) -> Array:
+    """The nearest integer, halves to even, of points that were mirrored first: 6.5 in [0, 2) is 0.5, so 0."""
+    if padding == "reflection" and size > 1:
+        points = np.mod(points, 2 * (size - 1))
+        points = np.minimum(points, 2 * (size - 1) - points)
+    elif padding == "symmetric":
+        points = np.mod(points + 0.5, 2 * size)
+        points = np.minimum(points, 2 * size - points) - 0.5
+    elif padding == "border":
+        points = np.clip(points, 0, size - 1)
+    return np.rint(points).astype(np.int64)
+
+
 def _pixels(image: Array, row: Array, column: Array, padding: str, value: np.float32) -> Array:
     """image [C, H, W] at integer positions of any shape: [C, *positions]."""
     height, width = image.shape[1:]
@@ -83,8 +96,8 @@ def _resample(
     result = []
     for image, row, column in zip(x, py, px, strict=True):
         if sampling_mode == "nearest":
-            nearest = np.rint(row).astype(np.int64), np.rint(column).astype(np.int64)
-            result.append(_pixels(image, *nearest, padding_mode, value))
+            nearest = [_nearest(row, x.shape[2], padding_mode), _nearest(column, x.shape[3], padding_mode)]
+            result.append(_pixels(image, nearest[0], nearest[1], padding_mode, value))
         else:
             result.append(_bilinear(image, row, column, padding_mode, value))
     return np.stack(result)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from edgec.runners.mil import kernels
@@ -11,7 +13,8 @@ from edgec.runners.mil.ops.table import Table, computed, exact
 
 
 def _clamped_relu(x: Array, alpha: Array, beta: Array) -> Array:
-    return np.minimum(np.maximum(x, 0), beta) + np.minimum(np.minimum(x, 0) * alpha, beta)
+    result: Array = np.minimum(np.maximum(x, 0), beta) + np.minimum(np.minimum(x, 0) * alpha, beta)
+    return result
 
 
 def _elu(x: Array, alpha: Array | float = 1.0) -> Array:
@@ -19,13 +22,17 @@ def _elu(x: Array, alpha: Array | float = 1.0) -> Array:
 
 
 def _gelu(x: Array, mode: str = "EXACT") -> Array:
+    result: Array
     if mode == "EXACT":
-        return np.float32(0.5) * x * (1 + kernels.erf(x * np.float32(0.7071067811865476)))
-    if mode == "TANH_APPROXIMATION":
-        return np.float32(0.5) * x * (1 + np.tanh(np.float32(0.7978845608028654) * (x + np.float32(0.044715) * x**3)))
-    if mode == "SIGMOID_APPROXIMATION":
-        return x / (1 + np.exp(np.float32(-1.702) * x))
-    raise ValueError(f"gelu mode `{mode}`")
+        result = np.float32(0.5) * x * (1 + kernels.erf(x * np.float32(math.sqrt(0.5))))
+    elif mode == "TANH_APPROXIMATION":
+        inner = np.float32(math.sqrt(2 / math.pi)) * (x + np.float32(0.044715) * x**3)
+        result = np.float32(0.5) * x * (1 + np.tanh(inner))
+    elif mode == "SIGMOID_APPROXIMATION":
+        result = x / (1 + np.exp(np.float32(-1.702) * x))
+    else:
+        raise ValueError(f"gelu mode `{mode}`")
+    return result
 
 
 def _leaky_relu(x: Array, alpha: Array | float = 0.01) -> Array:
@@ -37,7 +44,8 @@ def _linear_activation(x: Array, alpha: Array, beta: Array | float = 0.0) -> Arr
 
 
 def _prelu(x: Array, alpha: Array) -> Array:
-    return np.maximum(x, 0) + np.minimum(x, 0) * along(alpha, 1, x.ndim)
+    result: Array = np.maximum(x, 0) + np.minimum(x, 0) * along(alpha, 1, x.ndim)
+    return result
 
 
 def _scaled_tanh(x: Array, alpha: Array | float = 1.0, beta: Array | float = 1.0) -> Array:
@@ -49,7 +57,8 @@ def _sigmoid_hard(x: Array, alpha: Array | float = 0.2, beta: Array | float = 0.
 
 
 def _silu(x: Array) -> Array:
-    return x / (1 + np.exp(-x))
+    result: Array = x / (1 + np.exp(-x))
+    return result
 
 
 def _softplus(x: Array) -> Array:
@@ -61,7 +70,8 @@ def _softplus_parametric(x: Array, alpha: Array, beta: Array) -> Array:
 
 
 def _softsign(x: Array) -> Array:
-    return x / (1 + np.abs(x))
+    result: Array = x / (1 + np.abs(x))
+    return result
 
 
 def _thresholded_relu(x: Array, alpha: Array | float = 1.0) -> Array:
@@ -73,7 +83,8 @@ def softmax(x: Array, axis: Array | int = -1) -> Array:
     axis = axis_of(axis, x.ndim)
     e = np.exp(x - x.max(axis=axis, keepdims=True))
     e /= e.sum(axis=axis, keepdims=True)
-    return e
+    result: Array = e
+    return result
 
 
 OPS: Table = {

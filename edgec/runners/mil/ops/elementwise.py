@@ -41,7 +41,8 @@ def _power(x: Array, y: Array) -> Array:
 def _sigmoid(x: Array) -> Array:
     """Stable for both signs: exp is taken of -|x| only."""
     e = np.exp(-np.abs(x))
-    return np.where(x >= 0, 1, e) / (1 + e)
+    result: Array = np.where(x >= 0, 1, e) / (1 + e)
+    return result
 
 
 def _log(x: Array, epsilon: Array | float = 1e-45) -> Array:

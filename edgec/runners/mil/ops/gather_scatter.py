@@ -6,6 +6,7 @@ Negative indices count from the end. An index out of range is an error here; Cor
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -59,21 +60,22 @@ def _gather_nd(x: Array, indices: Array, batch_dims: Array | int = 0, validate_i
     return np.stack(parts).reshape(*lead, *parts[0].shape)
 
 
-Combine = Callable[[Array, tuple[Array | slice, ...], Array], None]
+Index = Any  # a tuple of index arrays and slices, as numpy takes it
+Combine = Callable[[Array, Index, Array], None]
 
 
-def _update(data: Array, where: tuple[Array | slice, ...], updates: Array) -> None:
+def _update(data: Array, where: Index, updates: Array) -> None:
     data[where] = updates
 
 
 def _ufunc(function: np.ufunc) -> Combine:
-    def run(data: Array, where: tuple[Array | slice, ...], updates: Array) -> None:
+    def run(data: Array, where: Index, updates: Array) -> None:
         function.at(data, where, updates)
 
     return run
 
 
-def _divide(data: Array, where: tuple[Array | slice, ...], updates: Array) -> None:
+def _divide(data: Array, where: Index, updates: Array) -> None:
     if data.dtype.kind == "f":
         np.true_divide.at(data, where, updates)
     else:
@@ -86,7 +88,7 @@ _MODES: dict[str, Combine] = {
 }  # fmt: skip
 
 
-def _apply(data: Array, where: tuple[Array | slice, ...], updates: Array, mode: str) -> Array:
+def _apply(data: Array, where: Index, updates: Array, mode: str) -> Array:
     if mode not in _MODES:
         raise ValueError(f"scatter mode `{mode}`")
     result = data.copy()

@@ -38,7 +38,8 @@ def _linear_axis(x: Array, points: Array, axis: int) -> Array:
     shape[axis] = len(points)
     weight = (points - low).astype(np.float32).reshape(shape)
     below = np.take(x, low, axis)
-    return below + (np.take(x, high, axis) - below) * weight
+    result: Array = below + (np.take(x, high, axis) - below) * weight
+    return result
 
 
 def _nearest_axis(x: Array, points: Array, axis: int) -> Array:

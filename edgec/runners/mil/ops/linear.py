@@ -14,7 +14,8 @@ from edgec.runners.mil.ops.table import Table, computed
 def _linear(x: Array, weight: Array, bias: Array | None = None) -> Array:
     """x [*, D_in], weight [D_out, D_in]."""
     y = np.matmul(x, weight.T)
-    return y if bias is None else y + bias
+    result: Array = y if bias is None else y + bias
+    return result
 
 
 def _matmul(x: Array, y: Array, transpose_x: Array | bool = False, transpose_y: Array | bool = False) -> Array:
@@ -23,11 +24,13 @@ def _matmul(x: Array, y: Array, transpose_x: Array | bool = False, transpose_y: 
         x = np.swapaxes(x, -1, -2)
     if transpose_y and y.ndim > 1:
         y = np.swapaxes(y, -1, -2)
-    return np.matmul(x, y)
+    result: Array = np.matmul(x, y)
+    return result
 
 
 def _einsum(values: list[Array], equation: str) -> Array:
-    return np.einsum(equation.replace(" ", ""), *values, optimize=True)
+    result: Array = np.einsum(equation.replace(" ", ""), *values, optimize=True)
+    return result
 
 
 def _attention(query: Array, key: Array, value: Array, attn_mask: Array | None = None) -> Array:
@@ -36,7 +39,8 @@ def _attention(query: Array, key: Array, value: Array, attn_mask: Array | None =
     if attn_mask is not None:
         keep = attn_mask.dtype.kind == "b"
         scores = np.where(attn_mask, scores, np.float32(-np.inf)) if keep else scores + attn_mask
-    return np.matmul(softmax(scores), value)
+    result: Array = np.matmul(softmax(scores), value)
+    return result
 
 
 OPS: Table = computed(linear=_linear, matmul=_matmul, einsum=_einsum, scaled_dot_product_attention=_attention)

@@ -24,7 +24,8 @@ def _normalize(x: Array, axes: tuple[int, ...], epsilon: Array | float) -> Array
     centred = x - x.mean(axis=axes, keepdims=True)
     variance = np.square(centred).mean(axis=axes, keepdims=True)
     centred /= np.sqrt(variance + np.float32(epsilon))
-    return centred
+    result: Array = centred
+    return result
 
 
 def _instance_norm(
@@ -50,7 +51,8 @@ def _layer_norm(
 
 def _l2_norm(x: Array, epsilon: Array | float = 1e-6) -> Array:
     """Over the last three axes."""
-    return x / np.sqrt(np.square(x).sum(axis=(-3, -2, -1), keepdims=True) + np.float32(epsilon))
+    result: Array = x / np.sqrt(np.square(x).sum(axis=(-3, -2, -1), keepdims=True) + np.float32(epsilon))
+    return result
 
 
 def _local_response_norm(

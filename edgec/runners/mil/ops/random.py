@@ -31,7 +31,8 @@ def _categorical(
     cumulative = np.cumsum(weights / weights.sum(-1, keepdims=True), -1, dtype=np.float64)
     draws = _generator(context, seed).random((*x.shape[:-1], integer(size)))
     index = (draws[..., None] >= cumulative[..., None, :]).sum(-1)
-    return np.minimum(index, x.shape[-1] - 1)
+    result: Array = np.minimum(index, x.shape[-1] - 1)
+    return result
 
 
 def _normal(

@@ -20,7 +20,8 @@ def _sigmoid(x: Array) -> Array:
 
 
 def _sigmoid_hard(x: Array) -> Array:
-    return np.clip(np.float32(0.2) * x + np.float32(0.5), 0, 1)
+    result: Array = np.clip(np.float32(0.2) * x + np.float32(0.5), 0, 1)
+    return result
 
 
 # The parametrized activations take the defaults of their ops: `scaled_tanh` is tanh, `linear` the identity.

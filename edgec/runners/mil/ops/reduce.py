@@ -22,18 +22,21 @@ def _reduction(function: Callable[[Array, Axes, bool], Array]) -> Callable[..., 
 
 
 def _sum(x: Array, axes: Axes, keep: bool) -> Array:
-    return np.sum(x, axis=axes, keepdims=keep)
+    result: Array = np.sum(x, axis=axes, keepdims=keep)
+    return result
 
 
 def _mean(x: Array, axes: Axes, keep: bool) -> Array:
-    return np.mean(x, axis=axes, keepdims=keep)
+    result: Array = np.mean(x, axis=axes, keepdims=keep)
+    return result
 
 
 def _log_sum_exp(x: Array, axes: Axes, keep: bool) -> Array:
     peak = x.max(axis=axes, keepdims=True)
     peak = np.where(np.isfinite(peak), peak, 0)
     total = np.log(np.sum(np.exp(x - peak), axis=axes, keepdims=True)) + peak
-    return total if keep else np.squeeze(total, axis=axes)
+    result: Array = total if keep else np.squeeze(total, axis=axes)
+    return result
 
 
 def _arg(function: Callable[..., Array]) -> Callable[..., Array]:

@@ -21,13 +21,15 @@ def _reflection(i: Array, size: int) -> Array:
     if size == 1:
         return np.zeros_like(i)
     wrapped = np.mod(i, 2 * (size - 1))
-    return np.minimum(wrapped, 2 * (size - 1) - wrapped)
+    result: Array = np.minimum(wrapped, 2 * (size - 1) - wrapped)
+    return result
 
 
 def _symmetric(i: Array, size: int) -> Array:
     """Mirrored about the edges, so that edge pixels repeat: 1 0 | 0 1 2 | 2 1."""
     wrapped = np.mod(i, 2 * size)
-    return np.minimum(wrapped, 2 * size - 1 - wrapped)
+    result: Array = np.minimum(wrapped, 2 * size - 1 - wrapped)
+    return result
 
 
 _RULES: dict[str, Callable[[Array, int], Array]] = {

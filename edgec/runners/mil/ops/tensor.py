@@ -73,7 +73,8 @@ def _order(x: Array, axis: int, ascending: bool) -> Array:
     if ascending:
         return np.argsort(x, axis, kind="stable")
     reversed_order = np.argsort(np.flip(x, axis), axis, kind="stable")
-    return x.shape[axis] - 1 - np.flip(reversed_order, axis)
+    result: Array = x.shape[axis] - 1 - np.flip(reversed_order, axis)
+    return result
 
 
 def _argsort(x: Array, axis: Array | int = -1, ascending: Array | bool = False) -> Array:

@@ -68,7 +68,7 @@ def test_conv_transpose_with_output_padding_and_groups():
 @pytest.mark.parametrize("pad", [0, 1])
 def test_pools_with_ceil_mode(size, pad):
     x = randn(1, 3, size, size + 1)
-    arguments = dict(kernel_sizes=[3, 3], strides=[2, 2], pad_type="custom", pad=[pad] * 4, ceil_mode=True)
+    arguments = {"kernel_sizes": [3, 3], "strides": [2, 2], "pad_type": "custom", "pad": [pad] * 4, "ceil_mode": True}
     tensor = torch.tensor(x)
     (got,) = run(lambda x: mb.max_pool(x=x, **arguments), x=x)
     np.testing.assert_array_equal(got, torch.nn.functional.max_pool2d(tensor, 3, 2, pad, ceil_mode=True).numpy())
@@ -122,6 +122,14 @@ def test_resample_is_grid_sample(padding, sampling):
         torch.tensor(x), torch.tensor(points), mode=sampling, padding_mode=mode, align_corners=True
     )
     np.testing.assert_allclose(got, want.numpy(), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("size", [2, 3, 5])
+def test_local_response_norm_is_pytorchs(size):
+    x = randn(2, 6, 3, 4) * 10
+    (got,) = run(lambda x: mb.local_response_norm(x=x, size=size, alpha=0.1, beta=0.75, k=1.5), x=x)
+    want = torch.nn.functional.local_response_norm(torch.tensor(x), size, alpha=0.1, beta=0.75, k=1.5)
+    np.testing.assert_allclose(got, want.numpy(), rtol=1e-5, atol=1e-5)
 
 
 def test_gather_takes_negative_indices_and_refuses_what_is_outside():

@@ -58,9 +58,9 @@ def _l2_norm(x: Array, epsilon: Array | float = 1e-6) -> Array:
 def _local_response_norm(
     x: Array, size: Array, alpha: Array | float = 1e-4, beta: Array | float = 0.75, k: Array | float = 1.0
 ) -> Array:
-    """Over `size` neighbouring channels: (size - 1) // 2 before and the rest after, fewer at the borders."""
+    """Over `size` neighbouring channels: size // 2 before and (size - 1) // 2 after, fewer at the borders."""
     width = integer(size)
-    before = (width - 1) // 2
+    before = width // 2
     squares = np.zeros((x.shape[0], x.shape[1] + width - 1, *x.shape[2:]), np.float32)
     squares[:, before : before + x.shape[1]] = np.square(x)
     total = sum(squares[:, i : i + x.shape[1]] for i in range(width))

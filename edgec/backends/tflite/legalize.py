@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from edgec.backends.expand import expand_to
 from edgec.backends.tflite.dialect import TFLITE_DIALECT
-from edgec.backends.tflite.expand.functions import ElementwiseFromBuiltins, WideClip
 from edgec.backends.tflite.expand.indexing import (
     BatchedGatherND,
     GatherElementsToGatherND,
@@ -22,6 +21,7 @@ from edgec.passes.rewrite import RewritePass
 from edgec.rules.base import Rule
 from edgec.rules.cleanup.identity import RemoveIdentity, RemoveNoOpMovement
 from edgec.rules.cleanup.movement import MergeTransposes
+from edgec.rules.decompose.functions import ElementwiseFromBuiltins, WideClip
 from edgec.rules.table import EXPAND
 from edgec.spec.target import Target
 

@@ -111,6 +111,8 @@ def value_type(message: Any) -> ValueType:
     if number not in BY_PROTO_NUMBER:
         raise ValueError(f"the scalar type number {number} is not known")
     dimensions = message.tensorType.dimensions
+    if any(d.unknown.variadic for d in dimensions):
+        return TensorType(BY_PROTO_NUMBER[number], None)
     shape = tuple(d.constant.size if d.WhichOneof("dimension") == "constant" else None for d in dimensions)
     return TensorType(BY_PROTO_NUMBER[number], shape)
 
@@ -119,8 +121,8 @@ def _outputs(messages: Iterable[Any]) -> tuple[Output, ...]:
     return tuple(Output(message.name, value_type(message.type)) for message in messages)
 
 
-def _static(shape: tuple[int | None, ...]) -> tuple[int, ...]:
-    if any(size is None for size in shape):
+def _static(shape: tuple[int | None, ...] | None) -> tuple[int, ...]:
+    if shape is None or any(size is None for size in shape):
         raise ValueError("a constant has a dimension without a size")
     return tuple(int(size) for size in shape if size is not None)
 

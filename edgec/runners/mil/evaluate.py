@@ -189,7 +189,9 @@ def _carried(value: Constant) -> Value:
     return value.astype(np.float32) if value.dtype in (np.float16, np.float64) else np.asarray(value)
 
 
-def _fits(shape: tuple[int, ...], declared_shape: tuple[int | None, ...]) -> bool:
+def _fits(shape: tuple[int, ...], declared_shape: tuple[int | None, ...] | None) -> bool:
+    if declared_shape is None:
+        return True
     if len(shape) != len(declared_shape):
         return False
     return all(want is None or have == want for have, want in zip(shape, declared_shape, strict=True))

@@ -11,10 +11,13 @@ from edgec.runners.mil.dtypes import ScalarType
 
 @dataclass(frozen=True)
 class TensorType:
-    """A tensor's scalar type and shape; None stands for a dimension that is known only at run time."""
+    """A tensor's scalar type and shape.
+
+    A dimension of None is known only at run time, and so is the rank where the whole shape is None.
+    """
 
     scalar: ScalarType
-    shape: tuple[int | None, ...]
+    shape: tuple[int | None, ...] | None
 
 
 @dataclass(frozen=True)

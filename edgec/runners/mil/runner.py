@@ -184,7 +184,7 @@ def _labels(op: Operation) -> list[Any]:
 
 
 def _static(type_: TensorType) -> tuple[int, ...]:
-    return tuple(1 if size is None else size for size in type_.shape)
+    return tuple(1 if size is None else size for size in type_.shape or ())
 
 
 def _prepare(interface: Interface, declared: dict[str, Output], given: Mapping[str, Array]) -> dict[str, Array]:
@@ -211,9 +211,13 @@ def _mismatch(array: Array, value: Output | None, name: str) -> str | None:
     if value is None or isinstance(value.type, OtherType):
         return f"the program has no tensor input `{name}`"
     shape = value.type.shape
-    if len(shape) != array.ndim or any(w is not None and w != h for w, h in zip(shape, array.shape, strict=False)):
+    if shape is not None and not _agree(array.shape, shape):
         wanted = "x".join("?" if size is None else str(size) for size in shape)
         return f"the input `{name}` has shape {'x'.join(map(str, array.shape))}, not {wanted}"
     if value.type.scalar.numpy.kind in "iu" and array.dtype.kind == "f":
         return f"the input `{name}` holds {array.dtype}, the program takes {value.type.scalar.name}"
     return None
+
+
+def _agree(shape: tuple[int, ...], declared: tuple[int | None, ...]) -> bool:
+    return len(shape) == len(declared) and all(w is None or w == h for w, h in zip(declared, shape, strict=True))

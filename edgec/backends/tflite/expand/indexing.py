@@ -10,16 +10,7 @@ from edgec.ir.model import constant, static_shape
 from edgec.ops.base import Reader, Value
 from edgec.ops.gather import Gather, GatherElements, GatherND, ScatterElements
 from edgec.rules.base import NOT_HERE, Miss, Replacement, Rule
-
-
-def from_end(indices: Value, sizes: Value, g: GraphBuilder) -> Value:
-    """Negative indices count from the end; TFLite's kernels do not know that."""
-    array, limits = constant(indices), constant(sizes)
-    if array is not None and limits is not None:
-        return indices if (array >= 0).all() else g.const(np.where(array < 0, array + limits, array))
-    size = g.op("Cast", sizes, to=int(indices.dtype or ir.DataType.INT64)) if sizes.dtype != indices.dtype else sizes
-    negative = g.op("Less", indices, g.like(0, indices))
-    return g.op("Where", negative, g.op("Add", indices, size), indices)
+from edgec.rules.decompose.indices import from_end
 
 
 class GatherFromEnd(Rule):

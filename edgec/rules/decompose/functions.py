@@ -1,4 +1,4 @@
-"""Element-wise functions that TFLite has no builtin for, from those that it has."""
+"""Element-wise functions that a target has no kernel for, from those that it has."""
 
 from __future__ import annotations
 
@@ -33,7 +33,12 @@ class ElementwiseFromBuiltins(Rule):
     )
     examples = ()
 
+    def __init__(self, lacking: tuple[str, ...] = roots) -> None:
+        self.lacking = frozenset(lacking)
+
     def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
+        if node.op_type not in self.lacking:
+            return NOT_HERE
         return [getattr(self, f"_{node.op_type.lower()}")(node, g)]
 
     def _softplus(self, node: ir.Node, g: GraphBuilder) -> Value:

@@ -1,0 +1,195 @@
+"""From a program to an `.mlpackage`: coremltools' builder checks every operation, the package is written here."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import shutil
+import tempfile
+import uuid
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgec.artifact.files import sha256_of
+from edgec.backends.base import Argument, Const, Instr, Operand, Program
+from edgec.backends.coreml.sdk import coremltools
+from edgec.diag import error
+from edgec.spec.target import CoreMLOptions, Target
+
+_NAMESPACE = uuid.UUID("6f1d3c52-6f0e-5e0b-9d3e-2b8a5c0e7a11")
+"""For content-derived identifiers; any fixed value will do."""
+
+_AUTHOR = "com.apple.CoreML"
+
+
+def assemble(program: Program, target: Target, path: Path) -> None:
+    """Write the package. Raises `EdgecError` E0501 with the place of an operation that coremltools refuses, E0502."""
+    ct = coremltools()
+    options = target.options
+    assert isinstance(options, CoreMLOptions)
+    version = getattr(ct.target, options.minimum_deployment_target)
+    with _quiet(), tempfile.TemporaryDirectory(prefix="edgec-coreml-") as folder:
+        mil = _Assembler(version).program(program)
+        spec = _specification(mil, version, Path(folder))
+        weights = Path(folder) / "weight.bin"
+        _write_package(path, spec, weights if weights.is_file() else None)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """coremltools reports its progress; edgec has its own."""
+    with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
+        warnings.simplefilter("ignore")
+        yield
+
+
+class _Assembler:
+    """Turns instructions into MIL operations."""
+
+    def __init__(self, version: Any) -> None:
+        from coremltools.converters.mil import Builder
+        from coremltools.converters.mil.mil import types
+
+        self._mb, self._version = Builder, version
+        self._types = {"float32": types.fp32, "float16": types.fp16, "int32": types.int32, "bool": types.bool}
+        self._values: dict[str, Any] = {}
+
+    def program(self, program: Program) -> Any:
+        """A MIL program with one function, `main`."""
+        from coremltools.converters.mil.mil import Function
+        from coremltools.converters.mil.mil import Program as MilProgram
+
+        placeholders = {}
+        for ref in program.inputs:
+            dtype = self._types[_interface_type(ref.type.dtype)]
+            placeholders[ref.name] = self._mb.placeholder(shape=ref.type.shape or (1,), dtype=dtype)
+        function = Function(placeholders, opset_version=self._version)
+        with function:
+            for ref in program.inputs:
+                self._values[ref.name] = self._interface_value(function.inputs[ref.name], ref)
+            for instr in program.instrs:
+                self._instr(instr)
+            function.set_outputs([self._output(name, operand) for name, operand in program.outputs])
+        mil = MilProgram()
+        mil.add_function("main", function)
+        return mil
+
+    def _interface_value(self, given: Any, ref: Operand) -> Any:
+        """bool inputs arrive as int32, 0-D ones as one element."""
+        value = given
+        if ref.type.dtype == "bool":
+            value = self._mb.cast(x=value, dtype="bool", name=f"{ref.name}_bool")
+        return value if ref.type.shape else self._mb.squeeze(x=value, name=f"{ref.name}_scalar")
+
+    def _output(self, name: str, operand: Operand) -> Any:
+        """An output under its own name and with an interface type."""
+        value = self._operand(operand)
+        if operand.type.dtype == "bool":
+            return self._mb.cast(x=value, dtype="int32", name=name)
+        produced = isinstance(operand, Const) or value.op is None or value.name != name
+        return self._mb.identity(x=value, name=name) if produced else value
+
+    def _instr(self, instr: Instr) -> None:
+        half = any(v.type.dtype == "float16" for v in (*instr.operands(), *instr.outputs))
+        arguments = {name: self._argument(value) for name, value in instr.inputs}
+        arguments.update({name: _literal(value, half) for name, value in instr.attrs})
+        names = [ref.name for ref in instr.outputs]
+        try:
+            results = getattr(self._mb, instr.op)(**arguments, name=names[0])
+        except (ValueError, TypeError, AssertionError, NotImplementedError, AttributeError, IndexError) as refusal:
+            raise error(
+                "E0501",
+                f"coremltools refuses `{instr.op}`",
+                place=instr.place,
+                notes=[" ".join(str(refusal).split())[:300]],
+            ) from refusal
+        values = results if isinstance(results, list | tuple) else [results]
+        for ref, value in zip(instr.outputs, values, strict=False):
+            value.name = ref.name
+            _check_type(instr, ref, value)
+            self._values[ref.name] = value
+
+    def _argument(self, argument: Argument) -> Any:
+        if isinstance(argument, tuple):
+            return [self._operand(v) for v in argument]
+        assert argument is not None
+        return self._operand(argument)
+
+    def _operand(self, operand: Operand) -> Any:
+        if operand.name not in self._values:
+            assert isinstance(operand, Const)
+            array = operand.numpy()
+            self._values[operand.name] = self._mb.const(val=_mil_array(array), name=operand.name)
+        return self._values[operand.name]
+
+
+def _interface_type(dtype: str) -> str:
+    """Core ML's interface has float32, float16 and int32."""
+    return {"int64": "int32", "bool": "int32"}.get(dtype, dtype)
+
+
+def _mil_array(array: Any) -> Any:
+    """Constants in MIL's types; integers are known to fit (legalization checks)."""
+    if array.dtype in (np.int64, np.uint8, np.int8, np.int16, np.uint16, np.uint32):
+        limit = np.iinfo(np.int32)
+        return np.clip(array, limit.min, limit.max).astype(np.int32)
+    return array.astype(np.float32) if array.dtype == np.float64 else array
+
+
+def _literal(value: Any, half: bool) -> Any:
+    """Floats take the operation's precision."""
+    if isinstance(value, float):
+        return np.float16(value) if half else np.float32(value)
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _check_type(instr: Instr, ref: Operand, value: Any) -> None:
+    """coremltools infers types by itself: disagreement means a wrong lowering, and is never passed over."""
+    found = tuple(int(d) if isinstance(d, int | np.integer) else -1 for d in value.shape)
+    wanted = tuple(d if isinstance(d, int) else -1 for d in ref.type.shape)
+    if found != wanted and not any(d == -1 for d in (*found, *wanted)):
+        raise error(
+            "E0501", f"`{instr.op}` gives {list(found)}, expected {list(wanted)}", place=instr.place, notes=[str(ref)]
+        )
+
+
+def _specification(mil: Any, version: Any, weights: Path) -> Any:
+    """The model's protobuf; the weight file is written into the folder `weights`."""
+    from coremltools.converters.mil.backend.mil.load import load
+    from coremltools.converters.mil.mil.passes.pass_pipeline import PassPipeline, PassPipelineManager
+
+    passes = ["common::const_deduplication", "common::dead_code_elimination"]
+    PassPipelineManager.apply_pipeline(mil, PassPipeline(passes, "edgec"))
+    spec = load(mil, weights_dir=str(weights), specification_version=int(version), convert_to="mlprogram")
+    spec.description.metadata.userDefined.clear()
+    return spec
+
+
+def _write_package(path: Path, spec: Any, weights: Path | None) -> None:
+    """The package's files, with identifiers derived from their content: no clock, no chance."""
+    data = path / "Data" / _AUTHOR
+    data.mkdir(parents=True)
+    (data / "model.mlmodel").write_bytes(spec.SerializeToString(deterministic=True))
+    entries = {_identifier(data / "model.mlmodel"): _entry("model.mlmodel", "CoreML Model Specification")}
+    root = next(iter(entries))
+    if weights is not None:
+        (data / "weights").mkdir()
+        shutil.move(weights, data / "weights" / "weight.bin")
+        (data / "weights" / "weight.bin").chmod(0o644)
+        entries[_identifier(data / "weights")] = _entry("weights", "CoreML Model Weights")
+    manifest = {"fileFormatVersion": "1.0.0", "itemInfoEntries": entries, "rootModelIdentifier": root}
+    text = json.dumps(manifest, indent=4, sort_keys=True)
+    (path / "Manifest.json").write_text(text + "\n", encoding="utf-8")
+
+
+def _identifier(path: Path) -> str:
+    return str(uuid.uuid5(_NAMESPACE, f"{path.name}:{sha256_of(path)}")).upper()
+
+
+def _entry(name: str, description: str) -> dict[str, str]:
+    return {"author": _AUTHOR, "description": description, "name": name, "path": f"{_AUTHOR}/{name}"}

@@ -1,0 +1,49 @@
+"""Core ML: ML Programs, assembled by coremltools' builder and executed by the MIL interpreter."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from edgec.backends.base import Instr, Program
+from edgec.backends.builder import lower_graph
+from edgec.backends.coreml.assemble import assemble
+from edgec.backends.coreml.cost import macs
+from edgec.backends.coreml.legalize import legalize
+from edgec.backends.coreml.lower.common import MilBuilder
+from edgec.backends.coreml.lower.table import LOWERINGS
+from edgec.ir.model import Model
+from edgec.passes.log import RewriteLog
+from edgec.runners.base import Runner
+from edgec.runners.mil.runner import MilRunner
+from edgec.spec.target import Target
+
+
+class CoreMLBackend:
+    """`.mlpackage` folders, verified by the MIL interpreter in the target's precision."""
+
+    name = "coreml"
+    format = "mlpackage"
+    suffix = ".mlpackage"
+
+    def legalize(self, model: Model, target: Target, log: RewriteLog) -> Model:
+        """A copy in Core ML's dialect, in the target's precision."""
+        return legalize(model, target, log)
+
+    def lower(self, model: Model, target: Target) -> Program:
+        """MIL operations as instructions."""
+        return lower_graph(model, target, LOWERINGS, MilBuilder(target))
+
+    def assemble(self, program: Program, target: Target, path: Path) -> None:
+        """Write the package."""
+        assemble(program, target, path)
+
+    def open(self, path: Path, target: Target) -> Runner:
+        """The interpreter, rounding after every operation where the package says float16."""
+        return MilRunner(path, "float16" if target.numerics.compute == "float16" else "float32")
+
+    def macs(self, instr: Instr) -> int:
+        """Multiply-accumulates of one instruction."""
+        return macs(instr)
+
+
+COREML = CoreMLBackend()

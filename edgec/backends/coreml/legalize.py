@@ -1,0 +1,38 @@
+"""From the core dialect to what MIL can hold: expansions, ranks, precision."""
+
+from __future__ import annotations
+
+from edgec.backends.coreml.dialect import COREML_DIALECT
+from edgec.backends.coreml.expand.gather import GatherFromStart
+from edgec.backends.coreml.expand.resize import UnsupportedResizeToMatMul
+from edgec.backends.coreml.precision import to_half
+from edgec.backends.expand import expand_to
+from edgec.diag import EdgecError
+from edgec.ir.model import Model
+from edgec.passes.deadcode import DeadCode
+from edgec.passes.log import RewriteLog
+from edgec.passes.rewrite import RewritePass
+from edgec.rules.base import Rule
+from edgec.rules.decompose.functions import ElementwiseFromBuiltins, WideClip
+from edgec.rules.table import CLEANUP, EXPAND
+from edgec.spec.target import Target
+
+RULES: tuple[Rule, ...] = (ElementwiseFromBuiltins(("Asinh", "Acosh", "IsNaN", "IsInf")),)
+"""For operators that the dialect lacks."""
+
+ALWAYS: tuple[Rule, ...] = (WideClip(), GatherFromStart(), UnsupportedResizeToMatMul())
+"""For operators that the dialect has, in some forms."""
+
+
+def legalize(model: Model, target: Target, log: RewriteLog) -> Model:
+    """A copy in Core ML's dialect. Raises `EdgecError` E0412 with every operator that has no way there."""
+    legal = model.clone()
+    expand_to(COREML_DIALECT, legal, target, log, (*EXPAND, *RULES))
+    always = [r for r in ALWAYS if r.name not in target.rewrites.disable]
+    RewritePass("forms", [*always, *CLEANUP]).run(legal, log)
+    DeadCode().run(legal, log)
+    if outside := COREML_DIALECT.check(legal, "E0412"):
+        raise EdgecError(outside)
+    if target.numerics.compute == "float16":
+        to_half(legal, log)
+    return legal

@@ -1,0 +1,188 @@
+"""Element-wise operators."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from edgec.backends.base import Lowering, Operand, Reject, TensorType
+from edgec.backends.coreml.lower.common import (
+    MIL_NAMES,
+    MilBuilder,
+    accepts,
+    cast,
+    float_reject,
+    mil_type,
+    shape_of,
+    type_of,
+)
+from edgec.ir.model import constant
+from edgec.ops.elementwise import Activation, Binary, Cast, Clip, Gelu, Mod, Unary, Variadic, Where
+from edgec.spec.target import Target
+
+_UNARY = {
+    "Abs": "abs", "Acos": "acos", "Asin": "asin", "Atan": "atan", "Atanh": "atanh", "Ceil": "ceil", "Cos": "cos",
+    "Cosh": "cosh", "Erf": "erf", "Exp": "exp", "Floor": "floor", "Not": "logical_not", "Relu": "relu",
+    "Round": "round", "Sigmoid": "sigmoid", "Sign": "sign", "Sin": "sin", "Sinh": "sinh", "Softplus": "softplus",
+    "Softsign": "softsign", "Sqrt": "sqrt", "Tan": "tan", "Tanh": "tanh",
+}  # fmt: skip
+_INTEGER_UNARY = frozenset({"Abs", "Sign", "Not", "Neg", "Relu"})
+_BINARY = {
+    "Add": "add", "And": "logical_and", "Equal": "equal", "Greater": "greater", "GreaterOrEqual": "greater_equal",
+    "Less": "less", "LessOrEqual": "less_equal", "Max": "maximum", "Min": "minimum", "Mul": "mul", "Or": "logical_or",
+    "Pow": "pow", "Sub": "sub", "Xor": "logical_xor",
+}  # fmt: skip
+
+
+def _rejects_unary(op: Unary, target: Target) -> Reject | None:
+    return None if op.kind in _INTEGER_UNARY else float_reject([op.x], op.kind.lower())
+
+
+def _unary(op: Unary, b: MilBuilder) -> Operand:
+    x, out = b.operand(op.x), type_of(op.y)
+    if op.kind == "Neg":
+        return b.emit("mul", out, x=x, y=_number(b, -1, x))
+    if op.kind == "Reciprocal":
+        return b.emit("real_div", out, x=_number(b, 1, x), y=x)
+    if op.kind == "Log":
+        return b.emit("log", out, x=x, epsilon=0.0)
+    if op.kind == "Relu" and x.type.dtype == "int32":
+        return b.emit("maximum", out, x=x, y=_number(b, 0, x))
+    return b.emit(_UNARY[op.kind], out, x=x)
+
+
+def _number(b: MilBuilder, value: float, like: Operand) -> Operand:
+    return b.const(np.asarray(value, dtype=mil_type(like.type.dtype)), "number")
+
+
+def _rejects_binary(op: Binary, target: Target) -> Reject | None:
+    if op.kind == "PRelu" and _channel_slope(op) is None:
+        return Reject("prelu-slope", "the slope is not one number for each channel")
+    if op.kind == "Pow":
+        return float_reject([op.a], "pow")
+    return None
+
+
+def _binary(op: Binary, b: MilBuilder) -> Operand:
+    x, y, out = b.operand(op.a), b.operand(op.b), type_of(op.y)
+    if op.kind == "PRelu":
+        slope = _channel_slope(op)
+        assert slope is not None
+        return b.emit("prelu", out, x=x, alpha=b.const(slope, "slope"))
+    if op.kind == "Div":
+        integers = out.dtype == "int32"
+        return _truncated_division(b, x, y, out) if integers else b.emit("real_div", out, x=x, y=y)
+    if op.kind in ("Equal",) and x.type.dtype == "bool":
+        x, y = cast(b, x, "int32"), cast(b, y, "int32")
+    if op.kind == "Pow":
+        y = cast(b, y, x.type.dtype)
+    return b.emit(_BINARY[op.kind], out, x=x, y=y)
+
+
+def _truncated_division(b: MilBuilder, x: Operand, y: Operand, out: TensorType) -> Operand:
+    """ONNX divides integers toward zero, floor_div toward minus infinity: put back the one too much."""
+    quotient = b.emit("floor_div", out, x=x, y=y)
+    product = b.emit("mul", out, x=quotient, y=y)
+    flags = TensorType("bool", out.shape)
+    uneven = b.emit("not_equal", flags, x=product, y=x)
+    below = b.emit("less", flags, x=quotient, y=_number(b, 0, quotient))
+    both = b.emit("logical_and", flags, x=uneven, y=below)
+    return b.emit("add", out, x=quotient, y=cast(b, both, "int32"))
+
+
+def _channel_slope(op: Binary) -> np.ndarray[tuple[int, ...], np.dtype[np.generic]] | None:
+    """PRelu's slope as (C), if it differs along axis 1 alone and x has a rank of at least 3."""
+    array, shape = constant(op.b), shape_of(op.a)
+    if array is None or len(shape) < 3:
+        return None
+    full = (1,) * (len(shape) - array.ndim) + array.shape
+    if any(d != 1 for i, d in enumerate(full) if i != 1):
+        return None
+    return np.ascontiguousarray(np.broadcast_to(array.reshape(-1), (shape[1],)))
+
+
+def _variadic(op: Variadic, b: MilBuilder) -> Operand:
+    return b.emit(_BINARY[op.kind], type_of(op.y), x=b.operand(op.xs[0]), y=b.operand(op.xs[1]))
+
+
+def _rejects_variadic(op: Variadic, target: Target) -> Reject | None:
+    return None if len(op.xs) == 2 else Reject("variadic", "canonical graphs have two operands here")
+
+
+def _rejects_mod(op: Mod, target: Target) -> Reject | None:
+    return Reject("mod-fmod", "mod takes the divisor's sign, fmod the dividend's") if op.fmod else None
+
+
+def _mod(op: Mod, b: MilBuilder) -> Operand:
+    return b.emit("mod", type_of(op.y), x=b.operand(op.a), y=b.operand(op.b))
+
+
+def _rejects_activation(op: Activation, target: Target) -> Reject | None:
+    return float_reject([op.x], op.kind.lower())
+
+
+def _activation(op: Activation, b: MilBuilder) -> Operand:
+    x, out = b.operand(op.x), type_of(op.y)
+    if op.kind == "LeakyRelu":
+        return b.emit("leaky_relu", out, x=x, alpha=op.alpha)
+    if op.kind == "HardSigmoid":
+        return b.emit("sigmoid_hard", out, x=x, alpha=op.alpha, beta=op.beta)
+    return b.emit("elu", out, x=x, alpha=op.alpha)
+
+
+def _gelu(op: Gelu, b: MilBuilder) -> Operand:
+    mode = "TANH_APPROXIMATION" if op.tanh else "EXACT"
+    return b.emit("gelu", type_of(op.y), x=b.operand(op.x), mode=mode)
+
+
+def _clip(op: Clip, b: MilBuilder) -> Operand:
+    x, out = b.operand(op.x), type_of(op.y)
+    if out.dtype.startswith("float") and op.low is not None and op.high is not None:
+        return b.emit("clip", out, x=x, alpha=float(op.low), beta=float(op.high))
+    if op.low is not None:
+        x = b.emit("maximum", out, x=x, y=_number(b, op.low, x))
+    if op.high is not None:
+        x = b.emit("minimum", out, x=x, y=_number(b, op.high, x))
+    return x
+
+
+def _where(op: Where, b: MilBuilder) -> Operand:
+    """`select` takes its shape from the two values: they are widened where the condition is larger."""
+    condition, x, y, out = b.operand(op.condition), b.operand(op.a), b.operand(op.b), type_of(op.y)
+    if out.dtype == "bool":
+        wide = TensorType("int32", out.shape)
+        picked = _where_values(b, condition, cast(b, x, "int32"), cast(b, y, "int32"), wide)
+        return cast(b, picked, "bool")
+    return _where_values(b, condition, x, y, out)
+
+
+def _where_values(b: MilBuilder, condition: Operand, x: Operand, y: Operand, out: TensorType) -> Operand:
+    try:
+        values = np.broadcast_shapes(tuple(x.type.shape), tuple(y.type.shape))  # type: ignore[arg-type]
+    except TypeError:
+        values = ()
+    if values != out.shape and not any(isinstance(d, str) for d in out.shape):
+        zeros = b.const(np.zeros(out.shape, dtype=out.dtype), "zeros")  # type: ignore[arg-type]
+        x = b.emit("add", out, x=x, y=zeros)
+    return b.emit("select", out, cond=condition, a=x, b=y)
+
+
+def _rejects_cast(op: Cast, target: Target) -> Reject | None:
+    name = mil_type(op.to.numpy().name)
+    return None if name in MIL_NAMES else Reject(f"cast-to-{name}", "MIL has no such element type")
+
+
+def _cast(op: Cast, b: MilBuilder) -> Operand:
+    return cast(b, b.operand(op.x), mil_type(op.to.numpy().name))
+
+
+LOWERINGS = (
+    Lowering(Unary, _rejects_unary, _unary),
+    Lowering(Binary, _rejects_binary, _binary),
+    Lowering(Variadic, _rejects_variadic, _variadic),
+    Lowering(Mod, _rejects_mod, _mod),
+    Lowering(Activation, _rejects_activation, _activation),
+    Lowering(Gelu, accepts, _gelu),
+    Lowering(Clip, accepts, _clip),
+    Lowering(Where, accepts, _where),
+    Lowering(Cast, _rejects_cast, _cast),
+)

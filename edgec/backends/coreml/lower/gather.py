@@ -1,0 +1,122 @@
+"""Indexing, and resizing. bool goes through float16 where MIL indexes numbers alone."""
+
+from __future__ import annotations
+
+from edgec.backends.base import Lowering, Operand, Reject, TensorType
+from edgec.backends.coreml.expand.resize import SAMPLING, is_bilinear
+from edgec.backends.coreml.lower.common import MilBuilder, cast, float_reject, rank_reject, through_half, type_of
+from edgec.ir.model import constant
+from edgec.ops.gather import Gather, GatherElements, GatherND, OneHot, ScatterElements, ScatterND
+from edgec.ops.image import Resize
+from edgec.spec.target import CoreMLOptions, Target
+
+_MODES = {"none": "update", "add": "add", "mul": "mul", "max": "max", "min": "min"}
+
+
+def _back(b: MilBuilder, y: Operand, out: TensorType) -> Operand:
+    return cast(b, y, "bool") if out.dtype == "bool" else y
+
+
+def _rejects_gather(op: Gather, target: Target) -> Reject | None:
+    return rank_reject([op.y], target, "gather")
+
+
+def _gather(op: Gather, b: MilBuilder) -> Operand:
+    x, out = through_half(b, b.operand(op.x)), type_of(op.y)
+    y = b.emit("gather", TensorType(x.type.dtype, out.shape), x=x, indices=_indices(b, op.indices), axis=op.axis)
+    return _back(b, y, out)
+
+
+def _indices(b: MilBuilder, value: object) -> Operand:
+    return cast(b, b.operand(value), "int32")  # type: ignore[arg-type]
+
+
+def _gather_elements(op: GatherElements, b: MilBuilder) -> Operand:
+    x, out, indices = through_half(b, b.operand(op.x)), type_of(op.y), _indices(b, op.indices)
+    y = b.emit("gather_along_axis", TensorType(x.type.dtype, out.shape), x=x, indices=indices, axis=op.axis)
+    return _back(b, y, out)
+
+
+def _rejects_gather_elements(op: GatherElements, target: Target) -> Reject | None:
+    mine, theirs = op.x.shape, op.indices.shape
+    same = (
+        mine is not None
+        and theirs is not None
+        and all(a == t for i, (a, t) in enumerate(zip(mine, theirs, strict=True)) if i != op.axis)
+    )
+    return None if same else Reject("gather-elements-partial", "gather_along_axis wants equal sizes on the other axes")
+
+
+def _rejects_gather_nd(op: GatherND, target: Target) -> Reject | None:
+    options = target.options
+    old = isinstance(options, CoreMLOptions) and options.minimum_deployment_target == "iOS15"
+    if op.batch_dims and old:
+        return Reject("gather-nd-batch", "gather_nd has batch dimensions from iOS 16 on")
+    return rank_reject([op.x, op.y], target, "gather-nd")
+
+
+def _gather_nd(op: GatherND, b: MilBuilder) -> Operand:
+    x, out, indices = through_half(b, b.operand(op.x)), type_of(op.y), _indices(b, op.indices)
+    batch = op.batch_dims or None
+    y = b.emit("gather_nd", TensorType(x.type.dtype, out.shape), x=x, indices=indices, batch_dims=batch)
+    return _back(b, y, out)
+
+
+def _scatter_elements(op: ScatterElements, b: MilBuilder) -> Operand:
+    arguments = {"data": b.operand(op.x), "indices": _indices(b, op.indices), "updates": b.operand(op.updates)}
+    return b.emit("scatter_along_axis", type_of(op.y), **arguments, axis=op.axis, mode=_MODES[op.reduction])
+
+
+def _scatter_nd(op: ScatterND, b: MilBuilder) -> Operand:
+    arguments = {"data": b.operand(op.x), "indices": _indices(b, op.indices), "updates": b.operand(op.updates)}
+    return b.emit("scatter_nd", type_of(op.y), **arguments, mode=_MODES[op.reduction])
+
+
+def _rejects_scatter(op: ScatterElements | ScatterND, target: Target) -> Reject | None:
+    if op.x.dtype is not None and op.x.dtype.numpy().name == "bool":
+        return Reject("scatter-bool", "MIL scatters numbers")
+    return None
+
+
+def _rejects_one_hot(op: OneHot, target: Target) -> Reject | None:
+    if op.depth is None or constant(op.values) is None:
+        return Reject("one-hot-computed", "the depth or the values are computed by the model")
+    return None
+
+
+def _one_hot(op: OneHot, b: MilBuilder) -> Operand:
+    values, out = constant(op.values), type_of(op.y)
+    assert values is not None
+    kind = float if out.dtype.startswith("float") else int
+    off, on = kind(values[0]), kind(values[1])
+    arguments = {"one_hot_vector_size": op.depth, "axis": op.axis, "on_value": on, "off_value": off}
+    return b.emit("one_hot", out, indices=_indices(b, op.indices), **arguments)
+
+
+def _rejects_resize(op: Resize, target: Target) -> Reject | None:
+    if not is_bilinear(op):
+        return Reject(f"resize-{op.mode}-{op.transform}", "resize_bilinear has no such sampling, and a size is dynamic")
+    return float_reject([op.x], "resize")
+
+
+def _resize(op: Resize, b: MilBuilder) -> Operand:
+    assert op.out_shape is not None
+    return b.emit(
+        "resize_bilinear",
+        type_of(op.y),
+        x=b.operand(op.x),
+        target_size_height=op.out_shape[2],
+        target_size_width=op.out_shape[3],
+        sampling_mode=SAMPLING[op.transform],
+    )
+
+
+LOWERINGS = (
+    Lowering(Gather, _rejects_gather, _gather),
+    Lowering(GatherElements, _rejects_gather_elements, _gather_elements),
+    Lowering(GatherND, _rejects_gather_nd, _gather_nd),
+    Lowering(ScatterElements, _rejects_scatter, _scatter_elements),
+    Lowering(ScatterND, _rejects_scatter, _scatter_nd),
+    Lowering(OneHot, _rejects_one_hot, _one_hot),
+    Lowering(Resize, _rejects_resize, _resize),
+)

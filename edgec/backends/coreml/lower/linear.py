@@ -1,0 +1,132 @@
+"""Matrix products, softmax and normalizations."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from edgec.backends.base import Lowering, Operand, Reject
+from edgec.backends.coreml.lower.common import MilBuilder, float_reject, rank_reject, type_of
+from edgec.ir.model import constant, is_constant
+from edgec.ops.linear import Gemm, MatMul
+from edgec.ops.norm import LRN, InstanceNormalization, LayerNormalization, Softmax
+from edgec.spec.target import Target
+
+
+def _rejects_gemm(op: Gemm, target: Target) -> Reject | None:
+    return float_reject([op.a], "gemm")
+
+
+def _gemm(op: Gemm, b: MilBuilder) -> Operand:
+    """`linear` where the weight and a vector are constant; matmul, scaling and addition elsewhere."""
+    weight, bias, out = constant(op.b), constant(op.c), type_of(op.y)
+    vector = op.c is None or (bias is not None and bias.ndim == 1)
+    if weight is not None and vector and not op.trans_a:
+        straight = weight if op.trans_b else weight.T
+        scaled = _scaled(straight, op.alpha)
+        arguments = {"weight": b.const(scaled, op.b.name or "weight")}
+        if bias is not None:
+            arguments["bias"] = b.const(_scaled(np.broadcast_to(bias, scaled.shape[:1]), op.beta), "bias")
+        return b.emit("linear", out, x=b.operand(op.a), **arguments)
+    a, w = b.operand(op.a), b.operand(op.b)
+    y: Operand = b.emit("matmul", out, x=a, y=w, transpose_x=op.trans_a, transpose_y=op.trans_b)
+    if op.alpha != 1:
+        y = b.emit("mul", out, x=y, y=b.const(np.asarray(op.alpha, dtype=out.dtype), "alpha"))
+    if op.c is None:
+        return y
+    c = b.operand(op.c)
+    if op.beta != 1:
+        c = b.emit("mul", c.type, x=c, y=b.const(np.asarray(op.beta, dtype=out.dtype), "beta"))
+    return b.emit("add", out, x=y, y=c)
+
+
+def _scaled(
+    array: np.ndarray[tuple[int, ...], np.dtype[np.generic]], factor: float
+) -> np.ndarray[tuple[int, ...], np.dtype[np.generic]]:
+    scaled = array if factor == 1 else (array.astype(np.float64) * factor).astype(array.dtype)
+    return np.ascontiguousarray(scaled)
+
+
+def _rejects_matmul(op: MatMul, target: Target) -> Reject | None:
+    if min(len(op.a.shape or ()), len(op.b.shape or ())) == 0:
+        return Reject("matmul-scalar", "an operand has no dimension")
+    return rank_reject([op.a, op.b], target, "matmul") or float_reject([op.a, op.b], "matmul")
+
+
+def _matmul(op: MatMul, b: MilBuilder) -> Operand:
+    weight, out = constant(op.b), type_of(op.y)
+    if weight is not None and weight.ndim == 2 and 2 <= len(op.a.shape or ()) <= 3:
+        transposed = b.const(np.ascontiguousarray(weight.T), op.b.name or "weight")
+        return b.emit("linear", out, x=b.operand(op.a), weight=transposed)
+    return b.emit("matmul", out, x=b.operand(op.a), y=b.operand(op.b), transpose_x=False, transpose_y=False)
+
+
+def _rejects_softmax(op: Softmax, target: Target) -> Reject | None:
+    return Reject("hardmax", "canonical graphs hold none") if op.kind == "Hardmax" else float_reject([op.x], "softmax")
+
+
+def _softmax(op: Softmax, b: MilBuilder) -> Operand:
+    """LogSoftmax as x - logsumexp(x), the maximum taken out first: exp never overflows."""
+    x, out = b.operand(op.x), type_of(op.y)
+    if op.kind == "Softmax":
+        return b.emit("softmax", out, x=x, axis=op.axis)
+    one = type(out)(out.dtype, tuple(1 if i == op.axis else d for i, d in enumerate(out.shape)))
+    top = b.emit("reduce_max", one, x=x, axes=(op.axis,), keep_dims=True)
+    shifted = b.emit("sub", out, x=x, y=top)
+    total = b.emit("reduce_log_sum_exp", one, x=shifted, axes=(op.axis,), keep_dims=True)
+    return b.emit("sub", out, x=shifted, y=total)
+
+
+def _rejects_layer_norm(op: LayerNormalization, target: Target) -> Reject | None:
+    if not is_constant(op.scale) or (op.bias is not None and not is_constant(op.bias)):
+        return Reject("layer-norm-computed", "the scale or bias is computed by the model")
+    return float_reject([op.x], "layer-norm")
+
+
+def _layer_norm(op: LayerNormalization, b: MilBuilder) -> Operand:
+    x = b.operand(op.x)
+    axes = tuple(range(op.axis, len(x.type.shape)))
+    shape = tuple(int(d) for d in x.type.shape[op.axis :])
+    arguments = {"gamma": _parameter(b, op.scale, shape)}
+    if op.bias is not None:
+        arguments["beta"] = _parameter(b, op.bias, shape)
+    return b.emit("layer_norm", type_of(op.y), x=x, axes=axes, epsilon=op.epsilon, **arguments)
+
+
+def _parameter(b: MilBuilder, value: object, shape: tuple[int, ...]) -> Operand:
+    array = constant(value)  # type: ignore[arg-type]
+    assert array is not None
+    return b.const(np.ascontiguousarray(np.broadcast_to(array, shape)), "parameter")
+
+
+def _rejects_instance_norm(op: InstanceNormalization, target: Target) -> Reject | None:
+    if not is_constant(op.scale) or not is_constant(op.bias):
+        return Reject("instance-norm-computed", "the scale or bias is computed by the model")
+    if not 3 <= len(op.x.shape or ()) <= 4:
+        return Reject("instance-norm-rank", "instance_norm has one or two spatial dimensions")
+    return None
+
+
+def _instance_norm(op: InstanceNormalization, b: MilBuilder) -> Operand:
+    gamma, beta = b.operand(op.scale), b.operand(op.bias)
+    return b.emit("instance_norm", type_of(op.y), x=b.operand(op.x), gamma=gamma, beta=beta, epsilon=op.epsilon)
+
+
+def _rejects_lrn(op: LRN, target: Target) -> Reject | None:
+    if op.size % 2 == 0:
+        return Reject("lrn-even-size", "an even window lies differently in MIL")
+    return float_reject([op.x], "lrn")
+
+
+def _lrn(op: LRN, b: MilBuilder) -> Operand:
+    x, out = b.operand(op.x), type_of(op.y)
+    return b.emit("local_response_norm", out, x=x, size=op.size, alpha=op.alpha, beta=op.beta, k=op.bias)
+
+
+LOWERINGS = (
+    Lowering(Gemm, _rejects_gemm, _gemm),
+    Lowering(MatMul, _rejects_matmul, _matmul),
+    Lowering(Softmax, _rejects_softmax, _softmax),
+    Lowering(LayerNormalization, _rejects_layer_norm, _layer_norm),
+    Lowering(InstanceNormalization, _rejects_instance_norm, _instance_norm),
+    Lowering(LRN, _rejects_lrn, _lrn),
+)

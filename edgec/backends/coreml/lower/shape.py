@@ -1,0 +1,199 @@
+"""Operators that move elements. bool goes through float16 where MIL moves numbers alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from edgec.backends.base import Lowering, Operand, Reject, TensorType
+from edgec.backends.coreml.lower.common import (
+    MilBuilder,
+    cast,
+    rank_reject,
+    reshape,
+    shape_of,
+    static_reject,
+    through_half,
+    type_of,
+)
+from edgec.ops.shape import (
+    Concat,
+    ConstantOfShape,
+    DepthToSpace,
+    Expand,
+    Pad,
+    Reshape,
+    Slice,
+    SpaceToDepth,
+    Split,
+    Squeeze,
+    Tile,
+    Transpose,
+    Unsqueeze,
+)
+from edgec.spec.target import Target
+
+
+def _moved(b: MilBuilder, y: Operand, out: TensorType) -> Operand:
+    """Back to bool after a move in float16."""
+    return cast(b, y, "bool") if out.dtype == "bool" else y
+
+
+def _like(x: Operand, out: TensorType) -> TensorType:
+    return TensorType(x.type.dtype, out.shape)
+
+
+def _rejects_reshape(op: Reshape | Squeeze | Unsqueeze, target: Target) -> Reject | None:
+    return static_reject([op.y], "reshape") or rank_reject([op.y], target, "reshape")
+
+
+def _reshape(op: Reshape | Squeeze | Unsqueeze, b: MilBuilder) -> Operand:
+    out = type_of(op.y)
+    return _moved(b, reshape(b, through_half(b, b.operand(op.x)), shape_of(op.y)), out)
+
+
+def _rejects_transpose(op: Transpose, target: Target) -> Reject | None:
+    return rank_reject([op.x], target, "transpose")
+
+
+def _transpose(op: Transpose, b: MilBuilder) -> Operand:
+    x, out = through_half(b, b.operand(op.x)), type_of(op.y)
+    return _moved(b, b.emit("transpose", _like(x, out), x=x, perm=op.perm), out)
+
+
+def _rejects_concat(op: Concat, target: Target) -> Reject | None:
+    return rank_reject([op.y], target, "concat")
+
+
+def _concat(op: Concat, b: MilBuilder) -> Operand:
+    parts, out = tuple(through_half(b, b.operand(x)) for x in op.xs), type_of(op.y)
+    return _moved(b, b.emit("concat", _like(parts[0], out), values=parts, axis=op.axis, interleave=False), out)
+
+
+def _rejects_split(op: Split, target: Target) -> Reject | None:
+    return Reject("split-computed-sizes", "the sizes are computed by the model") if op.sizes is None else None
+
+
+def _split(op: Split, b: MilBuilder) -> Sequence[Operand]:
+    x = through_half(b, b.operand(op.x))
+    outs = [type_of(v) for v in op.outputs]
+    types = tuple(_like(x, out) for out in outs)
+    parts = b.emit_many("split", types, x=x, split_sizes=op.sizes, axis=op.axis)
+    return [_moved(b, part, out) for part, out in zip(parts, outs, strict=True)]
+
+
+def _rejects_slice(op: Slice, target: Target) -> Reject | None:
+    if not op.is_constant:
+        return Reject("slice-computed", "the bounds are computed by the model")
+    return static_reject([op.x, op.y], "slice") or rank_reject([op.x], target, "slice")
+
+
+def _slice(op: Slice, b: MilBuilder) -> Operand:
+    """Bounds as ONNX clamps them; one that runs past the front is masked."""
+    x, out, shape = through_half(b, b.operand(op.x)), type_of(op.y), shape_of(op.x)
+    begin, end, stride, past = [0] * len(shape), list(shape), [1] * len(shape), [False] * len(shape)
+    lists = (op.starts or (), op.ends or (), op.axes or (), op.steps or ())
+    for start, stop, axis, step in zip(*lists, strict=True):
+        low, high, by = slice(start, stop, step).indices(shape[axis])
+        begin[axis], end[axis], stride[axis], past[axis] = low, high, by, high < 0
+    y = b.emit(
+        "slice_by_index",
+        _like(x, out),
+        x=x,
+        begin=tuple(begin),
+        end=tuple(max(e, 0) for e in end),
+        stride=tuple(stride),
+        end_mask=tuple(past),
+    )
+    return _moved(b, y, out)
+
+
+def _rejects_static(op: Expand | SpaceToDepth | DepthToSpace, target: Target) -> Reject | None:
+    return static_reject([op.x, op.y], op.node.op_type.lower()) or rank_reject([op.y], target, op.node.op_type.lower())
+
+
+def _expand(op: Expand, b: MilBuilder) -> Operand:
+    x, out, shape = through_half(b, b.operand(op.x)), type_of(op.y), shape_of(op.y)
+    own = (1,) * (len(shape) - len(x.type.shape)) + shape_of(op.x)
+    wide = reshape(b, x, own)
+    reps = tuple(s if o == 1 else 1 for o, s in zip(own, shape, strict=True))
+    y = wide if all(r == 1 for r in reps) else b.emit("tile", _like(x, out), x=wide, reps=reps)
+    return _moved(b, y, out)
+
+
+def _rejects_tile(op: Tile, target: Target) -> Reject | None:
+    return Reject("tile-computed", "the repeats are computed by the model") if op.repeats is None else None
+
+
+def _tile(op: Tile, b: MilBuilder) -> Operand:
+    x, out = through_half(b, b.operand(op.x)), type_of(op.y)
+    return _moved(b, b.emit("tile", _like(x, out), x=x, reps=op.repeats), out)
+
+
+_MODES = {"constant": "constant", "reflect": "reflect", "edge": "replicate"}
+
+
+def _rejects_pad(op: Pad, target: Target) -> Reject | None:
+    if op.begin is None or op.end is None or (op.mode == "constant" and op.value is None):
+        return Reject("pad-computed", "the padding or the fill is computed by the model")
+    if op.mode not in _MODES:
+        return Reject(f"pad-{op.mode}", f"MIL has no mode {op.mode}")
+    if min((*op.begin, *op.end)) < 0:
+        return Reject("pad-crop", "a negative padding crops")
+    padded = [i for i, (p, q) in enumerate(zip(op.begin, op.end, strict=True)) if p or q]
+    if op.mode != "constant" and any(i < len(op.begin) - 2 for i in padded):
+        return Reject(f"pad-{op.mode}-axes", "only the last two dimensions can be mirrored or repeated")
+    return static_reject([op.x, op.y], "pad") or rank_reject([op.x], target, "pad")
+
+
+def _pad(op: Pad, b: MilBuilder) -> Operand:
+    """Only the dimensions from the first padded one on are named; mirrored padding names the last two."""
+    x, out = through_half(b, b.operand(op.x)), type_of(op.y)
+    pairs = list(zip(op.begin or (), op.end or (), strict=True))
+    first = next((i for i, pair in enumerate(pairs) if any(pair)), None)
+    if first is None:
+        return b.operand(op.x)
+    if op.mode != "constant":
+        first = max(0, len(pairs) - 2)
+    flat = tuple(p for pair in pairs[first:] for p in pair)
+    fill = float(op.value or 0.0) if x.type.dtype.startswith("float") else int(op.value or 0)
+    return _moved(b, b.emit("pad", _like(x, out), x=x, pad=flat, mode=_MODES[op.mode], constant_val=fill), out)
+
+
+def _rejects_fill(op: ConstantOfShape, target: Target) -> Reject | None:
+    return Reject("constant-of-shape-computed", "the shape is computed by the model") if op.shape is None else None
+
+
+def _fill(op: ConstantOfShape, b: MilBuilder) -> Operand:
+    out = type_of(op.y)
+    return b.const(np.full(op.shape or (), op.value, dtype=out.dtype), "fill")
+
+
+def _depth_to_space(op: DepthToSpace, b: MilBuilder) -> Operand:
+    """`depth_to_space` reads a channel as (block row, block column, channel), `pixel_shuffle` with the channel first."""
+    x, out = b.operand(op.x), type_of(op.y)
+    if op.crd:
+        return b.emit("pixel_shuffle", out, x=x, upscale_factor=op.block)
+    return b.emit("depth_to_space", out, x=x, block_size=op.block)
+
+
+def _space_to_depth(op: SpaceToDepth, b: MilBuilder) -> Operand:
+    return b.emit("space_to_depth", type_of(op.y), x=b.operand(op.x), block_size=op.block)
+
+
+LOWERINGS = (
+    Lowering(Reshape, _rejects_reshape, _reshape),
+    Lowering(Squeeze, _rejects_reshape, _reshape),
+    Lowering(Unsqueeze, _rejects_reshape, _reshape),
+    Lowering(Transpose, _rejects_transpose, _transpose),
+    Lowering(Concat, _rejects_concat, _concat),
+    Lowering(Split, _rejects_split, _split),
+    Lowering(Slice, _rejects_slice, _slice),
+    Lowering(Expand, _rejects_static, _expand),
+    Lowering(Tile, _rejects_tile, _tile),
+    Lowering(Pad, _rejects_pad, _pad),
+    Lowering(ConstantOfShape, _rejects_fill, _fill),
+    Lowering(DepthToSpace, _rejects_static, _depth_to_space),
+    Lowering(SpaceToDepth, _rejects_static, _space_to_depth),
+)

@@ -1,0 +1,15 @@
+"""Every lowering of the Core ML backend."""
+
+from __future__ import annotations
+
+from edgec.backends.base import table
+from edgec.backends.coreml.lower import conv, elementwise, gather, linear, reduce, shape
+
+LOWERINGS = table(
+    *conv.LOWERINGS,
+    *elementwise.LOWERINGS,
+    *gather.LOWERINGS,
+    *linear.LOWERINGS,
+    *reduce.LOWERINGS,
+    *shape.LOWERINGS,
+)

@@ -1,0 +1,148 @@
+"""Resizes that a target has no kernel for: exact for every mode, as constant linear maps along each axis."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx_ir as ir
+from numpy.typing import NDArray
+
+from edgec.ir.build import GraphBuilder
+from edgec.ir.model import static_shape
+from edgec.ops.base import Reader, Value
+from edgec.ops.image import Resize
+from edgec.rules.base import NOT_HERE, Example, Miss, Replacement, Rule
+
+Matrix = NDArray[np.float64]
+
+
+class ResizeToMatMul(Rule):
+    """Resize(x) -> a product with a constant (out, in) matrix along each resized axis: ONNX's own definition."""
+
+    name = "resize-to-matmul"
+    roots = ("Resize",)
+    examples: tuple[Example, ...] = ()
+
+    def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
+        op = Resize.decode(Reader(node))
+        shape, out = static_shape(op.x), op.out_shape
+        if shape is None or out is None or op.scales is None or op.roi is None:
+            return Miss("the sizes are not static")
+        matrices = axis_matrices(op)
+        if matrices is None:
+            return NOT_HERE
+        y = op.x
+        for axis, matrix in matrices.items():
+            y = _along(y, matrix, axis, g)
+        if op.transform == "tf_crop_and_resize":
+            y = _extrapolate(op, y, g)
+        return [y if y is not op.x else g.op("Identity", y)]
+
+
+def axis_matrices(op: Resize) -> dict[int, Matrix] | None:
+    """The (out, in) matrix of every axis that is not left alone; None when a size or scale is not known."""
+    shape, out = static_shape(op.x), op.out_shape
+    if shape is None or out is None or op.scales is None or op.roi is None:
+        return None
+    found = {}
+    for axis, (size, new, scale) in enumerate(zip(shape, out, op.scales, strict=True)):
+        if size == new and scale == 1.0 and op.transform != "tf_crop_and_resize":
+            continue
+        found[axis] = interpolation_matrix(op, axis, size, new, scale)
+    return found
+
+
+def interpolation_matrix(op: Resize, axis: int, size: int, out: int, scale: float) -> Matrix:
+    """Row i holds the weights with which output i takes the inputs of one axis (ONNX Resize, opset 19)."""
+    at = coordinates(op, axis, size, out, scale)
+    if op.mode == "nearest":
+        near = np.clip(_nearest(op, at), 0, size - 1).astype(np.int64)
+        return np.asarray(np.eye(size)[near])
+    shrink = min(scale, 1.0) if op.antialias else 1.0
+    kernel, reach = (_triangle, 1.0) if op.mode == "linear" else (lambda t: _cubic(t, op.cubic_a), 2.0)
+    matrix = np.zeros((out, size))
+    for i, x in enumerate(at):
+        first = int(np.floor(x - reach / shrink))
+        taps = np.arange(first, int(np.ceil(x + reach / shrink)) + 1)
+        weights = kernel((taps - x) * shrink)
+        inside = (taps >= 0) & (taps < size)
+        if op.exclude_outside or op.antialias:
+            taps, weights = taps[inside], weights[inside]
+        if op.exclude_outside or op.antialias:
+            weights = weights / weights.sum()
+        np.add.at(matrix[i], np.clip(taps, 0, size - 1), weights)
+    return matrix
+
+
+def coordinates(op: Resize, axis: int, size: int, out: int, scale: float) -> Matrix:
+    """Where each output samples the input (ONNX's `coordinate_transformation_mode`)."""
+    x = np.arange(out, dtype=np.float64)
+    length = scale * size
+    match op.transform:
+        case "half_pixel":
+            return np.asarray((x + 0.5) / scale - 0.5)
+        case "half_pixel_symmetric":
+            adjustment = out / length
+            center = size / 2
+            return np.asarray(center * (1 - adjustment) + (x + 0.5) / scale - 0.5)
+        case "pytorch_half_pixel":
+            return np.asarray((x + 0.5) / scale - 0.5 if length > 1 else np.zeros(out))
+        case "align_corners":
+            return np.asarray(x * (size - 1) / (length - 1) if length > 1 else np.zeros(out))
+        case "asymmetric":
+            return np.asarray(x / scale)
+        case _:
+            assert op.roi is not None
+            start, end = op.roi[axis], op.roi[axis + len(op.roi) // 2]
+            if length > 1:
+                return np.asarray(start * (size - 1) + x * (end - start) * (size - 1) / (length - 1))
+            return np.full(out, 0.5 * (start + end) * (size - 1))
+
+
+def _nearest(op: Resize, at: Matrix) -> Matrix:
+    match op.nearest:
+        case "floor":
+            return np.floor(at)
+        case "ceil":
+            return np.ceil(at)
+        case "round_prefer_ceil":
+            return np.floor(at + 0.5)
+        case _:
+            return np.ceil(at - 0.5)
+
+
+def _triangle(t: Matrix) -> Matrix:
+    return np.asarray(np.maximum(0.0, 1.0 - np.abs(t)))
+
+
+def _cubic(t: Matrix, a: float) -> Matrix:
+    """Keys, "Cubic convolution interpolation for digital image processing", 1981."""
+    t = np.abs(t)
+    near = ((a + 2) * t - (a + 3)) * t * t + 1
+    far = ((a * t - 5 * a) * t + 8 * a) * t - 4 * a
+    return np.asarray(np.where(t <= 1, near, np.where(t < 2, far, 0.0)))
+
+
+def _along(x: Value, matrix: Matrix, axis: int, g: GraphBuilder) -> Value:
+    """Apply a matrix along one axis; the last needs no transpose."""
+    rank = len(x.shape or ())
+    if axis == rank - 1:
+        return g.op("MatMul", x, g.const(matrix.T, dtype=x.dtype))
+    if axis == rank - 2:
+        return g.op("MatMul", g.const(matrix, dtype=x.dtype), x)
+    perm = [i for i in range(rank) if i != axis] + [axis]
+    y = g.op("MatMul", g.op("Transpose", x, perm=perm), g.const(matrix.T, dtype=x.dtype))
+    return g.op("Transpose", y, perm=[int(i) for i in np.argsort(perm)])
+
+
+def _extrapolate(op: Resize, y: Value, g: GraphBuilder) -> Value:
+    """Outside the image, tf_crop_and_resize takes a fixed value."""
+    shape, out = static_shape(op.x), op.out_shape
+    assert shape is not None
+    assert out is not None
+    assert op.scales is not None
+    outside = np.zeros(out, dtype=bool)
+    for axis, (size, new, scale) in enumerate(zip(shape, out, op.scales, strict=True)):
+        at = coordinates(op, axis, size, new, scale)
+        beyond = (at < 0) | (at > size - 1)
+        outside |= beyond.reshape([-1 if i == axis else 1 for i in range(len(out))])
+    return g.op("Where", g.const(outside), g.like(op.extrapolation, y), y)

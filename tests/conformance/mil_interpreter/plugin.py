@@ -24,6 +24,7 @@ os.environ.setdefault("INCLUDE_MIL_FP32_UNIT_TESTS", "1")
 
 import coremltools as ct
 from coremltools.converters.mil import testing_utils
+from coremltools.converters.mil.mil.ops.tests import testing_utils as op_tests
 from coremltools.models import utils as model_utils
 
 from edgec.runners.mil import Feature, MilRunner

@@ -1,6 +1,7 @@
 """Gathers and scatters.
 
-Negative indices count from the end. An index out of range is an error here; Core ML leaves it undefined.
+Negative indices count from the end (with `validate_indices` they are errors, as in Core ML). An index out of range
+is an error here; without `validate_indices` Core ML leaves it undefined.
 """
 
 from __future__ import annotations
@@ -15,11 +16,13 @@ from edgec.runners.mil.ops.arguments import axis_of, integer
 from edgec.runners.mil.ops.table import Table, computed, exact
 
 
-def _checked(indices: Array, size: int) -> Array:
-    """Indices as non-negative integers. Raises IndexError when one is outside [-size, size)."""
+def _checked(indices: Array, size: int, validate: Array | bool) -> Array:
+    """Indices as non-negative integers. Raises IndexError when one is outside [-size, size), or with `validate`
+    outside [0, size)."""
     wide = indices.astype(np.int64)
-    if wide.size and (wide.min() < -size or wide.max() >= size):
-        worst = wide.min() if wide.min() < -size else wide.max()
+    lowest = 0 if validate else -size
+    if wide.size and (wide.min() < lowest or wide.max() >= size):
+        worst = wide.min() if wide.min() < lowest else wide.max()
         raise IndexError(f"the index {worst} is out of range for a dimension of {size}")
     return np.where(wide < 0, wide + size, wide)
 
@@ -28,7 +31,7 @@ def _gather(
     x: Array, indices: Array, axis: Array | int = 0, batch_dims: Array | int = 0, validate_indices: Array | bool = False
 ) -> Array:
     at, batch = axis_of(axis, x.ndim), integer(batch_dims)
-    index = _checked(np.asarray(indices), x.shape[at])
+    index = _checked(np.asarray(indices), x.shape[at], validate_indices)
     if batch == 0:
         return np.asarray(np.take(x, index, at))
     lead = x.shape[:batch]
@@ -42,21 +45,21 @@ def _gather_along_axis(
     x: Array, indices: Array, axis: Array | int = 0, validate_indices: Array | bool = False
 ) -> Array:
     at = axis_of(axis, x.ndim)
-    return np.take_along_axis(x, _checked(indices, x.shape[at]), at)
+    return np.take_along_axis(x, _checked(indices, x.shape[at], validate_indices), at)
 
 
-def _locations(indices: Array, shape: tuple[int, ...]) -> tuple[Array, ...]:
-    return tuple(_checked(indices[..., i], shape[i]) for i in range(indices.shape[-1]))
+def _locations(indices: Array, shape: tuple[int, ...], validate: Array | bool) -> tuple[Array, ...]:
+    return tuple(_checked(indices[..., i], shape[i], validate) for i in range(indices.shape[-1]))
 
 
 def _gather_nd(x: Array, indices: Array, batch_dims: Array | int = 0, validate_indices: Array | bool = False) -> Array:
     batch = integer(batch_dims)
     if batch == 0:
-        return np.asarray(x[_locations(indices, x.shape)])
+        return np.asarray(x[_locations(indices, x.shape, validate_indices)])
     lead = x.shape[:batch]
     flat_x = x.reshape(-1, *x.shape[batch:])
     flat_i = indices.reshape(-1, *indices.shape[batch:])
-    parts = [a[_locations(i, a.shape)] for a, i in zip(flat_x, flat_i, strict=True)]
+    parts = [a[_locations(i, a.shape, validate_indices)] for a, i in zip(flat_x, flat_i, strict=True)]
     return np.stack(parts).reshape(*lead, *parts[0].shape)
 
 
@@ -101,7 +104,7 @@ def _scatter(
     validate_indices: Array | bool = False,
 ) -> Array:  # fmt: skip
     at = axis_of(axis, data.ndim)
-    index = _checked(np.asarray(indices), data.shape[at])
+    index = _checked(np.asarray(indices), data.shape[at], validate_indices)
     return _apply(data, (slice(None),) * at + (index,), updates, mode)
 
 
@@ -111,14 +114,14 @@ def _scatter_along_axis(
 ) -> Array:  # fmt: skip
     at = axis_of(axis, data.ndim)
     where: list[Array | slice] = list(np.indices(indices.shape, sparse=True))
-    where[at] = _checked(indices, data.shape[at])
+    where[at] = _checked(indices, data.shape[at], validate_indices)
     return _apply(data, tuple(where), updates, mode)
 
 
 def _scatter_nd(
     data: Array, indices: Array, updates: Array, mode: str = "add", validate_indices: Array | bool = False
 ) -> Array:
-    return _apply(data, _locations(indices, data.shape), updates, mode)
+    return _apply(data, _locations(indices, data.shape, validate_indices), updates, mode)
 
 
 OPS: Table = {

@@ -12,7 +12,7 @@ import numpy as np
 import onnx_ir as ir
 
 from edgec import __version__
-from edgec.artifact.files import atomic_folder, sha256_of, size_of
+from edgec.artifact.files import atomic_folder, check_writable, sha256_of, size_of
 from edgec.artifact.manifest import (
     Accuracy,
     ArtifactFile,
@@ -93,6 +93,7 @@ def build(source: SourceRequest, targets: Sequence[str], options: BuildOptions, 
 
     Raises `EdgecError` for what stops all of them: a wrong request or a source that cannot be exported.
     """
+    check_writable(options.out)
     loaded = [with_rewrites(load_target(t, options.settings), options.enable, options.disable) for t in targets]
     for name in {options.device or "", *(t.devices[0] for t in loaded if t.devices)} - {""}:
         load_device(name)  # a mistyped device is told before minutes of work, not after
@@ -109,7 +110,11 @@ def build(source: SourceRequest, targets: Sequence[str], options: BuildOptions, 
 def prepare(source: SourceRequest, options: BuildOptions, progress: Progress) -> Prepared:
     """Frontend and canonicalization, checked against the source (E0205)."""
     progress(f"export {source.ref}")
-    captured = capture(source)
+    return prepare_captured(capture(source), options, progress)
+
+
+def prepare_captured(captured: Captured, options: BuildOptions, progress: Progress) -> Prepared:
+    """Canonicalize what a frontend gave and check it against the source (E0205)."""
     samples = [Sample(inputs, captured.reference.run(inputs)) for inputs in samples_like(captured.examples, SAMPLES)]
     progress("canonicalize")
     log = RewriteLog()

@@ -37,6 +37,18 @@ def atomic_folder(destination: Path) -> Iterator[Path]:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
+def check_writable(folder: Path) -> None:
+    """Raise `EdgecError` E0108 when nothing can be created in the folder: told before minutes of work, not after."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as failure:
+        raise error(
+            "E0108", f"`{folder}` cannot be written: {failure.strerror}", help=["choose a folder with `--out`"]
+        ) from failure
+
+
 def _swap(scratch: Path, destination: Path) -> None:
     """Rename; a folder cannot be renamed over a full one, so the old one steps aside first and comes back on failure."""
     aside = scratch.with_name(scratch.name + ".old")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,9 +14,12 @@ from edgec.diag import CODES, ExitCode
 from edgec.diag.render import as_json
 
 if TYPE_CHECKING:
-    from edgec.driver import Built, BuildReport
+    from edgec.driver import BuildReport, Built
 
 Many = list[str]
+
+_WIDE = 200
+"""Columns where there is no terminal: logs are not folded."""
 
 
 def build_command(
@@ -83,7 +87,7 @@ def _print_table(built: list[Built]) -> None:
         m = b.manifest
         path = str(b.folder / m.artifact.path)
         table.add_row(m.target, path, _size(m.artifact.bytes), _accuracy(b), m.accuracy.runner, _latency(b))
-    console = Console(soft_wrap=True)
+    console = Console(width=None if sys.stdout.isatty() else _WIDE)
     console.print(table)
     for note in dict.fromkeys(b.manifest.accuracy.note for b in built if b.manifest.accuracy.note):
         console.print(f"note: {note}", style="dim", highlight=False)

@@ -63,9 +63,7 @@ def judge(fidelity: Fidelity, accept: Accept) -> tuple[Diagnostic, ...]:
                 "E0601",
                 f"the signal-to-noise ratio is {fidelity.psnr_db:.1f} dB, the target asks for {accept.min_psnr_db:.1f}",
                 notes=(f"worst element: {where}", f"largest absolute error {fidelity.max_abs:.3g}"),
-                help=(
-                    "`--set numerics.compute=float32 --set numerics.weights=float32` shows whether precision is the cause",
-                ),
+                help=("`--set numerics.compute=float32` shows whether precision is the cause",),
             )
         )
     return tuple(found)

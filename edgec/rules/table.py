@@ -24,7 +24,13 @@ from edgec.rules.decompose.reductions import (
     LpPoolToAveragePool,
     VariadicToBinary,
 )
-from edgec.rules.decompose.tensors import CastLikeToCast, EyeLikeToConstant, HardmaxToOneHot, MeanVarianceToReduce
+from edgec.rules.decompose.tensors import (
+    CastLikeToCast,
+    EyeLikeToConstant,
+    HardmaxToOneHot,
+    MeanVarianceToReduce,
+    SequenceAtToSplit,
+)
 from edgec.rules.fuse.batch_norm import BatchNormToMulAdd, FoldAddIntoLinear, FoldBatchNorm, FoldMulIntoLinear
 from edgec.rules.fuse.pieces import MatMulAddToGemm, RecognizeGelu, RecognizeHardSwish
 
@@ -33,6 +39,7 @@ DECOMPOSE: tuple[Rule, ...] = (
     HardmaxToOneHot(),
     EyeLikeToConstant(),
     MeanVarianceToReduce(),
+    SequenceAtToSplit(),
     SwishToSigmoidMul(),
     MishToSoftplusTanh(),
     CeluToElu(),

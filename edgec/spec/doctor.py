@@ -49,7 +49,8 @@ def _line(piece: Piece) -> str:
     except metadata.PackageNotFoundError:
         version = "?"
     if piece.native and not _has_native(spec.submodule_search_locations, piece.native):
-        return f"!!  {piece.package:27} {version}: its native library {piece.native} is missing, so weights cannot be written"
+        lost = f"its native library {piece.native} is missing, so weights cannot be written"
+        return f"!!  {piece.package:27} {version}: {lost}"
     return f"ok  {piece.package:27} {version}: {piece.enables}"
 
 

@@ -112,6 +112,24 @@ def test_malformed_packages(package, breakage):
     assert code(error) == "E0604"
 
 
+def test_noise_in_the_model_never_gives_a_traceback(package):
+    path = next(package.rglob("*.mlmodel"))
+    intact = path.read_bytes()
+    x = np.ones((2, 12), np.float32)
+    codes = set()
+    for _ in range(150):
+        noisy = bytearray(intact)
+        for _ in range(RANDOM.integers(1, 4)):
+            noisy[RANDOM.integers(len(noisy))] = RANDOM.integers(256)
+        path.write_bytes(bytes(noisy))
+        try:
+            MilRunner(package).run({"x": x})
+        except EdgecError as error:
+            codes.add(error.diagnostics[0].code)
+    assert codes <= {"E0107", "E0602", "E0603", "E0604"}
+    assert "E0604" in codes
+
+
 def test_a_package_that_is_not_there(tmp_path):
     with pytest.raises(EdgecError) as error:
         MilRunner(tmp_path / "none.mlpackage")
@@ -211,7 +229,9 @@ def test_states_persist_until_reset(tmp_path):
 def test_functions_of_one_package(tmp_path):
     x = np.ones(3, np.float32)
     for name, factor in (("double", 2.0), ("triple", 3.0)):
-        save(tmp_path / f"{name}.mlpackage", lambda x: mb.mul(x=x, y=factor, name="y"), {"x": x}, target=ct.target.iOS18)  # noqa: B023
+        save(
+            tmp_path / f"{name}.mlpackage", lambda x: mb.mul(x=x, y=factor, name="y"), {"x": x}, target=ct.target.iOS18
+        )
     described = ct.utils.MultiFunctionDescriptor()
     for name in ("double", "triple"):
         described.add_function(str(tmp_path / f"{name}.mlpackage"), src_function_name="main", target_function_name=name)

@@ -7,13 +7,13 @@ import io
 import logging
 import warnings
 from functools import cache
-from types import ModuleType
+from typing import Any
 
 from edgec.diag import error
 
 
 @cache
-def coremltools() -> ModuleType:
+def coremltools() -> Any:
     """The coremltools package. Raises `EdgecError` E0502 when it is missing or cannot write weights."""
     logging.getLogger("coremltools").setLevel(logging.ERROR)
     noise = io.StringIO()

@@ -22,7 +22,7 @@ _HOSTS = frozenset(
         "TRANSPOSE_CONV",
         "AVERAGE_POOL_2D",
         "MAX_POOL_2D",
-    }  # fmt: skip
+    }
 )
 
 

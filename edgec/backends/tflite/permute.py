@@ -54,8 +54,9 @@ def permuted_node(node: ir.Node, inputs: list[ir.Value | None], graph: ir.Graph)
     make = _Maker(node, graph, rank)
     match op:
         case Reduce(axes=axes) if axes is not None:
-            attributes = {"keepdims": int(op.keepdims)}
-            return make.node([inputs[0], make.ints(sorted(_axis(a, rank) for a in axes))], attributes)
+            return make.node(
+                [inputs[0], make.ints(sorted(_axis(a, rank) for a in axes))], {"keepdims": int(op.keepdims)}
+            )
         case Softmax() | Concat():
             return make.node(inputs, {"axis": _axis(op.axis, rank)})
         case Split(sizes=sizes) if sizes is not None:

@@ -6,7 +6,7 @@ import numpy as np
 import onnx_ir as ir
 
 from edgec.ir.build import GraphBuilder
-from edgec.ir.model import constant
+from edgec.ir.model import Array, constant
 from edgec.ops.base import Value
 
 
@@ -19,3 +19,8 @@ def from_end(indices: Value, sizes: Value, g: GraphBuilder) -> Value:
     size = g.op("Cast", sizes, to=int(indices.dtype or ir.DataType.INT64)) if sizes.dtype != indices.dtype else sizes
     negative = g.op("Less", indices, g.like(0, indices))
     return g.op("Where", negative, g.op("Add", indices, size), indices)
+
+
+def is_non_negative(indices: Array) -> bool:
+    """Whether every index counts from the start."""
+    return bool((indices.astype(np.int64) >= 0).all())

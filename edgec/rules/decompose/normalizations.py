@@ -20,7 +20,8 @@ class RMSNormToReduce(Rule):
         Example(
             "float[2,3] x",
             "y = RMSNormalization(x, s)",
-            "q = Mul(x, x)  m = ReduceMean<keepdims = 1>(q, a)  e = Add(m, c)  r = Sqrt(e)  d = Div(x, r)  y = Mul(d, s)",
+            "q = Mul(x, x)  m = ReduceMean<keepdims = 1>(q, a)  e = Add(m, c)  r = Sqrt(e)  "
+            "d = Div(x, r)  y = Mul(d, s)",
             constants="float[3] s = {1, 2, 3}",
         ),
     )

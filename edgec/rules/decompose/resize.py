@@ -10,7 +10,7 @@ from edgec.ir.build import GraphBuilder
 from edgec.ir.model import static_shape
 from edgec.ops.base import Reader, Value
 from edgec.ops.image import Resize
-from edgec.rules.base import NOT_HERE, Example, Miss, Replacement, Rule
+from edgec.rules.base import NOT_HERE, Miss, Replacement, Rule
 
 Matrix = NDArray[np.float64]
 
@@ -20,7 +20,7 @@ class ResizeToMatMul(Rule):
 
     name = "resize-to-matmul"
     roots = ("Resize",)
-    examples: tuple[Example, ...] = ()
+    examples = ()
 
     def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
         op = Resize.decode(Reader(node))

@@ -57,6 +57,8 @@ class Decoder:
             for name, argument in message.inputs.items()
         }
         outputs = _outputs(message.outputs)
+        if message.type == "const" and ("val" not in attributes or len(outputs) != 1):
+            raise ValueError("a const operation has no value")
         name = attributes.pop("name", None)
         label = name if isinstance(name, str) else outputs[0].name if outputs else message.type
         blocks = tuple(self._block(block) for block in message.blocks)

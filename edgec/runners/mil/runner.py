@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
@@ -12,10 +12,10 @@ import numpy as np
 from edgec.diag import Diagnostic, Place, error
 from edgec.diag.diagnostic import EdgecError
 from edgec.runners.base import Array
+from edgec.runners.mil.check import problem, refuse_unknown
 from edgec.runners.mil.decode import Decoder
-from edgec.runners.mil.evaluate import CONTROL, Evaluator, Tap
+from edgec.runners.mil.evaluate import Evaluator, Tap
 from edgec.runners.mil.interface import Feature, Interface, default_array, read_interface
-from edgec.runners.mil.ops import OPS
 from edgec.runners.mil.package import Package, malformed, open_package
 from edgec.runners.mil.program import Block, Function, Immediate, Operation, OtherType, Output, TensorType
 from edgec.runners.mil.proto import model_pb2
@@ -56,10 +56,13 @@ class MilRunner:
             program = Decoder(package).program(model.mlProgram)
         except (ValueError, KeyError, AttributeError, TypeError, OSError) as cause:
             raise malformed(root, str(cause)) from cause
-        if self._interface.function not in program.functions:
+        body = program.functions.get(self._interface.function)
+        if body is None:
             raise malformed(root, f"the program has no function `{self._interface.function}`")
-        body = program.functions[self._interface.function]
-        _refuse_unknown(root, body.body.operations)
+        refuse_unknown(root, body)
+        reason = problem(body, self._interface)
+        if reason:
+            raise malformed(root, reason)
         self._evaluator = Evaluator(body, _opset(model), self._half, {}, tap, timed)
         self.reset()
 
@@ -111,7 +114,7 @@ class MilRunner:
         missing = [feature.name for feature in self.outputs if feature.name not in results]
         if missing:
             # A classifier's features are named in the description only: they are the program's outputs in order.
-            results = dict(zip((feature.name for feature in self.outputs), results.values(), strict=False))
+            results = dict(zip((feature.name for feature in self.outputs), results.values(), strict=True))
         return {feature.name: self._delivered(feature, results[feature.name]) for feature in self.outputs}
 
     def _delivered(self, feature: Feature, value: Array) -> Array:
@@ -155,27 +158,6 @@ def _opset(model: Any) -> int:
     return max((int(name.removeprefix("CoreML")) + 10 for name in names if name[6:].isdigit()), default=15)
 
 
-def _refuse_unknown(root: Path, operations: Iterable[Operation]) -> None:
-    unknown: dict[str, list[str]] = {}
-    pending = list(operations)
-    while pending:
-        op = pending.pop()
-        if op.type not in OPS and op.type not in CONTROL:
-            unknown.setdefault(op.type, []).append(op.name)
-        for block in op.blocks:
-            pending.extend(block.operations)
-    if unknown:
-        place = Place(file=str(root))
-        raise EdgecError(
-            Diagnostic("E0603", f"the interpreter has no operation `{kind}`", place, (_count(names),))
-            for kind, names in sorted(unknown.items())
-        )
-
-
-def _count(names: list[str]) -> str:
-    return f"used {len(names)} time{'s' if len(names) > 1 else ''}, as `{min(names)}`"
-
-
 def _labels(op: Operation) -> list[Any]:
     argument = op.inputs["classes"][0]
     if not isinstance(argument, Immediate) or not isinstance(argument.value, list):
@@ -197,13 +179,13 @@ def _prepare(interface: Interface, declared: dict[str, Output], given: Mapping[s
             problems.append(f"the input `{name}` is missing")
             continue
         array = np.asarray(given[name]) if name in given else default_array(feature)
-        problem = _mismatch(array, declared.get(name), name)
-        if problem:
-            problems.append(problem)
+        wrong = _mismatch(array, declared.get(name), name)
+        if wrong:
+            problems.append(wrong)
         prepared[name] = array
     if problems:
         known = ", ".join(f"`{feature.name}`" for feature in interface.inputs)
-        raise EdgecError(Diagnostic("E0107", problem, None, (f"the inputs are {known}",)) for problem in problems)
+        raise EdgecError(Diagnostic("E0107", wrong, None, (f"the inputs are {known}",)) for wrong in problems)
     return prepared
 
 

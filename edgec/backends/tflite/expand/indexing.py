@@ -10,7 +10,7 @@ from edgec.ir.model import constant, static_shape
 from edgec.ops.base import Reader, Value
 from edgec.ops.gather import Gather, GatherElements, GatherND, ScatterElements
 from edgec.rules.base import NOT_HERE, Miss, Replacement, Rule
-from edgec.rules.decompose.indices import from_end
+from edgec.rules.decompose.indices import from_end, is_non_negative
 
 
 class GatherFromEnd(Rule):
@@ -23,7 +23,7 @@ class GatherFromEnd(Rule):
     def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
         op = Gather.decode(Reader(node))
         shape, array = static_shape(op.x), constant(op.indices)
-        if array is not None and (array >= 0).all():
+        if array is not None and is_non_negative(array):
             return NOT_HERE
         if "edgec.from_end" in node.metadata_props or shape is None:
             return NOT_HERE
@@ -77,7 +77,7 @@ class BatchedGatherND(Rule):
         if shape is None:
             return Miss("the indices' shape is not static")
         grids = np.indices(shape[:-1])[: op.batch_dims]
-        batch = g.const(np.stack(grids, axis=-1), dtype=op.indices.dtype)
+        batch = g.const(np.stack(list(grids), axis=-1), dtype=op.indices.dtype)
         return [g.op("GatherND", op.x, g.op("Concat", batch, op.indices, axis=-1), batch_dims=0)]
 
 
@@ -91,8 +91,8 @@ def _coordinates(x: Value, indices: Value, axis: int, g: GraphBuilder) -> Value 
     grid = np.indices(shape)
     parts = []
     if axis > 0:
-        parts.append(g.const(np.stack(grid[:axis], axis=-1), dtype=indices.dtype))
+        parts.append(g.const(np.stack(list(grid[:axis]), axis=-1), dtype=indices.dtype))
     parts.append(last)
     if axis < len(shape) - 1:
-        parts.append(g.const(np.stack(grid[axis + 1 :], axis=-1), dtype=indices.dtype))
+        parts.append(g.const(np.stack(list(grid[axis + 1 :]), axis=-1), dtype=indices.dtype))
     return g.op("Concat", *parts, axis=-1) if len(parts) > 1 else last

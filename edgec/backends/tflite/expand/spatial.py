@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import onnx_ir as ir
 
@@ -43,12 +45,12 @@ def _wide_weights(node: ir.Node, g: GraphBuilder) -> list[Value | None]:
     return [g.op("Unsqueeze", w, g.ints(2)), *node.inputs[2:]]
 
 
-def _wide_attributes(node: ir.Node, r: Reader) -> dict[str, object]:
+def _wide_attributes(node: ir.Node, r: Reader) -> dict[str, Any]:
     """Explicit attributes for two dimensions; `auto_pad` is resolved."""
     decoders = {"Conv": Conv.decode, "ConvTranspose": ConvTranspose.decode, "MaxPool": MaxPool.decode}
     op = decoders.get(node.op_type, AveragePool.decode)(r)
     window = op.window  # type: ignore[attr-defined]  # every one of the four has a window
-    found: dict[str, object] = {
+    found: dict[str, Any] = {
         "kernel_shape": [1, *window.kernel],
         "strides": [1, *window.strides],
         "dilations": [1, *window.dilations],

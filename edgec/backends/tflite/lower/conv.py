@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from edgec.backends.base import Const, Lowering, Operand, Reject, TensorType
@@ -39,7 +41,7 @@ def _conv(op: ConvNHWC, b: Builder) -> Operand:
     if weight.ndim == 5:
         return _conv3d(op, weight, b)
     x, padding = pad_input(b, b.operand(op.x), op.window)
-    common = {
+    common: dict[str, Any] = {
         "padding": padding,
         "strideH": op.window.strides[0],
         "strideW": op.window.strides[1],
@@ -147,11 +149,8 @@ def _conv_transpose(op: ConvTransposeNHWC, b: Builder) -> Operand:
     if target.shape == out.shape and not any(window.pads_begin):
         return y
     begin = (0, *window.pads_begin, 0)
-    return b.op(
-        "SLICE",
-        {"input": y, "begin": ints(b, begin, "begin"), "size": ints(b, target.shape, "size")},
-        target,  # type: ignore[arg-type]
-    )
+    size = [d if isinstance(d, int) else -1 for d in target.shape]
+    return b.op("SLICE", {"input": y, "begin": ints(b, begin, "begin"), "size": ints(b, size, "size")}, target)
 
 
 LOWERINGS = (

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from edgec.backends.base import Lowering, Operand, Reject, TensorType
 from edgec.backends.builder import Builder
 from edgec.backends.tflite.lower.common import (
@@ -60,7 +58,7 @@ def _broadcast_reject(op: Binary | Variadic) -> Reject | None:
     rank = len(op.y.shape or ())
     limit = 4 if op.kind in ("Pow", "PRelu", "And", "Or", "Equal", "Less", "Greater") else 5
     shapes = {tuple(v.shape or ()) for v in op.node.inputs if v is not None}
-    if rank > limit and len(shapes) > 1 and all(int(np.prod([1, *s])) != 1 for s in shapes):
+    if rank > limit and len(shapes) > 1 and all(any(d != 1 for d in s) for s in shapes):
         return Reject(f"{op.kind.lower()}-broadcast-rank-{rank}", f"the kernel broadcasts up to rank {limit}")
     return None
 

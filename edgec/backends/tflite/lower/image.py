@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from edgec.backends.base import Lowering, Operand, Reject
@@ -66,7 +68,7 @@ def nearest_indices(op: ResizeNHWC, size: int, out: int) -> np.ndarray[tuple[int
             near = np.floor(at + 0.5)
         case _:
             near = np.ceil(at - 0.5)
-    return np.clip(near, 0, size - 1).astype(np.int64)
+    return np.asarray(np.clip(near, 0, size - 1), dtype=np.int64)
 
 
 def _kernel_indices(size: int, out: int, *, align: bool, half: bool) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
@@ -74,10 +76,10 @@ def _kernel_indices(size: int, out: int, *, align: bool, half: bool) -> np.ndarr
     scale = np.float32((size - 1) / (out - 1)) if align and out > 1 else np.float32(size / out)
     at = (np.arange(out, dtype=np.float32) + np.float32(0.5 if half else 0.0)) * scale
     near = np.floor(at + np.float32(0.5)) if align else np.floor(at)
-    return np.clip(near, 0, size - 1).astype(np.int64)
+    return np.asarray(np.clip(near, 0, size - 1), dtype=np.int64)
 
 
-def _nearest_attrs(op: ResizeNHWC) -> dict[str, bool] | None:
+def _nearest_attrs(op: ResizeNHWC) -> dict[str, Any] | None:
     """The kernel's flags under which it picks ONNX's elements."""
     shape, out = static_shape(op.x), op.out_shape
     assert shape is not None

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
-from edgec.backends.base import Array, Lowering, Operand, Reject
+from edgec.backends.base import Lowering, Operand, Reject
 from edgec.backends.builder import Builder
 from edgec.backends.tflite.lower.common import NONE, VALID, binary, dtype_reject, static_reject
 from edgec.backends.tflite.lower.conv import pad_input
@@ -12,6 +13,8 @@ from edgec.backends.tflite.ops import AveragePoolNHWC, MaxPoolNHWC
 from edgec.ir.model import static_shape
 from edgec.ops.spatial import Window
 from edgec.spec.target import Target
+
+Counts = NDArray[np.float64]
 
 
 def _rejects(op: MaxPoolNHWC | AveragePoolNHWC, target: Target) -> Reject | None:
@@ -66,12 +69,12 @@ def _average_pool(op: AveragePoolNHWC, b: Builder) -> Operand:
         return _pool(b, "AVERAGE_POOL_2D", x, window, VALID)
     padded, padding = pad_input(b, x, window)
     y = _pool(b, "AVERAGE_POOL_2D", padded, window, padding)
-    kernel_counts = _covered(op, window) if padding != VALID else np.full(counts.shape, np.prod(window.kernel))
+    kernel_counts = _covered(op, window) if padding != VALID else np.full(counts.shape, float(np.prod(window.kernel)))
     factor = (kernel_counts / counts).astype(np.float32)
     return y if np.all(factor == 1) else binary(b, "MUL", y, b.const(factor, "divisor"))
 
 
-def _divisors(op: AveragePoolNHWC, window: Window) -> Array:
+def _divisors(op: AveragePoolNHWC, window: Window) -> Counts:
     """How many elements ONNX divides by, (1, H, W, 1): explicit padding counts if asked, the overhang never."""
     if not op.count_include_pad:
         return _covered(op, window)
@@ -79,12 +82,12 @@ def _divisors(op: AveragePoolNHWC, window: Window) -> Array:
     return _count(op, w.pads_begin, w.pads_end, w.pads_begin)
 
 
-def _covered(op: AveragePoolNHWC, window: Window) -> Array:
+def _covered(op: AveragePoolNHWC, window: Window) -> Counts:
     """How many elements of the input each window covers, (1, H, W, 1)."""
     return _count(op, (0, 0), (0, 0), window.pads_begin)
 
 
-def _count(op: AveragePoolNHWC, before: tuple[int, ...], after: tuple[int, ...], begin: tuple[int, ...]) -> Array:
+def _count(op: AveragePoolNHWC, before: tuple[int, ...], after: tuple[int, ...], begin: tuple[int, ...]) -> Counts:
     """Elements of [-before, size + after) in each window, as an outer product of rows and columns."""
     x, y, w = static_shape(op.x), static_shape(op.y), op.window
     assert x is not None
@@ -94,7 +97,7 @@ def _count(op: AveragePoolNHWC, before: tuple[int, ...], after: tuple[int, ...],
         start = np.arange(y[1 + i]) * w.strides[i] - begin[i]
         stop = np.minimum(start + w.kernel[i], x[1 + i] + after[i])
         axes.append(stop - np.maximum(start, -before[i]))
-    return (axes[0][:, None] * axes[1][None, :])[None, :, :, None].astype(np.float64)
+    return np.asarray((axes[0][:, None] * axes[1][None, :])[None, :, :, None], dtype=np.float64)
 
 
 LOWERINGS = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -100,7 +101,14 @@ def _slice(op: Slice, b: Builder) -> Operand:
         return b.op("SLICE", {"input": x, "begin": ints(b, begin, "begin"), "size": ints(b, size_of, "size")})
     inputs = {"input": x, "begin": ints(b, begin, "begin"), "end": ints(b, end, "end")}
     inputs["strides"] = ints(b, stride, "strides")
-    masks = {"beginMask": 0, "endMask": 0, "ellipsisMask": 0, "newAxisMask": 0, "shrinkAxisMask": 0, "offset": False}
+    masks: dict[str, Any] = {
+        "beginMask": 0,
+        "endMask": 0,
+        "ellipsisMask": 0,
+        "newAxisMask": 0,
+        "shrinkAxisMask": 0,
+        "offset": False,
+    }
     return b.op("STRIDED_SLICE", inputs, **masks)
 
 

@@ -1,0 +1,42 @@
+"""The Python API: what the command line does, on a module in memory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgec.driver import BuildOptions, Built, compile_target, prepare_captured
+from edgec.frontend.captured import SourceId
+from edgec.spec.target import load_target
+
+if TYPE_CHECKING:
+    import torch
+
+
+def build(
+    module: torch.nn.Module,
+    example_inputs: tuple[Any, ...] | dict[str, Any],
+    target: str,
+    *,
+    out: str | Path = "build",
+    name: str | None = None,
+) -> Built:
+    """Build one artifact from an `nn.Module`, run it and compare it with the module.
+
+    `example_inputs` are the arguments of `forward`: a tuple, or a dictionary of keywords. The artifact lies in
+    `out/<name>/<target>/`; the name defaults to the module's class. Raises `EdgecError` as the command line reports
+    it; check `Built.failures` for checks that did not hold.
+    """
+    from edgec.frontend.torch_export import ExportRequest, export_module
+
+    resolved = load_target(target)
+    title = name or type(module).__name__
+    source = SourceId("module", f"{type(module).__module__}:{type(module).__qualname__}", "")
+    captured = export_module(ExportRequest(title, source, module.eval(), example_inputs))
+    options = BuildOptions(out=Path(out))
+    prepared = prepare_captured(captured, options, _silent)
+    return compile_target(prepared, resolved, options, _silent)
+
+
+def _silent(step: str) -> None:
+    """No progress is shown to a program."""

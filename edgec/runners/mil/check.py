@@ -1,0 +1,68 @@
+"""What must hold before a function is run: known operations, defined values, an interface that fits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from edgec.diag import Diagnostic, Place
+from edgec.diag.diagnostic import EdgecError
+from edgec.runners.mil.decode import names_read
+from edgec.runners.mil.evaluate import CONTROL
+from edgec.runners.mil.interface import Interface
+from edgec.runners.mil.ops import OPS
+from edgec.runners.mil.program import Block, Function, Operation
+
+
+def refuse_unknown(root: Path, function: Function) -> None:
+    """Raises E0603 with one diagnostic for each operation that the interpreter does not have."""
+    unknown: dict[str, list[str]] = {}
+    for op in _operations(function.body):
+        if op.type not in OPS and op.type not in CONTROL:
+            unknown.setdefault(op.type, []).append(op.name)
+    if unknown:
+        place = Place(file=str(root))
+        raise EdgecError(
+            Diagnostic("E0603", f"the interpreter has no operation `{kind}`", place, (_count(names),))
+            for kind, names in sorted(unknown.items())
+        )
+
+
+def problem(function: Function, interface: Interface) -> str | None:
+    """Why the function cannot be run as the description says, or None."""
+    described = {feature.name for feature in (*interface.inputs, *interface.states)}
+    taken = {value.name for value in function.inputs}
+    if described != taken:
+        return f"the description's inputs {sorted(described)} are not the program's {sorted(taken)}"
+    if len(interface.outputs) != len(function.body.outputs):
+        return f"the description has {len(interface.outputs)} outputs, the program {len(function.body.outputs)}"
+    missing = _undefined(function.body, taken)
+    return f"the value `{missing}` is used and not defined" if missing else None
+
+
+def _undefined(block: Block, outer: set[str]) -> str | None:
+    """The first name that is used before it is defined."""
+    known = outer | {value.name for value in block.inputs}
+    for op in block.operations:
+        nested = {name for inner in op.blocks for name in _undefined_in(inner, known)}
+        direct = names_read(op) - known if not op.blocks else nested
+        if direct:
+            return min(direct)
+        known |= {value.name for value in op.outputs}
+    return next((name for name in block.outputs if name not in known), None)
+
+
+def _undefined_in(block: Block, outer: set[str]) -> set[str]:
+    name = _undefined(block, outer)
+    return {name} if name else set()
+
+
+def _operations(block: Block) -> Iterator[Operation]:
+    for op in block.operations:
+        yield op
+        for nested in op.blocks:
+            yield from _operations(nested)
+
+
+def _count(names: list[str]) -> str:
+    return f"used {len(names)} time{'s' if len(names) > 1 else ''}, as `{min(names)}`"

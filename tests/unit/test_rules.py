@@ -1,0 +1,78 @@
+"""Every rule's examples: what it makes, that the numbers stay, and where it must not fire."""
+
+import numpy as np
+import onnx
+import onnx_ir as ir
+import pytest
+
+from edgec.ir.model import OPSET
+from edgec.passes.constants import ConstantsToInitializers, FoldConstants
+from edgec.passes.log import RewriteLog
+from edgec.passes.rewrite import RewritePass
+from edgec.passes.verify import evaluate
+from edgec.rules.base import Example, Rule
+from edgec.rules.table import RULES
+
+CASES = [(rule, example) for rule in RULES.values() for example in rule.examples]
+IDS = [f"{rule.name}-{'fires' if example.after else 'stays'}-{i}" for i, (rule, example) in enumerate(CASES)]
+
+
+def parse(example: Example) -> ir.Model:
+    constants = f"<{example.constants}>" if example.constants else ""
+    graph = onnx.parser.parse_graph(f"g ({example.inputs}) => ({example.output} y) {constants} {{ {example.before} }}")
+    graph.output[0].type.tensor_type.ClearField("shape")
+    proto = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", OPSET)], ir_version=10)
+    model = ir.serde.deserialize_model(onnx.shape_inference.infer_shapes(proto))
+    ConstantsToInitializers().run(model, RewriteLog())
+    FoldConstants().run(model, RewriteLog())
+    return model
+
+
+def ops_of(text: str) -> list[str]:
+    """Operator names of a node list, in order."""
+    return [part.split("=", 1)[1].split("<")[0].split("(")[0].strip() for part in _statements(text)]
+
+
+def _statements(text: str) -> list[str]:
+    depth, start, found = 0, 0, []
+    for i, letter in enumerate(text):
+        depth += letter in "(<["
+        depth -= letter in ")>]"
+        if letter == ")" and depth == 0:
+            found.append(text[start : i + 1])
+            start = i + 1
+    return found
+
+
+def random_inputs(model: ir.Model) -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(7)
+    feeds = {}
+    for value in model.graph.inputs:
+        shape = tuple(int(d) for d in value.shape)
+        drawn = rng.standard_normal(shape) * 2 if value.dtype.is_floating_point() else rng.integers(-3, 4, shape)
+        feeds[value.name] = drawn.astype(value.dtype.numpy())
+    return feeds
+
+
+@pytest.mark.parametrize(("rule", "example"), CASES, ids=IDS)
+def test_example(rule: Rule, example: Example) -> None:
+    model = parse(example)
+    feeds = random_inputs(model)
+    before = evaluate(model, feeds)
+    log = RewriteLog()
+    RewritePass("test", [rule]).run(model, log)
+    if example.after is None:
+        assert log.counts[rule.name] == 0
+        return
+    assert log.counts[rule.name] >= 1
+    assert [node.op_type for node in model.graph] == ops_of(example.after)
+    assert model.graph.outputs[0].name == "y"
+    for a, b in zip(before, evaluate(model, feeds), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
+
+
+def test_names_are_unique_and_documented() -> None:
+    for name, rule in RULES.items():
+        assert rule.name == name
+        assert rule.summary().endswith((".", ")")), name
+        assert rule.roots

@@ -1,0 +1,87 @@
+"""Targets and device profiles: what ships loads, what is wrong is told with its line."""
+
+from pathlib import Path
+
+import pytest
+
+from edgec.diag import EdgecError
+from edgec.spec.describe import device_lines, show_target, target_lines
+from edgec.spec.device import list_devices, load_device
+from edgec.spec.target import list_targets, load_target
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "targets").mkdir()
+    (tmp_path / "device_profiles").mkdir()
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_everything_shipped_loads() -> None:
+    for name in list_targets():
+        target = load_target(name)
+        for device in target.devices:
+            assert target.backend in load_device(device).latency, (name, device)
+    assert {"iphone", "android", "rtx", "raspberry-pi", "jetson-orin"} <= set(list_targets())
+    assert len(target_lines()) == len(list_targets())
+    assert len(device_lines()) == len(list_devices())
+
+
+def test_every_number_of_a_device_has_a_source() -> None:
+    for name in list_devices():
+        device = load_device(name)
+        for model in device.latency.values():
+            assert model.gmacs.source
+            assert model.spread.value > 1
+
+
+def test_inheritance_and_settings() -> None:
+    child = load_target("android-fp16", ["numerics.compute=float32"])
+    assert (child.backend, child.numerics.weights, child.numerics.compute) == ("tflite", "float16", "float32")
+    assert "[numerics]" in show_target("android-fp16", resolved=True)
+
+
+def test_digest_follows_what_changes_bytes() -> None:
+    assert load_target("android").digest() != load_target("android", ["numerics.compute=float32"]).digest()
+    assert load_target("android").digest() == load_target("android", ['devices=["pixel-8"]']).digest()
+
+
+def test_unknown_target_suggests() -> None:
+    with pytest.raises(EdgecError) as caught:
+        load_target("iphnoe")
+    assert caught.value.diagnostics[0].code == "E0104"
+    assert "`iphone`" in caught.value.diagnostics[0].help[0]
+
+
+def test_all_mistakes_come_together_with_their_lines(workspace: Path) -> None:
+    text = 'name = "mine"\nsummary = 3\nbackend = "tflight"\n[numerics]\ncompuet = "float16"\n'
+    (workspace / "targets" / "mine.toml").write_text(text)
+    with pytest.raises(EdgecError) as caught:
+        load_target("mine")
+    found = {d.place.line: d for d in caught.value.diagnostics if d.place}
+    assert set(found) == {2, 3, 5}
+    assert found[5].help == ("did you mean `compute`?",)
+
+
+def test_broken_toml_and_cycles(workspace: Path) -> None:
+    (workspace / "targets" / "broken.toml").write_text('name = "broken\n')
+    (workspace / "targets" / "a.toml").write_text('name = "a"\ninherits = "a"\n')
+    for name in ("broken", "a"):
+        with pytest.raises(EdgecError) as caught:
+            load_target(name)
+        assert caught.value.diagnostics[0].code == "E0106"
+
+
+def test_a_number_without_a_source_is_refused(workspace: Path) -> None:
+    text = 'name = "toy"\nvendor = "v"\nsoc = "s"\ntargets = []\n[memory]\ndram_mib = { value = 8 }\n'
+    (workspace / "device_profiles" / "toy.toml").write_text(text)
+    with pytest.raises(EdgecError) as caught:
+        load_device("toy")
+    assert "`dram_mib` has no source" in caught.value.diagnostics[0].message
+
+
+def test_a_user_adds_a_target_with_one_file(workspace: Path) -> None:
+    (workspace / "targets" / "mine.toml").write_text('name = "mine"\nsummary = "ours"\ninherits = "android"\n')
+    assert "mine" in list_targets()
+    assert load_target("mine").accept.max_rel == 1e-4

@@ -226,12 +226,17 @@ def test_states_persist_until_reset(tmp_path):
     np.testing.assert_array_equal(runner.run({"x": x})[name], x)
 
 
+def multiply(factor):
+    def build(x):
+        return mb.mul(x=x, y=factor, name="y")
+
+    return build
+
+
 def test_functions_of_one_package(tmp_path):
     x = np.ones(3, np.float32)
     for name, factor in (("double", 2.0), ("triple", 3.0)):
-        save(
-            tmp_path / f"{name}.mlpackage", lambda x: mb.mul(x=x, y=factor, name="y"), {"x": x}, target=ct.target.iOS18
-        )
+        save(tmp_path / f"{name}.mlpackage", multiply(factor), {"x": x}, target=ct.target.iOS18)
     described = ct.utils.MultiFunctionDescriptor()
     for name in ("double", "triple"):
         described.add_function(str(tmp_path / f"{name}.mlpackage"), src_function_name="main", target_function_name=name)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from edgec.diag import Diagnostic, Place
 from edgec.diag.diagnostic import EdgecError
-from edgec.runners.mil.decode import names_read
+from edgec.runners.mil.decode import arguments_read
 from edgec.runners.mil.evaluate import CONTROL
 from edgec.runners.mil.interface import Interface
 from edgec.runners.mil.ops import OPS
@@ -44,17 +44,15 @@ def _undefined(block: Block, outer: set[str]) -> str | None:
     """The first name that is used before it is defined."""
     known = outer | {value.name for value in block.inputs}
     for op in block.operations:
-        nested = {name for inner in op.blocks for name in _undefined_in(inner, known)}
-        direct = names_read(op) - known if not op.blocks else nested
-        if direct:
-            return min(direct)
+        missing = arguments_read(op) - known
+        if missing:
+            return min(missing)
+        for nested in op.blocks:
+            name = _undefined(nested, known)
+            if name:
+                return name
         known |= {value.name for value in op.outputs}
     return next((name for name in block.outputs if name not in known), None)
-
-
-def _undefined_in(block: Block, outer: set[str]) -> set[str]:
-    name = _undefined(block, outer)
-    return {name} if name else set()
 
 
 def _operations(block: Block) -> Iterator[Operation]:

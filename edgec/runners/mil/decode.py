@@ -159,9 +159,14 @@ def _last_uses(
     return tuple(reversed(result))
 
 
+def arguments_read(op: Operation) -> set[str]:
+    """The values that an operation names as its own arguments."""
+    return {argument.name for group in op.inputs.values() for argument in group if isinstance(argument, Ref)}
+
+
 def names_read(op: Operation) -> set[str]:
     """Every value that an operation reads, its nested blocks included."""
-    names = {argument.name for group in op.inputs.values() for argument in group if isinstance(argument, Ref)}
+    names = arguments_read(op)
     for block in op.blocks:
         names.update(block.outputs)
         for nested in block.operations:

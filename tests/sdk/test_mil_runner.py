@@ -11,10 +11,10 @@ import pytest
 import torch
 from coremltools.converters.mil import Builder as mb
 from coremltools.converters.mil.mil import types
-from mil_programs import run, save
 
 from edgec.diag import EdgecError
 from edgec.runners.mil import MilRunner
+from tests.sdk.mil_programs import run, save
 
 RANDOM = np.random.default_rng(11)
 

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 import torch
 from coremltools.converters.mil import Builder as mb
-from mil_programs import run
 
 from edgec.diag import EdgecError
+from tests.sdk.mil_programs import run
 
 RANDOM = np.random.default_rng(3)
 

@@ -63,7 +63,7 @@ class GeluToErf(Rule):
         Example(
             "float[2,3] x",
             "y = Gelu(x)",
-            "a = Mul(x, c)  e = Erf(a)  s = Add(e, one)  h = Mul(x, half)  y = Mul(h, s)",
+            "a = Mul(x, c)  e = Erf(a)  h = Mul(x, half)  s = Add(e, one)  y = Mul(h, s)",
         ),
     )
 

@@ -26,7 +26,7 @@ class AttentionToMatMul(Rule):
         Example(
             "float[1,2,3,4] q, float[1,2,5,4] k, float[1,2,5,4] v",
             "y = Attention(q, k, v)",
-            "t = Transpose<perm = [0, 1, 3, 2]>(k)  s = Mul(q, c)  m = MatMul(s, t)  "
+            "s = Mul(q, c)  t = Transpose<perm = [0, 1, 3, 2]>(k)  m = MatMul(s, t)  "
             "p = Softmax<axis = -1>(m)  y = MatMul(p, v)",
         ),
     )

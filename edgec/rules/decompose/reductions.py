@@ -103,8 +103,9 @@ class LpNormalizationToReduce(Rule):
     examples = (
         Example(
             "float[2,3] x",
-            "y = LpNormalization<p = 1>(x)",
-            "a = Abs(x)  n = ReduceSum<keepdims = 1>(a, axes)  z = Equal(n, zero)  m = Where(z, one, n)  y = Div(x, m)",
+            "y = LpNormalization<p = 2>(x)",
+            "a = Mul(x, x)  s = ReduceSum<keepdims = 1>(a, axes)  n = Sqrt(s)  "
+            "z = Equal(n, zero)  m = Where(z, one, n)  y = Div(x, m)",
         ),
     )
 

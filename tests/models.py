@@ -1,0 +1,135 @@
+"""Small models for tests: real architectures with random weights and random statistics."""
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+
+def randomized(module: nn.Module) -> nn.Module:
+    """Batch-norm statistics, zero biases and unit scales become random: constants hide wrong numbers."""
+    generator = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for parameter in module.parameters():
+            if parameter.is_floating_point() and parameter.numel() > 1 and float(parameter.std()) == 0:
+                parameter.add_(torch.randn(parameter.shape, generator=generator) * 0.1)
+        for layer in module.modules():
+            if isinstance(layer, nn.modules.batchnorm._BatchNorm):
+                layer.running_mean.copy_(torch.randn(layer.running_mean.shape, generator=generator) * 0.1)
+                layer.running_var.copy_(torch.rand(layer.running_var.shape, generator=generator) * 0.5 + 0.75)
+    return module.eval()
+
+
+class Logits(nn.Module):
+    def __init__(self, net: nn.Module) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        return self.net(pixel_values=image).logits
+
+
+def mobilenet():
+    from transformers import MobileNetV2Config, MobileNetV2ForImageClassification
+
+    config = MobileNetV2Config(image_size=64, depth_multiplier=0.35, num_labels=10)
+    return randomized(Logits(MobileNetV2ForImageClassification(config))), (torch.randn(1, 3, 64, 64),)
+
+
+def resnet():
+    from transformers import ResNetConfig, ResNetForImageClassification
+
+    config = ResNetConfig(
+        embedding_size=16, hidden_sizes=[16, 24], depths=[2, 2], layer_type="basic", num_labels=10, image_size=64
+    )
+    return randomized(Logits(ResNetForImageClassification(config))), (torch.randn(1, 3, 64, 64),)
+
+
+class Encoder(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        from transformers import BertConfig, BertModel
+
+        config = BertConfig(
+            vocab_size=100, hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=64
+        )
+        self.net = BertModel(config)
+
+    def forward(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        return self.net(input_ids=ids, attention_mask=mask).last_hidden_state
+
+
+def bert():
+    mask = torch.ones(1, 16, dtype=torch.long)
+    mask[:, 12:] = 0
+    return randomized(Encoder()), (torch.randint(0, 100, (1, 16)), mask)
+
+
+class UNet(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+
+        def block(inputs: int, outputs: int) -> nn.Module:
+            return nn.Sequential(nn.Conv2d(inputs, outputs, 3, padding=1), nn.BatchNorm2d(outputs), nn.SiLU())
+
+        self.down1, self.down2, self.middle = block(3, 8), block(8, 16), block(16, 32)
+        self.up = nn.ConvTranspose2d(32, 16, 2, 2)
+        self.up1, self.up2, self.head = block(32, 16), block(24, 8), nn.Conv2d(8, 2, 1)
+
+    def forward(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
+        a = self.down1(x)
+        b = self.down2(F.max_pool2d(a, 2))
+        c = self.middle(F.max_pool2d(b, 2))
+        d = self.up1(torch.cat([self.up(c), b], 1))
+        d = F.interpolate(d, scale_factor=2, mode="bilinear", align_corners=False)
+        masks = self.head(self.up2(torch.cat([d, a], 1))).softmax(1)
+        return {"masks": masks, "score": masks.amax((2, 3))}
+
+
+def unet():
+    return randomized(UNet()), (torch.randn(1, 3, 32, 32),)
+
+
+class Activations(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.head = nn.Conv2d(3, 16, 3, stride=2), nn.Linear(16, 10)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        h = F.mish(F.hardswish(F.silu(self.conv(x))))
+        return self.head(F.gelu(h.mean((2, 3))) + F.gelu(h.amax((2, 3)), approximate="tanh"))
+
+
+def activations():
+    return randomized(Activations()), (torch.randn(1, 3, 32, 32),)
+
+
+class Warp(nn.Module):
+    """Holds operators that no backend takes yet, one inside a submodule."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.neck = Sampler()
+
+    def forward(self, x: torch.Tensor, grid: torch.Tensor) -> torch.Tensor:
+        return self.neck(x, grid).relu()
+
+
+class Sampler(nn.Module):
+    def forward(self, x: torch.Tensor, grid: torch.Tensor) -> torch.Tensor:
+        return F.grid_sample(x, grid, align_corners=False)
+
+
+def warp():
+    return Warp().eval(), (torch.randn(1, 2, 8, 8), torch.rand(1, 8, 8, 2) * 2 - 1)
+
+
+class NoInputs(nn.Module):
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        return image * 2
+
+
+def broken():
+    raise RuntimeError("the author's own mistake")
+
+
+not_a_model = 3

@@ -1,5 +1,6 @@
 """edgec: an edge and mobile deployment compiler frontend."""
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
@@ -12,7 +13,5 @@ if TYPE_CHECKING:
 def __getattr__(name: str) -> Any:
     """`edgec.build` is imported when it is first used: `edgec --help` must not pay for torch."""
     if name == "build":
-        from edgec.api import build
-
-        return build
+        return importlib.import_module("edgec.api").build
     raise AttributeError(f"module `edgec` has no attribute `{name}`")

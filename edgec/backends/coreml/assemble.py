@@ -97,8 +97,10 @@ class _Assembler:
     def _instr(self, instr: Instr) -> None:
         half = any(v.type.dtype == "float16" for v in (*instr.operands(), *instr.outputs))
         arguments = {name: self._argument(value) for name, value in instr.inputs}
-        arguments.update({name: _literal(value, half) for name, value in instr.attrs})
         names = [ref.name for ref in instr.outputs]
+        # Left to the builder, literals are named by a counter of the process, and no two packages are the same.
+        for name, value in instr.attrs:
+            arguments[name] = self._mb.const(val=_literal(value, half), name=f"{names[0]}/{name}")
         try:
             results = getattr(self._mb, instr.op)(**arguments, name=names[0])
         except (ValueError, TypeError, AssertionError, NotImplementedError, AttributeError, IndexError) as refusal:

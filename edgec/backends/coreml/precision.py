@@ -15,7 +15,7 @@ LARGEST = 65504.0
 """The largest finite float16."""
 
 _SINGLE_OPS = frozenset({"Softplus", "Exp", "Log", "ReduceSum", "ReduceProd", "Pow", "CumSum", "LogSoftmax", "LRN"})
-"""Sums of exponentials, long sums and powers: softplus is 0 from x = 10.4 and logsumexp infinite from 11.1 in float16."""
+"""Sums of exponentials, long sums and powers: in float16 softplus is 0 from x = 10.4, logsumexp infinite from 11.1."""
 
 _SINGLE_RULES = frozenset({"rms-norm-to-reduce", "layer-norm-to-reduce", "group-norm-to-reduce"})
 """Variances: squares overflow from 256 on, and an epsilon below 6e-5 is subnormal."""

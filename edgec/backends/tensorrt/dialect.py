@@ -6,6 +6,6 @@ from edgec.dialect.base import Dialect
 from edgec.dialect.core import CORE
 
 _WITHOUT_KERNEL = frozenset({"Attention"})
-"""`Attention`: TensorRT-RTX 1.7 refuses float32 attention that no dedicated kernel takes; as MatMul it fuses it itself."""
+"""`Attention`: TensorRT-RTX 1.7 refuses it in float32 for want of a dedicated kernel; as MatMul it fuses it itself."""
 
 TENSORRT_DIALECT = Dialect("tensorrt", CORE.ops - _WITHOUT_KERNEL)

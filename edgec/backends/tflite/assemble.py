@@ -33,9 +33,9 @@ _OPTIONS = {
 """The options table of each builtin that has one that matters; the fields are the instruction's attributes."""
 
 _VERSIONS = {
-    "FULLY_CONNECTED": 5, "BATCH_MATMUL": 1, "TRANSPOSE_CONV": 3, "SELECT_V2": 1, "RESIZE_BILINEAR": 3,
-    "RESIZE_NEAREST_NEIGHBOR": 3, "SLICE": 3, "STRIDED_SLICE": 4, "SPLIT_V": 2, "GATHER": 2, "DIV": 1, "CONCATENATION": 1,
-    "DEPTHWISE_CONV_2D": 2, "ARG_MAX": 1, "BROADCAST_TO": 2, "GELU": 1, "LEAKY_RELU": 1,
+    "FULLY_CONNECTED": 5, "TRANSPOSE_CONV": 3, "RESIZE_BILINEAR": 3,
+    "RESIZE_NEAREST_NEIGHBOR": 3, "SLICE": 3, "STRIDED_SLICE": 4, "SPLIT_V": 2, "GATHER": 2,
+    "DEPTHWISE_CONV_2D": 2, "BROADCAST_TO": 2,
 }  # fmt: skip
 """Builtin versions above 1 that the emitted forms need."""
 

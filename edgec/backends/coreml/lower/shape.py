@@ -171,7 +171,7 @@ def _fill(op: ConstantOfShape, b: MilBuilder) -> Operand:
 
 
 def _depth_to_space(op: DepthToSpace, b: MilBuilder) -> Operand:
-    """`depth_to_space` reads a channel as (block row, block column, channel), `pixel_shuffle` with the channel first."""
+    """`depth_to_space` reads a channel as (block row, column, channel), `pixel_shuffle` with the channel first."""
     x, out = b.operand(op.x), type_of(op.y)
     if op.crd:
         return b.emit("pixel_shuffle", out, x=x, upscale_factor=op.block)

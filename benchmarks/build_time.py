@@ -44,7 +44,15 @@ class Contestant:
 
 
 def contestants(folder: str) -> list[Contestant]:
-    build = [sys.executable, "-c", "from edgec.cli.app import main; main()", "build", f"{EXAMPLE}:model", "--out", folder]
+    build = [
+        sys.executable,
+        "-c",
+        "from edgec.cli.app import main; main()",
+        "build",
+        f"{EXAMPLE}:model",
+        "--out",
+        folder,
+    ]
     three = ["--target", "iphone", "--target", "android", "--target", "rtx"]
     return [
         Contestant("torch.onnx.export alone", [sys.executable, "-c", EXPORT, f"{folder}/export.onnx"]),

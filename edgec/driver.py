@@ -25,6 +25,7 @@ from edgec.artifact.manifest import (
 )
 from edgec.backends.base import Backend, Program
 from edgec.backends.table import backend
+from edgec.backends.traffic import bytes_moved
 from edgec.diag import Diagnostic, EdgecError, Severity, error
 from edgec.frontend.captured import Captured
 from edgec.frontend.inputs import samples_like
@@ -32,7 +33,7 @@ from edgec.frontend.source import SourceRequest, capture
 from edgec.ir.model import Model
 from edgec.measure.accuracy import SAMPLES, Sample, Verdict, judge, verify
 from edgec.measure.fidelity import compare_all, summarize
-from edgec.measure.predict import predict
+from edgec.measure.predict import Cost, predict
 from edgec.passes.canonicalize import canonicalize
 from edgec.passes.log import RewriteLog
 from edgec.passes.verify import check_after_each
@@ -174,7 +175,8 @@ def _latency(chosen: Backend, program: Program, target: Target, device: str | No
     name = device or (target.devices[0] if target.devices else None)
     if name is None:
         return ()
-    found = predict(program, chosen.macs, load_device(name), target.backend)
+    costs = [Cost(chosen.macs(instr), bytes_moved(instr)) for instr in program.instrs]
+    found = predict(costs, load_device(name), target.backend)
     return (Latency(name, "predicted", found.p50_ms, found.low_ms, found.high_ms, found.method),)
 
 

@@ -7,6 +7,7 @@ import torch
 from coremltools.converters.mil import Builder as mb
 
 from edgec.diag import EdgecError
+from edgec.runners.mil import kernels
 from tests.sdk.mil_programs import run
 
 RANDOM = np.random.default_rng(3)
@@ -185,6 +186,17 @@ def test_float16_sums_accumulate_in_float32():
     x[0, 0] = 2048.0
     (got,) = run(lambda x: mb.reduce_sum(x=x, axes=[1], keep_dims=False), "float16", x=x)
     assert got[0] == np.float16(2048 + 4095)
+
+
+@pytest.mark.parametrize("count", [100, 100_000])
+def test_rounding_to_float16_is_numpys(count):
+    x = (RANDOM.standard_normal(count) * 10.0 ** RANDOM.integers(-9, 9, count)).astype(np.float32)
+    x[:9] = [np.inf, -np.inf, np.nan, 65504, 65519.9, 65520, 2**-25, 1.5 * 2**-24, -0.0]
+    with np.errstate(over="ignore"):
+        want = x.astype(np.float16).astype(np.float32)
+        got = kernels.round_to_half(x)
+    np.testing.assert_array_equal(got, want)
+    np.testing.assert_array_equal(np.signbit(got[3:]), np.signbit(want[3:]))
 
 
 def test_equal_values_keep_their_order():

@@ -6,12 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from edgec.backends.base import Instr, Program, Ref, TensorType
+from edgec.backends.base import Instr, Ref, TensorType
+from edgec.backends.traffic import bytes_moved
 from edgec.diag import EdgecError
 from edgec.frontend.inputs import InputSpec, match_specs, samples_like
 from edgec.measure.accuracy import judge
 from edgec.measure.fidelity import compare, compare_all, summarize
-from edgec.measure.predict import bytes_moved, predict
+from edgec.measure.predict import Cost, predict
 from edgec.spec.device import load_device
 from edgec.spec.target import Accept
 
@@ -73,13 +74,12 @@ def test_roofline_by_hand() -> None:
     kind = TensorType("float32", (1000, 1000))
     x, y = Ref("x", kind), Ref("y", kind)
     instr = Instr("RELU", (("x", x),), (), (y,))
-    program = Program("p", (x,), (instr,), (("y", y),))
     device = load_device("raspberry-pi-5")
     model = device.latency["tflite"]
     assert bytes_moved(instr) == 8_000_000
-    found = predict(program, lambda _: 0, device, "tflite")
+    found = predict([Cost(0, bytes_moved(instr))], device, "tflite")
     expected = model.fixed_ms.value + model.overhead_us.value / 1e3 + 8e6 / (model.bandwidth_gbs.value * 1e6)
     assert found.p50_ms == pytest.approx(expected)
     assert found.low_ms < found.p50_ms < found.high_ms
     with pytest.raises(EdgecError):
-        predict(program, lambda _: 0, device, "coreml")
+        predict([], device, "coreml")

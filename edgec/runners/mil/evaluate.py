@@ -16,6 +16,7 @@ import numpy as np
 
 from edgec.diag import Place, error
 from edgec.diag.diagnostic import EdgecError
+from edgec.runners.mil import kernels
 from edgec.runners.mil.arrays import Array
 from edgec.runners.mil.dtypes import FP16
 from edgec.runners.mil.ops import OPS, Context, TensorList
@@ -163,7 +164,7 @@ class Evaluator:
         if scalar.numpy.kind != "f":
             return array if array.dtype == scalar.numpy else array.astype(scalar.numpy)
         if scalar == FP16 and self.half and not (exact and array.dtype == np.float32):
-            return array.astype(np.float16).astype(np.float32)
+            return kernels.round_to_half(array)
         return array if array.dtype == np.float32 else array.astype(np.float32)
 
     def _tell(self, op: Operation, results: dict[str, Value]) -> None:

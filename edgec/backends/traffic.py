@@ -1,0 +1,20 @@
+"""How many bytes an instruction moves."""
+
+from __future__ import annotations
+
+import math
+
+from edgec.backends.base import Instr, Operand
+
+_ITEM_BYTES = {"bool": 1, "int8": 1, "uint8": 1, "float16": 2, "int16": 2, "uint16": 2, "int64": 8, "float64": 8}
+
+
+def bytes_moved(instr: Instr) -> int:
+    """Bytes of every operand and result. A dynamic dimension counts as 1."""
+    values: list[Operand] = [*instr.operands(), *instr.outputs]
+    return sum(_bytes(v) for v in values)
+
+
+def _bytes(value: Operand) -> int:
+    dims = (d if isinstance(d, int) else 1 for d in value.type.shape)
+    return math.prod(dims) * _ITEM_BYTES.get(value.type.dtype, 4)

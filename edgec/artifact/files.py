@@ -50,7 +50,7 @@ def check_writable(folder: Path) -> None:
 
 
 def _swap(scratch: Path, destination: Path) -> None:
-    """Rename; a folder cannot be renamed over a full one, so the old one steps aside first and comes back on failure."""
+    """Rename; no folder is renamed over a full one, so the old one steps aside first and comes back on failure."""
     aside = scratch.with_name(scratch.name + ".old")
     try:
         if destination.exists():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from edgec.backends.coreml.dialect import COREML_DIALECT
 from edgec.backends.coreml.expand.gather import GatherFromStart
+from edgec.backends.coreml.expand.rank import ReduceTransposeRank
 from edgec.backends.coreml.expand.resize import UnsupportedResizeToMatMul
 from edgec.backends.coreml.precision import to_half
 from edgec.backends.expand import expand_to
@@ -20,7 +21,7 @@ from edgec.spec.target import Target
 RULES: tuple[Rule, ...] = (ElementwiseFromBuiltins(("Asinh", "Acosh", "IsNaN", "IsInf")),)
 """For operators that the dialect lacks."""
 
-ALWAYS: tuple[Rule, ...] = (WideClip(), GatherFromStart(), UnsupportedResizeToMatMul())
+ALWAYS: tuple[Rule, ...] = (WideClip(), GatherFromStart(), UnsupportedResizeToMatMul(), ReduceTransposeRank())
 """For operators that the dialect has, in some forms."""
 
 

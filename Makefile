@@ -10,7 +10,7 @@ RELEASE_TARGETS := iphone android raspberry-pi rtx
 RELEASE := $(foreach target,$(RELEASE_TARGETS),build/model/$(target)/manifest.json)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build test check release bench clean
+.PHONY: help setup build test check release conformance bench clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -38,6 +38,9 @@ release: $(RELEASE) ## Build every target of the example, one rule an artifact (
 
 build/model/%/manifest.json: examples/mobilenet.py $(STAMP)
 	$(EDGEC) build $(EXAMPLE) --target $*
+
+conformance: $(STAMP) ## Run Apple's own op tests through the MIL interpreter (long)
+	$(BIN)/python -m tests.conformance.mil_interpreter --jobs 2
 
 bench: $(STAMP) ## Time a build against torch's export alone
 	$(BIN)/python -m benchmarks.build_time

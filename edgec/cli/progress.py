@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
-from types import TracebackType
-from typing import Self
+from types import FrameType, TracebackType
+from typing import Any, Self
 
 from rich.console import Console
 
 
 class Progress:
-    """Call it with what begins now. On a terminal a spinner shows it; in CI each step is a line with its seconds."""
+    """Call it with what begins now. On a terminal a spinner shows it; in CI each step is a line with its seconds.
+
+    Libraries swallow a Ctrl-C now and then: it is raised again when the next step begins.
+    """
 
     def __init__(self, *, quiet: bool = False) -> None:
         self._console = Console(stderr=True, highlight=False)
@@ -21,15 +25,20 @@ class Progress:
         self._quiet = quiet
         self._step: str | None = None
         self._since = 0.0
+        self._interrupted = False
+        self._handler: Any = None
 
     def __call__(self, step: str) -> None:
         """Say that a step begins."""
         self._finish()
+        if self._interrupted:
+            raise KeyboardInterrupt
         self._step, self._since = step, time.monotonic()
         if self._status is not None:
             self._status.update(step)
 
     def __enter__(self) -> Self:
+        self._handler = signal.signal(signal.SIGINT, self._interrupt)
         if self._status is not None:
             self._status.start()
         return self
@@ -37,9 +46,14 @@ class Progress:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        signal.signal(signal.SIGINT, self._handler)
         self._finish()
         if self._status is not None:
             self._status.stop()
+
+    def _interrupt(self, number: int, frame: FrameType | None) -> None:
+        self._interrupted = True
+        raise KeyboardInterrupt
 
     def _finish(self) -> None:
         if self._step is None or self._quiet:

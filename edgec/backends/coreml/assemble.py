@@ -126,7 +126,7 @@ class _Assembler:
         if operand.name not in self._values:
             assert isinstance(operand, Const)
             array = operand.numpy()
-            self._values[operand.name] = self._mb.const(val=_mil_array(array), name=operand.name)
+            self._values[operand.name] = self._mb.const(val=_mil_array(array, operand.name), name=operand.name)
         return self._values[operand.name]
 
 
@@ -135,11 +135,13 @@ def _interface_type(dtype: str) -> str:
     return {"int64": "int32", "bool": "int32"}.get(dtype, dtype)
 
 
-def _mil_array(array: Any) -> Any:
-    """Constants in MIL's types; integers are known to fit (legalization checks)."""
-    if array.dtype in (np.int64, np.uint8, np.int8, np.int16, np.uint16, np.uint32):
+def _mil_array(array: Any, name: str) -> Any:
+    """Constants in MIL's types. An integer beyond int32 is refused (E0401): narrowing it would change the numbers."""
+    if array.dtype.kind in "iu":
         limit = np.iinfo(np.int32)
-        return np.clip(array, limit.min, limit.max).astype(np.int32)
+        if array.size and (array.min() < limit.min or array.max() > limit.max):
+            raise error("E0401", f"constant `{name}` holds an integer beyond 32 bits, which Core ML does not have")
+        return array.astype(np.int32)
     return array.astype(np.float32) if array.dtype == np.float64 else array
 
 

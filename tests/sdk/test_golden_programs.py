@@ -1,0 +1,26 @@
+"""The programs of a small model, as text: a change of any lowering shows here before it shows on a device."""
+
+from pathlib import Path
+
+import pytest
+
+from edgec.backends.table import backend
+from edgec.driver import BuildOptions, Prepared, prepare
+from edgec.frontend.source import SourceRequest
+from edgec.passes.log import RewriteLog
+from edgec.spec.target import load_target
+
+MODELS = Path(__file__).parent.parent / "models.py"
+
+
+@pytest.fixture(scope="module", params=["unet", "activations", "bert"])
+def prepared(request: pytest.FixtureRequest) -> Prepared:
+    return prepare(SourceRequest(f"{MODELS}:{request.param}"), BuildOptions(), lambda _: None)
+
+
+@pytest.mark.parametrize("name", ["android", "iphone", "rtx"])
+def test_program_text(name: str, prepared: Prepared, golden) -> None:
+    target = load_target(name)
+    chosen = backend(target.backend)
+    program = chosen.lower(chosen.legalize(prepared.model, target, RewriteLog()), target)
+    golden(f"{name}/{prepared.captured.name}.txt", program.text())

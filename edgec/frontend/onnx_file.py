@@ -60,11 +60,13 @@ def _read(path: Path) -> onnx.ModelProto:
         raise error("E0203", f"`{path.name}` holds no graph", place=place)
     _confine_external_data(proto, path)
     try:
-        onnx.checker.check_model(str(path))
         onnx.external_data_helper.load_external_data_for_model(proto, str(path.parent))
-    except (onnx.checker.ValidationError, ValueError, OSError) as failure:
+        # The checker insists on the shapes of outputs, which many exporters leave to be inferred.
+        proto = onnx.shape_inference.infer_shapes(proto, data_prop=True)
+        onnx.checker.check_model(proto)
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError, ValueError, OSError) as failure:
         raise error(
-            "E0301", f"`{path.name}` is not a valid model", place=place, notes=str(failure).splitlines()[:3]
+            "E0301", f"`{path.name}` is not a valid model", place=place, notes=_first_lines(failure)
         ) from failure
     return proto
 
@@ -95,7 +97,7 @@ def _to_working_opset(proto: onnx.ModelProto, path: Path) -> Model:
             "E0301",
             f"`{path.name}` cannot be converted from opset {version} to {OPSET}",
             place=Place(str(path)),
-            notes=str(failure).splitlines()[:3],
+            notes=_first_lines(failure),
         ) from failure
     return ir.serde.deserialize_model(proto)
 
@@ -125,3 +127,8 @@ def _declared(value: ir.Value) -> InputSpec:
     if dims is None or value.dtype is None or not all(isinstance(d, int) for d in dims):
         raise error("E0107", f"the shape of input `{value.name}` is open", help=[f"add `--input {value.name}=SHAPE`"])
     return InputSpec(value.name or "", tuple(int(d) for d in dims), value.dtype.numpy().name)  # type: ignore[arg-type]
+
+
+def _first_lines(failure: Exception) -> list[str]:
+    """The first few lines of onnx's message that say something."""
+    return [line.strip() for line in str(failure).splitlines() if line.strip()][:3]

@@ -10,11 +10,11 @@ COREML_DIALECT = Dialect(
         """
         Abs Acos Add And ArgMax ArgMin Asin Atan Atanh AveragePool Cast Ceil Clip Concat ConstantOfShape Conv
         ConvTranspose Cos Cosh CumSum DepthToSpace Div Elu Equal Erf Exp Expand Floor Gather GatherElements
-        GatherND Gelu Gemm Greater GreaterOrEqual HardSigmoid InstanceNormalization LRN LayerNormalization
-        LeakyRelu Less LessOrEqual Log LogSoftmax MatMul Max MaxPool Min Mod Mul Neg Not OneHot Or PRelu Pad
-        Pow Reciprocal ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum Relu Reshape Resize Round
-        ScatterElements ScatterND Sigmoid Sign Sin Sinh Slice Softmax Softplus Softsign SpaceToDepth Split
-        Sqrt Squeeze Sub Tan Tanh Tile TopK Transpose Unsqueeze Where Xor
+        GatherND Gelu Gemm Greater GreaterOrEqual HardSigmoid Identity InstanceNormalization LRN
+        LayerNormalization LeakyRelu Less LessOrEqual Log LogSoftmax MatMul Max MaxPool Min Mod Mul Neg Not
+        OneHot Or PRelu Pad Pow Reciprocal ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum Relu Reshape
+        Resize Round ScatterElements ScatterND Sigmoid Sign Sin Sinh Slice Softmax Softplus Softsign
+        SpaceToDepth Split Sqrt Squeeze Sub Tan Tanh Tile TopK Transpose Unsqueeze Where Xor
         """.split()
     ),
 )

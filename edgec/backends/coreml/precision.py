@@ -17,8 +17,16 @@ LARGEST = 65504.0
 _SINGLE_OPS = frozenset({"Softplus", "Exp", "Log", "ReduceSum", "ReduceProd", "Pow", "CumSum", "LogSoftmax", "LRN"})
 """Sums of exponentials, long sums and powers: in float16 softplus is 0 from x = 10.4, logsumexp infinite from 11.1."""
 
-_SINGLE_RULES = frozenset({"rms-norm-to-reduce", "layer-norm-to-reduce", "group-norm-to-reduce"})
-"""Variances: squares overflow from 256 on, and an epsilon below 6e-5 is subnormal."""
+_SINGLE_RULES = frozenset(
+    {
+        "rms-norm-to-reduce",
+        "layer-norm-to-reduce",
+        "group-norm-to-reduce",
+        "composed-reduction",
+        "mean-variance-to-reduce",
+    }
+)
+"""Variances and norms: squares overflow from 256 on, and an epsilon below 6e-5 is subnormal."""
 
 
 def to_half(model: Model, log: RewriteLog) -> None:

@@ -7,9 +7,10 @@ from edgec.dialect.base import Dialect
 
 _CORE = """
 Abs Add And ArgMax ArgMin Cast Ceil Clip Concat ConstantOfShape Cos CumSum Div Elu Equal Exp Expand Floor Gather
-GatherND Gelu Gemm Greater GreaterOrEqual HardSwish LeakyRelu Less LessOrEqual Log LogSoftmax MatMul Max Min Mod Mul
-Neg Not Or OneHot PRelu Pad Pow Range Reciprocal ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum Relu Reshape
-Round ScatterND Shape Sigmoid Sign Sin Slice Softmax Split Sqrt Squeeze Sub Tanh Tile TopK Transpose Unsqueeze Where
+GatherND Gelu Gemm Greater GreaterOrEqual HardSwish Identity LeakyRelu Less LessOrEqual Log LogSoftmax MatMul Max Min
+Mod Mul Neg Not Or OneHot PRelu Pad Pow Range Reciprocal ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum Relu
+Reshape Round ScatterND Shape Sigmoid Sign Sin Slice Softmax Split Sqrt Squeeze Sub Tanh Tile TopK Transpose Unsqueeze
+Where
 """
 
 TFLITE_DIALECT = Dialect("tflite", frozenset(_CORE.split()) | {f"{NHWC}::{op}" for op in DECODERS})

@@ -198,6 +198,10 @@ def _mismatch(array: Array, value: Output | None, name: str) -> str | None:
         return f"the input `{name}` has shape {'x'.join(map(str, array.shape))}, not {wanted}"
     if value.type.scalar.numpy.kind in "iu" and array.dtype.kind == "f":
         return f"the input `{name}` holds {array.dtype}, the program takes {value.type.scalar.name}"
+    if value.type.scalar.numpy.kind in "iu" and array.dtype.kind in "iu" and array.size:
+        limit = np.iinfo(value.type.scalar.numpy.name)
+        if int(array.min()) < limit.min or int(array.max()) > limit.max:
+            return f"the input `{name}` holds numbers beyond {value.type.scalar.name}"
     return None
 
 

@@ -34,11 +34,13 @@ _BINARY = {
 
 
 def _rejects_unary(op: Unary, target: Target) -> Reject | None:
-    return None if op.kind in _INTEGER_UNARY else float_reject([op.x], op.kind.lower())
+    return None if op.kind in _INTEGER_UNARY | {"Identity"} else float_reject([op.x], op.kind.lower())
 
 
 def _unary(op: Unary, b: MilBuilder) -> Operand:
     x, out = b.operand(op.x), type_of(op.y)
+    if op.kind == "Identity":
+        return x
     if op.kind == "Neg":
         return b.emit("mul", out, x=x, y=_number(b, -1, x))
     if op.kind == "Reciprocal":

@@ -133,3 +133,20 @@ def broken():
 
 
 not_a_model = 3
+
+
+class WindowAttention(nn.Module):
+    """Attention on five dimensions: batch, windows, heads, length, width."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.qkv = nn.Linear(16, 48)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        q, k, v = self.qkv(x).chunk(3, -1)
+        heads = [t.unflatten(-1, (2, 8)).transpose(-2, -3) for t in (q, k, v)]
+        return F.scaled_dot_product_attention(*heads)
+
+
+def window_attention():
+    return randomized(WindowAttention()), (torch.randn(1, 4, 6, 16),)

@@ -17,6 +17,7 @@ import torch
 from torch.utils import _pytree as pytree
 
 from edgec.diag import EdgecError, error
+from edgec.frontend.attention import FoldHighRankAttention
 from edgec.frontend.captured import Array, Captured, SourceId
 from edgec.frontend.inputs import InputSpec, match_specs
 from edgec.ir.model import OPSET
@@ -125,15 +126,9 @@ def _export(module: torch.nn.Module, call: Call) -> ir.Model:
     from edgec.frontend.python_source import place_of_failure
 
     try:
-        program = torch.onnx.export(
-            module,
-            call.args,
-            kwargs=call.kwargs,
-            dynamo=True,
-            optimize=False,
-            opset_version=OPSET,
-            verbose=False,
-        )
+        with torch.no_grad(), FoldHighRankAttention():
+            exported = torch.export.export(module, call.args, call.kwargs, strict=False)
+        program = torch.onnx.export(exported, dynamo=True, optimize=False, opset_version=OPSET, verbose=False)
     except Exception as failure:  # torch raises anything from RuntimeError to its own private classes
         cause = failure
         while cause.__cause__ is not None:

@@ -19,7 +19,7 @@ from edgec.frontend.source import SourceRequest
 from tests import models
 
 MODELS = Path(__file__).parent.parent / "models.py"
-NAMES = ("mobilenet", "resnet", "bert", "unet", "activations")
+NAMES = ("mobilenet", "resnet", "bert", "unet", "activations", "window_attention")
 
 
 def silent(step: str) -> None:

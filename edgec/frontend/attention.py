@@ -1,0 +1,43 @@
+"""Attention above four dimensions, which torch's ONNX exporter does not take, on a view of four."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch.overrides import TorchFunctionMode
+
+
+class FoldHighRankAttention(TorchFunctionMode):
+    """While active, `scaled_dot_product_attention` on (batch…, heads, length, width) folds the batch into one."""
+
+    def __torch_function__(
+        self,
+        function: Callable[..., Any],
+        types: Sequence[type],
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        """Called by torch for every function."""
+        kwargs = kwargs or {}
+        if function is torch.nn.functional.scaled_dot_product_attention and args and args[0].dim() > 4:
+            return _folded(*args, **kwargs)
+        return function(*args, **kwargs)
+
+
+def _folded(
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attn_mask: torch.Tensor | None = None,
+    *rest: Any,
+    **kwargs: Any,
+) -> torch.Tensor:
+    batch = query.shape[:-3]
+    if attn_mask is not None:
+        attn_mask = attn_mask.expand(*batch, *attn_mask.shape[-3:]) if attn_mask.dim() >= 3 else attn_mask
+        attn_mask = attn_mask.reshape(-1, *attn_mask.shape[-3:]) if attn_mask.dim() > 4 else attn_mask
+    q, k, v = (t.reshape(-1, *t.shape[-3:]) for t in (query, key, value))
+    result = torch.nn.functional.scaled_dot_product_attention(q, k, v, attn_mask, *rest, **kwargs)
+    return result.reshape(*batch, *result.shape[-3:])

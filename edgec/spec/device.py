@@ -118,6 +118,9 @@ def _units(c: Checker, entries: Any) -> tuple[Unit, ...]:
         return ()
     found = []
     for entry in entries:
+        if not isinstance(entry, dict):
+            c.problem("`unit` must be a list of tables: [[unit]]", "unit")
+            continue
         c.known(entry, ("name", "kind", "peak_gmacs"), "unit.")
         peak = _sourced(c, entry, "peak_gmacs") if "peak_gmacs" in entry else None
         found.append(Unit(c.string(entry, "name"), c.choice(entry, "kind", ("cpu", "gpu", "npu"), "cpu"), peak))
@@ -129,6 +132,16 @@ def _reach(c: Checker, table: Table) -> Reach:
     return Reach(c.choice(table, "runner", ("none", "apple", "adb", "ssh"), "none"))
 
 
+_LEAST = {
+    "gmacs": (0.0, True),
+    "bandwidth_gbs": (0.0, True),
+    "overhead_us": (0.0, False),
+    "fixed_ms": (0.0, False),
+    "spread": (1.0, False),
+}
+"""The least value of each number of a roofline, and whether it must be above that: a rate of zero divides by zero."""
+
+
 def _roofline(c: Checker, table: Any, backend: str) -> Roofline:
     keys = ("unit", "gmacs", "bandwidth_gbs", "overhead_us", "fixed_ms", "spread")
     if not isinstance(table, dict):
@@ -136,6 +149,9 @@ def _roofline(c: Checker, table: Any, backend: str) -> Roofline:
         table = {}
     c.known(table, keys, f"latency.{backend}.")
     numbers = [_sourced(c, table, key) for key in keys[1:]]
+    for key, number in zip(keys[1:], numbers, strict=True):
+        least, above = _LEAST[key]
+        c.at_least(number.value, key, least, above=above)
     return Roofline(c.string(table, "unit"), *numbers)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -58,6 +59,11 @@ class Checker:
     def optional_number(self, table: Table, key: str) -> float | None:
         """A number or None."""
         return self.number(table, key) if key in table else None
+
+    def at_least(self, value: float, key: str, least: float, *, above: bool = False) -> None:
+        """Report a number that is not finite, below `least`, or (with `above`) equal to it."""
+        if not math.isfinite(value) or value < least or (above and value == least):
+            self.problem(f"`{key}` is {value:g}; it must be {'above' if above else 'at least'} {least:g}", key)
 
     def choice(self, table: Table, key: str, choices: tuple[str, ...], default: str) -> str:
         """One of several words."""

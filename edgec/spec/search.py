@@ -15,7 +15,9 @@ def folders(kind: str) -> list[Path]:
 
 
 def find(kind: str, name: str) -> Path | None:
-    """The TOML file of that name, or None."""
+    """The TOML file of that name, or None. A name is no path: it never leaves the folders."""
+    if Path(name).name != name:
+        return None
     candidates = (folder / f"{name}.toml" for folder in folders(kind))
     return next((path for path in candidates if path.is_file()), None)
 

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from edgec.diag import error
+from edgec.diag import EdgecError, Place, error
 from edgec.diag.suggest import suggest
 from edgec.spec import search
 from edgec.spec.reader import Checker, Table, load_toml
@@ -110,9 +110,17 @@ def load_target(name: str, settings: Sequence[str] = ()) -> Target:
     Raises `EdgecError` E0104 for an unknown name, E0106 for what is wrong in the file, E0101 for a bad setting.
     """
     table, path = _resolved(name, ())
+    target = _parse(table, path)
+    if not settings:
+        return target
     for setting in settings:
         _apply(table, setting)
-    return _parse(table, path)
+    try:
+        return _parse(table, path)
+    except EdgecError as wrong:  # the file was right, so its lines are not the place
+        note = "set by " + " ".join(f"`--set {s}`" for s in settings)
+        told = (replace(d, code="E0101", place=None, notes=(*d.notes, note)) for d in wrong.diagnostics)
+        raise EdgecError(told) from wrong
 
 
 def with_rewrites(target: Target, enable: Sequence[str], disable: Sequence[str]) -> Target:
@@ -121,21 +129,26 @@ def with_rewrites(target: Target, enable: Sequence[str], disable: Sequence[str])
     return replace(target, rewrites=merged)
 
 
-def _resolved(name: str, seen: tuple[str, ...]) -> tuple[dict[str, Any], Path]:
-    """The file's table over its parents'."""
+def _resolved(name: str, seen: tuple[str, ...], place: Place | None = None) -> tuple[dict[str, Any], Path]:
+    """The file's table over its parents', each of which is a valid target; `place` is where it is inherited."""
     path = search.find("targets", name)
     if path is None:
         known = list_targets()
         near = suggest(name, known)
         help_ = [f"did you mean `{near}`?"] if near else []
-        raise error("E0104", f"no target `{name}`", notes=[f"known targets are {', '.join(known)}"], help=help_)
+        notes = [f"known targets are {', '.join(known)}"]
+        raise error("E0104", f"no target `{name}`", place=place, notes=notes, help=help_)
     if name in seen:
-        raise error("E0106", f"target `{name}` inherits itself", notes=[" -> ".join((*seen, name))])
+        raise error("E0106", f"target `{name}` inherits itself", place=place, notes=[" -> ".join((*seen, name))])
     own = load_toml(path)
     parent = own.pop("inherits", None)
     if parent is None:
         return own, path
-    base, _ = _resolved(str(parent), (*seen, name))
+    here = Place(str(path), Checker(path).line_of("inherits"))
+    if not isinstance(parent, str):
+        raise error("E0106", f"`inherits` must be a string, not `{parent}`", place=here)
+    base, base_path = _resolved(parent, (*seen, name), here)
+    _parse(base, base_path)  # what is wrong in the parent is told in the parent's file
     return _merge(base, own), path
 
 
@@ -156,6 +169,8 @@ def _apply(table: dict[str, Any], setting: str) -> None:
     inner = table
     for key in keys[:-1]:
         inner = inner.setdefault(key, {})
+        if not isinstance(inner, dict):
+            raise error("E0101", f"`--set {setting}` is wrong: `{key}` is not a table")
     inner[keys[-1]] = _value(text.strip())
 
 
@@ -184,6 +199,8 @@ def _parse(table: Table, path: Path) -> Target:
     )
     if target.name and target.name != path.stem:
         c.problem(f"`name` is `{target.name}` but the file is `{path.name}`", "name")
+    if backend == "tensorrt" and target.numerics != Numerics():
+        c.problem("a tensorrt target computes and stores float32", "numerics")
     c.finish()
     return target
 
@@ -195,7 +212,9 @@ def _numerics(c: Checker, table: Table) -> Numerics:
 
 def _limits(c: Checker, table: Table) -> Limits:
     c.known(table, ("max_rank",), "limits.")
-    return Limits(c.integer(table, "max_rank", 6))
+    limits = Limits(c.integer(table, "max_rank", 6))
+    c.at_least(limits.max_rank, "max_rank", 1)
+    return limits
 
 
 def _rewrites(c: Checker, table: Table) -> Rewrites:
@@ -205,7 +224,11 @@ def _rewrites(c: Checker, table: Table) -> Rewrites:
 
 def _accept(c: Checker, table: Table) -> Accept:
     c.known(table, ("max_rel", "min_psnr_db"), "accept.")
-    return Accept(c.optional_number(table, "max_rel"), c.optional_number(table, "min_psnr_db"))
+    accept = Accept(c.optional_number(table, "max_rel"), c.optional_number(table, "min_psnr_db"))
+    for key, value in asdict(accept).items():
+        if value is not None:
+            c.at_least(value, key, 0.0)
+    return accept
 
 
 def _options(c: Checker, table: Table, backend: str) -> Options:

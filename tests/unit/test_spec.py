@@ -85,3 +85,60 @@ def test_a_user_adds_a_target_with_one_file(workspace: Path) -> None:
     (workspace / "targets" / "mine.toml").write_text('name = "mine"\nsummary = "ours"\ninherits = "android"\n')
     assert "mine" in list_targets()
     assert load_target("mine").accept.max_rel == 1e-4
+
+
+def _told(name: str, *settings: str) -> EdgecError:
+    with pytest.raises(EdgecError) as caught:
+        load_target(name, settings)
+    return caught.value
+
+
+def test_a_mistake_of_the_parent_is_told_in_the_parents_file(workspace: Path) -> None:
+    parent = 'name = "base"\nsummary = "s"\nbackend = "coreml"\n[numerics]\ncomput = "float16"\n'
+    (workspace / "targets" / "base.toml").write_text(parent)
+    (workspace / "targets" / "child.toml").write_text('name = "child"\nsummary = "s"\ninherits = "base"\n')
+    (found,) = _told("child").diagnostics
+    assert found.place is not None
+    assert (Path(found.place.file or "").name, found.place.line) == ("base.toml", 5)
+
+
+@pytest.mark.parametrize(("value", "code"), [('"androd"', "E0104"), ('["android"]', "E0106"), ('"kid"', "E0106")])
+def test_a_wrong_parent_is_told_at_its_line(workspace: Path, value: str, code: str) -> None:
+    (workspace / "targets" / "kid.toml").write_text(f'name = "kid"\nsummary = "s"\ninherits = {value}\n')
+    (found,) = _told("kid").diagnostics
+    assert found.code == code
+    assert found.place is not None
+    assert found.place.line == 3
+
+
+@pytest.mark.parametrize("setting", ["name.x=1", "numerics=3", "numerics.compute=float17", "nope.x=1", "oops"])
+def test_a_wrong_setting_blames_the_command_line(setting: str) -> None:
+    (found,) = _told("android", setting).diagnostics
+    assert (found.code, found.place) == ("E0101", None)
+
+
+@pytest.mark.parametrize("setting", ["accept.max_rel=NaN", "accept.max_rel=-1", "limits.max_rank=0"])
+def test_numbers_that_mean_nothing_are_refused(setting: str) -> None:
+    assert setting.partition("=")[0].partition(".")[2] in _told("android", setting).diagnostics[0].message
+
+
+@pytest.mark.parametrize("setting", ["numerics.compute=float16", "numerics.weights=float16"])
+def test_tensorrt_does_not_ignore_numerics(setting: str) -> None:
+    assert "float32" in _told("rtx", setting).diagnostics[0].message
+
+
+def test_a_name_is_not_a_path() -> None:
+    assert _told("../targets/android").diagnostics[0].code == "E0104"
+
+
+def test_rates_are_positive_and_units_are_tables(workspace: Path) -> None:
+    numbers = {"gmacs": "0", "bandwidth_gbs": "nan", "overhead_us": "-1", "fixed_ms": "0", "spread": "0.5"}
+    lines = [f'{key} = {{ value = {value}, source = "estimated" }}' for key, value in numbers.items()]
+    text = 'name = "toy"\nvendor = "v"\nsoc = "s"\ntargets = []\nunit = [1]\n[latency.tflite]\nunit = "cpu"\n'
+    (workspace / "device_profiles" / "toy.toml").write_text(text + "\n".join(lines) + "\n")
+    with pytest.raises(EdgecError) as caught:
+        load_device("toy")
+    messages = " ".join(d.message for d in caught.value.diagnostics)
+    assert all(f"`{key}` is" in messages for key in ("gmacs", "bandwidth_gbs", "overhead_us", "spread"))
+    assert "list of tables" in messages
+    assert "`fixed_ms`" not in messages

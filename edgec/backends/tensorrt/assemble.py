@@ -46,6 +46,7 @@ def _engine(onnx_path: Path, program: OnnxProgram, options: TensorRTOptions) -> 
         if not hasattr(trt.ComputeCapability, name):
             raise error("E0501", f"this TensorRT-RTX does not build for {name}", notes=[f"version {trt.__version__}"])
         config.set_compute_capability(getattr(trt.ComputeCapability, name), i)
+    config.clear_flag(trt.BuilderFlag.TF32)  # on by default: 10 bits of mantissa, which `accept` does not grant
     log.messages.clear()
     engine = builder.build_serialized_network(network, config)
     if engine is None:

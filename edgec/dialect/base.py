@@ -35,6 +35,10 @@ class Dialect:
         return None if predicate is None else predicate(node)
 
     def check(self, model: Model, code: str = "E0303") -> list[Diagnostic]:
-        """One diagnostic for each node that does not belong."""
+        """One diagnostic for each node that does not belong, with the label that keys it in conformance tables."""
         found = ((node, self.illegal(node)) for node in all_nodes(model))
-        return [Diagnostic(code, reason, place_of(node)) for node, reason in found if reason is not None]
+        return [
+            Diagnostic(code, reason, place_of(node), (f"rejected by `{node.op_type.lower()}-not-in-{self.name}`",))
+            for node, reason in found
+            if reason is not None
+        ]

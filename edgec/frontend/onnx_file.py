@@ -14,8 +14,9 @@ from google.protobuf.message import DecodeError
 from edgec.diag import Place, error
 from edgec.frontend.captured import Array, Captured, SourceId
 from edgec.frontend.inputs import InputSpec, match_specs
+from edgec.frontend.opset import to_working_opset
 from edgec.frontend.source import SourceRequest, file_sha256, source_name
-from edgec.ir.model import OPSET, Model
+from edgec.ir.model import Model
 
 
 class OnnxReference:
@@ -44,7 +45,7 @@ def capture_onnx(path: Path, request: SourceRequest) -> Captured:
     """Read an ONNX file. Raises `EdgecError` E0203 (unreadable), E0207 (leaves its folder), E0301 (invalid)."""
     proto = _read(path)
     reference = OnnxReference(path)
-    model = _to_working_opset(proto, path)
+    model = to_working_opset(proto, path)
     examples = _examples(model, request)
     source = SourceId("onnx", request.ref, file_sha256(path))
     return Captured(source_name(request), source, model, reference, examples)
@@ -83,23 +84,6 @@ def _confine_external_data(proto: onnx.ModelProto, path: Path) -> None:
                     place=Place(str(path)),
                     notes=[f"its location is `{entry.value}`"],
                 )
-
-
-def _to_working_opset(proto: onnx.ModelProto, path: Path) -> Model:
-    """Convert to `OPSET` and infer shapes."""
-    version = next((o.version for o in proto.opset_import if o.domain in ("", "ai.onnx")), OPSET)
-    try:
-        if version != OPSET:
-            proto = onnx.version_converter.convert_version(proto, OPSET)
-        proto = onnx.shape_inference.infer_shapes(proto, data_prop=True)
-    except (RuntimeError, ValueError) as failure:
-        raise error(
-            "E0301",
-            f"`{path.name}` cannot be converted from opset {version} to {OPSET}",
-            place=Place(str(path)),
-            notes=_first_lines(failure),
-        ) from failure
-    return ir.serde.deserialize_model(proto)
 
 
 def _examples(model: Model, request: SourceRequest) -> dict[str, Array]:

@@ -1,0 +1,1 @@
+"""ONNX's own backend tests, run through canonicalization and through every target."""

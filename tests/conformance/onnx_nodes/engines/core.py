@@ -1,0 +1,48 @@
+"""Canonicalization alone: the core graph runs in ONNX Runtime, or in onnx's reference where that has no kernel."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnx_ir as ir
+
+from edgec.diag import EdgecError
+from edgec.frontend.opset import to_working_opset
+from edgec.passes.canonicalize import canonicalize
+from edgec.passes.log import RewriteLog
+from edgec.passes.verify import evaluate
+from edgec.runners.onnxruntime import OnnxRuntimeRunner
+from tests.conformance.onnx_nodes.compare import Tolerance
+
+
+class CoreEngine:
+    """The core dialect."""
+
+    name = "core"
+    intro = (
+        "Each model is brought to the working opset and canonicalized; the core graph runs in ONNX Runtime without\n"
+        "its optimizations, or, where that has no kernel for an element type, in onnx's reference implementation.\n"
+        "Outputs are compared with the test's own, by its tolerances (and 8 units in the last place of the largest value)."
+    )
+    binds = True
+    tolerance = Tolerance()
+
+    def run(self, model: onnx.ModelProto, inputs: dict[str, np.ndarray[Any, Any]]) -> list[np.ndarray[Any, Any]]:
+        """Canonicalize and execute."""
+        core = to_working_opset(model, Path(model.graph.name or "case"))
+        canonicalize(core, RewriteLog())
+        try:
+            with OnnxRuntimeRunner(core, optimize=False) as runner:
+                return list(runner.run(inputs).values())
+        except EdgecError as no_kernel:
+            if "NOT_IMPLEMENTED" not in str(no_kernel.diagnostics[0].notes):
+                raise
+        proto = ir.to_proto(core)
+        onnx.checker.check_model(proto)
+        return evaluate(core, inputs)
+
+
+CORE = CoreEngine()

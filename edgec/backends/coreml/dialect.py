@@ -9,10 +9,10 @@ COREML_DIALECT = Dialect(
     frozenset(
         """
         Abs Acos Add And ArgMax ArgMin Asin Atan Atanh AveragePool Cast Ceil Clip Concat ConstantOfShape Conv
-        ConvTranspose Cos Cosh CumSum DepthToSpace Div Elu Equal Erf Exp Expand Floor Gather GatherElements
+        ConvTranspose Cos Cosh CumSum DepthToSpace Div Elu Equal Erf Exp Expand Floor GRU Gather GatherElements
         GatherND Gelu Gemm Greater GreaterOrEqual HardSigmoid Identity InstanceNormalization LRN
-        LayerNormalization LeakyRelu Less LessOrEqual Log LogSoftmax MatMul Max MaxPool Min Mod Mul Neg Not
-        OneHot Or PRelu Pad Pow Reciprocal ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum Relu Reshape
+        LSTM LayerNormalization LeakyRelu Less LessOrEqual Log LogSoftmax MatMul Max MaxPool Min Mod Mul Neg Not
+        OneHot Or PRelu Pad Pow RNN Reciprocal ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum Relu Reshape
         Resize Round ScatterElements ScatterND Sigmoid Sign Sin Sinh Slice Softmax Softplus Softsign
         SpaceToDepth Split Sqrt Squeeze Sub Tan Tanh Tile TopK Transpose Unsqueeze Where Xor
         """.split()

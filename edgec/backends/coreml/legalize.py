@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from edgec.backends.coreml.dialect import COREML_DIALECT
 from edgec.backends.coreml.expand.gather import GatherFromStart
-from edgec.backends.coreml.expand.rank import ReduceTransposeRank
+from edgec.backends.coreml.expand.rank import ReduceRank
 from edgec.backends.coreml.expand.resize import UnsupportedResizeToMatMul
 from edgec.backends.coreml.precision import to_half
 from edgec.backends.expand import expand_to
 from edgec.diag import EdgecError
 from edgec.ir.model import Model
+from edgec.passes.constants import FoldConstants
 from edgec.passes.deadcode import DeadCode
 from edgec.passes.log import RewriteLog
 from edgec.passes.rewrite import RewritePass
@@ -21,7 +22,7 @@ from edgec.spec.target import Target
 RULES: tuple[Rule, ...] = (ElementwiseFromBuiltins(("Asinh", "Acosh", "IsNaN", "IsInf")),)
 """For operators that the dialect lacks."""
 
-ALWAYS: tuple[Rule, ...] = (WideClip(), GatherFromStart(), UnsupportedResizeToMatMul(), ReduceTransposeRank())
+ALWAYS: tuple[Rule, ...] = (WideClip(), GatherFromStart(), UnsupportedResizeToMatMul(), ReduceRank())
 """For operators that the dialect has, in some forms."""
 
 
@@ -31,6 +32,7 @@ def legalize(model: Model, target: Target, log: RewriteLog) -> Model:
     expand_to(COREML_DIALECT, legal, target, log, (*EXPAND, *RULES))
     always = [r for r in ALWAYS if r.name not in target.rewrites.disable]
     RewritePass("forms", [*always, *CLEANUP]).run(legal, log)
+    FoldConstants().run(legal, log)
     DeadCode().run(legal, log)
     if outside := COREML_DIALECT.check(legal, "E0412"):
         raise EdgecError(outside)

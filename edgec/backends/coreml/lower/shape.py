@@ -45,7 +45,7 @@ def _like(x: Operand, out: TensorType) -> TensorType:
 
 
 def _rejects_reshape(op: Reshape | Squeeze | Unsqueeze, target: Target) -> Reject | None:
-    return static_reject([op.y], "reshape") or rank_reject([op.y], target, "reshape")
+    return static_reject([op.y], "reshape") or rank_reject([op.x, op.y], target, "reshape")
 
 
 def _reshape(op: Reshape | Squeeze | Unsqueeze, b: MilBuilder) -> Operand:

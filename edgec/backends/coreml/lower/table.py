@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from edgec.backends.base import table
-from edgec.backends.coreml.lower import conv, elementwise, gather, linear, reduce, shape
+from edgec.backends.coreml.lower import conv, elementwise, gather, linear, recurrent, reduce, shape
 
 LOWERINGS = table(
     *conv.LOWERINGS,
     *elementwise.LOWERINGS,
     *gather.LOWERINGS,
     *linear.LOWERINGS,
+    *recurrent.LOWERINGS,
     *reduce.LOWERINGS,
     *shape.LOWERINGS,
 )

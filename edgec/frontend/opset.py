@@ -8,7 +8,7 @@ import onnx
 import onnx_ir as ir
 
 from edgec.diag import Place, error
-from edgec.ir.model import OPSET, Model
+from edgec.ir.model import IR_VERSION, OPSET, Model
 
 _DEFAULT = ("", "ai.onnx")
 
@@ -20,6 +20,8 @@ def to_working_opset(proto: onnx.ModelProto, path: Path) -> Model:
     """
     version = next((o.version for o in proto.opset_import if o.domain in _DEFAULT), OPSET)
     try:
+        if version < 7:
+            proto = _prelu_slopes(proto)
         if version < OPSET:
             proto = onnx.version_converter.convert_version(proto, OPSET)
         proto = onnx.shape_inference.infer_shapes(proto, data_prop=True)
@@ -31,6 +33,7 @@ def to_working_opset(proto: onnx.ModelProto, path: Path) -> Model:
             notes=[line.strip() for line in str(failure).splitlines() if line.strip()][:3],
         ) from failure
     model = ir.serde.deserialize_model(_relabelled(proto) if version > OPSET else proto)
+    model.ir_version = IR_VERSION
     model.graph.opset_imports.setdefault("", OPSET)
     _fix_defaults(model.graph)
     return model
@@ -41,6 +44,25 @@ def _fix_defaults(graph: ir.Graph) -> None:
     kept = [value for value in graph.inputs if not value.is_initializer()]
     graph.inputs.clear()
     graph.inputs.extend(kept)
+
+
+def _prelu_slopes(proto: onnx.ModelProto) -> onnx.ModelProto:
+    """Before opset 7 a slope of C elements belonged to the channels, which onnx's converter does not know."""
+    shapes = {
+        v.name: len(v.type.tensor_type.shape.dim) for v in onnx.shape_inference.infer_shapes(proto).graph.value_info
+    }
+    shapes |= {v.name: len(v.type.tensor_type.shape.dim) for v in proto.graph.input}
+    copy = onnx.ModelProto()
+    copy.CopyFrom(proto)
+    slopes = {n.input[1]: shapes.get(n.input[0], 0) for n in copy.graph.node if n.op_type == "PRelu"}
+    for tensor in copy.graph.initializer:
+        if tensor.name in slopes and list(tensor.dims) != [1]:
+            tensor.dims.extend([1] * (slopes[tensor.name] - 1 - len(tensor.dims)))
+    for value in copy.graph.input:
+        if value.name in slopes and any(t.name == value.name for t in copy.graph.initializer):
+            dims = next(t.dims for t in copy.graph.initializer if t.name == value.name)
+            value.type.CopyFrom(onnx.helper.make_tensor_type_proto(value.type.tensor_type.elem_type, list(dims)))
+    return copy
 
 
 def _relabelled(proto: onnx.ModelProto) -> onnx.ModelProto:

@@ -13,6 +13,9 @@ Model = ir.Model
 OPSET = 23
 """The `ai.onnx` opset of every model after the frontend: the first with Attention and RMSNormalization."""
 
+IR_VERSION = 11
+"""The version of the file format that belongs to that opset; runtimes refuse a higher one than they know."""
+
 Array = NDArray[np.generic]
 
 

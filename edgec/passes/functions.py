@@ -9,8 +9,11 @@ import onnx_ir as ir
 from onnx_ir.passes.common import InlinePass
 
 from edgec.dialect.core import CORE
+from edgec.ir.infer import infer_types
 from edgec.ir.model import OPSET, Model, all_graphs
 from edgec.passes.log import RewriteLog
+
+_DOMAIN = "edgec.body"
 
 
 class InlineFunctions:
@@ -35,58 +38,140 @@ class ExpandFunctionBodies:
     gives: ClassVar[frozenset[str]] = frozenset()
 
     def run(self, model: Model, log: RewriteLog) -> None:
-        """Expand every such node, then inline."""
+        """Expand and inline, until the bodies themselves hold nothing to expand."""
+        while self._expand(model, log):
+            InlinePass()(model)
+            for graph in all_graphs(model):
+                for node in graph:
+                    infer_types(node)
+
+    def _expand(self, model: Model, log: RewriteLog) -> bool:
+        """Turn every such node into a call of its body; whether there was one."""
         found = False
         for graph in all_graphs(model):
             for node in graph:
-                if node.domain == "" and node.op_type not in CORE.ops and node.op_type not in _KEPT:
-                    body = _function_body(node)
-                    if body is not None:
-                        self._call(model, node, body)
-                        log.fired(f"{self.name}:{node.op_type}")
-                        found = True
-        if found:
-            InlinePass()(model)
+                body = None if node.op_type in CORE.ops or node.op_type in _KEPT else function_body(node)
+                if body is not None:
+                    log.fired(f"{self.name}:{node.op_type}")
+                    self._call(model, node, body)
+                    found = True
+        return found
 
     def _call(self, model: Model, node: ir.Node, body: onnx.FunctionProto) -> None:
         """Turn the node into a call of a function of its own: a body depends on the node's types."""
-        body.name, body.domain = f"{node.op_type}_{len(model.functions)}", "edgec.body"
+        body.name, body.domain = f"{node.op_type}_{len(model.functions)}", _DOMAIN
         function = ir.serde.deserialize_function(body)
         model.functions[function.identifier()] = function
-        model.opset_imports.setdefault("edgec.body", 1)
-        model.graph.opset_imports.setdefault("edgec.body", 1)
+        model.opset_imports.setdefault(_DOMAIN, 1)
+        model.graph.opset_imports.setdefault(_DOMAIN, 1)
         node.domain, node.op_type = body.domain, body.name
 
 
 _KEPT = frozenset({"Constant", "Identity"})
 
 
-def _function_body(node: ir.Node) -> onnx.FunctionProto | None:
-    """The body for the node's own input types, or None."""
+def function_body(node: ir.Node) -> onnx.FunctionProto | None:
+    """The body that ONNX publishes, for the node's own input types and at the working opset, or None."""
+    schema = None if node.domain != "" else _schema(node.op_type)
+    if schema is None:
+        return None
+    body = _context_body(schema, node) if schema.has_context_dependent_function else _plain_body(schema)  # type: ignore[attr-defined]
+    if body is None:
+        return None
+    _bind_attributes(body, schema, node)
+    _drop_absent_outputs(body)
+    return _at_working_opset(body, node)
+
+
+def _schema(op_type: str) -> onnx.defs.OpSchema | None:
+    """The definition at the working opset, or the first one of an operator that came later."""
+    if not onnx.defs.has(op_type, ""):
+        return None
     try:
-        schema = onnx.defs.get_schema(node.op_type, OPSET, "")
+        return onnx.defs.get_schema(op_type, OPSET, "")
     except onnx.defs.SchemaError:
+        return onnx.defs.get_schema(op_type, "")
+
+
+def _plain_body(schema: onnx.defs.OpSchema) -> onnx.FunctionProto | None:
+    versions = [v for v in schema.function_opset_versions if v <= max(OPSET, schema.since_version)]  # type: ignore[attr-defined]
+    if not versions:
         return None
-    if schema.has_function:  # type: ignore[attr-defined]  # onnx's stub lacks the pybind members
-        return schema.function_body
-    contextual = schema.has_context_dependent_function  # type: ignore[attr-defined]
-    if not contextual or any(v is not None and v.dtype is None for v in node.inputs):
+    return _parsed(schema.get_function_with_opset_version(max(versions)))  # type: ignore[attr-defined]
+
+
+def _context_body(schema: onnx.defs.OpSchema, node: ir.Node) -> onnx.FunctionProto | None:
+    """A body that depends on attributes and input types."""
+    if any(v is not None and v.dtype is None for v in node.inputs):
         return None
-    proto = ir.serde.serialize_node(node)
-    types = [_type_bytes(v) for v in node.inputs]
     known = schema.context_dependent_function_opset_versions  # type: ignore[attr-defined]
-    versions = [v for v in known if v <= OPSET]
+    versions = [v for v in known if v <= max(OPSET, schema.since_version)]
     if not versions:
         return None
     make_body = schema.get_context_dependent_function_with_opset_version  # type: ignore[attr-defined]
-    raw = make_body(max(versions), proto.SerializeToString(), types)
+    proto = ir.serde.serialize_node(node)
+    return _parsed(make_body(max(versions), proto.SerializeToString(), [_type_bytes(v) for v in node.inputs]))
+
+
+def _parsed(raw: bytes) -> onnx.FunctionProto:
     body = onnx.FunctionProto()
     body.ParseFromString(raw)
     return body
 
 
 def _type_bytes(value: ir.Value | None) -> bytes:
-    if value is None or value.dtype is None:
-        return b""
+    return b"" if value is None or value.dtype is None else _type(value).SerializeToString()
+
+
+def _type(value: ir.Value) -> onnx.TypeProto:
+    assert value.dtype is not None
     dims = [d if isinstance(d, int) else d.value for d in value.shape] if value.shape is not None else None
-    return bytes(onnx.helper.make_tensor_type_proto(int(value.dtype), dims).SerializeToString())
+    return onnx.helper.make_tensor_type_proto(int(value.dtype), dims)
+
+
+def _bind_attributes(body: onnx.FunctionProto, schema: onnx.defs.OpSchema, node: ir.Node) -> None:
+    """Replace the body's references to attributes by their values; one without a value is left out."""
+    given = {a.name: a for a in ir.serde.serialize_node(node).attribute}
+    defaults = {name: a.default_value for name, a in schema.attributes.items() if a.default_value.name}
+    for inner in body.node:
+        resolved = []
+        for attribute in inner.attribute:
+            source = given.get(attribute.ref_attr_name) or defaults.get(attribute.ref_attr_name)
+            if not attribute.ref_attr_name:
+                resolved.append(attribute)
+            elif source is not None:
+                copy = onnx.AttributeProto()
+                copy.CopyFrom(source)
+                copy.name = attribute.name
+                resolved.append(copy)
+        del inner.attribute[:]
+        inner.attribute.extend(resolved)
+    del body.attribute[:]
+    del body.attribute_proto[:]
+
+
+def _drop_absent_outputs(body: onnx.FunctionProto) -> None:
+    """Some bodies name an output that they only make when it is asked for; it is always a last one."""
+    made = {name for inner in body.node for name in inner.output} | set(body.input)
+    while body.output and body.output[-1] not in made:
+        del body.output[-1]
+
+
+def _at_working_opset(body: onnx.FunctionProto, node: ir.Node) -> onnx.FunctionProto:
+    """The body with its nodes converted from the opset that it was written for."""
+    version = next((o.version for o in body.opset_import if o.domain in ("", "ai.onnx")), OPSET)
+    if version < OPSET:
+        inputs = [
+            onnx.helper.make_value_info(name, _type(value))
+            for name, value in zip(body.input, node.inputs, strict=False)
+            if value is not None and value.dtype is not None
+        ]
+        outputs = [onnx.helper.make_empty_tensor_value_info(name) for name in body.output]
+        graph = onnx.helper.make_graph(list(body.node), "body", inputs, outputs)
+        proto = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", version)])
+        converted = onnx.version_converter.convert_version(proto, OPSET)
+        del body.node[:]
+        body.node.extend(converted.graph.node)
+    del body.opset_import[:]
+    body.opset_import.append(onnx.helper.make_opsetid("", OPSET))
+    return body

@@ -16,6 +16,7 @@ from edgec.rules.decompose.activations import (
     ThresholdedReluToWhere,
 )
 from edgec.rules.decompose.attention import AttentionToMatMul
+from edgec.rules.decompose.einsum import EinsumToMatMul
 from edgec.rules.decompose.normalizations import GroupNormToReduce, LayerNormToReduce, RMSNormToReduce
 from edgec.rules.decompose.reductions import (
     ComposedReduction,
@@ -36,6 +37,7 @@ from edgec.rules.fuse.pieces import MatMulAddToGemm, RecognizeGelu, RecognizeHar
 
 DECOMPOSE: tuple[Rule, ...] = (
     CastLikeToCast(),
+    EinsumToMatMul(),
     HardmaxToOneHot(),
     EyeLikeToConstant(),
     MeanVarianceToReduce(),

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import onnx_ir as ir
 
 from edgec.diag import Diagnostic
+from edgec.dialect.refusals import Refusal, refusal
 from edgec.ir.model import Model, all_nodes
 from edgec.ir.provenance import place_of
 
-Predicate = Callable[[ir.Node], str | None]
+Predicate = Callable[[ir.Node], Refusal | None]
 """Says why a node is not legal although its operator is, or None."""
 
 
@@ -19,26 +20,35 @@ Predicate = Callable[[ir.Node], str | None]
 class Dialect:
     """The operators (of the `ai.onnx` domain, or as `domain::Op`) that a stage may hold.
 
-    `predicates` narrows single operators. A dialect is data: checking it needs no backend.
+    `predicates` narrows single operators, `every` all of them. A dialect is data: checking it needs no backend.
     """
 
     name: str
     ops: frozenset[str]
     predicates: Mapping[str, Predicate] = field(default_factory=dict)
+    every: Predicate | None = None
 
-    def illegal(self, node: ir.Node) -> str | None:
+    def illegal(self, node: ir.Node) -> Refusal | None:
         """Why the node does not belong, or None."""
         key = node.op_type if node.domain == "" else f"{node.domain}::{node.op_type}"
         if key not in self.ops:
-            return f"`{key}` is not an operator of the {self.name} dialect"
+            known = refusal(node.domain, node.op_type)
+            return known or Refusal(f"{node.op_type.lower()}-not-in-{self.name}", "no rule takes it apart")
         predicate = self.predicates.get(key)
-        return None if predicate is None else predicate(node)
+        found = None if predicate is None else predicate(node)
+        return found if found is not None or self.every is None else self.every(node)
 
-    def check(self, model: Model, code: str = "E0303") -> list[Diagnostic]:
-        """One diagnostic for each node that does not belong, with the label that keys it in conformance tables."""
+    def check(
+        self, model: Model, code: str = "E0303", notes: Callable[[ir.Node], Sequence[str]] = lambda node: ()
+    ) -> list[Diagnostic]:
+        """One diagnostic for each node that does not belong; `notes` adds what else is known about a node."""
         found = ((node, self.illegal(node)) for node in all_nodes(model))
-        return [
-            Diagnostic(code, reason, place_of(node), (f"rejected by `{node.op_type.lower()}-not-in-{self.name}`",))
-            for node, reason in found
-            if reason is not None
-        ]
+        return [self._diagnostic(node, why, code, notes(node)) for node, why in found if why is not None]
+
+    def _diagnostic(self, node: ir.Node, why: Refusal, code: str, notes: Sequence[str]) -> Diagnostic:
+        key = node.op_type if node.domain == "" else f"{node.domain}::{node.op_type}"
+        message = f"`{key}` is not an operator of the {self.name} dialect"
+        if key in self.ops:
+            message = f"`{key}` is outside the {self.name} dialect in this form"
+        said = (why.reason, *notes, f"rejected by `{why.label}`")
+        return Diagnostic(code, message, place_of(node), said, (why.help,) if why.help else ())

@@ -2,7 +2,57 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import onnx
+import onnx_ir as ir
+
 from edgec.dialect.base import Dialect
+from edgec.dialect.refusals import Refusal
+from edgec.ir.model import OPSET
+
+
+@dataclass(frozen=True)
+class _Signature:
+    """What the working opset knows of an operator."""
+
+    attributes: frozenset[str]
+    inputs: tuple[frozenset[str], ...]
+    outputs: tuple[frozenset[str], ...]
+    most_inputs: int
+
+
+@functools.cache
+def _signature(op_type: str) -> _Signature:
+    schema = onnx.defs.get_schema(op_type, OPSET, "")
+    inputs, outputs = (tuple(frozenset(f.types) for f in formal) for formal in (schema.inputs, schema.outputs))
+    return _Signature(frozenset(schema.attributes), inputs, outputs, schema.max_input)
+
+
+def _within_opset(node: ir.Node) -> Refusal | None:
+    """Later opsets add attributes, inputs and element types to operators that the working one has already."""
+    known = _signature(node.op_type)
+    newer = [name for name in node.attributes if name not in known.attributes]
+    if newer or len(node.inputs) > known.most_inputs:
+        what = f"the attribute `{newer[0]}`" if newer else "a further input"
+        return Refusal("newer-than-working-opset", f"opset {OPSET} does not have {what} of `{node.op_type}`")
+    name = _unknown_type(node.inputs, known.inputs) or _unknown_type(node.outputs, known.outputs)
+    if name:
+        return Refusal(f"{node.op_type.lower()}-{name}", f"opset {OPSET} has no `{node.op_type}` of {name}")
+    return None
+
+
+def _unknown_type(values: Sequence[ir.Value | None], allowed: tuple[frozenset[str], ...]) -> str | None:
+    """The first element type that no formal parameter takes; the last parameter may be repeated."""
+    for i, value in enumerate(values):
+        if value is not None and value.dtype is not None and isinstance(value.type, ir.TensorType):
+            name = value.dtype.name.lower()
+            if f"tensor({name})" not in allowed[min(i, len(allowed) - 1)]:
+                return name
+    return None
+
 
 CORE = Dialect(
     name="core",
@@ -29,4 +79,5 @@ CORE = Dialect(
         # recurrence, control flow, quantization
         + "GRU If LSTM Loop RNN DequantizeLinear QuantizeLinear".split()
     ),
+    every=_within_opset,
 )

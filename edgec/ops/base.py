@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
-from edgec.diag import Place, error
+from edgec.diag import Diagnostic, EdgecError, Place, error
 from edgec.ir.model import constant, is_constant, static_shape
 from edgec.ir.provenance import place_of
 
@@ -36,6 +36,10 @@ class Op:
     def place(self) -> Place:
         """Where the node comes from."""
         return place_of(self.node)
+
+
+class UnknownRankError(EdgecError):
+    """A view needs a rank that is not known (yet): rewriting lets such a node be, lowering cannot."""
 
 
 class Reader:
@@ -106,7 +110,8 @@ class Reader:
     def rank(self, value: Value) -> int:
         """The rank of a value; a model whose ranks are not known cannot be decoded."""
         if value.shape is None:
-            raise self.bad(f"the rank of `{value.name}` is not known")
+            message = f"`{self.node.op_type}`: the rank of `{value.name}` is not known"
+            raise UnknownRankError(Diagnostic("E0301", message, place_of(self.node)))
         return len(value.shape)
 
     def axis(self, axis: int, rank: int) -> int:

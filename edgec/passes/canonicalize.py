@@ -51,6 +51,6 @@ def canonicalize(model: Model, log: RewriteLog, after: AfterPass | None = None, 
     Raises `EdgecError` E0303 with every operator that has no way there, each with its place.
     """
     pipeline(disabled).run(model, log, after)
-    if outside := CORE.check(model):
+    if outside := CORE.check(model, notes=lambda node: log.reasons(node)):
         raise EdgecError(outside)
     return model

@@ -50,7 +50,9 @@ class ExpandFunctionBodies:
         found = False
         for graph in all_graphs(model):
             for node in graph:
-                body = None if node.op_type in CORE.ops or node.op_type in _KEPT else function_body(node)
+                if node.op_type in _KEPT or CORE.illegal(node) is None:
+                    continue
+                body = function_body(node)
                 if body is not None:
                     log.fired(f"{self.name}:{node.op_type}")
                     self._call(model, node, body)
@@ -64,6 +66,7 @@ class ExpandFunctionBodies:
         model.functions[function.identifier()] = function
         model.opset_imports.setdefault(_DOMAIN, 1)
         model.graph.opset_imports.setdefault(_DOMAIN, 1)
+        node.attributes.clear()  # they are bound in the body; inlining takes no graphs as arguments
         node.domain, node.op_type = body.domain, body.name
 
 
@@ -72,7 +75,7 @@ _KEPT = frozenset({"Constant", "Identity"})
 
 def function_body(node: ir.Node) -> onnx.FunctionProto | None:
     """The body that ONNX publishes, for the node's own input types and at the working opset, or None."""
-    schema = None if node.domain != "" else _schema(node.op_type)
+    schema = _schema(node)
     if schema is None:
         return None
     body = _context_body(schema, node) if schema.has_context_dependent_function else _plain_body(schema)  # type: ignore[attr-defined]
@@ -83,14 +86,16 @@ def function_body(node: ir.Node) -> onnx.FunctionProto | None:
     return _at_working_opset(body, node)
 
 
-def _schema(op_type: str) -> onnx.defs.OpSchema | None:
-    """The definition at the working opset, or the first one of an operator that came later."""
-    if not onnx.defs.has(op_type, ""):
+def _schema(node: ir.Node) -> onnx.defs.OpSchema | None:
+    """The definition at the working opset, or the newest one where the node needs that."""
+    if not onnx.defs.has(node.op_type, node.domain):
         return None
+    if node.domain != "" or node.op_type in CORE.ops:
+        return onnx.defs.get_schema(node.op_type, node.domain)
     try:
-        return onnx.defs.get_schema(op_type, OPSET, "")
+        return onnx.defs.get_schema(node.op_type, OPSET, "")
     except onnx.defs.SchemaError:
-        return onnx.defs.get_schema(op_type, "")
+        return onnx.defs.get_schema(node.op_type, "")
 
 
 def _plain_body(schema: onnx.defs.OpSchema) -> onnx.FunctionProto | None:

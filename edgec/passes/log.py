@@ -32,3 +32,7 @@ class RewriteLog:
     def missed(self, rule: str, node: ir.Node, reason: str) -> None:
         """Record that a rule's shape was there but a condition failed."""
         self.misses.append(NearMiss(rule, node, reason))
+
+    def reasons(self, node: ir.Node) -> list[str]:
+        """Why rules that start from the node did not fire, each once."""
+        return list(dict.fromkeys(f"`{m.rule}`: {m.reason}" for m in self.misses if m.node is node))

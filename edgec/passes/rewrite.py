@@ -12,8 +12,9 @@ from edgec.diag import error
 from edgec.ir.build import GraphBuilder
 from edgec.ir.model import Model, all_graphs
 from edgec.ir.provenance import place_of
+from edgec.ops.base import UnknownRankError
 from edgec.passes.log import RewriteLog
-from edgec.rules.base import Miss, Rule
+from edgec.rules.base import Miss, Replacement, Rule
 
 _FIRINGS_PER_NODE = 50
 """A rule set that fires more often than this for each node of the input is taken to be in a loop."""
@@ -60,7 +61,7 @@ class RewritePass:
         """Apply the first rule that fires; return the nodes worth another look."""
         for rule in self._by_root.get(_key(node), ()):
             builder = GraphBuilder(graph, [node], rule.name)
-            result = rule.apply(node, builder)
+            result = _apply(rule, node, builder)
             if isinstance(result, Miss):
                 builder.discard()
                 if result.near:
@@ -69,6 +70,13 @@ class RewritePass:
             log.fired(rule.name)
             return _commit(graph, node, builder, result)
         return []
+
+
+def _apply(rule: Rule, node: ir.Node, builder: GraphBuilder) -> Replacement | Miss:
+    try:
+        return rule.apply(node, builder)
+    except UnknownRankError as unknown:
+        return Miss(unknown.diagnostics[0].message)
 
 
 def _key(node: ir.Node) -> str:

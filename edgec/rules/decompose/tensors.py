@@ -24,7 +24,8 @@ class CastLikeToCast(Rule):
         dtype = r.input(1).dtype
         if dtype is None:
             return Miss("the element type is not known")
-        return [g.op("Cast", r.input(0), to=int(dtype))]
+        how = {k: node.attributes[k].value for k in ("saturate", "round_mode") if r.has(k)}
+        return [g.op("Cast", r.input(0), to=int(dtype), **how)]
 
 
 class HardmaxToOneHot(Rule):

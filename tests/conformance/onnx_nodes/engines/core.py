@@ -35,12 +35,19 @@ class CoreEngine:
         core = to_working_opset(model, Path(model.graph.name or "case"))
         canonicalize(core, RewriteLog())
         try:
-            with OnnxRuntimeRunner(core, optimize=False) as runner:
-                return list(runner.run(inputs).values())
+            if all(v.dtype in _EXCHANGED for v in (*core.graph.inputs, *core.graph.outputs)):
+                with OnnxRuntimeRunner(core, optimize=False) as runner:
+                    return list(runner.run(inputs).values())
         except EdgecError:
             # What ONNX Runtime has no kernel for may be right all the same: ONNX's own checker decides.
             onnx.checker.check_model(ir.to_proto(core), full_check=True)
         return evaluate(core, inputs)
+
+
+_EXCHANGED = frozenset(
+    ir.DataType[name] for name in "FLOAT FLOAT16 DOUBLE BOOL INT8 INT16 INT32 INT64 UINT8 UINT16 UINT32 UINT64".split()
+)
+"""Element types that ONNX Runtime takes from and gives to numpy."""
 
 
 CORE = CoreEngine()

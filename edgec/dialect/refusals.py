@@ -1,0 +1,49 @@
+"""Operators that no edge runtime can have, each with the label that a refusal carries and the reason."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why an operator has no way into the core dialect. The label keys the conformance tables."""
+
+    label: str
+    reason: str
+    help: str | None = None
+
+
+_RANDOM = Refusal("random-numbers", "its result is random, so that no artifact could be verified")
+_SIZE = Refusal("data-dependent-shape", "the size of its result depends on the data")
+_TEXT = Refusal("text", "no runtime on the device has strings")
+_TRAINING = Refusal("training", "it belongs to training")
+_CLASSIC = Refusal(
+    "classical-learning", "it is not a tensor operator: trees, encoders and scalers run beside the model"
+)
+_SEQUENCE = Refusal(
+    "sequence-not-static", "a sequence remains whose length or positions are not known before the model runs"
+)
+_OPTIONAL = Refusal("optional-not-static", "whether the optional value is there is not known before the model runs")
+
+REFUSALS: dict[str, Refusal] = {
+    **dict.fromkeys(("RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike"), _RANDOM),
+    **dict.fromkeys(("Bernoulli", "Multinomial", "Dropout"), _RANDOM),
+    **dict.fromkeys(("Unique", "Compress"), _SIZE),
+    **dict.fromkeys(("StringConcat", "StringNormalizer", "StringSplit", "RegexFullMatch", "TfIdfVectorizer"), _TEXT),
+    **dict.fromkeys(("SequenceAt", "SequenceConstruct", "SequenceEmpty", "SequenceErase"), _SEQUENCE),
+    **dict.fromkeys(("SequenceInsert", "SequenceLength", "SequenceMap"), _SEQUENCE),
+    **dict.fromkeys(("SplitToSequence", "ConcatFromSequence"), _SEQUENCE),
+    **dict.fromkeys(("Optional", "OptionalGetElement", "OptionalHasElement"), _OPTIONAL),
+    "BitCast": Refusal("bit-cast", "no runtime on the device reinterprets bits"),
+    "ImageDecoder": Refusal("image-file", "it reads image files: the app decodes them before the model"),
+    "Scan": Refusal("scan-not-static", "the number of its steps is not known before the model runs"),
+}
+
+DOMAINS: dict[str, Refusal] = {"ai.onnx.ml": _CLASSIC, "ai.onnx.preview.training": _TRAINING}
+"""For every operator of a domain."""
+
+
+def refusal(domain: str, op_type: str) -> Refusal | None:
+    """What is known about the operator, or None."""
+    return DOMAINS.get(domain) if domain else REFUSALS.get(op_type)

@@ -17,6 +17,7 @@ from edgec.artifact.manifest import (
     Accuracy,
     ArtifactFile,
     GraphInfo,
+    Kept,
     Latency,
     Manifest,
     Rewrite,
@@ -134,7 +135,7 @@ def compile_target(prepared: Prepared, target: Target, options: BuildOptions, pr
     folder = options.out / name / target.name
     with atomic_folder(folder) as scratch:
         progress(f"{target.name}: legalize and lower")
-        legal = chosen.legalize(prepared.model, target, log)
+        legal = chosen.legalize(prepared.model, target, log, [s.inputs for s in prepared.samples])
         program = chosen.lower(legal, target)
         path = scratch / f"{name}{chosen.suffix}"
         progress(f"{target.name}: assemble {path.name}")
@@ -143,7 +144,9 @@ def compile_target(prepared: Prepared, target: Target, options: BuildOptions, pr
         verdict = _verify(chosen, path, target, prepared.samples)
         latency = _latency(chosen, program, target, options.device)
         manifest = _manifest(prepared, target, chosen, program, path)
-        manifest = replace(manifest, rewrites=_rewrites(log), accuracy=_accuracy(verdict), latency=latency)
+        manifest = replace(
+            manifest, rewrites=_rewrites(log), float32=_kept(log), accuracy=_accuracy(verdict), latency=latency
+        )
         _emit(scratch, name, legal, program, options.emit)
         (scratch / "manifest.json").write_text(manifest.to_json(), encoding="utf-8")
     return Built(target, folder, manifest, verdict.failures)
@@ -219,6 +222,11 @@ def _parameters(model: Model) -> int:
 
 def _rewrites(log: RewriteLog) -> tuple[Rewrite, ...]:
     return tuple(Rewrite(rule, count) for rule, count in log.counts.items())
+
+
+def _kept(log: RewriteLog) -> tuple[Kept, ...]:
+    """What stays in float32 where the target computes in less."""
+    return tuple(Kept(k.op, k.node, k.module, k.evidence) for k in log.kept_wide)
 
 
 def _accuracy(verdict: Verdict) -> Accuracy:

@@ -50,6 +50,16 @@ class Rewrite:
 
 
 @dataclass(frozen=True)
+class Kept:
+    """An operator that stays in float32 where the target computes in less, its module's path, and on what evidence."""
+
+    op: str
+    node: str
+    module: str
+    evidence: str
+
+
+@dataclass(frozen=True)
 class Accuracy:
     """The verdict of verification. `note` says what was not executed. Infinite ratios are written as null."""
 
@@ -101,6 +111,7 @@ class Manifest:
     rewrites: tuple[Rewrite, ...]
     accuracy: Accuracy
     latency: tuple[Latency, ...]
+    float32: tuple[Kept, ...] = ()
     tools: dict[str, str] = field(default_factory=dict)
     schema: int = SCHEMA
 
@@ -134,6 +145,7 @@ def _manifest(document: Mapping[str, Any]) -> Manifest:
         rewrites=tuple(_load(Rewrite, r) for r in document["rewrites"]),
         accuracy=_load(Accuracy, document["accuracy"]),
         latency=tuple(_load(Latency, entry) for entry in document["latency"]),
+        float32=tuple(_load(Kept, entry) for entry in document.get("float32", ())),
         tools=dict(document["tools"]),
     )
 

@@ -217,8 +217,13 @@ class Backend(Protocol):
     format: str
     suffix: str
 
-    def legalize(self, model: Model, target: Target, log: RewriteLog) -> Model:
-        """A new model (the given one is left alone) with only ops of the backend's dialect."""
+    def legalize(
+        self, model: Model, target: Target, log: RewriteLog, samples: Sequence[Mapping[str, Array]] = ()
+    ) -> Model:
+        """A new model (the given one is left alone) with only ops of the backend's dialect.
+
+        `samples` are inputs by name, for what has to be decided by the values that a model computes.
+        """
         ...
 
     def lower(self, model: Model, target: Target) -> Program:

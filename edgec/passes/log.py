@@ -17,12 +17,26 @@ class NearMiss:
     reason: str
 
 
+@dataclass(frozen=True)
+class KeptWide:
+    """An operator that stays in float32 where the target computes in less: what, where, and on what evidence.
+
+    `module` is the path of the `nn.Module`.
+    """
+
+    op: str
+    node: str
+    module: str
+    evidence: str
+
+
 @dataclass
 class RewriteLog:
-    """Counts firings by rule name, in order of first firing, and collects the near misses."""
+    """Counts firings by rule name, in order of first firing; collects near misses and what was kept in float32."""
 
     counts: Counter[str] = field(default_factory=Counter)
     misses: list[NearMiss] = field(default_factory=list)
+    kept_wide: list[KeptWide] = field(default_factory=list)
 
     def fired(self, rule: str, count: int = 1) -> None:
         """Record that a rule or pass changed the graph `count` times."""

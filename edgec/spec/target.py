@@ -60,6 +60,10 @@ class CoreMLOptions:
     minimum_deployment_target: str = "iOS17"
     compute_units: str = "all"
 
+    def is_before(self, version: str) -> bool:
+        """Whether the model must also run on something older than `version` (iOS15 to iOS18)."""
+        return self.minimum_deployment_target < version
+
 
 @dataclass(frozen=True)
 class TFLiteOptions:

@@ -31,9 +31,87 @@ class Shift(torch.nn.Module):
         return ids + 1
 
 
+class Wide(torch.nn.Module):
+    """The hidden layer reaches a million, the output is small again."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.up, self.down = torch.nn.Linear(16, 32), torch.nn.Linear(32, 4)
+        with torch.no_grad():
+            self.up.weight.mul_(1e6)
+            self.down.weight.mul_(1e-6)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.down(torch.relu(self.up(x)).reshape(-1, 32)) + 1
+
+
+class Unit(torch.nn.Module):
+    """0 / max(0, 1e-12) is 0; where 1e-12 is 0 it is NaN."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.nn.functional.normalize(x, dim=-1) + x
+
+
+class Positions(torch.nn.Module):
+    """float16 holds an angle of 500 to a quarter."""
+
+    def forward(self, t: torch.Tensor) -> torch.Tensor:
+        return torch.sin(t[:, None] * torch.tensor([1.0, 0.37, 0.011]))
+
+
+class Mish(torch.nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.nn.functional.mish(x) + torch.nn.functional.hardswish(x)
+
+
+class Small(torch.nn.Module):
+    """A divisor of which float16 keeps two digits."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x / (x.abs() * 1e-6 + 1e-7) * 1e-6
+
+
+@pytest.mark.parametrize(
+    ("module", "x", "evidence"),
+    [
+        (Wide(), torch.randn(4, 16), "reaches"),
+        (Unit(), torch.zeros(2, 8), "goes down to 1e-12"),
+        (Positions(), torch.arange(0.0, 500.0, 7.7), "angles reach"),
+        (torch.nn.LayerNorm(16, eps=1e-12), torch.randn(4, 16) * 1e-3, "has variances down to"),
+        (Small(), torch.rand(4, 8) + 0.5, "below float16's normal numbers"),
+    ],
+)
+def test_what_the_samples_show_stays_in_float32(
+    module: torch.nn.Module, x: torch.Tensor, evidence: str, tmp_path: Path
+) -> None:
+    built = edgec.build(module.eval(), (x,), target="iphone", out=tmp_path)
+    assert built.manifest.accuracy.status == "passed", built.failures
+    assert any(evidence in kept.evidence for kept in built.manifest.float32), built.manifest.float32
+
+
+def test_a_row_of_equal_numbers_is_no_nan(tmp_path: Path) -> None:
+    x = torch.randn(4, 16)
+    x[1] = 0.25
+    built = edgec.build(torch.nn.LayerNorm(16, eps=1e-12).eval(), (x,), target="iphone", out=tmp_path)
+    assert built.manifest.accuracy.status == "passed", built.failures
+    assert built.manifest.float32 == ()
+
+
+def test_a_harmless_model_has_no_islands(tmp_path: Path) -> None:
+    module = torch.nn.Sequential(torch.nn.Linear(8, 8), torch.nn.LayerNorm(8), torch.nn.GELU())
+    built = edgec.build(module.eval(), (torch.randn(2, 8),), target="iphone", out=tmp_path)
+    assert built.manifest.accuracy.status == "passed"
+    assert built.manifest.float32 == ()
+
+
 @pytest.mark.parametrize(
     ("module", "x"),
-    [(Norm(), torch.randn(4, 16) * 300), (Stable(), torch.randn(4, 16) * 12), (Stable(), -torch.rand(2, 8) * 40)],
+    [
+        (Mish(), torch.randn(4, 16) * 12),
+        (Norm(), torch.randn(4, 16) * 300),
+        (Stable(), torch.randn(4, 16) * 12),
+        (Stable(), -torch.rand(2, 8) * 40),
+    ],
 )
 def test_float16_keeps_its_range(module: torch.nn.Module, x: torch.Tensor, tmp_path: Path) -> None:
     built = edgec.build(module, (x,), target="iphone", out=tmp_path)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from edgec.backends.base import Instr, Program
+from edgec.backends.base import Array, Instr, Program
 from edgec.backends.builder import lower_graph
 from edgec.backends.coreml.assemble import assemble
 from edgec.backends.coreml.cost import macs
@@ -25,9 +26,11 @@ class CoreMLBackend:
     format = "mlpackage"
     suffix = ".mlpackage"
 
-    def legalize(self, model: Model, target: Target, log: RewriteLog) -> Model:
+    def legalize(
+        self, model: Model, target: Target, log: RewriteLog, samples: Sequence[Mapping[str, Array]] = ()
+    ) -> Model:
         """A copy in Core ML's dialect, in the target's precision."""
-        return legalize(model, target, log)
+        return legalize(model, target, log, samples)
 
     def lower(self, model: Model, target: Target) -> Program:
         """MIL operations as instructions."""

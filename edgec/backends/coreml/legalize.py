@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
+from edgec.backends.base import Array
 from edgec.backends.coreml.dialect import COREML_DIALECT
 from edgec.backends.coreml.expand.gather import GatherFromStart
 from edgec.backends.coreml.expand.rank import ReduceRank
 from edgec.backends.coreml.expand.resize import UnsupportedResizeToMatMul
+from edgec.backends.coreml.islands import choose
 from edgec.backends.coreml.precision import to_half
+from edgec.backends.coreml.ranges import observe
 from edgec.backends.expand import expand_to
 from edgec.diag import EdgecError
 from edgec.ir.model import Model
@@ -26,8 +31,11 @@ ALWAYS: tuple[Rule, ...] = (WideClip(), GatherFromStart(), UnsupportedResizeToMa
 """For operators that the dialect has, in some forms."""
 
 
-def legalize(model: Model, target: Target, log: RewriteLog) -> Model:
-    """A copy in Core ML's dialect. Raises `EdgecError` E0412 with every operator that has no way there."""
+def legalize(model: Model, target: Target, log: RewriteLog, samples: Sequence[Mapping[str, Array]] = ()) -> Model:
+    """A copy in Core ML's dialect. Raises `EdgecError` E0412 with every operator that has no way there.
+
+    For float16 the samples are run: what overflows or loses its digits on them stays in float32.
+    """
     legal = model.clone()
     expand_to(COREML_DIALECT, legal, target, log, (*EXPAND, *RULES))
     always = [r for r in ALWAYS if r.name not in target.rewrites.disable]
@@ -37,5 +45,8 @@ def legalize(model: Model, target: Target, log: RewriteLog) -> Model:
     if outside := COREML_DIALECT.check(legal, "E0412"):
         raise EdgecError(outside)
     if target.numerics.compute == "float16":
-        to_half(legal, log)
+        islands = choose(legal, target, observe(legal, samples))
+        log.kept_wide.extend(islands.report())
+        log.fired("float32-islands", len(islands.chosen))
+        to_half(legal, islands.chosen.keys())
     return legal

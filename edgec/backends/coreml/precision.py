@@ -2,46 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 import onnx_ir as ir
 
+from edgec.backends.coreml.islands import LARGEST
 from edgec.ir.build import GraphBuilder
 from edgec.ir.model import Model, constant, is_constant
-from edgec.ir.provenance import RULE
-from edgec.passes.log import RewriteLog
 
 _HALF, _SINGLE = ir.DataType.FLOAT16, ir.DataType.FLOAT
-LARGEST = 65504.0
-"""The largest finite float16."""
-
-_SINGLE_OPS = frozenset({"Softplus", "Exp", "Log", "ReduceSum", "ReduceProd", "Pow", "CumSum", "LogSoftmax", "LRN"})
-"""Sums of exponentials, long sums and powers: in float16 softplus is 0 from x = 10.4, logsumexp infinite from 11.1."""
-
-_SINGLE_RULES = frozenset(
-    {
-        "rms-norm-to-reduce",
-        "layer-norm-to-reduce",
-        "group-norm-to-reduce",
-        "composed-reduction",
-        "mean-variance-to-reduce",
-    }
-)
-"""Variances and norms: squares overflow from 256 on, and an epsilon below 6e-5 is subnormal."""
 
 
-def to_half(model: Model, log: RewriteLog) -> None:
-    """Compute in float16, in place, with float32 islands. The interface keeps its types: casts stand at its border."""
+def to_half(model: Model, islands: Collection[ir.Node]) -> None:
+    """Compute in float16, in place, except for `islands`. The interface keeps its types: casts stand at its border."""
     graph = model.graph
     casts = _Casts(graph)
-    islands = 0
     for node in list(graph):
-        single = node.op_type in _SINGLE_OPS or node.metadata_props.get(RULE) in _SINGLE_RULES
-        islands += single
-        _retype(node, _SINGLE if single else _HALF, casts)
+        _retype(node, _SINGLE if node in islands else _HALF, casts)
     for i, output in enumerate(graph.outputs):
         if output.dtype == _HALF:
             _restore_output(graph, i, output)
-    log.fired("float32-islands", islands)
 
 
 def _retype(node: ir.Node, wanted: ir.DataType, casts: _Casts) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from edgec.backends.base import Instr, Program
+from edgec.backends.base import Array, Instr, Program
 from edgec.backends.expand import expand_to
 from edgec.backends.tensorrt.assemble import assemble
 from edgec.backends.tensorrt.cost import macs
@@ -25,7 +26,9 @@ class TensorRTBackend:
     format = "engine"
     suffix = ".engine"
 
-    def legalize(self, model: Model, target: Target, log: RewriteLog) -> Model:
+    def legalize(
+        self, model: Model, target: Target, log: RewriteLog, samples: Sequence[Mapping[str, Array]] = ()
+    ) -> Model:
         """A copy without the operators that TensorRT has no kernel for. Raises `EdgecError` E0401."""
         legal = model.clone()
         expand_to(TENSORRT_DIALECT, legal, target, log)

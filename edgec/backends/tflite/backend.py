@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from edgec.backends.base import Instr, Program
+from edgec.backends.base import Array, Instr, Program
 from edgec.backends.builder import Builder, lower_graph
 from edgec.backends.tflite.assemble import assemble
 from edgec.backends.tflite.cost import macs
@@ -26,7 +27,9 @@ class TFLiteBackend:
     format = "tflite"
     suffix = ".tflite"
 
-    def legalize(self, model: Model, target: Target, log: RewriteLog) -> Model:
+    def legalize(
+        self, model: Model, target: Target, log: RewriteLog, samples: Sequence[Mapping[str, Array]] = ()
+    ) -> Model:
         """A copy in TFLite's dialect, layouts settled."""
         return legalize(model, target, log)
 

@@ -89,7 +89,15 @@ def _layer_norm(op: LayerNormalization, b: MilBuilder) -> Operand:
     arguments = {"gamma": _parameter(b, op.scale, shape)}
     if op.bias is not None:
         arguments["beta"] = _parameter(b, op.bias, shape)
-    return b.emit("layer_norm", type_of(op.y), x=x, axes=axes, epsilon=op.epsilon, **arguments)
+    return b.emit("layer_norm", type_of(op.y), x=x, axes=axes, epsilon=_epsilon(op.epsilon, x), **arguments)
+
+
+def _epsilon(epsilon: float, x: Operand) -> float:
+    """Never zero: float16 holds nothing below 6e-8, and equal numbers have no variance.
+
+    The normalization is in float16 only where every variance is far above either.
+    """
+    return max(epsilon, 2.0**-24) if x.type.dtype == "float16" else epsilon
 
 
 def _parameter(b: MilBuilder, value: object, shape: tuple[int, ...]) -> Operand:
@@ -108,7 +116,8 @@ def _rejects_instance_norm(op: InstanceNormalization, target: Target) -> Reject 
 
 def _instance_norm(op: InstanceNormalization, b: MilBuilder) -> Operand:
     gamma, beta = b.operand(op.scale), b.operand(op.bias)
-    return b.emit("instance_norm", type_of(op.y), x=b.operand(op.x), gamma=gamma, beta=beta, epsilon=op.epsilon)
+    x, epsilon = b.operand(op.x), _epsilon(op.epsilon, b.operand(op.x))
+    return b.emit("instance_norm", type_of(op.y), x=x, gamma=gamma, beta=beta, epsilon=epsilon)
 
 
 def _rejects_lrn(op: LRN, target: Target) -> Reject | None:

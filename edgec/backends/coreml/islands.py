@@ -1,0 +1,213 @@
+"""Which operators stay in float32 when the rest computes in float16, and why: seen ranges, or what they compute."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import onnx_ir as ir
+
+from edgec.backends.coreml.ranges import VARIANCE, Range, Ranges
+from edgec.ir.model import Model, constant, is_constant
+from edgec.ir.provenance import RULE, place_of
+from edgec.passes.log import KeptWide
+from edgec.spec.target import CoreMLOptions, Target
+
+LARGEST = 65504.0
+"""The largest finite float16."""
+
+SMALLEST_NORMAL = 2.0**-14
+"""Below this (6.1e-5) a float16 loses digits, below 6e-8 it is zero."""
+
+STANDS_FOR_INFINITY = 1e30
+"""Constants from here on (masks of -3.4e38) mean "never": float16's largest number says the same."""
+
+_MARGIN = 2.0
+"""Other inputs than the samples may reach this many times further."""
+
+_BY_KIND = {
+    "Softplus": "softplus is 0 from x = 10.4 on where exp and log are float16",
+    "Exp": "exponentials overflow from x = 11.1 on",
+    "Log": "the logarithm of a sum loses the small terms",
+    "ReduceSum": "long sums lose their small terms",
+    "ReduceProd": "products overflow",
+    "Pow": "powers overflow",
+    "CumSum": "long sums lose their small terms",
+    "LogSoftmax": "the logarithm of a sum of exponentials",
+    "LRN": "squares overflow from 256 on",
+}
+
+_BY_RULE = dict.fromkeys(
+    (
+        "rms-norm-to-reduce",
+        "layer-norm-to-reduce",
+        "group-norm-to-reduce",
+        "composed-reduction",
+        "mean-variance-to-reduce",
+    ),
+    "part of a norm or variance: squares overflow from 256 on, a small epsilon is subnormal",
+)
+
+_SENSITIVE = {"Div": 1, "Reciprocal": 0, "Log": 0, "Sqrt": 0, "Pow": 0}
+"""Where a small operand matters, and which operand: a divisor's lost digits are the quotient's."""
+
+_MOVES = frozenset(
+    "Concat Expand Flatten Gather Identity Pad Reshape Slice Split Squeeze Tile Transpose Unsqueeze".split()
+)
+"""Operators that only carry values on."""
+
+_PERIODIC = frozenset({"Sin", "Cos", "Tan"})
+_LARGEST_ANGLE = 16.0
+"""float16 holds an angle of 16 to 0.008."""
+
+
+@dataclass
+class Islands:
+    """Nodes that stay in float32, each with its evidence."""
+
+    ranges: Ranges
+    chosen: dict[ir.Node, str]
+
+    def add(self, node: ir.Node | None, evidence: str) -> None:
+        """Keep a node; the first evidence counts."""
+        if node is not None and node not in self.chosen:
+            self.chosen[node] = evidence
+
+    def seen(self, value: ir.Value | None) -> Range | None:
+        """What was observed of a value."""
+        return None if value is None else self.ranges.get(value.name or "")
+
+    def report(self) -> list[KeptWide]:
+        """For the manifest, in the order of the graph."""
+        return [KeptWide(n.op_type, n.name or "", place_of(n).module or "", why) for n, why in self.chosen.items()]
+
+
+def choose(model: Model, target: Target, ranges: Ranges) -> Islands:
+    """The operators of a legal float32 graph that must not be computed in float16."""
+    islands = Islands(ranges, {})
+    for node in model.graph:
+        for evidence in _reasons(node, target):
+            islands.add(node, evidence)
+        _overflow(node, islands)
+        _underflow(node, islands)
+        _small_variance(node, islands)
+        _angle(node, islands)
+    order = {node: i for i, node in enumerate(model.graph)}
+    islands.chosen = dict(sorted(islands.chosen.items(), key=lambda item: order[item[0]]))
+    return islands
+
+
+def _reasons(node: ir.Node, target: Target) -> Iterator[str]:
+    """What needs no sample."""
+    rule = node.metadata_props.get(RULE, "")
+    if node.op_type in _BY_KIND:
+        yield _BY_KIND[node.op_type]
+    if rule in _BY_RULE:
+        yield _BY_RULE[rule]
+    options = target.options
+    if node.op_type in ("LSTM", "GRU", "RNN") and isinstance(options, CoreMLOptions) and options.is_before("iOS17"):
+        yield "recurrent layers have no float16 form before iOS 17"
+    if any(is_constant(v) and _beyond(v) for v in node.inputs):
+        yield f"a constant is beyond float16's largest number, {LARGEST:.0f}"
+
+
+def _beyond(value: ir.Value | None) -> bool:
+    if value is None or value.dtype != ir.DataType.FLOAT:
+        return False
+    array = constant(value)
+    assert array is not None
+    size = np.abs(array[np.isfinite(array)])
+    return bool(((size > LARGEST) & (size < STANDS_FOR_INFINITY)).any())
+
+
+def _overflow(node: ir.Node, islands: Islands) -> None:
+    """A value that reaches float16's end is made and used in float32."""
+    for value in node.outputs:
+        seen = islands.seen(value)
+        if seen is None or seen.high * _MARGIN <= LARGEST:
+            continue
+        evidence = f"reaches {seen.high:.3g} on the samples, float16 ends at {LARGEST:.0f}"
+        islands.add(node, evidence)
+        for user in {use.node: None for use in value.uses()}:
+            islands.add(user, f"takes a value that {evidence}")
+
+
+def _underflow(node: ir.Node, islands: Islands) -> None:
+    """A divisor, or the argument of a root or logarithm, that loses digits: it is made and used in float32."""
+    index = _SENSITIVE.get(node.op_type)
+    if index is None:
+        return
+    operand = node.inputs[index]
+    seen, bound = islands.seen(operand), _floor(operand)
+    if seen is not None and _is_small(seen):
+        evidence = f"goes down to {seen.low:.3g} on the samples, below float16's normal numbers (6.1e-5)"
+    elif bound is not None:
+        evidence = f"is kept from zero by {bound:.3g}, below float16's normal numbers (6.1e-5)"
+    else:
+        return
+    islands.add(node, evidence)
+    for maker in _makers(operand, lambda value: _is_small(islands.seen(value))):
+        islands.add(maker, f"makes the operand of `{node.op_type}`, which {evidence}")
+
+
+def _is_small(seen: Range | None) -> bool:
+    return seen is not None and 0 < seen.low < SMALLEST_NORMAL
+
+
+def _makers(value: ir.Value | None, further: Callable[[ir.Value], bool] = lambda _: False) -> Iterator[ir.Node]:
+    """What computes a value, the moves on the way, and what computes those operands that `further` asks for."""
+    pending = [value]
+    while pending:
+        current = pending.pop()
+        node = None if current is None else current.producer()
+        if node is None:
+            continue
+        yield node
+        if node.op_type in _MOVES:
+            pending.append(node.inputs[0])
+        else:
+            pending += [v for v in node.inputs if v is not None and further(v)]
+
+
+def _floor(value: ir.Value | None) -> float | None:
+    """The tiny constant that keeps a value from zero: `x + 1e-12`, `max(x, 1e-12)`."""
+    maker = next((n for n in _makers(value) if n.op_type not in _MOVES), None)
+    if maker is None or maker.op_type not in ("Add", "Max", "Clip"):
+        return None
+    for operand in maker.inputs:
+        array = constant(operand) if is_constant(operand) else None
+        if array is not None and array.size == 1 and 0 < abs(float(array.reshape(-1)[0])) < SMALLEST_NORMAL:
+            return float(array.reshape(-1)[0])
+    return None
+
+
+def _small_variance(node: ir.Node, islands: Islands) -> None:
+    """A normalization of nearly equal numbers."""
+    seen = islands.ranges.get((node.outputs[0].name or "") + VARIANCE)
+    if seen is not None and _is_small(seen):
+        evidence = f"has variances down to {seen.low:.3g} on the samples, below float16's normal numbers (6.1e-5)"
+        islands.add(node, evidence)
+        for maker in _makers(node.inputs[0]):
+            islands.add(maker, f"makes the operand of `{node.op_type}`, which {evidence}")
+
+
+def _angle(node: ir.Node, islands: Islands) -> None:
+    """Sines of large angles: the angle is made in float32 as well."""
+    seen = islands.seen(node.inputs[0]) if node.op_type in _PERIODIC else None
+    if seen is None or seen.high <= _LARGEST_ANGLE:
+        return
+    evidence = f"angles reach {seen.high:.3g} on the samples, where float16's spacing is {_spacing(seen.high):.3g}"
+    islands.add(node, evidence)
+    for maker in _makers(node.inputs[0], _is_elementwise):
+        islands.add(maker, f"makes an angle: {evidence}")
+
+
+def _is_elementwise(value: ir.Value) -> bool:
+    """Whether the value's own maker keeps what its operands know: positions times frequencies, plus phases."""
+    node = value.producer()
+    return node is not None and node.op_type in {"Add", "Sub", "Mul", "Div", "Neg", "Cast", *_MOVES}
+
+
+def _spacing(value: float) -> float:
+    return float(np.spacing(np.float16(min(value, LARGEST))))

@@ -13,11 +13,11 @@ _SMALL = 1024
 
 
 def infer_types(node: ir.Node) -> None:
-    """Fill in the types and shapes of a node's outputs where they are not known.
+    """Fill in the types, shapes and single dimensions of a node's outputs where they are not known.
 
     What cannot be inferred (unknown input types, operators outside `ai.onnx`) is left unknown.
     """
-    if node.domain != "" or all(out.dtype is not None and out.shape is not None for out in node.outputs):
+    if node.domain != "" or all(out.dtype is not None and static_shape(out) is not None for out in node.outputs):
         return
     schema = _schema(node.op_type)
     if schema is None or any(v is not None and (v.dtype is None or v.shape is None) for v in node.inputs):
@@ -80,5 +80,14 @@ def _apply(value: ir.Value, proto: onnx.TypeProto) -> None:
     dims: list[int | str | None] = []
     for dim in tensor.shape.dim:
         dims.append(dim.dim_value if dim.HasField("dim_value") else (dim.dim_param or None))
-    value.shape = ir.Shape(dims)
+    value.shape = _refined(value.shape, ir.Shape(dims))
     value.type = ir.TensorType(ir.DataType(tensor.elem_type))
+
+
+def _refined(known: ir.Shape | None, found: ir.Shape) -> ir.Shape:
+    """The numbers that either shape has; symbols stay as they were."""
+    if known is None or len(known) != len(found):
+        return found if known is None else known
+    return ir.Shape(
+        [f if isinstance(f, int) and not isinstance(k, int) else k for k, f in zip(known, found, strict=True)]
+    )

@@ -17,6 +17,7 @@ from edgec.rules.decompose.activations import (
 )
 from edgec.rules.decompose.attention import AttentionToMatMul
 from edgec.rules.decompose.einsum import EinsumToMatMul
+from edgec.rules.decompose.grid_sample import GridSampleToGather
 from edgec.rules.decompose.normalizations import GroupNormToReduce, LayerNormToReduce, RMSNormToReduce
 from edgec.rules.decompose.reductions import (
     ComposedReduction,
@@ -85,6 +86,7 @@ EXPAND: tuple[Rule, ...] = (
     RMSNormToReduce(),
     LayerNormToReduce(),
     GroupNormToReduce(),
+    GridSampleToGather(),
 )
 """For targets that lack the operator: a backend's legalization, or `--enable`."""
 

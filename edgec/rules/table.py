@@ -19,6 +19,7 @@ from edgec.rules.decompose.attention import AttentionToMatMul
 from edgec.rules.decompose.einsum import EinsumToMatMul
 from edgec.rules.decompose.grid_sample import GridSampleToGather
 from edgec.rules.decompose.normalizations import GroupNormToReduce, LayerNormToReduce, RMSNormToReduce
+from edgec.rules.decompose.recurrent import RecurrentToSequenceFirst, UnrollRecurrent
 from edgec.rules.decompose.reductions import (
     ComposedReduction,
     GlobalPoolToReduce,
@@ -54,6 +55,7 @@ DECOMPOSE: tuple[Rule, ...] = (
     VariadicToBinary(),
     LpNormalizationToReduce(),
     LpPoolToAveragePool(),
+    RecurrentToSequenceFirst(),
 )
 """Into the core dialect."""
 
@@ -87,6 +89,7 @@ EXPAND: tuple[Rule, ...] = (
     LayerNormToReduce(),
     GroupNormToReduce(),
     GridSampleToGather(),
+    UnrollRecurrent(),
 )
 """For targets that lack the operator: a backend's legalization, or `--enable`."""
 

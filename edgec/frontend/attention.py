@@ -21,9 +21,10 @@ class FoldHighRankAttention(TorchFunctionMode):
     ) -> Any:
         """Called by torch for every function."""
         kwargs = kwargs or {}
-        if function is torch.nn.functional.scaled_dot_product_attention and args and args[0].dim() > 4:
-            return _folded(*args, **kwargs)
-        return function(*args, **kwargs)
+        if function is not torch.nn.functional.scaled_dot_product_attention or not args:
+            return function(*args, **kwargs)
+        result = _folded(*args, **kwargs) if args[0].dim() > 4 else function(*args, **kwargs)
+        return result.clone(memory_format=torch.contiguous_format)
 
 
 def _folded(

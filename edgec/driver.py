@@ -16,6 +16,7 @@ from edgec.artifact.files import atomic_folder, check_writable, sha256_of, size_
 from edgec.artifact.manifest import (
     Accuracy,
     ArtifactFile,
+    BranchInfo,
     GraphInfo,
     Kept,
     Latency,
@@ -27,7 +28,7 @@ from edgec.artifact.manifest import (
 from edgec.backends.base import Backend, Program
 from edgec.backends.table import backend
 from edgec.backends.traffic import bytes_moved
-from edgec.diag import Diagnostic, EdgecError, Severity, error
+from edgec.diag import Diagnostic, EdgecError, Place, Severity, error
 from edgec.frontend.captured import Captured
 from edgec.frontend.inputs import samples_like
 from edgec.frontend.source import SourceRequest, capture
@@ -117,7 +118,8 @@ def prepare(source: SourceRequest, options: BuildOptions, progress: Progress) ->
 
 def prepare_captured(captured: Captured, options: BuildOptions, progress: Progress) -> Prepared:
     """Canonicalize what a frontend gave and check it against the source (E0205)."""
-    samples = [Sample(inputs, captured.reference.run(inputs)) for inputs in samples_like(captured.examples, SAMPLES)]
+    drawn = [*samples_like(captured.examples, SAMPLES), *captured.extra_samples]
+    samples = [Sample(inputs, captured.reference.run(inputs)) for inputs in drawn]
     progress("canonicalize")
     log = RewriteLog()
     after = check_after_each(captured.model, samples[0].inputs) if options.check_passes else None
@@ -198,7 +200,13 @@ def _manifest(prepared: Prepared, target: Target, chosen: Backend, program: Prog
         accuracy=Accuracy("not checked", ""),
         latency=(),
         tools=tools(),
+        branches=tuple(BranchInfo(_relative(b.place), b.how, b.sides) for b in prepared.captured.branches),
     )
+
+
+def _relative(place: Place) -> str:
+    """A manifest holds no absolute paths: the same source gives the same manifest in any folder."""
+    return f"{Path(place.file or '').name}:{place.line}"
 
 
 def _tensor(value: ir.Value) -> TensorInfo:

@@ -97,6 +97,15 @@ class SourceInfo:
 
 
 @dataclass(frozen=True)
+class BranchInfo:
+    """A branch on data: its place, what became of it, and the sides (true, false) that verification took."""
+
+    place: str
+    how: str
+    covered: tuple[bool, ...]
+
+
+@dataclass(frozen=True)
 class Manifest:
     """Everything that is known of one artifact."""
 
@@ -113,6 +122,7 @@ class Manifest:
     latency: tuple[Latency, ...]
     float32: tuple[Kept, ...] = ()
     tools: dict[str, str] = field(default_factory=dict)
+    branches: tuple[BranchInfo, ...] = ()
     schema: int = SCHEMA
 
     def to_json(self) -> str:
@@ -147,6 +157,7 @@ def _manifest(document: Mapping[str, Any]) -> Manifest:
         latency=tuple(_load(Latency, entry) for entry in document["latency"]),
         float32=tuple(_load(Kept, entry) for entry in document.get("float32", ())),
         tools=dict(document["tools"]),
+        branches=tuple(_load(BranchInfo, b) for b in document.get("branches", ())),
     )
 
 

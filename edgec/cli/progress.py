@@ -19,7 +19,7 @@ class Progress:
     """
 
     def __init__(self, *, quiet: bool = False) -> None:
-        self._console = Console(stderr=True, highlight=False)
+        self._console = Console(file=sys.stderr, highlight=False)  # the stream of now: exports redirect it
         terminal = self._console.is_terminal and not os.environ.get("CI")
         self._status = self._console.status("") if terminal and not quiet else None
         self._quiet = quiet

@@ -1,4 +1,4 @@
-"""Attention above four dimensions, which torch's ONNX exporter does not take, on a view of four."""
+"""Attention as torch's ONNX exporter can take it."""
 
 from __future__ import annotations
 
@@ -9,8 +9,12 @@ import torch
 from torch.overrides import TorchFunctionMode
 
 
-class FoldHighRankAttention(TorchFunctionMode):
-    """While active, `scaled_dot_product_attention` on (batch…, heads, length, width) folds the batch into one."""
+class SettledAttention(TorchFunctionMode):
+    """While active, `scaled_dot_product_attention` is called on four dimensions and gives a contiguous result.
+
+    On (batch…, heads, length, width) the batch is folded into one. The result is made contiguous because the layout that
+    one kernel gives and another does not decides whether a later `view` is allowed (BEiT, T5).
+    """
 
     def __torch_function__(
         self,

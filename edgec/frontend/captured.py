@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from edgec.diag import Diagnostic
+from edgec.diag import Diagnostic, Place
 from edgec.ir.model import Model
 
 Array = NDArray[np.generic]
@@ -34,9 +34,31 @@ class SourceId:
     sha256: str
 
 
+class Branch(Protocol):
+    """A branch on data that was rewritten: where, how, and the sides that the samples take."""
+
+    @property
+    def place(self) -> Place:
+        """Its line in the source."""
+        ...
+
+    @property
+    def how(self) -> str:
+        """What became of it."""
+        ...
+
+    @property
+    def sides(self) -> tuple[bool, ...]:
+        """The sides that a sample takes."""
+        ...
+
+
 @dataclass(frozen=True)
 class Captured:
-    """A model as its frontend leaves it: opset 23, not yet canonical, with its reference and example inputs."""
+    """A model as its frontend leaves it: opset 23, not yet canonical, with its reference and example inputs.
+
+    `extra_samples` take sides of `branches` that the examples do not.
+    """
 
     name: str
     source: SourceId
@@ -44,3 +66,5 @@ class Captured:
     reference: Reference
     examples: dict[str, Array]
     warnings: tuple[Diagnostic, ...] = field(default=())
+    extra_samples: tuple[dict[str, Array], ...] = field(default=())
+    branches: tuple[Branch, ...] = field(default=())

@@ -63,12 +63,12 @@ def _draw_like(array: Array, rng: np.random.Generator) -> Array:
     if array.size == 0:
         return array
     if array.dtype == np.bool_:
-        return rng.integers(0, 2, array.shape).astype(np.bool_) if array.any() != array.all() else array
+        return np.asarray(rng.integers(0, 2, array.shape)).astype(np.bool_) if array.any() != array.all() else array
     if array.dtype.kind in "iu":
-        return rng.integers(int(array.min()), int(array.max()) + 1, array.shape).astype(array.dtype)
+        return np.asarray(rng.integers(int(array.min()), int(array.max()) + 1, array.shape)).astype(array.dtype)
     values = array.astype(np.float64)
     spread = float(values.std())
-    return (rng.standard_normal(array.shape) * spread + float(values.mean())).astype(array.dtype)
+    return np.asarray(rng.standard_normal(array.shape) * spread + float(values.mean())).astype(array.dtype)
 
 
 def match_specs(names: Sequence[str], specs: Sequence[InputSpec]) -> list[InputSpec]:

@@ -61,7 +61,9 @@ def _import(where: str) -> ModuleType:
     spec = importlib.util.spec_from_file_location(path.stem, path.resolve())
     assert spec is not None and spec.loader is not None  # noqa: PT018 - a .py file always has both
     module = importlib.util.module_from_spec(spec)
-    sys.modules.setdefault(path.stem, module)
+    known = sys.modules.get(path.stem)
+    if known is None or getattr(known, "__file__", None) == module.__file__:
+        sys.modules[path.stem] = module  # pickling and dataclasses look there; a package of that name keeps its place
     spec.loader.exec_module(module)
     return module
 

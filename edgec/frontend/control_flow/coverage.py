@@ -1,0 +1,127 @@
+"""Samples that take each side of each branch, found by search over the inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgec.diag import Place
+from edgec.frontend.control_flow.functions import Rewritten
+from edgec.frontend.control_flow.merge import Site
+
+Array = NDArray[np.generic]
+Inputs = dict[str, Array]
+
+TRIALS = 128
+"""Runs of the model that the search may take; it ends as soon as every side was seen."""
+
+_SCALES = (-1.0, 0.0, 0.01, 100.0, -100.0)
+_SHIFTS = (-1.0, 1.0, -10.0, 10.0)
+
+
+@dataclass(frozen=True)
+class Covered:
+    """A branch on data: where it is, what became of it, and which of its sides verification takes."""
+
+    site: Site
+    how: str
+    sides: tuple[bool, ...]
+
+    @property
+    def place(self) -> Place:
+        """Its line in the source."""
+        return self.site.place
+
+    @property
+    def missing(self) -> tuple[bool, ...]:
+        """The sides that no sample takes."""
+        return tuple(side for side in (True, False) if side not in self.sides)
+
+
+def cover(
+    rewritten: Rewritten, run: Callable[[Inputs], object], samples: Sequence[Inputs], seed: int = 0
+) -> tuple[list[Inputs], list[Covered]]:
+    """Further samples, each of which takes a side that those before it do not, and what is covered in the end.
+
+    `run` executes the eager model; the rewritten functions record the sides that it takes.
+    """
+    runtime = rewritten.runtime
+    found: list[Inputs] = []
+    with rewritten.active():
+        for inputs in samples:
+            run(inputs)
+        for inputs in _candidates(samples, found, np.random.default_rng(seed)):
+            if all(len(runtime.sides.get(site, ())) == 2 for site in runtime.selected):
+                break
+            before = _seen(runtime.sides)
+            if _runs(run, inputs) and _seen(runtime.sides) > before:
+                found.append(inputs)
+    covered = [
+        Covered(site, how, tuple(sorted(runtime.sides.get(site, ()), reverse=True)))
+        for site, how in runtime.selected.items()
+    ]
+    return found, covered
+
+
+def _seen(sides: Mapping[Site, set[bool]]) -> int:
+    return sum(len(s) for s in sides.values())
+
+
+def _runs(run: Callable[[Inputs], object], inputs: Inputs) -> bool:
+    try:
+        run(inputs)
+    except (RuntimeError, IndexError, ValueError, ZeroDivisionError, OverflowError):
+        return False  # inputs that the model itself does not take
+    return True
+
+
+def _candidates(samples: Sequence[Inputs], found: list[Inputs], rng: np.random.Generator) -> Iterator[Inputs]:
+    """First plain changes of the first sample, then random ones of whatever was found."""
+    first = samples[0]
+    for scale in _SCALES:
+        yield {name: _scaled(a, scale, 0.0, first[name]) for name, a in first.items()}
+    for shift in _SHIFTS:
+        yield {name: _scaled(a, 1.0, shift, first[name]) for name, a in first.items()}
+    for name in first:
+        for scale in _SCALES:
+            yield {**first, name: _scaled(first[name], scale, 0.0, first[name])}
+    for _ in range(TRIALS):
+        pool = [*samples, *found]
+        base = pool[int(rng.integers(len(pool)))]
+        yield {name: np.asarray(_mutated(a, first[name], rng)) for name, a in base.items()}
+
+
+def _scaled(array: Array, scale: float, shift: float, like: Array) -> Array:
+    """`scale · array + shift` for floats; integers stay within the example's range: its least, its greatest, mirrored."""
+    if array.dtype == np.bool_:
+        return ~array if scale < 0 else array  # type: ignore[operator]
+    if array.dtype.kind not in "iu":
+        return np.asarray(array * scale + shift).astype(array.dtype)
+    low, high = int(like.min(initial=0)), int(like.max(initial=0))
+    if scale == 0.0 or shift < 0:
+        return np.full_like(array, low)
+    if shift > 0:
+        return np.full_like(array, high)
+    return np.asarray(low + high - array).astype(array.dtype) if scale < 0 else array
+
+
+def _mutated(array: Array, like: Array, rng: np.random.Generator) -> Array:
+    """A random change: of scale, of offset, of some elements, or a new draw."""
+    if array.size == 0 or rng.random() < 0.25:
+        return array
+    if array.dtype == np.bool_:
+        return np.logical_xor(array, rng.random(array.shape) < rng.random())
+    if array.dtype.kind in "iu":
+        low, high = int(like.min()), int(like.max())
+        reach = max(2, high - low)
+        drawn = rng.integers(max(0, low - reach) if low >= 0 else low - reach, high + reach + 1, array.shape)
+        fresh = rng.integers(low, high + 1, array.shape) if rng.random() < 0.5 else drawn
+        return np.where(rng.random(array.shape) < rng.random(), fresh, array).astype(array.dtype)
+    scale, shift = 10 ** rng.uniform(-2, 2), rng.normal() * 10 ** rng.uniform(-1, 1.5)
+    noise = rng.standard_normal(array.shape) * 10 ** rng.uniform(-1, 1)
+    part = rng.random(array.shape) < rng.random()
+    changed = np.where(part, noise, array) if rng.random() < 0.5 else array * scale + shift
+    return np.asarray(changed).astype(array.dtype)

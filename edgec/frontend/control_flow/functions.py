@@ -1,0 +1,119 @@
+"""Functions whose code is replaced by its rewritten form, and put back afterwards."""
+
+from __future__ import annotations
+
+import ast
+import gc
+import inspect
+import textwrap
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from types import CodeType, FunctionType
+
+from edgec.frontend.control_flow.jumps import Jumps, Unsupported
+from edgec.frontend.control_flow.names import RUNTIME
+from edgec.frontend.control_flow.rewrite import Rewriter
+from edgec.frontend.control_flow.runtime import Runtime
+
+_COROUTINES = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
+
+
+@dataclass
+class Rewritten:
+    """The functions rewritten so far, by their original code. `active` puts the rewritten code in place."""
+
+    runtime: Runtime = field(default_factory=Runtime)
+    _codes: dict[CodeType, CodeType] = field(default_factory=dict)
+
+    def has(self, code: CodeType) -> bool:
+        """Whether this code is a rewritten function's, or a part of one."""
+        return code in self._codes or any(_inside(code, new) for new in self._codes.values())
+
+    def add(self, code: CodeType) -> None:
+        """Rewrite the function with this code. Raises `Unsupported` with the reason where it cannot be."""
+        self._codes[code] = _rewritten(code)
+
+    @contextmanager
+    def active(self) -> Iterator[None]:
+        """While active, every function object with one of the codes runs the rewritten one."""
+        swapped: list[tuple[FunctionType, CodeType]] = []
+        try:
+            for old, new in self._codes.items():
+                for function in functions_of(old):
+                    swapped.append((function, old))
+                    function.__globals__[RUNTIME] = self.runtime
+                    function.__code__ = new
+            yield
+        finally:
+            for function, old in swapped:
+                function.__code__ = old
+                function.__globals__.pop(RUNTIME, None)
+
+
+def functions_of(code: CodeType) -> list[FunctionType]:
+    """Every function object that runs this code: a method once, a closure for each time it was made."""
+    return [f for f in gc.get_referrers(code) if isinstance(f, FunctionType) and f.__code__ is code]
+
+
+def _rewritten(code: CodeType) -> CodeType:
+    if code.co_flags & _COROUTINES or code.co_name == "<lambda>":
+        raise Unsupported("it is a lambda, a generator or a coroutine", code.co_firstlineno)
+    definition = _definition(code)
+    body = Jumps().function(definition.body)
+    parameters = [a.arg for a in (*definition.args.posonlyargs, *definition.args.args)]
+    local = frozenset(code.co_varnames) | frozenset(code.co_cellvars)
+    rewriter = Rewriter(code.co_filename, local, parameters[0] if parameters else None)
+    definition.body = rewriter.statements(body, frozenset())
+    made = _compiled(definition, code)
+    if made.co_freevars != code.co_freevars:
+        raise Unsupported("its closure would change", code.co_firstlineno)
+    return made
+
+
+def _definition(code: CodeType) -> ast.FunctionDef:
+    try:
+        lines, first = inspect.getsourcelines(code)
+        tree = ast.parse(textwrap.dedent("".join(lines)))
+    except (OSError, SyntaxError, TypeError):
+        raise Unsupported("its source is not at hand", code.co_firstlineno) from None
+    ast.increment_lineno(tree, first - 1)
+    definition = tree.body[0]
+    if not isinstance(definition, ast.FunctionDef):
+        raise Unsupported("it is not a plain function", code.co_firstlineno)
+    definition.decorator_list = []
+    return definition
+
+
+def _compiled(definition: ast.FunctionDef, original: CodeType) -> CodeType:
+    """Compile inside a function that binds the free variables, so that they stay free."""
+    free = ast.arguments(
+        posonlyargs=[], args=[ast.arg(n) for n in original.co_freevars], kwonlyargs=[], kw_defaults=[], defaults=[]
+    )
+    _Mangled(original.co_qualname).visit(definition)
+    outer = ast.FunctionDef("_edgec_outer", free, [definition], [])
+    module = ast.fix_missing_locations(ast.Module([ast.copy_location(outer, definition)], []))
+    compiled = compile(module, original.co_filename, "exec", dont_inherit=True)
+    return _nested(_nested(compiled, "_edgec_outer"), definition.name).replace(co_qualname=original.co_qualname)
+
+
+class _Mangled(ast.NodeTransformer):
+    """Private names (`self.__x`) as the class in which the function stood would spell them."""
+
+    def __init__(self, qualified: str) -> None:
+        parts = qualified.split(".")
+        self._owner = parts[-2].lstrip("_") if len(parts) > 1 and parts[-2] != "<locals>" else ""
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.Attribute:  # noqa: N802
+        self.generic_visit(node)
+        if self._owner and node.attr.startswith("__") and not node.attr.endswith("__"):
+            node.attr = f"_{self._owner}{node.attr}"
+        return node
+
+
+def _nested(code: CodeType, name: str) -> CodeType:
+    return next(c for c in code.co_consts if isinstance(c, CodeType) and c.co_name == name)
+
+
+def _inside(code: CodeType, outer: CodeType) -> bool:
+    return code is outer or any(_inside(code, c) for c in outer.co_consts if isinstance(c, CodeType))

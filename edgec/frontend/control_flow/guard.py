@@ -1,0 +1,124 @@
+"""What keeps the side of a branch that is not taken from being felt."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch.overrides import TorchFunctionMode
+
+from edgec.diag import error
+from edgec.frontend.control_flow.merge import Site
+
+_INDEXED = {
+    torch.gather: 1,
+    torch.Tensor.gather: 1,
+    torch.index_select: 1,
+    torch.Tensor.index_select: 1,
+    torch.take_along_dim: None,
+}
+"""Functions of (data, dim, index), by the position of `dim`."""
+
+_INTEGER_DIVISIONS = {
+    torch.floor_divide, torch.Tensor.floor_divide, torch.Tensor.__floordiv__, torch.remainder, torch.Tensor.remainder,
+    torch.Tensor.__mod__, torch.fmod, torch.Tensor.fmod, torch.div, torch.Tensor.div,
+}  # fmt: skip
+
+_IN_PLACE_DUNDERS = {"__setitem__", "__iadd__", "__isub__", "__imul__", "__itruediv__", "__ifloordiv__", "__ipow__"}
+
+
+class Guard(TorchFunctionMode):
+    """Active while one side of a branch is traced.
+
+    Both sides are computed and one is selected, so NaN and infinity on the other side are dropped by the selection.
+    What would *fail* there is made harmless: indices are clamped into range and integer divisors of zero replaced by
+    one, neither of which changes a side that is taken, since it would have raised. A change in place of
+    a tensor from outside the branch is refused.
+    """
+
+    def __init__(self, site: Site, own: Sequence[torch.Tensor]) -> None:
+        super().__init__()
+        self._site = site
+        self._own = {id(t) for t in own}
+        self._kept: list[torch.Tensor] = []  # an id is only unique while its object lives
+
+    def __torch_function__(
+        self,
+        function: Callable[..., Any],
+        types: Sequence[type],
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        """Called by torch for every function."""
+        kwargs = kwargs or {}
+        name = getattr(function, "__name__", "")
+        if _in_place(name) or "out" in kwargs:
+            self._check_change(kwargs.get("out", args[0] if args else None))
+        result = function(*_safe(function, args, kwargs), **kwargs)
+        if isinstance(result, torch.Tensor):
+            self._own.add(id(result))
+            self._kept.append(result)
+        elif isinstance(result, tuple | list):
+            made = [r for r in result if isinstance(r, torch.Tensor)]
+            self._own |= {id(r) for r in made}
+            self._kept += made
+        return result
+
+    def _check_change(self, target: Any) -> None:
+        if isinstance(target, torch.Tensor) and id(target) not in self._own:
+            raise error(
+                "E0206",
+                f"a side of this `{self._site.kind}` changes a tensor in place that lives outside the function",
+                place=self._site.place,
+                help=["compute the new value and assign it instead"],
+            )
+
+
+def _in_place(name: str) -> bool:
+    return name in _IN_PLACE_DUNDERS or (name.endswith("_") and not name.endswith("__") and name != "requires_grad_")
+
+
+def _safe(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
+    """The arguments with indices in range and no integer divisor of zero."""
+    if function is torch.Tensor.__getitem__:
+        return (args[0], _clamped_key(args[0], args[1]))
+    if function is torch.Tensor.__setitem__:
+        return (args[0], _clamped_key(args[0], args[1]), args[2])
+    if function in (torch.nn.functional.embedding, torch.embedding) and len(args) > 1:
+        table, where = (1, 0) if function is torch.nn.functional.embedding else (0, 1)
+        return _with(args, where, _clamp(args[where], args[table].shape[0]))
+    if function in _INDEXED and len(args) > 2 and isinstance(args[1], int):
+        return _with(args, 2, _clamp(args[2], args[0].shape[args[1]]))
+    if function in _INTEGER_DIVISIONS and len(args) > 1 and _is_integer(args[1]) and _is_integer(args[0]):
+        return _with(args, 1, torch.where(args[1] == 0, torch.ones_like(args[1]), args[1]))
+    return args
+
+
+def _is_integer(value: Any) -> bool:
+    return isinstance(value, torch.Tensor) and not value.is_floating_point() and value.dtype != torch.bool
+
+
+def _with(args: tuple[Any, ...], position: int, value: Any) -> tuple[Any, ...]:
+    return (*args[:position], value, *args[position + 1 :])
+
+
+def _clamp(index: torch.Tensor, size: int) -> torch.Tensor:
+    return index.clamp(-size, size - 1)
+
+
+def _clamped_key(data: torch.Tensor, key: Any) -> Any:
+    """The key of `data[key]` with its integer tensors clamped to the dimension that each indexes."""
+    keys = key if isinstance(key, tuple) else (key,)
+    takes = [0 if k is None or k is Ellipsis else (k.dim() if _is_mask(k) else 1) for k in keys]
+    dim, clamped = 0, []
+    for i, (k, count) in enumerate(zip(keys, takes, strict=True)):
+        if k is Ellipsis:
+            dim = data.dim() - sum(takes[i + 1 :])
+        clamped.append(_clamp(k, data.shape[dim]) if _is_integer(k) else k)
+        dim += count
+    return tuple(clamped) if isinstance(key, tuple) else clamped[0]
+
+
+def _is_mask(key: Any) -> bool:
+    return isinstance(key, torch.Tensor) and key.dtype == torch.bool

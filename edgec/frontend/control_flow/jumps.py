@@ -1,0 +1,212 @@
+"""Early exits: `return`, `break` and `continue` inside branches become plain nesting and flags.
+
+Afterwards a branch either returns on every path or on none, and no loop holds a jump, so that a branch can become a
+function. What follows an early exit moves into the side that goes on.
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import count
+
+from edgec.frontend.control_flow.names import RUNTIME, assign, has_own, runtime_call, thunk
+
+Statements = list[ast.stmt]
+
+_JUMPS = (ast.Break, ast.Continue)
+_LARGEST = 20_000
+"""Syntax nodes after which the copies of what follows the early exits have got out of hand."""
+
+
+class Unsupported(Exception):
+    """A construct that cannot be rewritten; `line` is where it stands."""
+
+    def __init__(self, reason: str, line: int) -> None:
+        super().__init__(reason)
+        self.reason, self.line = reason, line
+
+
+class Jumps:
+    """Removes the jumps of one function."""
+
+    def __init__(self) -> None:
+        self._numbers = count()
+        self._size = 0
+
+    def function(self, body: Sequence[ast.stmt]) -> Statements:
+        """The body with every path ending in `return`."""
+        return self._returning(list(body), [])
+
+    def _returning(self, statements: Statements, rest: Statements) -> Statements:
+        """`statements` and then `rest`, every path ending in `return` or `raise`."""
+        done: Statements = []
+        for i, statement in enumerate(statements):
+            after = [*statements[i + 1 :], *rest]
+            if isinstance(statement, ast.Return | ast.Raise):
+                return [*done, statement]
+            if isinstance(statement, ast.For | ast.While):
+                lowered = self._loop(statement)
+                done += lowered.statements
+                if lowered.leave is not None:
+                    return [*done, *self._returning([lowered.leave], after)]
+            elif isinstance(statement, ast.If) and has_own([statement], (ast.Return,)):
+                both = (self._returning(statement.body, self._copy(after)), self._returning(statement.orelse, after))
+                return [*done, _if(statement, *both)]
+            elif isinstance(statement, ast.With) and has_own([statement], (ast.Return,)):
+                return [*done, self._with(statement, after)]
+            else:
+                done.append(self._inner(statement))
+        if rest:
+            return [*done, *self._returning(rest, [])]
+        return [*done, ast.Return(ast.Constant(None))]
+
+    def _with(self, statement: ast.With, after: Statements) -> ast.stmt:
+        if not _always_returns(statement.body):
+            raise Unsupported("`return` on some paths inside `with`", statement.lineno)
+        return ast.copy_location(ast.With(statement.items, self._returning(statement.body, [])), statement)
+
+    def _inner(self, statement: ast.stmt) -> ast.stmt:
+        """Loops inside a statement without a `return` of its own."""
+        for field in ("body", "orelse", "finalbody"):
+            if inner := getattr(statement, field, None):
+                if isinstance(statement, ast.FunctionDef | ast.ClassDef):
+                    break
+                setattr(statement, field, [s for part in inner for s in self._plain(part)])
+        return statement
+
+    def _plain(self, statement: ast.stmt) -> Statements:
+        return self._loop(statement).statements if isinstance(statement, ast.For | ast.While) else [self._inner(statement)]
+
+    def _loop(self, loop: ast.For | ast.While) -> _Lowered:
+        """The loop without jumps; where it returns, with the `if` that does so after it."""
+        if isinstance(loop, ast.For) and _is_range(loop):
+            setup, turned = _as_while(loop, next(self._numbers))
+            lowered = self._loop(turned)
+            return _Lowered([*setup, *lowered.statements], lowered.leave)
+        returns = has_own(loop.body, (ast.Return,))
+        if not returns and not has_own(loop.body, _JUMPS, into_loops=False):
+            loop.body = [s for part in loop.body for s in self._plain(part)]
+            return _Lowered([loop])
+        if loop.orelse:
+            raise Unsupported("`else` of a loop with early exits", loop.lineno)
+        flags = _Flags(next(self._numbers))
+        lowered_loop = _guarded(loop, self._leaving(loop.body, [], flags), flags)
+        setup = [assign(flags.stop, ast.Constant(False))]
+        if not returns:
+            return _Lowered(_placed([*setup, lowered_loop], loop))
+        unset = ast.Attribute(_name(RUNTIME), "UNDEFINED", ast.Load())
+        setup += [assign(flags.returned, ast.Constant(False)), assign(flags.value, unset)]
+        leave = ast.If(_name(flags.returned), [ast.Return(_name(flags.value))], [])
+        _placed([leave], loop)
+        return _Lowered(_placed([*setup, lowered_loop], loop), leave)
+
+    def _leaving(self, statements: Statements, rest: Statements, flags: _Flags) -> Statements:
+        """A loop's body without jumps: those that leave set the flags."""
+        done: Statements = []
+        for i, statement in enumerate(statements):
+            after = [*statements[i + 1 :], *rest]
+            if isinstance(statement, ast.Continue):
+                return done or [ast.Pass()]
+            if isinstance(statement, ast.Break):
+                return [*done, assign(flags.stop, ast.Constant(True))]
+            if isinstance(statement, ast.Return):
+                value = statement.value or ast.Constant(None)
+                true = ast.Constant(True)
+                return [*done, assign(flags.value, value), assign(flags.returned, true), assign(flags.stop, true)]
+            if isinstance(statement, ast.If) and _leaves(statement):
+                both = (
+                    self._leaving(statement.body, self._copy(after), flags),
+                    self._leaving(statement.orelse, after, flags),
+                )
+                return [*done, _if(statement, *both)]
+            if isinstance(statement, ast.For | ast.While):
+                lowered = self._loop(statement)
+                done += lowered.statements
+                if lowered.leave is not None:
+                    return [*done, *self._leaving([lowered.leave], after, flags)]
+            elif has_own([statement], (ast.Return,)) or has_own([statement], _JUMPS, into_loops=False):
+                raise Unsupported(f"a jump inside `{type(statement).__name__.lower()}`", statement.lineno)
+            else:
+                done.append(self._inner(statement))
+        return [*done, *self._leaving(rest, [], flags)] if rest else done or [ast.Pass()]
+
+    def _copy(self, statements: Statements) -> Statements:
+        self._size += sum(1 for s in statements for _ in ast.walk(s))
+        if self._size > _LARGEST:
+            raise Unsupported("too many early exits, one inside the other", statements[0].lineno)
+        return copy.deepcopy(statements)
+
+
+class _Flags:
+    """The variables that stand for a loop's early exit."""
+
+    def __init__(self, number: int) -> None:
+        self.stop, self.returned, self.value = (f"_edgec_{k}_{number}" for k in ("stop", "returned", "value"))
+
+
+@dataclass(frozen=True)
+class _Lowered:
+    """A loop without jumps. `leave` returns from the function when the loop did."""
+
+    statements: Statements
+    leave: ast.If | None = None
+
+
+def _guarded(loop: ast.For | ast.While, body: Statements, flags: _Flags) -> ast.stmt:
+    if isinstance(loop, ast.While):
+        endless = isinstance(loop.test, ast.Constant) and bool(loop.test.value)
+        rest = [] if endless else [thunk(loop.test)]
+        return ast.While(runtime_call("going", _name(flags.stop), *rest), body, [])
+    going = ast.UnaryOp(ast.Not(), _name(flags.stop))
+    leave = ast.If(runtime_call("certain", _name(flags.stop)), [ast.Break()], [])
+    return ast.For(loop.target, loop.iter, [leave, ast.If(going, body, [])], [])
+
+
+def _is_range(loop: ast.For) -> bool:
+    """`for name in range(…)`."""
+    call = loop.iter
+    named = isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "range"
+    return named and isinstance(loop.target, ast.Name)
+
+
+def _as_while(loop: ast.For, number: int) -> tuple[Statements, ast.While]:
+    """`for i in range(…)` with a counter of its own, since the bounds may be tensors."""
+    assert isinstance(loop.iter, ast.Call)
+    assert isinstance(loop.target, ast.Name)
+    bounds, counter = f"_edgec_range_{number}", f"_edgec_count_{number}"
+    setup: Statements = [
+        assign(bounds, runtime_call("Range", *loop.iter.args)),
+        assign(counter, ast.Attribute(_name(bounds), "start", ast.Load())),
+    ]
+    step = ast.BinOp(_name(counter), ast.Add(), ast.Attribute(_name(bounds), "step", ast.Load()))
+    body = [assign(loop.target.id, _name(counter)), assign(counter, step), *loop.body]
+    test = ast.Call(ast.Attribute(_name(bounds), "holds", ast.Load()), [_name(counter)], [])
+    turned = _placed([ast.While(test, body, loop.orelse)], loop)[0]
+    assert isinstance(turned, ast.While)
+    return _placed(setup, loop), turned
+
+
+def _placed(statements: Statements, where: ast.stmt) -> Statements:
+    return [ast.fix_missing_locations(ast.copy_location(s, where)) for s in statements]
+
+
+def _leaves(statement: ast.stmt) -> bool:
+    return has_own([statement], (ast.Return,)) or has_own([statement], _JUMPS, into_loops=False)
+
+
+def _always_returns(statements: Sequence[ast.stmt]) -> bool:
+    last = statements[-1]
+    if isinstance(last, ast.If):
+        return bool(last.orelse) and _always_returns(last.body) and _always_returns(last.orelse)
+    return isinstance(last, ast.Return | ast.Raise)
+
+
+def _if(original: ast.If, body: Statements, orelse: Statements) -> ast.If:
+    return ast.copy_location(ast.If(original.test, body or [ast.Pass()], orelse), original)
+
+
+def _name(name: str) -> ast.Name:
+    return ast.Name(name, ast.Load())

@@ -1,0 +1,72 @@
+"""Which names a piece of Python reads and binds."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Sequence
+
+RUNTIME = "__edgec__"
+"""The name under which rewritten functions find the runtime."""
+
+_SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
+
+
+def used(nodes: Iterable[ast.AST]) -> set[str]:
+    """Every name that is read or bound anywhere inside, nested functions included."""
+    found = {n.id for node in nodes for n in ast.walk(node) if isinstance(n, ast.Name)}
+    inner = {n.name for node in nodes for n in ast.walk(node) if isinstance(n, ast.FunctionDef | ast.ClassDef)}
+    return found | inner
+
+
+def read(nodes: Iterable[ast.AST]) -> set[str]:
+    """Every name that is read anywhere inside; augmented assignments read too."""
+    found = set()
+    for node in nodes:
+        for n in ast.walk(node):
+            if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load):
+                found.add(n.id)
+            if isinstance(n, ast.AugAssign) and isinstance(n.target, ast.Name):
+                found.add(n.target.id)
+    return found
+
+
+def stored_attributes(nodes: Iterable[ast.AST]) -> list[ast.Attribute]:
+    """Attributes of plain names (`self.count`) that are assigned, each once."""
+    found: dict[str, ast.Attribute] = {}
+    for node in nodes:
+        for n in ast.walk(node):
+            if isinstance(n, ast.Attribute) and isinstance(n.ctx, ast.Store) and isinstance(n.value, ast.Name):
+                found.setdefault(f"{n.value.id}.{n.attr}", n)
+    return list(found.values())
+
+
+def has_own(statements: Sequence[ast.stmt], kinds: tuple[type[ast.AST], ...], *, into_loops: bool = True) -> bool:
+    """Whether a statement of these kinds occurs here, not counting nested functions (nor loops, when asked)."""
+    for statement in statements:
+        if isinstance(statement, kinds):
+            return True
+        if isinstance(statement, _SCOPES) or (isinstance(statement, ast.For | ast.While) and not into_loops):
+            continue
+        for field in ("body", "orelse", "finalbody"):
+            if has_own(getattr(statement, field, []), kinds, into_loops=into_loops):
+                return True
+        for handler in getattr(statement, "handlers", []):
+            if has_own(handler.body, kinds, into_loops=into_loops):
+                return True
+    return False
+
+
+def runtime_call(function: str, *arguments: ast.expr) -> ast.Call:
+    """`__edgec__.function(arguments…)`."""
+    return ast.Call(ast.Attribute(ast.Name(RUNTIME, ast.Load()), function, ast.Load()), list(arguments), [])
+
+
+def assign(name: str, value: ast.expr) -> ast.Assign:
+    """`name = value`."""
+    return ast.Assign([ast.Name(name, ast.Store())], value)
+
+
+def thunk(body: ast.expr, *parameters: str) -> ast.Lambda:
+    """`lambda parameters…: body`."""
+    arguments = [ast.arg(p) for p in parameters]
+    return ast.Lambda(ast.arguments(posonlyargs=[], args=arguments, kwonlyargs=[], kw_defaults=[], defaults=[]), body)

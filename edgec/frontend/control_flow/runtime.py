@@ -1,0 +1,260 @@
+"""What rewritten functions call: branches, loops and logic that take tensors as well as Python values."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from edgec.frontend.control_flow.guard import Guard
+from edgec.frontend.control_flow.loops import Carried, truth, unrolled
+from edgec.frontend.control_flow.merge import UNDEFINED, Site, merge
+from edgec.frontend.control_flow.sides import Branch, Side, State, select
+
+_AUGMENTED: dict[str, tuple[Callable[[Any, Any], Any], Callable[[Any, Any], Any]]] = {
+    "Add": (operator.add, operator.iadd),
+    "Sub": (operator.sub, operator.isub),
+    "Mult": (operator.mul, operator.imul),
+    "MatMult": (operator.matmul, operator.imatmul),
+    "Div": (operator.truediv, operator.itruediv),
+    "FloorDiv": (operator.floordiv, operator.ifloordiv),
+    "Mod": (operator.mod, operator.imod),
+    "Pow": (operator.pow, operator.ipow),
+    "LShift": (operator.lshift, operator.ilshift),
+    "RShift": (operator.rshift, operator.irshift),
+    "BitOr": (operator.or_, operator.ior),
+    "BitXor": (operator.xor, operator.ixor),
+    "BitAnd": (operator.and_, operator.iand),
+}
+"""Python's operators by the name of their syntax node: as an expression, and in place."""
+
+_AND, _OR = Site("and", "", 0, (0, 0)), Site("or", "", 0, (0, 0))
+_EXTREME = Site("min or max", "", 0, (0, 0))
+
+
+@dataclass
+class Runtime:
+    """The functions behind `__edgec__`. While `tracing`, tensor conditions become selections; else sides are recorded.
+
+    `sides` holds, for each site met with a tensor condition, the sides that eager runs took.
+    """
+
+    tracing: bool = False
+    sides: dict[Site, set[bool]] = field(default_factory=dict)
+    selected: dict[Site, str] = field(default_factory=dict)
+    UNDEFINED = UNDEFINED
+
+    @contextmanager
+    def trace(self) -> Iterator[None]:
+        """For the time of an export."""
+        self.tracing = True
+        try:
+            yield
+        finally:
+            self.tracing = False
+
+    def value(self, read: Callable[[], Any]) -> Any:
+        """A local variable's value, or `UNDEFINED` while it is not bound."""
+        try:
+            return read()
+        except NameError:
+            return UNDEFINED
+
+    def describe(
+        self,
+        where: tuple[str, str, int, tuple[int, int]],
+        names: tuple[str, ...],
+        live: tuple[str, ...],
+        returns: bool,
+        attributes: tuple[tuple[Any, str], ...],
+    ) -> Branch:
+        """A branch as the rewritten source writes it down."""
+        return Branch(Site(*where), names, frozenset(live), returns, attributes)
+
+    def branch(self, test: Any, yes: Side, no: Side, state: State, branch: Branch) -> tuple[Any, State]:
+        """`if test: yes else: no`. Each side takes the state and gives its return value and the new state."""
+        if not self._is_traced(test):
+            return yes(*state) if self._take(branch.site, test) else no(*state)
+        self.selected.setdefault(branch.site, "both sides are computed and one is selected")
+        return select(truth(test), yes, no, state, branch)
+
+    def loop(self, test: Callable[..., Any], body: Callable[..., State], state: State, branch: Branch) -> State:
+        """`while test: body`. Unrolled where something other than data bounds it, else a loop of the graph."""
+        while True:
+            with _Bounds() as bounds:
+                going = test(*state)
+            if self._is_traced(going):
+                break
+            if not self._take(branch.site, going):
+                return state
+            state = body(*state)
+        done = unrolled(going, test, body, state, branch) if bounds.seen else None
+        if done is not None:
+            self.selected.setdefault(branch.site, "it is unrolled and each iteration selected")
+            return done
+        self.selected.setdefault(branch.site, "it stays a loop of the graph")
+        return Carried(branch.site, branch.names, state).run(test, body)
+
+    def both(self, first: Any, *others: Callable[[], Any]) -> Any:
+        """`first and …`: the first that is false, else the last."""
+        for other in others:
+            _Bounds.note(first)
+            if not self._is_traced(first):
+                first = other() if first else first
+                continue
+            second = _guarded(_AND, other)
+            _Bounds.note(second)
+            if not isinstance(second, torch.Tensor) and not second:
+                return second  # false whatever the data say
+            logical = _logical(torch.logical_and, first, second)
+            first = merge(truth(first), "", _AND, second, first) if logical is None else logical
+        return first
+
+    def either(self, first: Any, *others: Callable[[], Any]) -> Any:
+        """`first or …`: the first that is true, else the last."""
+        for other in others:
+            if not self._is_traced(first):
+                first = first or other()
+                continue
+            second = _guarded(_OR, other)
+            logical = _logical(torch.logical_or, first, second)
+            first = merge(truth(first), "", _OR, first, second) if logical is None else logical
+        return first
+
+    def going(self, stopped: Any, *others: Callable[[], Any]) -> Any:
+        """`not stopped and …`: a loop's test with its early exit, which does not bound it."""
+        if not self._is_traced(stopped):
+            return False if stopped else (others[0]() if others else True)
+        rest = _guarded(_AND, others[0]) if others else True
+        if not isinstance(rest, torch.Tensor):
+            return self.negated(stopped) if rest else rest
+        return torch.logical_and(self.negated(stopped), truth(rest))
+
+    def chain(self, first: Any, *links: tuple[Callable[[Any, Any], Any], Callable[[], Any]]) -> Any:
+        """`first < b < c`: each link is a comparison and its right side, which is evaluated once."""
+        left, holds = first, None
+        for compare, value in links:
+            right = value()
+            this = compare(left, right)
+            holds = this if holds is None else self.both(holds, lambda this=this: this)
+            if not isinstance(holds, torch.Tensor) and not holds:
+                return holds
+            left = right
+        return holds
+
+    def negated(self, value: Any) -> Any:
+        """`not value`."""
+        return torch.logical_not(truth(value)) if self._is_traced(value) else not value
+
+    def choose(self, test: Any, yes: Callable[[], Any], no: Callable[[], Any], where: tuple[Any, ...]) -> Any:
+        """`yes if test else no`."""
+        described = Branch(Site(*where), returns=True)
+        return self.branch(test, lambda: (yes(), ()), lambda: (no(), ()), (), described)[0]
+
+    def certain(self, flag: Any) -> bool:
+        """Whether a flag is true whatever the data say."""
+        return not isinstance(flag, torch.Tensor) and bool(flag)
+
+    def holds(self, test: Any) -> Any:
+        """An assertion's test; one on data cannot be kept in a graph."""
+        return True if self._is_traced(test) else test
+
+    def number(self, kind: type, value: Any) -> Any:
+        """`bool(x)`, `int(x)`, `float(x)` or `x.item()` (`kind` is object): a tensor of no dimensions stays one."""
+        if not self._is_traced(value):
+            return value.item() if kind is object else kind(value)
+        scalar = value.reshape(())
+        if kind is bool:
+            return scalar != 0
+        return scalar if kind is object else scalar.to(torch.int64 if kind is int else torch.float32)
+
+    def augment(self, operation: str, target: Any, value: Any) -> Any:
+        """`target += value`: in place, but not for a tensor without dimensions, which may stand for a number."""
+        plain, in_place = _AUGMENTED[operation]
+        return (plain if isinstance(target, torch.Tensor) and target.dim() == 0 else in_place)(target, value)
+
+    def least(self, *values: Any) -> Any:
+        """`min(a, b, …)`."""
+        return self._extreme(min, lambda a, b: b < a, values)
+
+    def greatest(self, *values: Any) -> Any:
+        """`max(a, b, …)`."""
+        return self._extreme(max, lambda a, b: b > a, values)
+
+    def _extreme(self, plain: Callable[..., Any], beats: Callable[[Any, Any], Any], values: State) -> Any:
+        if not any(self._is_traced(v) for v in values):
+            return plain(*values)
+        best = values[0]
+        for value in values[1:]:
+            best = merge(truth(beats(best, value)), "", _EXTREME, value, best)
+        return best
+
+    @staticmethod
+    def Range(*bounds: Any) -> Range:  # noqa: N802 - stands for the builtin
+        """The bounds of a `for … in range(…)`."""
+        start, stop, step = (0, bounds[0], 1) if len(bounds) == 1 else (*bounds, 1)[:3]
+        return Range(start, stop, step)
+
+    def _is_traced(self, value: Any) -> bool:
+        return self.tracing and isinstance(value, torch.Tensor)
+
+    def _take(self, site: Site, test: Any) -> bool:
+        taken = bool(test)
+        if not self.tracing:
+            self.sides.setdefault(site, set()).add(taken)
+        return taken
+
+
+@dataclass(frozen=True)
+class Range:
+    """`range(start, stop, step)` whose bounds may be tensors."""
+
+    start: Any
+    stop: Any
+    step: Any
+
+    def holds(self, value: Any) -> Any:
+        """Whether `value` is still inside."""
+        if isinstance(self.step, torch.Tensor):
+            return torch.where(self.step > 0, value < self.stop, value > self.stop)
+        inside = value < self.stop if self.step > 0 else value > self.stop
+        _Bounds.note(inside)
+        return inside
+
+
+class _Bounds:
+    """Notes whether a loop's test holds a part that is not data, which may bound the loop."""
+
+    _open: list[_Bounds] = []  # noqa: RUF012 - a stack of the tests being evaluated
+
+    def __init__(self) -> None:
+        self.seen = False
+
+    def __enter__(self) -> _Bounds:
+        self._open.append(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._open.pop()
+
+    @classmethod
+    def note(cls, value: Any) -> None:
+        if cls._open and not isinstance(value, torch.Tensor):
+            cls._open[-1].seen = True
+
+
+def _logical(operation: Callable[..., torch.Tensor], first: Any, second: Any) -> torch.Tensor | None:
+    """For booleans the operands' values are their truth; None where one is not a boolean."""
+    values = [torch.tensor(v) if isinstance(v, bool) else v for v in (first, second)]
+    if not all(isinstance(v, torch.Tensor) and v.dtype == torch.bool and v.numel() == 1 for v in values):
+        return None
+    return operation(truth(values[0]), truth(values[1]))
+
+
+def _guarded(site: Site, compute: Callable[[], Any]) -> Any:
+    with Guard(site, ()):
+        return compute()

@@ -1,0 +1,97 @@
+"""Export a model whose control flow depends on data: rewrite what torch stumbles over until it does not."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from types import CodeType, FrameType, TracebackType
+from typing import TypeVar
+
+import torch
+
+from edgec.diag import EdgecError, Place, error
+from edgec.frontend.control_flow.functions import Rewritten
+from edgec.frontend.control_flow.jumps import Unsupported
+
+Result = TypeVar("Result")
+
+_ATTEMPTS = 40
+"""Functions that one model's control flow may spread over."""
+
+_FOREIGN = (str(Path(torch.__file__).parent), str(Path(__file__).parent.parent))
+
+
+def export_settled(export: Callable[[], Result]) -> tuple[Result, Rewritten]:
+    """Run `export`; each time it asks for the truth of data, rewrite the function that asked, and try again.
+
+    Raises `EdgecError` E0206 where that function cannot be rewritten; other failures of `export` go through.
+    """
+    rewritten = Rewritten()
+    for _ in range(_ATTEMPTS):
+        try:
+            with rewritten.active(), rewritten.runtime.trace():
+                return export(), rewritten
+        except Exception as failure:  # torch raises its own private classes, some wrapped in others
+            refused = _refusal(failure)
+            if refused is not None:
+                raise refused from failure
+            code, line = _asking(failure)
+            if code is None:
+                raise
+            _rewrite(rewritten, code, line)
+    raise error("E0206", f"data decide in more than {_ATTEMPTS} functions")
+
+
+def _refusal(failure: BaseException) -> EdgecError | None:
+    return next((f for f in _chain(failure) if isinstance(f, EdgecError)), None)
+
+
+def _asking(failure: Exception) -> tuple[CodeType | None, int]:
+    """The innermost function outside torch that asked, and the line; None if the failure is another one."""
+    if not any(type(f).__name__ in ("GuardOnDataDependentSymNode", "DataDependentOutputException") for f in _chain(failure)):
+        return None, 0
+    for part in _chain(failure):
+        frames = [(f.f_code, line) for f, line in _frames(part.__traceback__) if not _foreign(f)]
+        if frames:
+            return frames[-1]
+    return None, 0
+
+
+def _rewrite(rewritten: Rewritten, code: CodeType, line: int) -> None:
+    place = Place(code.co_filename, line)
+    if rewritten.has(code):
+        raise error(
+            "E0206",
+            "a Python decision on data cannot be rewritten here",
+            place=place,
+            notes=[f"in `{code.co_qualname}`"],
+            help=["write it with `torch.where`, or move it into a plain `if`, `while` or conditional expression"],
+        )
+    try:
+        rewritten.add(code)
+    except Unsupported as reason:
+        raise error(
+            "E0206",
+            f"`{code.co_qualname}` decides on data and cannot be rewritten: {reason.reason}",
+            place=Place(code.co_filename, reason.line),
+            help=["write the choice with `torch.where` or `torch.cond`"],
+        ) from None
+
+
+def _chain(failure: BaseException) -> list[BaseException]:
+    found: list[BaseException] = []
+    following: BaseException | None = failure
+    while following is not None and following not in found:
+        found.append(following)
+        following = following.__cause__ or following.__context__
+    return found
+
+
+def _frames(trace: TracebackType | None) -> list[tuple[FrameType, int]]:
+    return list(traceback.walk_tb(trace))
+
+
+def _foreign(frame: FrameType) -> bool:
+    name = frame.f_code.co_filename
+    return name.startswith(("<", *_FOREIGN)) or "/lib/python3" in name and "site-packages" not in name

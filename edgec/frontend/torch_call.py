@@ -1,0 +1,123 @@
+"""How a module is called: its example arguments, their names, and the eager module as the reference."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils import _pytree as pytree
+
+from edgec.diag import error
+from edgec.frontend.captured import Array
+from edgec.frontend.inputs import InputSpec, match_specs
+
+
+@dataclass(frozen=True)
+class Call:
+    """How the module is called: `forward(*args, **kwargs)`."""
+
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any] = field(default_factory=dict)
+
+    def tensors(self) -> list[torch.Tensor]:
+        """The tensors of the call in the order in which torch.export flattens them."""
+        return output_tensors((self.args, self.kwargs))
+
+    def with_tensors(self, tensors: Sequence[torch.Tensor]) -> Call:
+        """The same call on other tensors."""
+        leaves, spec = pytree.tree_flatten((self.args, self.kwargs))
+        fresh = iter(tensors)
+        replaced = [next(fresh) if isinstance(leaf, torch.Tensor) else leaf for leaf in leaves]
+        args, kwargs = pytree.tree_unflatten(replaced, spec)
+        return Call(args, kwargs)
+
+
+class TorchReference:
+    """The eager module in float32 on the CPU."""
+
+    name = "pytorch"
+
+    def __init__(self, module: torch.nn.Module, call: Call, inputs: Sequence[str], outputs: Sequence[str]) -> None:
+        self._module, self._call = module, call
+        self._inputs, self._outputs = tuple(inputs), tuple(outputs)
+
+    def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        """Call the module on arrays named as the graph's inputs."""
+        tensors = [torch.from_numpy(np.array(inputs[name])) for name in self._inputs]
+        call = self._call.with_tensors(tensors)
+        with torch.no_grad():
+            result = self._module(*call.args, **call.kwargs)
+        return dict(zip(self._outputs, (t.numpy() for t in output_tensors(result)), strict=True))
+
+
+def example_call(module: torch.nn.Module, inputs: Any, specs: Sequence[InputSpec], ref: str) -> Call:
+    """The example call: what came with the model, or seeded samples of `--input`. Raises `EdgecError` E0107."""
+    if inputs is not None and not specs:
+        call = Call((), dict(inputs)) if isinstance(inputs, dict) else Call(_as_arguments(inputs))
+        _register_dataclasses((call.args, call.kwargs))
+        return call
+    names = _required_parameters(module)
+    if not specs:
+        raise error(
+            "E0107",
+            f"`{ref}` comes without example inputs",
+            help=[
+                " ".join(f"--input {n}=SHAPE" for n in names) + " gives them",
+                "or return `(module, example_inputs)`",
+            ],
+        )
+    given = {s.name for s in specs}
+    known = [n for n in inspect.signature(module.forward).parameters if n in names or n in given]
+    rng = np.random.default_rng(0)
+    return Call((), {s.name: torch.from_numpy(s.sample(rng)) for s in match_specs(known, specs)})
+
+
+def output_tensors(result: Any) -> list[torch.Tensor]:
+    """The tensors in a structure, in torch's order."""
+    _register_dataclasses(result)
+    return [leaf for leaf in pytree.tree_leaves(result) if isinstance(leaf, torch.Tensor)]
+
+
+def output_names(result: Any) -> list[str]:
+    """Names for a model's results: the keys of dictionaries and dataclasses, `output` for a single tensor, else
+    `output_0`, ….
+    """  # noqa: D205
+    paths, _ = pytree.tree_flatten_with_path(result)
+    tensors = [path for path, leaf in paths if isinstance(leaf, torch.Tensor)]
+    names: list[str] = []
+    for i, path in enumerate(tensors):
+        named = any(isinstance(k, pytree.MappingKey | pytree.GetAttrKey) for k in path)
+        name = "_".join(_part(k) for k in path) if named else ""
+        names.append(name or (f"output_{i}" if len(tensors) > 1 else "output"))
+    return [n if names.count(n) == 1 else f"{n}_{i}" for i, n in enumerate(names)]
+
+
+def _part(key: Any) -> str:
+    if isinstance(key, pytree.SequenceKey):
+        return str(key.idx)
+    return str(key.key if isinstance(key, pytree.MappingKey) else key.name)
+
+
+def _as_arguments(inputs: Any) -> tuple[Any, ...]:
+    return tuple(inputs) if isinstance(inputs, tuple | list) else (inputs,)
+
+
+def _register_dataclasses(value: Any) -> None:
+    """Let torch see into the user's dataclasses, which it otherwise takes for opaque leaves."""
+    for leaf in pytree.tree_leaves(value):
+        if dataclasses.is_dataclass(leaf) and not isinstance(leaf, type):
+            torch.export.register_dataclass(
+                type(leaf), serialized_type_name=f"{type(leaf).__module__}.{type(leaf).__qualname__}"
+            )
+            _register_dataclasses(leaf)
+
+
+def _required_parameters(module: torch.nn.Module) -> list[str]:
+    kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.KEYWORD_ONLY)
+    parameters = inspect.signature(module.forward).parameters.values()
+    return [p.name for p in parameters if p.default is inspect.Parameter.empty and p.kind in kinds]

@@ -12,8 +12,8 @@ from torch.overrides import TorchFunctionMode
 class SettledAttention(TorchFunctionMode):
     """While active, `scaled_dot_product_attention` is called on four dimensions and gives a contiguous result.
 
-    On (batch…, heads, length, width) the batch is folded into one. The result is made contiguous because the layout that
-    one kernel gives and another does not decides whether a later `view` is allowed (BEiT, T5).
+    On (batch…, heads, length, width) the batch is folded into one. The result is made contiguous because the layout
+    that one kernel gives and another does not decides whether a later `view` is allowed (BEiT, T5).
     """
 
     def __torch_function__(

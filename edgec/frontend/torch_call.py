@@ -86,7 +86,7 @@ def output_tensors(result: Any) -> list[torch.Tensor]:
 def output_names(result: Any) -> list[str]:
     """Names for a model's results: the keys of dictionaries and dataclasses, `output` for a single tensor, else
     `output_0`, ….
-    """  # noqa: D205
+    """
     paths, _ = pytree.tree_flatten_with_path(result)
     tensors = [path for path, leaf in paths if isinstance(leaf, torch.Tensor)]
     names: list[str] = []

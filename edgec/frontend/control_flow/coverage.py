@@ -95,11 +95,11 @@ def _candidates(samples: Sequence[Inputs], found: list[Inputs], rng: np.random.G
 
 
 def _scaled(array: Array, scale: float, shift: float, like: Array) -> Array:
-    """`scale · array + shift` for floats; integers stay within the example's range: its least, its greatest, mirrored."""
+    """`scale · array + shift` for floats; integers become the example's least, its greatest, or are mirrored."""
     if array.dtype == np.bool_:
-        return ~array if scale < 0 else array  # type: ignore[operator]
+        return np.logical_not(array) if scale < 0 else array
     if array.dtype.kind not in "iu":
-        return np.asarray(array * scale + shift).astype(array.dtype)
+        return np.asarray(array.astype(np.float64) * scale + shift).astype(array.dtype)
     low, high = int(like.min(initial=0)), int(like.max(initial=0))
     if scale == 0.0 or shift < 0:
         return np.full_like(array, low)
@@ -123,5 +123,5 @@ def _mutated(array: Array, like: Array, rng: np.random.Generator) -> Array:
     scale, shift = 10 ** rng.uniform(-2, 2), rng.normal() * 10 ** rng.uniform(-1, 1.5)
     noise = rng.standard_normal(array.shape) * 10 ** rng.uniform(-1, 1)
     part = rng.random(array.shape) < rng.random()
-    changed = np.where(part, noise, array) if rng.random() < 0.5 else array * scale + shift
+    changed = np.where(part, noise, array) if rng.random() < 0.5 else array.astype(np.float64) * scale + shift
     return np.asarray(changed).astype(array.dtype)

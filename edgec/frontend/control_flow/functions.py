@@ -11,12 +11,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import CodeType, FunctionType
 
-from edgec.frontend.control_flow.jumps import Jumps, Unsupported
+from edgec.frontend.control_flow.jumps import UnsupportedError
 from edgec.frontend.control_flow.names import RUNTIME
-from edgec.frontend.control_flow.rewrite import Rewriter
+from edgec.frontend.control_flow.rewrite import Rewriter, is_coroutine
 from edgec.frontend.control_flow.runtime import Runtime
-
-_COROUTINES = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
 
 
 @dataclass
@@ -28,10 +26,10 @@ class Rewritten:
 
     def has(self, code: CodeType) -> bool:
         """Whether this code is a rewritten function's, or a part of one."""
-        return code in self._codes or any(_inside(code, new) for new in self._codes.values())
+        return any(contains(new, code) for new in self._codes.values())
 
     def add(self, code: CodeType) -> None:
-        """Rewrite the function with this code. Raises `Unsupported` with the reason where it cannot be."""
+        """Rewrite the function with this code. Raises `UnsupportedError` with the reason where it cannot be."""
         self._codes[code] = _rewritten(code)
 
     @contextmanager
@@ -57,17 +55,14 @@ def functions_of(code: CodeType) -> list[FunctionType]:
 
 
 def _rewritten(code: CodeType) -> CodeType:
-    if code.co_flags & _COROUTINES or code.co_name == "<lambda>":
-        raise Unsupported("it is a lambda, a generator or a coroutine", code.co_firstlineno)
+    if is_coroutine(code) or code.co_name == "<lambda>":
+        raise UnsupportedError("it is a lambda, a generator or a coroutine", code.co_firstlineno)
     definition = _definition(code)
-    body = Jumps().function(definition.body)
-    parameters = [a.arg for a in (*definition.args.posonlyargs, *definition.args.args)]
-    local = frozenset(code.co_varnames) | frozenset(code.co_cellvars)
-    rewriter = Rewriter(code.co_filename, local, parameters[0] if parameters else None)
-    definition.body = rewriter.statements(body, frozenset())
+    _Mangled(code.co_qualname).visit(definition)
+    Rewriter(code).function(definition)
     made = _compiled(definition, code)
     if made.co_freevars != code.co_freevars:
-        raise Unsupported("its closure would change", code.co_firstlineno)
+        raise UnsupportedError("its closure would change", code.co_firstlineno)
     return made
 
 
@@ -76,11 +71,11 @@ def _definition(code: CodeType) -> ast.FunctionDef:
         lines, first = inspect.getsourcelines(code)
         tree = ast.parse(textwrap.dedent("".join(lines)))
     except (OSError, SyntaxError, TypeError):
-        raise Unsupported("its source is not at hand", code.co_firstlineno) from None
+        raise UnsupportedError("its source is not at hand", code.co_firstlineno) from None
     ast.increment_lineno(tree, first - 1)
     definition = tree.body[0]
     if not isinstance(definition, ast.FunctionDef):
-        raise Unsupported("it is not a plain function", code.co_firstlineno)
+        raise UnsupportedError("it is not a plain function", code.co_firstlineno)
     definition.decorator_list = []
     return definition
 
@@ -90,7 +85,6 @@ def _compiled(definition: ast.FunctionDef, original: CodeType) -> CodeType:
     free = ast.arguments(
         posonlyargs=[], args=[ast.arg(n) for n in original.co_freevars], kwonlyargs=[], kw_defaults=[], defaults=[]
     )
-    _Mangled(original.co_qualname).visit(definition)
     outer = ast.FunctionDef("_edgec_outer", free, [definition], [])
     module = ast.fix_missing_locations(ast.Module([ast.copy_location(outer, definition)], []))
     compiled = compile(module, original.co_filename, "exec", dont_inherit=True)
@@ -104,7 +98,7 @@ class _Mangled(ast.NodeTransformer):
         parts = qualified.split(".")
         self._owner = parts[-2].lstrip("_") if len(parts) > 1 and parts[-2] != "<locals>" else ""
 
-    def visit_Attribute(self, node: ast.Attribute) -> ast.Attribute:  # noqa: N802
+    def visit_Attribute(self, node: ast.Attribute) -> ast.Attribute:
         self.generic_visit(node)
         if self._owner and node.attr.startswith("__") and not node.attr.endswith("__"):
             node.attr = f"_{self._owner}{node.attr}"
@@ -115,5 +109,6 @@ def _nested(code: CodeType, name: str) -> CodeType:
     return next(c for c in code.co_consts if isinstance(c, CodeType) and c.co_name == name)
 
 
-def _inside(code: CodeType, outer: CodeType) -> bool:
-    return code is outer or any(_inside(code, c) for c in outer.co_consts if isinstance(c, CodeType))
+def contains(outer: CodeType, code: CodeType) -> bool:
+    """Whether `code` is `outer` or that of a function inside it."""
+    return code is outer or any(contains(c, code) for c in outer.co_consts if isinstance(c, CodeType))

@@ -21,7 +21,7 @@ _LARGEST = 20_000
 """Syntax nodes after which the copies of what follows the early exits have got out of hand."""
 
 
-class Unsupported(Exception):
+class UnsupportedError(Exception):
     """A construct that cannot be rewritten; `line` is where it stands."""
 
     def __init__(self, reason: str, line: int) -> None:
@@ -65,7 +65,7 @@ class Jumps:
 
     def _with(self, statement: ast.With, after: Statements) -> ast.stmt:
         if not _always_returns(statement.body):
-            raise Unsupported("`return` on some paths inside `with`", statement.lineno)
+            raise UnsupportedError("`return` on some paths inside `with`", statement.lineno)
         return ast.copy_location(ast.With(statement.items, self._returning(statement.body, [])), statement)
 
     def _inner(self, statement: ast.stmt) -> ast.stmt:
@@ -78,7 +78,9 @@ class Jumps:
         return statement
 
     def _plain(self, statement: ast.stmt) -> Statements:
-        return self._loop(statement).statements if isinstance(statement, ast.For | ast.While) else [self._inner(statement)]
+        return (
+            self._loop(statement).statements if isinstance(statement, ast.For | ast.While) else [self._inner(statement)]
+        )
 
     def _loop(self, loop: ast.For | ast.While) -> _Lowered:
         """The loop without jumps; where it returns, with the `if` that does so after it."""
@@ -91,7 +93,7 @@ class Jumps:
             loop.body = [s for part in loop.body for s in self._plain(part)]
             return _Lowered([loop])
         if loop.orelse:
-            raise Unsupported("`else` of a loop with early exits", loop.lineno)
+            raise UnsupportedError("`else` of a loop with early exits", loop.lineno)
         flags = _Flags(next(self._numbers))
         lowered_loop = _guarded(loop, self._leaving(loop.body, [], flags), flags)
         setup = [assign(flags.stop, ast.Constant(False))]
@@ -128,7 +130,7 @@ class Jumps:
                 if lowered.leave is not None:
                     return [*done, *self._leaving([lowered.leave], after, flags)]
             elif has_own([statement], (ast.Return,)) or has_own([statement], _JUMPS, into_loops=False):
-                raise Unsupported(f"a jump inside `{type(statement).__name__.lower()}`", statement.lineno)
+                raise UnsupportedError(f"a jump inside `{type(statement).__name__.lower()}`", statement.lineno)
             else:
                 done.append(self._inner(statement))
         return [*done, *self._leaving(rest, [], flags)] if rest else done or [ast.Pass()]
@@ -136,7 +138,7 @@ class Jumps:
     def _copy(self, statements: Statements) -> Statements:
         self._size += sum(1 for s in statements for _ in ast.walk(s))
         if self._size > _LARGEST:
-            raise Unsupported("too many early exits, one inside the other", statements[0].lineno)
+            raise UnsupportedError("too many early exits, one inside the other", statements[0].lineno)
         return copy.deepcopy(statements)
 
 

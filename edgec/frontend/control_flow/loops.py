@@ -127,7 +127,8 @@ def _loop(going: Callable[[Values], torch.Tensor], step: Callable[[Values], Valu
 
         return run
 
-    return tuple(while_loop_op(inside(going), inside(step), carried, tuple(collect.found.values())))
+    operator: Any = while_loop_op  # torch declares its third parameter as a tuple of one
+    return tuple(operator(inside(going), inside(step), carried, tuple(collect.found.values())))
 
 
 def _equal(a: Any, b: Any) -> bool:

@@ -102,6 +102,6 @@ def _differ(name: str, site: Site, how: str, yes: str, no: str) -> EdgecError:
 
 def _shown(value: Any) -> str:
     if isinstance(value, torch.Tensor):
-        return f"{str(value.dtype).removeprefix('torch.')}{[int(d) if isinstance(d, int) else str(d) for d in value.shape]}"
+        return f"{str(value.dtype).removeprefix('torch.')}{list(value.shape)}"
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 RUNTIME = "__edgec__"
 """The name under which rewritten functions find the runtime."""
@@ -70,3 +71,8 @@ def thunk(body: ast.expr, *parameters: str) -> ast.Lambda:
     """`lambda parameters…: body`."""
     arguments = [ast.arg(p) for p in parameters]
     return ast.Lambda(ast.arguments(posonlyargs=[], args=arguments, kwonlyargs=[], kw_defaults=[], defaults=[]), body)
+
+
+def literal(value: Any) -> ast.expr:
+    """A constant of any nesting, such as a tuple of names."""
+    return ast.Constant(value)

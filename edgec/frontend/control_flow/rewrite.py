@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import ast
+import inspect
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import count
+from types import CodeType
 from typing import TypeVar
 
-from edgec.frontend.control_flow.jumps import Statements, Unsupported
+from edgec.frontend.control_flow.jumps import Jumps, Statements, UnsupportedError
 from edgec.frontend.control_flow.names import (
     assign,
     has_own,
+    literal,
     read,
     runtime_call,
     stored_attributes,
@@ -27,12 +30,29 @@ Node = TypeVar("Node", bound=ast.AST)
 
 @dataclass
 class Rewriter:
-    """Rewrites one function's statements; `local` are its variables, `first` its first parameter."""
+    """Rewrites one function, given its original code."""
 
-    file: str
-    local: frozenset[str]
-    first: str | None
+    code: CodeType
     _numbers: count[int] = field(default_factory=count)
+
+    @property
+    def file(self) -> str:
+        """The file that the function stands in."""
+        return self.code.co_filename
+
+    @property
+    def local(self) -> frozenset[str]:
+        """The function's variables."""
+        return frozenset(self.code.co_varnames) | frozenset(self.code.co_cellvars)
+
+    @property
+    def first(self) -> str | None:
+        """The first parameter, which `super()` means."""
+        return self.code.co_varnames[0] if self.code.co_argcount else None
+
+    def function(self, definition: ast.FunctionDef) -> None:
+        """Rewrite the function's body in place. Raises `UnsupportedError` where that cannot be done."""
+        definition.body = self.statements(Jumps().function(definition.body), frozenset())
 
     def statements(self, statements: Sequence[ast.stmt], live: frozenset[str]) -> Statements:
         """The statements rewritten; `live` are the names that are read after them."""
@@ -43,9 +63,11 @@ class Rewriter:
         return done
 
     def _statement(self, statement: ast.stmt, live: frozenset[str]) -> Statements:
-        if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        if isinstance(statement, ast.FunctionDef):
+            return [self._inner(statement)]
+        if isinstance(statement, ast.AsyncFunctionDef | ast.ClassDef):
             return [statement]
-        if isinstance(statement, ast.If):
+        if isinstance(statement, ast.If) and not has_own([statement], (ast.Break,), into_loops=False):
             return self._if(statement, live)
         if isinstance(statement, ast.While):
             return self._while(statement, live | read([statement]))
@@ -61,6 +83,16 @@ class Rewriter:
             handler.body = self.statements(handler.body, inner)
         return [_Expressions(self).own_expressions(statement)]
 
+    def _inner(self, definition: ast.FunctionDef) -> ast.FunctionDef:
+        """A function inside the function, unless it is of a kind that cannot be rewritten."""
+        code = next(
+            (c for c in self.code.co_consts if isinstance(c, CodeType) and c.co_firstlineno == _first_line(definition)),
+            None,
+        )
+        if code is not None and not is_coroutine(code):
+            Rewriter(code).function(definition)
+        return definition
+
     def _augmented(self, statement: ast.AugAssign, name: str) -> ast.stmt:
         operation = ast.Constant(type(statement.op).__name__)
         call = runtime_call("augment", operation, _read(name), self._expression(statement.value))
@@ -70,7 +102,7 @@ class Rewriter:
         returns = has_own([statement], (ast.Return,))
         sides = [statement.body, statement.orelse or [ast.Pass()]]
         if any(_binds_beyond(s) for s in sides):
-            raise Unsupported("`global`, `nonlocal`, `del` or `yield` inside a branch on data", statement.lineno)
+            raise UnsupportedError("`global`, `nonlocal`, `del` or `yield` inside a branch on data", statement.lineno)
         names = self._state(statement.body + statement.orelse)
         number = next(self._numbers)
         functions = [
@@ -128,9 +160,9 @@ class Rewriter:
         ]
         return runtime_call(
             "describe",
-            ast.Constant((kind, self.file, where.lineno, (where.body[0].lineno, otherwise))),
-            ast.Constant(tuple(names)),
-            ast.Constant(tuple(sorted(live))),
+            literal((kind, self.file, where.lineno, (where.body[0].lineno, otherwise))),
+            literal(tuple(names)),
+            literal(tuple(sorted(live))),
             ast.Constant(returns),
             ast.Tuple(list(attributes), ast.Load()),
         )
@@ -156,26 +188,26 @@ class _Expressions(ast.NodeTransformer):
                 setattr(statement, name, [self.visit(v) for v in value])
         return statement
 
-    def visit_BoolOp(self, node: ast.BoolOp) -> ast.expr:  # noqa: N802
+    def visit_BoolOp(self, node: ast.BoolOp) -> ast.expr:
         self.generic_visit(node)
         if _walrus(node):
             return node
         name = "both" if isinstance(node.op, ast.And) else "either"
         return _at(runtime_call(name, node.values[0], *(thunk(v) for v in node.values[1:])), node)
 
-    def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.expr:  # noqa: N802
+    def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.expr:
         self.generic_visit(node)
         return _at(runtime_call("negated", node.operand), node) if isinstance(node.op, ast.Not) else node
 
-    def visit_IfExp(self, node: ast.IfExp) -> ast.expr:  # noqa: N802
+    def visit_IfExp(self, node: ast.IfExp) -> ast.expr:
         self.generic_visit(node)
         if _walrus(node):
             return node
         sides = (node.body.lineno, node.orelse.lineno)
-        where = ast.Constant(("conditional expression", self._rewriter.file, node.lineno, sides))
+        where = literal(("conditional expression", self._rewriter.file, node.lineno, sides))
         return _at(runtime_call("choose", node.test, thunk(node.body), thunk(node.orelse), where), node)
 
-    def visit_Compare(self, node: ast.Compare) -> ast.expr:  # noqa: N802
+    def visit_Compare(self, node: ast.Compare) -> ast.expr:
         """`a < b < c` asks for the truth of `a < b`."""
         self.generic_visit(node)
         if len(node.ops) == 1 or _walrus(node):
@@ -186,7 +218,7 @@ class _Expressions(ast.NodeTransformer):
         ]
         return _at(runtime_call("chain", node.left, *links), node)
 
-    def visit_Call(self, node: ast.Call) -> ast.expr:  # noqa: N802
+    def visit_Call(self, node: ast.Call) -> ast.expr:
         self.generic_visit(node)
         function, plain = node.func, not node.keywords and not any(isinstance(a, ast.Starred) for a in node.args)
         if isinstance(function, ast.Attribute) and function.attr == "item" and not node.args and plain:
@@ -201,8 +233,17 @@ class _Expressions(ast.NodeTransformer):
             return _at(ast.Call(function, [_read("__class__"), _read(self._rewriter.first)], []), node)
         return node
 
-    def visit_Lambda(self, node: ast.Lambda) -> ast.expr:  # noqa: N802
+    def visit_Lambda(self, node: ast.Lambda) -> ast.expr:
         return node
+
+
+def is_coroutine(code: CodeType) -> bool:
+    """Whether the code yields or awaits."""
+    return bool(code.co_flags & (inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR))
+
+
+def _first_line(definition: ast.FunctionDef) -> int:
+    return min(n.lineno for n in (definition, *definition.decorator_list))
 
 
 def _returning_state(statements: Statements, names: list[str]) -> Statements:

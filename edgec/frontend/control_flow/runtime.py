@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import operator
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -140,7 +141,7 @@ class Runtime:
         for compare, value in links:
             right = value()
             this = compare(left, right)
-            holds = this if holds is None else self.both(holds, lambda this=this: this)
+            holds = this if holds is None else self.both(holds, functools.partial(_same, this))
             if not isinstance(holds, torch.Tensor) and not holds:
                 return holds
             left = right
@@ -253,6 +254,10 @@ def _logical(operation: Callable[..., torch.Tensor], first: Any, second: Any) ->
     if not all(isinstance(v, torch.Tensor) and v.dtype == torch.bool and v.numel() == 1 for v in values):
         return None
     return operation(truth(values[0]), truth(values[1]))
+
+
+def _same(value: Any) -> Any:
+    return value
 
 
 def _guarded(site: Site, compute: Callable[[], Any]) -> Any:

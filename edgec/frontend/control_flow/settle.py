@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from types import CodeType, FrameType, TracebackType
 from typing import TypeVar
@@ -11,13 +12,16 @@ from typing import TypeVar
 import torch
 
 from edgec.diag import EdgecError, Place, error
-from edgec.frontend.control_flow.functions import Rewritten
-from edgec.frontend.control_flow.jumps import Unsupported
+from edgec.frontend.control_flow.functions import Rewritten, contains
+from edgec.frontend.control_flow.jumps import UnsupportedError
 
 Result = TypeVar("Result")
 
 _ATTEMPTS = 40
 """Functions that one model's control flow may spread over."""
+
+_ASKED = ("GuardOnDataDependentSymNode", "DataDependentOutputException")
+"""torch's private exceptions for a question that only the data can answer."""
 
 _FOREIGN = (str(Path(torch.__file__).parent), str(Path(__file__).parent.parent))
 
@@ -36,10 +40,10 @@ def export_settled(export: Callable[[], Result]) -> tuple[Result, Rewritten]:
             refused = _refusal(failure)
             if refused is not None:
                 raise refused from failure
-            code, line = _asking(failure)
-            if code is None:
+            asking = _asking(failure)
+            if asking is None:
                 raise
-            _rewrite(rewritten, code, line)
+            _rewrite(rewritten, asking)
     raise error("E0206", f"data decide in more than {_ATTEMPTS} functions")
 
 
@@ -47,30 +51,44 @@ def _refusal(failure: BaseException) -> EdgecError | None:
     return next((f for f in _chain(failure) if isinstance(f, EdgecError)), None)
 
 
-def _asking(failure: Exception) -> tuple[CodeType | None, int]:
-    """The innermost function outside torch that asked, and the line; None if the failure is another one."""
-    if not any(type(f).__name__ in ("GuardOnDataDependentSymNode", "DataDependentOutputException") for f in _chain(failure)):
-        return None, 0
+@dataclass(frozen=True)
+class _Asking:
+    """The innermost function outside torch that asked for the truth of data, and its line.
+
+    `outer` is the function to rewrite: the outermost one in which it stands, as far as that is being called.
+    """
+
+    code: CodeType
+    outer: CodeType
+    line: int
+
+
+def _asking(failure: Exception) -> _Asking | None:
+    """Who asked; None if the failure is another one."""
+    if not any(type(f).__name__ in _ASKED for f in _chain(failure)):
+        return None
     for part in _chain(failure):
         frames = [(f.f_code, line) for f, line in _frames(part.__traceback__) if not _foreign(f)]
         if frames:
-            return frames[-1]
-    return None, 0
+            code, line = frames[-1]
+            outer = next(c for c, _ in frames if contains(c, code))
+            return _Asking(code, outer, line)
+    return None
 
 
-def _rewrite(rewritten: Rewritten, code: CodeType, line: int) -> None:
-    place = Place(code.co_filename, line)
+def _rewrite(rewritten: Rewritten, asking: _Asking) -> None:
+    code = asking.code
     if rewritten.has(code):
         raise error(
             "E0206",
             "a Python decision on data cannot be rewritten here",
-            place=place,
+            place=Place(code.co_filename, asking.line),
             notes=[f"in `{code.co_qualname}`"],
             help=["write it with `torch.where`, or move it into a plain `if`, `while` or conditional expression"],
         )
     try:
-        rewritten.add(code)
-    except Unsupported as reason:
+        rewritten.add(asking.outer)
+    except UnsupportedError as reason:
         raise error(
             "E0206",
             f"`{code.co_qualname}` decides on data and cannot be rewritten: {reason.reason}",
@@ -94,4 +112,4 @@ def _frames(trace: TracebackType | None) -> list[tuple[FrameType, int]]:
 
 def _foreign(frame: FrameType) -> bool:
     name = frame.f_code.co_filename
-    return name.startswith(("<", *_FOREIGN)) or "/lib/python3" in name and "site-packages" not in name
+    return name.startswith(("<", *_FOREIGN)) or ("/lib/python3" in name and "site-packages" not in name)

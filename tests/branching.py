@@ -1,0 +1,193 @@
+"""Models that decide on their data, each in another way that Python allows."""
+
+import torch
+from torch import nn
+
+
+class Sides(nn.Module):
+    """Two layers, of which the sum of the input picks one."""
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.b = nn.Linear(4, 4), nn.Linear(4, 4)
+
+    def forward(self, x):
+        if x.sum() > 0:
+            return self.a(x)
+        return self.b(x)
+
+
+class Nested(Sides):
+    def forward(self, x):
+        if x.sum() > 0:
+            y = self.a(x)
+            if y.max() > 1:
+                y = y / y.max()
+            elif y.min() < -1:
+                return -y
+        else:
+            y = super().forward(x)
+        z = y * 2
+        return z + 1
+
+
+class EarlyExits(nn.Module):
+    def forward(self, x):
+        if x.abs().max() > 3:
+            return x.clamp(-3, 3)
+        x = x * 2
+        if x.mean() > 0:
+            return x - x.mean()
+        for scale in (1.0, 2.0, 4.0):
+            x = x * scale
+            if x.norm() > 4:
+                return x / x.norm()
+        return x
+
+
+class Expressions(nn.Module):
+    def forward(self, x):
+        y = x if x[0, 0] > 0 else -x
+        flag = x.sum() > 0 and not (x[0, 1] < 0 or x[0, 2] > 1)
+        z = y * 2 if flag else y + 1
+        largest = max(x.max(), -x.min(), torch.tensor(1.0))
+        inside = 0 < x[0, 3] < 1
+        return z / largest, y * 3 if inside else z
+
+
+class Numbers(nn.Module):
+    """Python numbers that the data change."""
+
+    def forward(self, x):
+        count = 0
+        offset = 0.5
+        other = count
+        if x.mean() > 0:
+            count += 1
+            offset = 2
+        if x[0, 0].item() > 0:
+            count += 2
+        if bool(x[0, 1] > 0) and int(x[0, 2] * 3) > 0:
+            count -= 1
+        return x + offset + count, x * other
+
+
+class InPlace(nn.Module):
+    def forward(self, x):
+        y = x.clone()
+        alias = y
+        rows = [y]
+        if x.sum() > 0:
+            y[0] = 1.0
+            rows.append(y * 2)
+        else:
+            y.mul_(3)
+            rows.append(y - 1)
+        return alias, rows[1]
+
+
+class Attributes(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.scale = 1.0
+
+    def forward(self, x):
+        self.scale = 1.0
+        if x.sum() > 0:
+            self.scale = 2.0
+            self.__shift = 1
+        else:
+            self.__shift = -1
+        return {"y": x * self.scale, "z": x + self.__shift}
+
+
+class Loops(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.step = nn.Linear(4, 4)
+
+    def forward(self, x, n):
+        total = torch.zeros_like(x)
+        for i in range(int(n)):
+            x = torch.tanh(self.step(x))
+            if x.mean() > 0.2:
+                continue
+            total = total + x * i
+        rounds = 0
+        while total.norm() > 0.1:
+            total = total * 0.5
+            rounds += 1
+        return total, torch.as_tensor(rounds)
+
+
+class Breaks(nn.Module):
+    def forward(self, x):
+        for i in range(5):  # noqa: B007 - read after the loop
+            x = x * 1.5
+            if x.norm() > 6:
+                break
+        k = 0
+        while x.norm() > 2 and k < 4:
+            x = x / 2
+            k = k + 1
+        last = i * 1.0
+        return x, x + last
+
+
+class DeadIndex(nn.Module):
+    """Each side would fail, divide by zero or leave the table where the other one is taken."""
+
+    def __init__(self):
+        super().__init__()
+        self.table = nn.Parameter(torch.randn(5, 4))
+        self.embedding = nn.Embedding(3, 4)
+
+    def forward(self, i, n, x):
+        y = self.table[i] if i.max() < 5 else x
+        if n != 0:
+            z = x / n + (i // n).unsqueeze(-1)
+        else:
+            z = torch.log(x.abs())
+        if i.max() < 3:
+            return y, z, self.embedding(i)
+        return y, z, torch.gather(x, 1, (i.unsqueeze(-1) - 3).clamp(0, 3).expand(-1, 4))
+
+
+def normalized(x, limit):
+    """A function that decides for its caller, with an assertion on data."""
+    assert x.abs().max() < 1e6
+    if x.norm() > limit:
+        return x / x.norm() * limit
+    return x
+
+
+class Calls(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.inner = nn.Sequential(Sides(), nn.ReLU(), Sides())
+        self.limit = 2.0
+
+    def forward(self, x):
+        def softened(y):
+            return y * 0.5 if y.mean() > self.limit / 10 else y
+
+        return softened(normalized(self.inner(x), self.limit))
+
+
+def rows(*shape):
+    return torch.randn(*shape)
+
+
+MODELS = {
+    "sides": (Sides, lambda: (rows(2, 4),)),
+    "nested": (Nested, lambda: (rows(2, 4) * 2,)),
+    "early-exits": (EarlyExits, lambda: (rows(2, 4) * 1.2,)),
+    "expressions": (Expressions, lambda: (rows(2, 4),)),
+    "numbers": (Numbers, lambda: (rows(2, 4),)),
+    "in-place": (InPlace, lambda: (rows(2, 4),)),
+    "attributes": (Attributes, lambda: (rows(2, 4),)),
+    "loops": (Loops, lambda: (rows(2, 4) * 3, torch.randint(0, 5, ()))),
+    "breaks": (Breaks, lambda: (rows(2, 4),)),
+    "dead-index": (DeadIndex, lambda: (torch.randint(0, 8, (3,)), torch.randint(-1, 2, ()), rows(3, 4))),
+    "calls": (Calls, lambda: (rows(2, 4) * 2,)),
+}

@@ -1,0 +1,125 @@
+"""Control flow on data: the exported graph does what Python does, on whichever side the data say."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from edgec.diag import EdgecError
+from edgec.driver import BuildOptions, prepare_captured
+from edgec.frontend.captured import SourceId
+from edgec.frontend.torch_export import ExportRequest, export_module
+from edgec.measure.fidelity import compare_all
+from edgec.runners.onnxruntime import OnnxRuntimeRunner
+from tests.branching import MODELS
+
+
+def prepared(module, inputs):
+    request = ExportRequest("model", SourceId("module", "test", ""), module.eval(), inputs)
+    return prepare_captured(export_module(request), BuildOptions(), lambda step: None)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_both_sides_agree_with_python(name):
+    make, draw = MODELS[name]
+    torch.manual_seed(3)
+    model = make()
+    result = prepared(model, draw())
+    names = list(result.captured.examples)
+    seen = set()
+    with OnnxRuntimeRunner(result.model) as runner:
+        for _ in range(40):
+            inputs = dict(zip(names, (t.numpy() for t in draw()), strict=True))
+            expected = result.captured.reference.run(inputs)
+            differences = compare_all(expected, runner.run(inputs))
+            assert max(d.max_rel for d in differences) < 1e-5, differences
+            seen.add(tuple(np.round(a, 6).tobytes() for a in expected.values()))
+    assert len(seen) > 15, "the samples do not differ"
+
+
+@pytest.mark.parametrize("name", ["sides", "expressions", "loops", "dead-index"])
+def test_every_side_is_covered(name):
+    make, draw = MODELS[name]
+    torch.manual_seed(3)
+    result = prepared(make(), draw())
+    assert result.captured.branches
+    assert all(set(b.sides) == {True, False} for b in result.captured.branches), result.captured.branches
+    assert not [d for d in result.captured.warnings if d.severity.value == "warning"]
+
+
+def test_each_rewritten_branch_is_told_with_its_line():
+    make, draw = MODELS["nested"]
+    notes = [d for d in prepared(make(), draw()).captured.warnings if d.code == "E0208"]
+    source = (Path(__file__).parents[1] / "branching.py").read_text().splitlines()
+    lines = [source[d.place.line - 1].strip() for d in notes]
+    assert "if y.max() > 1:" in lines
+    assert all(re.match("(el)?if |if x.sum", line) for line in lines)
+
+
+class DifferentShapes(torch.nn.Module):
+    def forward(self, x):
+        if x.sum() > 0:
+            y = x[:1]
+        else:
+            y = x * 2
+        return y + 1
+
+
+class OutsideInPlace(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("seen", torch.zeros(4))
+
+    def forward(self, x):
+        if x.sum() > 0:
+            self.seen.add_(1)
+        return x + self.seen
+
+
+class Hidden(torch.nn.Module):
+    def forward(self, x):
+        return x if torch.allclose(x, x * 2) else x + 1
+
+
+class NeverTaken(torch.nn.Module):
+    def forward(self, x):
+        return x.exp() if (x * x).sum() < 0 else x
+
+
+def refused(module):
+    with pytest.raises(EdgecError) as caught:
+        prepared(module, (torch.randn(3, 4),))
+    return caught.value.diagnostics[0]
+
+
+def test_sides_of_different_shape_are_refused_with_both():
+    told = refused(DifferentShapes())
+    assert told.code == "E0206"
+    assert "[1, 4]" in told.notes[0]
+    assert "[3, 4]" in told.notes[1]
+    assert all("test_control_flow.py:" in note for note in told.notes)
+
+
+def test_a_change_of_a_buffer_on_one_side_is_refused():
+    assert "in place" in refused(OutsideInPlace()).message
+
+
+def test_a_decision_inside_a_library_is_refused_with_its_line():
+    told = refused(Hidden())
+    assert told.code == "E0206"
+    assert told.place.file == __file__
+
+
+def test_a_side_that_nothing_takes_is_a_warning():
+    found = prepared(NeverTaken(), (torch.randn(3, 4),)).captured
+    assert [d.code for d in found.warnings if d.severity.value == "warning"] == ["E0209"]
+
+
+def test_the_functions_are_put_back():
+    model = MODELS["sides"][0]()
+    before = type(model).forward.__code__
+    prepared(model, (torch.randn(2, 4),))
+    assert type(model).forward.__code__ is before
+    assert "__edgec__" not in type(model).forward.__globals__

@@ -243,7 +243,7 @@ def is_coroutine(code: CodeType) -> bool:
 
 
 def _first_line(definition: ast.FunctionDef) -> int:
-    return min(n.lineno for n in (definition, *definition.decorator_list))
+    return min([definition.lineno, *(d.lineno for d in definition.decorator_list)])
 
 
 def _returning_state(statements: Statements, names: list[str]) -> Statements:

@@ -55,7 +55,7 @@ class GraphBuilder:
         elif not isinstance(array, np.ndarray | np.generic):
             content = content.astype({"i": np.int64, "f": np.float32}.get(content.dtype.kind, content.dtype))
         base = name or next((s.outputs[0].name for s in self._sources if s.outputs and s.outputs[0].name), "c")
-        label = f"{base}/{self._rule}.const{len(self._constants)}"
+        label = self._free(f"{base}/{self._rule}.const{len(self._constants)}")
         tensor = ir.tensor(np.ascontiguousarray(content).reshape(content.shape), name=label)
         value = ir.Value(
             name=label, shape=ir.Shape(content.shape), type=ir.TensorType(tensor.dtype), const_value=tensor
@@ -64,6 +64,14 @@ class GraphBuilder:
         # Registering at once would leave an orphan behind a failed rewrite; `is_initializer` must hold for decoding.
         self.graph.initializers[label] = value
         return value
+
+    def _free(self, label: str) -> str:
+        """The label, unless an earlier rewrite of the same value has taken it."""
+        free, count = label, 0
+        while free in self.graph.initializers:
+            count += 1
+            free = f"{label}_{count}"
+        return free
 
     def like(self, number: float, value: ir.Value) -> ir.Value:
         """A scalar constant of the value's element type."""

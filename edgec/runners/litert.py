@@ -27,14 +27,13 @@ class LiteRTRunner:
             ) from missing
         try:
             self._interpreter: Any = Interpreter(str(path), num_threads=threads)
-            signature = next(iter(self._interpreter.get_signature_list().values()), None)
+            signed = bool(self._interpreter.get_signature_list())
             self._interpreter.allocate_tensors()
         except (RuntimeError, ValueError) as failure:
             raise error("E0602", f"LiteRT refuses `{path.name}`", notes=str(failure).splitlines()[:3]) from failure
-        details = self._interpreter.get_input_details()
-        names = [d["name"] for d in self._interpreter.get_output_details()]
-        self._inputs = {d["name"]: d for d in details}
-        self._outputs = self._output_names(signature, names)
+        signature = self._interpreter.get_signature_runner() if signed else None
+        self._inputs = self._named_inputs(signature)
+        self._outputs = self._named_outputs(signature)
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """The outputs by their signature names. Raises `EdgecError` E0107 or E0602."""
@@ -44,23 +43,38 @@ class LiteRTRunner:
                 raise error("E0107", f"input `{name}` is missing")
             if list(detail["shape"]) != list(inputs[name].shape):
                 interpreter.resize_tensor_input(detail["index"], inputs[name].shape)
+                detail["shape"] = inputs[name].shape
         try:
             interpreter.allocate_tensors()
             for name, detail in self._inputs.items():
-                interpreter.set_tensor(detail["index"], np.ascontiguousarray(inputs[name], dtype=detail["dtype"]))
+                if inputs[name].size:
+                    interpreter.set_tensor(detail["index"], _contiguous(inputs[name], detail["dtype"]))
             interpreter.invoke()
         except (RuntimeError, ValueError) as failure:
             raise error("E0602", "LiteRT fails on the artifact", notes=str(failure).splitlines()[:3]) from failure
-        return {name: interpreter.get_tensor(index) for name, index in self._outputs}
+        shapes = {d["index"]: d for d in interpreter.get_output_details()}
+        return {name: self._read(shapes[index]) for name, index in self._outputs}
 
-    def _output_names(self, signature: Any, names: list[str]) -> list[tuple[str, int]]:
-        """Signature names in the file's order of outputs; tensor names where there is no signature."""
+    def _read(self, detail: Mapping[str, Any]) -> Array:
+        """The tensor's content; LiteRT has no way to read one without elements."""
+        if 0 in detail["shape"]:
+            return np.zeros(tuple(detail["shape"]), dtype=detail["dtype"])
+        array: Array = self._interpreter.get_tensor(detail["index"])
+        return array
+
+    def _named_inputs(self, signature: Any) -> dict[str, dict[str, Any]]:
+        """The inputs by their signature names, or by the tensors' where there is no signature."""
+        if signature is not None:
+            return {name: dict(detail) for name, detail in signature.get_input_details().items()}
+        return {d["name"]: dict(d) for d in self._interpreter.get_input_details()}
+
+    def _named_outputs(self, signature: Any) -> list[tuple[str, int]]:
+        """Names and tensors in the file's order of outputs; one tensor may be shown under several names."""
         details = self._interpreter.get_output_details()
         if signature is None:
-            return [(name, d["index"]) for name, d in zip(names, details, strict=True)]
-        runner = self._interpreter.get_signature_runner()
+            return [(d["name"], d["index"]) for d in details]
         by_index: dict[int, list[str]] = {}
-        for name, detail in runner.get_output_details().items():
+        for name, detail in signature.get_output_details().items():
             by_index.setdefault(detail["index"], []).append(name)
         return [(by_index[d["index"]].pop(0), d["index"]) for d in details]
 
@@ -71,3 +85,8 @@ class LiteRTRunner:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         del self._interpreter
+
+
+def _contiguous(array: Array, dtype: Any) -> Array:
+    """What LiteRT copies from. (`ascontiguousarray` would give a 0-D array a dimension.)"""
+    return np.asarray(array, dtype=dtype, order="C")

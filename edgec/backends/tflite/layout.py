@@ -16,10 +16,8 @@ import onnx_ir as ir
 
 from edgec.backends.tflite.mincut import FlowNetwork
 from edgec.backends.tflite.ops import NHWC
-from edgec.backends.tflite.permute import FLEXIBLE, can_permute, permuted_node
+from edgec.backends.tflite.permute import FLEXIBLE, can_permute, is_data, permuted_node, takes_only_nhwc
 from edgec.ir.model import Model, is_constant, static_shape
-
-_ONLY_NHWC = frozenset({"Conv", "ConvTranspose", "MaxPool", "AveragePool", "Resize", "DepthToSpace", "SpaceToDepth"})
 
 
 @dataclass(frozen=True)
@@ -51,12 +49,12 @@ def _choose(nodes: list[ir.Node], graph: ir.Graph) -> tuple[set[ir.Node], int]:
     network = FlowNetwork()
     vertex = {node: network.vertex() for node in nodes}
     for node in nodes:
-        if node.op_type in _ONLY_NHWC and node.domain == "":
+        if takes_only_nhwc(node):
             network.infinite(network.source, vertex[node])
         elif not (node.op_type in FLEXIBLE and node.domain == "" and can_permute(node)):
             network.infinite(vertex[node], network.sink)
     for value in [*graph.inputs, *(out for node in nodes for out in node.outputs)]:
-        users = {vertex[use.node] for use in value.uses() if use.node in vertex}
+        users = {vertex[use.node] for use in value.uses() if use.node in vertex and is_data(use.node, use.idx)}
         if not _is_spatial(value):
             continue
         if value.is_graph_output():
@@ -98,9 +96,12 @@ class _Rewriter:
 
     def rewrite(self, node: ir.Node) -> None:
         """Put a channels-last node in the place of `node`."""
-        inputs = [self._channels_last(v, node) if self._needs(v) else v for v in node.inputs]
+        inputs = [
+            self._channels_last(v, node) if self._needs(v) and is_data(node, i) else v
+            for i, v in enumerate(node.inputs)
+        ]
         new = permuted_node(node, inputs, self.graph)
-        if new.op_type in _ONLY_NHWC:
+        if takes_only_nhwc(node):
             new.domain = NHWC
         self.graph.insert_before(node, new)
         for old, out in zip(node.outputs, new.outputs, strict=True):

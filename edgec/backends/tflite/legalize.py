@@ -4,17 +4,35 @@ from __future__ import annotations
 
 from edgec.backends.expand import expand_to
 from edgec.backends.tflite.dialect import TFLITE_DIALECT
+from edgec.backends.tflite.expand.arithmetic import (
+    BitwiseFromKernels,
+    BroadcastSlope,
+    EluFromUnit,
+    IntegerFunctions,
+    IntegerMatMul,
+    TruncatedMod,
+)
+from edgec.backends.tflite.expand.conv import DilatedTransposedConv, SplitGroups
 from edgec.backends.tflite.expand.indexing import (
     BatchedGatherND,
     GatherElementsToGatherND,
-    GatherFromEnd,
+    IndicesFromStart,
+    ScatterByMatch,
     ScatterElementsToScatterND,
 )
 from edgec.backends.tflite.expand.linear import GemmToFullyConnected, MatMulVectors
-from edgec.backends.tflite.expand.spatial import OneDimensional, ResizeThreeDimensions
+from edgec.backends.tflite.expand.padding import PadByIndices, TriluToWhere
+from edgec.backends.tflite.expand.pool import PoolByAxes, PoolToSlices
+from edgec.backends.tflite.expand.quantize import DequantizeToMul, QuantizeToClip
+from edgec.backends.tflite.expand.resize import ResizeThreeDimensions, ResizeWithoutKernel
+from edgec.backends.tflite.expand.sorting import LastArgument, SmallestByLargest, WideArgument
+from edgec.backends.tflite.expand.spatial import OneDimensional
+from edgec.backends.tflite.expand.types import ComputeWider
+from edgec.backends.tflite.halves import halves_to_single
 from edgec.backends.tflite.layout import assign_layouts
 from edgec.diag import EdgecError
 from edgec.ir.model import Model
+from edgec.passes.constants import FoldConstants
 from edgec.passes.deadcode import DeadCode
 from edgec.passes.log import RewriteLog
 from edgec.passes.rewrite import RewritePass
@@ -29,26 +47,48 @@ RULES: tuple[Rule, ...] = (
     ElementwiseFromBuiltins(),
     GatherElementsToGatherND(),
     ScatterElementsToScatterND(),
+    QuantizeToClip(),
+    DequantizeToMul(),
+    TriluToWhere(),
 )
 """For operators that the dialect lacks."""
 
 ALWAYS: tuple[Rule, ...] = (
     WideClip(),
-    GatherFromEnd(),
+    TruncatedMod(),
+    EluFromUnit(),
+    IntegerFunctions(),
+    IntegerMatMul(),
+    BitwiseFromKernels(),
+    BroadcastSlope(),
+    LastArgument(),
+    WideArgument(),
+    SmallestByLargest(),
+    IndicesFromStart(),
     BatchedGatherND(),
+    ScatterByMatch(),
+    PadByIndices(),
     GemmToFullyConnected(),
     MatMulVectors(),
+    PoolToSlices(),
+    PoolByAxes(),
+    DilatedTransposedConv(),
+    SplitGroups(),
     OneDimensional(),
     ResizeThreeDimensions(),
+    ResizeWithoutKernel(),
+    ComputeWider(),
 )
-"""For operators that the dialect has, in some forms."""
+"""For operators that the dialect has, in some forms. The order is that of preference at one node."""
 
 
 def legalize(model: Model, target: Target, log: RewriteLog) -> Model:
     """A copy in TFLite's dialect. Raises `EdgecError` E0412 with every operator that has no way there."""
     legal = model.clone()
+    halves_to_single(legal, log)
     expand_to(TFLITE_DIALECT, legal, target, log, (*EXPAND, *RULES))
     RewritePass("forms", [r for r in ALWAYS if r.name not in target.rewrites.disable]).run(legal, log)
+    FoldConstants().run(legal, log)
     report = assign_layouts(legal)
     log.fired("layout-transposes", report.transposes)
     RewritePass("cleanup", [MergeTransposes(), RemoveNoOpMovement(), RemoveIdentity()]).run(legal, log)

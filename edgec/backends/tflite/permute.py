@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
+from edgec.backends.tflite.resize import kernel_of
 from edgec.ir.model import constant, is_constant, static_shape
 from edgec.ops.base import Reader
 from edgec.ops.elementwise import ACTIVATIONS, BINARY, UNARY
@@ -17,6 +18,27 @@ from edgec.ops.table import view
 _ELEMENTWISE = UNARY | BINARY | ACTIVATIONS | {"Max", "Min", "Where", "Gelu", "Clip", "Cast"}
 FLEXIBLE = _ELEMENTWISE | REDUCTIONS | {"Softmax", "LogSoftmax", "Concat", "Split", "Pad", "Slice"}
 """Operators that have a channels-last form."""
+
+
+ONLY_NHWC = frozenset({"Conv", "ConvTranspose", "MaxPool", "AveragePool", "Resize", "DepthToSpace", "SpaceToDepth"})
+"""Operators that have a channels-last form alone."""
+
+
+def takes_only_nhwc(node: ir.Node) -> bool:
+    """Whether this node must run channels-last. Those in ranks and forms without a kernel stay, and are refused."""
+    if node.op_type not in ONLY_NHWC or node.domain != "":
+        return False
+    x = node.inputs[0]
+    shape = None if x is None else static_shape(x)
+    if shape is None or len(shape) not in (4, 5) or static_shape(node.outputs[0]) is None:
+        return False
+    op = view(node)
+    return not isinstance(op, Resize) or (len(shape) == 4 and kernel_of(op, (2, 3)) is not None)
+
+
+def is_data(node: ir.Node, index: int) -> bool:
+    """Whether an input has the node's own layout. (Weights keep ONNX's.)"""
+    return index == 0 or node.op_type not in ONLY_NHWC
 
 
 def can_permute(node: ir.Node) -> bool:
@@ -146,8 +168,7 @@ class _Maker:
     def resize(self, op: Resize, x: ir.Value | None) -> ir.Node:
         """Resize keeps its attributes; the scales follow the axes."""
         attributes = {k: a.value for k, a in self.old.attributes.items() if k != "axes"}
-        if op.scales is None:
-            raise AssertionError("legalization settles the scales first")
+        assert op.scales is not None
         scales = [op.scales[0], *op.scales[2:], op.scales[1]]
         return self.node([x, None, self._initializer(np.asarray(scales, dtype=np.float32))], attributes)
 

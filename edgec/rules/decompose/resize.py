@@ -53,10 +53,9 @@ def axis_matrices(op: Resize) -> dict[int, Matrix] | None:
 
 def interpolation_matrix(op: Resize, axis: int, size: int, out: int, scale: float) -> Matrix:
     """Row i holds the weights with which output i takes the inputs of one axis (ONNX Resize, opset 19)."""
-    at = coordinates(op, axis, size, out, scale)
     if op.mode == "nearest":
-        near = np.clip(_nearest(op, at), 0, size - 1).astype(np.int64)
-        return np.asarray(np.eye(size)[near])
+        return np.asarray(np.eye(size)[nearest_indices(op, axis, size, out, scale)])
+    at = coordinates(op, axis, size, out, scale)
     shrink = min(scale, 1.0) if op.antialias else 1.0
     kernel, reach = (_triangle, 1.0) if op.mode == "linear" else (lambda t: _cubic(t, op.cubic_a), 2.0)
     matrix = np.zeros((out, size))
@@ -64,13 +63,28 @@ def interpolation_matrix(op: Resize, axis: int, size: int, out: int, scale: floa
         first = int(np.floor(x - reach / shrink))
         taps = np.arange(first, int(np.ceil(x + reach / shrink)) + 1)
         weights = kernel((taps - x) * shrink)
-        inside = (taps >= 0) & (taps < size)
-        if op.exclude_outside or op.antialias:
+        if op.exclude_outside:
+            inside = (taps >= 0) & (taps < size)
             taps, weights = taps[inside], weights[inside]
         if op.exclude_outside or op.antialias:
             weights = weights / weights.sum()
         np.add.at(matrix[i], np.clip(taps, 0, size - 1), weights)
     return matrix
+
+
+def nearest_indices(op: Resize, axis: int, size: int, out: int, scale: float) -> NDArray[np.int64]:
+    """The input that each output of one axis takes in mode nearest (ONNX's `nearest_mode`)."""
+    at = coordinates(op, axis, size, out, scale)
+    match op.nearest:
+        case "floor":
+            near = np.floor(at)
+        case "ceil":
+            near = np.ceil(at)
+        case "round_prefer_ceil":
+            near = np.floor(at + 0.5)
+        case _:
+            near = np.ceil(at - 0.5)
+    return np.asarray(np.clip(near, 0, size - 1), dtype=np.int64)
 
 
 def coordinates(op: Resize, axis: int, size: int, out: int, scale: float) -> Matrix:
@@ -96,18 +110,6 @@ def coordinates(op: Resize, axis: int, size: int, out: int, scale: float) -> Mat
             if length > 1:
                 return np.asarray(start * (size - 1) + x * (end - start) * (size - 1) / (length - 1))
             return np.full(out, 0.5 * (start + end) * (size - 1))
-
-
-def _nearest(op: Resize, at: Matrix) -> Matrix:
-    match op.nearest:
-        case "floor":
-            return np.floor(at)
-        case "ceil":
-            return np.ceil(at)
-        case "round_prefer_ceil":
-            return np.floor(at + 0.5)
-        case _:
-            return np.ceil(at - 0.5)
 
 
 def _triangle(t: Matrix) -> Matrix:

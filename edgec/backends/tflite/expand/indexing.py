@@ -4,32 +4,61 @@ from __future__ import annotations
 
 import numpy as np
 import onnx_ir as ir
+from numpy.typing import NDArray
 
+from edgec.backends.tflite.expand.limits import limits
 from edgec.ir.build import GraphBuilder
 from edgec.ir.model import constant, static_shape
 from edgec.ops.base import Reader, Value
-from edgec.ops.gather import Gather, GatherElements, GatherND, ScatterElements
+from edgec.ops.gather import Gather, GatherElements, GatherND, OneHot, ScatterElements, ScatterND
 from edgec.rules.base import NOT_HERE, Miss, Replacement, Rule
 from edgec.rules.decompose.indices import from_end, is_non_negative
 
+Ints64 = NDArray[np.int64]
 
-class GatherFromEnd(Rule):
-    """Gather with indices that may be negative -> Gather with indices from 0 on."""
+_DONE = "edgec.from_start"
+"""Marks a node whose computed indices count from the start already."""
 
-    name = "gather-from-end"
-    roots = ("Gather",)
+
+class IndicesFromStart(Rule):
+    """Gather, GatherND, ScatterND and OneHot with indices that may be negative -> with indices from 0 on."""
+
+    name = "indices-from-start"
+    roots = ("Gather", "GatherND", "ScatterND", "OneHot")
     examples = ()
 
     def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
-        op = Gather.decode(Reader(node))
-        shape, array = static_shape(op.x), constant(op.indices)
+        position = 0 if node.op_type == "OneHot" else 1
+        indices = Reader(node).input(position)
+        array, sizes = constant(indices), _sizes(node)
         if array is not None and is_non_negative(array):
             return NOT_HERE
-        if "edgec.from_end" in node.metadata_props or shape is None:
+        if _DONE in node.metadata_props or sizes is None:
             return NOT_HERE
-        result = g.op("Gather", op.x, from_end(op.indices, g.const(shape[op.axis]), g), axis=op.axis)
-        g.nodes[-1].metadata_props["edgec.from_end"] = "1"
+        if indices.dtype is not None and indices.dtype.is_floating_point():
+            indices = g.op("Cast", indices, to=int(ir.DataType.INT64))
+        inputs = list(node.inputs)
+        inputs[position] = from_end(indices, g.const(sizes), g)
+        attributes = {name: a.value for name, a in node.attributes.items()}
+        result = g.op(node.op_type, *inputs, **attributes)
+        g.nodes[-1].metadata_props[_DONE] = "1"
         return [result]
+
+
+def _sizes(node: ir.Node) -> Ints64 | None:
+    """What is added to a negative index: the axis's size, or one for each coordinate."""
+    x = Reader(node).input(0)
+    if node.op_type == "OneHot":
+        depth = OneHot.decode(Reader(node)).depth
+        return None if depth is None else np.asarray(depth, dtype=np.int64)
+    shape = static_shape(x)
+    if shape is None:
+        return None
+    if node.op_type == "Gather":
+        return np.asarray(shape[Gather.decode(Reader(node)).axis], dtype=np.int64)
+    indices = static_shape(Reader(node).input(1))
+    batch = GatherND.decode(Reader(node)).batch_dims if node.op_type == "GatherND" else 0
+    return None if indices is None else np.asarray(shape[batch : batch + indices[-1]], dtype=np.int64)
 
 
 class GatherElementsToGatherND(Rule):
@@ -79,6 +108,59 @@ class BatchedGatherND(Rule):
         grids = np.indices(shape[:-1])[: op.batch_dims]
         batch = g.const(np.stack(list(grids), axis=-1), dtype=op.indices.dtype)
         return [g.op("GatherND", op.x, g.op("Concat", batch, op.indices, axis=-1), batch_dims=0)]
+
+
+class ScatterByMatch(Rule):
+    """ScatterND with max, min or mul -> a reduction over all updates of those that match each place.
+
+    Exact for repeated indices too. It holds updates x places x slice elements at once.
+    """
+
+    name = "scatter-by-match"
+    roots = ("ScatterND",)
+    examples = ()
+
+    def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
+        op = ScatterND.decode(Reader(node))
+        shape, indexed = static_shape(op.x), static_shape(op.indices)
+        if op.reduction not in _COMBINE:
+            return NOT_HERE
+        if shape is None or indexed is None or op.x.dtype is None:
+            return Miss("a shape is not static")
+        k, count = indexed[-1], int(np.prod(indexed[:-1]))
+        places, inner = int(np.prod(shape[:k])), int(np.prod(shape[k:]))
+        if count * places * inner > _MOST_MATCHES:
+            return Miss(f"{count * places * inner} elements would be held at once")
+        combine, reduce = _COMBINE[op.reduction]
+        matches = _matches(op.indices, shape[:k], count, g)
+        updates = g.op("Reshape", op.updates, g.ints(count, 1, inner))
+        neutral = g.const(_neutral(op.reduction, op.x.dtype.numpy()))
+        landed = g.op(reduce, g.op("Where", matches, updates, neutral), g.ints(0), keepdims=0)
+        return [g.op(combine, op.x, g.op("Reshape", landed, g.ints(*shape)))]
+
+
+_COMBINE = {"max": ("Max", "ReduceMax"), "min": ("Min", "ReduceMin"), "mul": ("Mul", "ReduceProd")}
+_MOST_MATCHES = 1 << 22
+"""Elements of the intermediate, 16 MiB in float32; a larger scatter is refused."""
+
+
+def _matches(indices: Value, sizes: tuple[int, ...], count: int, g: GraphBuilder) -> Value:
+    """(count, places, 1): whether an update goes to a place; indices count from the start."""
+    strides = np.cumprod([1, *reversed(sizes)])[:-1][::-1]
+    flat = g.op("Reshape", indices, g.ints(count, len(sizes)))
+    if indices.dtype != ir.DataType.INT64:
+        flat = g.op("Cast", flat, to=int(ir.DataType.INT64))
+    place = g.op("ReduceSum", g.op("Mul", flat, g.const(strides.astype(np.int64))), g.ints(1), keepdims=1)
+    equal = g.op("Equal", place, g.const(np.arange(int(np.prod(sizes)), dtype=np.int64)[None, :]))
+    return g.op("Unsqueeze", equal, g.ints(2))
+
+
+def _neutral(reduction: str, dtype: np.dtype[np.generic]) -> np.ndarray[tuple[int, ...], np.dtype[np.generic]]:
+    """What leaves the other operand as it is."""
+    if reduction == "mul":
+        return np.asarray(1, dtype=dtype)
+    least, greatest = limits(dtype)
+    return np.asarray(least if reduction == "max" else greatest)
 
 
 def _coordinates(x: Value, indices: Value, axis: int, g: GraphBuilder) -> Value | None:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import onnx_ir as ir
 
 from edgec.ir.build import GraphBuilder
 from edgec.ir.model import constant, static_shape
 from edgec.ops.base import Reader, Value
 from edgec.ops.conv import Conv, ConvTranspose
-from edgec.ops.image import Resize
 from edgec.ops.pool import AveragePool, MaxPool
 from edgec.rules.base import NOT_HERE, Miss, Replacement, Rule
 
@@ -62,23 +60,3 @@ def _wide_attributes(node: ir.Node, r: Reader) -> dict[str, Any]:
     if isinstance(op, ConvTranspose):
         found["output_padding"] = [0, *op.output_padding]
     return found
-
-
-class ResizeThreeDimensions(Rule):
-    """Resize of (N, C, W) -> Resize of (N, C, 1, W)."""
-
-    name = "resize-three-dimensions"
-    roots = ("Resize",)
-    examples = ()
-
-    def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
-        op = Resize.decode(Reader(node))
-        shape, out = static_shape(op.x), op.out_shape
-        if shape is None or out is None or len(shape) != 3 or op.scales is None:
-            return NOT_HERE
-        wide = g.op("Reshape", op.x, g.ints(shape[0], shape[1], 1, shape[2]))
-        scales = g.const(np.asarray([op.scales[0], op.scales[1], 1.0, op.scales[2]], dtype=np.float32))
-        kept = {k: a.value for k, a in node.attributes.items() if k not in ("axes", "keep_aspect_ratio_policy")}
-        y = g.op("Resize", wide, None, scales, **kept)
-        y.shape = ir.Shape([out[0], out[1], 1, out[2]])
-        return [g.op("Reshape", y, g.ints(*out))]

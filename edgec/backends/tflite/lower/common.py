@@ -8,6 +8,7 @@ import numpy as np
 
 from edgec.backends.base import Array, Const, Operand, Ref, Reject, TensorType
 from edgec.backends.builder import Builder, tensor_type
+from edgec.backends.tflite.types import KERNEL_TYPES
 from edgec.ops.base import Op, Value
 from edgec.spec.target import Target
 
@@ -16,22 +17,27 @@ NONE, RELU, RELU_N1_TO_1, RELU6 = 0, 1, 2, 3
 SAME, VALID = 0, 1
 """`Padding` of the TFLite schema."""
 
-FLOATS = ("float32",)
+HIGHEST_RANK = 6
+"""LiteRT 2.3's kernels for pads, concatenations, reductions, softmax and matrix products end here; the rest go on."""
 
 
-def dtype_reject(op: Op, values: Sequence[Value | None], allowed: Sequence[str], label: str) -> Reject | None:
-    """Refuse element types that the kernel does not have."""
+def type_reject(op: Op, values: Sequence[Value | None]) -> Reject | None:
+    """Refuse element types that the operator's kernel does not have, and ranks above every kernel's."""
+    kind = op.node.op_type
     for value in values:
         name = value.dtype.numpy().name if value is not None and value.dtype is not None else None
-        if name is not None and name not in allowed:
-            return Reject(f"{label}-{name}", f"the kernel has no {name} form")
+        if name is not None and name not in KERNEL_TYPES[kind]:
+            return Reject(f"{kind.lower()}-{name}", f"the kernel has no {name} form", _HELP.get(name))
+        rank = 0 if value is None else len(value.shape or ())
+        if rank > HIGHEST_RANK:
+            return Reject(f"{kind.lower()}-rank-{rank}", f"the kernel ends at rank {HIGHEST_RANK}")
     return None
 
 
-def rank_reject(value: Value, highest: int, label: str) -> Reject | None:
-    """Refuse ranks above the kernel's."""
-    rank = len(value.shape or ())
-    return Reject(f"{label}-rank-{rank}", f"the kernel ends at rank {highest}") if rank > highest else None
+_HELP = {
+    "float64": "cast the model to float32: LiteRT has no float64 arithmetic",
+    "uint64": "use int64: LiteRT has no unsigned 64-bit arithmetic",
+}
 
 
 def static_reject(values: Sequence[Value], label: str) -> Reject | None:
@@ -71,6 +77,16 @@ def reshape(b: Builder, x: Operand, shape: Sequence[int]) -> Ref:
     """RESHAPE to a static shape."""
     out = TensorType(x.type.dtype, tuple(shape))
     return b.op("RESHAPE", {"input": x, "shape": ints(b, shape, "shape")}, out, newShape=tuple(shape))
+
+
+def broadcast(b: Builder, x: Operand, shape: Sequence[int]) -> Operand:
+    """BROADCAST_TO a static shape, for kernels that do not broadcast by themselves; x itself where it has the shape."""
+    if x.type.shape == tuple(shape):
+        return x
+    if len(x.type.shape) < len(shape):
+        dims = [d if isinstance(d, int) else -1 for d in x.type.shape]
+        x = reshape(b, x, [1] * (len(shape) - len(dims)) + dims)
+    return b.op("BROADCAST_TO", {"input": x, "shape": ints(b, shape, "shape")}, TensorType(x.type.dtype, tuple(shape)))
 
 
 def transpose(b: Builder, x: Operand, perm: Sequence[int]) -> Ref:

@@ -6,20 +6,23 @@ from typing import Any
 
 import numpy as np
 
-from edgec.backends.base import Const, Lowering, Operand, Reject, TensorType
+from edgec.backends.base import Lowering, Operand, Reject, TensorType
 from edgec.backends.builder import Builder
 from edgec.backends.tflite.lower.common import (
     NONE,
     SAME,
     VALID,
     constant_like,
-    dtype_reject,
     ints,
     out_type,
+    shape_of,
     static_reject,
+    transpose,
+    type_reject,
 )
 from edgec.backends.tflite.ops import ConvNHWC, ConvTransposeNHWC
 from edgec.ir.model import constant, static_shape
+from edgec.ops.base import Value
 from edgec.ops.spatial import Window
 from edgec.spec.target import Target
 
@@ -28,59 +31,57 @@ def _rejects_conv(op: ConvNHWC, target: Target) -> Reject | None:
     shape = static_shape(op.x)
     if shape is not None and len(shape) not in (4, 5):
         return Reject(f"conv-rank-{len(shape)}", "convolutions have one to three spatial dimensions")
-    if constant(op.w) is None or (op.b is not None and constant(op.b) is None):
-        return Reject("conv-computed-weight", "the weight or bias is computed by the model")
-    if shape is not None and len(shape) == 5 and op.groups != 1:
-        return Reject("conv3d-groups", "CONV_3D has no groups")
-    return dtype_reject(op, [op.x], ("float32",), "conv") or static_reject([op.x, op.y], "conv")
+    return type_reject(op, [op.x]) or static_reject([op.x, op.y], "conv")
 
 
 def _conv(op: ConvNHWC, b: Builder) -> Operand:
-    weight = constant(op.w)
-    assert weight is not None
-    if weight.ndim == 5:
-        return _conv3d(op, weight, b)
+    if len(op.window.kernel) == 3:
+        return _conv3d(op, b)
     x, padding = pad_input(b, b.operand(op.x), op.window)
-    common: dict[str, Any] = {
-        "padding": padding,
-        "strideH": op.window.strides[0],
-        "strideW": op.window.strides[1],
-        "dilationHFactor": op.window.dilations[0],
-        "dilationWFactor": op.window.dilations[1],
-        "fusedActivationFunction": NONE,
-    }
-    bias = _bias(op.b, weight.shape[0], b)
+    channels = shape_of(op.w)[0]
+    common: dict[str, Any] = {"padding": padding, **_plane(op.window), "fusedActivationFunction": NONE}
+    common |= {"dilationHFactor": op.window.dilations[0], "dilationWFactor": op.window.dilations[1]}
+    bias = _bias(op.b, channels, b)
     if op.is_depthwise and op.groups == x.type.shape[-1]:
-        w = constant_like(b, np.ascontiguousarray(np.transpose(weight, (1, 2, 3, 0))), op.w)
-        multiplier = weight.shape[0] // op.groups
-        return b.op("DEPTHWISE_CONV_2D", {"input": x, "filter": w, "bias": bias}, depthMultiplier=multiplier, **common)
-    w = constant_like(b, np.ascontiguousarray(np.transpose(weight, (0, 2, 3, 1))), op.w)
-    return b.op("CONV_2D", {"input": x, "filter": w, "bias": bias}, **common)
+        w = _weight(op.w, (1, 2, 3, 0), b)
+        common["depthMultiplier"] = channels // op.groups
+        return b.op("DEPTHWISE_CONV_2D", {"input": x, "filter": w, "bias": bias}, **common)
+    return b.op("CONV_2D", {"input": x, "filter": _weight(op.w, (0, 2, 3, 1), b), "bias": bias}, **common)
 
 
-def _conv3d(op: ConvNHWC, weight: np.ndarray[tuple[int, ...], np.dtype[np.generic]], b: Builder) -> Operand:
+def _conv3d(op: ConvNHWC, b: Builder) -> Operand:
     """(N, D, H, W, C) with the weight as (D, H, W, in, out)."""
     x, padding = pad_input(b, b.operand(op.x), op.window)
-    w = constant_like(b, np.ascontiguousarray(np.transpose(weight, (2, 3, 4, 1, 0))), op.w)
-    s, d = op.window.strides, op.window.dilations
-    return b.op(
-        "CONV_3D",
-        {"input": x, "filter": w, "bias": _bias(op.b, weight.shape[0], b)},
-        padding=padding,
-        strideD=s[0],
-        strideH=s[1],
-        strideW=s[2],
-        dilationDFactor=d[0],
-        dilationHFactor=d[1],
-        dilationWFactor=d[2],
-        fusedActivationFunction=NONE,
-    )
+    inputs = {
+        "input": x,
+        "filter": _weight(op.w, (2, 3, 4, 1, 0), b),
+        "bias": _bias(op.b, shape_of(op.w)[0], b),
+    }
+    return b.op("CONV_3D", inputs, padding=padding, **_volume(op.window), fusedActivationFunction=NONE)
 
 
-def _bias(value: object, channels: int, b: Builder) -> Const:
+def _plane(window: Window) -> dict[str, Any]:
+    return {"strideH": window.strides[0], "strideW": window.strides[1]}
+
+
+def _volume(window: Window) -> dict[str, Any]:
+    """Strides and dilations as `Conv3DOptions` has them."""
+    s, d = window.strides, window.dilations
+    strides: dict[str, Any] = {"strideD": s[0], "strideH": s[1], "strideW": s[2]}
+    return {**strides, "dilationDFactor": d[0], "dilationHFactor": d[1], "dilationWFactor": d[2]}
+
+
+def _weight(value: Value, perm: tuple[int, ...], b: Builder) -> Operand:
+    """The weight in the kernel's order: a constant where it is one, else transposed as the model runs."""
+    array = constant(value)
+    if array is None:
+        return transpose(b, b.operand(value), perm)
+    return constant_like(b, np.ascontiguousarray(np.transpose(array, perm)), value)
+
+
+def _bias(value: Value | None, channels: int, b: Builder) -> Operand:
     """Kernels and delegates want a bias always."""
-    array = constant(value)  # type: ignore[arg-type]
-    return b.const(np.zeros(channels, np.float32), "zero_bias") if array is None else constant_like(b, array, value)  # type: ignore[arg-type]
+    return b.const(np.zeros(channels, np.float32), "zero_bias") if value is None else b.operand(value)
 
 
 def pad_input(b: Builder, x: Operand, window: Window, fill: float = 0.0) -> tuple[Operand, int]:
@@ -112,45 +113,38 @@ def _is_same(spatial: list[int], window: Window) -> bool:
 
 
 def _rejects_transpose(op: ConvTransposeNHWC, target: Target) -> Reject | None:
-    if len(static_shape(op.x) or ()) != 4:
-        return Reject("conv-transpose-rank", "TRANSPOSE_CONV has two spatial dimensions")
+    rank = len(op.x.shape or ())
+    if rank not in (4, 5):
+        return Reject(f"conv-transpose-rank-{rank}", "transposed convolutions have one to three spatial dimensions")
     if any(d != 1 for d in op.window.dilations):
-        return Reject("conv-transpose-dilation", "TRANSPOSE_CONV has no dilation")
-    if constant(op.w) is None or (op.b is not None and constant(op.b) is None):
-        return Reject("conv-transpose-computed-weight", "the weight or bias is computed by the model")
-    if op.groups != 1:
-        return Reject("conv-transpose-groups", "TRANSPOSE_CONV has no groups")
-    return dtype_reject(op, [op.x], ("float32",), "conv-transpose") or static_reject([op.x, op.y], "conv-transpose")
+        return Reject("conv-transpose-dilation", "the kernels of transposed convolutions have no dilation")
+    return type_reject(op, [op.x]) or static_reject([op.x, op.y], "conv-transpose")
 
 
 def _conv_transpose(op: ConvTransposeNHWC, b: Builder) -> Operand:
     """VALID computes every output; padding is then a crop, and output padding an enlargement with the bias alone."""
-    x, weight, window = b.operand(op.x), constant(op.w), op.window
-    assert weight is not None
-    shape = static_shape(op.x)
-    assert shape is not None
-    w = constant_like(b, np.ascontiguousarray(np.transpose(weight, (1, 2, 3, 0))), op.w)
-    full = [s * (size - 1) + k for size, s, k in zip(shape[1:3], window.strides, window.kernel, strict=True)]
+    window, shape = op.window, shape_of(op.x)
+    full = [s * (size - 1) + k for size, s, k in zip(shape[1:-1], window.strides, window.kernel, strict=True)]
     wanted = [f + max(0, o - q) for f, o, q in zip(full, op.output_padding, window.pads_end, strict=True)]
-    channels = weight.shape[1]
-    out = TensorType("float32", (shape[0], wanted[0], wanted[1], channels))
-    inputs = {"output_shape": ints(b, out.shape, "output_shape"), "filter": w, "input": x}  # type: ignore[arg-type]
-    inputs["bias"] = _bias(op.b, channels, b)
-    y: Operand = b.op(
-        "TRANSPOSE_CONV",
-        inputs,
-        out,
-        padding=VALID,
-        strideH=window.strides[0],
-        strideW=window.strides[1],
-        fusedActivationFunction=NONE,
-    )
+    channels = shape_of(op.w)[1]
+    dims = (shape[0], *wanted, channels)
+    out = TensorType("float32", dims)
+    flat = len(window.kernel) == 2
+    inputs: dict[str, Operand] = {
+        "output_shape": ints(b, dims, "output_shape"),
+        "filter": _weight(op.w, (1, 2, 3, 0) if flat else (2, 3, 4, 1, 0), b),
+        "input": b.operand(op.x),
+        "bias": _bias(op.b, channels, b),
+    }
+    opcode, strides = ("TRANSPOSE_CONV", _plane(window)) if flat else ("CONV_3D_TRANSPOSE", _volume(window))
+    y = b.op(opcode, inputs, out, padding=VALID, **strides, fusedActivationFunction=NONE)
     target = out_type(op.y)
-    if target.shape == out.shape and not any(window.pads_begin):
+    if target.shape == dims and not any(window.pads_begin):
         return y
     begin = (0, *window.pads_begin, 0)
-    size = [d if isinstance(d, int) else -1 for d in target.shape]
-    return b.op("SLICE", {"input": y, "begin": ints(b, begin, "begin"), "size": ints(b, size, "size")}, target)
+    return b.op(
+        "SLICE", {"input": y, "begin": ints(b, begin, "begin"), "size": ints(b, shape_of(op.y), "size")}, target
+    )
 
 
 LOWERINGS = (

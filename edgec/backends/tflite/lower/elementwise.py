@@ -6,14 +6,17 @@ from edgec.backends.base import Lowering, Operand, Reject, TensorType
 from edgec.backends.builder import Builder
 from edgec.backends.tflite.lower.common import (
     binary,
+    broadcast,
     cast,
     constant_like,
-    dtype_reject,
     out_type,
     scalar,
+    shape_of,
+    type_reject,
 )
+from edgec.backends.tflite.types import KERNEL_TYPES
 from edgec.ir.model import constant
-from edgec.ops.elementwise import Activation, Binary, Cast, Clip, Gelu, Mod, Unary, Variadic, Where
+from edgec.ops.elementwise import Activation, Binary, BitShift, Cast, Clip, Gelu, Mod, Unary, Variadic, Where
 from edgec.spec.target import Target
 
 _UNARY = {
@@ -21,23 +24,16 @@ _UNARY = {
     "Neg": "NEG", "Not": "LOGICAL_NOT", "Relu": "RELU", "Round": "ROUND", "Sigmoid": "LOGISTIC", "Sign": "SIGN",
     "Sin": "SIN", "Sqrt": "SQRT", "Tanh": "TANH",
 }  # fmt: skip
-_UNARY_TYPES = {"Abs": ("float32", "int32"), "Neg": ("float32", "int32", "int64"), "Sign": ("float32", "int32"),
-                "Not": ("bool",)}  # fmt: skip
 _BINARY = {
-    "Add": "ADD", "And": "LOGICAL_AND", "Div": "DIV", "Equal": "EQUAL", "Greater": "GREATER",
+    "Add": "ADD", "And": "LOGICAL_AND", "BitwiseAnd": "STABLEHLO_AND", "BitwiseXor": "BITWISE_XOR", "Div": "DIV",
+    "Equal": "EQUAL", "Greater": "GREATER",
     "GreaterOrEqual": "GREATER_EQUAL", "Less": "LESS", "LessOrEqual": "LESS_EQUAL", "Max": "MAXIMUM", "Min": "MINIMUM",
     "Mul": "MUL", "Or": "LOGICAL_OR", "Pow": "POW", "PRelu": "PRELU", "Sub": "SUB",
 }  # fmt: skip
-_NUMBERS = ("float32", "int32", "int64")
-_BINARY_TYPES = {"And": ("bool",), "Or": ("bool",), "Div": ("float32", "int32"), "Pow": ("float32", "int32"),
-                 "PRelu": ("float32",), "Equal": (*_NUMBERS, "bool")}  # fmt: skip
 
 
 def _rejects_unary(op: Unary, target: Target) -> Reject | None:
-    allowed = (
-        ("float32", "int32", "int64", "bool") if op.kind == "Identity" else _UNARY_TYPES.get(op.kind, ("float32",))
-    )
-    return dtype_reject(op, [op.x], allowed, op.kind.lower())
+    return type_reject(op, [op.x])
 
 
 def _unary(op: Unary, b: Builder) -> Operand:
@@ -46,21 +42,21 @@ def _unary(op: Unary, b: Builder) -> Operand:
         return x
     if op.kind == "Reciprocal":
         return binary(b, "DIV", scalar(b, 1.0, x.type.dtype, "one"), x)
+    if op.kind == "Atan":
+        return b.op("ATAN2", {"y": x, "x": _ones_like(x, b)})
     return b.op(_UNARY[op.kind], {"x": x})
 
 
+def _ones_like(x: Operand, b: Builder) -> Operand:
+    """ATAN2 does not broadcast."""
+    return broadcast(b, scalar(b, 1.0, x.type.dtype, "one"), [d for d in x.type.shape if isinstance(d, int)])
+
+
 def _rejects_binary(op: Binary, target: Target) -> Reject | None:
-    allowed = _BINARY_TYPES.get(op.kind, _NUMBERS)
-    return dtype_reject(op, [op.a, op.b], allowed, op.kind.lower()) or _broadcast_reject(op)
-
-
-def _broadcast_reject(op: Binary | Variadic) -> Reject | None:
-    rank = len(op.y.shape or ())
-    limit = 4 if op.kind in ("Pow", "PRelu", "And", "Or", "Equal", "Less", "Greater") else 5
-    shapes = {tuple(v.shape or ()) for v in op.node.inputs if v is not None}
-    if rank > limit and len(shapes) > 1 and all(any(d != 1 for d in s) for s in shapes):
-        return Reject(f"{op.kind.lower()}-broadcast-rank-{rank}", f"the kernel broadcasts up to rank {limit}")
-    return None
+    exponent = op.b.dtype.numpy().name if op.b.dtype is not None else ""
+    if op.kind == "Pow" and exponent not in KERNEL_TYPES["Cast"]:
+        return Reject(f"pow-{exponent}", f"an exponent of type {exponent} cannot be cast")
+    return type_reject(op, [op.a, op.b] if op.kind != "Pow" else [op.a])
 
 
 def _binary(op: Binary, b: Builder) -> Operand:
@@ -69,6 +65,8 @@ def _binary(op: Binary, b: Builder) -> Operand:
         return b.op("PRELU", {"x": x, "alpha": _slope(op, b)})
     if op.kind == "Pow":
         y = cast(b, y, x.type.dtype)
+    if op.kind == "BitwiseAnd":
+        x, y = (broadcast(b, v, shape_of(op.y)) for v in (x, y))
     return binary(b, _BINARY[op.kind], x, y)
 
 
@@ -85,7 +83,7 @@ def _slope(op: Binary, b: Builder) -> Operand:
 def _rejects_variadic(op: Variadic, target: Target) -> Reject | None:
     if len(op.xs) != 2:
         return Reject(f"{op.kind.lower()}-variadic", "canonical graphs have two operands here")
-    return dtype_reject(op, op.xs, _NUMBERS, op.kind.lower()) or _broadcast_reject(op)
+    return type_reject(op, op.xs)
 
 
 def _variadic(op: Variadic, b: Builder) -> Operand:
@@ -95,7 +93,7 @@ def _variadic(op: Variadic, b: Builder) -> Operand:
 def _rejects_mod(op: Mod, target: Target) -> Reject | None:
     if op.fmod:
         return Reject("mod-fmod", "FLOOR_MOD takes the divisor's sign, fmod the dividend's")
-    return dtype_reject(op, [op.a, op.b], _NUMBERS, "mod")
+    return type_reject(op, [op.a, op.b])
 
 
 def _mod(op: Mod, b: Builder) -> Operand:
@@ -105,7 +103,7 @@ def _mod(op: Mod, b: Builder) -> Operand:
 def _rejects_activation(op: Activation, target: Target) -> Reject | None:
     if op.kind == "Elu" and op.alpha != 1.0:
         return Reject("elu-alpha", "ELU has alpha 1 alone")
-    return dtype_reject(op, [op.x], ("float32",), op.kind.lower())
+    return type_reject(op, [op.x])
 
 
 def _activation(op: Activation, b: Builder) -> Operand:
@@ -120,14 +118,14 @@ def _gelu(op: Gelu, b: Builder) -> Operand:
 
 
 def _rejects_gelu(op: Gelu, target: Target) -> Reject | None:
-    return dtype_reject(op, [op.x], ("float32",), "gelu")
+    return type_reject(op, [op.x])
 
 
 _RELUS = {(0.0, None): "RELU", (0.0, 6.0): "RELU6", (0.0, 1.0): "RELU_0_TO_1", (-1.0, 1.0): "RELU_N1_TO_1"}
 
 
 def _rejects_clip(op: Clip, target: Target) -> Reject | None:
-    return dtype_reject(op, [op.x], _NUMBERS, "clip")
+    return type_reject(op, [op.x])
 
 
 def _clip(op: Clip, b: Builder) -> Operand:
@@ -147,19 +145,23 @@ def _where(op: Where, b: Builder) -> Operand:
 
 
 def _rejects_where(op: Where, target: Target) -> Reject | None:
-    rank = len(op.y.shape or ())
-    if rank > 4 and len({tuple(v.shape or ()) for v in (op.condition, op.a, op.b)}) > 1:
-        return Reject(f"where-broadcast-rank-{rank}", "SELECT_V2 broadcasts up to rank 4")
-    return None
-
-
-_CASTABLE = ("float32", "int32", "int64", "bool", "int8", "uint8", "int16", "float16")
+    return type_reject(op, [op.a, op.b])
 
 
 def _rejects_cast(op: Cast, target: Target) -> Reject | None:
-    if op.to.numpy().name not in _CASTABLE:
+    if op.to.numpy().name not in KERNEL_TYPES["Cast"]:
         return Reject(f"cast-to-{op.to.numpy().name}", "the runtime has no such element type")
-    return dtype_reject(op, [op.x], _CASTABLE, "cast")
+    return type_reject(op, [op.x])
+
+
+def _rejects_shift(op: BitShift, target: Target) -> Reject | None:
+    if op.left:
+        return Reject("bitshift-left", "legalization leaves right shifts alone")
+    return type_reject(op, [op.a, op.b])
+
+
+def _shift(op: BitShift, b: Builder) -> Operand:
+    return binary(b, "RIGHT_SHIFT", b.operand(op.a), b.operand(op.b))
 
 
 def _cast(op: Cast, b: Builder) -> Operand:
@@ -175,6 +177,7 @@ LOWERINGS = (
     Lowering(Binary, _rejects_binary, _binary),
     Lowering(Variadic, _rejects_variadic, _variadic),
     Lowering(Mod, _rejects_mod, _mod),
+    Lowering(BitShift, _rejects_shift, _shift),
     Lowering(Activation, _rejects_activation, _activation),
     Lowering(Gelu, _rejects_gelu, _gelu),
     Lowering(Clip, _rejects_clip, _clip),

@@ -6,16 +6,14 @@ import numpy as np
 
 from edgec.backends.base import Lowering, Operand, Reject, TensorType
 from edgec.backends.builder import Builder
-from edgec.backends.tflite.lower.common import cast, dtype_reject, ints, out_type, scalar, static_reject
+from edgec.backends.tflite.lower.common import cast, ints, out_type, scalar, static_reject, type_reject
 from edgec.ir.model import constant, static_shape
 from edgec.ops.gather import Gather, GatherND, OneHot, ScatterND
 from edgec.spec.target import Target
 
-_TYPES = ("float32", "int32", "int64", "bool", "int8", "uint8")
-
 
 def _rejects_gather(op: Gather, target: Target) -> Reject | None:
-    return dtype_reject(op, [op.x], _TYPES, "gather") or dtype_reject(op, [op.indices], ("int32", "int64"), "gather")
+    return type_reject(op, [op.x])
 
 
 def _gather(op: Gather, b: Builder) -> Operand:
@@ -29,7 +27,7 @@ def _gather(op: Gather, b: Builder) -> Operand:
 def _rejects_gather_nd(op: GatherND, target: Target) -> Reject | None:
     if op.batch_dims:
         return Reject("gather-nd-batch", "GATHER_ND has no batch dimensions")
-    return dtype_reject(op, [op.x], (*_TYPES, "int16"), "gather-nd")
+    return type_reject(op, [op.x])
 
 
 def _gather_nd(op: GatherND, b: Builder) -> Operand:
@@ -39,7 +37,7 @@ def _gather_nd(op: GatherND, b: Builder) -> Operand:
 def _rejects_scatter(op: ScatterND, target: Target) -> Reject | None:
     if op.reduction not in ("none", "add"):
         return Reject(f"scatter-nd-{op.reduction}", "SCATTER_ND adds")
-    return dtype_reject(op, [op.x], ("float32", "int32", "int64"), "scatter-nd") or static_reject([op.x], "scatter-nd")
+    return type_reject(op, [op.x]) or static_reject([op.x], "scatter-nd")
 
 
 def _scatter(op: ScatterND, b: Builder) -> Operand:
@@ -61,7 +59,7 @@ def _scatter(op: ScatterND, b: Builder) -> Operand:
 def _rejects_one_hot(op: OneHot, target: Target) -> Reject | None:
     if op.depth is None or constant(op.values) is None:
         return Reject("one-hot-computed", "the depth or the values are computed by the model")
-    return dtype_reject(op, [op.indices], ("int32", "int64"), "one-hot")
+    return type_reject(op, [op.values])
 
 
 def _one_hot(op: OneHot, b: Builder) -> Operand:

@@ -6,7 +6,7 @@ import numpy as np
 
 from edgec.backends.base import Lowering, Operand, Reject, TensorType
 from edgec.backends.builder import Builder
-from edgec.backends.tflite.lower.common import NONE, constant_like, dtype_reject, out_type, reshape, transpose
+from edgec.backends.tflite.lower.common import NONE, constant_like, out_type, reshape, transpose, type_reject
 from edgec.ir.model import constant
 from edgec.ops.linear import Gemm, MatMul
 from edgec.ops.norm import Softmax
@@ -16,7 +16,7 @@ from edgec.spec.target import Target
 def _rejects_gemm(op: Gemm, target: Target) -> Reject | None:
     if constant(op.b) is None or not op.trans_b or op.trans_a or op.alpha != 1 or (op.c is not None and op.beta != 1):
         return Reject("gemm-form", "legalization leaves constant, transposed weights alone")
-    return dtype_reject(op, [op.a], ("float32",), "gemm")
+    return type_reject(op, [op.a])
 
 
 def _gemm(op: Gemm, b: Builder) -> Operand:
@@ -32,10 +32,7 @@ def _gemm(op: Gemm, b: Builder) -> Operand:
 
 
 def _rejects_matmul(op: MatMul, target: Target) -> Reject | None:
-    ranks = [len(v.shape or ()) for v in (op.a, op.b)]
-    if max(ranks) > 5:
-        return Reject(f"matmul-rank-{max(ranks)}", "BATCH_MATMUL ends at rank 5")
-    return dtype_reject(op, [op.a, op.b], ("float32",), "matmul")
+    return type_reject(op, [op.a, op.b])
 
 
 def _matmul(op: MatMul, b: Builder) -> Operand:
@@ -51,7 +48,7 @@ def _matmul(op: MatMul, b: Builder) -> Operand:
 def _rejects_softmax(op: Softmax, target: Target) -> Reject | None:
     if op.kind == "Hardmax":
         return Reject("hardmax", "canonical graphs hold none")
-    return dtype_reject(op, [op.x], ("float32",), op.kind.lower())
+    return type_reject(op, [op.x])
 
 
 def _softmax(op: Softmax, b: Builder) -> Operand:

@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 
 from edgec.backends.base import Lowering, Operand, Reject
 from edgec.backends.builder import Builder
-from edgec.backends.tflite.lower.common import NONE, VALID, binary, dtype_reject, static_reject
+from edgec.backends.tflite.expand.pool import covered, with_overhang
+from edgec.backends.tflite.lower.common import NONE, VALID, binary, shape_of, static_reject, type_reject
 from edgec.backends.tflite.lower.conv import pad_input
 from edgec.backends.tflite.ops import AveragePoolNHWC, MaxPoolNHWC
 from edgec.ir.model import static_shape
@@ -25,18 +26,12 @@ def _rejects(op: MaxPoolNHWC | AveragePoolNHWC, target: Target) -> Reject | None
         return Reject(f"{label}-dilation", "pools have no dilation")
     if isinstance(op, MaxPoolNHWC) and op.has_indices:
         return Reject("maxpool-indices", "MAX_POOL_2D does not say where the maximum was")
-    return dtype_reject(op, [op.x], ("float32",), label) or static_reject([op.x, op.y], label)
+    return type_reject(op, [op.x]) or static_reject([op.x, op.y], label)
 
 
-def _with_overhang(op: MaxPoolNHWC | AveragePoolNHWC) -> Window:
+def _window(op: MaxPoolNHWC | AveragePoolNHWC) -> Window:
     """The window with the padding that ceil_mode's last windows reach beyond the end."""
-    x, y, w = static_shape(op.x), static_shape(op.y), op.window
-    assert x is not None
-    assert y is not None
-    end = []
-    for size, out, extent, s, p, q in zip(x[1:3], y[1:3], w.extent, w.strides, w.pads_begin, w.pads_end, strict=True):
-        end.append(max(q, (out - 1) * s + extent - size - p))
-    return Window(w.kernel, w.strides, w.dilations, w.pads_begin, tuple(end))
+    return with_overhang(op.window, shape_of(op.x)[1:3], shape_of(op.y)[1:3])
 
 
 def _pool(b: Builder, opcode: str, x: Operand, window: Window, padding: int) -> Operand:
@@ -54,7 +49,7 @@ def _pool(b: Builder, opcode: str, x: Operand, window: Window, padding: int) -> 
 
 def _max_pool(op: MaxPoolNHWC, b: Builder) -> Operand:
     """SAME padding of the kernel never wins; explicit padding is with the lowest float."""
-    window = _with_overhang(op)
+    window = _window(op)
     lowest = float(np.finfo(np.float32).min)
     x, padding = pad_input(b, b.operand(op.x), window, fill=lowest)
     return _pool(b, "MAX_POOL_2D", x, window, padding)
@@ -62,7 +57,7 @@ def _max_pool(op: MaxPoolNHWC, b: Builder) -> Operand:
 
 def _average_pool(op: AveragePoolNHWC, b: Builder) -> Operand:
     """The kernel divides by what SAME covers; any other divisor is put right by a constant factor."""
-    window = _with_overhang(op)
+    window = _window(op)
     x = b.operand(op.x)
     counts = _divisors(op, window)
     if not window.has_padding:
@@ -76,28 +71,19 @@ def _average_pool(op: AveragePoolNHWC, b: Builder) -> Operand:
 
 def _divisors(op: AveragePoolNHWC, window: Window) -> Counts:
     """How many elements ONNX divides by, (1, H, W, 1): explicit padding counts if asked, the overhang never."""
-    if not op.count_include_pad:
-        return _covered(op, window)
-    w = op.window
-    return _count(op, w.pads_begin, w.pads_end, w.pads_begin)
+    return _count(op, window, op.window if op.count_include_pad else None)
 
 
 def _covered(op: AveragePoolNHWC, window: Window) -> Counts:
     """How many elements of the input each window covers, (1, H, W, 1)."""
-    return _count(op, (0, 0), (0, 0), window.pads_begin)
+    return _count(op, window, None)
 
 
-def _count(op: AveragePoolNHWC, before: tuple[int, ...], after: tuple[int, ...], begin: tuple[int, ...]) -> Counts:
-    """Elements of [-before, size + after) in each window, as an outer product of rows and columns."""
-    x, y, w = static_shape(op.x), static_shape(op.y), op.window
-    assert x is not None
-    assert y is not None
-    axes = []
-    for i in range(2):
-        start = np.arange(y[1 + i]) * w.strides[i] - begin[i]
-        stop = np.minimum(start + w.kernel[i], x[1 + i] + after[i])
-        axes.append(stop - np.maximum(start, -before[i]))
-    return np.asarray((axes[0][:, None] * axes[1][None, :])[None, :, :, None], dtype=np.float64)
+def _count(op: AveragePoolNHWC, window: Window, padding: Window | None) -> Counts:
+    """Elements of the input, and of `padding`, in each window: an outer product of rows and columns."""
+    x, y = shape_of(op.x), shape_of(op.y)
+    rows, columns = (covered(window, padding, i, x[1 + i], y[1 + i]) for i in range(2))
+    return np.asarray((rows[:, None] * columns[None, :])[None, :, :, None], dtype=np.float64)
 
 
 LOWERINGS = (

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from edgec.backends.base import Lowering, Operand, Reject, TensorType
 from edgec.backends.builder import Builder
-from edgec.backends.tflite.lower.common import cast, dtype_reject, ints, out_type, reshape, scalar, transpose
+from edgec.backends.tflite.lower.common import cast, ints, out_type, reshape, scalar, transpose, type_reject
 from edgec.ops.reduce import ArgReduce, CumSum, Reduce, TopK
 from edgec.spec.target import Target
 
@@ -22,8 +22,7 @@ _REDUCE = {
 def _rejects_reduce(op: Reduce, target: Target) -> Reject | None:
     if op.axes is None:
         return Reject("reduce-computed-axes", "the axes are computed by the model")
-    allowed = ("float32",) if op.kind == "ReduceMean" else ("float32", "int32", "int64")
-    return dtype_reject(op, [op.x], allowed, op.kind.lower())
+    return type_reject(op, [op.x])
 
 
 def _reduce(op: Reduce, b: Builder) -> Operand:
@@ -36,7 +35,7 @@ def _reduce(op: Reduce, b: Builder) -> Operand:
 def _rejects_arg(op: ArgReduce, target: Target) -> Reject | None:
     if op.select_last:
         return Reject("arg-select-last", "ARG_MAX takes the first of equal elements")
-    return dtype_reject(op, [op.x], ("float32", "int32"), op.kind.lower())
+    return type_reject(op, [op.x])
 
 
 def _arg(op: ArgReduce, b: Builder) -> Operand:
@@ -54,7 +53,7 @@ def _rejects_topk(op: TopK, target: Target) -> Reject | None:
         return Reject("topk-computed-k", "k is computed by the model")
     if not op.largest:
         return Reject("topk-smallest", "TOPK_V2 takes the largest")
-    return dtype_reject(op, [op.x], ("float32", "int32", "int64"), "topk")
+    return type_reject(op, [op.x])
 
 
 def _topk(op: TopK, b: Builder) -> Sequence[Operand]:
@@ -78,7 +77,7 @@ def _topk(op: TopK, b: Builder) -> Sequence[Operand]:
 def _rejects_cumsum(op: CumSum, target: Target) -> Reject | None:
     if op.axis is None:
         return Reject("cumsum-computed-axis", "the axis is computed by the model")
-    return dtype_reject(op, [op.x], ("float32", "int32", "int64"), "cumsum")
+    return type_reject(op, [op.x])
 
 
 def _cumsum(op: CumSum, b: Builder) -> Operand:

@@ -9,17 +9,18 @@ import numpy as np
 
 from edgec.backends.base import Lowering, Operand, Reject, TensorType
 from edgec.backends.builder import Builder
+from edgec.backends.tflite.expand.padding import is_mirror
 from edgec.backends.tflite.lower.common import (
-    accepts,
+    broadcast,
     cast,
-    dtype_reject,
     ints,
     out_type,
-    rank_reject,
     reshape,
     scalar,
+    shape_of,
     static_reject,
     transpose,
+    type_reject,
 )
 from edgec.ir.model import static_shape
 from edgec.ops.base import Op
@@ -30,6 +31,7 @@ from edgec.ops.shape import (
     Pad,
     Range,
     Reshape,
+    ReverseSequence,
     Slice,
     Split,
     Squeeze,
@@ -49,7 +51,7 @@ def _reshape(op: Reshape | Squeeze | Unsqueeze, b: Builder) -> Operand:
 
 
 def _rejects_transpose(op: Transpose, target: Target) -> Reject | None:
-    return rank_reject(op.x, 6, "transpose")
+    return type_reject(op, [op.x])
 
 
 def _transpose(op: Transpose, b: Builder) -> Operand:
@@ -64,7 +66,7 @@ def _concat(op: Concat, b: Builder) -> Operand:
 def _rejects_split(op: Split, target: Target) -> Reject | None:
     if op.sizes is None:
         return Reject("split-computed-sizes", "the sizes are computed by the model")
-    return static_reject([op.x], "split")
+    return static_reject([op.x], "split") or type_reject(op, [op.x])
 
 
 def _split(op: Split, b: Builder) -> Sequence[Operand]:
@@ -81,7 +83,7 @@ def _split(op: Split, b: Builder) -> Sequence[Operand]:
 def _rejects_slice(op: Slice, target: Target) -> Reject | None:
     if not op.is_constant:
         return Reject("slice-computed", "the bounds are computed by the model")
-    return static_reject([op.x, op.y], "slice") or rank_reject(op.x, 5, "slice")
+    return static_reject([op.x, op.y], "slice") or type_reject(op, [op.x])
 
 
 def _slice(op: Slice, b: Builder) -> Operand:
@@ -120,12 +122,7 @@ def _bounds(start: int, stop: int, step: int, size: int) -> tuple[int, int, int]
 
 
 def _expand(op: Expand, b: Builder) -> Operand:
-    x, out = b.operand(op.x), out_type(op.y)
-    if x.type.shape == out.shape:
-        return x
-    shape = [d for d in out.shape if isinstance(d, int)]
-    wide = reshape(b, x, [1] * (len(shape) - len(x.type.shape)) + list(static_shape(op.x) or ()))
-    return b.op("BROADCAST_TO", {"input": wide, "shape": ints(b, shape, "shape")}, out)
+    return broadcast(b, b.operand(op.x), shape_of(op.y))
 
 
 def _tile(op: Tile, b: Builder) -> Operand:
@@ -134,19 +131,17 @@ def _tile(op: Tile, b: Builder) -> Operand:
 
 
 def _rejects_tile(op: Tile, target: Target) -> Reject | None:
-    return Reject("tile-computed", "the repeats are computed by the model") if op.repeats is None else None
+    if op.repeats is None:
+        return Reject("tile-computed", "the repeats are computed by the model")
+    return type_reject(op, [op.x])
 
 
 def _rejects_pad(op: Pad, target: Target) -> Reject | None:
     if op.begin is None or op.end is None:
         return Reject("pad-computed", "the padding is computed by the model")
-    if op.mode not in ("constant", "reflect"):
+    if op.mode != "constant" and not is_mirror(op):
         return Reject(f"pad-{op.mode}", f"there is no kernel for mode {op.mode}")
-    if op.mode == "constant" and op.value is None:
-        return Reject("pad-computed-value", "the fill is computed by the model")
-    if min((*op.begin, *op.end), default=0) < 0 and op.mode != "constant":
-        return Reject("pad-crop", "a negative padding crops")
-    return static_reject([op.x, op.y], "pad") or rank_reject(op.x, 5, "pad")
+    return static_reject([op.x, op.y], "pad") or type_reject(op, [op.x])
 
 
 def _pad(op: Pad, b: Builder) -> Operand:
@@ -156,11 +151,14 @@ def _pad(op: Pad, b: Builder) -> Operand:
     pads = np.maximum(np.stack([op.begin, op.end], axis=1), 0)
     if not pads.any():
         return x
-    inputs = {"input": x, "paddings": b.const(pads.astype(np.int32), "paddings")}
+    inputs: dict[str, Operand] = {"input": x, "paddings": b.const(pads.astype(np.int32), "paddings")}
     if op.mode == "reflect":
         return b.op("MIRROR_PAD", inputs, mode=0)
-    if op.value:
+    if op.value is None and op.fill_value is not None:
+        inputs["value"] = reshape(b, b.operand(op.fill_value), ())
+    elif op.value:
         inputs["value"] = scalar(b, op.value, x.type.dtype, "fill")
+    if "value" in inputs:
         return b.op("PADV2", inputs, TensorType(x.type.dtype, shape or ()))
     return b.op("PAD", inputs, TensorType(x.type.dtype, shape or ()))
 
@@ -188,7 +186,7 @@ def _fill(op: ConstantOfShape, b: Builder) -> Operand:
 
 
 def _rejects_range(op: Range, target: Target) -> Reject | None:
-    return dtype_reject(op, [op.y], ("float32", "int32", "int64"), "range")
+    return type_reject(op, [op.y])
 
 
 def _range(op: Range, b: Builder) -> Operand:
@@ -197,12 +195,25 @@ def _range(op: Range, b: Builder) -> Operand:
     return b.op("RANGE", {"start": start, "limit": limit, "delta": delta})
 
 
+def _rejects_reverse(op: ReverseSequence, target: Target) -> Reject | None:
+    return type_reject(op, [op.x])
+
+
+def _reverse(op: ReverseSequence, b: Builder) -> Operand:
+    inputs = {"input": b.operand(op.x), "lengths": b.operand(op.lengths)}
+    return b.op("REVERSE_SEQUENCE", inputs, seqDim=op.time_axis, batchDim=op.batch_axis)
+
+
+def _rejects_concat(op: Concat, target: Target) -> Reject | None:
+    return type_reject(op, op.xs)
+
+
 LOWERINGS = (
     Lowering(Reshape, _rejects_static, _reshape),
     Lowering(Squeeze, _rejects_static, _reshape),
     Lowering(Unsqueeze, _rejects_static, _reshape),
     Lowering(Transpose, _rejects_transpose, _transpose),
-    Lowering(Concat, accepts, _concat),
+    Lowering(Concat, _rejects_concat, _concat),
     Lowering(Split, _rejects_split, _split),
     Lowering(Slice, _rejects_slice, _slice),
     Lowering(Expand, _rejects_static, _expand),
@@ -210,4 +221,5 @@ LOWERINGS = (
     Lowering(Pad, _rejects_pad, _pad),
     Lowering(ConstantOfShape, _rejects_fill, _fill),
     Lowering(Range, _rejects_range, _range),
+    Lowering(ReverseSequence, _rejects_reverse, _reverse),
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edgec.backends.base import table
-from edgec.backends.tflite.lower import conv, elementwise, gather, image, linear, pool, reduce, shape
+from edgec.backends.tflite.lower import conv, elementwise, gather, image, linear, pool, reduce, shape, unplaced
 
 LOWERINGS = table(
     *conv.LOWERINGS,
@@ -14,4 +14,5 @@ LOWERINGS = table(
     *pool.LOWERINGS,
     *reduce.LOWERINGS,
     *shape.LOWERINGS,
+    *unplaced.LOWERINGS,
 )

@@ -1,0 +1,70 @@
+"""Padding and masks that TFLite has no kernel for, from indices and constants that are known now."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx_ir as ir
+
+from edgec.ir.build import GraphBuilder
+from edgec.ir.model import static_shape
+from edgec.ops.base import Reader
+from edgec.ops.shape import Pad, Trilu
+from edgec.rules.base import NOT_HERE, Example, Miss, Replacement, Rule
+
+
+class PadByIndices(Rule):
+    """Pad that repeats elements (edge, wrap, or reflect beyond one mirror) -> a Gather along each padded axis."""
+
+    name = "pad-by-indices"
+    roots = ("Pad",)
+    examples = (
+        Example("float[2,4] x", 'y = Pad<mode = "edge">(x, p)', "y = Gather<axis = 1>(x, i)", "int64[4] p = {0,1,0,2}"),
+        Example("float[2,4] x", 'y = Pad<mode = "reflect">(x, p)', None, "int64[4] p = {0,1,0,2}"),
+    )
+
+    def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
+        op = Pad.decode(Reader(node))
+        shape = static_shape(op.x)
+        if op.mode == "constant" or is_mirror(op):
+            return NOT_HERE
+        if shape is None or op.begin is None or op.end is None:
+            return Miss("the padding is computed by the model")
+        y = op.x
+        for axis, (size, begin, end) in enumerate(zip(shape, op.begin, op.end, strict=True)):
+            if begin or end:
+                y = g.op("Gather", y, g.const(_indices(size, begin, end, op.mode)), axis=axis)
+        return [y if y is not op.x else g.op("Identity", y)]
+
+
+def is_mirror(op: Pad) -> bool:
+    """Whether MIRROR_PAD computes it: each side shorter than its axis."""
+    shape = static_shape(op.x)
+    if op.mode != "reflect" or shape is None or op.begin is None or op.end is None:
+        return False
+    return all(0 <= p < size and 0 <= q < size for size, p, q in zip(shape, op.begin, op.end, strict=True))
+
+
+def _indices(size: int, begin: int, end: int, mode: str) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
+    """Which element each place of a padded axis takes. A negative side crops first."""
+    kept = np.arange(max(0, -begin), size - max(0, -end), dtype=np.int64)
+    sides = (max(0, begin), max(0, end))
+    if mode == "edge":
+        return np.pad(kept, sides, mode="edge")
+    return np.pad(kept, sides, mode="wrap") if mode == "wrap" else np.pad(kept, sides, mode="reflect")
+
+
+class TriluToWhere(Rule):
+    """Trilu(x) -> Where(triangle, x, 0) with the triangle as a constant."""
+
+    name = "trilu-to-where"
+    roots = ("Trilu",)
+    examples = (Example("float[3,4] x", "y = Trilu(x)", "y = Where(t, x, o)"),)
+
+    def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
+        op = Trilu.decode(Reader(node))
+        shape = static_shape(op.x)
+        if shape is None or op.k is None:
+            return Miss("the shape or `k` is not known")
+        ones = np.ones(shape[-2:], dtype=bool)
+        triangle = np.triu(ones, op.k) if op.upper else np.tril(ones, op.k)
+        return [g.op("Where", g.const(triangle), op.x, g.like(0, op.x))]

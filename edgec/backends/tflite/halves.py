@@ -1,0 +1,92 @@
+"""Half floats are computed in float32: the interface keeps its types, and casts that round still round."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx_ir as ir
+
+from edgec.ir.model import Model, all_graphs
+from edgec.passes.log import RewriteLog
+
+HALVES = (ir.DataType.FLOAT16, ir.DataType.BFLOAT16)
+
+
+def halves_to_single(model: Model, log: RewriteLog) -> None:
+    """Let every half float of the model be a float32, in place, with casts at the interface."""
+    outputs = [(i, v.name, v.dtype) for i, v in enumerate(model.graph.outputs) if v.dtype in HALVES]
+    count = sum(_widen_input(model.graph, value) for value in model.graph.inputs)
+    for graph in all_graphs(model):
+        count += sum(_widen_constant(value) for value in graph.initializers.values())
+        count += sum(_widen_results(graph, node) for node in list(graph))
+    for index, name, dtype in outputs:
+        _narrow_output(model.graph, index, name, dtype)
+    if count + len(outputs):
+        log.fired("halves-to-single", count + len(outputs))
+
+
+def _is_half(value: ir.Value) -> bool:
+    return value.dtype in HALVES
+
+
+def _cast(value: ir.Value, to: ir.DataType, name: str) -> ir.Node:
+    node = ir.node("Cast", [value], {"to": int(to)}, num_outputs=1)
+    out = node.outputs[0]
+    out.name, out.shape, out.type = name, value.shape, ir.TensorType(to)
+    return node
+
+
+def _widen_input(graph: ir.Graph, value: ir.Value) -> bool:
+    """Cast a half input once, for all its users."""
+    if not _is_half(value):
+        return False
+    node = _cast(value, ir.DataType.FLOAT, f"{value.name}/float32")
+    _hand_over(graph, value, node)
+    if len(graph):
+        graph.insert_before(graph[0], node)
+    else:
+        graph.append(node)
+    return True
+
+
+def _hand_over(graph: ir.Graph, value: ir.Value, node: ir.Node) -> None:
+    """Let all users of the value, and the interface, have the node's output; the node alone keeps the value."""
+    for i, output in enumerate(graph.outputs):
+        if output is value:
+            graph.outputs[i] = node.outputs[0]
+    value.replace_all_uses_with(node.outputs[0])
+    node.replace_input_with(0, value)
+
+
+def _widen_constant(value: ir.Value) -> bool:
+    if not _is_half(value) or value.const_value is None:
+        return False
+    value.const_value = ir.tensor(value.const_value.numpy().astype(np.float32), name=value.name)
+    value.type = ir.TensorType(ir.DataType.FLOAT)
+    return True
+
+
+def _widen_results(graph: ir.Graph, node: ir.Node) -> bool:
+    """Results become float32. A Cast to a half float still rounds: its result is cast back."""
+    found = [out for out in node.outputs if _is_half(out)]
+    for out in found:
+        if node.op_type == "Cast" and node.domain == "":
+            back = _cast(out, ir.DataType.FLOAT, f"{out.name}/float32")
+            _hand_over(graph, out, back)
+            graph.insert_after(node, back)
+        else:
+            out.type = ir.TensorType(ir.DataType.FLOAT)
+    if found and node.op_type == "ConstantOfShape":
+        fill = node.attributes["value"].as_tensor().numpy().astype(np.float32)
+        node.attributes["value"] = ir.AttrTensor("value", ir.tensor(fill))
+    return bool(found)
+
+
+def _narrow_output(graph: ir.Graph, index: int, name: str | None, dtype: ir.DataType | None) -> None:
+    """The output under its own name and in its own type."""
+    value = graph.outputs[index]
+    if value.name == name and not value.is_graph_input():
+        value.name = f"{name}/wide"
+    assert dtype is not None
+    node = _cast(value, dtype, name or "")
+    graph.append(node)
+    graph.outputs[index] = node.outputs[0]

@@ -1,0 +1,54 @@
+"""Which element types LiteRT's kernels take, and how others are computed exactly in a wider one.
+
+The table says what LiteRT 2.3 on the CPU was seen to run and to compute right without quantization parameters;
+kernels whose 8- and 16-bit forms are meant for quantized tensors are not counted on for plain integers.
+"""
+
+from __future__ import annotations
+
+_FLOAT = frozenset({"float32"})
+_SIGNED = frozenset({"float32", "int32"})
+_NUMBERS = frozenset({"float32", "int32", "int64"})
+_BYTES = frozenset({"int8", "uint8", "int16", "bool"}) | _NUMBERS
+_ALL = _BYTES | {"float16", "float64", "uint16", "uint32", "uint64"}
+_BITS = frozenset({"int8", "uint8", "int16", "uint16", "int32", "uint32"})
+
+KERNEL_TYPES: dict[str, frozenset[str]] = {
+    **dict.fromkeys("Atan Ceil Cos Elu Exp Floor Gelu HardSwish LeakyRelu Log PRelu Reciprocal Relu Round Sigmoid Sin "
+                    "Sqrt Tanh Softmax LogSoftmax Gemm MatMul ReduceMean Conv ConvTranspose AveragePool MaxPool "
+                    "Resize".split(), _FLOAT),
+    **dict.fromkeys("Abs Sign Div Pow ArgMax ArgMin".split(), _SIGNED),
+    **dict.fromkeys("Add Sub Mul Neg Max Min Mod Clip CumSum Greater GreaterOrEqual Less LessOrEqual Range ReduceMax "
+                    "ReduceMin ReduceProd ReduceSum TopK".split(), _NUMBERS),
+    **dict.fromkeys(("And", "Or", "Not"), frozenset({"bool"})),
+    **dict.fromkeys(("Gather", "GatherND", "Pad"), _BYTES),
+    "Equal": _NUMBERS | {"bool"},
+    "BitwiseAnd": _BITS | {"int64", "uint64"},
+    "BitwiseXor": _BITS,
+    "BitShift": _BITS,
+    "Concat": _BYTES | {"uint32"},
+    "OneHot": _BYTES - {"int16"},
+    "ReverseSequence": _NUMBERS,
+    "ScatterND": _BYTES - {"int16"},
+    "Split": _BYTES - {"bool"},
+    "Cast": _ALL - {"uint64"} | {"bfloat16"},
+    **dict.fromkeys("ConstantOfShape Expand Identity Reshape Slice Squeeze Tile Transpose Unsqueeze Where DepthToSpace "
+                    "SpaceToDepth".split(), _ALL),
+}  # fmt: skip
+"""Element types by numpy's names, for each operator of the TFLite dialect under ONNX's name."""
+
+_WIDER: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(("bool", "int8", "uint8", "int16", "uint16"), ("int32", "float32")),
+    "uint32": ("int64",),
+}
+"""Types that hold every value of the narrower one. Results are cut back to it, which wraps as ONNX's integers do."""
+
+_ORDER_ONLY = frozenset({"MaxPool", "Relu"})
+"""Float kernels that pick among values or compare them: exact on small integers."""
+
+
+def wider(op_type: str, dtype: str) -> str | None:
+    """The type in which the operator can be computed exactly for this one, or None where there is none."""
+    kernel = KERNEL_TYPES[op_type]
+    candidates = _WIDER.get(dtype, ())
+    return next((c for c in candidates if c in kernel and (c != "float32" or op_type in _ORDER_ONLY)), None)

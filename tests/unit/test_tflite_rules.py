@@ -1,0 +1,110 @@
+"""The TFLite backend's own rules: their examples, and numbers where a rule has more forms than an example shows."""
+
+import numpy as np
+import onnx
+import onnx_ir as ir
+import pytest
+
+from edgec.backends.tflite.halves import halves_to_single
+from edgec.backends.tflite.legalize import ALWAYS, RULES
+from edgec.ir.model import OPSET
+from edgec.passes.log import RewriteLog
+from edgec.passes.rewrite import RewritePass
+from edgec.passes.verify import evaluate
+from edgec.rules.base import Example, Rule
+from tests.unit.test_rules import ops_of, parse, random_inputs
+
+OWN = [rule for rule in (*RULES, *ALWAYS) if type(rule).__module__.startswith("edgec.backends.tflite")]
+CASES = [(rule, example) for rule in OWN for example in rule.examples]
+IDS = [f"{rule.name}-{'fires' if example.after else 'stays'}-{i}" for i, (rule, example) in enumerate(CASES)]
+
+
+@pytest.mark.parametrize(("rule", "example"), CASES, ids=IDS)
+def test_example(rule: Rule, example: Example) -> None:
+    model = parse(example)
+    feeds = random_inputs(model)
+    before = evaluate(model, feeds)
+    log = RewriteLog()
+    RewritePass("test", [rule]).run(model, log)
+    if example.after is None:
+        assert log.counts[rule.name] == 0
+        return
+    assert log.counts[rule.name] >= 1
+    assert [node.op_type for node in model.graph] == ops_of(example.after)
+    for a, b in zip(before, evaluate(model, feeds), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
+
+
+def _rewritten(text: str, rule: Rule, feeds: dict[str, np.ndarray]) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """What a model in onnx's text computes before and after one rule, which must fire."""
+    proto = onnx.parser.parse_model(f'<ir_version: 10, opset_import: ["" : {OPSET}]> {text}')
+    model = ir.serde.deserialize_model(onnx.shape_inference.infer_shapes(proto, data_prop=True))
+    before, log = evaluate(model, feeds), RewriteLog()
+    RewritePass("test", [rule]).run(model, log)
+    assert log.counts[rule.name] >= 1
+    return before, evaluate(model, feeds)
+
+
+def _rule(name: str) -> Rule:
+    return next(rule for rule in OWN if rule.name == name)
+
+
+@pytest.mark.parametrize(
+    "pool",
+    [
+        "MaxPool<kernel_shape = [2,3], dilations = [2,1], strides = [1,2], pads = [1,1,0,1]>",
+        "AveragePool<kernel_shape = [2,2], dilations = [2,2], pads = [1,0,1,0]>",
+        "AveragePool<kernel_shape = [2,2], dilations = [2,2], pads = [1,0,1,0], count_include_pad = 1>",
+    ],
+)
+def test_pools_by_slices(pool: str) -> None:
+    x = np.random.default_rng(3).standard_normal((2, 3, 7, 8)).astype(np.float32)
+    text = f"g (float[2,3,7,8] x) => (float[n,c,h,w] y) {{ y = {pool}(x) }}"
+    before, after = _rewritten(text, _rule("pool-to-slices"), {"x": x})
+    np.testing.assert_allclose(before[0], after[0], rtol=1e-5, atol=1e-6)
+
+
+def test_max_pool_says_where_the_maximum_was() -> None:
+    x = np.random.default_rng(4).integers(0, 9, (2, 3, 6, 7)).astype(np.float32)  # with ties
+    text = (
+        "g (float[2,3,6,7] x) => (float[a,b,c,d] y, int64[a,b,c,d] i) "
+        "{ y, i = MaxPool<kernel_shape = [3,2], strides = [2,1], pads = [1,0,1,1]>(x) }"
+    )
+    before, after = _rewritten(text, _rule("pool-to-slices"), {"x": x})
+    np.testing.assert_array_equal(before[0], after[0])
+    np.testing.assert_array_equal(before[1], after[1])
+
+
+@pytest.mark.parametrize("reduction", ["max", "min", "mul"])
+def test_scatter_with_repeated_indices(reduction: str) -> None:
+    rng = np.random.default_rng(5)
+    feeds = {
+        "x": rng.standard_normal((4, 3, 2)).astype(np.float32),
+        "i": np.asarray([[0, 1], [3, 2], [0, 1], [0, 1]], dtype=np.int64),
+        "u": rng.standard_normal((4, 2)).astype(np.float32),
+    }
+    text = (
+        "g (float[4,3,2] x, int64[4,2] i, float[4,2] u) => (float[4,3,2] y) "
+        f'{{ y = ScatterND<reduction = "{reduction}">(x, i, u) }}'
+    )
+    before, after = _rewritten(text, _rule("scatter-by-match"), feeds)
+    np.testing.assert_allclose(before[0], after[0], rtol=1e-6)
+
+
+def test_half_floats_keep_the_interface_and_explicit_rounding() -> None:
+    text = (
+        "g (float16[3] x, float[3] z) => (float16[3] y, float[3] r) "
+        "{ h = Cast<to = 10>(z)  r = Cast<to = 1>(h)  y = Add(x, h) }"
+    )
+    proto = onnx.parser.parse_model(f'<ir_version: 10, opset_import: ["" : {OPSET}]> {text}')
+    model = ir.serde.deserialize_model(onnx.shape_inference.infer_shapes(proto))
+    feeds = {"x": np.asarray([1, 2, 3], np.float16), "z": np.asarray([0.1, 1.0001, 70000.0], np.float32)}
+    before = evaluate(model, feeds)
+    halves_to_single(model, RewriteLog())
+    assert {n.op_type for n in model.graph} == {"Cast", "Add"}
+    add = next(n for n in model.graph if n.op_type == "Add")
+    assert all(v is not None and v.dtype == ir.DataType.FLOAT for v in (*add.inputs, *add.outputs))
+    assert [v.name for v in model.graph.outputs] == ["y", "r"]
+    for a, b in zip(before, evaluate(model, feeds), strict=True):
+        assert a.dtype == b.dtype
+        np.testing.assert_array_equal(a, b)

@@ -77,7 +77,7 @@ CORE = Dialect(
         Squeeze Tile Transpose Trilu Unsqueeze
         """.split()
         # recurrence, control flow, quantization
-        + "GRU If LSTM Loop RNN DequantizeLinear QuantizeLinear".split()
+        + "GRU LSTM Loop RNN DequantizeLinear QuantizeLinear".split()
     ),
     every=_within_opset,
 )

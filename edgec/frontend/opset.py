@@ -22,6 +22,8 @@ def to_working_opset(proto: onnx.ModelProto, path: Path) -> Model:
     try:
         if version < 7:
             proto = _prelu_slopes(proto)
+        if version < 9 and any(node.op_type == "Scan" for node in proto.graph.node):
+            raise ValueError("Scan of opset 8 has a batch of its own, which no later one has")
         if version < OPSET:
             proto = onnx.version_converter.convert_version(proto, OPSET)
         proto = onnx.shape_inference.infer_shapes(proto, data_prop=True)

@@ -65,6 +65,7 @@ DECODERS: dict[str, Decoder] = {
     "Reshape": shape.Reshape.decode,
     "Resize": image.Resize.decode,
     "ReverseSequence": shape.ReverseSequence.decode,
+    "Scan": control.Scan.decode,
     "ScatterElements": gather.ScatterElements.decode,
     "ScatterND": gather.ScatterND.decode,
     "Shape": shape.Shape.decode,

@@ -9,6 +9,7 @@ from edgec.dialect.core import CORE
 from edgec.ir.model import Model
 from edgec.passes.base import AfterPass, Pipeline
 from edgec.passes.constants import ConstantsToInitializers, FoldConstants
+from edgec.passes.control_flow import SettleControlFlow
 from edgec.passes.deadcode import CommonSubexpressions, DeadCode
 from edgec.passes.functions import ExpandFunctionBodies, InlineFunctions
 from edgec.passes.log import RewriteLog
@@ -30,10 +31,12 @@ def pipeline(disabled: Iterable[str] = (), extra: Iterable[Rule] = ()) -> Pipeli
             InlineFunctions(),
             ConstantsToInitializers(),
             FoldConstants(),
+            SettleControlFlow(),
             RewritePass("decompose", kept(DECOMPOSE)),
             ExpandFunctionBodies(),
             ConstantsToInitializers(),
             FoldConstants(),
+            SettleControlFlow(),
             RewritePass("decompose-bodies", kept((*DECOMPOSE, *CLEANUP))),
             FoldConstants(),
             RewritePass("fuse", kept((*FUSE, *extra, *CLEANUP))),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 import numpy as np
@@ -14,7 +15,7 @@ from edgec.ir.model import OPSET, Array, Model, all_graphs, constant, is_constan
 from edgec.passes.log import RewriteLog
 from edgec.passes.rewrite import remove_dead, replace_value
 
-_RANDOM = frozenset(
+RANDOM = frozenset(
     {"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Bernoulli", "Multinomial"}
 )
 _MAY_GROW = frozenset({"Expand", "Tile", "ConstantOfShape", "Range", "OneHot", "Pad", "Resize", "EyeLike"})
@@ -53,13 +54,33 @@ class FoldConstants:
     def run(self, model: Model, log: RewriteLog) -> None:
         """One sweep in topological order: types of later nodes profit from constants of earlier ones."""
         for graph in all_graphs(model):
-            for node in list(graph):
-                infer_types(node)
-                arrays = fold(node)
-                if arrays is None:
-                    continue
-                _replace_with(graph, node, arrays)
-                log.fired(self.name)
+            log.fired(self.name, fold_nodes(graph, list(graph)))
+
+
+def fold_nodes(graph: ir.Graph, nodes: Sequence[ir.Node]) -> int:
+    """Fold what can be folded of nodes that are in topological order; how many were."""
+    folded = 0
+    for node in nodes:
+        if node.graph is not graph:
+            continue
+        infer_types(node)
+        arrays = fold(node)
+        if arrays is not None:
+            _replace_with(graph, node, arrays)
+            folded += 1
+    return folded
+
+
+def fold_spliced(
+    graph: ir.Graph, nodes: Sequence[ir.Node], outputs: Sequence[ir.Value], before: ir.Node
+) -> list[ir.Value]:
+    """Fold nodes whose `outputs` nobody uses yet; returns what the outputs have become."""
+    holder = ir.Node("edgec", "Hold", list(outputs), num_outputs=1)
+    graph.insert_before(before, holder)
+    fold_nodes(graph, nodes)
+    kept = [value for value in holder.inputs if value is not None]
+    graph.remove(holder, safe=True)
+    return kept
 
 
 def fold(node: ir.Node) -> list[Array] | None:
@@ -68,7 +89,7 @@ def fold(node: ir.Node) -> list[Array] | None:
         return None
     if node.op_type in ("Shape", "Size"):
         return _fold_shape(node)
-    if node.op_type in _RANDOM or subgraphs(node) or not node.inputs or len(node.outputs) == 0:
+    if node.op_type in RANDOM or subgraphs(node) or not node.inputs or len(node.outputs) == 0:
         return None
     if not all(v is None or is_constant(v) for v in node.inputs) or _too_large(node):
         return None
@@ -91,6 +112,9 @@ def _fold_shape(node: ir.Node) -> list[Array] | None:
 
 
 def _too_large(node: ir.Node) -> bool:
+    if node.op_type == "Range":
+        start, limit, step = (np.asarray(constant(v), dtype=np.float64).reshape(-1)[0] for v in node.inputs)
+        return step == 0 or not (limit - start) / step <= _LARGEST
     shape = static_shape(node.outputs[0])
     return node.op_type in _MAY_GROW and (shape is None or int(np.prod(shape, dtype=np.int64)) > _LARGEST)
 

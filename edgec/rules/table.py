@@ -15,6 +15,7 @@ from edgec.rules.decompose.activations import (
     SwishToSigmoidMul,
     ThresholdedReluToWhere,
 )
+from edgec.rules.decompose.affine_grid import AffineGridToMatMul
 from edgec.rules.decompose.attention import AttentionToMatMul
 from edgec.rules.decompose.einsum import EinsumToMatMul
 from edgec.rules.decompose.grid_sample import GridSampleToGather
@@ -40,6 +41,7 @@ from edgec.rules.fuse.pieces import MatMulAddToGemm, RecognizeGelu, RecognizeHar
 DECOMPOSE: tuple[Rule, ...] = (
     CastLikeToCast(),
     EinsumToMatMul(),
+    AffineGridToMatMul(),
     HardmaxToOneHot(),
     EyeLikeToConstant(),
     MeanVarianceToReduce(),

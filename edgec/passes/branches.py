@@ -1,0 +1,125 @@
+"""`If` becomes `Where`: both branches run, and neither can fail or blow up on the side that is not taken."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import onnx_ir as ir
+
+from edgec.ir.build import GraphBuilder
+from edgec.ir.model import constant, is_constant, subgraphs
+from edgec.ir.provenance import place_of
+from edgec.ops.base import Reader
+from edgec.ops.control import If
+from edgec.passes.constants import RANDOM
+from edgec.passes.rewrite import remove_dead, replace_value
+from edgec.passes.splice import label_of, splice
+
+RULE = "if-to-where"
+
+_HAZARDS: dict[str, tuple[int, float]] = {
+    **dict.fromkeys(("Gather", "GatherElements", "GatherND", "ScatterElements", "ScatterND", "BitShift"), (1, 0.0)),
+    **dict.fromkeys(("Log", "Sqrt", "Reciprocal", "Acosh", "Pow"), (0, 1.0)),
+    **dict.fromkeys(("Acos", "Asin", "Atanh", "Exp", "Sinh", "Cosh"), (0, 0.0)),
+    **dict.fromkeys(("Div", "Mod"), (1, 1.0)),
+}
+"""The operand that can fail, or make NaN or infinity of finite numbers, and a value with which it never does."""
+
+
+def take_constant_branch(node: ir.Node) -> bool:
+    """Where the condition is known, the branch that is taken stands in the node's place."""
+    op = If.decode(Reader(node))
+    known = constant(op.condition)
+    if known is None:
+        return False
+    branch = op.then_graph if bool(known.reshape(-1)[0]) else op.else_graph
+    graph = node.graph
+    assert isinstance(graph, ir.Graph)
+    _replace(graph, node, splice(graph, branch, (), node, f"{label_of(node)}/taken").outputs)
+    return True
+
+
+def merge_branches(node: ir.Node) -> str | None:
+    """Run both branches and select each output; why not, if that cannot be done."""
+    op = If.decode(Reader(node))
+    for branch in (op.then_graph, op.else_graph):
+        reason = _impure(branch)
+        if reason:
+            return reason
+    graph = node.graph
+    assert isinstance(graph, ir.Graph)
+    taken = splice(graph, op.then_graph, (), node, f"{label_of(node)}/then")
+    other = splice(graph, op.else_graph, (), node, f"{label_of(node)}/else")
+    pairs = list(zip(taken.outputs, other.outputs, strict=True))
+    reasons = [reason for a, b in pairs if (reason := _unlike(a, b))]
+    if reasons:
+        remove_dead(graph, [*other.nodes[::-1], *taken.nodes[::-1]])
+        return reasons[0]
+    _guard(taken.nodes, op, True)
+    _guard(other.nodes, op, False)
+    builder = GraphBuilder(graph, [node], RULE)
+    selected = [a if a is b else _select(op.condition, a, b, builder) for a, b in pairs]
+    builder.commit(node)
+    _replace(graph, node, selected)
+    return None
+
+
+def _replace(graph: ir.Graph, node: ir.Node, values: Sequence[ir.Value]) -> None:
+    for old, new in zip(node.outputs, values, strict=True):
+        replace_value(graph, old, new)
+    remove_dead(graph, [node])
+
+
+def _impure(branch: ir.Graph) -> str | None:
+    """Why a branch cannot run when it is not taken."""
+    for inner in branch:
+        if inner.op_type in RANDOM:
+            return f"a branch draws random numbers with `{inner.op_type}`"
+        if subgraphs(inner):
+            return f"a branch holds `{inner.op_type}`, whose steps or condition depend on data"
+    return None
+
+
+def _unlike(a: ir.Value, b: ir.Value) -> str | None:
+    """Why two values cannot be selected between: their types and shapes must be known and the same."""
+    if not isinstance(a.type, ir.TensorType) or not isinstance(b.type, ir.TensorType):
+        return "the branches return sequences or optional values"
+    same = a.dtype == b.dtype and a.shape is not None and b.shape is not None and list(a.shape) == list(b.shape)
+    if same and all(isinstance(d, int) or d.value is not None for d in a.shape or ()):
+        return None
+    return f"one branch returns {_described(a)}, the other {_described(b)}"
+
+
+def _described(value: ir.Value) -> str:
+    maker = value.producer()
+    where = "" if maker is None or not str(place_of(maker)) else f" ({place_of(maker)})"
+    dims = "?" if value.shape is None else ", ".join(str(d if isinstance(d, int) else d.value) for d in value.shape)
+    dtype = "?" if value.dtype is None else value.dtype.name.lower()
+    return f"{dtype}[{dims}]{where}"
+
+
+def _guard(nodes: Sequence[ir.Node], op: If, side: bool) -> None:
+    """Feed a safe value to every operand that could do harm while the branch is not taken."""
+    graph = op.node.graph
+    assert isinstance(graph, ir.Graph)
+    for node in nodes:
+        index, safe = _HAZARDS.get(node.op_type, (0, None)) if node.domain == "" else (0, None)
+        value = node.inputs[index] if safe is not None else None
+        if value is None or safe is None or is_constant(value) or value.dtype is None:
+            continue
+        builder = GraphBuilder(graph, [node], RULE)
+        stand_in = builder.like(safe, value)
+        pair = (value, stand_in) if side else (stand_in, value)
+        guarded = _select(op.condition, *pair, builder)
+        for made in builder.nodes:  # a nested branch may have guarded the same node under the same name
+            made.name = made.outputs[0].name = f"{label_of(op.node)}/guard/{made.name}"
+        builder.commit(node)
+        node.replace_input_with(index, guarded)
+
+
+def _select(condition: ir.Value, a: ir.Value, b: ir.Value, g: GraphBuilder) -> ir.Value:
+    """Where, with a condition that adds no dimension."""
+    scalar = condition.shape is not None and len(condition.shape) == 0
+    if not scalar:
+        condition = g.op("Reshape", condition, g.ints())
+    return g.op("Where", condition, a, b)

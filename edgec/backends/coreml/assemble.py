@@ -18,6 +18,7 @@ import numpy as np
 from edgec.artifact.files import sha256_of
 from edgec.backends.base import Argument, Const, Instr, Operand, Program
 from edgec.backends.coreml.sdk import coremltools
+from edgec.backends.coreml.types import interface_type
 from edgec.diag import error
 from edgec.spec.target import CoreMLOptions, Target
 
@@ -66,7 +67,7 @@ class _Assembler:
 
         placeholders = {}
         for ref in program.inputs:
-            dtype = self._types[_interface_type(ref.type.dtype)]
+            dtype = self._types[interface_type(ref.type.dtype)]
             placeholders[ref.name] = self._mb.placeholder(shape=ref.type.shape or (1,), dtype=dtype)
         function = Function(placeholders, opset_version=self._version)
         with function:
@@ -128,11 +129,6 @@ class _Assembler:
             array = operand.numpy()
             self._values[operand.name] = self._mb.const(val=_mil_array(array, operand.name), name=operand.name)
         return self._values[operand.name]
-
-
-def _interface_type(dtype: str) -> str:
-    """Core ML's interface has float32, float16 and int32."""
-    return {"int64": "int32", "bool": "int32"}.get(dtype, dtype)
 
 
 def _mil_array(array: Any, name: str) -> Any:

@@ -12,6 +12,7 @@ from edgec.backends.coreml.cost import macs
 from edgec.backends.coreml.legalize import legalize
 from edgec.backends.coreml.lower.common import MilBuilder
 from edgec.backends.coreml.lower.table import LOWERINGS
+from edgec.backends.coreml.types import check_types
 from edgec.ir.model import Model
 from edgec.passes.log import RewriteLog
 from edgec.runners.base import Runner
@@ -34,6 +35,7 @@ class CoreMLBackend:
 
     def lower(self, model: Model, target: Target) -> Program:
         """MIL operations as instructions."""
+        check_types(model)
         return lower_graph(model, target, LOWERINGS, MilBuilder(target))
 
     def assemble(self, program: Program, target: Target, path: Path) -> None:
@@ -42,7 +44,7 @@ class CoreMLBackend:
 
     def open(self, path: Path, target: Target) -> Runner:
         """The interpreter, rounding after every operation where the package says float16."""
-        return MilRunner(path, "float16" if target.numerics.compute == "float16" else "float32")
+        return MilRunner(path, "float16")
 
     def macs(self, instr: Instr) -> int:
         """Multiply-accumulates of one instruction."""

@@ -14,7 +14,7 @@ COREML_DIALECT = Dialect(
         LSTM LayerNormalization LeakyRelu Less LessOrEqual Log LogSoftmax MatMul Max MaxPool Min Mod Mul Neg Not
         OneHot Or PRelu Pad Pow RNN Reciprocal ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum Relu Reshape
         Resize Round ScatterElements ScatterND Sigmoid Sign Sin Sinh Slice Softmax Softplus Softsign
-        SpaceToDepth Split Sqrt Squeeze Sub Tan Tanh Tile TopK Transpose Unsqueeze Where Xor
+        SpaceToDepth Split Sqrt Squeeze Sub Tan Tanh Tile TopK Transpose Trilu Unsqueeze Where Xor
         """.split()
     ),
 )

@@ -105,7 +105,8 @@ class MilRunner:
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """The outputs by name, in the package's order.
 
-        A classifier's label is a 0-D array, its probabilities a vector in the order of the classes. Raises E0107 when
+        A number (0-D) is taken where the package declares one element, as Core ML has no 0-D inputs. A classifier's
+        label is a 0-D array, its probabilities a vector in the order of the classes. Raises E0107 when
         an input is missing, unknown, or of another shape or kind, and E0602 when an operation fails.
         """
         declared = {value.name: value for value in self._evaluator.function.inputs}
@@ -179,6 +180,8 @@ def _prepare(interface: Interface, declared: dict[str, Output], given: Mapping[s
             problems.append(f"the input `{name}` is missing")
             continue
         array = np.asarray(given[name]) if name in given else default_array(feature)
+        if array.ndim == 0 and feature.shape == (1,):
+            array = array.reshape(1)
         wrong = _mismatch(array, declared.get(name), name)
         if wrong:
             problems.append(wrong)

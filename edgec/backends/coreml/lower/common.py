@@ -4,26 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from edgec.backends.base import Const, Operand, Ref, Reject, TensorType
 from edgec.backends.builder import Builder
+from edgec.backends.coreml.types import MIL_NAMES, NARROW, mil_type
 from edgec.ops.base import Op, Value
 from edgec.spec.target import Target
 
-_MIL_TYPES = {
-    "int64": "int32",
-    "float64": "float32",
-    "uint8": "int32",
-    "int8": "int32",
-    "int16": "int32",
-    "uint16": "int32",
-}
-"""MIL computes in float16, float32, int32 and bool."""
-
-MIL_NAMES = {"float32": "fp32", "float16": "fp16", "int32": "int32", "bool": "bool"}
-
 
 class MilBuilder(Builder):
-    """A builder whose every value has one of MIL's element types."""
+    """A builder whose every value has one of MIL's element types; inputs are converted where the package begins."""
+
+    def input(self, value: Value) -> Ref:
+        """Declare an input in its own type; inside it has MIL's."""
+        ref = super().input(value)
+        self.bind(value, Ref(ref.name, _in_mil(ref.type)))
+        return ref
+
+    def operand(self, value: Value) -> Operand:
+        """The operand that holds a graph value; a constant is converted when it is assembled."""
+        operand = super().operand(value)
+        if isinstance(operand, Const) and operand.type != _in_mil(operand.type):
+            operand = Const(operand.name, _in_mil(operand.type), operand.tensor)
+            self.bind(value, operand)
+        return operand
 
     def emit(self, opcode: str, out: TensorType, /, **arguments: object) -> Ref:
         """One instruction; operands are inputs, everything else is a literal. None is left out."""
@@ -39,13 +44,12 @@ class MilBuilder(Builder):
             )
             if value is not None:
                 (inputs if is_operand else attrs)[name] = value
-        typed = tuple(TensorType(mil_type(o.dtype), o.shape) for o in outs)
+        typed = tuple(_in_mil(o) for o in outs)
         return self.multi(opcode, inputs, typed, **attrs)  # type: ignore[arg-type]
 
 
-def mil_type(dtype: str) -> str:
-    """The element type that stands for `dtype` in MIL."""
-    return _MIL_TYPES.get(dtype, dtype)
+def _in_mil(kind: TensorType) -> TensorType:
+    return TensorType(mil_type(kind.dtype), kind.shape)
 
 
 def accepts(op: Op, target: Target) -> Reject | None:
@@ -86,6 +90,12 @@ def type_of(value: Value) -> TensorType:
     return TensorType(mil_type(value.dtype.numpy().name), dims)
 
 
+def static_dims(kind: TensorType) -> tuple[int, ...] | None:
+    """The shape when every dimension is a number, else None."""
+    dims = tuple(d for d in kind.shape if isinstance(d, int))
+    return dims if len(dims) == len(kind.shape) else None
+
+
 def shape_of(value: Value) -> tuple[int, ...]:
     """The static shape."""
     return tuple(d if isinstance(d, int) else -1 for d in value.shape or ())
@@ -93,7 +103,7 @@ def shape_of(value: Value) -> tuple[int, ...]:
 
 def cast(b: MilBuilder, x: Operand, dtype: str) -> Operand:
     """A cast, unless the type is right already."""
-    if mil_type(x.type.dtype) == dtype:
+    if x.type.dtype == dtype:
         return x
     if isinstance(x, Const):
         return b.const(x.numpy().astype(dtype), x.name)
@@ -108,6 +118,20 @@ def reshape(b: MilBuilder, x: Operand, shape: Sequence[int]) -> Operand:
     if not shape:
         return b.emit("squeeze", out, x=x)
     return b.emit("reshape", out, x=x, shape=tuple(shape))
+
+
+def wrapped(b: MilBuilder, y: Operand, value: Value) -> Operand:
+    """A result brought back into the range of the value's own type, as arithmetic of fewer than 32 bits does."""
+    assert value.dtype is not None
+    name = value.dtype.numpy().name
+    if name not in NARROW:
+        return y
+    low, high = NARROW[name]
+    size, shift = b.const(np.asarray(high - low + 1, np.int32), "size"), b.const(np.asarray(low, np.int32), "low")
+    if not low:
+        return b.emit("mod", y.type, x=y, y=size)
+    above = b.emit("mod", y.type, x=b.emit("sub", y.type, x=y, y=shift), y=size)
+    return b.emit("add", y.type, x=above, y=shift)
 
 
 def through_half(b: MilBuilder, x: Operand) -> Operand:

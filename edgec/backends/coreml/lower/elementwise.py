@@ -6,16 +6,18 @@ import numpy as np
 
 from edgec.backends.base import Lowering, Operand, Reject, TensorType
 from edgec.backends.coreml.lower.common import (
-    MIL_NAMES,
     MilBuilder,
     accepts,
     cast,
     float_reject,
-    mil_type,
     shape_of,
+    static_dims,
     type_of,
+    wrapped,
 )
+from edgec.backends.coreml.types import mil_type
 from edgec.ir.model import constant
+from edgec.ops.base import Value
 from edgec.ops.elementwise import Activation, Binary, Cast, Clip, Gelu, Mod, Unary, Variadic, Where
 from edgec.spec.target import Target
 
@@ -42,14 +44,14 @@ def _unary(op: Unary, b: MilBuilder) -> Operand:
     if op.kind == "Identity":
         return x
     if op.kind == "Neg":
-        return b.emit("mul", out, x=x, y=_number(b, -1, x))
+        return wrapped(b, b.emit("mul", out, x=x, y=_number(b, -1, x)), op.y)
     if op.kind == "Reciprocal":
         return b.emit("real_div", out, x=_number(b, 1, x), y=x)
     if op.kind == "Log":
         return b.emit("log", out, x=x, epsilon=0.0)
     if op.kind == "Relu" and x.type.dtype == "int32":
         return b.emit("maximum", out, x=x, y=_number(b, 0, x))
-    return b.emit(_UNARY[op.kind], out, x=x)
+    return wrapped(b, b.emit(_UNARY[op.kind], out, x=x), op.y)
 
 
 def _number(b: MilBuilder, value: float, like: Operand) -> Operand:
@@ -57,27 +59,39 @@ def _number(b: MilBuilder, value: float, like: Operand) -> Operand:
 
 
 def _rejects_binary(op: Binary, target: Target) -> Reject | None:
-    if op.kind == "PRelu" and _channel_slope(op) is None:
-        return Reject("prelu-slope", "the slope is not one number for each channel")
-    if op.kind == "Pow":
-        return float_reject([op.a], "pow")
+    if op.kind == "Pow" and _is_integer(op.a) and not _is_integer(op.b):
+        return Reject("pow-integer-float", "an integer to a computed float power is rounded by each runtime in its way")
     return None
+
+
+def _is_integer(value: Value) -> bool:
+    return value.dtype is not None and value.dtype.is_integer()
 
 
 def _binary(op: Binary, b: MilBuilder) -> Operand:
     x, y, out = b.operand(op.a), b.operand(op.b), type_of(op.y)
     if op.kind == "PRelu":
-        slope = _channel_slope(op)
-        assert slope is not None
-        return b.emit("prelu", out, x=x, alpha=b.const(slope, "slope"))
+        return _prelu(op, b)
     if op.kind == "Div":
         integers = out.dtype == "int32"
-        return _truncated_division(b, x, y, out) if integers else b.emit("real_div", out, x=x, y=y)
-    if op.kind in ("Equal",) and x.type.dtype == "bool":
+        quotient = _truncated_division(b, x, y, out) if integers else b.emit("real_div", out, x=x, y=y)
+        return wrapped(b, quotient, op.y)
+    if op.kind == "Equal" and x.type.dtype == "bool":
         x, y = cast(b, x, "int32"), cast(b, y, "int32")
     if op.kind == "Pow":
         y = cast(b, y, x.type.dtype)
-    return b.emit(_BINARY[op.kind], out, x=x, y=y)
+    result = b.emit(_BINARY[op.kind], out, x=x, y=y)
+    return wrapped(b, result, op.y) if op.kind in ("Add", "Sub", "Mul", "Pow") else result
+
+
+def _prelu(op: Binary, b: MilBuilder) -> Operand:
+    """`prelu` for one slope a channel, else max(x, 0) + slope * min(x, 0)."""
+    x, out, slope = b.operand(op.a), type_of(op.y), _channel_slope(op)
+    if slope is not None and out.dtype.startswith("float"):
+        return b.emit("prelu", out, x=x, alpha=b.const(slope, "slope"))
+    above = b.emit("maximum", out, x=x, y=_number(b, 0, x))
+    below = b.emit("minimum", out, x=x, y=_number(b, 0, x))
+    return b.emit("add", out, x=above, y=b.emit("mul", out, x=below, y=b.operand(op.b)))
 
 
 def _truncated_division(b: MilBuilder, x: Operand, y: Operand, out: TensorType) -> Operand:
@@ -110,12 +124,14 @@ def _rejects_variadic(op: Variadic, target: Target) -> Reject | None:
     return None if len(op.xs) == 2 else Reject("variadic", "canonical graphs have two operands here")
 
 
-def _rejects_mod(op: Mod, target: Target) -> Reject | None:
-    return Reject("mod-fmod", "mod takes the divisor's sign, fmod the dividend's") if op.fmod else None
-
-
 def _mod(op: Mod, b: MilBuilder) -> Operand:
-    return b.emit("mod", type_of(op.y), x=b.operand(op.a), y=b.operand(op.b))
+    """`mod` takes the divisor's sign; fmod's result has the dividend's, and the size of the two sizes' mod."""
+    x, y, out = b.operand(op.a), b.operand(op.b), type_of(op.y)
+    if not op.fmod:
+        return b.emit("mod", out, x=x, y=y)
+    sizes = [b.emit("abs", v.type, x=v) for v in (x, y)]
+    rest = b.emit("mod", out, x=sizes[0], y=sizes[1])
+    return b.emit("mul", out, x=rest, y=b.emit("sign", x.type, x=x))
 
 
 def _rejects_activation(op: Activation, target: Target) -> Reject | None:
@@ -138,7 +154,7 @@ def _gelu(op: Gelu, b: MilBuilder) -> Operand:
 
 def _clip(op: Clip, b: MilBuilder) -> Operand:
     x, out = b.operand(op.x), type_of(op.y)
-    if out.dtype.startswith("float") and op.low is not None and op.high is not None:
+    if out.dtype.startswith("float") and op.low is not None and op.high is not None and op.low < op.high:
         return b.emit("clip", out, x=x, alpha=float(op.low), beta=float(op.high))
     if op.low is not None:
         x = b.emit("maximum", out, x=x, y=_number(b, op.low, x))
@@ -158,33 +174,26 @@ def _where(op: Where, b: MilBuilder) -> Operand:
 
 
 def _where_values(b: MilBuilder, condition: Operand, x: Operand, y: Operand, out: TensorType) -> Operand:
-    try:
-        values = np.broadcast_shapes(tuple(x.type.shape), tuple(y.type.shape))  # type: ignore[arg-type]
-    except TypeError:
-        values = ()
-    if values != out.shape and not any(isinstance(d, str) for d in out.shape):
-        zeros = b.const(np.zeros(out.shape, dtype=out.dtype), "zeros")  # type: ignore[arg-type]
-        x = b.emit("add", out, x=x, y=zeros)
+    shapes = [static_dims(v.type) for v in (x, y)]
+    whole = static_dims(out)
+    if whole is not None and None not in shapes and np.broadcast_shapes(*(s for s in shapes if s is not None)) != whole:
+        x = b.emit("add", out, x=x, y=b.const(np.zeros(whole, dtype=out.dtype), "zeros"))
     return b.emit("select", out, cond=condition, a=x, b=y)
 
 
-def _rejects_cast(op: Cast, target: Target) -> Reject | None:
-    name = mil_type(op.to.numpy().name)
-    return None if name in MIL_NAMES else Reject(f"cast-to-{name}", "MIL has no such element type")
-
-
 def _cast(op: Cast, b: MilBuilder) -> Operand:
-    return cast(b, b.operand(op.x), mil_type(op.to.numpy().name))
+    """To bool: whether it is not zero. To a narrow integer: modulo its size."""
+    return wrapped(b, cast(b, b.operand(op.x), mil_type(op.to.numpy().name)), op.y)
 
 
 LOWERINGS = (
     Lowering(Unary, _rejects_unary, _unary),
     Lowering(Binary, _rejects_binary, _binary),
     Lowering(Variadic, _rejects_variadic, _variadic),
-    Lowering(Mod, _rejects_mod, _mod),
+    Lowering(Mod, accepts, _mod),
     Lowering(Activation, _rejects_activation, _activation),
     Lowering(Gelu, accepts, _gelu),
     Lowering(Clip, accepts, _clip),
     Lowering(Where, accepts, _where),
-    Lowering(Cast, _rejects_cast, _cast),
+    Lowering(Cast, accepts, _cast),
 )

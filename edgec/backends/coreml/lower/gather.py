@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from edgec.backends.base import Lowering, Operand, Reject, TensorType
 from edgec.backends.coreml.expand.resize import SAMPLING, is_bilinear
-from edgec.backends.coreml.lower.common import MilBuilder, cast, float_reject, rank_reject, through_half, type_of
+from edgec.backends.coreml.lower.common import (
+    MilBuilder,
+    cast,
+    float_reject,
+    rank_reject,
+    reshape,
+    shape_of,
+    static_reject,
+    through_half,
+    type_of,
+)
 from edgec.ir.model import constant
+from edgec.ops.base import Value
 from edgec.ops.gather import Gather, GatherElements, GatherND, OneHot, ScatterElements, ScatterND
 from edgec.ops.image import Resize
 from edgec.spec.target import CoreMLOptions, Target
@@ -27,8 +40,8 @@ def _gather(op: Gather, b: MilBuilder) -> Operand:
     return _back(b, y, out)
 
 
-def _indices(b: MilBuilder, value: object) -> Operand:
-    return cast(b, b.operand(value), "int32")  # type: ignore[arg-type]
+def _indices(b: MilBuilder, value: Value) -> Operand:
+    return cast(b, b.operand(value), "int32")
 
 
 def _gather_elements(op: GatherElements, b: MilBuilder) -> Operand:
@@ -81,16 +94,28 @@ def _rejects_scatter(op: ScatterElements | ScatterND, target: Target) -> Reject 
 def _rejects_one_hot(op: OneHot, target: Target) -> Reject | None:
     if op.depth is None or constant(op.values) is None:
         return Reject("one-hot-computed", "the depth or the values are computed by the model")
-    return None
+    return static_reject([op.indices], "one-hot") or rank_reject([op.y], target, "one-hot")
 
 
 def _one_hot(op: OneHot, b: MilBuilder) -> Operand:
-    values, out = constant(op.values), type_of(op.y)
+    """Indices compared with 0 … depth - 1: negative ones count from the end, others out of range are nowhere."""
+    values, out, depth = constant(op.values), type_of(op.y), op.depth
     assert values is not None
-    kind = float if out.dtype.startswith("float") else int
-    off, on = kind(values[0]), kind(values[1])
-    arguments = {"one_hot_vector_size": op.depth, "axis": op.axis, "on_value": on, "off_value": off}
-    return b.emit("one_hot", out, indices=_indices(b, op.indices), **arguments)
+    assert depth is not None
+    given = shape_of(op.indices)
+    shape = (*given[: op.axis], 1, *given[op.axis :])
+    column = reshape(b, _indices(b, op.indices), shape)
+    flags = TensorType("bool", shape)
+    negative = b.emit("less", flags, x=column, y=b.const(np.asarray(0, np.int32), "zero"))
+    shifted = b.emit("add", column.type, x=column, y=b.const(np.asarray(depth, np.int32), "depth"))
+    index = b.emit("select", column.type, cond=negative, a=shifted, b=column)
+    line = np.arange(depth, dtype=np.int32).reshape([-1 if i == op.axis else 1 for i in range(len(shape))])
+    hit = b.emit("equal", TensorType("bool", out.shape), x=index, y=b.const(line, "classes"))
+    kind = "int32" if out.dtype == "bool" else out.dtype
+    off, on = (
+        b.const(np.full(shape_of(op.y), v).astype(kind), name) for v, name in zip(values, ("off", "on"), strict=True)
+    )
+    return cast(b, b.emit("select", TensorType(kind, out.shape), cond=hit, a=on, b=off), out.dtype)
 
 
 def _rejects_resize(op: Resize, target: Target) -> Reject | None:

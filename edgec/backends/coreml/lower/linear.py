@@ -5,22 +5,19 @@ from __future__ import annotations
 import numpy as np
 
 from edgec.backends.base import Lowering, Operand, Reject
-from edgec.backends.coreml.lower.common import MilBuilder, float_reject, rank_reject, type_of
+from edgec.backends.coreml.lower.common import MilBuilder, accepts, float_reject, rank_reject, type_of
 from edgec.ir.model import constant, is_constant
+from edgec.ops.base import Value
 from edgec.ops.linear import Gemm, MatMul
 from edgec.ops.norm import LRN, InstanceNormalization, LayerNormalization, Softmax
 from edgec.spec.target import Target
-
-
-def _rejects_gemm(op: Gemm, target: Target) -> Reject | None:
-    return float_reject([op.a], "gemm")
 
 
 def _gemm(op: Gemm, b: MilBuilder) -> Operand:
     """`linear` where the weight and a vector are constant; matmul, scaling and addition elsewhere."""
     weight, bias, out = constant(op.b), constant(op.c), type_of(op.y)
     vector = op.c is None or (bias is not None and bias.ndim == 1)
-    if weight is not None and vector and not op.trans_a:
+    if weight is not None and vector and not op.trans_a and out.dtype.startswith("float"):
         straight = weight if op.trans_b else weight.T
         scaled = _scaled(straight, op.alpha)
         arguments = {"weight": b.const(scaled, op.b.name or "weight")}
@@ -49,12 +46,12 @@ def _scaled(
 def _rejects_matmul(op: MatMul, target: Target) -> Reject | None:
     if min(len(op.a.shape or ()), len(op.b.shape or ())) == 0:
         return Reject("matmul-scalar", "an operand has no dimension")
-    return rank_reject([op.a, op.b], target, "matmul") or float_reject([op.a, op.b], "matmul")
+    return rank_reject([op.a, op.b], target, "matmul")
 
 
 def _matmul(op: MatMul, b: MilBuilder) -> Operand:
     weight, out = constant(op.b), type_of(op.y)
-    if weight is not None and weight.ndim == 2 and 2 <= len(op.a.shape or ()) <= 3:
+    if weight is not None and weight.ndim == 2 and 2 <= len(op.a.shape or ()) <= 3 and out.dtype.startswith("float"):
         transposed = b.const(np.ascontiguousarray(weight.T), op.b.name or "weight")
         return b.emit("linear", out, x=b.operand(op.a), weight=transposed)
     return b.emit("matmul", out, x=b.operand(op.a), y=b.operand(op.b), transpose_x=False, transpose_y=False)
@@ -100,8 +97,8 @@ def _epsilon(epsilon: float, x: Operand) -> float:
     return max(epsilon, 2.0**-24) if x.type.dtype == "float16" else epsilon
 
 
-def _parameter(b: MilBuilder, value: object, shape: tuple[int, ...]) -> Operand:
-    array = constant(value)  # type: ignore[arg-type]
+def _parameter(b: MilBuilder, value: Value, shape: tuple[int, ...]) -> Operand:
+    array = constant(value)
     assert array is not None
     return b.const(np.ascontiguousarray(np.broadcast_to(array, shape)), "parameter")
 
@@ -132,7 +129,7 @@ def _lrn(op: LRN, b: MilBuilder) -> Operand:
 
 
 LOWERINGS = (
-    Lowering(Gemm, _rejects_gemm, _gemm),
+    Lowering(Gemm, accepts, _gemm),
     Lowering(MatMul, _rejects_matmul, _matmul),
     Lowering(Softmax, _rejects_softmax, _softmax),
     Lowering(LayerNormalization, _rejects_layer_norm, _layer_norm),

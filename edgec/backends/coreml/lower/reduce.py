@@ -4,8 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from edgec.backends.base import Lowering, Operand, Reject, TensorType
-from edgec.backends.coreml.lower.common import MilBuilder, float_reject, type_of
+from edgec.backends.coreml.lower.common import (
+    MilBuilder,
+    cast,
+    float_reject,
+    shape_of,
+    static_reject,
+    type_of,
+    wrapped,
+)
 from edgec.ops.reduce import ArgReduce, CumSum, Reduce, TopK
 from edgec.spec.target import Target
 
@@ -25,19 +35,29 @@ def _rejects_reduce(op: Reduce, target: Target) -> Reject | None:
 
 
 def _reduce(op: Reduce, b: MilBuilder) -> Operand:
-    x = b.operand(op.x)
+    x, out = b.operand(op.x), type_of(op.y)
     if not op.axes or not x.type.shape:
         return x
-    return b.emit(_REDUCE[op.kind], type_of(op.y), x=x, axes=op.axes, keep_dims=op.keepdims)
+    numbers = cast(b, x, "int32") if out.dtype == "bool" else x
+    kind = TensorType(numbers.type.dtype, out.shape)
+    y = wrapped(b, b.emit(_REDUCE[op.kind], kind, x=numbers, axes=op.axes, keep_dims=op.keepdims), op.y)
+    return cast(b, y, out.dtype)
 
 
 def _rejects_arg(op: ArgReduce, target: Target) -> Reject | None:
-    return Reject("arg-select-last", "the first of equal elements wins") if op.select_last else None
+    return static_reject([op.x], "arg-select-last") if op.select_last else None
 
 
 def _arg(op: ArgReduce, b: MilBuilder) -> Operand:
+    """The first of equal elements wins; where the last is asked for, the axis is read backwards."""
     opcode = "reduce_argmax" if op.kind == "ArgMax" else "reduce_argmin"
-    return b.emit(opcode, type_of(op.y), x=b.operand(op.x), axis=op.axis, keep_dims=op.keepdims)
+    x, out = b.operand(op.x), type_of(op.y)
+    if not op.select_last:
+        return b.emit(opcode, out, x=x, axis=op.axis, keep_dims=op.keepdims)
+    backwards = b.emit("reverse", x.type, x=x, axes=(op.axis,))
+    from_end = b.emit(opcode, out, x=backwards, axis=op.axis, keep_dims=op.keepdims)
+    last = b.const(np.asarray(shape_of(op.x)[op.axis] - 1, dtype=np.int32), "last")
+    return b.emit("sub", out, x=last, y=from_end)
 
 
 def _rejects_topk(op: TopK, target: Target) -> Reject | None:
@@ -55,7 +75,8 @@ def _rejects_cumsum(op: CumSum, target: Target) -> Reject | None:
 
 def _cumsum(op: CumSum, b: MilBuilder) -> Operand:
     out: TensorType = type_of(op.y)
-    return b.emit("cumsum", out, x=b.operand(op.x), axis=op.axis, exclusive=op.exclusive, reverse=op.reverse)
+    y = b.emit("cumsum", out, x=b.operand(op.x), axis=op.axis, exclusive=op.exclusive, reverse=op.reverse)
+    return wrapped(b, y, op.y)
 
 
 LOWERINGS = (

@@ -30,6 +30,7 @@ from edgec.ops.shape import (
     Squeeze,
     Tile,
     Transpose,
+    Trilu,
     Unsqueeze,
 )
 from edgec.spec.target import Target
@@ -170,6 +171,20 @@ def _fill(op: ConstantOfShape, b: MilBuilder) -> Operand:
     return b.const(np.full(op.shape or (), op.value, dtype=out.dtype), "fill")
 
 
+def _rejects_trilu(op: Trilu, target: Target) -> Reject | None:
+    if op.k is None:
+        return Reject("trilu-computed", "the diagonal is computed by the model")
+    return static_reject([op.x], "trilu") or rank_reject([op.x], target, "trilu")
+
+
+def _trilu(op: Trilu, b: MilBuilder) -> Operand:
+    """Elements on the wrong side of the diagonal are replaced by zeros."""
+    x, out, shape = b.operand(op.x), type_of(op.y), shape_of(op.x)
+    kept = (np.triu if op.upper else np.tril)(np.ones(shape, dtype=bool), op.k or 0)
+    zeros = b.const(np.zeros(shape, dtype=out.dtype), "zeros")
+    return b.emit("select", out, cond=b.const(kept, "kept"), a=x, b=zeros)
+
+
 def _depth_to_space(op: DepthToSpace, b: MilBuilder) -> Operand:
     """`depth_to_space` reads a channel as (block row, column, channel), `pixel_shuffle` with the channel first."""
     x, out = b.operand(op.x), type_of(op.y)
@@ -193,6 +208,7 @@ LOWERINGS = (
     Lowering(Expand, _rejects_static, _expand),
     Lowering(Tile, _rejects_tile, _tile),
     Lowering(Pad, _rejects_pad, _pad),
+    Lowering(Trilu, _rejects_trilu, _trilu),
     Lowering(ConstantOfShape, _rejects_fill, _fill),
     Lowering(DepthToSpace, _rejects_static, _depth_to_space),
     Lowering(SpaceToDepth, _rejects_static, _space_to_depth),

@@ -1,0 +1,68 @@
+"""ONNX's element types in MIL's: float16, float32, int32 and bool."""
+
+from __future__ import annotations
+
+import onnx_ir as ir
+
+from edgec.backends.base import Reject
+from edgec.diag import Diagnostic, EdgecError
+from edgec.ir.model import Model
+from edgec.ir.provenance import place_of
+
+_MIL_TYPES = {
+    ir.DataType.FLOAT: "float32",
+    ir.DataType.DOUBLE: "float32",
+    ir.DataType.FLOAT16: "float16",
+    ir.DataType.BOOL: "bool",
+    **dict.fromkeys((ir.DataType.INT8, ir.DataType.INT16, ir.DataType.INT32, ir.DataType.INT64), "int32"),
+    **dict.fromkeys((ir.DataType.UINT8, ir.DataType.UINT16, ir.DataType.UINT32, ir.DataType.UINT64), "int32"),
+}
+"""Integers of 32 bits and more are assumed to fit int32: inputs and constants are checked, results cannot be."""
+
+NARROW = {"uint8": (0, 255), "int8": (-128, 127), "uint16": (0, 65535), "int16": (-32768, 32767)}
+"""Types narrower than int32 wrap around at their own ends."""
+
+_BY_NAME = {dtype.numpy().name: name for dtype, name in _MIL_TYPES.items()}
+
+MIL_NAMES = {"float32": "fp32", "float16": "fp16", "int32": "int32", "bool": "bool"}
+"""What MIL's `cast` calls them."""
+
+
+def mil_type(dtype: str) -> str:
+    """The element type that stands for `dtype` (numpy's name) in MIL."""
+    return _BY_NAME[dtype]
+
+
+def interface_type(dtype: str) -> str:
+    """Inputs and outputs have no bool: it is int32 there."""
+    name = mil_type(dtype)
+    return "int32" if name == "bool" else name
+
+
+def is_known(dtype: ir.DataType | None) -> bool:
+    """Whether MIL has a type that holds the values of `dtype`."""
+    return dtype in _MIL_TYPES
+
+
+def check_types(model: Model) -> None:
+    """Raise one `EdgecError` (E0412) with every operator that makes or takes values of a type without a MIL form."""
+    found = []
+    for node in model.graph:
+        reject = next((r for v in (*node.inputs, *node.outputs) if v is not None and (r := _reject(v))), None)
+        if reject is not None:
+            notes = (reject.reason, f"rejected by `{reject.label}`")
+            found.append(Diagnostic("E0412", f"`{node.op_type}` has no form in Core ML", place_of(node), notes))
+    for value in (*model.graph.inputs, *model.graph.outputs):
+        reject = _reject(value)
+        if reject is not None and not found:
+            notes = (reject.reason, f"rejected by `{reject.label}`")
+            found.append(Diagnostic("E0412", f"`{value.name}` has no form in Core ML", None, notes))
+    if found:
+        raise EdgecError(found)
+
+
+def _reject(value: ir.Value) -> Reject | None:
+    if value.dtype is None or is_known(value.dtype) or (not list(value.uses()) and not value.is_graph_output()):
+        return None
+    name = value.dtype.name.lower()
+    return Reject(f"type-{name}", f"`{value.name}` is {name}, and Core ML computes in float16, float32, int32 and bool")

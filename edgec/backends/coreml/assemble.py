@@ -113,6 +113,8 @@ class _Assembler:
             ) from refusal
         values = results if isinstance(results, list | tuple) else [results]
         for ref, value in zip(instr.outputs, values, strict=False):
+            if not ref.type.shape and tuple(value.shape) == (1,):  # the builder's scalars and 0-D tensors together
+                value = self._mb.squeeze(x=value, name=f"{ref.name}/scalar")
             value.name = ref.name
             _check_type(instr, ref, value)
             self._values[ref.name] = value

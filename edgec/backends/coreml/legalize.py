@@ -6,8 +6,14 @@ from collections.abc import Mapping, Sequence
 
 from edgec.backends.base import Array
 from edgec.backends.coreml.dialect import COREML_DIALECT
+from edgec.backends.coreml.expand.empty import DropEmptyOperands
 from edgec.backends.coreml.expand.gather import GatherFromStart
+from edgec.backends.coreml.expand.norm import LayerNormWithStatistics
+from edgec.backends.coreml.expand.pad import PadForms
+from edgec.backends.coreml.expand.pool import DilatedPoolToSlices
+from edgec.backends.coreml.expand.quantize import DequantizeToMul, QuantizeToRound
 from edgec.backends.coreml.expand.rank import ReduceRank
+from edgec.backends.coreml.expand.recurrent import UnsupportedRecurrentUnrolled
 from edgec.backends.coreml.expand.resize import UnsupportedResizeToMatMul
 from edgec.backends.coreml.islands import choose
 from edgec.backends.coreml.precision import to_half
@@ -24,10 +30,24 @@ from edgec.rules.decompose.functions import ElementwiseFromBuiltins, WideClip
 from edgec.rules.table import CLEANUP, EXPAND
 from edgec.spec.target import Target
 
-RULES: tuple[Rule, ...] = (ElementwiseFromBuiltins(("Asinh", "Acosh", "IsNaN", "IsInf")),)
+RULES: tuple[Rule, ...] = (
+    ElementwiseFromBuiltins(("Asinh", "Acosh", "IsNaN", "IsInf")),
+    QuantizeToRound(),
+    DequantizeToMul(),
+)
 """For operators that the dialect lacks."""
 
-ALWAYS: tuple[Rule, ...] = (WideClip(), GatherFromStart(), UnsupportedResizeToMatMul(), ReduceRank())
+ALWAYS: tuple[Rule, ...] = (
+    WideClip(),
+    GatherFromStart(),
+    UnsupportedResizeToMatMul(),
+    UnsupportedRecurrentUnrolled(),
+    LayerNormWithStatistics(),
+    DilatedPoolToSlices(),
+    PadForms(),
+    DropEmptyOperands(),
+    ReduceRank(),
+)
 """For operators that the dialect has, in some forms."""
 
 

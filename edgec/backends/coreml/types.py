@@ -6,7 +6,7 @@ import onnx_ir as ir
 
 from edgec.backends.base import Reject
 from edgec.diag import Diagnostic, EdgecError
-from edgec.ir.model import Model
+from edgec.ir.model import Model, is_constant, static_shape
 from edgec.ir.provenance import place_of
 
 _MIL_TYPES = {
@@ -45,7 +45,7 @@ def is_known(dtype: ir.DataType | None) -> bool:
 
 
 def check_types(model: Model) -> None:
-    """Raise one `EdgecError` (E0412) with every operator that makes or takes values of a type without a MIL form."""
+    """Raise one `EdgecError` (E0412) with every operator that makes or takes what MIL has no type for."""
     found = []
     for node in model.graph:
         reject = next((r for v in (*node.inputs, *node.outputs) if v is not None and (r := _reject(v))), None)
@@ -62,7 +62,12 @@ def check_types(model: Model) -> None:
 
 
 def _reject(value: ir.Value) -> Reject | None:
-    if value.dtype is None or is_known(value.dtype) or (not list(value.uses()) and not value.is_graph_output()):
+    if value.dtype is None or (not list(value.uses()) and not value.is_graph_output()):
         return None
+    if is_known(value.dtype):
+        empty = 0 in (static_shape(value) or ()) and not is_constant(value)
+        return (
+            Reject("empty-tensor", f"`{value.name}` has no element, and Core ML has no such tensor") if empty else None
+        )
     name = value.dtype.name.lower()
     return Reject(f"type-{name}", f"`{value.name}` is {name}, and Core ML computes in float16, float32, int32 and bool")

@@ -51,12 +51,20 @@ class LayerNormToReduce(Rule):
 
     def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
         op = LayerNormalization.decode(Reader(node))
-        if any(out.name and list(out.uses()) for out in node.outputs[1:]):
-            return Miss("the mean or deviation is used")
         axes = g.ints(*range(op.axis, Reader(node).rank(op.x)))
-        normal = g.op("Mul", standardize(op.x, axes, op.epsilon, g), op.scale)
+        mean = g.op("ReduceMean", op.x, axes, keepdims=1)
+        centred = g.op("Sub", op.x, mean)
+        deviation = _deviation(centred, axes, op.epsilon, g)
+        normal = g.op("Mul", g.op("Div", centred, deviation), op.scale)
         first = normal if op.bias is None else g.op("Add", normal, op.bias)
-        return [first, *(g.op("Identity", first) for _ in node.outputs[1:])]
+        if not statistics_are_used(node):
+            return [first, *(first for _ in node.outputs[1:])]
+        return [first, mean, g.op("Reciprocal", deviation)][: len(node.outputs)]
+
+
+def statistics_are_used(node: ir.Node) -> bool:
+    """Whether anything takes a LayerNormalization's mean or inverse deviation."""
+    return any(out.is_graph_output() or bool(list(out.uses())) for out in node.outputs[1:])
 
 
 class GroupNormToReduce(Rule):
@@ -88,5 +96,10 @@ class GroupNormToReduce(Rule):
 def standardize(x: Value, axes: Value, epsilon: float, g: GraphBuilder) -> Value:
     """(x - mean) / sqrt(variance + epsilon) over the axes."""
     centred = g.op("Sub", x, g.op("ReduceMean", x, axes, keepdims=1))
+    return g.op("Div", centred, _deviation(centred, axes, epsilon, g))
+
+
+def _deviation(centred: Value, axes: Value, epsilon: float, g: GraphBuilder) -> Value:
+    """sqrt(variance + epsilon)."""
     variance = g.op("ReduceMean", g.op("Mul", centred, centred), axes, keepdims=1)
-    return g.op("Div", centred, g.op("Sqrt", g.op("Add", variance, g.like(epsilon, x))))
+    return g.op("Sqrt", g.op("Add", variance, g.like(epsilon, centred)))

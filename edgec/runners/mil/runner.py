@@ -205,7 +205,12 @@ def _mismatch(array: Array, value: Output | None, name: str) -> str | None:
         limit = np.iinfo(value.type.scalar.numpy.name)
         if int(array.min()) < limit.min or int(array.max()) > limit.max:
             return f"the input `{name}` holds numbers beyond {value.type.scalar.name}"
+    if array.dtype == np.float64 and array.size and bool((np.abs(array[np.isfinite(array)]) > _LARGEST_SINGLE).any()):
+        return f"the input `{name}` holds numbers beyond {value.type.scalar.name}"
     return None
+
+
+_LARGEST_SINGLE = float(np.finfo(np.float32).max)
 
 
 def _agree(shape: tuple[int, ...], declared: tuple[int | None, ...]) -> bool:

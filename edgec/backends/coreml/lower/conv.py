@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from edgec.backends.base import Lowering, Operand, Reject, TensorType
-from edgec.backends.coreml.lower.common import MilBuilder, float_reject, shape_of, static_reject, type_of
+from edgec.backends.coreml.lower.common import MilBuilder, cast, float_reject, shape_of, static_reject, type_of
 from edgec.ir.model import constant
 from edgec.ops.base import Value
 from edgec.ops.conv import Conv, ConvTranspose
@@ -88,7 +88,7 @@ def _rejects_pool(op: MaxPool | AveragePool, target: Target) -> Reject | None:
         return Reject(f"{label}-dilation", "pools have no dilation")
     if isinstance(op, MaxPool) and op.has_indices:
         return Reject("maxpool-indices", "max_pool does not say where the maximum was")
-    return float_reject([op.x], label) or static_reject([op.x, op.y], label)
+    return static_reject([op.x, op.y], label)
 
 
 def _with_overhang(op: MaxPool | AveragePool) -> Window:
@@ -101,16 +101,19 @@ def _with_overhang(op: MaxPool | AveragePool) -> Window:
 
 
 def _max_pool(op: MaxPool, b: MilBuilder) -> Operand:
-    window = _with_overhang(op)
-    return b.emit(
+    """Integers (of 8 bits) are exact in float32."""
+    window, out = _with_overhang(op), type_of(op.y)
+    integers = out.dtype == "int32"
+    y = b.emit(
         "max_pool",
-        type_of(op.y),
-        x=b.operand(op.x),
+        TensorType("float32", out.shape) if integers else out,
+        x=cast(b, b.operand(op.x), "float32") if integers else b.operand(op.x),
         kernel_sizes=window.kernel,
         strides=window.strides,
         pad_type="custom",
         pad=_pads(window),
     )
+    return cast(b, y, out.dtype)
 
 
 def _average_pool(op: AveragePool, b: MilBuilder) -> Operand:

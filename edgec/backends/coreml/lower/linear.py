@@ -4,8 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgec.backends.base import Lowering, Operand, Reject
-from edgec.backends.coreml.lower.common import MilBuilder, accepts, float_reject, rank_reject, type_of
+from edgec.backends.base import Lowering, Operand, Reject, TensorType
+from edgec.backends.coreml.lower.common import (
+    MilBuilder,
+    accepts,
+    float_reject,
+    rank_reject,
+    reshape,
+    static_dims,
+    static_reject,
+    type_of,
+)
 from edgec.ir.model import constant, is_constant
 from edgec.ops.base import Value
 from edgec.ops.linear import Gemm, MatMul
@@ -46,6 +55,8 @@ def _scaled(
 def _rejects_matmul(op: MatMul, target: Target) -> Reject | None:
     if min(len(op.a.shape or ()), len(op.b.shape or ())) == 0:
         return Reject("matmul-scalar", "an operand has no dimension")
+    if min(len(op.a.shape or ()), len(op.b.shape or ())) == 1:
+        return static_reject([op.a, op.b], "matmul-vector")
     return rank_reject([op.a, op.b], target, "matmul")
 
 
@@ -54,7 +65,22 @@ def _matmul(op: MatMul, b: MilBuilder) -> Operand:
     if weight is not None and weight.ndim == 2 and 2 <= len(op.a.shape or ()) <= 3 and out.dtype.startswith("float"):
         transposed = b.const(np.ascontiguousarray(weight.T), op.b.name or "weight")
         return b.emit("linear", out, x=b.operand(op.a), weight=transposed)
-    return b.emit("matmul", out, x=b.operand(op.a), y=b.operand(op.b), transpose_x=False, transpose_y=False)
+    x, y = b.operand(op.a), b.operand(op.b)
+    if min(len(x.type.shape), len(y.type.shape)) > 1:
+        return b.emit("matmul", out, x=x, y=y, transpose_x=False, transpose_y=False)
+    return _vector_product(b, x, y, out)
+
+
+def _vector_product(b: MilBuilder, x: Operand, y: Operand, out: TensorType) -> Operand:
+    """A vector is a row on the left, a column on the right; its dimension of 1 goes from the result."""
+    left, right = static_dims(x.type) or (), static_dims(y.type) or ()
+    rows = (1, *left) if len(left) == 1 else left
+    columns = (*right, 1) if len(right) == 1 else right
+    batch = np.broadcast_shapes(rows[:-2], columns[:-2])
+    kind = TensorType(out.dtype, (*batch, rows[-2], columns[-1]))
+    arguments = {"x": reshape(b, x, rows), "y": reshape(b, y, columns)}
+    product = b.emit("matmul", kind, **arguments, transpose_x=False, transpose_y=False)
+    return reshape(b, product, static_dims(out) or ())
 
 
 def _rejects_softmax(op: Softmax, target: Target) -> Reject | None:

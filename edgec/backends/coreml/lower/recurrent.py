@@ -7,14 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from edgec.backends.base import Array, Const, Lowering, Operand, Ref, Reject, TensorType
+from edgec.backends.coreml.expand.recurrent import ACTIVATIONS, unsupported
 from edgec.backends.coreml.lower.common import MilBuilder, float_reject, rank_reject, reshape, static_reject
-from edgec.ir.model import constant, is_constant
+from edgec.ir.model import constant
 from edgec.ops.base import Value
 from edgec.ops.recurrent import Recurrent
 from edgec.spec.target import Target
-
-_ACTIVATIONS = {"sigmoid": "sigmoid", "tanh": "tanh", "relu": "relu"}
-"""MIL's names of ONNX's activations that take no parameters."""
 
 _GATES = {"LSTM": (0, 2, 1, 3), "GRU": (1, 2, 0), "RNN": (0,)}
 """Where MIL's gates stand in ONNX's order: LSTM input, forget, output, cell (ONNX iofc); GRU reset, output, update
@@ -30,30 +28,6 @@ _ACTIVATION_NAMES = {
 }
 
 
-def unsupported(op: Recurrent) -> Reject | None:
-    """Why MIL's operation does not compute this, or None."""
-    label = op.kind.lower()
-    constants = (op.w, op.r, op.b, op.peephole)
-    if any(v is not None and not is_constant(v) for v in constants):
-        return Reject(f"{label}-computed-weights", "the weights are computed by the model")
-    if op.lengths is not None:
-        return Reject(f"{label}-lengths", "each sequence of the batch has a length of its own")
-    if op.clip or op.input_forget:
-        return Reject(f"{label}-clip", "the gates are clipped, or input and forget gate are one")
-    if op.kind == "GRU" and op.linear_before_reset:
-        return Reject("gru-reset-after", "the reset gate scales the state after its product with the weights")
-    return _activation_reject(op)
-
-
-def _activation_reject(op: Recurrent) -> Reject | None:
-    each = len(op.activations) // op.directions
-    first, last = op.activations[:each], op.activations[-each:]
-    known = all(a.lower() in _ACTIVATIONS for a in op.activations)
-    if not known or op.activation_alpha or op.activation_beta or first != last:
-        return Reject(f"{op.kind.lower()}-activations", f"MIL has no {', '.join(op.activations)} here")
-    return None
-
-
 def _rejects(op: Recurrent, target: Target) -> Reject | None:
     label = op.kind.lower()
     return (
@@ -65,9 +39,11 @@ def _rejects(op: Recurrent, target: Target) -> Reject | None:
 
 
 def _recurrent(op: Recurrent, b: MilBuilder) -> Sequence[Operand]:
-    """ONNX's Y (T, D, B, H) and last states (D, B, H) from MIL's (T, B, D*H) and (B, D*H)."""
+    """ONNX's Y (T, D, B, H) and last states (D, B, H) from MIL's (T, B, D*H) and (B, D*H).
+
+    Canonical graphs hold the sequence first.
+    """
     x = b.operand(op.x)
-    x = _transpose(b, x, (1, 0, 2)) if op.batch_first else x
     states = [_initial(op, v, x, b) for v in ((op.h0, op.c0) if op.kind == "LSTM" else (op.h0,))]
     if op.kind == "LSTM" and op.directions == 2:
         y, *last = _bidirectional_lstm(op, x, states, b)
@@ -77,9 +53,6 @@ def _recurrent(op: Recurrent, b: MilBuilder) -> Sequence[Operand]:
     steps, batch = int(x.type.shape[0]), int(x.type.shape[1])
     y = _transpose(b, reshape(b, y, (steps, batch, op.directions, op.hidden)), (0, 2, 1, 3))
     results = [y, *(_transpose(b, reshape(b, v, (batch, op.directions, op.hidden)), (1, 0, 2)) for v in last)]
-    if op.batch_first:
-        perms = ((2, 0, 1, 3), (1, 0, 2), (1, 0, 2))
-        results = [_transpose(b, v, perm) for v, perm in zip(results, perms, strict=False)]
     return results[: len(op.outputs)]
 
 
@@ -105,7 +78,7 @@ def _emit(
     last = TensorType(x.type.dtype, (batch, width))
     types = (TensorType(x.type.dtype, (steps, batch, width)), *(last for _ in states))
     initial = dict(zip(("initial_h", "initial_c"), states, strict=False))
-    acts = [_ACTIVATIONS[a.lower()] for a in op.activations]
+    acts = [ACTIVATIONS[a.lower()] for a in op.activations]
     options = dict(zip(_ACTIVATION_NAMES[op.kind], acts, strict=False))
     return b.emit_many(
         op.kind.lower(), types, x=x, **initial, **weights, direction=direction, output_sequence=True, **options
@@ -145,8 +118,7 @@ def _initial(op: Recurrent, state: Value | None, x: Operand, b: MilBuilder) -> O
     if state is None:
         return b.const(np.zeros((batch, width), dtype=x.type.dtype), f"{op.node.name}/zeros")
     given = b.operand(state)
-    moved = given if op.batch_first else _transpose(b, given, (1, 0, 2))
-    return reshape(b, moved, (batch, width))
+    return reshape(b, _transpose(b, given, (1, 0, 2)), (batch, width))
 
 
 def _half(op: Recurrent, d: int, state: Operand, b: MilBuilder) -> Operand:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from edgec.backends.base import Lowering, Operand, Reject, TensorType
+from edgec.backends.coreml.expand.pad import MODES, is_native
 from edgec.backends.coreml.lower.common import (
     MilBuilder,
     cast,
@@ -132,19 +133,9 @@ def _tile(op: Tile, b: MilBuilder) -> Operand:
     return _moved(b, b.emit("tile", _like(x, out), x=x, reps=op.repeats), out)
 
 
-_MODES = {"constant": "constant", "reflect": "reflect", "edge": "replicate"}
-
-
 def _rejects_pad(op: Pad, target: Target) -> Reject | None:
-    if op.begin is None or op.end is None or (op.mode == "constant" and op.value is None):
-        return Reject("pad-computed", "the padding or the fill is computed by the model")
-    if op.mode not in _MODES:
-        return Reject(f"pad-{op.mode}", f"MIL has no mode {op.mode}")
-    if min((*op.begin, *op.end)) < 0:
-        return Reject("pad-crop", "a negative padding crops")
-    padded = [i for i, (p, q) in enumerate(zip(op.begin, op.end, strict=True)) if p or q]
-    if op.mode != "constant" and any(i < len(op.begin) - 2 for i in padded):
-        return Reject(f"pad-{op.mode}-axes", "only the last two dimensions can be mirrored or repeated")
+    if not is_native(op):
+        return Reject("pad-computed", "the padding is computed by the model, or the shape is")
     return static_reject([op.x, op.y], "pad") or rank_reject([op.x], target, "pad")
 
 
@@ -159,7 +150,7 @@ def _pad(op: Pad, b: MilBuilder) -> Operand:
         first = max(0, len(pairs) - 2)
     flat = tuple(p for pair in pairs[first:] for p in pair)
     fill = float(op.value or 0.0) if x.type.dtype.startswith("float") else int(op.value or 0)
-    return _moved(b, b.emit("pad", _like(x, out), x=x, pad=flat, mode=_MODES[op.mode], constant_val=fill), out)
+    return _moved(b, b.emit("pad", _like(x, out), x=x, pad=flat, mode=MODES[op.mode], constant_val=fill), out)
 
 
 def _rejects_fill(op: ConstantOfShape, target: Target) -> Reject | None:

@@ -1,0 +1,47 @@
+"""Recurrent layers that MIL's own operations do not compute are unrolled."""
+
+from __future__ import annotations
+
+import onnx_ir as ir
+
+from edgec.backends.base import Reject
+from edgec.ir.build import GraphBuilder
+from edgec.ir.model import is_constant
+from edgec.ops.base import Reader
+from edgec.ops.recurrent import Recurrent
+from edgec.rules.base import NOT_HERE, Miss, Replacement
+from edgec.rules.decompose.recurrent import UnrollRecurrent
+
+ACTIVATIONS = {"sigmoid": "sigmoid", "tanh": "tanh", "relu": "relu"}
+"""MIL's names of ONNX's activations that take no parameters."""
+
+
+class UnsupportedRecurrentUnrolled(UnrollRecurrent):
+    """LSTM, GRU and RNN without an exact MIL operation -> their steps."""
+
+    name = "unroll-unsupported-recurrent"
+
+    def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
+        if unsupported(Recurrent.decode(Reader(node))) is None:
+            return NOT_HERE
+        return super().apply(node, g)
+
+
+def unsupported(op: Recurrent) -> Reject | None:
+    """Why MIL's operation does not compute this, or None."""
+    label = op.kind.lower()
+    constants = (op.w, op.r, op.b, op.peephole)
+    if any(v is not None and not is_constant(v) for v in constants):
+        return Reject(f"{label}-computed-weights", "the weights are computed by the model")
+    if op.lengths is not None:
+        return Reject(f"{label}-lengths", "each sequence of the batch has a length of its own")
+    if op.clip or op.input_forget:
+        return Reject(f"{label}-clip", "the gates are clipped, or input and forget gate are one")
+    if op.kind == "GRU" and op.linear_before_reset:
+        return Reject("gru-reset-after", "the reset gate scales the state after its product with the weights")
+    each = len(op.activations) // op.directions
+    same = op.activations[:each] == op.activations[-each:]
+    known = all(a.lower() in ACTIVATIONS for a in op.activations)
+    if not known or not same or op.activation_alpha or op.activation_beta:
+        return Reject(f"{label}-activations", f"MIL has no {', '.join(op.activations)} here")
+    return None

@@ -15,7 +15,7 @@ from edgec.ir.build import GraphBuilder
 from edgec.ir.model import static_shape
 from edgec.ops.base import Reader, Value
 from edgec.ops.elementwise import BINARY, UNARY, VARIADIC
-from edgec.ops.gather import Gather
+from edgec.ops.gather import Gather, GatherND, ScatterND
 from edgec.ops.reduce import Reduce
 from edgec.ops.shape import Expand, Pad, Slice, Tile, Transpose
 from edgec.rules.base import NOT_HERE, Miss, Replacement, Rule
@@ -144,8 +144,34 @@ def _gather(node: ir.Node, g: GraphBuilder) -> Replacement:
     op = Gather.decode(Reader(node))
     grouping = grouped(_shape(op.x), lambda _: None, (op.axis,))
     x = _reshape(op.x, grouping.shape(_shape(op.x)), g)
-    indices = _reshape(op.indices, (int(np.prod(_shape(op.indices), dtype=np.int64)),), g)
+    indices = _reshape(op.indices, (_size(_shape(op.indices)),), g)
     return [_reshape(g.op("Gather", x, indices, axis=grouping.axis(op.axis)), _shape(op.y), g)]
+
+
+def _gather_nd(node: ir.Node, g: GraphBuilder) -> Replacement:
+    """Batch dimensions, the places of the indices, and the dimensions that no index reaches are one each."""
+    op = GatherND.decode(Reader(node))
+    data, places, batch = _shape(op.x), _shape(op.indices), op.batch_dims
+    reached = batch + places[-1]
+    lead = (_size(data[:batch]),) if batch else ()
+    x = _reshape(op.x, (*lead, *data[batch:reached], _size(data[reached:])), g)
+    indices = _reshape(op.indices, (*lead, _size(places[batch:-1]), places[-1]), g)
+    return [_reshape(g.op("GatherND", x, indices, batch_dims=min(batch, 1)), _shape(op.y), g)]
+
+
+def _scatter_nd(node: ir.Node, g: GraphBuilder) -> Replacement:
+    op = ScatterND.decode(Reader(node))
+    data, places = _shape(op.x), _shape(op.indices)
+    reached = places[-1]
+    rest, count = _size(data[reached:]), _size(places[:-1])
+    x = _reshape(op.x, (*data[:reached], rest), g)
+    indices = _reshape(op.indices, (count, reached), g)
+    updates = _reshape(op.updates, (count, rest), g)
+    return [_reshape(g.op("ScatterND", x, indices, updates, reduction=op.reduction), _shape(op.y), g)]
+
+
+def _size(dims: Ints) -> int:
+    return int(np.prod(dims, dtype=np.int64))
 
 
 def _reduce(node: ir.Node, g: GraphBuilder) -> Replacement:
@@ -211,8 +237,10 @@ _REWRITES: Mapping[str, _Rewrite] = {
     **dict.fromkeys(("ReduceMax", "ReduceMean", "ReduceMin", "ReduceProd", "ReduceSum"), _reduce),
     "Expand": _expand,
     "Gather": _gather,
+    "GatherND": _gather_nd,
     "MatMul": _matmul,
     "Pad": _pad,
+    "ScatterND": _scatter_nd,
     "Slice": _slice,
     "Tile": _tile,
     "Transpose": _transpose,

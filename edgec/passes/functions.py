@@ -8,6 +8,7 @@ import onnx
 import onnx_ir as ir
 from onnx_ir.passes.common import InlinePass
 
+from edgec.dialect.base import Dialect
 from edgec.dialect.core import CORE
 from edgec.ir.infer import infer_types
 from edgec.ir.model import OPSET, Model, all_graphs
@@ -31,11 +32,14 @@ class InlineFunctions:
 
 
 class ExpandFunctionBodies:
-    """An operator outside the core dialect for which ONNX publishes a function body becomes that body."""
+    """An operator outside a dialect (core, if no other) for which ONNX publishes a function body becomes that body."""
 
     name = "expand-function-bodies"
     needs: ClassVar[frozenset[str]] = frozenset({"types"})
     gives: ClassVar[frozenset[str]] = frozenset()
+
+    def __init__(self, dialect: Dialect = CORE) -> None:
+        self.dialect = dialect
 
     def run(self, model: Model, log: RewriteLog) -> None:
         """Expand and inline, until the bodies themselves hold nothing to expand."""
@@ -50,7 +54,7 @@ class ExpandFunctionBodies:
         found = False
         for graph in all_graphs(model):
             for node in graph:
-                if node.op_type in _KEPT or CORE.illegal(node) is None:
+                if node.op_type in _KEPT or self.dialect.illegal(node) is None:
                     continue
                 body = function_body(node)
                 if body is not None:

@@ -18,6 +18,11 @@ def only_use(value: ir.Value) -> bool:
     return len(list(value.uses())) == 1 and not value.is_graph_output()
 
 
+def is_wanted(value: ir.Value) -> bool:
+    """Whether a node uses the value or the graph shows it."""
+    return value.is_graph_output() or next(iter(value.uses()), None) is not None
+
+
 def scalar(value: ir.Value | None) -> float | None:
     """The number, if the value is a constant of one element."""
     shape = None if value is None else static_shape(value)

@@ -8,6 +8,7 @@ import pytest
 from edgec.backends.tflite.halves import halves_to_single
 from edgec.backends.tflite.legalize import ALWAYS, RULES
 from edgec.ir.model import OPSET
+from edgec.passes.constants import FoldConstants
 from edgec.passes.log import RewriteLog
 from edgec.passes.rewrite import RewritePass
 from edgec.passes.verify import evaluate
@@ -26,6 +27,7 @@ def test_example(rule: Rule, example: Example) -> None:
     before = evaluate(model, feeds)
     log = RewriteLog()
     RewritePass("test", [rule]).run(model, log)
+    FoldConstants().run(model, log)
     if example.after is None:
         assert log.counts[rule.name] == 0
         return

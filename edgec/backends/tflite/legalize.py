@@ -13,9 +13,10 @@ from edgec.backends.tflite.expand.arithmetic import (
     TruncatedMod,
 )
 from edgec.backends.tflite.expand.conv import DilatedTransposedConv, SplitGroups
+from edgec.backends.tflite.expand.functions import BatchNormToSteps, EmptyReduction, InverseSines, LrnToPool
 from edgec.backends.tflite.expand.indexing import (
     BatchedGatherND,
-    GatherElementsToGatherND,
+    GatherElementsToGather,
     IndicesFromStart,
     ScatterByMatch,
     ScatterElementsToScatterND,
@@ -33,7 +34,7 @@ from edgec.backends.tflite.layout import assign_layouts
 from edgec.diag import EdgecError
 from edgec.ir.model import Model
 from edgec.passes.constants import FoldConstants
-from edgec.passes.deadcode import DeadCode
+from edgec.passes.deadcode import CommonSubexpressions, DeadCode
 from edgec.passes.log import RewriteLog
 from edgec.passes.rewrite import RewritePass
 from edgec.rules.base import Rule
@@ -45,15 +46,19 @@ from edgec.spec.target import Target
 
 RULES: tuple[Rule, ...] = (
     ElementwiseFromBuiltins(),
-    GatherElementsToGatherND(),
+    GatherElementsToGather(),
     ScatterElementsToScatterND(),
     QuantizeToClip(),
     DequantizeToMul(),
     TriluToWhere(),
+    InverseSines(),
+    LrnToPool(),
+    BatchNormToSteps(),
 )
 """For operators that the dialect lacks."""
 
 ALWAYS: tuple[Rule, ...] = (
+    EmptyReduction(),
     WideClip(),
     TruncatedMod(),
     EluFromUnit(),
@@ -89,6 +94,7 @@ def legalize(model: Model, target: Target, log: RewriteLog) -> Model:
     expand_to(TFLITE_DIALECT, legal, target, log, (*EXPAND, *RULES))
     RewritePass("forms", [r for r in ALWAYS if r.name not in target.rewrites.disable]).run(legal, log)
     FoldConstants().run(legal, log)
+    CommonSubexpressions().run(legal, log)
     report = assign_layouts(legal)
     log.fired("layout-transposes", report.transposes)
     RewritePass("cleanup", [MergeTransposes(), RemoveNoOpMovement(), RemoveIdentity()]).run(legal, log)

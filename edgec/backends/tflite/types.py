@@ -52,3 +52,11 @@ def wider(op_type: str, dtype: str) -> str | None:
     kernel = KERNEL_TYPES[op_type]
     candidates = _WIDER.get(dtype, ())
     return next((c for c in candidates if c in kernel and (c != "float32" or op_type in _ORDER_ONLY)), None)
+
+
+_SIX = frozenset("Concat Gemm MatMul Pad ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum Softmax Tile".split())
+
+
+def highest_rank(op_type: str) -> int:
+    """The most dimensions that the operator's kernel takes in LiteRT 2.3."""
+    return 6 if op_type in _SIX else 8

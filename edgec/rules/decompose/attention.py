@@ -8,10 +8,11 @@ import numpy as np
 import onnx_ir as ir
 
 from edgec.ir.build import GraphBuilder
-from edgec.ir.model import static_shape
+from edgec.ir.model import constant, static_shape
 from edgec.ops.base import Reader, Value
 from edgec.ops.linear import Attention
 from edgec.rules.base import Example, Miss, Replacement, Rule
+from edgec.rules.match import is_wanted
 
 MASKED = -1e4
 """What stands for minus infinity in float16, which ends at 65504: exp of it is 0, and sums of it stay finite."""
@@ -36,7 +37,7 @@ class AttentionToMatMul(Rule):
         shapes = [static_shape(x) for x in (op.q, op.k, op.v)]
         if any(s is None or len(s) != 4 for s in shapes):
             return Miss("an input is not a static 4-D tensor")
-        if any(out.name and list(out.uses()) for out in node.outputs[1:]) or op.past_key is not None:
+        if any(is_wanted(out) for out in node.outputs[1:]) or op.past_key is not None:
             return Miss("the key and value caches are used")
         q_shape, k_shape, v_shape = shapes
         assert q_shape and k_shape and v_shape  # noqa: PT018 - checked above
@@ -47,12 +48,17 @@ class AttentionToMatMul(Rule):
         if op.softcap:
             cap = g.like(op.softcap, op.q)
             scores = g.op("Mul", g.op("Tanh", g.op("Div", scores, cap)), cap)
-        if op.causal:
+        allowed = _allowed(op, q_shape[2], k_shape[2], g)
+        if allowed is not None:
+            scores = g.op("Where", allowed, scores, g.like(-np.inf, scores))
+        elif op.causal:
             scores = g.op("Add", scores, _causal(q_shape[2], k_shape[2], op.q, g))
-        if op.mask is not None:
-            scores = _masked(scores, op.mask, g)
+        if op.mask is not None and allowed is None:
+            scores = g.op("Add", scores, op.mask)
         first = g.op("MatMul", g.op("Softmax", scores, axis=-1), v)
-        return [first, *(g.op("Identity", first) for _ in node.outputs[1:])]
+        if allowed is not None:
+            first = _without_empty_rows(first, allowed, g)
+        return [first, *(first for _ in node.outputs[1:])]
 
 
 def _repeat(x: Value, shape: tuple[int, ...], times: int, g: GraphBuilder) -> Value:
@@ -70,8 +76,19 @@ def _causal(queries: int, keys: int, like: Value, g: GraphBuilder) -> Value:
     return g.const(np.where(late, -np.inf, 0.0), dtype=like.dtype)
 
 
-def _masked(scores: Value, mask: Value, g: GraphBuilder) -> Value:
-    """A boolean mask keeps where it is true; any other is added."""
-    if mask.dtype != ir.DataType.BOOL:
-        return g.op("Add", scores, mask)
-    return g.op("Where", mask, scores, g.like(-np.inf, scores))
+def _allowed(op: Attention, queries: int, keys: int, g: GraphBuilder) -> Value | None:
+    """Which key each query may see, where the mask is boolean."""
+    if op.mask is None or op.mask.dtype != ir.DataType.BOOL:
+        return None
+    if not op.causal:
+        return op.mask
+    return g.op("And", op.mask, g.const(np.tril(np.ones((queries, keys), dtype=bool))))
+
+
+def _without_empty_rows(y: Value, allowed: Value, g: GraphBuilder) -> Value:
+    """A query that may see no key gives 0, not the quotient 0/0."""
+    known = constant(allowed)
+    if known is not None and known.any(axis=-1).all():
+        return y
+    seen = g.op("ReduceMax", allowed, g.ints(-1), keepdims=1)
+    return g.op("Where", seen, y, g.like(0, y))

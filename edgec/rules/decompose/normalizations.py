@@ -9,6 +9,7 @@ from edgec.ir.model import static_shape
 from edgec.ops.base import Reader, Value
 from edgec.ops.norm import GroupNormalization, InstanceNormalization, LayerNormalization, RMSNormalization
 from edgec.rules.base import Example, Miss, Replacement, Rule
+from edgec.rules.match import is_wanted
 
 
 class RMSNormToReduce(Rule):
@@ -64,7 +65,7 @@ class LayerNormToReduce(Rule):
 
 def statistics_are_used(node: ir.Node) -> bool:
     """Whether anything takes a LayerNormalization's mean or inverse deviation."""
-    return any(out.is_graph_output() or bool(list(out.uses())) for out in node.outputs[1:])
+    return any(is_wanted(out) for out in node.outputs[1:])
 
 
 class GroupNormToReduce(Rule):

@@ -11,7 +11,7 @@ from edgec.ir.build import GraphBuilder
 from edgec.ir.model import constant, static_shape
 from edgec.ops.base import Reader, Value
 from edgec.ops.gather import Gather, GatherElements, GatherND, OneHot, ScatterElements, ScatterND
-from edgec.rules.base import NOT_HERE, Miss, Replacement, Rule
+from edgec.rules.base import NOT_HERE, Example, Miss, Replacement, Rule
 from edgec.rules.decompose.indices import from_end, is_non_negative
 
 Ints64 = NDArray[np.int64]
@@ -61,34 +61,50 @@ def _sizes(node: ir.Node) -> Ints64 | None:
     return None if indices is None else np.asarray(shape[batch : batch + indices[-1]], dtype=np.int64)
 
 
-class GatherElementsToGatherND(Rule):
-    """GatherElements(x, i; axis) -> GatherND(x, coordinates of every result) (static shapes)."""
+class GatherElementsToGather(Rule):
+    """GatherElements(x, i; axis) -> Gather of the flat x at the address of every result (static shapes)."""
 
-    name = "gather-elements-to-gather-nd"
+    name = "gather-elements-to-gather"
     roots = ("GatherElements",)
-    examples = ()
+    examples = (
+        Example(
+            "float[3,4] x",
+            "y = GatherElements<axis = 1>(x, i)",
+            "f = Reshape(x, s)  y = Gather(f, j)",
+            constants="int64[3,1] i = {3, -1, 0}",
+        ),
+    )
 
     def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
         op = GatherElements.decode(Reader(node))
-        coordinates = _coordinates(op.x, op.indices, op.axis, g)
-        if coordinates is None:
+        places = _flat_places(op.x, op.indices, op.axis, g)
+        if places is None:
             return Miss("a shape is not static")
-        return [g.op("GatherND", op.x, coordinates)]
+        return [g.op("Gather", g.op("Reshape", op.x, g.ints(-1)), places, axis=0)]
 
 
 class ScatterElementsToScatterND(Rule):
-    """ScatterElements(x, i, u; axis) -> ScatterND(x, coordinates of every update, u) (static shapes)."""
+    """ScatterElements(x, i, u; axis) -> ScatterND of the flat x at the address of every update (static shapes)."""
 
     name = "scatter-elements-to-scatter-nd"
     roots = ("ScatterElements",)
-    examples = ()
+    examples = (
+        Example(
+            "float[3,4] x, float[3,1] u",
+            "y = ScatterElements<axis = 1>(x, i, u)",
+            "f = Reshape(x, s)  v = Reshape(u, s)  z = ScatterND(f, j, v)  y = Reshape(z, t)",
+            constants="int64[3,1] i = {3, -1, 0}",
+        ),
+    )
 
     def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
         op = ScatterElements.decode(Reader(node))
-        coordinates = _coordinates(op.x, op.indices, op.axis, g)
-        if coordinates is None:
+        shape, places = static_shape(op.x), _flat_places(op.x, op.indices, op.axis, g)
+        if places is None or shape is None:
             return Miss("a shape is not static")
-        return [g.op("ScatterND", op.x, coordinates, op.updates, reduction=op.reduction)]
+        flat, updates = g.op("Reshape", op.x, g.ints(-1)), g.op("Reshape", op.updates, g.ints(-1))
+        y = g.op("ScatterND", flat, g.op("Reshape", places, g.ints(-1, 1)), updates, reduction=op.reduction)
+        return [g.op("Reshape", y, g.ints(*shape))]
 
 
 class BatchedGatherND(Rule):
@@ -163,18 +179,14 @@ def _neutral(reduction: str, dtype: np.dtype[np.generic]) -> np.ndarray[tuple[in
     return np.asarray(least if reduction == "max" else greatest)
 
 
-def _coordinates(x: Value, indices: Value, axis: int, g: GraphBuilder) -> Value | None:
-    """The full address of each indexed element, (…, rank): a constant grid with the indices at `axis`."""
-    shape, size = static_shape(indices), static_shape(x)
-    if shape is None or size is None:
+def _flat_places(x: Value, indices: Value, axis: int, g: GraphBuilder) -> Value | None:
+    """For each element of `indices`, which stand along `axis`, the address in the flattened x."""
+    shape, sizes = static_shape(indices), static_shape(x)
+    if shape is None or sizes is None:
         return None
-    counted = from_end(indices, g.const(np.asarray(size[axis], dtype=np.int64)), g)
-    last = g.op("Unsqueeze", counted, g.ints(len(shape)))
-    grid = np.indices(shape)
-    parts = []
-    if axis > 0:
-        parts.append(g.const(np.stack(list(grid[:axis]), axis=-1), dtype=indices.dtype))
-    parts.append(last)
-    if axis < len(shape) - 1:
-        parts.append(g.const(np.stack(list(grid[axis + 1 :]), axis=-1), dtype=indices.dtype))
-    return g.op("Concat", *parts, axis=-1) if len(parts) > 1 else last
+    strides = np.cumprod([1, *reversed(sizes[1:])])[::-1]
+    grid = np.indices(shape, sparse=True)
+    offsets = sum((grid[i] * int(strides[i]) for i in range(len(shape)) if i != axis), np.zeros((), np.int64))
+    counted = from_end(indices, g.const(np.asarray(sizes[axis], dtype=np.int64)), g)
+    wide = counted if counted.dtype == ir.DataType.INT64 else g.op("Cast", counted, to=int(ir.DataType.INT64))
+    return g.op("Add", g.op("Mul", wide, g.const(np.asarray(strides[axis], dtype=np.int64))), g.const(offsets))

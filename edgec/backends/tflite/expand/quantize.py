@@ -56,7 +56,7 @@ class DequantizeToMul(Rule):
         Example(
             "uint8[2,3] x",
             "y = DequantizeLinear(x, s, z)",
-            "a = Cast<to = 6>(x)  b = Cast<to = 6>(z)  c = Sub(a, b)  d = Cast<to = 1>(c)  y = Mul(d, s)",
+            "a = Cast<to = 6>(x)  c = Sub(a, b)  d = Cast<to = 1>(c)  y = Mul(d, s)",
             constants="float s = {0.5}, uint8 z = {3}",
         ),
     )

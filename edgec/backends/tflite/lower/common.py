@@ -8,7 +8,7 @@ import numpy as np
 
 from edgec.backends.base import Array, Const, Operand, Ref, Reject, TensorType
 from edgec.backends.builder import Builder, tensor_type
-from edgec.backends.tflite.types import KERNEL_TYPES
+from edgec.backends.tflite.types import KERNEL_TYPES, highest_rank
 from edgec.ops.base import Op, Value
 from edgec.spec.target import Target
 
@@ -16,9 +16,6 @@ NONE, RELU, RELU_N1_TO_1, RELU6 = 0, 1, 2, 3
 """`ActivationFunctionType` of the TFLite schema."""
 SAME, VALID = 0, 1
 """`Padding` of the TFLite schema."""
-
-HIGHEST_RANK = 6
-"""LiteRT 2.3's kernels for pads, concatenations, reductions, softmax and matrix products end here; the rest go on."""
 
 
 def type_reject(op: Op, values: Sequence[Value | None]) -> Reject | None:
@@ -29,8 +26,8 @@ def type_reject(op: Op, values: Sequence[Value | None]) -> Reject | None:
         if name is not None and name not in KERNEL_TYPES[kind]:
             return Reject(f"{kind.lower()}-{name}", f"the kernel has no {name} form", _HELP.get(name))
         rank = 0 if value is None else len(value.shape or ())
-        if rank > HIGHEST_RANK:
-            return Reject(f"{kind.lower()}-rank-{rank}", f"the kernel ends at rank {HIGHEST_RANK}")
+        if rank > highest_rank(kind):
+            return Reject(f"{kind.lower()}-rank-{rank}", f"the kernel ends at rank {highest_rank(kind)}")
     return None
 
 

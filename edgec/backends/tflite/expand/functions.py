@@ -1,0 +1,104 @@
+"""Functions and normalizations that TFLite has no kernel for, from those that it has."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx_ir as ir
+
+from edgec.backends.tflite.expand.limits import limits
+from edgec.ir.build import GraphBuilder
+from edgec.ir.model import static_shape
+from edgec.ops.base import Reader, Value
+from edgec.ops.norm import LRN, BatchNormalization
+from edgec.ops.reduce import REDUCTIONS, Reduce
+from edgec.rules.base import NOT_HERE, Example, Miss, Replacement, Rule
+
+
+class InverseSines(Rule):
+    """Asin(x) -> Atan(x / Sqrt((1 - x)(1 + x))); Acos(x) -> 2 Atan(Sqrt((1 - x) / (1 + x)))."""
+
+    name = "inverse-sines"
+    roots = ("Asin", "Acos")
+    examples = ()
+
+    def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
+        x = Reader(node).input(0)
+        one = g.like(1, x)
+        below, above = g.op("Sub", one, x), g.op("Add", one, x)
+        if node.op_type == "Asin":
+            return [g.op("Atan", g.op("Div", x, g.op("Sqrt", g.op("Mul", below, above))))]
+        return [g.op("Mul", g.op("Atan", g.op("Sqrt", g.op("Div", below, above))), g.like(2, x))]
+
+
+class LrnToPool(Rule):
+    """LRN(x) -> x * Pow(bias + alpha * (mean of squares over neighbouring channels), -beta) (static shape)."""
+
+    name = "lrn-to-pool"
+    roots = ("LRN",)
+    examples = ()  # onnx's reference implementation of LRN is wrong for batches smaller than the channels
+
+    def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
+        op = LRN.decode(Reader(node))
+        shape = static_shape(op.x)
+        if shape is None:
+            return Miss("the shape is not static")
+        n, c, *spatial = shape
+        squares = g.op("Reshape", g.op("Mul", op.x, op.x), g.ints(n, 1, c, int(np.prod(spatial))))
+        before, after = (op.size - 1) // 2, op.size // 2
+        pads = [before, 0, after, 0]
+        mean = g.op("AveragePool", squares, kernel_shape=[op.size, 1], pads=pads, count_include_pad=1)
+        scaled = g.op("Mul", g.op("Reshape", mean, g.ints(*shape)), g.like(op.alpha, op.x))
+        base = g.op("Add", scaled, g.like(op.bias, op.x))
+        return [g.op("Mul", op.x, g.op("Pow", base, g.like(-op.beta, op.x)))]
+
+
+class BatchNormToSteps(Rule):
+    """BatchNormalization with computed statistics -> (x - mean) / Sqrt(variance + epsilon) * scale + bias."""
+
+    name = "batch-norm-to-steps"
+    roots = ("BatchNormalization",)
+    examples = ()
+
+    def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
+        op = BatchNormalization.decode(Reader(node))
+        if op.training or len(node.outputs) > 1:
+            return Miss("it is in training mode")
+        shape = g.ints(-1, *(1,) * (Reader(node).rank(op.x) - 2))
+
+        def wide(value: Value) -> Value:
+            return g.op("Reshape", value, shape)
+
+        root = g.op("Sqrt", g.op("Add", wide(op.var), g.like(op.epsilon, op.x)))
+        normal = g.op("Div", g.op("Sub", op.x, wide(op.mean)), root)
+        return [g.op("Add", g.op("Mul", normal, wide(op.scale)), wide(op.bias))]
+
+
+class EmptyReduction(Rule):
+    """A reduction over no elements -> what it starts from: 0, 1, or the end of the element type."""
+
+    name = "empty-reduction"
+    roots = tuple(sorted(REDUCTIONS & {"ReduceMax", "ReduceMin", "ReduceSum", "ReduceProd"}))
+    examples = (
+        Example("float[2,0] x", "y = ReduceSum<keepdims = 0>(x, a)", "y = Identity(c)", "int64[1] a = {1}"),
+        Example("float[2,3] x", "y = ReduceSum<keepdims = 0>(x, a)", None, "int64[1] a = {1}"),
+    )
+
+    def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
+        op = Reduce.decode(Reader(node))
+        shape, out = static_shape(op.x), static_shape(op.y)
+        if shape is None or out is None or 0 not in shape or 0 in out or op.x.dtype is None:
+            return NOT_HERE
+        return [g.const(np.full(out, _start(op.kind, op.x.dtype.numpy())))]
+
+
+def _start(kind: str, dtype: np.dtype[np.generic]) -> np.generic:
+    """The reduction of nothing (ONNX ReduceMax: minus infinity where the type has one)."""
+    if kind in ("ReduceSum", "ReduceProd"):
+        return dtype.type(kind == "ReduceProd")
+    if dtype.kind == "b":
+        return dtype.type(kind == "ReduceMin")
+    if dtype.kind == "f":
+        return dtype.type(np.inf if kind == "ReduceMin" else -np.inf)
+    least, greatest = limits(dtype)
+    found: np.generic = greatest if kind == "ReduceMin" else least
+    return found

@@ -90,5 +90,5 @@ def _without_empty_rows(y: Value, allowed: Value, g: GraphBuilder) -> Value:
     known = constant(allowed)
     if known is not None and known.any(axis=-1).all():
         return y
-    seen = g.op("ReduceMax", allowed, g.ints(-1), keepdims=1)
-    return g.op("Where", seen, y, g.like(0, y))
+    count = g.op("ReduceMax", g.op("Cast", allowed, to=int(ir.DataType.INT32)), g.ints(-1), keepdims=1)
+    return g.op("Where", g.op("Cast", count, to=int(ir.DataType.BOOL)), y, g.like(0, y))

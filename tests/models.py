@@ -103,24 +103,24 @@ def activations():
     return randomized(Activations()), (torch.randn(1, 3, 32, 32),)
 
 
-class Warp(nn.Module):
-    """Holds operators that no backend takes yet, one inside a submodule."""
+class Float8(nn.Module):
+    """Holds what no phone's runtime has an element type for, inside a submodule."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.neck = Sampler()
+        self.neck = Rounder()
 
-    def forward(self, x: torch.Tensor, grid: torch.Tensor) -> torch.Tensor:
-        return self.neck(x, grid).relu()
-
-
-class Sampler(nn.Module):
-    def forward(self, x: torch.Tensor, grid: torch.Tensor) -> torch.Tensor:
-        return F.grid_sample(x, grid, align_corners=False)
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.neck(x).relu()
 
 
-def warp():
-    return Warp().eval(), (torch.randn(1, 2, 8, 8), torch.rand(1, 8, 8, 2) * 2 - 1)
+class Rounder(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.to(torch.float8_e4m3fn).float() * 2
+
+
+def float8():
+    return Float8().eval(), (torch.randn(1, 2, 8, 8),)
 
 
 class NoInputs(nn.Module):

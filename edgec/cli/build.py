@@ -23,10 +23,13 @@ _WIDE = 200
 
 
 def build_command(
-    source: Annotated[str, typer.Argument(help="file.py:attr, package.module:attr or model.onnx", show_default=False)],
+    source: Annotated[
+        str, typer.Argument(help="file.py:attr, package.module:attr, .onnx, .pt2 or TorchScript", show_default=False)
+    ],
     target: Annotated[Many, typer.Option(help="What to build for; may be repeated. `edgec targets` lists them.")],
     out: Annotated[Path, typer.Option(help="The folder for artifacts.")] = Path("build"),
     input: Annotated[Many | None, typer.Option(help="An example input: NAME=SHAPE[:DTYPE].")] = None,
+    weights: Annotated[Path | None, typer.Option(help="A state dict for the code: .safetensors, .pt.")] = None,
     name: Annotated[str | None, typer.Option(help="The model's name; else the attribute's or the file's.")] = None,
     device: Annotated[str | None, typer.Option(help="The device to predict for; else the target's first.")] = None,
     set: Annotated[Many | None, typer.Option("--set", help="Override a target's setting: KEY=VALUE.")] = None,
@@ -43,7 +46,7 @@ def build_command(
         from edgec.frontend.inputs import InputSpec
         from edgec.frontend.source import SourceRequest
 
-        request = SourceRequest(source, tuple(InputSpec.parse(i) for i in input or ()), name)
+        request = SourceRequest(source, tuple(InputSpec.parse(i) for i in input or ()), name, weights)
         options = BuildOptions(
             out, device, tuple(set or ()), tuple(enable or ()), tuple(disable or ()), tuple(emit or ()), verify
         )

@@ -20,6 +20,7 @@ from edgec.diag.suggest import suggest
 from edgec.frontend.captured import Captured, SourceId
 from edgec.frontend.source import SourceRequest, file_sha256, source_name
 from edgec.frontend.torch_export import ExportRequest, export_module
+from edgec.frontend.weights import load_weights
 
 SEED = 0
 """torch's seed before the user's code runs: a model with random weights is the same model in every build."""
@@ -34,6 +35,8 @@ def capture_python(request: SourceRequest) -> Captured:
     file = Path(module.__file__) if module.__file__ else None
     found = _attribute(module, where, attribute)
     net, inputs = _module_and_inputs(found, request)
+    if request.weights is not None:
+        load_weights(net, request.weights)
     source = SourceId("python", request.ref, file_sha256(file) if file and file.is_file() else "")
     return export_module(ExportRequest(source_name(request), source, net, inputs, request.inputs))
 

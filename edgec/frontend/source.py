@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +22,7 @@ class SourceRequest:
     ref: str
     inputs: tuple[InputSpec, ...] = ()
     name: str | None = None
+    weights: Path | None = None
 
 
 def capture(request: SourceRequest) -> Captured:
@@ -35,10 +36,10 @@ def capture(request: SourceRequest) -> Captured:
                 "save the weights as safetensors or `torch.save(model.state_dict(), …)` and name the code: file.py:attr"
             ],
         )
-    if path.suffix == ".onnx":
-        from edgec.frontend.onnx_file import capture_onnx
-
-        return capture_onnx(_existing(path), request)
+    if request.weights is not None and (path.suffix in _FILES or ":" not in request.ref):
+        raise error("E0101", "`--weights` goes with code: `file.py:attr` or `package.module:attr`")
+    if path.suffix in _FILES:
+        return _FILES[path.suffix](_existing(path), request)
     if ":" in request.ref:
         from edgec.frontend.python_source import capture_python
 
@@ -47,17 +48,46 @@ def capture(request: SourceRequest) -> Captured:
         raise error(
             "E0103",
             f"`{request.ref}` is not a source that edgec reads",
-            help=["name a Python attribute (`file.py:attr`, `package.module:attr`) or an `.onnx` file"],
+            help=["name a Python attribute (`file.py:attr`, `package.module:attr`), `.onnx`, `.pt2` or TorchScript"],
         )
     raise error(
         "E0102", f"`{request.ref}` was not found", help=["name `file.py:attr`, `package.module:attr` or `model.onnx`"]
     )
 
 
+def _onnx(path: Path, request: SourceRequest) -> Captured:
+    from edgec.frontend.onnx_file import capture_onnx
+
+    return capture_onnx(path, request)
+
+
+def _program(path: Path, request: SourceRequest) -> Captured:
+    from edgec.frontend.exported_program import capture_program
+
+    return capture_program(path, request)
+
+
+def _torchscript(path: Path, request: SourceRequest) -> Captured:
+    from edgec.frontend.torchscript.capture import capture_torchscript
+
+    return capture_torchscript(path, request)
+
+
+_FILES: dict[str, Callable[[Path, SourceRequest], Captured]] = {
+    ".onnx": _onnx,
+    ".pt2": _program,
+    ".pt": _torchscript,
+    ".pth": _torchscript,
+    ".ts": _torchscript,
+    ".torchscript": _torchscript,
+}
+"""The frontend of each kind of file. Imported when needed: an ONNX file needs no torch."""
+
+
 def source_name(request: SourceRequest) -> str:
     """The model's name: `--name`, the attribute, or the file's stem, safe as a file name."""
     tail = request.name or request.ref.rpartition(":")[2]
-    stem = Path(tail).stem if tail.endswith(".onnx") else tail
+    stem = Path(tail).stem if Path(tail).suffix in _FILES else tail
     return re.sub(r"[^\w.-]", "_", stem) or "model"
 
 

@@ -46,6 +46,10 @@ class TorchReference:
         self._module, self._call = module, call
         self._inputs, self._outputs = tuple(inputs), tuple(outputs)
 
+    def of(self, module: Any) -> TorchReference:
+        """The same call of another module that computes the same."""
+        return TorchReference(module, self._call, self._inputs, self._outputs)
+
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """Call the module on arrays named as the graph's inputs."""
         tensors = [torch.from_numpy(np.array(inputs[name])) for name in self._inputs]

@@ -7,7 +7,7 @@ import io
 import logging
 import warnings
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import onnx_ir as ir
@@ -26,13 +26,18 @@ from edgec.ir.model import OPSET
 
 @dataclass(frozen=True)
 class ExportRequest:
-    """A module with its example inputs (None when `specs` describe them)."""
+    """A module with its example inputs (None when `specs` describe them).
+
+    `input_names` name the tensors among the inputs where the module's signature does not.
+    """
 
     name: str
     source: SourceId
     module: torch.nn.Module
     inputs: Any
     specs: Sequence[InputSpec] = ()
+    rewritten: Rewritten = field(default_factory=Rewritten)
+    input_names: tuple[str, ...] = ()
 
 
 def export_module(request: ExportRequest) -> Captured:
@@ -43,20 +48,21 @@ def export_module(request: ExportRequest) -> Captured:
     call = example_call(request.module, request.inputs, request.specs, request.source.ref)
     result = _run_eagerly(request.module, call)
     with _quiet():
-        exported, rewritten = _export(request.module, call)
-        model = to_onnx(exported)
-    return captured(request, call, result, model, rewritten)
+        model = to_onnx(_export(request.module, call, request.rewritten))
+    return captured(request, call, result, model)
 
 
-def captured(request: ExportRequest, call: Call, result: Any, model: ir.Model, rewritten: Rewritten) -> Captured:
+def captured(request: ExportRequest, call: Call, result: Any, model: ir.Model) -> Captured:
     """The exported graph with its interface named, its reference, and samples for each side of its branches."""
+    for value, name in zip(model.graph.inputs, request.input_names, strict=False):
+        value.name = name
     names = _name_interface(model, result)
     examples = dict(zip(names, (t.detach().numpy() for t in call.tensors()), strict=True))
     reference = TorchReference(request.module, call, names, [v.name or "" for v in model.graph.outputs])
     extra: list[dict[str, Array]] = []
     branches: list[Covered] = []
-    if rewritten.runtime.selected:
-        extra, branches = cover(rewritten, reference.run, samples_like(examples, 2))
+    if request.rewritten.runtime.selected:
+        extra, branches = cover(request.rewritten, reference.run, samples_like(examples, 2))
     told = tuple(d for b in branches for d in _told(b))
     return Captured(request.name, request.source, model, reference, examples, told, tuple(extra), tuple(branches))
 
@@ -71,13 +77,13 @@ def to_onnx(exported: torch.export.ExportedProgram) -> ir.Model:
     return program.model
 
 
-def _export(module: torch.nn.Module, call: Call) -> tuple[torch.export.ExportedProgram, Rewritten]:
+def _export(module: torch.nn.Module, call: Call, rewritten: Rewritten) -> torch.export.ExportedProgram:
     def export() -> torch.export.ExportedProgram:
         with torch.no_grad(), SettledAttention():
             return torch.export.export(module, call.args, call.kwargs, strict=False)
 
     try:
-        return export_settled(export)
+        return export_settled(export, rewritten)
     except EdgecError:
         raise
     except Exception as failure:  # as above
@@ -132,15 +138,27 @@ def _name_interface(model: ir.Model, result: Any) -> list[str]:
     """Give the graph's outputs their names; returns the names of the inputs."""
     graph = model.graph
     taken = {v.name for v in graph.inputs}
-    for value, name in zip(graph.outputs, output_names(result), strict=True):
+    for i, name in enumerate(output_names(result)):
+        value = _carried(graph, i)
         wanted = name if name not in taken else f"{name}_out"
         for node in graph:
             for out in node.outputs:
                 if out is not value and out.name == wanted:
                     out.name = f"{wanted}_inner"
-        if value.producer() is not None:
-            value.name = wanted
+        value.name = wanted
     return [v.name or "" for v in graph.inputs]
+
+
+def _carried(graph: ir.Graph, i: int) -> ir.Value:
+    """Output `i` with a name of its own, also where it is an input or constant handed through, or given twice."""
+    value = graph.outputs[i]
+    if value.producer() is not None and value not in list(graph.outputs)[:i]:
+        return value
+    node = ir.Node("", "Identity", [value], num_outputs=1)
+    node.outputs[0].shape, node.outputs[0].type = value.shape, value.type
+    graph.append(node)
+    graph.outputs[i] = node.outputs[0]
+    return node.outputs[0]
 
 
 @contextlib.contextmanager

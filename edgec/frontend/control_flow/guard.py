@@ -11,19 +11,10 @@ from torch.overrides import TorchFunctionMode
 from edgec.diag import error
 from edgec.frontend.control_flow.merge import Site
 
-_INDEXED = {
-    torch.gather: 1,
-    torch.Tensor.gather: 1,
-    torch.index_select: 1,
-    torch.Tensor.index_select: 1,
-    torch.take_along_dim: None,
-}
-"""Functions of (data, dim, index), by the position of `dim`."""
+_INDEXED = ("gather", "index_select")
+"""Functions of (data, dim, index)."""
 
-_INTEGER_DIVISIONS = {
-    torch.floor_divide, torch.Tensor.floor_divide, torch.Tensor.__floordiv__, torch.remainder, torch.Tensor.remainder,
-    torch.Tensor.__mod__, torch.fmod, torch.Tensor.fmod, torch.div, torch.Tensor.div,
-}  # fmt: skip
+_DIVISIONS = ("floor_divide", "__floordiv__", "remainder", "__mod__", "fmod", "div")
 
 _IN_PLACE_DUNDERS = {"__setitem__", "__iadd__", "__isub__", "__imul__", "__itruediv__", "__ifloordiv__", "__ipow__"}
 
@@ -55,7 +46,7 @@ class Guard(TorchFunctionMode):
         name = getattr(function, "__name__", "")
         if _in_place(name) or "out" in kwargs:
             self._check_change(kwargs.get("out", args[0] if args else None))
-        result = function(*_safe(function, args, kwargs), **kwargs)
+        result = function(*_safe(function, args), **kwargs)
         if isinstance(result, torch.Tensor):
             self._own.add(id(result))
             self._kept.append(result)
@@ -79,18 +70,21 @@ def _in_place(name: str) -> bool:
     return name in _IN_PLACE_DUNDERS or (name.endswith("_") and not name.endswith("__") and name != "requires_grad_")
 
 
-def _safe(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
+def _safe(function: Callable[..., Any], args: tuple[Any, ...]) -> tuple[Any, ...]:
     """The arguments with indices in range and no integer divisor of zero."""
-    if function is torch.Tensor.__getitem__:
-        return (args[0], _clamped_key(args[0], args[1]))
-    if function is torch.Tensor.__setitem__:
-        return (args[0], _clamped_key(args[0], args[1]), args[2])
-    if function in (torch.nn.functional.embedding, torch.embedding) and len(args) > 1:
+    name = getattr(function, "__name__", "")
+    if len(args) < 2:
+        return args
+    if name in ("__getitem__", "__setitem__"):
+        return _with(args, 1, _clamped_key(args[0], args[1]))
+    if name == "index" and isinstance(args[1], list):
+        return _with(args, 1, list(_clamped_key(args[0], tuple(slice(None) if k is None else k for k in args[1]))))
+    if name == "embedding":
         table, where = (1, 0) if function is torch.nn.functional.embedding else (0, 1)
         return _with(args, where, _clamp(args[where], args[table].shape[0]))
-    if function in _INDEXED and len(args) > 2 and isinstance(args[1], int):
+    if name in _INDEXED and len(args) > 2 and isinstance(args[1], int):
         return _with(args, 2, _clamp(args[2], args[0].shape[args[1]]))
-    if function in _INTEGER_DIVISIONS and len(args) > 1 and _is_integer(args[1]) and _is_integer(args[0]):
+    if name in _DIVISIONS and _is_integer(args[1]) and _is_integer(args[0]):
         return _with(args, 1, torch.where(args[1] == 0, torch.ones_like(args[1]), args[1]))
     return args
 

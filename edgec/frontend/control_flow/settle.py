@@ -26,16 +26,17 @@ _ASKED = ("GuardOnDataDependentSymNode", "DataDependentOutputException")
 _FOREIGN = (str(Path(torch.__file__).parent), str(Path(__file__).parent.parent))
 
 
-def export_settled(export: Callable[[], Result]) -> tuple[Result, Rewritten]:
+def export_settled(export: Callable[[], Result], rewritten: Rewritten) -> Result:
     """Run `export`; each time it asks for the truth of data, rewrite the function that asked, and try again.
+
+    What was rewritten is left in `rewritten`.
 
     Raises `EdgecError` E0206 where that function cannot be rewritten; other failures of `export` go through.
     """
-    rewritten = Rewritten()
     for _ in range(_ATTEMPTS):
         try:
             with rewritten.active(), rewritten.runtime.trace():
-                return export(), rewritten
+                return export()
         except Exception as failure:  # torch raises its own private classes, some wrapped in others
             refused = _refusal(failure)
             if refused is not None:

@@ -1,0 +1,105 @@
+"""From a TorchScript file to a captured model."""
+
+from __future__ import annotations
+
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from edgec.diag import Diagnostic, Place, error, warning
+from edgec.frontend.captured import Captured, SourceId
+from edgec.frontend.control_flow.functions import Rewritten
+from edgec.frontend.inputs import match_specs
+from edgec.frontend.source import SourceRequest, file_sha256, source_name
+from edgec.frontend.torch_call import TorchReference
+from edgec.frontend.torch_export import ExportRequest, export_module
+from edgec.frontend.torchscript.interpreter import ScriptGraph
+from edgec.frontend.weights import executes_code
+
+
+def capture_torchscript(path: Path, request: SourceRequest) -> Captured:
+    """Export a scripted or traced archive; the archive itself, run by torch, is the reference.
+
+    Raises `EdgecError` E0103 (a state dict, not a model), E0203 (unreadable), E0204 (pickled objects), E0107 (inputs).
+    """
+    _check_kind(path)
+    script = _load(path)
+    arguments = script.forward.schema.arguments[1:]
+    inputs = _examples(arguments, request, path)
+    names = tuple(a.name for a, i in zip(arguments, inputs, strict=True) if isinstance(i, torch.Tensor))
+    source = SourceId("torchscript", request.ref, file_sha256(path))
+    graph = ScriptGraph(script)
+    exporting = ExportRequest(
+        source_name(request), source, graph, inputs, rewritten=Rewritten(graph.runtime), input_names=names
+    )
+    captured = export_module(exporting)
+    assert isinstance(captured.reference, TorchReference)
+    told = [*captured.warnings, *([_unproven(path)] if graph.is_straight else [])]
+    return replace(captured, reference=captured.reference.of(script), warnings=tuple(told))
+
+
+def _check_kind(path: Path) -> None:
+    """A TorchScript archive is a zip file with code in it."""
+    if not zipfile.is_zipfile(path):
+        raise executes_code(path, "it is a pickle of torch's old format")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except (zipfile.BadZipFile, OSError) as failure:
+        raise error("E0203", f"`{path.name}` is a broken archive", place=Place(str(path))) from failure
+    if any("/code/" in n for n in names):
+        return
+    if any(n.endswith("/data.pkl") for n in names):
+        raise _pickle(path)
+    raise error("E0203", f"`{path.name}` is not a TorchScript archive", place=Place(str(path)))
+
+
+def _pickle(path: Path) -> Exception:
+    """A state dict is told apart from a whole pickled module, without unpickling either."""
+    from edgec.frontend.weights import read_state
+
+    read_state(path)
+    return error(
+        "E0103",
+        f"`{path.name}` holds weights without the model's code",
+        place=Place(str(path)),
+        help=[f"name the code and give it the weights: `edgec build file.py:attr --weights {path.name}`"],
+    )
+
+
+def _load(path: Path) -> Any:
+    try:
+        load: Any = torch.jit.load
+        return load(str(path), map_location="cpu").eval()
+    except (RuntimeError, ValueError, OSError) as failure:
+        lines = [line for line in str(failure).splitlines() if line.strip()]
+        raise error("E0203", f"torch cannot read `{path.name}`", place=Place(str(path)), notes=lines[:1]) from failure
+
+
+def _examples(arguments: list[Any], request: SourceRequest, path: Path) -> tuple[Any, ...]:
+    """Samples of `--input` for the parameters that have no default, and for those that it names."""
+    given = {s.name for s in request.inputs}
+    names = [a.name for a in arguments if a.name in given or not a.has_default_value()]
+    if not request.inputs:
+        raise error(
+            "E0107",
+            f"`{path.name}` comes without example inputs",
+            help=[" ".join(f"--input {n}=SHAPE" for n in names) + " gives them"],
+        )
+    rng = np.random.default_rng(0)
+    drawn = {s.name: torch.from_numpy(np.asarray(s.sample(rng))) for s in match_specs(names, request.inputs)}
+    return tuple(drawn.get(a.name, a.default_value) for a in arguments)
+
+
+def _unproven(path: Path) -> Diagnostic:
+    return warning(
+        "E0210",
+        f"`{path.name}` holds no decision at all, as a traced model does not",
+        place=Place(str(path)),
+        notes=["a tracer keeps the side of an `if` that its example took, and nothing in the file tells"],
+        help=["build from the Python source, or script the model with `torch.jit.script`, to have its branches kept"],
+    )

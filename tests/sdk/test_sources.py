@@ -1,0 +1,211 @@
+"""Every way in: weights beside code, exported programs, TorchScript, structured inputs; and what is refused."""
+
+import dataclasses
+import json
+import pickle
+import zipfile
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from edgec.diag import EdgecError
+from edgec.driver import BuildOptions, prepare
+from edgec.frontend.captured import SourceId
+from edgec.frontend.inputs import InputSpec
+from edgec.frontend.source import SourceRequest
+from edgec.frontend.torch_export import ExportRequest, export_module
+
+CODE = """
+import torch
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Conv2d(4, 2, 1))
+
+    def forward(self, x):
+        return self.net(x)
+
+def model():
+    return Net(), (torch.randn(1, 3, 8, 8),)
+"""
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Conv2d(4, 2, 1))
+
+    def forward(self, x):
+        return self.net(x)
+
+
+class Deciding(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(4, 4)
+
+    def forward(self, x, n: int = 2):
+        rows = []
+        for _ in range(n):
+            x = self.layer(x)
+            rows.append(x * 2 if bool(x.sum() > 0) else x - 1)
+        while bool(x.norm() > 0.1):
+            x = x * 0.5
+        return torch.cat(rows, 1), x
+
+
+@pytest.fixture
+def code(tmp_path):
+    path = tmp_path / "code.py"
+    path.write_text(CODE)
+    return path
+
+
+def run(ref, **more):
+    """The canonical model of a source, checked against it by `prepare`."""
+    return prepare(SourceRequest(str(ref), **more), BuildOptions(), lambda step: None)
+
+
+def refusal(ref, **more):
+    with pytest.raises(EdgecError) as caught:
+        run(ref, **more)
+    return caught.value.diagnostics[0]
+
+
+@pytest.mark.parametrize("form", ["safetensors", "checkpoint", "wrapped"])
+def test_weights_beside_code(code, form, tmp_path):
+    state = Net().state_dict()
+    path = tmp_path / ("w.safetensors" if form == "safetensors" else "w.pt")
+    if form == "safetensors":
+        save_file(state, path)
+    elif form == "checkpoint":
+        torch.save(state, path)
+    else:
+        torch.save({"epoch": 3, "state_dict": {f"module.{k}": v for k, v in state.items()}}, path)
+    prepared = run(f"{code}:model", weights=path)
+    weight = prepared.captured.model.graph.initializers
+    found = [v.const_value.numpy() for v in weight.values() if v.shape == (2, 4, 1, 1)]
+    assert torch.equal(torch.from_numpy(found[0]), state["net.3.weight"])
+
+
+def test_weights_that_do_not_fit(code, tmp_path):
+    state = Net().state_dict()
+    state["net.3.bias2"] = state.pop("net.3.bias")
+    state["net.0.bias"] = torch.zeros(5)
+    save_file(state, tmp_path / "w.safetensors")
+    told = refusal(f"{code}:model", weights=tmp_path / "w.safetensors")
+    assert told.code == "E0110"
+    assert "[5] in the file and [4] in the model" in told.notes[0]
+    assert "net.3.bias" in told.help[0]
+
+
+class Exploit:
+    def __reduce__(self):
+        return (Path.touch, (Path("executed"),))
+
+
+@pytest.mark.parametrize("suffix", [".pt", ".pkl", ".joblib"])
+def test_pickles_are_not_executed(suffix, tmp_path, monkeypatch, code):
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / f"model{suffix}"
+    if suffix == ".pt":
+        torch.save(Exploit(), path)
+        assert refusal(f"{code}:model", weights=path).code == "E0204"
+    else:
+        path.write_bytes(pickle.dumps(Exploit()))
+    assert refusal(path).code == "E0204"
+    assert not (tmp_path / "executed").exists()
+
+
+def test_an_exported_program(tmp_path):
+    path = tmp_path / "net.pt2"
+    torch.export.save(torch.export.export(Net().eval(), (torch.randn(1, 3, 8, 8),)), path)
+    prepared = run(path)
+    assert [v.name for v in prepared.model.graph.inputs] == ["x"]
+    assert prepared.captured.source.kind == "pt2"
+
+
+def rewritten(source, target, change):
+    with zipfile.ZipFile(source) as old, zipfile.ZipFile(target, "w") as new:
+        for name in old.namelist():
+            data = old.read(name)
+            new.writestr(name, change(json.loads(data)) if name.endswith("models/model.json") else data)
+
+
+def test_an_exported_program_cannot_evaluate_text(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    dynamic = {"x": {0: torch.export.Dim("n", min=2, max=8)}}
+    torch.export.save(torch.export.export(Net().eval(), (torch.randn(3, 3, 8, 8),), dynamic_shapes=dynamic), "a.pt2")
+
+    def change(document):
+        text = json.dumps(document)
+        assert '"expr_str": "Symbol' in text
+        return text.replace('"expr_str": "Symbol', '"expr_str": "open(chr(120), chr(119)) + Symbol', 1)
+
+    rewritten("a.pt2", "b.pt2", change)
+    assert run(tmp_path / "a.pt2").samples
+    assert refusal(tmp_path / "b.pt2").code == "E0204"
+    assert not (tmp_path / "x").exists()
+
+
+def test_scripted_modules_keep_their_decisions(tmp_path):
+    path = tmp_path / "deciding.pt"
+    torch.jit.script(Deciding().eval()).save(str(path))
+    prepared = run(path, inputs=(InputSpec("x", (2, 4), "float32"),))
+    notes = [d.code for d in prepared.captured.warnings]
+    assert notes.count("E0208") >= 2
+    assert "E0210" not in notes
+    assert {s for b in prepared.captured.branches for s in b.sides} == {True, False}
+
+
+def test_traced_modules_are_told_to_be_unproven(tmp_path):
+    path = tmp_path / "net.pt"
+    torch.jit.trace(Net().eval(), torch.randn(1, 3, 8, 8)).save(str(path))
+    prepared = run(path, inputs=(InputSpec("x", (1, 3, 8, 8), "float32"),))
+    assert [d.code for d in prepared.captured.warnings] == ["E0210"]
+    assert refusal(path).code == "E0107"
+
+
+def test_a_state_dict_alone_is_no_model(tmp_path):
+    torch.save(Net().state_dict(), tmp_path / "net.pt")
+    told = refusal(tmp_path / "net.pt")
+    assert told.code == "E0103"
+    assert "--weights net.pt" in told.help[0]
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04broken", b"\x80\x02.", b"text"])
+@pytest.mark.parametrize("suffix", [".pt2", ".pt", ".onnx"])
+def test_broken_files_are_refused(content, suffix, tmp_path):
+    path = tmp_path / f"broken{suffix}"
+    path.write_bytes(content)
+    assert refusal(path, inputs=(InputSpec("x", (1,), "float32"),)).code in ("E0203", "E0204", "E0301")
+
+
+@dataclasses.dataclass
+class Pair:
+    left: torch.Tensor
+    right: torch.Tensor
+
+
+class Structured(nn.Module):
+    def forward(self, pair, table, rest):
+        total = pair.left + pair.right + table["a"] * table["b"]["c"]
+        return {"sum": total, "parts": Pair(total * 2, rest[1] - 1), "all": [total, rest[0]]}
+
+
+def test_structures_in_and_out_keep_their_names():
+    def draw():
+        return torch.randn(2, 3)
+
+    inputs = (Pair(draw(), draw()), {"a": draw(), "b": {"c": draw()}}, [draw(), (draw())])
+    request = ExportRequest("m", SourceId("module", "t", ""), Structured(), inputs)
+    model = export_module(request).model
+    assert [v.name for v in model.graph.inputs] == [
+        "pair_left", "pair_right", "table_a", "table_b_c", "rest_0", "rest_1",
+    ]  # fmt: skip
+    assert [v.name for v in model.graph.outputs] == ["sum", "parts_left", "parts_right", "all_0", "all_1"]

@@ -20,7 +20,7 @@ def infer_types(node: ir.Node) -> None:
     if node.domain != "" or all(out.dtype is not None and static_shape(out) is not None for out in node.outputs):
         return
     schema = _schema(node.op_type)
-    if schema is None or any(v is not None and (v.dtype is None or v.shape is None) for v in node.inputs):
+    if schema is None or any(v is not None and (not _is_tensor(v) or v.shape is None) for v in node.inputs):
         return
     proto = ir.serde.serialize_node(_named(node))
     types = {v.name or "": _type(v) for v in node.inputs if v is not None}
@@ -34,6 +34,10 @@ def infer_types(node: ir.Node) -> None:
     for out in node.outputs:
         if out.name in found:
             _apply(out, found[out.name])
+
+
+def _is_tensor(value: ir.Value) -> bool:
+    return isinstance(value.type, ir.TensorType) and value.dtype is not None
 
 
 def _schema(op_type: str) -> onnx.defs.OpSchema | None:
@@ -73,6 +77,8 @@ def _type(value: ir.Value) -> onnx.TypeProto:
 
 
 def _apply(value: ir.Value, proto: onnx.TypeProto) -> None:
+    if not proto.HasField("tensor_type"):
+        return  # a sequence or an optional value
     tensor = proto.tensor_type
     value.dtype = ir.DataType(tensor.elem_type)
     if not tensor.HasField("shape"):

@@ -14,6 +14,7 @@ from edgec.passes.deadcode import CommonSubexpressions, DeadCode
 from edgec.passes.functions import ExpandFunctionBodies, InlineFunctions
 from edgec.passes.log import RewriteLog
 from edgec.passes.rewrite import RewritePass
+from edgec.passes.sequences import SettleSequences
 from edgec.rules.base import Rule
 from edgec.rules.table import CLEANUP, DECOMPOSE, FUSE
 
@@ -32,11 +33,14 @@ def pipeline(disabled: Iterable[str] = (), extra: Iterable[Rule] = ()) -> Pipeli
             ConstantsToInitializers(),
             FoldConstants(),
             SettleControlFlow(),
+            SettleSequences(),
+            FoldConstants(),
             RewritePass("decompose", kept(DECOMPOSE)),
             ExpandFunctionBodies(),
             ConstantsToInitializers(),
             FoldConstants(),
             SettleControlFlow(),
+            SettleSequences(),
             RewritePass("decompose-bodies", kept((*DECOMPOSE, *CLEANUP))),
             FoldConstants(),
             RewritePass("fuse", kept((*FUSE, *extra, *CLEANUP))),

@@ -19,6 +19,7 @@ from edgec.rules.decompose.affine_grid import AffineGridToMatMul
 from edgec.rules.decompose.attention import AttentionToMatMul
 from edgec.rules.decompose.einsum import EinsumToMatMul
 from edgec.rules.decompose.grid_sample import GridSampleToGather
+from edgec.rules.decompose.integer import IntegerProductToFloat, QLinearConvToFloat, QLinearMatMulToFloat
 from edgec.rules.decompose.normalizations import GroupNormToReduce, LayerNormToReduce, RMSNormToReduce
 from edgec.rules.decompose.recurrent import RecurrentToSequenceFirst, UnrollRecurrent
 from edgec.rules.decompose.reductions import (
@@ -28,12 +29,25 @@ from edgec.rules.decompose.reductions import (
     LpPoolToAveragePool,
     VariadicToBinary,
 )
+from edgec.rules.decompose.scatter import (
+    CompressToGather,
+    CumProdToMul,
+    DetToProducts,
+    DropoutToIdentity,
+    TensorScatterToScatterElements,
+)
+from edgec.rules.decompose.signal import DftToMatMul, StftToConv
+from edgec.rules.decompose.spatial import (
+    Col2ImToConvTranspose,
+    DeformConvToMatMul,
+    MaxUnpoolToScatter,
+    RoiAlignToMatMul,
+)
 from edgec.rules.decompose.tensors import (
     CastLikeToCast,
     EyeLikeToConstant,
     HardmaxToOneHot,
     MeanVarianceToReduce,
-    SequenceAtToSplit,
 )
 from edgec.rules.fuse.batch_norm import BatchNormToMulAdd, FoldAddIntoLinear, FoldBatchNorm, FoldMulIntoLinear
 from edgec.rules.fuse.pieces import MatMulAddToGemm, RecognizeGelu, RecognizeHardSwish
@@ -45,7 +59,6 @@ DECOMPOSE: tuple[Rule, ...] = (
     HardmaxToOneHot(),
     EyeLikeToConstant(),
     MeanVarianceToReduce(),
-    SequenceAtToSplit(),
     SwishToSigmoidMul(),
     MishToSoftplusTanh(),
     CeluToElu(),
@@ -58,6 +71,20 @@ DECOMPOSE: tuple[Rule, ...] = (
     LpNormalizationToReduce(),
     LpPoolToAveragePool(),
     RecurrentToSequenceFirst(),
+    DropoutToIdentity(),
+    QLinearMatMulToFloat(),
+    QLinearConvToFloat(),
+    IntegerProductToFloat(),
+    DftToMatMul(),
+    StftToConv(),
+    Col2ImToConvTranspose(),
+    MaxUnpoolToScatter(),
+    RoiAlignToMatMul(),
+    DeformConvToMatMul(),
+    CompressToGather(),
+    TensorScatterToScatterElements(),
+    CumProdToMul(),
+    DetToProducts(),
 )
 """Into the core dialect."""
 

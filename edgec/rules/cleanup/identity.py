@@ -5,7 +5,7 @@ from __future__ import annotations
 import onnx_ir as ir
 
 from edgec.ir.build import GraphBuilder
-from edgec.ir.model import constant, static_shape
+from edgec.ir.model import static_shape
 from edgec.ops.base import Reader
 from edgec.ops.shape import Expand, Pad, Slice, Tile, Transpose
 from edgec.rules.base import NOT_HERE, Example, Miss, Replacement, Rule
@@ -13,20 +13,16 @@ from edgec.rules.match import is_scalar, same_type
 
 
 class RemoveIdentity(Rule):
-    """Removes Identity, and Dropout in inference form."""
+    """Removes Identity."""
 
     name = "remove-identity"
-    roots = ("Identity", "Dropout")
+    roots = ("Identity",)
     examples = (Example("float[2] x", "h = Identity(x)  y = Relu(h)", "y = Relu(x)"),)
 
     def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
         x = node.inputs[0]
         if x is None or node.outputs[0].is_graph_output():
             return NOT_HERE
-        if node.op_type == "Dropout":
-            training = constant(node.inputs[2]) if len(node.inputs) > 2 else None
-            if len(node.outputs) > 1 or (len(node.inputs) > 2 and (training is None or bool(training))):
-                return Miss("the dropout is active or its mask is used")
         return [x]
 
 

@@ -73,7 +73,24 @@ class GroupNormToReduce(Rule):
 
     name = "group-norm-to-reduce"
     roots = ("GroupNormalization", "InstanceNormalization")
-    examples = ()
+    examples = (
+        Example(
+            "float[1,4,3,3] x",
+            "y = GroupNormalization<num_groups = 2>(x, s, b)",
+            "f = Reshape(x, u)  m = ReduceMean<keepdims = 1>(f, a)  c = Sub(f, m)  q = Mul(c, c)  "
+            "v = ReduceMean<keepdims = 1>(q, a)  e = Add(v, t)  r = Sqrt(e)  d = Div(c, r)  h = Reshape(d, w)  "
+            "k = Reshape(s, p)  l = Reshape(b, p)  n = Mul(h, k)  y = Add(n, l)",
+            constants="float[4] s = {1, 2, 3, 4}, float[4] b = {0.5, 0, -1, 1}",
+        ),
+        Example(
+            "float[1,2,3] x",
+            "y = InstanceNormalization(x, s, b)",
+            "f = Reshape(x, u)  m = ReduceMean<keepdims = 1>(f, a)  c = Sub(f, m)  q = Mul(c, c)  "
+            "v = ReduceMean<keepdims = 1>(q, a)  e = Add(v, t)  r = Sqrt(e)  d = Div(c, r)  h = Reshape(d, w)  "
+            "k = Reshape(s, p)  l = Reshape(b, p)  n = Mul(h, k)  y = Add(n, l)",
+            constants="float[2] s = {1, 2}, float[2] b = {0.5, -1}",
+        ),
+    )
 
     def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
         r = Reader(node)

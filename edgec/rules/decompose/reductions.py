@@ -6,7 +6,9 @@ import numpy as np
 import onnx_ir as ir
 
 from edgec.ir.build import GraphBuilder
+from edgec.ir.model import static_shape
 from edgec.ops.base import Reader, Value
+from edgec.ops.pool import LpPool
 from edgec.rules.base import NOT_HERE, Example, Miss, Replacement, Rule
 
 
@@ -126,19 +128,35 @@ class LpPoolToAveragePool(Rule):
 
     name = "lp-pool-to-average-pool"
     roots = ("LpPool", "GlobalLpPool")
-    examples = ()
+    examples = (
+        Example(
+            "float[1,1,4,4] x",
+            "y = LpPool<kernel_shape = [2, 2], p = 2>(x)",
+            "a = Abs(x)  q = Pow(a, p)  m = AveragePool<kernel_shape = [2, 2]>(q)  s = Mul(m, k)  y = Pow(s, r)",
+        ),
+    )
 
     def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
         r = Reader(node)
         x, p = r.input(0), float(r.integer("p", 2))
         powered = g.op("Pow", g.op("Abs", x), g.like(p, x))
         if node.op_type == "GlobalLpPool":
-            total = g.op("ReduceSum", powered, g.ints(*range(2, r.rank(x))), keepdims=1)
+            total: Value | None = g.op("ReduceSum", powered, g.ints(*range(2, r.rank(x))), keepdims=1)
         else:
-            if r.integer("ceil_mode", 0):
-                return Miss("ceil_mode makes the divisor of an average differ from window to window")
-            kernel = r.ints("kernel_shape", ())
-            attrs = {k: node.attributes[k].value for k in ("strides", "pads", "dilations", "auto_pad") if r.has(k)}
-            mean = g.op("AveragePool", powered, kernel_shape=list(kernel), count_include_pad=1, **attrs)
-            total = g.op("Mul", mean, g.like(float(np.prod(kernel)), x))
+            total = self._window_sum(powered, LpPool.decode(r), g)
+        if total is None:
+            return Miss("the shape is not static")
         return [g.op("Pow", total, g.like(1.0 / p, x))]
+
+    def _window_sum(self, x: Value, op: LpPool, g: GraphBuilder) -> Value | None:
+        """The mean times the window's size; the input is padded first, so that every window is whole."""
+        window, shape, out = op.window, static_shape(op.x), static_shape(op.y)
+        if shape is None or out is None:
+            return None
+        reach = [(o - 1) * s + e for o, s, e in zip(out[2:], window.strides, window.extent, strict=True)]
+        end = [max(t - n - b, 0) for t, n, b in zip(reach, shape[2:], window.pads_begin, strict=True)]
+        if any(window.pads_begin) or any(end):
+            x = g.op("Pad", x, g.ints(0, 0, *window.pads_begin, 0, 0, *end))
+        kernel, strides, dilations = list(window.kernel), list(window.strides), list(window.dilations)
+        mean = g.op("AveragePool", x, kernel_shape=kernel, strides=strides, dilations=dilations)
+        return g.op("Mul", mean, g.like(float(np.prod(window.kernel)), x))

@@ -9,7 +9,6 @@ from edgec.ir.build import GraphBuilder
 from edgec.ir.model import static_shape
 from edgec.ops.base import Reader
 from edgec.rules.base import Example, Miss, Replacement, Rule
-from edgec.rules.match import producer
 
 
 class CastLikeToCast(Rule):
@@ -56,7 +55,7 @@ class EyeLikeToConstant(Rule):
 
     name = "eye-like-to-constant"
     roots = ("EyeLike",)
-    examples = ()
+    examples = (Example("float[2,3] x", "e = EyeLike<k = 1>(x)  y = Add(x, e)", "i = Identity(c)  y = Add(x, i)"),)
 
     def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
         r = Reader(node)
@@ -72,7 +71,14 @@ class MeanVarianceToReduce(Rule):
 
     name = "mean-variance-to-reduce"
     roots = ("MeanVarianceNormalization",)
-    examples = ()
+    examples = (
+        Example(
+            "float[2,2,3,3] x",
+            "y = MeanVarianceNormalization(x)",
+            "m = ReduceMean<keepdims = 1>(x, a)  c = Sub(x, m)  q = Mul(c, c)  v = ReduceMean<keepdims = 1>(q, a)  "
+            "r = Sqrt(v)  e = Add(r, t)  y = Div(c, e)",
+        ),
+    )
 
     def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
         r = Reader(node)
@@ -80,44 +86,3 @@ class MeanVarianceToReduce(Rule):
         centred = g.op("Sub", x, g.op("ReduceMean", x, axes, keepdims=1))
         variance = g.op("ReduceMean", g.op("Mul", centred, centred), axes, keepdims=1)
         return [g.op("Div", centred, g.op("Add", g.op("Sqrt", variance), g.like(1e-9, x)))]
-
-
-class SequenceAtToSplit(Rule):
-    """SequenceAt(SplitToSequence(x), i) -> the i-th output of Split (constant position, static shape)."""
-
-    name = "sequence-at-to-split"
-    roots = ("SequenceAt",)
-    examples = ()
-
-    def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
-        r = Reader(node)
-        maker, position = producer(node.inputs[0], "SplitToSequence"), r.const_scalar(1)
-        if maker is None or position is None:
-            return Miss("the sequence is not a split or the position is not constant")
-        split = Reader(maker)
-        x = split.input(0)
-        shape, axis = static_shape(x), split.axis(split.integer("axis", 0), split.rank(x))
-        if shape is None:
-            return Miss("the shape is not static")
-        sizes = _part_sizes(split, shape[axis])
-        if sizes is None:
-            return Miss("the sizes are not constant")
-        index = int(position) % len(sizes)
-        start = sum(sizes[:index])
-        part = g.op("Slice", x, g.ints(start), g.ints(start + sizes[index]), g.ints(axis))
-        if split.optional(1) is None and not split.integer("keepdims", 1):
-            part = g.op("Squeeze", part, g.ints(axis))
-        return [part]
-
-
-def _part_sizes(split: Reader, size: int) -> tuple[int, ...] | None:
-    """SplitToSequence: one element each by default, parts of a scalar size, or a list of sizes."""
-    if split.optional(1) is None:
-        return (1,) * size
-    given = split.const_ints(1)
-    if given is None:
-        return None
-    if static_shape(split.input(1)) != ():
-        return given
-    step = given[0]
-    return tuple(min(step, size - start) for start in range(0, size, step))

@@ -1,0 +1,155 @@
+"""Operators that select, write and multiply along an axis, from simpler ones."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx_ir as ir
+
+from edgec.ir.build import GraphBuilder
+from edgec.ir.model import constant, static_shape
+from edgec.ops.base import Reader, Value
+from edgec.rules.base import Example, Miss, Replacement, Rule
+
+
+class CompressToGather(Rule):
+    """Compress(x, condition) -> Gather of the positions that are true (constant condition)."""
+
+    name = "compress-to-gather"
+    roots = ("Compress",)
+    examples = (
+        Example(
+            "float[2,3] x",
+            "y = Compress<axis = 1>(x, c)",
+            "y = Gather<axis = 1>(x, i)",
+            constants="bool[3] c = {1, 0, 1}",
+        ),
+        Example("float[2,3] x, bool[3] c", "y = Compress<axis = 1>(x, c)", None),
+    )
+
+    def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
+        r = Reader(node)
+        x, condition = r.input(0), constant(r.input(1))
+        if condition is None:
+            return Miss("the condition is not constant")
+        axis = r.axis(r.integer("axis"), r.rank(x)) if r.has("axis") else 0
+        if not r.has("axis"):
+            x = g.op("Reshape", x, g.ints(-1))
+        return [g.op("Gather", x, g.const(np.flatnonzero(condition)), axis=axis)]
+
+
+class TensorScatterToScatterElements(Rule):
+    """TensorScatter(cache, update, positions) -> ScatterElements along the sequence axis (static shapes)."""
+
+    name = "tensor-scatter-to-scatter-elements"
+    roots = ("TensorScatter",)
+    examples = ()  # TensorScatter enters at opset 24, above the working opset
+
+    def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
+        r = Reader(node)
+        cache, update, start = r.input(0), r.input(1), r.optional(2)
+        shape, room = static_shape(update), static_shape(cache)
+        if shape is None or room is None:
+            return Miss("the shape is not static")
+        axis = r.axis(r.integer("axis", -2), len(shape))
+        steps = g.const(np.arange(shape[axis], dtype=np.int64)[None])
+        index = steps if start is None else g.op("Add", g.op("Reshape", start, g.ints(-1, 1)), steps)
+        if r.string("mode", "linear") == "circular":
+            index = g.op("Mod", index, g.const(room[axis]))
+        batch = 1 if start is None else shape[0]
+        aligned = [batch, *(1,) * (len(shape) - 1)]
+        aligned[axis] = shape[axis]
+        wide = g.op("Expand", g.op("Reshape", index, g.ints(*aligned)), g.ints(*shape))
+        return [g.op("ScatterElements", cache, wide, update, axis=axis)]
+
+
+class CumProdToMul(Rule):
+    """CumProd(x; axis) -> log2(n) products of x with itself shifted by 1, 2, 4 … (static size, constant axis)."""
+
+    name = "cumprod-to-mul"
+    roots = ("CumProd",)
+    examples = ()  # CumProd enters at opset 26, above the working opset
+
+    def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
+        r = Reader(node)
+        x, given = r.input(0), r.const_ints(1)
+        shape = static_shape(x)
+        if shape is None or given is None:
+            return Miss("the size or the axis is not constant")
+        axis, reverse = r.axis(given[0], len(shape)), bool(r.integer("reverse", 0))
+        total = _shifted(x, shape, axis, 1, reverse, g) if r.integer("exclusive", 0) else x
+        step = 1
+        while step < shape[axis]:
+            total = g.op("Mul", total, _shifted(total, shape, axis, step, reverse, g))
+            step *= 2
+        return [total if total is not x else g.op("Identity", total)]
+
+
+def _shifted(x: Value, shape: tuple[int, ...], axis: int, by: int, reverse: bool, g: GraphBuilder) -> Value:
+    """x moved by `by` places along an axis (towards the start when `reverse`), ones taking the places left empty."""
+    size, rank = shape[axis], len(shape)
+    pads = [0] * (2 * rank)
+    pads[rank + axis if reverse else axis] = by
+    start, end = (by, size) if reverse else (0, size - by)
+    return g.op("Pad", g.op("Slice", x, g.ints(start), g.ints(end), g.ints(axis)), g.ints(*pads), g.like(1, x))
+
+
+class DetToProducts(Rule):
+    """Det(x) of matrices up to 4 x 4 -> Laplace's expansion."""
+
+    name = "det-to-products"
+    roots = ("Det",)
+    examples = (
+        Example(
+            "float[2,2] x",
+            "y = Det(x)",
+            "r = Gather<axis = 0>(x, i)  s = Gather<axis = 0>(x, k)  a = Gather<axis = 0>(r, j)  "
+            "b = Gather<axis = 0>(r, m)  c = Gather<axis = 0>(s, n)  d = Gather<axis = 0>(s, l)  p = Mul(a, d)  "
+            "q = Mul(b, c)  y = Sub(p, q)",
+        ),
+    )
+
+    def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
+        x = Reader(node).input(0)
+        shape = static_shape(x)
+        if shape is None or not 1 <= shape[-1] <= 4:
+            return Miss("the matrix is larger than 4 x 4")
+        n, axis = shape[-1], len(shape) - 2
+        rows = [g.op("Gather", x, g.const(i), axis=axis) for i in range(n)]
+        cells = [[g.op("Gather", row, g.const(j), axis=axis) for j in range(n)] for row in rows]
+        return [_laplace(cells, g)]
+
+
+def _laplace(cells: list[list[Value]], g: GraphBuilder) -> Value:
+    """Along the first row."""
+    if len(cells) == 1:
+        return cells[0][0]
+    total: Value | None = None
+    for j, factor in enumerate(cells[0]):
+        minor = _laplace([[v for k, v in enumerate(row) if k != j] for row in cells[1:]], g)
+        term = g.op("Mul", factor, minor)
+        total = term if total is None else g.op("Sub" if j % 2 else "Add", total, term)
+    assert total is not None
+    return total
+
+
+class DropoutToIdentity(Rule):
+    """Dropout in inference form, or of ratio 0 -> its input; its mask is true everywhere."""
+
+    name = "dropout-to-identity"
+    roots = ("Dropout",)
+    examples = (
+        Example("float[2] x", "h = Dropout(x)  y = Relu(h)", "y = Relu(x)"),
+        Example("float[2] x", "y = Dropout(x, r, t)", None, constants="float r = {0.5}, bool t = {1}"),
+    )
+
+    def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
+        r = Reader(node)
+        x, ratio, training = r.input(0), r.const_scalar(1), r.const_scalar(2)
+        off = r.optional(2) is None or training is False or training == 0
+        if not off and not (r.optional(1) is not None and ratio == 0):
+            return Miss("the dropout is active")
+        found = [x if not node.outputs[0].is_graph_output() else g.op("Identity", x)]
+        if len(node.outputs) > 1:
+            true = g.const(np.asarray(True))
+            found.append(g.op("Expand", true, g.op("Shape", x)) if node.outputs[1].name else true)
+        return found

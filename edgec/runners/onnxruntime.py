@@ -7,6 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import numpy as np
 import onnx_ir as ir
 import onnxruntime as ort
 
@@ -14,8 +15,11 @@ from edgec.diag import error
 from edgec.ir.model import Model
 from edgec.runners.base import Array
 
-_LARGEST_IN_MEMORY = 1 << 31
-"""Protobuf messages end at 2 GiB; larger models have to come from a file."""
+_SMALL = 1024
+"""Initializers up to this many bytes stay in the protobuf: shape inference reads shapes and axes there."""
+
+_SHARED = frozenset({ir.DataType.FLOAT, ir.DataType.FLOAT16, ir.DataType.DOUBLE, ir.DataType.INT64, ir.DataType.INT32})
+"""Element types that ONNX Runtime takes from numpy."""
 
 
 class OnnxRuntimeRunner:
@@ -28,8 +32,10 @@ class OnnxRuntimeRunner:
         level = ort.GraphOptimizationLevel
         options.graph_optimization_level = level.ORT_ENABLE_BASIC if optimize else level.ORT_DISABLE_ALL
         options.log_severity_level = 4
-        content = str(model) if isinstance(model, Path) else _serialize(model)
         try:
+            # The session reads the weights where they lie; they have to outlive it.
+            content, self._weights = (str(model), {}) if isinstance(model, Path) else _without_weights(model)
+            options.add_external_initializers(list(self._weights), list(self._weights.values()))
             self._session = ort.InferenceSession(content, options, providers=["CPUExecutionProvider"])
         except Exception as failure:  # onnxruntime's classes share no public base
             raise error("E0602", "ONNX Runtime refuses the model", notes=[str(failure).splitlines()[0]]) from failure
@@ -53,8 +59,16 @@ class OnnxRuntimeRunner:
         del self._session
 
 
-def _serialize(model: Model) -> bytes:
-    proto = ir.to_proto(model)
-    if proto.ByteSize() >= _LARGEST_IN_MEMORY:
-        raise error("E0602", "the model is above 2 GB and cannot be run from memory")
-    return bytes(proto.SerializeToString())
+def _without_weights(model: Model) -> tuple[bytes, dict[str, ort.OrtValue]]:
+    """The graph as a small protobuf, its larger weights beside it: copied nowhere, and of any size together."""
+    light = model.clone()
+    weights: dict[str, ort.OrtValue] = {}
+    for name, value in light.graph.initializers.items():
+        tensor = value.const_value
+        if tensor is None or tensor.nbytes <= _SMALL or tensor.dtype not in _SHARED:
+            continue
+        weights[name] = ort.OrtValue.ortvalue_from_numpy(np.ascontiguousarray(tensor.numpy()))
+        value.const_value = ir.ExternalTensor(
+            "beside", 0, tensor.nbytes, tensor.dtype, shape=ir.Shape(tensor.shape), name=name
+        )
+    return bytes(ir.to_proto(light).SerializeToString()), weights

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
-from edgec.backends.coreml.ranges import VARIANCE, Range, Ranges
+from edgec.backends.coreml.ranges import CARRIES, SENSITIVE, Range, Ranges
 from edgec.ir.model import Model, constant, is_constant
 from edgec.ir.provenance import RULE, place_of
 from edgec.passes.log import KeptWide
@@ -49,12 +49,7 @@ _BY_RULE = dict.fromkeys(
     "part of a norm or variance: squares overflow from 256 on, a small epsilon is subnormal",
 )
 
-_SENSITIVE = {"Div": 1, "Reciprocal": 0, "Log": 0, "Sqrt": 0, "Pow": 0}
-"""Where a small operand matters, and which operand: a divisor's lost digits are the quotient's."""
-
-_MOVES = frozenset(
-    "Concat Expand Flatten Gather Identity Pad Reshape Slice Split Squeeze Tile Transpose Unsqueeze".split()
-)
+_MOVES = CARRIES | {"Concat", "Gather", "Pad", "Slice", "Split"}
 """Operators that only carry values on."""
 
 _PERIODIC = frozenset({"Sin", "Cos", "Tan"})
@@ -73,10 +68,6 @@ class Islands:
         """Keep a node; the first evidence counts."""
         if node is not None and node not in self.chosen:
             self.chosen[node] = evidence
-
-    def seen(self, value: ir.Value | None) -> Range | None:
-        """What was observed of a value."""
-        return None if value is None else self.ranges.get(value.name or "")
 
     def report(self) -> list[KeptWide]:
         """For the manifest, in the order of the graph."""
@@ -116,15 +107,16 @@ def _beyond(value: ir.Value | None) -> bool:
     if value is None or value.dtype != ir.DataType.FLOAT:
         return False
     array = constant(value)
-    assert array is not None
-    size = np.abs(array[np.isfinite(array)])
+    if array is None or array.size == 0 or max(float(array.max()), -float(array.min())) <= LARGEST:
+        return False
+    size = np.abs(array)
     return bool(((size > LARGEST) & (size < STANDS_FOR_INFINITY)).any())
 
 
 def _overflow(node: ir.Node, islands: Islands) -> None:
     """A value that reaches float16's end is made and used in float32."""
     for value in node.outputs:
-        seen = islands.seen(value)
+        seen = islands.ranges.of(value)
         if seen is None or seen.high * _MARGIN <= LARGEST:
             continue
         evidence = f"reaches {seen.high:.3g} on the samples, float16 ends at {LARGEST:.0f}"
@@ -135,11 +127,11 @@ def _overflow(node: ir.Node, islands: Islands) -> None:
 
 def _underflow(node: ir.Node, islands: Islands) -> None:
     """A divisor, or the argument of a root or logarithm, that loses digits: it is made and used in float32."""
-    index = _SENSITIVE.get(node.op_type)
+    index = SENSITIVE.get(node.op_type)
     if index is None:
         return
     operand = node.inputs[index]
-    seen, bound = islands.seen(operand), _floor(operand)
+    seen, bound = islands.ranges.of(operand), _floor(operand)
     if seen is not None and _is_small(seen):
         evidence = f"goes down to {seen.low:.3g} on the samples, below float16's normal numbers (6.1e-5)"
     elif bound is not None:
@@ -147,7 +139,7 @@ def _underflow(node: ir.Node, islands: Islands) -> None:
     else:
         return
     islands.add(node, evidence)
-    for maker in _makers(operand, lambda value: _is_small(islands.seen(value))):
+    for maker in _makers(operand, lambda value: _is_small(islands.ranges.of(value))):
         islands.add(maker, f"makes the operand of `{node.op_type}`, which {evidence}")
 
 
@@ -184,7 +176,7 @@ def _floor(value: ir.Value | None) -> float | None:
 
 def _small_variance(node: ir.Node, islands: Islands) -> None:
     """A normalization of nearly equal numbers."""
-    seen = islands.ranges.get((node.outputs[0].name or "") + VARIANCE)
+    seen = islands.ranges.variance(node)
     if seen is not None and _is_small(seen):
         evidence = f"has variances down to {seen.low:.3g} on the samples, below float16's normal numbers (6.1e-5)"
         islands.add(node, evidence)
@@ -194,7 +186,7 @@ def _small_variance(node: ir.Node, islands: Islands) -> None:
 
 def _angle(node: ir.Node, islands: Islands) -> None:
     """Sines of large angles: the angle is made in float32 as well."""
-    seen = islands.seen(node.inputs[0]) if node.op_type in _PERIODIC else None
+    seen = islands.ranges.of(node.inputs[0]) if node.op_type in _PERIODIC else None
     if seen is None or seen.high <= _LARGEST_ANGLE:
         return
     evidence = f"angles reach {seen.high:.3g} on the samples, where float16's spacing is {_spacing(seen.high):.3g}"

@@ -63,11 +63,12 @@ class _Casts:
         """Finite stays finite: what float16 cannot hold (masks of -3.4e38) becomes its largest number."""
         array = constant(value)
         assert array is not None
-        content = array.astype(np.float32)
-        if dtype == _HALF:
-            content = np.where(np.isfinite(content), np.clip(content, -LARGEST, LARGEST), content)
+        with np.errstate(over="ignore"):
+            content = array.astype(dtype.numpy())
+        if dtype == _HALF and not np.isfinite(content).all():
+            content = np.where(np.isfinite(array), np.clip(array, -LARGEST, LARGEST), array).astype(np.float16)
         name = f"{value.name}/{'float16' if dtype == _HALF else 'float32'}"
-        tensor = ir.tensor(content.astype(dtype.numpy()).reshape(array.shape), name=name)
+        tensor = ir.tensor(content.reshape(array.shape), name=name)
         made = ir.Value(name=name, shape=value.shape, type=ir.TensorType(dtype), const_value=tensor)
         self._graph.initializers[name] = made
         return made

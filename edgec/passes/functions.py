@@ -74,7 +74,8 @@ class ExpandFunctionBodies:
         node.domain, node.op_type = body.domain, body.name
 
 
-_KEPT = frozenset({"Constant", "Identity"})
+_KEPT = frozenset({"Constant", "Identity", "Range"})
+"""Not to be expanded: a range as a loop is no help to anybody."""
 
 
 def function_body(node: ir.Node) -> onnx.FunctionProto | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,16 +21,18 @@ def build(
     *,
     out: str | Path = "build",
     name: str | None = None,
+    settings: Sequence[str] = (),
 ) -> Built:
     """Build one artifact from an `nn.Module`, run it and compare it with the module.
 
     `example_inputs` are the arguments of `forward`: a tuple, or a dictionary of keywords. The artifact lies in
-    `out/<name>/<target>/`; the name defaults to the module's class. Raises `EdgecError` as the command line reports
+    `out/<name>/<target>/`; the name defaults to the module's class. `settings` change the target as the command line's
+    `--set` does (`"numerics.compute=float32"`). Raises `EdgecError` as the command line reports
     it; check `Built.failures` for checks that did not hold.
     """
     from edgec.frontend.torch_export import ExportRequest, export_module
 
-    resolved = load_target(target)
+    resolved = load_target(target, settings)
     title = name or type(module).__name__
     source = SourceId("module", f"{type(module).__module__}:{type(module).__qualname__}", "")
     captured = export_module(ExportRequest(title, source, module.eval(), example_inputs))

@@ -32,6 +32,11 @@ class TensorType:
     dtype: str
     shape: tuple[Dim, ...]
 
+    @property
+    def sizes(self) -> list[int]:
+        """The dimensions for counting work and traffic: a dynamic one counts as 1."""
+        return [d if isinstance(d, int) else 1 for d in self.shape]
+
     def __str__(self) -> str:
         return f"{self.dtype}[{', '.join(map(str, self.shape))}]"
 

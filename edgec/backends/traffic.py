@@ -16,5 +16,4 @@ def bytes_moved(instr: Instr) -> int:
 
 
 def _bytes(value: Operand) -> int:
-    dims = (d if isinstance(d, int) else 1 for d in value.type.shape)
-    return math.prod(dims) * _ITEM_BYTES.get(value.type.dtype, 4)
+    return math.prod(value.type.sizes) * _ITEM_BYTES.get(value.type.dtype, 4)

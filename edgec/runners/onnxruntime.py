@@ -65,10 +65,8 @@ def _without_weights(model: Model) -> tuple[bytes, dict[str, ort.OrtValue]]:
     weights: dict[str, ort.OrtValue] = {}
     for name, value in light.graph.initializers.items():
         tensor = value.const_value
-        if tensor is None or tensor.nbytes <= _SMALL or tensor.dtype not in _SHARED:
+        if tensor is None or value.shape is None or tensor.nbytes <= _SMALL or tensor.dtype not in _SHARED:
             continue
         weights[name] = ort.OrtValue.ortvalue_from_numpy(np.ascontiguousarray(tensor.numpy()))
-        value.const_value = ir.ExternalTensor(
-            "beside", 0, tensor.nbytes, tensor.dtype, shape=ir.Shape(tensor.shape), name=name
-        )
+        value.const_value = ir.ExternalTensor("beside", 0, tensor.nbytes, tensor.dtype, shape=value.shape, name=name)
     return bytes(ir.to_proto(light).SerializeToString()), weights

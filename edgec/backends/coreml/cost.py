@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import math
 
-from edgec.backends.base import Instr, TensorType
+from edgec.backends.base import Instr
 
-
-def _dims(kind: TensorType) -> list[int]:
-    return [d if isinstance(d, int) else 1 for d in kind.shape]
+Dims = dict[str, list[int]]
 
 
 def macs(instr: Instr) -> int:
     """Multiply-accumulates of convolutions and matrix products; 0 for everything else."""
-    types = {name: _dims(v.type) for name, v in instr.inputs if v is not None and not isinstance(v, tuple)}
-    out = math.prod(_dims(instr.outputs[0].type))
+    types: Dims = {name: v.type.sizes for name, v in instr.inputs if v is not None and not isinstance(v, tuple)}
+    out = math.prod(instr.outputs[0].type.sizes)
     match instr.op:
         case "conv":
             return out * math.prod(types["weight"][1:])
@@ -25,5 +23,17 @@ def macs(instr: Instr) -> int:
         case "matmul":
             transposed = dict(instr.attrs).get("transpose_x")
             return out * types["x"][-2 if transposed else -1]
+        case "scaled_dot_product_attention":
+            keys, width = types["key"][-2:]
+            return math.prod(types["query"][:-1]) * keys * (width + types["value"][-1])
+        case "lstm" | "gru" | "rnn":
+            return _recurrent(types)
         case _:
             return 0
+
+
+def _recurrent(types: Dims) -> int:
+    """Every step multiplies input and state with the weights of its direction."""
+    steps, batch = types["x"][:2]
+    weights = [math.prod(shape) for name, shape in types.items() if name.startswith("weight")]
+    return steps * batch * sum(weights)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from edgec.dialect.base import Dialect
+from edgec.spec.target import CoreMLOptions, Target
 
-COREML_DIALECT = Dialect(
-    "coreml",
-    frozenset(
-        """
+_SINCE_IOS15 = frozenset(
+    """
         Abs Acos Add And ArgMax ArgMin Asin Atan Atanh AveragePool Cast Ceil Clip Concat ConstantOfShape Conv
         ConvTranspose Cos Cosh CumSum DepthToSpace Div Elu Equal Erf Exp Expand Floor GRU Gather GatherElements
         GatherND Gelu Gemm Greater GreaterOrEqual HardSigmoid Identity InstanceNormalization LRN
@@ -16,6 +15,14 @@ COREML_DIALECT = Dialect(
         Resize Round ScatterElements ScatterND Sigmoid Sign Sin Sinh Slice Softmax Softplus Softsign
         SpaceToDepth Split Sqrt Squeeze Sub Tan Tanh Tile TopK Transpose Trilu Unsqueeze Where Xor
         """.split()
-    ),
 )
 """MIL's operations of iOS 15 and later under ONNX's names."""
+
+_SINCE_IOS18 = frozenset({"Attention"})
+
+
+def dialect(target: Target) -> Dialect:
+    """What the oldest system that the target names can run."""
+    options = target.options
+    assert isinstance(options, CoreMLOptions)
+    return Dialect("coreml", _SINCE_IOS15 if options.is_before("iOS18") else _SINCE_IOS15 | _SINCE_IOS18)

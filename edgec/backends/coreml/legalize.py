@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from edgec.backends.base import Array
-from edgec.backends.coreml.dialect import COREML_DIALECT
+from edgec.backends.coreml.dialect import dialect
+from edgec.backends.coreml.expand.attention import UnsupportedAttentionToMatMul
 from edgec.backends.coreml.expand.empty import DropEmptyOperands
 from edgec.backends.coreml.expand.gather import GatherFromStart
 from edgec.backends.coreml.expand.norm import LayerNormWithStatistics
@@ -42,6 +43,7 @@ ALWAYS: tuple[Rule, ...] = (
     GatherFromStart(),
     UnsupportedResizeToMatMul(),
     UnsupportedRecurrentUnrolled(),
+    UnsupportedAttentionToMatMul(),
     LayerNormWithStatistics(),
     DilatedPoolToSlices(),
     PadForms(),
@@ -56,13 +58,13 @@ def legalize(model: Model, target: Target, log: RewriteLog, samples: Sequence[Ma
 
     For float16 the samples are run: what overflows or loses its digits on them stays in float32.
     """
-    legal = model.clone()
-    expand_to(COREML_DIALECT, legal, target, log, (*EXPAND, *RULES))
+    legal, allowed = model.clone(), dialect(target)
+    expand_to(allowed, legal, target, log, (*EXPAND, *RULES))
     always = [r for r in ALWAYS if r.name not in target.rewrites.disable]
     RewritePass("forms", [*always, *CLEANUP]).run(legal, log)
     FoldConstants().run(legal, log)
     DeadCode().run(legal, log)
-    if outside := COREML_DIALECT.check(legal, "E0412"):
+    if outside := allowed.check(legal, "E0412"):
         raise EdgecError(outside)
     if target.numerics.compute == "float16":
         islands = choose(legal, target, observe(legal, samples))

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import math
 
-from edgec.backends.base import Instr, TensorType
-
-
-def _dims(kind: TensorType) -> list[int]:
-    return [d if isinstance(d, int) else 1 for d in kind.shape]
+from edgec.backends.base import Instr
 
 
 def macs(instr: Instr) -> int:
     """Multiply-accumulates of convolutions and matrix products; 0 for everything else."""
-    types = {name: _dims(v.type) for name, v in instr.inputs if v is not None and not isinstance(v, tuple)}
-    out = math.prod(_dims(instr.outputs[0].type))
+    types = {name: v.type.sizes for name, v in instr.inputs if v is not None and not isinstance(v, tuple)}
+    out = math.prod(instr.outputs[0].type.sizes)
     match instr.op:
         case "CONV_2D":
             return out * math.prod(types["filter"][1:])

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from edgec.backends.base import table
-from edgec.backends.coreml.lower import conv, elementwise, gather, linear, recurrent, reduce, shape
+from edgec.backends.coreml.lower import attention, conv, elementwise, gather, linear, recurrent, reduce, shape
 
 LOWERINGS = table(
+    *attention.LOWERINGS,
     *conv.LOWERINGS,
     *elementwise.LOWERINGS,
     *gather.LOWERINGS,

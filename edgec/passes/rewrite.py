@@ -10,6 +10,7 @@ import onnx_ir as ir
 
 from edgec.diag import error
 from edgec.ir.build import GraphBuilder
+from edgec.ir.infer import infer_types
 from edgec.ir.model import Model, all_graphs
 from edgec.ir.provenance import place_of
 from edgec.ops.base import UnknownRankError
@@ -48,6 +49,7 @@ class RewritePass:
             waiting.discard(node)
             if node.graph is not graph:
                 continue
+            infer_types(node)  # behind an operator of another domain, types are known once that is taken apart
             changed = self._try_rules(node, graph, log)
             for other in changed:
                 if other not in waiting:

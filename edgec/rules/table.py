@@ -20,6 +20,23 @@ from edgec.rules.decompose.attention import AttentionToMatMul
 from edgec.rules.decompose.einsum import EinsumToMatMul
 from edgec.rules.decompose.grid_sample import GridSampleToGather
 from edgec.rules.decompose.integer import IntegerProductToFloat, QLinearConvToFloat, QLinearMatMulToFloat
+from edgec.rules.decompose.microsoft.attention import (
+    MicrosoftAttentionToAttention,
+    MicrosoftRotaryToOnnx,
+    MultiHeadAttentionToAttention,
+)
+from edgec.rules.decompose.microsoft.elementwise import (
+    FusedActivation,
+    FusedMatMulToMatMul,
+    MicrosoftGelu,
+    MicrosoftToOnnx,
+)
+from edgec.rules.decompose.microsoft.normalization import (
+    EmbedLayerNormToGather,
+    SimplifiedLayerNormToRmsNorm,
+    SkipNormToNorm,
+)
+from edgec.rules.decompose.microsoft.quantized import MatMulNBitsToMatMul, QLinearConcatToFloat, QLinearToFloat
 from edgec.rules.decompose.normalizations import GroupNormToReduce, LayerNormToReduce, RMSNormToReduce
 from edgec.rules.decompose.recurrent import RecurrentToSequenceFirst, UnrollRecurrent
 from edgec.rules.decompose.reductions import (
@@ -85,6 +102,19 @@ DECOMPOSE: tuple[Rule, ...] = (
     TensorScatterToScatterElements(),
     CumProdToMul(),
     DetToProducts(),
+    MicrosoftGelu(),
+    MicrosoftToOnnx(),
+    FusedMatMulToMatMul(),
+    FusedActivation(),
+    SimplifiedLayerNormToRmsNorm(),
+    SkipNormToNorm(),
+    EmbedLayerNormToGather(),
+    MultiHeadAttentionToAttention(),
+    MicrosoftAttentionToAttention(),
+    MicrosoftRotaryToOnnx(),
+    QLinearToFloat(),
+    QLinearConcatToFloat(),
+    MatMulNBitsToMatMul(),
 )
 """Into the core dialect."""
 

@@ -1,0 +1,155 @@
+"""Attention and rotary embeddings of `com.microsoft`, from ONNX's own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import onnx_ir as ir
+
+from edgec.ir.build import GraphBuilder
+from edgec.ir.model import static_shape
+from edgec.ops.base import Reader, Value
+from edgec.rules.base import Example, Miss, Replacement, Rule
+from edgec.rules.decompose.microsoft.elementwise import DOMAIN
+
+
+class MultiHeadAttentionToAttention(Rule):
+    """MultiHeadAttention(q, k, v, bias, mask, attention bias) -> heads apart, Attention, heads together."""
+
+    name = "multi-head-attention-to-attention"
+    roots = (f"{DOMAIN}::MultiHeadAttention",)
+    examples = (
+        Example(
+            "float[1,3,4] x, float[1,5,4] k, float[1,5,4] v",
+            "y = com.microsoft.MultiHeadAttention<num_heads = 2>(x, k, v)",
+            "a = Reshape(x, s)  q = Transpose<perm = [0, 2, 1, 3]>(a)  b = Reshape(k, s)  "
+            "c = Transpose<perm = [0, 2, 1, 3]>(b)  d = Reshape(v, s)  e = Transpose<perm = [0, 2, 1, 3]>(d)  "
+            "f = Attention(q, c, e)  h = Transpose<perm = [0, 2, 1, 3]>(f)  y = Reshape(h, t)",
+        ),
+    )
+
+    def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
+        r = Reader(node)
+        q, k, v = r.input(0), r.optional(1), r.optional(2)
+        shapes = [None if x is None else static_shape(x) for x in (q, k, v)]
+        if k is None or v is None or any(s is None for s in shapes) or len(shapes[0] or ()) != 3:
+            return Miss("query, key and value are not three static tensors, the query of rank 3")
+        if any(r.optional(i) is not None for i in range(6, len(node.inputs))) or len(node.outputs) > 1:
+            return Miss("the key and value caches are used")
+        heads = r.integer("num_heads")
+        if (bias := r.optional(3)) is not None:
+            q, k, v = _biased([q, k, v], bias, g)
+        mask = _mask(r.optional(4), r.optional(5), (shapes[0] or (0, 0))[1], g)
+        if isinstance(mask, Miss):
+            return mask
+        parts = [_split_heads(x, heads, g) for x in (q, k, v)]
+        how: dict[str, Any] = {
+            "scale": r.number("scale", 0.0) or None,
+            "is_causal": r.integer("unidirectional", 0) or None,
+        }
+        found = g.op("Attention", *parts, *(() if mask is None else (mask,)), **how)
+        return [_join_heads(found, g)]
+
+
+class MicrosoftAttentionToAttention(Rule):
+    """Attention(x, weights, bias) -> one product, split into query, key and value, Attention."""
+
+    name = "microsoft-attention-to-attention"
+    roots = (f"{DOMAIN}::Attention",)
+    examples = ()
+
+    def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
+        r = Reader(node)
+        x, weights, shape = r.input(0), r.input(1), static_shape(r.input(1))
+        if shape is None or static_shape(x) is None:
+            return Miss("the shape is not static")
+        if any(r.optional(i) is not None for i in (4, 6)) or len(node.outputs) > 1 or r.integer("do_rotary", 0):
+            return Miss("the key and value caches are used")
+        sizes = r.ints("qkv_hidden_sizes", (shape[1] // 3,) * 3)
+        product = g.op("MatMul", x, weights)
+        if (bias := r.optional(2)) is not None:
+            product = g.op("Add", product, bias)
+        mask = _mask(r.optional(3), r.optional(5), (static_shape(x) or (0, 0))[1], g)
+        if isinstance(mask, Miss):
+            return mask
+        heads = r.integer("num_heads")
+        parts = [_split_heads(p, heads, g) for p in g.multi("Split", 3, product, g.ints(*sizes), axis=2)]
+        how: dict[str, Any] = {
+            "scale": r.number("scale", 0.0) or None,
+            "is_causal": r.integer("unidirectional", 0) or None,
+        }
+        return [_join_heads(g.op("Attention", *parts, *(() if mask is None else (mask,)), **how), g)]
+
+
+def _biased(parts: list[Value], bias: Value, g: GraphBuilder) -> list[Value]:
+    """The three biases come in one vector; a key or value that has its heads apart already has had its own."""
+    sizes = [(static_shape(p) or (0,))[-1] if len(p.shape or ()) == 3 else 0 for p in parts]
+    starts = np.cumsum([0, *sizes])[:-1]
+    found = []
+    for part, start, size in zip(parts, starts, sizes, strict=True):
+        piece = g.op("Slice", bias, g.ints(int(start)), g.ints(int(start) + size), g.ints(0)) if size else None
+        found.append(part if piece is None else g.op("Add", part, piece))
+    return found
+
+
+def _mask(padding: Value | None, bias: Value | None, queries: int, g: GraphBuilder) -> Value | Miss | None:
+    """What Attention takes as its mask: a bias to add, or true where a key counts, from (B, T) of 0 and 1."""
+    if padding is None:
+        return bias
+    if bias is not None:
+        return Miss("a padding mask and an attention bias are given at once")
+    shape = static_shape(padding)
+    if shape is None or len(shape) != 2:
+        return Miss("the padding mask is not (batch, keys)")
+    kept = g.op("Cast", padding, to=int(ir.DataType.BOOL))
+    return g.op(
+        "Expand", g.op("Reshape", kept, g.ints(shape[0], 1, 1, shape[1])), g.ints(shape[0], 1, queries, shape[1])
+    )
+
+
+def _split_heads(x: Value, heads: int, g: GraphBuilder) -> Value:
+    """(B, S, H * E) -> (B, H, S, E); what has rank 4 has its heads apart already."""
+    shape = static_shape(x)
+    assert shape is not None
+    if len(shape) == 4:
+        return x
+    b, s, width = shape
+    return g.op("Transpose", g.op("Reshape", x, g.ints(b, s, heads, width // heads)), perm=[0, 2, 1, 3])
+
+
+def _join_heads(x: Value, g: GraphBuilder) -> Value:
+    b, h, s, e = static_shape(x) or (0, 0, 0, 0)
+    return g.op("Reshape", g.op("Transpose", x, perm=[0, 2, 1, 3]), g.ints(b, s, h * e))
+
+
+class MicrosoftRotaryToOnnx(Rule):
+    """RotaryEmbedding(x, positions, cos, sin) -> ONNX's RotaryEmbedding(x, cos, sin, positions)."""
+
+    name = "microsoft-rotary-to-onnx"
+    roots = (f"{DOMAIN}::RotaryEmbedding",)
+    examples = ()
+
+    def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
+        r = Reader(node)
+        x, positions, shape = r.input(0), r.input(1), static_shape(r.input(0))
+        if shape is None or r.number("scale", 1.0) != 1.0 or r.integer("is_packed_batching", 0):
+            return Miss("the shape is not static, or the batch is packed or scaled")
+        steps = shape[1] if len(shape) == 3 else shape[2]
+        if static_shape(positions) in ((), (1,)):  # where the first element stands; the others follow
+            one_row = g.op("Add", g.op("Reshape", positions, g.ints(1, 1)), g.const(np.arange(steps)[None]))
+            positions = g.op("Expand", one_row, g.ints(shape[0], steps))
+        width = 2 * (static_shape(r.input(2)) or (0, 0))[1]
+        heads = r.integer("num_heads", 0) or (shape[2] // width if len(shape) == 3 else 0)
+        return [
+            g.op(
+                "RotaryEmbedding",
+                x,
+                r.input(2),
+                r.input(3),
+                positions,
+                interleaved=r.integer("interleaved", 0),
+                num_heads=heads or None,
+                rotary_embedding_dim=r.integer("rotary_embedding_dim", 0) or None,
+            )
+        ]

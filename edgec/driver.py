@@ -30,6 +30,7 @@ from edgec.backends.table import backend
 from edgec.backends.traffic import bytes_moved
 from edgec.diag import Diagnostic, EdgecError, Place, Severity, error
 from edgec.frontend.captured import Captured
+from edgec.frontend.dynamic import resized, sizes
 from edgec.frontend.inputs import samples_like
 from edgec.frontend.source import SourceRequest, capture
 from edgec.ir.model import Model
@@ -119,6 +120,7 @@ def prepare(source: SourceRequest, options: BuildOptions, progress: Progress) ->
 def prepare_captured(captured: Captured, options: BuildOptions, progress: Progress) -> Prepared:
     """Canonicalize what a frontend gave and check it against the source (E0205)."""
     drawn = [*samples_like(captured.examples, SAMPLES), *captured.extra_samples]
+    drawn += [resized(drawn[1], captured.dynamic, size) for size in sizes(captured.dynamic, captured.examples)]
     samples = [Sample(inputs, captured.reference.run(inputs)) for inputs in drawn]
     progress("canonicalize")
     log = RewriteLog()

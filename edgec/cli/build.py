@@ -31,6 +31,7 @@ def build_command(
     input: Annotated[Many | None, typer.Option(help="An example input: NAME=SHAPE[:DTYPE].")] = None,
     weights: Annotated[Path | None, typer.Option(help="A state dict for the code: .safetensors, .pt.")] = None,
     name: Annotated[str | None, typer.Option(help="The model's name; else the attribute's or the file's.")] = None,
+    dynamic: Annotated[Many | None, typer.Option(help="Open dimensions: x:0=batch,2..3=8..512.")] = None,
     device: Annotated[str | None, typer.Option(help="The device to predict for; else the target's first.")] = None,
     set: Annotated[Many | None, typer.Option("--set", help="Override a target's setting: KEY=VALUE.")] = None,
     enable: Annotated[Many | None, typer.Option(help="Switch a rule on by name.")] = None,
@@ -43,10 +44,12 @@ def build_command(
 
     def body() -> int:
         from edgec.driver import BuildOptions, build
+        from edgec.frontend.dynamic import parse_dynamic
         from edgec.frontend.inputs import InputSpec
         from edgec.frontend.source import SourceRequest
 
-        request = SourceRequest(source, tuple(InputSpec.parse(i) for i in input or ()), name, weights)
+        open_dims = tuple(dim for text in dynamic or () for dim in parse_dynamic(text))
+        request = SourceRequest(source, tuple(InputSpec.parse(i) for i in input or ()), name, weights, open_dims)
         options = BuildOptions(
             out, device, tuple(set or ()), tuple(enable or ()), tuple(disable or ()), tuple(emit or ()), verify
         )

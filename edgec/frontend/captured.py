@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgec.diag import Diagnostic, Place
+from edgec.frontend.dynamic import DynamicDim
 from edgec.ir.model import Model
 
 Array = NDArray[np.generic]
@@ -68,3 +69,4 @@ class Captured:
     warnings: tuple[Diagnostic, ...] = field(default=())
     extra_samples: tuple[dict[str, Array], ...] = field(default=())
     branches: tuple[Branch, ...] = field(default=())
+    dynamic: tuple[DynamicDim, ...] = field(default=())

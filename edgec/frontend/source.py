@@ -10,6 +10,7 @@ from pathlib import Path
 
 from edgec.diag import error
 from edgec.frontend.captured import Captured
+from edgec.frontend.dynamic import DynamicDim
 from edgec.frontend.inputs import InputSpec
 
 _PICKLES = {".pkl", ".pickle", ".joblib", ".dill"}
@@ -23,6 +24,7 @@ class SourceRequest:
     inputs: tuple[InputSpec, ...] = ()
     name: str | None = None
     weights: Path | None = None
+    dynamic: tuple[DynamicDim, ...] = ()
 
 
 def capture(request: SourceRequest) -> Captured:

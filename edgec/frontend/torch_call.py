@@ -28,6 +28,26 @@ class Call:
         """The tensors of the call in the order in which torch.export flattens them."""
         return output_tensors((self.args, self.kwargs))
 
+    def names(self, module: torch.nn.Module) -> list[str]:
+        """The tensors' names as torch.export gives them: the parameter, then the keys inside it."""
+        parameters = list(inspect.signature(module.forward).parameters.values())
+        paths, _ = pytree.tree_flatten_with_path((self.args, self.kwargs))
+        found = []
+        for (side, first, *rest), leaf in paths:
+            if isinstance(leaf, torch.Tensor):
+                head = _parameter(parameters, first.idx) if side.idx == 0 else str(first.key)
+                found.append("_".join([head, *(_part(k) for k in rest)]))
+        return found
+
+    def dynamic_shapes(self, module: torch.nn.Module, dims: Mapping[str, dict[int, Any]]) -> dict[str, Any]:
+        """What `torch.export` is told of open dimensions: for each parameter a structure like its argument's."""
+        names = iter(self.names(module))
+        leaves, spec = pytree.tree_flatten((self.args, self.kwargs))
+        open_dims = [dims.get(next(names)) if isinstance(leaf, torch.Tensor) else None for leaf in leaves]
+        args, kwargs = pytree.tree_unflatten(open_dims, spec)
+        bound = inspect.signature(module.forward).bind(*args, **kwargs)
+        return dict(bound.arguments)
+
     def with_tensors(self, tensors: Sequence[torch.Tensor]) -> Call:
         """The same call on other tensors."""
         leaves, spec = pytree.tree_flatten((self.args, self.kwargs))
@@ -99,6 +119,16 @@ def output_names(result: Any) -> list[str]:
         name = "_".join(_part(k) for k in path) if named else ""
         names.append(name or (f"output_{i}" if len(tensors) > 1 else "output"))
     return [n if names.count(n) == 1 else f"{n}_{i}" for i, n in enumerate(names)]
+
+
+def _parameter(parameters: list[inspect.Parameter], position: int) -> str:
+    """The name of a positional argument; those of `*args` are numbered."""
+    for i, parameter in enumerate(parameters):
+        if parameter.kind is inspect.Parameter.VAR_POSITIONAL:
+            return f"{parameter.name}_{position - i}"
+        if i == position:
+            return parameter.name
+    return f"input_{position}"
 
 
 def _part(key: Any) -> str:

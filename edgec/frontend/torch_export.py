@@ -19,8 +19,10 @@ from edgec.frontend.captured import Array, Captured, SourceId
 from edgec.frontend.control_flow.coverage import Covered, cover
 from edgec.frontend.control_flow.functions import Rewritten
 from edgec.frontend.control_flow.settle import export_settled
+from edgec.frontend.dynamic import DynamicDim, check_dims, resized
 from edgec.frontend.inputs import InputSpec, samples_like
 from edgec.frontend.torch_call import Call, TorchReference, example_call, output_names
+from edgec.ir.dims import rename_dims, set_dim_range
 from edgec.ir.model import OPSET
 
 
@@ -38,6 +40,7 @@ class ExportRequest:
     specs: Sequence[InputSpec] = ()
     rewritten: Rewritten = field(default_factory=Rewritten)
     input_names: tuple[str, ...] = ()
+    dynamic: tuple[DynamicDim, ...] = ()
 
 
 def export_module(request: ExportRequest) -> Captured:
@@ -45,10 +48,10 @@ def export_module(request: ExportRequest) -> Captured:
 
     Raises `EdgecError` E0107 for its inputs, E0201 when it fails eagerly, E0206 for control flow, E0202 for the rest.
     """
-    call = example_call(request.module, request.inputs, request.specs, request.source.ref)
+    call = _roomy(example_call(request.module, request.inputs, request.specs, request.source.ref), request)
     result = _run_eagerly(request.module, call)
     with _quiet():
-        model = to_onnx(_export(request.module, call, request.rewritten))
+        model = to_onnx(_export(request, call))
     return captured(request, call, result, model)
 
 
@@ -57,6 +60,7 @@ def captured(request: ExportRequest, call: Call, result: Any, model: ir.Model) -
     for value, name in zip(model.graph.inputs, request.input_names, strict=False):
         value.name = name
     names = _name_interface(model, result)
+    _name_dims(model, request.dynamic)
     examples = dict(zip(names, (t.detach().numpy() for t in call.tensors()), strict=True))
     reference = TorchReference(request.module, call, names, [v.name or "" for v in model.graph.outputs])
     extra: list[dict[str, Array]] = []
@@ -64,7 +68,7 @@ def captured(request: ExportRequest, call: Call, result: Any, model: ir.Model) -
     if request.rewritten.runtime.selected:
         extra, branches = cover(request.rewritten, reference.run, samples_like(examples, 2))
     told = tuple(d for b in branches for d in _told(b))
-    return Captured(request.name, request.source, model, reference, examples, told, tuple(extra), tuple(branches))
+    return Captured(request.name, request.source, model, reference, examples, told, tuple(extra), tuple(branches), request.dynamic)
 
 
 def to_onnx(exported: torch.export.ExportedProgram) -> ir.Model:
@@ -77,17 +81,60 @@ def to_onnx(exported: torch.export.ExportedProgram) -> ir.Model:
     return program.model
 
 
-def _export(module: torch.nn.Module, call: Call, rewritten: Rewritten) -> torch.export.ExportedProgram:
+def _export(request: ExportRequest, call: Call) -> torch.export.ExportedProgram:
+    module, shapes = request.module, _dynamic_shapes(request, call)
+
     def export() -> torch.export.ExportedProgram:
         with torch.no_grad(), SettledAttention():
-            return torch.export.export(module, call.args, call.kwargs, strict=False)
+            return torch.export.export(module, call.args, call.kwargs, dynamic_shapes=shapes, strict=False)
 
     try:
-        return export_settled(export, rewritten)
+        return export_settled(export, request.rewritten)
     except EdgecError:
         raise
     except Exception as failure:  # as above
         raise _refused(failure) from failure
+
+
+def _roomy(call: Call, request: ExportRequest) -> Call:
+    """The call with open dimensions of two or more: torch takes a size of one for a constant."""
+    if not request.dynamic:
+        return call
+    names = _tensor_names(request, call)
+    examples = dict(zip(names, (t.detach().numpy() for t in call.tensors()), strict=True))
+    check_dims(request.dynamic, {name: array.shape for name, array in examples.items()})
+    given = {d.name: int(examples[d.input].shape[d.axis]) for d in request.dynamic}
+    roomy = {d.name: min(max(given[d.name], d.low, 2), d.high) for d in request.dynamic}
+    larger = resized(examples, request.dynamic, roomy)
+    return call.with_tensors([torch.from_numpy(larger[name].copy()) for name in names])
+
+
+def _dynamic_shapes(request: ExportRequest, call: Call) -> dict[str, Any] | None:
+    if not request.dynamic:
+        return None
+    dims = {d.name: torch.export.Dim(d.name, min=d.low, max=d.high) for d in request.dynamic}
+    inputs: dict[str, dict[int, Any]] = {}
+    for d in request.dynamic:
+        inputs.setdefault(d.input, {})[d.axis] = dims[d.name]
+    own = dict(zip(_tensor_names(request, call), call.names(request.module), strict=True))
+    return call.dynamic_shapes(request.module, {own[name]: axes for name, axes in inputs.items()})
+
+
+def _tensor_names(request: ExportRequest, call: Call) -> list[str]:
+    return list(request.input_names) or call.names(request.module)
+
+
+def _name_dims(model: ir.Model, dims: Sequence[DynamicDim]) -> None:
+    """The user's names for torch's symbols, with their ranges."""
+    inputs = {v.name: v for v in model.graph.inputs}
+    symbols = {}
+    for dim in dims:
+        shape = inputs[dim.input].shape
+        size = shape[dim.axis] if shape is not None else None
+        if isinstance(size, ir.SymbolicDim) and size.value is not None:
+            symbols[str(size.value)] = dim.name
+        set_dim_range(model, dim.name, dim.low, dim.high)
+    rename_dims(model, symbols)
 
 
 def _refused(failure: Exception) -> EdgecError:

@@ -1,0 +1,107 @@
+"""Dynamic dimensions: what `--dynamic` says, and the sizes at which they are tried."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgec.diag import EdgecError, error
+from edgec.diag.suggest import suggest
+
+Array = NDArray[np.generic]
+
+UNBOUNDED = 2**31 - 1
+"""The largest size of a dimension whose range has no end: TFLite and Core ML hold sizes in 32 bits."""
+
+_PART = re.compile(r"(?P<first>\d+)(?:\.\.(?P<last>\d+))?=(?P<spec>.+)")
+_SPEC = re.compile(r"(?:(?P<name>[A-Za-z_]\w*):?)?(?:(?P<low>\d+)\.\.(?P<high>\d+)?)?")
+_HELP = "write `--dynamic x:0=batch,2..3=8..512`: a name, a range or both (`batch:1..16`)"
+
+
+@dataclass(frozen=True)
+class DynamicDim:
+    """One dimension of one input whose size is open: `low` to `high`, both included. Equal names are equal sizes."""
+
+    input: str
+    axis: int
+    name: str
+    low: int = 1
+    high: int = UNBOUNDED
+
+
+def parse_dynamic(text: str) -> list[DynamicDim]:
+    """Parse `NAME:DIMS=SPEC[,DIMS=SPEC…]`. Raises `EdgecError` E0101."""
+    target, colon, rest = text.partition(":")
+    if not colon or not target:
+        raise _malformed(text)
+    return [dim for part in rest.split(",") for dim in _parse_part(target.strip(), part.strip(), text)]
+
+
+def _parse_part(target: str, part: str, text: str) -> list[DynamicDim]:
+    found = _PART.fullmatch(part)
+    spec = _SPEC.fullmatch(found["spec"]) if found else None
+    if not found or not spec or not found["spec"]:
+        raise _malformed(text)
+    low, high = int(spec["low"] or 1), int(spec["high"] or UNBOUNDED)
+    if not 1 <= low <= high:
+        raise error("E0101", f"`{part}` is not a range of sizes", help=["the least size is 1 and not above the largest"])
+    first = int(found["first"])
+    axes = range(first, int(found["last"] or first) + 1)
+    own = [spec["name"] or f"{target}_{axis}" for axis in axes]
+    return [DynamicDim(target, axis, name, low, high) for axis, name in zip(axes, own, strict=True)]
+
+
+def _malformed(text: str) -> EdgecError:
+    return error("E0101", f"`--dynamic {text}` is not NAME:DIM=RANGE", help=[_HELP])
+
+
+def check_dims(dims: Sequence[DynamicDim], shapes: Mapping[str, Sequence[int]]) -> None:
+    """Every dimension must exist and one name have one range. Raises `EdgecError` E0101."""
+    ranges: dict[str, DynamicDim] = {}
+    for dim in dims:
+        if dim.input not in shapes:
+            near = suggest(dim.input, list(shapes))
+            raise error(
+                "E0101",
+                f"`--dynamic` names input `{dim.input}`, which the model does not have",
+                notes=[f"its inputs are {', '.join(shapes)}"],
+                help=[f"did you mean `{near}`?"] if near else [],
+            )
+        if dim.axis >= len(shapes[dim.input]):
+            raise error("E0101", f"input `{dim.input}` has no dimension {dim.axis}: it is {list(shapes[dim.input])}")
+        first = ranges.setdefault(dim.name, dim)
+        if (first.low, first.high) != (dim.low, dim.high):
+            raise error("E0101", f"dimension `{dim.name}` has two ranges", help=["give it the same range everywhere"])
+
+
+def sizes(dims: Sequence[DynamicDim], examples: Mapping[str, Array]) -> list[dict[str, int]]:
+    """The sizes, by name, at which a model is tried: the least, the largest, and one between.
+
+    An end that is far off is replaced by twice the example's size, so that a check stays a check.
+    """
+    if not dims:
+        return []
+    named = {dim.name: dim for dim in dims}
+    at = {dim.name: int(examples[dim.input].shape[dim.axis]) for dim in dims}
+    near = {name: min(dim.high, max(2 * at[name] + 1, dim.low)) for name, dim in named.items()}
+    least = {name: dim.low for name, dim in named.items()}
+    between = {name: (least[name] + near[name]) // 2 for name in named}
+    return [least, near, between]
+
+
+def resized(
+    examples: Mapping[str, Array], dims: Sequence[DynamicDim], size: Mapping[str, int]
+) -> dict[str, Array]:
+    """The examples at other sizes: their elements repeated in order, so that ids stay ids and masks stay masks."""
+    result = {}
+    for name, array in examples.items():
+        shape = list(array.shape)
+        for dim in dims:
+            if dim.input == name:
+                shape[dim.axis] = size[dim.name]
+        result[name] = np.resize(array, shape) if tuple(shape) != array.shape else array
+    return result

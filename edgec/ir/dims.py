@@ -1,0 +1,45 @@
+"""Open dimensions of a model: their names, and the ranges of sizes that they may take."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+import onnx_ir as ir
+
+from edgec.ir.model import Model, all_graphs
+
+_KEY = "edgec.dim."
+
+
+def dim_ranges(model: Model) -> dict[str, tuple[int, int]]:
+    """The least and the largest size of each named dimension, both included; empty for a static model."""
+    found = {}
+    for key, text in sorted(model.metadata_props.items()):
+        if key.startswith(_KEY):
+            low, _, high = text.partition("..")
+            found[key.removeprefix(_KEY)] = (int(low), int(high))
+    return found
+
+
+def set_dim_range(model: Model, name: str, low: int, high: int) -> None:
+    """Note the range of a dimension with the model."""
+    model.metadata_props[f"{_KEY}{name}"] = f"{low}..{high}"
+
+
+def rename_dims(model: Model, names: Mapping[str, str]) -> None:
+    """Give symbols other names, also inside expressions such as `2*s77 + 1`."""
+    if not names:
+        return
+    pattern = re.compile(r"\b(" + "|".join(map(re.escape, names)) + r")\b")
+
+    def renamed(dim: int | ir.SymbolicDim) -> int | ir.SymbolicDim:
+        if isinstance(dim, int) or dim.value is None:
+            return dim
+        return ir.SymbolicDim(pattern.sub(lambda found: names[found[1]], str(dim.value)))
+
+    for graph in all_graphs(model):
+        values = [*graph.inputs, *graph.outputs, *(out for node in graph for out in node.outputs)]
+        for value in values:
+            if value.shape is not None and not value.shape.is_static():
+                value.shape = ir.Shape([renamed(dim) for dim in value.shape])

@@ -1,0 +1,73 @@
+"""Cases of PyTorch's own operator database: an operator called on a few of its sample inputs, as a module."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+from torch.utils import _pytree as pytree
+
+SAMPLES = 3
+"""Samples of each operator: the first, the last and one between."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One call. `op` is the database's name with its variant; the call is drawn anew from a fixed seed each time."""
+
+    name: str
+    op: str
+    index: int
+
+
+class Called(nn.Module):
+    """The operator with its tensors as inputs and everything else fixed."""
+
+    def __init__(self, function: Any, spec: Any, fixed: list[Any]) -> None:
+        super().__init__()
+        self._function, self._spec, self._fixed = function, spec, fixed
+
+    def forward(self, *tensors: torch.Tensor) -> Any:
+        given = iter(tensors)
+        leaves = [next(given) if leaf is TENSOR else leaf for leaf in self._fixed]
+        args, kwargs = pytree.tree_unflatten(leaves, self._spec)
+        return self._function(*args, **kwargs)
+
+
+TENSOR = object()
+
+
+@functools.cache
+def operators() -> dict[str, Any]:
+    """The entries of the database that compute in float32, by name."""
+    from torch.testing._internal.common_methods_invocations import op_db
+
+    found = {}
+    for info in op_db:
+        if torch.float32 in info.dtypes:
+            found[f"{info.name}.{info.variant_test_name}".rstrip(".")] = info
+    return found
+
+
+def names() -> list[str]:
+    """Every case's name, without drawing samples."""
+    return [f"{op}[{i}]" for op in operators() for i in range(SAMPLES)]
+
+
+def build(name: str) -> tuple[nn.Module, tuple[torch.Tensor, ...]] | None:
+    """The module and its inputs; None where the operator has fewer distinct samples."""
+    op, _, index = name.rstrip("]").rpartition("[")
+    torch.manual_seed(0)
+    info = operators()[op]
+    samples = list(info.sample_inputs("cpu", torch.float32, requires_grad=False))
+    chosen = sorted({0, len(samples) // 2, len(samples) - 1} - {-1})
+    if int(index) >= len(chosen):
+        return None
+    sample = samples[chosen[int(index)]]
+    leaves, spec = pytree.tree_flatten(((sample.input, *sample.args), sample.kwargs))
+    tensors = tuple(leaf.detach().clone() for leaf in leaves if isinstance(leaf, torch.Tensor))
+    fixed = [TENSOR if isinstance(leaf, torch.Tensor) else leaf for leaf in leaves]
+    return Called(info.op, spec, fixed), tensors

@@ -1,0 +1,50 @@
+"""What becomes of one case: exported, canonicalized, and compared with eager PyTorch by the driver itself."""
+
+from __future__ import annotations
+
+import traceback
+
+import torch
+
+from edgec.diag import EdgecError
+from edgec.driver import BuildOptions, prepare_captured
+from edgec.frontend.captured import SourceId
+from edgec.frontend.torch_export import ExportRequest, export_module
+from tests.conformance.onnx_nodes.engine import CRASHED, PASSED, REFUSED, WRONG, Result, label_of
+from tests.conformance.torch_ops.cases import build
+
+ABSENT = "absent"
+"""The operator has no such sample."""
+
+_STAGES = {"E0201": "fails-eagerly", "E0202": "torch-export", "E0205": "differs"}
+"""How a code reads in the table where the diagnostic names no label."""
+
+
+def run(name: str) -> Result:
+    """Run one case. A graph that computes something else is `wrong`, although the driver refuses to go on with it."""
+    try:
+        built = build(name)
+    except Exception as failure:  # samples that the database itself cannot draw here
+        return Result(name, ABSENT, detail=str(failure)[:100])
+    if built is None:
+        return Result(name, ABSENT)
+    module, inputs = built
+    if not inputs or any(t.is_complex() or t.is_sparse for t in inputs):
+        return Result(name, REFUSED, "interface-complex" if inputs else "no-tensor")
+    try:
+        request = ExportRequest("op", SourceId("module", name, ""), module.eval(), inputs)
+        prepare_captured(export_module(request), BuildOptions(), lambda step: None)
+    except EdgecError as refused:
+        first = refused.diagnostics[0]
+        label = label_of(first)
+        outcome = WRONG if first.code == "E0205" else CRASHED if first.code == "E0602" else REFUSED
+        detail = "; ".join([str(refused), *first.notes])
+        return Result(name, outcome, _STAGES.get(label, label), detail=" ".join(detail.split())[:300])
+    except Exception as failure:  # whatever escapes is a defect
+        where = traceback.extract_tb(failure.__traceback__)[-1]
+        text = f"{type(failure).__name__}: {failure} ({where.filename.split('/')[-1]}:{where.lineno})"
+        return Result(name, CRASHED, detail=" ".join(text.split())[:300])
+    return Result(name, PASSED)
+
+
+torch.set_num_threads(1)

@@ -11,11 +11,9 @@ from numpy.typing import NDArray
 
 from edgec.diag import EdgecError, error
 from edgec.diag.suggest import suggest
+from edgec.ir.dims import UNBOUNDED
 
 Array = NDArray[np.generic]
-
-UNBOUNDED = 2**31 - 1
-"""The largest size of a dimension whose range has no end: TFLite and Core ML hold sizes in 32 bits."""
 
 _PART = re.compile(r"(?P<first>\d+)(?:\.\.(?P<last>\d+))?=(?P<spec>.+)")
 _SPEC = re.compile(r"(?:(?P<name>[A-Za-z_]\w*):?)?(?:(?P<low>\d+)\.\.(?P<high>\d+)?)?")
@@ -48,7 +46,9 @@ def _parse_part(target: str, part: str, text: str) -> list[DynamicDim]:
         raise _malformed(text)
     low, high = int(spec["low"] or 1), int(spec["high"] or UNBOUNDED)
     if not 1 <= low <= high:
-        raise error("E0101", f"`{part}` is not a range of sizes", help=["the least size is 1 and not above the largest"])
+        raise error(
+            "E0101", f"`{part}` is not a range of sizes", help=["the least size is 1 and not above the largest"]
+        )
     first = int(found["first"])
     axes = range(first, int(found["last"] or first) + 1)
     own = [spec["name"] or f"{target}_{axis}" for axis in axes]
@@ -93,9 +93,7 @@ def sizes(dims: Sequence[DynamicDim], examples: Mapping[str, Array]) -> list[dic
     return [least, near, between]
 
 
-def resized(
-    examples: Mapping[str, Array], dims: Sequence[DynamicDim], size: Mapping[str, int]
-) -> dict[str, Array]:
+def resized(examples: Mapping[str, Array], dims: Sequence[DynamicDim], size: Mapping[str, int]) -> dict[str, Array]:
     """The examples at other sizes: their elements repeated in order, so that ids stay ids and masks stay masks."""
     result = {}
     for name, array in examples.items():

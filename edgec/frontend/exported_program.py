@@ -44,7 +44,9 @@ def capture_program(path: Path, request: SourceRequest) -> Captured:
     _settle(module)
     inputs = _examples(program) if not request.inputs else None
     source = SourceId("pt2", request.ref, file_sha256(path))
-    return export_module(ExportRequest(source_name(request), source, module, inputs, request.inputs, dynamic=request.dynamic))
+    return export_module(
+        ExportRequest(source_name(request), source, module, inputs, request.inputs, dynamic=request.dynamic)
+    )
 
 
 def _check_archive(path: Path) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +13,14 @@ import onnxruntime as ort
 from google.protobuf.message import DecodeError
 
 from edgec.diag import Place, error
-from edgec.frontend.captured import Array, Captured, SourceId
-from edgec.frontend.inputs import InputSpec, match_specs
+from edgec.frontend.captured import Array, Captured, Reference, SourceId
+from edgec.frontend.dynamic import DynamicDim, check_dims
+from edgec.frontend.inputs import InputSpec
 from edgec.frontend.opset import to_working_opset
 from edgec.frontend.source import SourceRequest, file_sha256, source_name
+from edgec.ir.dims import set_dim_range
 from edgec.ir.model import Model
+from edgec.runners.onnxruntime import OnnxRuntimeRunner
 
 
 class OnnxReference:
@@ -42,13 +46,27 @@ class OnnxReference:
 
 
 def capture_onnx(path: Path, request: SourceRequest) -> Captured:
-    """Read an ONNX file. Raises `EdgecError` E0203 (unreadable), E0207 (leaves its folder), E0301 (invalid)."""
+    """Read an ONNX file; weights that lie beside it stay there and are mapped when they are used.
+
+    Raises `EdgecError` E0203 (unreadable), E0207 (leaves its folder), E0301 (invalid), E0107 (inputs), E0101 (dims).
+    """
     proto = _read(path)
-    reference = OnnxReference(path)
-    model = to_working_opset(proto, path)
+    reference: Reference = OnnxReference(path)
+    if request.dynamic:
+        _open_dims(proto, request.dynamic)
+        reference = OnnxRuntimeRunner(_beside(ir.serde.deserialize_model(proto), path), optimize=False)
+    model = _beside(to_working_opset(proto, path), path)
     examples = _examples(model, request)
+    for dim in request.dynamic:
+        set_dim_range(model, dim.name, dim.low, dim.high)
     source = SourceId("onnx", request.ref, file_sha256(path))
-    return Captured(source_name(request), source, model, reference, examples)
+    return Captured(source_name(request), source, model, reference, examples, dynamic=request.dynamic)
+
+
+def _beside(model: Model, path: Path) -> Model:
+    """The model with its outside weights found in the file's own folder."""
+    ir.external_data.set_base_dir(model.graph, path.resolve().parent)
+    return model
 
 
 def _read(path: Path) -> onnx.ModelProto:
@@ -59,12 +77,11 @@ def _read(path: Path) -> onnx.ModelProto:
         raise error("E0203", f"`{path.name}` is not an ONNX file", place=place, notes=[str(failure)]) from failure
     if not proto.graph.node and not proto.graph.output:
         raise error("E0203", f"`{path.name}` holds no graph", place=place)
-    _confine_external_data(proto, path)
+    external = _check_external_data(proto, path)
     try:
-        onnx.external_data_helper.load_external_data_for_model(proto, str(path.parent))
         # The checker insists on the shapes of outputs, which many exporters leave to be inferred.
         proto = onnx.shape_inference.infer_shapes(proto, data_prop=True)
-        onnx.checker.check_model(proto)
+        onnx.checker.check_model(_weightless(proto) if external else proto)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError, ValueError, OSError) as failure:
         raise error(
             "E0301", f"`{path.name}` is not a valid model", place=place, notes=_first_lines(failure)
@@ -72,45 +89,104 @@ def _read(path: Path) -> onnx.ModelProto:
     return proto
 
 
-def _confine_external_data(proto: onnx.ModelProto, path: Path) -> None:
-    """Every external tensor must lie in the model's own folder, links resolved."""
+def _check_external_data(proto: onnx.ModelProto, path: Path) -> bool:
+    """Whether weights lie in other files: all in the model's own folder, links resolved, each as long as it says."""
     folder = path.resolve().parent
+    found = False
     for tensor in onnx.external_data_helper._get_all_tensors(proto):
-        for entry in tensor.external_data:
-            if entry.key == "location" and not (folder / entry.value).resolve().is_relative_to(folder):
-                raise error(
-                    "E0207",
-                    f"initializer `{tensor.name}` points outside the model's folder",
-                    place=Place(str(path)),
-                    notes=[f"its location is `{entry.value}`"],
-                )
+        entries = {entry.key: entry.value for entry in tensor.external_data}
+        if tensor.data_location != onnx.TensorProto.EXTERNAL:
+            continue
+        found = True
+        location = entries.get("location", "")
+        file = (folder / location).resolve()
+        if not file.is_relative_to(folder):
+            raise error(
+                "E0207",
+                f"initializer `{tensor.name}` points outside the model's folder",
+                place=Place(str(path)),
+                notes=[f"its location is `{location}`"],
+            )
+        _check_extent(tensor, entries, file, path)
+    return found
+
+
+def _weightless(proto: onnx.ModelProto) -> onnx.ModelProto:
+    """For onnx's checker, which would look for external data in the working folder."""
+    copy = onnx.ModelProto()
+    copy.CopyFrom(proto)
+    for tensor in onnx.external_data_helper._get_all_tensors(copy):
+        if tensor.data_location == onnx.TensorProto.EXTERNAL:
+            tensor.CopyFrom(onnx.TensorProto(name=tensor.name, data_type=tensor.data_type, dims=[0], raw_data=b""))
+    return copy
+
+
+def _check_extent(tensor: onnx.TensorProto, entries: Mapping[str, str], file: Path, path: Path) -> None:
+    """The bytes that the tensor's shape asks for must be there."""
+    place = Place(str(path))
+    if not file.is_file():
+        raise error(
+            "E0203", f"the weights of `{tensor.name}` are missing", place=place, notes=[f"`{file.name}` is not there"]
+        )
+    try:
+        offset = int(entries.get("offset") or 0)
+        length = int(entries["length"]) if entries.get("length") else file.stat().st_size - offset
+        bits = ir.DataType(tensor.data_type).bitwidth
+    except (ValueError, TypeError) as failure:
+        raise error("E0301", f"initializer `{tensor.name}` is described wrongly", place=place) from failure
+    wanted = -(-math.prod(tensor.dims) * bits // 8)
+    if offset < 0 or length != wanted or offset + length > file.stat().st_size:
+        raise error(
+            "E0301",
+            f"the weights of `{tensor.name}` do not fit its shape {list(tensor.dims)}",
+            place=place,
+            notes=[f"{wanted} bytes are needed; {length} at {offset} are named, of {file.stat().st_size} in the file"],
+        )
+
+
+def _open_dims(proto: onnx.ModelProto, dims: Sequence[DynamicDim]) -> None:
+    """Name the open dimensions; what was inferred from other sizes is forgotten."""
+    initializers = {tensor.name for tensor in proto.graph.initializer}
+    inputs = {v.name: v.type.tensor_type.shape for v in proto.graph.input if v.name not in initializers}
+    check_dims(dims, {name: [d.dim_value for d in shape.dim] for name, shape in inputs.items()})
+    for dim in dims:
+        inputs[dim.input].dim[dim.axis].dim_param = dim.name
+    del proto.graph.value_info[:]
+    for output in proto.graph.output:
+        output.type.tensor_type.ClearField("shape")
 
 
 def _examples(model: Model, request: SourceRequest) -> dict[str, Array]:
     """Seeded samples of the file's own input types; `--input` fixes shapes that the file leaves open."""
     given = {spec.name: spec for spec in request.inputs}
     inputs = [v for v in model.graph.inputs if not v.is_initializer()]
-    match_specs([v.name or "" for v in inputs], [given.get(v.name or "") or _declared(v) for v in inputs])
     if unknown := set(given) - {v.name for v in inputs}:
         raise error(
             "E0107",
             f"the model has no input `{min(unknown)}`",
             notes=[f"its inputs are {', '.join(v.name or '' for v in inputs)}"],
         )
+    sizes = {dim.name: min(max(dim.low, 2), dim.high) for dim in request.dynamic}
     rng = np.random.default_rng(0)
     examples = {}
     for value in inputs:
-        spec = given.get(value.name or "") or _declared(value)
-        examples[spec.name] = spec.sample(rng)
-        value.shape = ir.Shape(spec.shape)
+        spec = given.get(value.name or "") or _declared(value, sizes)
+        examples[spec.name] = np.asarray(spec.sample(rng))
+        open_axes = {dim.axis: dim.name for dim in request.dynamic if dim.input == value.name}
+        value.shape = ir.Shape([open_axes.get(i, size) for i, size in enumerate(spec.shape)])
     return examples
 
 
-def _declared(value: ir.Value) -> InputSpec:
-    dims = list(value.shape) if value.shape is not None else None
-    if dims is None or value.dtype is None or not all(isinstance(d, int) for d in dims):
-        raise error("E0107", f"the shape of input `{value.name}` is open", help=[f"add `--input {value.name}=SHAPE`"])
-    return InputSpec(value.name or "", tuple(int(d) for d in dims), value.dtype.numpy().name)  # type: ignore[arg-type]
+def _declared(value: ir.Value, sizes: Mapping[str, int]) -> InputSpec:
+    """What the file says of an input, its open dimensions at sizes that `--dynamic` allows."""
+    dims = [] if value.shape is None else [d if isinstance(d, int) else sizes.get(str(d.value)) for d in value.shape]
+    if value.shape is None or value.dtype is None or None in dims:
+        raise error(
+            "E0107",
+            f"the shape of input `{value.name}` is open",
+            help=[f"add `--input {value.name}=SHAPE`, or `--dynamic {value.name}:DIM=RANGE` to keep it open"],
+        )
+    return InputSpec(value.name or "", tuple(d for d in dims if d is not None), value.dtype.numpy().name)
 
 
 def _first_lines(failure: Exception) -> list[str]:

@@ -38,7 +38,9 @@ def capture_python(request: SourceRequest) -> Captured:
     if request.weights is not None:
         load_weights(net, request.weights)
     source = SourceId("python", request.ref, file_sha256(file) if file and file.is_file() else "")
-    return export_module(ExportRequest(source_name(request), source, net, inputs, request.inputs, dynamic=request.dynamic))
+    return export_module(
+        ExportRequest(source_name(request), source, net, inputs, request.inputs, dynamic=request.dynamic)
+    )
 
 
 def _import(where: str) -> ModuleType:

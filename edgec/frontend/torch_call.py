@@ -35,7 +35,8 @@ class Call:
         found = []
         for (side, first, *rest), leaf in paths:
             if isinstance(leaf, torch.Tensor):
-                head = _parameter(parameters, first.idx) if side.idx == 0 else str(first.key)
+                positional = side == pytree.SequenceKey(0) and isinstance(first, pytree.SequenceKey)
+                head = _parameter(parameters, int(_part(first))) if positional else _part(first)
                 found.append("_".join([head, *(_part(k) for k in rest)]))
         return found
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import onnx_ir as ir
 import torch
+from torch.utils import _pytree as pytree
 
 from edgec.diag import Diagnostic, EdgecError, Severity, error, warning
 from edgec.frontend.attention import SettledAttention
@@ -21,7 +22,7 @@ from edgec.frontend.control_flow.functions import Rewritten
 from edgec.frontend.control_flow.settle import export_settled
 from edgec.frontend.dynamic import DynamicDim, check_dims, resized
 from edgec.frontend.inputs import InputSpec, samples_like
-from edgec.frontend.torch_call import Call, TorchReference, example_call, output_names
+from edgec.frontend.torch_call import Call, TorchReference, example_call, output_names, output_tensors
 from edgec.ir.dims import rename_dims, set_dim_range
 from edgec.ir.model import OPSET
 
@@ -50,6 +51,7 @@ def export_module(request: ExportRequest) -> Captured:
     """
     call = _roomy(example_call(request.module, request.inputs, request.specs, request.source.ref), request)
     result = _run_eagerly(request.module, call)
+    _check_interface(call, result)
     with _quiet():
         model = to_onnx(_export(request, call))
     return captured(request, call, result, model)
@@ -68,7 +70,9 @@ def captured(request: ExportRequest, call: Call, result: Any, model: ir.Model) -
     if request.rewritten.runtime.selected:
         extra, branches = cover(request.rewritten, reference.run, samples_like(examples, 2))
     told = tuple(d for b in branches for d in _told(b))
-    return Captured(request.name, request.source, model, reference, examples, told, tuple(extra), tuple(branches), request.dynamic)
+    return Captured(
+        request.name, request.source, model, reference, examples, told, tuple(extra), tuple(branches), request.dynamic
+    )
 
 
 def to_onnx(exported: torch.export.ExportedProgram) -> ir.Model:
@@ -179,6 +183,23 @@ def _run_eagerly(module: torch.nn.Module, call: Call) -> Any:
     fresh = call.with_tensors([t.clone() for t in call.tensors()])
     with user_code("running the model on its example inputs"), torch.no_grad():
         return module(*fresh.args, **fresh.kwargs)
+
+
+def _check_interface(call: Call, result: Any) -> None:
+    """Artifacts take and give real tensors. Raises `EdgecError` E0202."""
+    outputs = output_tensors(result)
+    if any(t.is_complex() for t in (*call.tensors(), *outputs)):
+        raise _unfit("an input or output is complex", "interface-complex", "give the real and the imaginary part apart")
+    if any(t.layout is not torch.strided for t in (*call.tensors(), *outputs)):
+        raise _unfit("an input or output is sparse", "interface-sparse", "make it dense with `.to_dense()`")
+    numbers = [leaf for leaf in pytree.tree_leaves(result) if isinstance(leaf, bool | int | float | complex)]
+    if numbers or not outputs:
+        what = f"the model gives `{numbers[0]!r}`, a Python number" if numbers else "the model gives no tensor"
+        raise _unfit(what, "interface-number", "return tensors: drop the `.item()`")
+
+
+def _unfit(what: str, label: str, advice: str) -> EdgecError:
+    return error("E0202", what, notes=[f"rejected by `{label}`"], help=[advice])
 
 
 def _name_interface(model: ir.Model, result: Any) -> list[str]:

@@ -9,6 +9,9 @@ import onnx_ir as ir
 
 from edgec.ir.model import Model, all_graphs
 
+UNBOUNDED = 2**31 - 1
+"""The largest size of a dimension whose range has no end: TFLite and Core ML hold sizes in 32 bits."""
+
 _KEY = "edgec.dim."
 
 

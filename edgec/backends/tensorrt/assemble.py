@@ -9,6 +9,8 @@ import onnx_ir as ir
 
 from edgec.backends.tensorrt.lower import OnnxProgram
 from edgec.diag import Diagnostic, EdgecError, Place, error
+from edgec.ir.dims import UNBOUNDED, dim_ranges
+from edgec.ir.model import Model
 from edgec.spec.target import Target, TensorRTOptions
 
 
@@ -47,11 +49,38 @@ def _engine(onnx_path: Path, program: OnnxProgram, options: TensorRTOptions) -> 
             raise error("E0501", f"this TensorRT-RTX does not build for {name}", notes=[f"version {trt.__version__}"])
         config.set_compute_capability(getattr(trt.ComputeCapability, name), i)
     config.clear_flag(trt.BuilderFlag.TF32)  # on by default: 10 bits of mantissa, which `accept` does not grant
+    _add_profile(builder, config, program.model)
     log.messages.clear()
     engine = builder.build_serialized_network(network, config)
     if engine is None:
         raise error("E0501", "TensorRT could not build the engine", notes=log.messages[:4])
     return bytes(engine)
+
+
+def _add_profile(builder: Any, config: Any, model: Model) -> None:
+    """The sizes for which the engine is built: from the least to the largest, tuned for the middle."""
+    ranges = dim_ranges(model)
+    if not ranges:
+        return
+    profile = builder.create_optimization_profile()
+    for value in model.graph.inputs:
+        assert value.shape is not None
+        sizes = [(d, d) if isinstance(d, int) else _bounded(str(d.value), ranges) for d in value.shape]
+        if any(low != high for low, high in sizes):
+            least, largest = [low for low, _ in sizes], [high for _, high in sizes]
+            profile.set_shape(value.name, least, [(a + b) // 2 for a, b in sizes], largest)
+    config.add_optimization_profile(profile)
+
+
+def _bounded(name: str, ranges: dict[str, tuple[int, int]]) -> tuple[int, int]:
+    low, high = ranges[name]
+    if high == UNBOUNDED:
+        raise error(
+            "E0401",
+            f"dimension `{name}` has no largest size, for which TensorRT reserves memory",
+            help=[f"give it a range, for instance `{name}:1..16`"],
+        )
+    return low, high
 
 
 def _tensorrt() -> Any:

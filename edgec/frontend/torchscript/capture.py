@@ -34,7 +34,12 @@ def capture_torchscript(path: Path, request: SourceRequest) -> Captured:
     source = SourceId("torchscript", request.ref, file_sha256(path))
     graph = ScriptGraph(script)
     exporting = ExportRequest(
-        source_name(request), source, graph, inputs, rewritten=Rewritten(graph.runtime), input_names=names,
+        source_name(request),
+        source,
+        graph,
+        inputs,
+        rewritten=Rewritten(graph.runtime),
+        input_names=names,
         dynamic=request.dynamic,
     )
     captured = export_module(exporting)

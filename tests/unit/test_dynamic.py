@@ -1,0 +1,53 @@
+"""What `--dynamic` may say, and the sizes at which a model is tried."""
+
+import numpy as np
+import pytest
+
+from edgec.diag import EdgecError
+from edgec.frontend.dynamic import DynamicDim, check_dims, parse_dynamic, resized, sizes
+from edgec.ir.dims import UNBOUNDED
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("x:0=batch", [DynamicDim("x", 0, "batch", 1, UNBOUNDED)]),
+        ("x:0=batch:1..16", [DynamicDim("x", 0, "batch", 1, 16)]),
+        ("x:1=8..", [DynamicDim("x", 1, "x_1", 8, UNBOUNDED)]),
+        (
+            "image:0=n,2..3=8..512",
+            [DynamicDim("image", 0, "n"), *(DynamicDim("image", i, f"image_{i}", 8, 512) for i in (2, 3))],
+        ),
+        ("x:2..3=side:8..64", [DynamicDim("x", 2, "side", 8, 64), DynamicDim("x", 3, "side", 8, 64)]),
+    ],
+)  # fmt: skip
+def test_what_can_be_written(text, expected):
+    assert parse_dynamic(text) == expected
+
+
+@pytest.mark.parametrize("text", ["x", "x:0", "x:0=", ":0=n", "x:a=n", "x:0=9..2", "x:0=0..4", "x:0=n..m", "x:0=n,"])
+def test_what_cannot(text):
+    with pytest.raises(EdgecError) as caught:
+        parse_dynamic(text)
+    assert caught.value.diagnostics[0].code == "E0101"
+
+
+@pytest.mark.parametrize("text", ["y:0=n", "x:3=n", "x:0=n:1..2,1=n:1..3"])
+def test_dimensions_that_do_not_fit_the_model(text):
+    with pytest.raises(EdgecError):
+        check_dims(parse_dynamic(text), {"x": (1, 2)})
+
+
+def test_sizes_stay_in_range_and_near_the_example():
+    dims = [*parse_dynamic("x:0=n:2..9,1=4..")]
+    found = sizes(dims, {"x": np.zeros((3, 5))})
+    assert found[0] == {"n": 2, "x_1": 4}
+    assert found[1] == {"n": 7, "x_1": 11}
+    assert all(2 <= size["n"] <= 9 and size["x_1"] >= 4 for size in found)
+    assert sizes([], {"x": np.zeros(1)}) == []
+
+
+def test_resized_examples_repeat_their_elements():
+    ids = np.arange(3).reshape(1, 3)
+    (larger,) = [resized({"x": ids}, parse_dynamic("x:1=n"), {"n": 5})["x"]]
+    assert larger.tolist() == [[0, 1, 2, 0, 1]]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from edgec.rules.base import Rule
+from edgec.rules.cleanup.casts import MergeCasts, TakeConstantSide
+from edgec.rules.cleanup.commute import CancelReshapes, CancelTransposes
 from edgec.rules.cleanup.identity import RemoveIdentity, RemoveNeutralOperand, RemoveNoOpMovement, RemoveSameCast
 from edgec.rules.cleanup.movement import CanonicalReshape, MergeReshapes, MergeTransposes
 from edgec.rules.decompose.activations import (
@@ -67,6 +69,8 @@ from edgec.rules.decompose.tensors import (
     MeanVarianceToReduce,
 )
 from edgec.rules.fuse.batch_norm import BatchNormToMulAdd, FoldAddIntoLinear, FoldBatchNorm, FoldMulIntoLinear
+from edgec.rules.fuse.normalization import RecognizeLayerNorm, RecognizeRMSNorm, RecognizeTanhGelu
+from edgec.rules.fuse.padding import FoldPad
 from edgec.rules.fuse.pieces import MatMulAddToGemm, RecognizeGelu, RecognizeHardSwish
 
 DECOMPOSE: tuple[Rule, ...] = (
@@ -126,10 +130,18 @@ CLEANUP: tuple[Rule, ...] = (
     MergeTransposes(),
     MergeReshapes(),
     CanonicalReshape(),
+    MergeCasts(),
+    TakeConstantSide(),
+    CancelTransposes(),
+    CancelReshapes(),
 )
 """Smaller, for every target."""
 
 FUSE: tuple[Rule, ...] = (
+    FoldPad(),
+    RecognizeLayerNorm(),
+    RecognizeRMSNorm(),
+    RecognizeTanhGelu(),
     FoldBatchNorm(),
     BatchNormToMulAdd(),
     FoldMulIntoLinear(),

@@ -32,10 +32,8 @@ class OnnxRuntimeRunner:
         level = ort.GraphOptimizationLevel
         options.graph_optimization_level = level.ORT_ENABLE_BASIC if optimize else level.ORT_DISABLE_ALL
         options.log_severity_level = 4
+        content, self._weights = (str(model), {}) if isinstance(model, Path) else _without_weights(model)
         try:
-            # The session reads the weights where they lie; they have to outlive it.
-            content, self._weights = (str(model), {}) if isinstance(model, Path) else _without_weights(model)
-            options.add_external_initializers(list(self._weights), list(self._weights.values()))
             self._session = ort.InferenceSession(content, options, providers=["CPUExecutionProvider"])
         except Exception as failure:  # onnxruntime's classes share no public base
             raise error("E0602", "ONNX Runtime refuses the model", notes=[str(failure).splitlines()[0]]) from failure
@@ -44,8 +42,9 @@ class OnnxRuntimeRunner:
         """The outputs by name. Raises `EdgecError` E0602 when the model fails."""
         names = [o.name for o in self._session.get_outputs()]
         wanted = {i.name for i in self._session.get_inputs()}
+        given = {**inputs, **self._weights}
         try:
-            results = self._session.run(names, {k: v for k, v in inputs.items() if k in wanted})
+            results = self._session.run(names, {k: v for k, v in given.items() if k in wanted})
         except Exception as failure:  # onnxruntime's classes share no public base
             raise error("E0602", "ONNX Runtime fails on the model", notes=[str(failure).splitlines()[0]]) from failure
         return dict(zip(names, results, strict=True))
@@ -59,14 +58,18 @@ class OnnxRuntimeRunner:
         del self._session
 
 
-def _without_weights(model: Model) -> tuple[bytes, dict[str, ort.OrtValue]]:
-    """The graph as a small protobuf, its larger weights beside it: copied nowhere, and of any size together."""
+def _without_weights(model: Model) -> tuple[bytes, dict[str, Array]]:
+    """The graph as a small protobuf whose larger weights are inputs: copied nowhere, and of any size together."""
     light = model.clone()
-    weights: dict[str, ort.OrtValue] = {}
-    for name, value in light.graph.initializers.items():
+    weights: dict[str, Array] = {}
+    for name, value in list(light.graph.initializers.items()):
         tensor = value.const_value
         if tensor is None or value.shape is None or tensor.nbytes <= _SMALL or tensor.dtype not in _SHARED:
             continue
-        weights[name] = ort.OrtValue.ortvalue_from_numpy(np.ascontiguousarray(tensor.numpy()))
-        value.const_value = ir.ExternalTensor("beside", 0, tensor.nbytes, tensor.dtype, shape=value.shape, name=name)
+        if value.is_graph_output():
+            continue
+        weights[name] = np.ascontiguousarray(tensor.numpy())
+        del light.graph.initializers[name]
+        value.const_value, value.type = None, ir.TensorType(tensor.dtype)
+        light.graph.inputs.append(value)
     return bytes(ir.to_proto(light).SerializeToString()), weights

@@ -6,10 +6,11 @@ from collections.abc import Collection
 
 import numpy as np
 import onnx_ir as ir
+from numpy.typing import NDArray
 
 from edgec.backends.coreml.islands import LARGEST
 from edgec.ir.build import GraphBuilder
-from edgec.ir.model import Model, constant, is_constant
+from edgec.ir.model import Model, is_constant
 
 _HALF, _SINGLE = ir.DataType.FLOAT16, ir.DataType.FLOAT
 
@@ -60,15 +61,14 @@ class _Casts:
         return self._made[key]
 
     def _constant(self, value: ir.Value, dtype: ir.DataType) -> ir.Value:
-        """Finite stays finite: what float16 cannot hold (masks of -3.4e38) becomes its largest number."""
-        array = constant(value)
-        assert array is not None
-        with np.errstate(over="ignore"):
-            content = array.astype(dtype.numpy())
-        if dtype == _HALF and not np.isfinite(content).all():
-            content = np.where(np.isfinite(array), np.clip(array, -LARGEST, LARGEST), array).astype(np.float16)
-        name = f"{value.name}/{'float16' if dtype == _HALF else 'float32'}"
-        tensor = ir.tensor(content.reshape(array.shape), name=name)
+        """The constant in another type, converted when it is read: the original is the only copy that is kept."""
+        source, name = value.const_value, f"{value.name}/{'float16' if dtype == _HALF else 'float32'}"
+        assert source is not None
+
+        def convert() -> ir.Tensor[NDArray[np.generic]]:
+            return ir.Tensor(_finite(source.numpy(), dtype), name=name)
+
+        tensor = ir.LazyTensor(convert, dtype, shape=ir.Shape(source.shape.numpy()), name=name)
         made = ir.Value(name=name, shape=value.shape, type=ir.TensorType(dtype), const_value=tensor)
         self._graph.initializers[name] = made
         return made
@@ -89,3 +89,12 @@ def _restore_output(graph: ir.Graph, index: int, output: ir.Value) -> None:
     graph.append(node)
     graph.outputs[index] = out
     out.name, output.name = output.name, f"{output.name}/float16"
+
+
+def _finite(array: NDArray[np.generic], dtype: ir.DataType) -> NDArray[np.generic]:
+    """Finite stays finite: what float16 cannot hold (masks of -3.4e38) becomes its largest number."""
+    with np.errstate(over="ignore"):
+        converted: NDArray[np.generic] = array.astype(dtype.numpy())
+    if dtype != _HALF or np.isfinite(converted).all():
+        return converted
+    return np.where(np.isfinite(array), np.clip(array, -LARGEST, LARGEST), array).astype(np.float16)

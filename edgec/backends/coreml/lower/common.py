@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
+import onnx_ir as ir
 
-from edgec.backends.base import Const, Operand, Ref, Reject, TensorType
+from edgec.backends.base import Array, Const, Operand, Ref, Reject, TensorType
 from edgec.backends.builder import Builder
 from edgec.backends.coreml.types import MIL_NAMES, NARROW, mil_type
 from edgec.ops.base import Op, Value
@@ -29,6 +30,18 @@ class MilBuilder(Builder):
             operand = Const(operand.name, _in_mil(operand.type), operand.tensor)
             self.bind(value, operand)
         return operand
+
+    def derived(self, value: Value, shape: tuple[int, ...], change: Callable[[Array], Array]) -> Const:
+        """A constant made from a large one when it is assembled, so that no second copy waits until then."""
+        source = ir.convenience.get_const_tensor(value)
+        assert source is not None
+        name = self._unique(value.name or "weight")
+        kind = TensorType(type_of(value).dtype, shape)
+
+        def make() -> ir.Tensor[Array]:
+            return ir.Tensor(np.ascontiguousarray(change(source.numpy())), name=name)
+
+        return Const(name, kind, ir.LazyTensor(make, source.dtype, shape=ir.Shape(shape), name=name))
 
     def emit(self, opcode: str, out: TensorType, /, **arguments: object) -> Ref:
         """One instruction; operands are inputs, everything else is a literal. None is left out."""

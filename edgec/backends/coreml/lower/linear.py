@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgec.backends.base import Lowering, Operand, Reject, TensorType
+from edgec.backends.base import Array, Const, Lowering, Operand, Reject, TensorType
 from edgec.backends.coreml.lower.common import (
     MilBuilder,
     accepts,
     float_reject,
     rank_reject,
     reshape,
+    shape_of,
     static_dims,
     static_reject,
     type_of,
@@ -24,14 +25,14 @@ from edgec.spec.target import Target
 
 def _gemm(op: Gemm, b: MilBuilder) -> Operand:
     """`linear` where the weight and a vector are constant; matmul, scaling and addition elsewhere."""
-    weight, bias, out = constant(op.b), constant(op.c), type_of(op.y)
+    bias, out = constant(op.c), type_of(op.y)
     vector = op.c is None or (bias is not None and bias.ndim == 1)
-    if weight is not None and vector and not op.trans_a and out.dtype.startswith("float"):
-        straight = weight if op.trans_b else weight.T
-        scaled = _scaled(straight, op.alpha)
-        arguments = {"weight": b.const(scaled, op.b.name or "weight")}
+    if is_constant(op.b) and vector and not op.trans_a and out.dtype.startswith("float"):
+        arguments = {"weight": _weight(op, b)}
         if bias is not None:
-            arguments["bias"] = b.const(_scaled(np.broadcast_to(bias, scaled.shape[:1]), op.beta), "bias")
+            arguments["bias"] = b.const(
+                _scaled(np.broadcast_to(bias, arguments["weight"].type.sizes[:1]), op.beta), "bias"
+            )
         return b.emit("linear", out, x=b.operand(op.a), **arguments)
     a, w = b.operand(op.a), b.operand(op.b)
     y: Operand = b.emit("matmul", out, x=a, y=w, transpose_x=op.trans_a, transpose_y=op.trans_b)
@@ -45,9 +46,14 @@ def _gemm(op: Gemm, b: MilBuilder) -> Operand:
     return b.emit("add", out, x=y, y=c)
 
 
-def _scaled(
-    array: np.ndarray[tuple[int, ...], np.dtype[np.generic]], factor: float
-) -> np.ndarray[tuple[int, ...], np.dtype[np.generic]]:
+def _weight(op: Gemm, b: MilBuilder) -> Const:
+    """(outputs, inputs), alpha times."""
+    rows, columns = shape_of(op.b)
+    shape = (rows, columns) if op.trans_b else (columns, rows)
+    return b.derived(op.b, shape, lambda w: _scaled(w if op.trans_b else w.T, op.alpha))
+
+
+def _scaled(array: Array, factor: float) -> Array:
     scaled = array if factor == 1 else (array.astype(np.float64) * factor).astype(array.dtype)
     return np.ascontiguousarray(scaled)
 
@@ -61,9 +67,9 @@ def _rejects_matmul(op: MatMul, target: Target) -> Reject | None:
 
 
 def _matmul(op: MatMul, b: MilBuilder) -> Operand:
-    weight, out = constant(op.b), type_of(op.y)
-    if weight is not None and weight.ndim == 2 and 2 <= len(op.a.shape or ()) <= 3 and out.dtype.startswith("float"):
-        transposed = b.const(np.ascontiguousarray(weight.T), op.b.name or "weight")
+    out, shape = type_of(op.y), shape_of(op.b)
+    if is_constant(op.b) and len(shape) == 2 and 2 <= len(op.a.shape or ()) <= 3 and out.dtype.startswith("float"):
+        transposed = b.derived(op.b, (shape[1], shape[0]), lambda w: w.T)
         return b.emit("linear", out, x=b.operand(op.a), weight=transposed)
     x, y = b.operand(op.a), b.operand(op.b)
     if min(len(x.type.shape), len(y.type.shape)) > 1:

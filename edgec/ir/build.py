@@ -56,7 +56,9 @@ class GraphBuilder:
             content = content.astype({"i": np.int64, "f": np.float32}.get(content.dtype.kind, content.dtype))
         base = name or next((s.outputs[0].name for s in self._sources if s.outputs and s.outputs[0].name), "c")
         label = self._free(f"{base}/{self._rule}.const{len(self._constants)}")
-        tensor = ir.tensor(np.ascontiguousarray(content).reshape(content.shape), name=label)
+        # A transposed weight stays a view: whoever turns it back gets the original without a copy.
+        whole = content.flags.c_contiguous or content.flags.f_contiguous
+        tensor = ir.tensor(content if whole else np.ascontiguousarray(content), name=label)
         value = ir.Value(
             name=label, shape=ir.Shape(content.shape), type=ir.TensorType(tensor.dtype), const_value=tensor
         )

@@ -8,11 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgec.backends.coreml.expand.groups import grouped
-from edgec.backends.coreml.expand.rank import HIGHEST, ReduceRank, merged, steps
+from edgec.backends.coreml.expand.rank import HIGHEST, ReduceRank, steps
 from edgec.ir.model import OPSET
 from edgec.passes.log import RewriteLog
 from edgec.passes.rewrite import RewritePass
 from edgec.passes.verify import evaluate
+from edgec.rules.axes import merged
 
 SHAPES = st.integers(1, 7).flatmap(
     lambda rank: st.tuples(st.tuples(*[st.integers(1, 3)] * rank), st.permutations(range(rank)))

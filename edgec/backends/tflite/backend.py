@@ -9,7 +9,7 @@ from edgec.backends.base import Array, Instr, Program
 from edgec.backends.builder import Builder, lower_graph
 from edgec.backends.tflite.assemble import assemble
 from edgec.backends.tflite.cost import macs
-from edgec.backends.tflite.fuse import fuse_activations
+from edgec.backends.tflite.fuse import fuse
 from edgec.backends.tflite.legalize import legalize
 from edgec.backends.tflite.lower.table import LOWERINGS
 from edgec.backends.tflite.ops import view_tflite
@@ -35,7 +35,7 @@ class TFLiteBackend:
 
     def lower(self, model: Model, target: Target) -> Program:
         """Builtin operators as instructions, activations fused."""
-        return fuse_activations(lower_graph(model, target, LOWERINGS, Builder(target), view_tflite))
+        return fuse(lower_graph(model, target, LOWERINGS, Builder(target), view_tflite))
 
     def assemble(self, program: Program, target: Target, path: Path) -> None:
         """Write the flatbuffer."""

@@ -1,35 +1,31 @@
-"""Activations disappear into the instruction before them, as kernels and delegates like it."""
+"""Instructions that disappear into their neighbours, as kernels and delegates like it: activations, biases, transposes."""
 
 from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
 
-from edgec.backends.base import Instr, Program, Ref
+import numpy as np
+import onnx_ir as ir
+
+from edgec.backends.base import Argument, Const, Instr, Operand, Program, Ref, TensorType
 from edgec.backends.tflite.lower.common import NONE, RELU, RELU6, RELU_N1_TO_1
 
 _ACTIVATIONS = {"RELU": RELU, "RELU6": RELU6, "RELU_N1_TO_1": RELU_N1_TO_1}
 _HOSTS = frozenset(
-    {
-        "CONV_2D",
-        "DEPTHWISE_CONV_2D",
-        "CONV_3D",
-        "FULLY_CONNECTED",
-        "ADD",
-        "SUB",
-        "MUL",
-        "DIV",
-        "TRANSPOSE_CONV",
-        "AVERAGE_POOL_2D",
-        "MAX_POOL_2D",
-    }
+    "CONV_2D DEPTHWISE_CONV_2D CONV_3D FULLY_CONNECTED ADD SUB MUL DIV TRANSPOSE_CONV AVERAGE_POOL_2D "
+    "MAX_POOL_2D".split()
 )
+
+
+def fuse(program: Program) -> Program:
+    """All fusions: transposes into matrix products, constant additions into biases, activations into kernels."""
+    return fuse_activations(fuse_biases(fuse_transposed_products(program)))
 
 
 def fuse_activations(program: Program) -> Program:
     """RELU, RELU6 and RELU_N1_TO_1 whose only input is made by a kernel that can apply them, and used nowhere else."""
-    uses = Counter(operand.name for instr in program.instrs for operand in instr.operands())
-    uses.update(operand.name for _, operand in program.outputs)
+    uses = _uses(program)
     makers: dict[str, int] = {}
     kept: list[Instr] = []
     for instr in program.instrs:
@@ -41,6 +37,13 @@ def fuse_activations(program: Program) -> Program:
         kept[host] = _with_activation(kept[host], instr)
         makers[instr.outputs[0].name] = host
     return replace(program, instrs=tuple(kept))
+
+
+def _uses(program: Program) -> Counter[str]:
+    """How often each operand is taken, by instructions and by the interface."""
+    uses = Counter(operand.name for instr in program.instrs for operand in instr.operands())
+    uses.update(operand.name for _, operand in program.outputs)
+    return uses
 
 
 def _host(instr: Instr, kept: list[Instr], makers: dict[str, int], uses: Counter[str]) -> int | None:
@@ -60,3 +63,94 @@ def _with_activation(host: Instr, activation: Instr) -> Instr:
     code = _ACTIVATIONS[activation.op]
     attrs = tuple((k, code if k == "fusedActivationFunction" else v) for k, v in host.attrs)
     return replace(host, attrs=attrs, outputs=activation.outputs)
+
+
+def fuse_biases(program: Program) -> Program:
+    """ADD of a constant vector to a FULLY_CONNECTED without a bias becomes the bias."""
+    uses = _uses(program)
+    makers: dict[str, int] = {}
+    kept: list[Instr] = []
+    for instr in program.instrs:
+        found = _biased(instr, kept, makers, uses)
+        if found is None:
+            makers.update((ref.name, len(kept)) for ref in instr.outputs)
+            kept.append(instr)
+            continue
+        index, product = found
+        kept[index] = product
+        makers[instr.outputs[0].name] = index
+    return replace(program, instrs=tuple(kept))
+
+
+def _biased(instr: Instr, kept: list[Instr], makers: dict[str, int], uses: Counter[str]) -> tuple[int, Instr] | None:
+    """The product that absorbs this addition, and its position."""
+    if instr.op != "ADD" or dict(instr.attrs).get("fusedActivationFunction") != NONE:
+        return None
+    for product, bias in (instr.operands(), instr.operands()[::-1]):
+        index = makers.get(product.name)
+        if index is None or uses[product.name] != 1 or not isinstance(bias, Const):
+            continue
+        host, width = kept[index], product.type.shape[-1:]
+        fits = bias.type.shape[-1:] == width and bias.numpy().size == width[0]
+        if host.op == "FULLY_CONNECTED" and fits and len(bias.type.shape) <= len(product.type.shape) and _is_free(host):
+            flat = (
+                Const(bias.name, TensorType("float32", width), _flattened(bias)) if len(bias.type.shape) > 1 else bias
+            )
+            return index, replace(_with_input(host, "bias", flat), outputs=instr.outputs)
+    return None
+
+
+def _is_free(product: Instr) -> bool:
+    """Whether the product has neither a bias nor an activation yet."""
+    bias = product.input("bias")
+    plain = dict(product.attrs).get("fusedActivationFunction") == NONE
+    return plain and isinstance(bias, Const) and not bias.numpy().any()
+
+
+def _flattened(bias: Const) -> ir.TensorProtocol:
+    return ir.tensor(np.ascontiguousarray(bias.numpy().reshape(-1)), name=bias.name)
+
+
+def fuse_transposed_products(program: Program) -> Program:
+    """A TRANSPOSE that makes the right operand of BATCH_MATMUL keeps the last axis last; the kernel swaps the two.
+
+    Rows are then copied whole, and where nothing else moves the TRANSPOSE goes.
+    """
+    uses = _uses(program)
+    makers = {ref.name: i for i, instr in enumerate(program.instrs) for ref in instr.outputs}
+    kept: list[Instr | None] = list(program.instrs)
+    for i, instr in enumerate(program.instrs):
+        right = instr.input("b")
+        if instr.op != "BATCH_MATMUL" or dict(instr.attrs)["adjY"] or not isinstance(right, Ref):
+            continue
+        index = makers.get(right.name)
+        maker = None if index is None else kept[index]
+        if index is None or maker is None or maker.op != "TRANSPOSE" or uses[right.name] != 1:
+            continue
+        swapped = _swapped(maker, right)
+        if swapped is not None:
+            operand, kept[index] = swapped
+            attrs = tuple((k, True if k == "adjY" else v) for k, v in instr.attrs)
+            kept[i] = replace(_with_input(instr, "b", operand), attrs=attrs)
+    return replace(program, instrs=tuple(instr for instr in kept if instr is not None))
+
+
+def _swapped(transpose: Instr, result: Ref) -> tuple[Operand, Instr | None] | None:
+    """The operand before its last two axes are exchanged, and the transpose that is left to make it (None: none)."""
+    source, perm = transpose.input("input"), transpose.input("perm")
+    assert isinstance(source, Ref | Const)
+    assert isinstance(perm, Const)
+    order = [int(p) for p in perm.numpy()]
+    rest = [*order[:-2], order[-1], order[-2]]
+    if rest[-1] != len(order) - 1:
+        return None
+    if rest == sorted(rest):
+        return source, None
+    shape = tuple(source.type.shape[p] for p in rest)
+    kept_ref = Ref(result.name, TensorType(result.type.dtype, shape))
+    table = Const(perm.name, perm.type, ir.tensor(np.asarray(rest, dtype=np.int32), name=perm.name))
+    return kept_ref, replace(_with_input(transpose, "perm", table), outputs=(kept_ref,))
+
+
+def _with_input(instr: Instr, name: str, value: Argument) -> Instr:
+    return replace(instr, inputs=tuple((k, value if k == name else v) for k, v in instr.inputs))

@@ -21,7 +21,7 @@ from edgec.backends.tflite.expand.indexing import (
     ScatterByMatch,
     ScatterElementsToScatterND,
 )
-from edgec.backends.tflite.expand.linear import GemmToFullyConnected, MatMulVectors
+from edgec.backends.tflite.expand.linear import GemmToMatMul, MatMulVectors
 from edgec.backends.tflite.expand.padding import PadByIndices, TriluToWhere
 from edgec.backends.tflite.expand.pool import PoolByAxes, PoolToSlices
 from edgec.backends.tflite.expand.quantize import DequantizeToMul, QuantizeToClip
@@ -31,6 +31,14 @@ from edgec.backends.tflite.expand.spatial import OneDimensional
 from edgec.backends.tflite.expand.types import ComputeWider
 from edgec.backends.tflite.halves import halves_to_single
 from edgec.backends.tflite.layout import assign_layouts
+from edgec.backends.tflite.tune.linear import AddConstants, AffineIntoLinear, DivideOnce, PowToMul, ScalarIntoLinear
+from edgec.backends.tflite.tune.movement import (
+    ReshapeAfterLinear,
+    SelectBeforeTranspose,
+    SelectToSlice,
+    TransposesAroundReshape,
+    TransposeToReshape,
+)
 from edgec.diag import EdgecError
 from edgec.ir.model import Model
 from edgec.passes.constants import FoldConstants
@@ -39,7 +47,7 @@ from edgec.passes.log import RewriteLog
 from edgec.passes.rewrite import RewritePass
 from edgec.rules.base import Rule
 from edgec.rules.cleanup.identity import RemoveIdentity, RemoveNoOpMovement
-from edgec.rules.cleanup.movement import MergeTransposes
+from edgec.rules.cleanup.movement import MergeReshapes, MergeTransposes
 from edgec.rules.decompose.functions import ElementwiseFromBuiltins, WideClip
 from edgec.rules.table import EXPAND
 from edgec.spec.target import Target
@@ -73,7 +81,7 @@ ALWAYS: tuple[Rule, ...] = (
     BatchedGatherND(),
     ScatterByMatch(),
     PadByIndices(),
-    GemmToFullyConnected(),
+    GemmToMatMul(),
     MatMulVectors(),
     PoolToSlices(),
     PoolByAxes(),
@@ -87,6 +95,35 @@ ALWAYS: tuple[Rule, ...] = (
 """For operators that the dialect has, in some forms. The order is that of preference at one node."""
 
 
+TUNE: tuple[Rule, ...] = (
+    AddConstants(),
+    AffineIntoLinear(),
+    ScalarIntoLinear(),
+    DivideOnce(),
+    PowToMul(),
+    SelectBeforeTranspose(),
+    SelectToSlice(),
+    ReshapeAfterLinear(),
+    MergeTransposes(),
+    MergeReshapes(),
+    TransposesAroundReshape(),
+    TransposeToReshape(),
+    RemoveNoOpMovement(),
+    RemoveIdentity(),
+)
+"""The same function for less work."""
+
+MOVEMENT: tuple[Rule, ...] = (
+    MergeTransposes(),
+    MergeReshapes(),
+    TransposesAroundReshape(),
+    TransposeToReshape(),
+    RemoveNoOpMovement(),
+    RemoveIdentity(),
+)
+"""What the layout pass leaves to be tidied up."""
+
+
 def legalize(model: Model, target: Target, log: RewriteLog) -> Model:
     """A copy in TFLite's dialect. Raises `EdgecError` E0412 with every operator that has no way there."""
     legal = model.clone()
@@ -95,9 +132,10 @@ def legalize(model: Model, target: Target, log: RewriteLog) -> Model:
     RewritePass("forms", [r for r in ALWAYS if r.name not in target.rewrites.disable]).run(legal, log)
     FoldConstants().run(legal, log)
     CommonSubexpressions().run(legal, log)
+    RewritePass("tune", [r for r in TUNE if r.name not in target.rewrites.disable]).run(legal, log)
     report = assign_layouts(legal)
     log.fired("layout-transposes", report.transposes)
-    RewritePass("cleanup", [MergeTransposes(), RemoveNoOpMovement(), RemoveIdentity()]).run(legal, log)
+    RewritePass("cleanup", [r for r in MOVEMENT if r.name not in target.rewrites.disable]).run(legal, log)
     DeadCode().run(legal, log)
     if outside := TFLITE_DIALECT.check(legal, "E0412"):
         raise EdgecError(outside)

@@ -15,7 +15,7 @@ _BITS = frozenset({"int8", "uint8", "int16", "uint16", "int32", "uint32"})
 
 KERNEL_TYPES: dict[str, frozenset[str]] = {
     **dict.fromkeys("Atan Ceil Cos Elu Exp Floor Gelu HardSwish LeakyRelu Log PRelu Reciprocal Relu Round Sigmoid Sin "
-                    "Sqrt Tanh Softmax LogSoftmax Gemm MatMul ReduceMean Conv ConvTranspose AveragePool MaxPool "
+                    "Sqrt Tanh Softmax LogSoftmax MatMul ReduceMean Conv ConvTranspose AveragePool MaxPool "
                     "Resize".split(), _FLOAT),
     **dict.fromkeys("Abs Sign Div Pow ArgMax ArgMin".split(), _SIGNED),
     **dict.fromkeys("Add Sub Mul Neg Max Min Mod Clip CumSum Greater GreaterOrEqual Less LessOrEqual Range ReduceMax "
@@ -54,7 +54,7 @@ def wider(op_type: str, dtype: str) -> str | None:
     return next((c for c in candidates if c in kernel and (c != "float32" or op_type in _ORDER_ONLY)), None)
 
 
-_SIX = frozenset("Concat Gemm MatMul Pad ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum Softmax Tile".split())
+_SIX = frozenset("Concat MatMul Pad ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum Softmax Tile".split())
 
 
 def highest_rank(op_type: str) -> int:

@@ -50,7 +50,8 @@ class AttentionToMatMul(Rule):
             scores = g.op("Mul", g.op("Tanh", g.op("Div", scores, cap)), cap)
         allowed = _allowed(op, q_shape[2], k_shape[2], g)
         if allowed is not None:
-            scores = g.op("Where", allowed, scores, g.like(-np.inf, scores))
+            hidden = g.op("Where", allowed, g.like(0, scores), g.like(-np.inf, scores))
+            scores = g.op("Add", scores, hidden)
         elif op.causal:
             scores = g.op("Add", scores, _causal(q_shape[2], k_shape[2], op.q, g))
         if op.mask is not None and allowed is None:

@@ -18,6 +18,7 @@ from edgec.ops.elementwise import BINARY, UNARY, VARIADIC
 from edgec.ops.gather import Gather, GatherND, ScatterND
 from edgec.ops.reduce import Reduce
 from edgec.ops.shape import Expand, Pad, Slice, Tile, Transpose
+from edgec.rules.axes import merged
 from edgec.rules.base import NOT_HERE, Miss, Replacement, Rule
 
 HIGHEST = 5
@@ -68,23 +69,6 @@ def steps(shape: Ints, perm: Ints) -> list[Ints]:
         for a, b, c in combinations(range(rank + 1), 3):
             swap = (*range(a), *range(b, c), *range(a, b), *range(c, rank))
             pending.append((tuple(order[i] for i in swap), [*done, swap]))
-
-
-def merged(shape: Ints, perm: Ints) -> tuple[Ints, Ints]:
-    """The same transpose on as few dimensions as it has: (sizes, permutation)."""
-    kept = [axis for axis in perm if shape[axis] != 1]
-    rank_of = {axis: i for i, axis in enumerate(sorted(kept))}
-    groups: list[list[int]] = []
-    for axis in (rank_of[a] for a in kept):
-        if groups and axis == groups[-1][-1] + 1:
-            groups[-1].append(axis)
-        else:
-            groups.append([axis])
-    plain = [size for size in shape if size != 1]
-    order = sorted(range(len(groups)), key=lambda i: groups[i][0])
-    sizes = tuple(int(np.prod([plain[axis] for axis in groups[i]])) for i in order)
-    position = {group: place for place, group in enumerate(order)}
-    return sizes, tuple(position[i] for i in range(len(groups)))
 
 
 def _elementwise(node: ir.Node, g: GraphBuilder) -> Replacement:

@@ -2,46 +2,43 @@
 
 from __future__ import annotations
 
+import numpy as np
 import onnx_ir as ir
 
 from edgec.ir.build import GraphBuilder
-from edgec.ir.model import constant, is_constant, static_shape
+from edgec.ir.model import constant, static_shape
 from edgec.ops.base import Reader
 from edgec.ops.linear import Gemm, MatMul
-from edgec.rules.base import NOT_HERE, Miss, Replacement, Rule
+from edgec.rules.base import NOT_HERE, Example, Miss, Replacement, Rule
 
 
-class GemmToFullyConnected(Rule):
-    """Gemm -> Gemm with transB, a constant weight and a constant vector; MatMul and Add where that cannot be."""
+class GemmToMatMul(Rule):
+    """Gemm -> MatMul and Add, a constant weight turned and scaled now; the kernel's bias is found later."""
 
-    name = "gemm-to-fully-connected"
+    name = "gemm-to-matmul"
     roots = ("Gemm",)
-    examples = ()
+    examples = (
+        Example(
+            "float[2,3] x",
+            "y = Gemm<transB = 1, alpha = 2.0>(x, w, c)",
+            "m = MatMul(x, v)  y = Add(m, c)",
+            constants="float[2,3] w = {1,2,3,4,5,6}, float[2] c = {1,2}",
+        ),
+    )
 
     def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
         op = Gemm.decode(Reader(node))
-        weight, bias = constant(op.b), constant(op.c)
-        fits = op.c is None or (is_constant(op.c) and len(static_shape(op.c) or ()) == 1)
-        if weight is None or not fits or op.trans_a:
-            return self._pieces(op, g)
-        if op.trans_b and op.alpha == 1 and (op.c is None or op.beta == 1):
-            return NOT_HERE
-        straight = weight if op.trans_b else weight.T
-        b = g.const(straight if op.alpha == 1 else (straight * op.alpha).astype(weight.dtype))  # type: ignore[operator]
-        if bias is None:
-            return [g.op("Gemm", op.a, b, transB=1)]
-        c = op.c if op.beta == 1 else g.const((bias * op.beta).astype(bias.dtype))  # type: ignore[operator]
-        return [g.op("Gemm", op.a, b, c, transB=1)]
-
-    def _pieces(self, op: Gemm, g: GraphBuilder) -> Replacement:
         a = g.op("Transpose", op.a, perm=[1, 0]) if op.trans_a else op.a
-        b = g.op("Transpose", op.b, perm=[1, 0]) if op.trans_b else op.b
-        y = g.op("MatMul", a, b)
-        if op.alpha != 1:
-            y = g.op("Mul", y, g.like(op.alpha, y))
-        if op.c is not None:
-            y = g.op("Add", y, op.c if op.beta == 1 else g.op("Mul", op.c, g.like(op.beta, y)))
-        return [y]
+        weight = constant(op.b)
+        if weight is not None:
+            turned = weight.T if op.trans_b else weight
+            y = g.op("MatMul", a, g.const(turned if op.alpha == 1 else np.multiply(turned, op.alpha), dtype=op.b.dtype))
+        else:
+            y = g.op("MatMul", a, g.op("Transpose", op.b, perm=[1, 0]) if op.trans_b else op.b)
+            y = y if op.alpha == 1 else g.op("Mul", y, g.like(op.alpha, y))
+        if op.c is None:
+            return [y]
+        return [g.op("Add", y, op.c if op.beta == 1 else g.op("Mul", op.c, g.like(op.beta, y)))]
 
 
 class MatMulVectors(Rule):

@@ -8,27 +8,9 @@ from edgec.backends.base import Lowering, Operand, Reject, TensorType
 from edgec.backends.builder import Builder
 from edgec.backends.tflite.lower.common import NONE, constant_like, out_type, reshape, transpose, type_reject
 from edgec.ir.model import constant
-from edgec.ops.linear import Gemm, MatMul
+from edgec.ops.linear import MatMul
 from edgec.ops.norm import Softmax
 from edgec.spec.target import Target
-
-
-def _rejects_gemm(op: Gemm, target: Target) -> Reject | None:
-    if constant(op.b) is None or not op.trans_b or op.trans_a or op.alpha != 1 or (op.c is not None and op.beta != 1):
-        return Reject("gemm-form", "legalization leaves constant, transposed weights alone")
-    return type_reject(op, [op.a])
-
-
-def _gemm(op: Gemm, b: Builder) -> Operand:
-    weight = constant(op.b)
-    assert weight is not None
-    bias = b.const(np.zeros(weight.shape[0], np.float32), "zero_bias") if op.c is None else b.operand(op.c)
-    return b.op(
-        "FULLY_CONNECTED",
-        {"input": b.operand(op.a), "weights": b.operand(op.b), "bias": bias},
-        fusedActivationFunction=NONE,
-        keepNumDims=True,
-    )
 
 
 def _rejects_matmul(op: MatMul, target: Target) -> Reject | None:
@@ -66,7 +48,6 @@ def _softmax(op: Softmax, b: Builder) -> Operand:
 
 
 LOWERINGS = (
-    Lowering(Gemm, _rejects_gemm, _gemm),
     Lowering(MatMul, _rejects_matmul, _matmul),
     Lowering(Softmax, _rejects_softmax, _softmax),
 )

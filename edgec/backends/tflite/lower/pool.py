@@ -11,7 +11,8 @@ from edgec.backends.tflite.expand.pool import covered, with_overhang
 from edgec.backends.tflite.lower.common import NONE, VALID, binary, shape_of, static_reject, type_reject
 from edgec.backends.tflite.lower.conv import pad_input
 from edgec.backends.tflite.ops import AveragePoolNHWC, MaxPoolNHWC
-from edgec.ir.model import static_shape
+from edgec.ir.model import constant, static_shape
+from edgec.ops.base import Value
 from edgec.ops.spatial import Window
 from edgec.spec.target import Target
 
@@ -48,11 +49,22 @@ def _pool(b: Builder, opcode: str, x: Operand, window: Window, padding: int) -> 
 
 
 def _max_pool(op: MaxPoolNHWC, b: Builder) -> Operand:
-    """SAME padding of the kernel never wins; explicit padding is with the lowest float."""
+    """SAME padding of the kernel never wins; explicit padding is with the lowest float, or 0 where nothing is less."""
     window = _window(op)
-    lowest = float(np.finfo(np.float32).min)
-    x, padding = pad_input(b, b.operand(op.x), window, fill=lowest)
+    fill = 0.0 if _is_non_negative(op.x) else float(np.finfo(np.float32).min)
+    x, padding = pad_input(b, b.operand(op.x), window, fill=fill)
     return _pool(b, "MAX_POOL_2D", x, window, padding)
+
+
+def _is_non_negative(x: Value) -> bool:
+    """Whether an operator before it gives no negative numbers: PAD with 0 is for delegates, PADV2 is not."""
+    node = x.producer()
+    if node is None:
+        return False
+    if node.op_type == "Clip":
+        low = constant(node.inputs[1]) if len(node.inputs) > 1 else None
+        return low is not None and float(low.reshape(-1)[0]) >= 0
+    return node.op_type in ("Relu", "Sigmoid")
 
 
 def _average_pool(op: AveragePoolNHWC, b: Builder) -> Operand:

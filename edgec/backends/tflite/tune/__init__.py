@@ -1,0 +1,1 @@
+"""Rewrites that keep the function and make LiteRT's work less."""

@@ -1,4 +1,4 @@
-"""Instructions that disappear into their neighbours, as kernels and delegates like it: activations, biases, transposes."""
+"""Instructions that disappear into their neighbours, as kernels like it: activations, biases, transposes."""
 
 from __future__ import annotations
 

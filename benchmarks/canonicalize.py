@@ -1,0 +1,207 @@
+"""Canonicalization beside onnxslim and onnxsim: nodes, seconds, and latency in ONNX Runtime.
+
+    python -m benchmarks.canonicalize FOLDER [--only PATTERN] [--simplifiers PYTHON] [--linearity]
+
+FOLDER holds `.onnx` files as exported (opset 7 or later, static shapes). PYTHON is an interpreter with onnxslim,
+onnxsim and onnxruntime installed, in an environment of its own because they pin an older onnx:
+
+    python -m venv /tmp/simplifiers && /tmp/simplifiers/bin/pip install onnxslim onnxsim onnxruntime
+
+`--linearity` needs no folder: it times canonicalization of transformers of 12, 24 and 48 layers.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnx_ir as ir
+import onnxruntime as ort
+
+from edgec.diag import EdgecError
+from edgec.frontend.opset import to_working_opset
+from edgec.passes.canonicalize import canonicalize
+from edgec.passes.log import RewriteLog
+
+RUNS = 15
+
+SIMPLIFY = """
+import json, sys, time
+tool, source, target = sys.argv[1:]
+import onnx
+model = onnx.load(source)
+start = time.monotonic()
+if tool == "onnxslim":
+    import onnxslim
+    model = onnxslim.slim(model)
+else:
+    import onnxsim
+    model, ok = onnxsim.simplify(model)
+    assert ok
+seconds = time.monotonic() - start
+onnx.save(model, target)
+print(json.dumps({"seconds": seconds}))
+"""
+
+
+@dataclass
+class Row:
+    """What one tool made of one model; no nodes: it failed, and `note` says how."""
+
+    tool: str
+    nodes: int = 0
+    seconds: float = 0.0
+    latency_ms: float = 0.0
+    note: str = ""
+
+    def text(self) -> str:
+        if not self.nodes:
+            return f"  {self.tool:10} failed: {self.note}"
+        return f"  {self.tool:10} {self.nodes:6} nodes  {self.seconds:7.2f} s  {self.latency_ms:8.2f} ms {self.note}"
+
+
+def count_nodes(graph: onnx.GraphProto) -> int:
+    """All nodes but constants, those of subgraphs included."""
+    inner = [a.g for n in graph.node for a in n.attribute if a.HasField("g")]
+    return sum(n.op_type != "Constant" for n in graph.node) + sum(map(count_nodes, inner))
+
+
+def latency(path: Path) -> tuple[float, list[np.ndarray]]:
+    """Median milliseconds on one thread with ONNX Runtime's own optimizations, and the outputs on seeded inputs."""
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.log_severity_level = 4
+    session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    rng = np.random.default_rng(0)
+    feeds = {}
+    for value in session.get_inputs():
+        if "float" in value.type:
+            feeds[value.name] = rng.standard_normal(value.shape).astype(np.float32)
+        else:
+            feeds[value.name] = rng.integers(0, 2, value.shape).astype(np.bool_ if "bool" in value.type else np.int64)
+    outputs = session.run(None, feeds)
+    times = []
+    for _ in range(RUNS):
+        start = time.monotonic()
+        session.run(None, feeds)
+        times.append(time.monotonic() - start)
+    return statistics.median(times) * 1000, outputs
+
+
+def ours(source: Path, target: Path) -> float:
+    """Canonicalize in this process; seconds without loading and saving."""
+    model = to_working_opset(onnx.load(source), source)
+    start = time.monotonic()
+    canonicalize(model, RewriteLog())
+    seconds = time.monotonic() - start
+    ir.save(model, target)
+    return seconds
+
+
+def theirs(python: str, tool: str, source: Path, target: Path) -> float:
+    """Simplify in the other environment; seconds without starting, loading and saving."""
+    command = [python, "-c", SIMPLIFY, tool, str(source), str(target)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=900, check=False)
+    if done.returncode:
+        raise RuntimeError((done.stderr.strip().splitlines() or ["no message"])[-1][:120])
+    return float(json.loads(done.stdout.strip().splitlines()[-1])["seconds"])
+
+
+def compare(source: Path, simplifiers: str | None) -> list[Row]:
+    """A row for the model as it is and for every tool; outputs are checked against the model as it is."""
+    first, expected = latency(source)
+    rows = [Row("as exported", count_nodes(onnx.load(source, load_external_data=False).graph), 0.0, first)]
+    tools = ["edgec", *(("onnxslim", "onnxsim") if simplifiers else ())]
+    with tempfile.TemporaryDirectory() as folder:
+        for tool in tools:
+            target = Path(folder) / f"{tool}.onnx"
+            try:
+                seconds = ours(source, target) if tool == "edgec" else theirs(simplifiers or "", tool, source, target)
+                found, outputs = latency(target)
+            except (EdgecError, RuntimeError, subprocess.TimeoutExpired, ort.capi.onnxruntime_pybind11_state.Fail) as e:
+                rows.append(Row(tool, note=str(e)[:160]))
+                continue
+            apart = max(_relative(a, b) for a, b in zip(expected, outputs, strict=True))
+            nodes = count_nodes(onnx.load(target, load_external_data=False).graph)
+            rows.append(Row(tool, nodes, seconds, found, "" if apart < 1e-4 else f"differs by {apart:.1e}"))
+    return rows
+
+
+def _relative(a: np.ndarray, b: np.ndarray) -> float:
+    peak = float(np.abs(a.astype(np.float64)).max(initial=1e-30))
+    return float(np.abs(a.astype(np.float64) - b.astype(np.float64)).max(initial=0.0)) / peak
+
+
+def transformer(layers: int, width: int = 64, heads: int = 4) -> onnx.ModelProto:
+    """An encoder spelled out in pieces, as opset 13 had to: norms, attention and GELU from elementary operators."""
+    rng = np.random.default_rng(0)
+    weights: dict[str, np.ndarray] = {
+        "two": np.asarray(2.0, np.float32), "eps": np.asarray(1e-5, np.float32), "half": np.asarray(0.5, np.float32),
+        "one": np.asarray(1.0, np.float32), "root": np.asarray(np.sqrt(2.0), np.float32),
+        "split": np.asarray([1, 16, heads, width // heads]), "join": np.asarray([1, 16, width]),
+    }  # fmt: skip
+    lines, x = [], "x"
+    for i in range(layers):
+        for name, shape in (("q", width), ("k", width), ("v", width), ("o", width), ("u", 4 * width)):
+            weights[f"{name}{i}"] = (rng.standard_normal((width, shape)) * 0.05).astype(np.float32)
+        weights[f"d{i}"] = (rng.standard_normal((4 * width, width)) * 0.05).astype(np.float32)
+        weights[f"g{i}"] = weights[f"b{i}"] = rng.standard_normal(width).astype(np.float32)
+        lines += [
+            f"m{i}_0 = ReduceMean<axes=[-1], keepdims=1>({x}) m{i}_1 = Sub({x}, m{i}_0) m{i}_2 = Pow(m{i}_1, two)",
+            f"m{i}_3 = ReduceMean<axes=[-1], keepdims=1>(m{i}_2) m{i}_4 = Add(m{i}_3, eps) m{i}_5 = Sqrt(m{i}_4)",
+            f"m{i}_6 = Div(m{i}_1, m{i}_5) m{i}_7 = Mul(m{i}_6, g{i}) n{i} = Add(m{i}_7, b{i})",
+            *(f"{p}p{i} = MatMul(n{i}, {p}{i}) {p}r{i} = Reshape({p}p{i}, split)" for p in "qkv"),
+            f"qt{i} = Transpose<perm=[0,2,1,3]>(qr{i}) kt{i} = Transpose<perm=[0,2,3,1]>(kr{i})",
+            f"vt{i} = Transpose<perm=[0,2,1,3]>(vr{i}) s{i} = MatMul(qt{i}, kt{i}) a{i} = Softmax<axis=-1>(s{i})",
+            f"c{i} = MatMul(a{i}, vt{i}) ct{i} = Transpose<perm=[0,2,1,3]>(c{i}) cr{i} = Reshape(ct{i}, join)",
+            f"op{i} = MatMul(cr{i}, o{i}) h{i} = Add({x}, op{i}) up{i} = MatMul(h{i}, u{i}) e{i}_0 = Div(up{i}, root)",
+            f"e{i}_1 = Erf(e{i}_0) e{i}_2 = Add(e{i}_1, one) e{i}_3 = Mul(up{i}, e{i}_2) e{i}_4 = Mul(e{i}_3, half)",
+            f"dp{i} = MatMul(e{i}_4, d{i}) y{i} = Add(h{i}, dp{i})",
+        ]
+        x = f"y{i}"
+    head = f'<ir_version: 8, opset_import: ["" : 13]> g (float[1, 16, {width}] x) => (float[1, 16, {width}] {x})'
+    model = onnx.parser.parse_model(head + "{" + "\n".join(lines) + "}")
+    model.graph.initializer.extend(onnx.numpy_helper.from_array(w, n) for n, w in weights.items())
+    return model
+
+
+def linearity() -> None:
+    """Seconds a layer at three depths: the same if every pass is linear."""
+    for layers in (12, 24, 48):
+        model = to_working_opset(transformer(layers), Path(f"{layers} layers"))
+        before = len(model.graph)
+        start = time.process_time()
+        canonicalize(model, RewriteLog())
+        seconds = time.process_time() - start
+        nodes = f"{before} to {len(model.graph)} nodes"
+        print(f"{layers:3} layers: {nodes}, {seconds:.2f} s, {seconds / layers * 1e3:.1f} ms a layer")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path, nargs="?")
+    parser.add_argument("--only", default="*")
+    parser.add_argument("--simplifiers", metavar="PYTHON")
+    parser.add_argument("--linearity", action="store_true")
+    options = parser.parse_args()
+    if options.linearity:
+        linearity()
+    if options.folder is None:
+        sys.exit(0 if options.linearity else "a folder of ONNX files is needed")
+    for path in sorted(options.folder.glob(f"{options.only}.onnx")):
+        print(path.stem)
+        for row in compare(path, options.simplifiers):
+            print(row.text(), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -51,7 +51,7 @@ class GraphBuilder:
         """A new initializer. `dtype` converts; Python ints become int64, floats float32."""
         content = np.asarray(array)
         if dtype is not None:
-            content = content.astype(dtype.numpy())
+            content = content.astype(dtype.numpy(), copy=False)
         elif not isinstance(array, np.ndarray | np.generic):
             content = content.astype({"i": np.int64, "f": np.float32}.get(content.dtype.kind, content.dtype))
         base = name or next((s.outputs[0].name for s in self._sources if s.outputs and s.outputs[0].name), "c")

@@ -9,13 +9,11 @@ from typing import Any
 import numpy as np
 
 from edgec.backends.base import Array, Const, Instr, Operand, Program
+from edgec.backends.tflite.blobs import Blobs
 from edgec.diag import error
 from edgec.spec.target import Target
 
 _IDENTIFIER = b"TFL3"
-_ALIGNMENT = 16
-"""The schema's `force_align` of buffers; kernels map them in place."""
-
 _OPTIONS = {
     "ADD": "AddOptions", "ARG_MAX": "ArgMaxOptions", "ARG_MIN": "ArgMinOptions", "AVERAGE_POOL_2D": "Pool2DOptions",
     "BATCH_MATMUL": "BatchMatMulOptions", "BROADCAST_TO": "BroadcastToOptions", "CAST": "CastOptions",
@@ -52,9 +50,11 @@ def assemble(program: Program, target: Target, path: Path) -> None:
     model = writer.model(program)
     if target.numerics.compute == "float16":
         writer.metadata(model, REDUCED_PRECISION, b"fp16accfp32")
+    model.buffers = writer.blobs.tables(schema, outside=writer.blobs.outside)
     builder = flatbuffers.Builder(1 << 20)
     builder.Finish(model.Pack(builder), _IDENTIFIER)
-    path.write_bytes(bytes(builder.Output()))
+    with path.open("wb") as file:
+        writer.blobs.write(bytearray(builder.Output()), schema, file)
 
 
 def _libraries() -> tuple[Any, Any]:
@@ -70,22 +70,20 @@ def _libraries() -> tuple[Any, Any]:
 
 @dataclass
 class _Writer:
-    """Collects the schema's objects. Buffer 0 is empty by the format's rule."""
+    """Collects the schema's objects; buffers are written after them."""
 
     schema: Any
     half_weights: bool
-    buffers: list[Any] = field(default_factory=list)
+    blobs: Blobs = field(default_factory=Blobs)
     tensors: list[Any] = field(default_factory=list)
     codes: list[Any] = field(default_factory=list)
     operators: list[Any] = field(default_factory=list)
     _tensor_index: dict[str, int] = field(default_factory=dict)
     _code_index: dict[str, int] = field(default_factory=dict)
-    _buffer_index: dict[tuple[str, bytes], int] = field(default_factory=dict)
 
     def model(self, program: Program) -> Any:
         """The whole file as an object."""
         s = self.schema
-        self.buffers.append(s.BufferT())
         inputs = [self._value(ref) for ref in program.inputs]
         for instr in program.instrs:
             self._instr(instr)
@@ -95,7 +93,7 @@ class _Writer:
         graph.inputs, graph.outputs = inputs, outputs
         model = s.ModelT()
         model.version, model.description = 3, "edgec"
-        model.operatorCodes, model.subgraphs, model.buffers = self.codes, [graph], self.buffers
+        model.operatorCodes, model.subgraphs = self.codes, [graph]
         model.signatureDefs = [self._signature(program, inputs, outputs)]
         model.metadata = []
         return model
@@ -103,7 +101,7 @@ class _Writer:
     def metadata(self, model: Any, name: str, content: bytes) -> None:
         """A named blob that runtimes look up."""
         entry = self.schema.MetadataT()
-        entry.name, entry.buffer = name, self._buffer(np.frombuffer(content, dtype=np.uint8))
+        entry.name, entry.buffer = name, self.blobs.add(np.frombuffer(content, dtype=np.uint8))
         model.metadata.append(entry)
 
     def _signature(self, program: Program, inputs: list[int], outputs: list[int]) -> Any:
@@ -159,7 +157,7 @@ class _Writer:
             array = operand.numpy()
             if self.half_weights and array.dtype == np.float32 and array.size >= _WORTH_HALVING:
                 return self._half(operand, array)
-            index = self._tensor(operand, self._buffer(array))
+            index = self._tensor(operand, self.blobs.add(array))
         else:
             index = self._tensor(operand, 0)
         self._tensor_index[operand.name] = index
@@ -167,7 +165,8 @@ class _Writer:
 
     def _half(self, operand: Const, array: Array) -> int:
         """A float16 constant and the DEQUANTIZE that runtimes fold away."""
-        stored = self._tensor(operand, self._buffer(array.astype(np.float16)), "float16", f"{operand.name}/float16")
+        buffer = self.blobs.add(array, np.dtype(np.float16))
+        stored = self._tensor(operand, buffer, "float16", f"{operand.name}/float16")
         index = self._tensor(operand, 0)
         self._tensor_index[operand.name] = index
         operator = self.schema.OperatorT()
@@ -187,35 +186,9 @@ class _Writer:
         self.tensors.append(tensor)
         return len(self.tensors) - 1
 
-    def _buffer(self, array: Array) -> int:
-        """Equal constants share a buffer."""
-        content = np.ascontiguousarray(array)
-        key = (str(content.dtype), content.tobytes())
-        if key not in self._buffer_index:
-            self._buffer_index[key] = len(self.buffers)
-            self.buffers.append(_aligned_buffer(self.schema, content))
-        return self._buffer_index[key]
-
     def _type(self, dtype: str) -> int:
         return int(getattr(self.schema.TensorType, dtype.upper()))
 
 
 _WORTH_HALVING = 32
 """Smaller constants (scalars, biases of a few channels) stay as they are."""
-
-
-def _aligned_buffer(schema: Any, array: Array) -> Any:
-    """A `BufferT` whose bytes start at a multiple of 16; the generated class aligns to one byte only."""
-
-    class AlignedBuffer(schema.BufferT):  # type: ignore[misc]
-        def Pack(self, builder: Any) -> Any:  # noqa: N802 - the generated class's name
-            content = array.reshape(-1).view(np.uint8) if array.size else np.zeros(0, np.uint8)
-            builder.StartVector(1, content.size, _ALIGNMENT)
-            builder.head -= content.size
-            builder.Bytes[builder.head : builder.head + content.size] = content.tobytes()
-            data = builder.EndVector()
-            schema.BufferStart(builder)
-            schema.BufferAddData(builder, data)
-            return schema.BufferEnd(builder)
-
-    return AlignedBuffer()

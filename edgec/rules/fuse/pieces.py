@@ -14,7 +14,7 @@ from edgec.rules.match import is_scalar, operands, producer, scalar, with_scalar
 
 
 class RecognizeGelu(Rule):
-    """0.5 * x * (1 + Erf(x / sqrt(2))), or with the tanh approximation, in any order of the factors -> Gelu(x)."""
+    """0.5 * x * (1 + Erf(x / sqrt(2))), in any order of the factors -> Gelu(x)."""
 
     name = "recognize-gelu"
     roots = ("Mul",)
@@ -31,30 +31,19 @@ class RecognizeGelu(Rule):
             None,
             constants="float r = {1.5}, float one = {1}, float half = {0.5}",
         ),
-        Example(
-            "float[2,3] x",
-            "h = Mul(x, half)  p = Pow(x, three)  c = Mul(p, k)  a = Add(x, c)  t = Mul(a, r)  e = Tanh(t)  "
-            "s = Add(e, one)  y = Mul(h, s)",
-            'y = Gelu<approximate = "tanh">(x)',
-            constants="float half = {0.5}, float three = {3}, float k = {0.044715}, float r = {0.7978846}, "
-            "float one = {1}",
-        ),
     )
 
     def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
         factors = _factors(node)
         half = next((v for v in factors if is_scalar(v, 0.5)), None)
-        gates = [p for v in factors if (p := producer(v, "Add")) is not None]
-        if len(factors) != 3 or half is None:
+        gate = next((p for v in factors if (p := producer(v, "Add")) is not None and _erf_input(p) is not None), None)
+        if len(factors) != 3 or half is None or gate is None:
             return NOT_HERE
-        for argument, approximate in ((_erf_input, None), (_tanh_input, "tanh")):
-            x = next((found for p in gates if (found := argument(p)) is not None), None)
-            if x is None:
-                continue
-            if not any(v is x for v in factors):
-                return Miss("the factor outside is not the argument of Erf times sqrt(2)")
-            return [g.op("Gelu", x, approximate=approximate)]
-        return NOT_HERE
+        x = _erf_input(gate)
+        if not any(v is x for v in factors):
+            return Miss("the factor outside is not the argument of Erf times sqrt(2)")
+        assert x is not None
+        return [g.op("Gelu", x)]
 
 
 def _factors(node: ir.Node) -> list[ir.Value]:
@@ -78,21 +67,6 @@ def _erf_input(add: ir.Node) -> ir.Value | None:
     if division is not None and is_scalar(division.inputs[1], math.sqrt(2), 1e-5):
         return division.inputs[0]
     return with_scalar(product, math.sqrt(0.5), 1e-5) if product is not None else None
-
-
-def _tanh_input(add: ir.Node) -> ir.Value | None:
-    """x of `1 + Tanh(sqrt(2 / pi) * (x + 0.044715 * x**3))`."""
-    tanh = producer(with_scalar(add, 1.0), "Tanh")
-    product = None if tanh is None else producer(tanh.inputs[0], "Mul")
-    total = None if product is None else producer(with_scalar(product, math.sqrt(2 / math.pi), 1e-5), "Add")
-    if total is None:
-        return None
-    for x, cubic in operands(total):
-        term = producer(cubic, "Mul")
-        power = None if term is None else producer(with_scalar(term, 0.044715, 1e-5), "Pow")
-        if power is not None and power.inputs[0] is x and is_scalar(power.inputs[1], 3.0):
-            return x
-    return None
 
 
 class RecognizeHardSwish(Rule):

@@ -76,7 +76,7 @@ def _weight(value: Value, perm: tuple[int, ...], b: Builder) -> Operand:
     array = constant(value)
     if array is None:
         return transpose(b, b.operand(value), perm)
-    return constant_like(b, np.ascontiguousarray(np.transpose(array, perm)), value)
+    return constant_like(b, np.transpose(array, perm), value)
 
 
 def _bias(value: Value | None, channels: int, b: Builder) -> Operand:

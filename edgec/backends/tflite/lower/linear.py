@@ -20,7 +20,7 @@ def _rejects_matmul(op: MatMul, target: Target) -> Reject | None:
 def _matmul(op: MatMul, b: Builder) -> Operand:
     weight = constant(op.b)
     if weight is not None and weight.ndim == 2:
-        w = constant_like(b, np.ascontiguousarray(weight.T), op.b)
+        w = constant_like(b, weight.T, op.b)
         bias = b.const(np.zeros(weight.shape[1], np.float32), "zero_bias")
         inputs = {"input": b.operand(op.a), "weights": w, "bias": bias}
         return b.op("FULLY_CONNECTED", inputs, fusedActivationFunction=NONE, keepNumDims=True)

@@ -36,10 +36,11 @@ from edgec.frontend.source import SourceRequest, capture
 from edgec.ir.model import Model
 from edgec.measure.accuracy import SAMPLES, Sample, Verdict, judge, verify
 from edgec.measure.fidelity import compare_all, summarize
-from edgec.measure.predict import Cost, predict
+from edgec.measure.predict import Cost, instruction_ms, predict
 from edgec.passes.canonicalize import canonicalize
 from edgec.passes.log import RewriteLog
-from edgec.passes.verify import check_after_each
+from edgec.passes.verify import check_after_each, evaluate
+from edgec.runners.base import Array
 from edgec.runners.onnxruntime import OnnxRuntimeRunner
 from edgec.spec.device import load_device
 from edgec.spec.target import Accept, Target, load_target, with_rewrites
@@ -111,6 +112,43 @@ def build(source: SourceRequest, targets: Sequence[str], options: BuildOptions, 
     return report
 
 
+@dataclass(frozen=True)
+class Step:
+    """One instruction's share of a predicted run, in milliseconds, and where it comes from."""
+
+    op: str
+    place: str
+    ms: float
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """A predicted run: the total, and its instructions from the dearest on."""
+
+    latency: Latency
+    steps: list[Step]
+
+
+def predict_source(source: SourceRequest, name: str, options: BuildOptions, progress: Progress) -> Forecast:
+    """Predict the latency of a source as built for a target. Raises `EdgecError` E0702 where no device is known."""
+    target = load_target(name, options.settings)
+    device_name = options.device or (target.devices[0] if target.devices else None)
+    if device_name is None:
+        raise error("E0702", f"target `{target.name}` names no device", help=["add `--device`; `edgec devices` lists"])
+    device = load_device(device_name)
+    prepared = prepare(source, options, progress)
+    chosen = backend(target.backend)
+    progress(f"{target.name}: legalize and lower")
+    program = chosen.lower(chosen.legalize(prepared.model, target, RewriteLog()), target)
+    (latency,) = _latency(chosen, program, target, device_name)
+    model = device.latency[target.backend]
+    steps = [
+        Step(i.op, str(i.place or ""), instruction_ms(Cost(chosen.macs(i), bytes_moved(i)), model))
+        for i in program.instrs
+    ]
+    return Forecast(latency, sorted(steps, key=lambda step: -step.ms))
+
+
 def prepare(source: SourceRequest, options: BuildOptions, progress: Progress) -> Prepared:
     """Frontend and canonicalization, checked against the source (E0205)."""
     progress(f"export {source.ref}")
@@ -157,8 +195,8 @@ def compile_target(prepared: Prepared, target: Target, options: BuildOptions, pr
 
 
 def _check_canonical(model: Model, samples: Sequence[Sample]) -> None:
-    with OnnxRuntimeRunner(model) as runner:
-        differences = [d for s in samples for d in compare_all(s.expected, runner.run(s.inputs))]
+    found = _canonical_outputs(model, samples)
+    differences = [d for s, f in zip(samples, found, strict=True) for d in compare_all(s.expected, f)]
     fidelity = summarize(len(samples), differences)
     if judge(fidelity, CANONICAL_ACCEPT):
         raise error(
@@ -170,6 +208,24 @@ def _check_canonical(model: Model, samples: Sequence[Sample]) -> None:
             ],
             help=["a model that draws random numbers or is still in training mode cannot be verified"],
         )
+
+
+def _canonical_outputs(model: Model, samples: Sequence[Sample]) -> list[dict[str, Array]]:
+    """By ONNX Runtime, or by onnx's slow reference where that lacks a kernel. Raises `EdgecError` E0202."""
+    try:
+        with OnnxRuntimeRunner(model) as runner:
+            return [runner.run(s.inputs) for s in samples]
+    except EdgecError as refused:
+        names = [v.name or "" for v in model.graph.outputs]
+        try:
+            return [dict(zip(names, evaluate(model, s.inputs), strict=True)) for s in samples]
+        except Exception as failure:  # the reference raises whatever numpy does
+            raise error(
+                "E0202",
+                "the exported graph cannot be run",
+                notes=[*refused.diagnostics[0].notes[:1], "rejected by `graph-does-not-run`"],
+                help=["torch's translation of one of the model's functions is not valid ONNX"],
+            ) from failure
 
 
 def _verify(chosen: Backend, path: Path, target: Target, samples: Sequence[Sample]) -> Verdict:

@@ -8,7 +8,9 @@ from typing import Annotated
 import typer
 
 from edgec import __version__
+from edgec.cli.artifacts import bench_command, check_command, diff_command, inspect_command, run_command
 from edgec.cli.build import build_command
+from edgec.cli.predict import predict_command
 from edgec.cli.show import devices_command, doctor_command, explain_command, rules_command, targets_command
 
 app = typer.Typer(
@@ -21,6 +23,12 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("build")(build_command)
+app.command("check")(check_command)
+app.command("run")(run_command)
+app.command("bench")(bench_command)
+app.command("predict")(predict_command)
+app.command("inspect")(inspect_command)
+app.command("diff")(diff_command)
 app.command("targets")(targets_command)
 app.command("devices")(devices_command)
 app.command("rules")(rules_command)

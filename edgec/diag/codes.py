@@ -71,6 +71,8 @@ CODES: dict[str, Code] = {
     "E0602": Code("the artifact could not be run", ExitCode.CHECK_FAILED),
     "E0603": Code("the artifact cannot be executed by this runner", _CANNOT),
     "E0604": Code("the file is not a readable artifact", _BAD),
+    "E0605": Code("the artifact is not the one that its manifest describes", ExitCode.CHECK_FAILED),
+    "E0606": Code("the artifact exceeds its budget", ExitCode.CHECK_FAILED),
     # E07: device
     "E0701": Code("the device did not answer", _AWAY),
     "E0702": Code("the device has no latency model", _AWAY),

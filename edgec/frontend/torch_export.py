@@ -15,13 +15,13 @@ import torch
 from torch.utils import _pytree as pytree
 
 from edgec.diag import Diagnostic, EdgecError, Severity, error, warning
-from edgec.frontend.attention import SettledAttention
 from edgec.frontend.captured import Array, Captured, SourceId
 from edgec.frontend.control_flow.coverage import Covered, cover
 from edgec.frontend.control_flow.functions import Rewritten
 from edgec.frontend.control_flow.settle import export_settled
 from edgec.frontend.dynamic import DynamicDim, check_dims, resized
 from edgec.frontend.inputs import InputSpec, samples_like
+from edgec.frontend.settled import Settled
 from edgec.frontend.torch_call import Call, TorchReference, example_call, output_names, output_tensors
 from edgec.ir.dims import rename_dims, set_dim_range
 from edgec.ir.model import OPSET
@@ -89,7 +89,7 @@ def _export(request: ExportRequest, call: Call) -> torch.export.ExportedProgram:
     module, shapes = request.module, _dynamic_shapes(request, call)
 
     def export() -> torch.export.ExportedProgram:
-        with torch.no_grad(), SettledAttention():
+        with torch.no_grad(), Settled():
             return torch.export.export(module, call.args, call.kwargs, dynamic_shapes=shapes, strict=False)
 
     try:

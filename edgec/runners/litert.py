@@ -14,19 +14,29 @@ from edgec.runners.base import Array
 
 
 class LiteRTRunner:
-    """Runs a `.tflite` file through its default signature; XNNPACK takes what it can."""
+    """Runs a `.tflite` file through its default signature; XNNPACK takes what it can.
+
+    With `keep_values` LiteRT's own kernels run instead and every value can be read afterwards by `values`.
+    """
 
     name = "litert"
 
-    def __init__(self, path: Path, threads: int = 1) -> None:
+    def __init__(self, path: Path, threads: int = 1, *, keep_values: bool = False) -> None:
         try:
-            from ai_edge_litert.interpreter import Interpreter
+            from ai_edge_litert.interpreter import Interpreter, OpResolverType
         except ImportError as missing:
             raise error(
                 "E0502", "LiteRT is not installed", notes=[str(missing)], help=["pip install 'edgec[tflite]'"]
             ) from missing
         try:
-            self._interpreter: Any = Interpreter(str(path), num_threads=threads)
+            plain = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+            resolver = plain if keep_values else OpResolverType.AUTO
+            self._interpreter: Any = Interpreter(
+                str(path),
+                num_threads=threads,
+                experimental_op_resolver_type=resolver,
+                experimental_preserve_all_tensors=keep_values,
+            )
             signed = bool(self._interpreter.get_signature_list())
             self._interpreter.allocate_tensors()
         except (RuntimeError, ValueError) as failure:
@@ -54,6 +64,12 @@ class LiteRTRunner:
             raise error("E0602", "LiteRT fails on the artifact", notes=str(failure).splitlines()[:3]) from failure
         shapes = {d["index"]: d for d in interpreter.get_output_details()}
         return {name: self._read(shapes[index]) for name, index in self._outputs}
+
+    def values(self) -> list[tuple[str, Array]]:
+        """Every value of the last run, by its tensor's name, in the order of the operators."""
+        details = {d["index"]: d for d in self._interpreter.get_tensor_details()}
+        made = [i for op in self._interpreter._get_ops_details() for i in op["outputs"] if i in details]
+        return [(details[i]["name"], np.array(self._read(details[i]))) for i in made]
 
     def _read(self, detail: Mapping[str, Any]) -> Array:
         """The tensor's content; LiteRT has no way to read one without elements."""

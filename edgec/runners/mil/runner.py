@@ -63,6 +63,7 @@ class MilRunner:
         reason = problem(body, self._interface)
         if reason:
             raise malformed(root, reason)
+        self._metadata = _metadata(model)
         self._evaluator = Evaluator(body, _opset(model), self._half, {}, tap, timed)
         self.reset()
 
@@ -80,6 +81,16 @@ class MilRunner:
     def states(self) -> tuple[Feature, ...]:
         """The states that persist between runs."""
         return self._interface.states
+
+    @property
+    def body(self) -> Block:
+        """The function's operations."""
+        return self._evaluator.function.body
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        """What the package says of itself: author, license, version, description and the author's own keys."""
+        return dict(self._metadata)
 
     @property
     def classes(self) -> tuple[str | int, ...]:
@@ -151,6 +162,19 @@ def _parse(package: Package) -> Any:
             "E0603", f"`{package.root.name}` is a {kind}, not an ML Program", place=Place(file=str(package.root))
         )
     return model
+
+
+def _metadata(model: Any) -> dict[str, str]:
+    said = model.description.metadata
+    named = {
+        "description": said.shortDescription,
+        "version": said.versionString,
+        "author": said.author,
+        "license": said.license,
+    }
+    functions = {name: function.opset for name, function in model.mlProgram.functions.items()}
+    opsets = ", ".join(f"{name} {opset}" for name, opset in sorted(functions.items()))
+    return {k: v for k, v in named.items() if v} | dict(said.userDefined) | {"functions": opsets}
 
 
 def _opset(model: Any) -> int:

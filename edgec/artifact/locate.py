@@ -1,0 +1,49 @@
+"""From what a person names (a build's folder, its manifest, the artifact itself) to the artifact and its manifest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgec.artifact.manifest import Manifest, read_manifest
+from edgec.diag import error
+
+FORMATS = {".mlpackage": "mlpackage", ".tflite": "tflite", ".engine": "engine", ".onnx": "onnx"}
+"""The formats by suffix."""
+
+
+@dataclass(frozen=True)
+class Located:
+    """An artifact on disk, with its manifest where one lies beside it."""
+
+    path: Path
+    format: str
+    manifest: Manifest | None
+
+
+def locate(path: Path) -> Located:
+    """Find the artifact. Raises `EdgecError` E0102 where there is none, E0604 for a manifest that cannot be read."""
+    if not path.exists():
+        raise error("E0102", f"`{path}` was not found")
+    if path.name == "manifest.json":
+        return _described(path)
+    if path.suffix in FORMATS:
+        beside = path.parent / "manifest.json"
+        found = read_manifest(beside) if beside.is_file() else None
+        own = found if found is not None and found.artifact.path == path.name else None
+        return Located(path, FORMATS[path.suffix], own)
+    if path.is_dir() and (path / "manifest.json").is_file():
+        return _described(path / "manifest.json")
+    raise error(
+        "E0604",
+        f"`{path}` is not an artifact",
+        help=[f"name a build's folder, its manifest.json, or a file that ends in {', '.join(FORMATS)}"],
+    )
+
+
+def _described(path: Path) -> Located:
+    manifest = read_manifest(path)
+    artifact = path.parent / manifest.artifact.path
+    if not artifact.exists():
+        raise error("E0102", f"`{artifact}`, which the manifest names, was not found")
+    return Located(artifact, manifest.format, manifest)

@@ -1,0 +1,172 @@
+"""What the driver does with an artifact that is already there: check it, time it, compare two."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from edgec.artifact.files import sha256_of, size_of
+from edgec.artifact.locate import Located, locate
+from edgec.artifact.manifest import Latency
+from edgec.diag import Diagnostic, EdgecError, error
+from edgec.driver import BuildOptions, prepare
+from edgec.frontend.source import SourceRequest
+from edgec.measure.accuracy import verify
+from edgec.measure.arrays import draw_arrays, load_arrays
+from edgec.measure.divergence import Pair, all_values, pairs
+from edgec.measure.inspection import inspect
+from edgec.runners.base import Runner
+from edgec.runners.open import open_runner
+from edgec.spec.target import Accept, load_target
+
+DEFAULT_ACCEPT = Accept(max_rel=1e-4)
+"""What an artifact without a manifest must show: a float32 artifact's bound (DESIGN §8)."""
+
+
+@dataclass(frozen=True)
+class Budget:
+    """Limits that an artifact must keep; None: no limit. Milliseconds are those that its manifest predicts."""
+
+    max_bytes: int | None = None
+    max_ms: float | None = None
+
+
+@dataclass
+class CheckReport:
+    """The checks in order, each with its result in words, and what failed."""
+
+    checks: dict[str, str] = field(default_factory=dict)
+    failures: list[Diagnostic] = field(default_factory=list)
+
+    def note(self, name: str, result: str, failures: Sequence[Diagnostic] = ()) -> None:
+        """Record a check."""
+        self.checks[name] = result
+        self.failures += failures
+
+
+def check_artifact(path: Path, source: SourceRequest | None, budget: Budget) -> CheckReport:
+    """Check what can be checked: the manifest's hash, that it runs, its numbers against the source, its budgets."""
+    found, report = locate(path), CheckReport()
+    _check_hash(found, report)
+    if source is not None:
+        _check_numbers(found, source, report)
+    else:
+        _check_runs(found, report)
+    _check_budget(found, budget, report)
+    return report
+
+
+def _check_hash(found: Located, report: CheckReport) -> None:
+    if found.manifest is None:
+        report.note("manifest", "there is none")
+        return
+    same = sha256_of(found.path) == found.manifest.artifact.sha256
+    changed = Diagnostic(
+        "E0605",
+        f"`{found.path.name}` is not the artifact that its manifest describes",
+        notes=("its sha256 is another one",),
+        help=("build it again",),
+    )
+    report.note("manifest", "describes this artifact" if same else "describes another", [] if same else [changed])
+
+
+def _check_runs(found: Located, report: CheckReport) -> None:
+    with open_runner(found.path) as runner:
+        results = runner.run(draw_arrays(inspect(found.path).inputs))
+    report.note("runs", f"yes, by {runner.name}: {len(results)} outputs; not compared, as no source was named")
+
+
+def _check_numbers(found: Located, source: SourceRequest, report: CheckReport) -> None:
+    prepared = prepare(source, BuildOptions(), lambda step: None)
+    accept = load_target(found.manifest.target).accept if found.manifest else DEFAULT_ACCEPT
+    with open_runner(found.path) as runner:
+        verdict = verify(runner, prepared.samples, accept)
+    f = verdict.fidelity
+    result = f"{verdict.status} by {runner.name} on {f.samples} samples: rel {f.max_rel:.2e}, {f.psnr_db:.1f} dB"
+    report.note("accuracy", result, verdict.failures)
+
+
+def _check_budget(found: Located, budget: Budget, report: CheckReport) -> None:
+    if budget.max_bytes is not None:
+        size = size_of(found.path)
+        over = _over("bytes", size, budget.max_bytes) if size > budget.max_bytes else []
+        report.note("size", f"{size:,} of {budget.max_bytes:,} bytes", over)
+    if budget.max_ms is not None:
+        known: Sequence[Latency] = found.manifest.latency if found.manifest else ()
+        if not known:
+            raise error("E0702", "no latency is known for this artifact", help=["build it for a target with a device"])
+        slow = _over("ms", known[0].p50_ms, budget.max_ms) if known[0].p50_ms > budget.max_ms else []
+        text = f"{known[0].p50_ms:.2f} of {budget.max_ms:.2f} ms, {known[0].kind} for {known[0].device}"
+        report.note("latency", text, slow)
+
+
+def _over(unit: str, found: float, limit: float) -> list[Diagnostic]:
+    return [Diagnostic("E0606", f"the artifact has {found:,.6g} {unit}, the budget is {limit:,.6g}")]
+
+
+def open_for_timing(found: Located, on: str) -> Runner:
+    """A runner whose time means something. Raises `EdgecError` E0701 or E0603 where none does."""
+    if on != "local":
+        raise error("E0701", f"`{on}` cannot be reached", help=["`--on local` times it on this machine"])
+    if found.format == "mlpackage":
+        raise error(
+            "E0603",
+            "a Core ML package cannot be timed here",
+            notes=["the interpreter computes what Apple's kernels do, not as fast"],
+            help=["`edgec predict` estimates the latency on a device"],
+        )
+    return open_runner(found.path)
+
+
+@dataclass(frozen=True)
+class Divergence:
+    """What two artifacts have in common, value by value, and the first pair that is further apart than allowed."""
+
+    pairs: tuple[Pair, ...]
+    tolerance: float
+
+    @property
+    def first(self) -> Pair | None:
+        """The first value that differs."""
+        return next((p for p in self.pairs if not p.difference.max_rel <= self.tolerance), None)
+
+    def lines(self) -> list[str]:
+        """For a person."""
+        worst = sorted(self.pairs, key=lambda p: -p.difference.max_rel)[:5]
+        lines = [f"{len(self.pairs)} values are computed by both"]
+        if self.first is None:
+            lines.append(f"they agree to {self.tolerance:g} relative to each value's largest magnitude")
+        else:
+            lines.append(f"the first that differs: {_line(self.first)}")
+        return [*lines, "furthest apart:", *(f"  {_line(p)}" for p in worst)]
+
+    def document(self) -> dict[str, Any]:
+        """For a program."""
+        rows = [{"name": p.name, "other": p.other, **asdict(p.difference)} for p in self.pairs]
+        return {"tolerance": self.tolerance, "first": self.first.name if self.first else None, "values": rows}
+
+
+def _line(pair: Pair) -> str:
+    d = pair.difference
+    other = "" if pair.other == pair.name else f" (`{pair.other}`)"
+    return f"`{pair.name}`{other}: rel {d.max_rel:.2e}, abs {d.max_abs:.2e} at {list(d.worst)}"
+
+
+def compare_artifacts(first: Path, second: Path, inputs: Sequence[str], tolerance: float) -> Divergence:
+    """Run both on the same inputs (drawn from a fixed seed where none are given) and pair their values.
+
+    Raises `EdgecError` E0603 where they have no value in common.
+    """
+    a, b = locate(first), locate(second)
+    features = inspect(a.path).inputs
+    arrays = load_arrays(inputs, features) if inputs else draw_arrays(features)
+    found = pairs(all_values(a.path, arrays), all_values(b.path, arrays))
+    if not found:
+        raise _nothing_common(a, b)
+    return Divergence(tuple(found), tolerance)
+
+
+def _nothing_common(a: Located, b: Located) -> EdgecError:
+    return error("E0603", f"`{a.path.name}` and `{b.path.name}` have no value in common", help=["are they one model?"])

@@ -1,0 +1,221 @@
+"""The commands that take an artifact: run it, check it, time it, look into it, compare two."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from edgec.cli.run import guarded, print_json, show
+
+ArtifactPath = Annotated[Path, typer.Argument(help="An artifact, its manifest.json or a build's folder.")]
+Inputs = Annotated[list[str] | None, typer.Option("--input", help="An array: FILE.npy, NAME=FILE.npy or FILE.npz.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else.")]
+Precision = Annotated[str | None, typer.Option(help="For Core ML packages: float16 (the default) or float32.")]
+
+
+def run_command(
+    artifact: ArtifactPath,
+    input: Inputs = None,
+    precision: Precision = None,
+    out: Annotated[Path | None, typer.Option(help="Write each output to this folder as NAME.npy.")] = None,
+    json: Json = False,
+) -> None:
+    """Execute an artifact here, Core ML packages included, and show its outputs."""
+
+    def body() -> int:
+        from edgec.artifact.locate import locate
+        from edgec.measure.arrays import load_arrays, save_arrays
+        from edgec.measure.inspection import inspect
+        from edgec.runners.open import open_runner
+
+        found = locate(artifact)
+        arrays = load_arrays(input or [], inspect(found.path).inputs)
+        with open_runner(found.path, precision) as runner:
+            results = runner.run(arrays)
+        if out is not None:
+            save_arrays(results, out)
+        rows = [_output(name, array) for name, array in results.items()]
+        if json:
+            print_json({"artifact": str(found.path), "runner": runner.name, "outputs": rows})
+        else:
+            _table(["output", "type", "least", "mean", "largest"], [list(map(str, r.values())) for r in rows])
+        return 0
+
+    raise typer.Exit(guarded(body, as_document=json))
+
+
+def check_command(
+    artifact: ArtifactPath,
+    against: Annotated[str | None, typer.Option(help="The source to compare with: file.py:attr, model.onnx …")] = None,
+    input: Annotated[list[str] | None, typer.Option(help="An example input of the source: NAME=SHAPE[:DTYPE].")] = None,
+    max_bytes: Annotated[int | None, typer.Option(help="The largest size that is accepted.")] = None,
+    max_ms: Annotated[float | None, typer.Option(help="The longest predicted latency that is accepted.")] = None,
+    json: Json = False,
+) -> None:
+    """Reload an artifact, compare it with its manifest and its source, and hold it to budgets."""
+
+    def body() -> int:
+        from edgec.checking import Budget, check_artifact
+        from edgec.diag.render import as_json
+        from edgec.frontend.inputs import InputSpec
+        from edgec.frontend.source import SourceRequest
+
+        specs = tuple(InputSpec.parse(i) for i in input or ())
+        source = SourceRequest(against, specs) if against else None
+        report = check_artifact(artifact, source, Budget(max_bytes, max_ms))
+        show(report.failures)
+        if json:
+            print_json({"checks": report.checks, "diagnostics": as_json(report.failures)})
+        else:
+            _table(["check", "result"], [[name, result] for name, result in report.checks.items()])
+        return 1 if report.failures else 0
+
+    raise typer.Exit(guarded(body, as_document=json))
+
+
+def bench_command(
+    artifact: ArtifactPath,
+    input: Inputs = None,
+    runs: Annotated[int, typer.Option(min=1, help="Single runs to time.")] = 50,
+    on: Annotated[str, typer.Option(help="Where: local.")] = "local",
+    json: Json = False,
+) -> None:
+    """Time an artifact on this machine, run by run."""
+
+    def body() -> int:
+        from dataclasses import asdict
+
+        from edgec.artifact.locate import locate
+        from edgec.checking import open_for_timing
+        from edgec.measure.arrays import draw_arrays, load_arrays
+        from edgec.measure.inspection import inspect
+        from edgec.measure.latency import measure
+
+        found = locate(artifact)
+        features = inspect(found.path).inputs
+        arrays = load_arrays(input, features) if input else draw_arrays(features)
+        with open_for_timing(found, on) as runner:
+            result = measure(runner, arrays, runs)
+        if json:
+            print_json({"artifact": str(found.path), "kind": "measured", "on": on, **asdict(result)})
+        else:
+            print(f"{result.p50_ms:.3f} ms median of {result.runs} runs by {result.runner} on this machine, one thread")
+            print(
+                f"{result.p10_ms:.3f} to {result.p90_ms:.3f} ms (10th to 90th percentile), least {result.least_ms:.3f}"
+            )
+        return 0
+
+    raise typer.Exit(guarded(body, as_document=json))
+
+
+def diff_command(
+    first: Annotated[Path, typer.Argument(help="The artifact that is taken as right.")],
+    second: Annotated[Path, typer.Argument(help="Another artifact of the same model.")],
+    input: Inputs = None,
+    tolerance: Annotated[float, typer.Option(help="The largest relative error that counts as equal.")] = 1e-3,
+    json: Json = False,
+) -> None:
+    """Find the first value at which two artifacts of one model part."""
+
+    def body() -> int:
+        from edgec.checking import compare_artifacts
+
+        found = compare_artifacts(first, second, input or [], tolerance)
+        if json:
+            print_json(found.document())
+        else:
+            print("\n".join(found.lines()))
+        return 1 if found.first is not None else 0
+
+    raise typer.Exit(guarded(body, as_document=json))
+
+
+def inspect_command(
+    file: Annotated[str, typer.Argument(help="An artifact, a build's folder or an ONNX file; with --rules a source.")],
+    rules: Annotated[
+        bool, typer.Option("--rules", help="Which rewrites a source takes, and which it narrowly misses.")
+    ] = False,
+    input: Annotated[list[str] | None, typer.Option(help="With --rules: an example input, NAME=SHAPE.")] = None,
+    json: Json = False,
+) -> None:
+    """Show what a file holds: interface, operators, weights, metadata, hash."""
+
+    def body() -> int:
+        if rules:
+            return _inspect_rules(file, input or [], json)
+        from dataclasses import asdict
+
+        from edgec.artifact.locate import locate
+        from edgec.measure.inspection import inspect
+
+        found = locate(Path(file))
+        summary = inspect(found.path)
+        macs = found.manifest.graph.macs if found.manifest else None
+        if json:
+            print_json({**asdict(summary), "parameters": summary.parameters, "macs": macs})
+        else:
+            print("\n".join(_summary_lines(summary, macs)))
+        return 0
+
+    raise typer.Exit(guarded(body, as_document=json))
+
+
+def _inspect_rules(ref: str, inputs: list[str], json: bool) -> int:
+    from edgec.driver import BuildOptions, prepare
+    from edgec.frontend.inputs import InputSpec
+    from edgec.frontend.source import SourceRequest
+    from edgec.ir.provenance import place_of
+
+    specs = tuple(InputSpec.parse(i) for i in inputs)
+    prepared = prepare(SourceRequest(ref, specs), BuildOptions(), lambda step: None)
+    fired = dict(prepared.log.counts)
+    missed = list(dict.fromkeys((m.rule, str(place_of(m.node) or m.node.name), m.reason) for m in prepared.log.misses))
+    if json:
+        print_json({"fired": fired, "missed": [dict(zip(("rule", "place", "reason"), m, strict=True)) for m in missed]})
+        return 0
+    _table(["rule", "fired"], [[rule, str(count)] for rule, count in fired.items()])
+    if missed:
+        print()
+        _table(["nearly fired", "at", "why not"], [list(m) for m in missed])
+    return 0
+
+
+def _output(name: str, array: Any) -> dict[str, Any]:
+    numbers = array.astype("float64") if array.size and array.dtype.kind in "fiub" else None
+    spread = [float(f(numbers)) if numbers is not None else None for f in (_least, _mean, _largest)]
+    kind = f"{array.dtype}{list(array.shape)}"
+    return {"name": name, "type": kind, "least": spread[0], "mean": spread[1], "largest": spread[2]}
+
+
+def _least(numbers: Any) -> float:
+    return float(numbers.min())
+
+
+def _mean(numbers: Any) -> float:
+    return float(numbers.mean())
+
+
+def _largest(numbers: Any) -> float:
+    return float(numbers.max())
+
+
+def _summary_lines(summary: Any, macs: int | None) -> list[str]:
+    lines = [f"format      {summary.format}", f"sha256      {summary.sha256}", f"bytes       {summary.bytes:,}"]
+    lines.append(f"parameters  {summary.parameters:,}")
+    lines += [f"macs        {macs:,}"] if macs is not None else []
+    lines += [f"input       {f.name} {f.dtype}{list(f.shape)}" for f in summary.inputs]
+    lines += [f"output      {f.name} {f.dtype}{list(f.shape)}" for f in summary.outputs]
+    lines += [f"{key:11} {value}" for key, value in summary.metadata.items() if value]
+    lines.append("operators   " + ", ".join(f"{name} {count}" for name, count in summary.ops.items()))
+    lines += [f"weight      {w.bytes:>12,} bytes  {w.dtype}{list(w.shape)}  {w.name}" for w in summary.weights[:12]]
+    if len(summary.weights) > 12:
+        lines.append(f"            and {len(summary.weights) - 12} smaller ones")
+    return lines
+
+
+def _table(heads: list[str], rows: list[list[str]]) -> None:
+    widths = [max(len(cell) for cell in column) for column in zip(heads, *rows, strict=True)]
+    for row in (heads, *rows):
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())

@@ -1,0 +1,42 @@
+"""`edgec predict`: latency of a source on a device, with nothing written."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from edgec.cli.progress import Progress
+from edgec.cli.run import guarded, print_json
+
+
+def predict_command(
+    source: Annotated[str, typer.Argument(help="file.py:attr, package.module:attr, .onnx, .pt2 or TorchScript")],
+    target: Annotated[str, typer.Option(help="What it would be built for.")],
+    device: Annotated[str | None, typer.Option(help="The device; else the target's first.")] = None,
+    input: Annotated[list[str] | None, typer.Option(help="An example input: NAME=SHAPE[:DTYPE].")] = None,
+    set: Annotated[list[str] | None, typer.Option("--set", help="Override a target's setting: KEY=VALUE.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else.")] = False,
+) -> None:
+    """Predict the latency of SOURCE on a device, and which operators take it."""
+
+    def body() -> int:
+        from dataclasses import asdict
+
+        from edgec.driver import BuildOptions, predict_source
+        from edgec.frontend.inputs import InputSpec
+        from edgec.frontend.source import SourceRequest
+
+        request = SourceRequest(source, tuple(InputSpec.parse(i) for i in input or ()))
+        with Progress(quiet=json) as progress:
+            found = predict_source(request, target, BuildOptions(device=device, settings=tuple(set or ())), progress)
+        if json:
+            print_json(asdict(found))
+            return 0
+        total = found.latency
+        print(f"{total.p50_ms:.3f} ms ({total.low_ms:.3f} to {total.high_ms:.3f}) on {total.device}, {total.method}")
+        for step in found.steps[:15]:
+            print(f"{step.ms:9.3f} ms  {step.op:24} {step.place}")
+        return 0
+
+    raise typer.Exit(guarded(body, as_document=json))

@@ -1,0 +1,102 @@
+"""Functions that torch's ONNX exporter refuses, drops a part of or computes loosely, in a form that it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import chain
+from typing import Any
+
+import torch
+import torch.nn.functional as functional
+from torch.overrides import TorchFunctionMode
+
+from edgec.frontend.attention import attention
+
+
+class Settled(TorchFunctionMode):
+    """While active, the functions of `_FORMS` are computed by the forms given there."""
+
+    def __torch_function__(
+        self,
+        function: Callable[..., Any],
+        types: Sequence[type],
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        """Called by torch for every function."""
+        return _FORMS.get(function, function)(*args, **(kwargs or {}))
+
+
+def _log_sigmoid(x: torch.Tensor) -> torch.Tensor:
+    """min(x, 0) − log(1 + e^−|x|): the exporter takes the logarithm of a sigmoid, which is lost where that is small."""
+    return torch.clamp(x, max=0) - torch.log1p(torch.exp(-torch.abs(x)))
+
+
+def _batch_norm(
+    x: torch.Tensor,
+    running_mean: torch.Tensor | None,
+    running_var: torch.Tensor | None,
+    weight: torch.Tensor | None = None,
+    bias: torch.Tensor | None = None,
+    training: bool = False,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> torch.Tensor:
+    """By the batch's own statistics where asked for; the exporter takes the running ones all the same."""
+    if not training:
+        return functional.batch_norm(x, running_mean, running_var, weight, bias, False, momentum, eps)
+    axes = [0, *range(2, x.dim())]
+    shape = [1, -1] + [1] * (x.dim() - 2)
+    centred = x - x.mean(axes, keepdim=True)
+    normal = centred / torch.sqrt((centred * centred).mean(axes, keepdim=True) + eps)
+    scaled = normal if weight is None else normal * weight.reshape(shape)
+    return scaled if bias is None else scaled + bias.reshape(shape)
+
+
+def _average_pool(
+    plain: Callable[..., torch.Tensor],
+    dims: int,
+    x: torch.Tensor,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+    divisor_override: int | None = None,
+) -> torch.Tensor:
+    """With a divisor of its own: the sum of whole windows over zeros, divided by it. The exporter drops the divisor."""
+    if divisor_override is None:
+        return plain(x, kernel_size, stride, padding, ceil_mode, count_include_pad)
+    kernel, pads = _tuple(kernel_size, dims), _tuple(padding, dims)
+    strides = kernel if stride is None or stride == [] else _tuple(stride, dims)
+    sizes = plain(x, kernel, strides, pads, ceil_mode, count_include_pad).shape[-dims:]
+    ends = [
+        max((out - 1) * s + k - size - before, 0)
+        for out, s, k, size, before in zip(sizes, strides, kernel, x.shape[-dims:], pads, strict=True)
+    ]
+    around = list(chain.from_iterable(zip(reversed(pads), reversed(ends), strict=True)))
+    count = torch.Size(kernel).numel()
+    return plain(functional.pad(x, around), kernel, strides) * (count / divisor_override)
+
+
+def _average_pool_2d(*args: Any, **kwargs: Any) -> torch.Tensor:
+    return _average_pool(functional.avg_pool2d, 2, *args, **kwargs)
+
+
+def _average_pool_3d(*args: Any, **kwargs: Any) -> torch.Tensor:
+    return _average_pool(functional.avg_pool3d, 3, *args, **kwargs)
+
+
+def _tuple(value: Any, count: int) -> tuple[int, ...]:
+    values = (value,) if isinstance(value, int) else tuple(value)
+    return values * count if len(values) == 1 else values
+
+
+_FORMS: dict[Callable[..., Any], Callable[..., Any]] = {
+    functional.scaled_dot_product_attention: attention,
+    functional.logsigmoid: _log_sigmoid,
+    functional.batch_norm: _batch_norm,
+    functional.avg_pool2d: _average_pool_2d,
+    functional.avg_pool3d: _average_pool_3d,
+}
+"""Each function's form. Inside a form the mode is off, so that a form may call what it stands for."""

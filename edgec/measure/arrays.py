@@ -1,0 +1,101 @@
+"""Input arrays for running an artifact by hand: from files, or drawn to fit its interface."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgec.diag import EdgecError, error
+from edgec.diag.suggest import suggest
+from edgec.measure.inspection import Feature
+
+Array = NDArray[np.generic]
+
+
+def load_arrays(texts: Sequence[str], features: Sequence[Feature]) -> dict[str, Array]:
+    """The arrays of `FILE.npy`, `NAME=FILE.npy` or `FILE.npz`, checked against the interface.
+
+    Raises `EdgecError` E0102 for a missing file, E0107 for what is no array or fits no input.
+    """
+    found: dict[str, Array] = {}
+    for text in texts:
+        name, equals, file = text.rpartition("=")
+        loaded = _load(Path(file if equals else text))
+        if isinstance(loaded, dict):
+            found.update(loaded)
+        elif equals:
+            found[name] = loaded
+        elif len(features) == 1:
+            found[features[0].name] = loaded
+        else:
+            raise _unnamed(text, features)
+    _check(found, features)
+    return found
+
+
+def draw_arrays(features: Sequence[Feature], seed: int = 0) -> dict[str, Array]:
+    """Seeded arrays that fit: standard normal floats, integers of 0 or 1; an open dimension gets size 1."""
+    rng = np.random.default_rng(seed)
+    drawn: dict[str, Array] = {}
+    for feature in features:
+        shape = [d if isinstance(d, int) and d >= 0 else 1 for d in feature.shape]
+        floating = feature.dtype.startswith("float")
+        values = rng.standard_normal(shape) if floating else rng.integers(0, 2, shape)
+        drawn[feature.name] = np.asarray(values).astype(feature.dtype)
+    return drawn
+
+
+def save_arrays(arrays: Mapping[str, Array], folder: Path) -> None:
+    """Write each array to `folder` as NAME.npy. Raises `EdgecError` E0108 where that cannot be done."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, array in arrays.items():
+            np.save(folder / f"{re.sub(r'[^0-9A-Za-z_.-]', '_', name)}.npy", array, allow_pickle=False)
+    except OSError as failure:
+        raise error("E0108", f"`{folder}` cannot be written", notes=[str(failure)]) from failure
+
+
+def _load(path: Path) -> Array | dict[str, Array]:
+    """Nothing is unpickled: an array of objects is refused."""
+    if not path.is_file():
+        raise error("E0102", f"`{path}` was not found")
+    try:
+        loaded = np.load(path, allow_pickle=False)
+        return dict(loaded) if isinstance(loaded, np.lib.npyio.NpzFile) else np.asarray(loaded)
+    except (ValueError, OSError, EOFError) as failure:
+        raise error(
+            "E0107", f"`{path}` holds no array", notes=[str(failure).splitlines()[0]], help=["`numpy.save` writes one"]
+        ) from failure
+
+
+def _check(found: Mapping[str, Array], features: Sequence[Feature]) -> None:
+    wanted = {f.name: f for f in features}
+    for name in found:
+        if name not in wanted:
+            near = suggest(name, list(wanted))
+            raise error(
+                "E0107",
+                f"the artifact has no input `{name}`",
+                notes=[f"it takes {_shown(features)}"],
+                help=[f"did you mean `{near}`?"] if near else [],
+            )
+    missing = [f for f in features if f.name not in found]
+    if missing:
+        raise error("E0107", f"input `{missing[0].name}` is missing", notes=[f"the artifact takes {_shown(features)}"])
+
+
+def _unnamed(text: str, features: Sequence[Feature]) -> EdgecError:
+    return error(
+        "E0107",
+        f"`--input {text}` does not say which input it is",
+        notes=[f"the artifact takes {_shown(features)}"],
+        help=[f"write `--input {features[0].name}={text}`"] if features else [],
+    )
+
+
+def _shown(features: Sequence[Feature]) -> str:
+    return ", ".join(f"`{f.name}` {f.dtype}{list(f.shape)}" for f in features)

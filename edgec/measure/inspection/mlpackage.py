@@ -1,0 +1,44 @@
+"""What a Core ML package holds."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from edgec.measure.inspection.summary import Content, Feature, Weight
+from edgec.runners.mil import MilRunner
+from edgec.runners.mil.program import Block, Operation, TensorType
+
+
+def read_mlpackage(path: Path) -> Content:
+    """Its interface, operations (nested blocks included; constants aside), constants and metadata.
+
+    Raises `EdgecError` E0604 for a broken package, E0603 for one that is not an ML Program.
+    """
+    runner = MilRunner(path)
+    operations = list(_operations(runner.body))
+    ops = Counter(o.type for o in operations if o.type != "const")
+    weights = [w for o in operations if (w := _weight(o)) is not None]
+    inputs = [Feature(f.name, f.dtype, tuple(f.shape)) for f in runner.inputs]
+    outputs = [Feature(f.name, f.dtype, tuple(f.shape)) for f in runner.outputs]
+    return Content(inputs, outputs, dict(ops), weights, runner.metadata)
+
+
+def _operations(block: Block) -> Iterator[Operation]:
+    for operation in block.operations:
+        yield operation
+        for inner in operation.blocks:
+            yield from _operations(inner)
+
+
+def _weight(operation: Operation) -> Weight | None:
+    if operation.type != "const" or not operation.outputs:
+        return None
+    output, value = operation.outputs[0], operation.attributes.get("val")
+    if not isinstance(output.type, TensorType) or not output.type.shape or not isinstance(value, np.ndarray):
+        return None
+    stored = -(-value.size * output.type.scalar.bits // 8)
+    return Weight(output.name, output.type.scalar.name, value.shape, stored)

@@ -1,0 +1,62 @@
+"""What is known of a file: its interface, its operators and where its bytes are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Feature:
+    """An input or output. An open dimension is its name, or -1 where the format has no names."""
+
+    name: str
+    dtype: str
+    shape: tuple[int | str, ...]
+
+
+@dataclass(frozen=True)
+class Weight:
+    """A constant tensor: `bytes` as stored."""
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Content:
+    """What a format's reader finds."""
+
+    inputs: list[Feature]
+    outputs: list[Feature]
+    ops: dict[str, int]
+    weights: list[Weight]
+    metadata: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A file as `edgec inspect` shows it. `sha256` and `bytes` of a package are of its files in order."""
+
+    format: str
+    sha256: str
+    bytes: int
+    inputs: tuple[Feature, ...]
+    outputs: tuple[Feature, ...]
+    ops: dict[str, int]
+    weights: tuple[Weight, ...]
+    metadata: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def parameters(self) -> int:
+        """Elements of the constants of floating-point type or of eight bits and fewer."""
+        kinds = ("float", "bfloat", "int8", "uint8", "int4", "uint4", "fp")
+        return sum(_elements(w.shape) for w in self.weights if w.dtype.startswith(kinds))
+
+
+def _elements(shape: tuple[int, ...]) -> int:
+    count = 1
+    for size in shape:
+        count *= size
+    return count

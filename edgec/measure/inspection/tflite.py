@@ -1,0 +1,85 @@
+"""What a TFLite flatbuffer holds."""
+
+from __future__ import annotations
+
+import struct
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from edgec.diag import error
+from edgec.measure.inspection.summary import Content, Feature, Weight
+
+
+def read_tflite(path: Path) -> Content:
+    """Its signature's interface, operators of all subgraphs, constant buffers and metadata.
+
+    Raises `EdgecError` E0604 for a broken file.
+    """
+    try:
+        from ai_edge_litert import schema_py_generated as schema
+    except ImportError as missing:
+        raise error(
+            "E0502", "LiteRT is not installed", notes=[str(missing)], help=["pip install 'edgec[tflite]'"]
+        ) from missing
+    content = path.read_bytes()
+    if content[4:8] != b"TFL3":
+        raise error("E0604", f"`{path.name}` is not a TFLite file")
+    try:
+        model = schema.ModelT.InitFromPackedBuf(content, 0)
+        return _content(model, schema)
+    except (struct.error, IndexError, TypeError, AttributeError, ValueError, UnicodeDecodeError) as failure:
+        raise error("E0604", f"`{path.name}` is a broken TFLite file", notes=[str(failure)]) from failure
+
+
+def _content(model: Any, schema: Any) -> Content:
+    names = {v: k for k, v in vars(schema.BuiltinOperator).items() if isinstance(v, int)}
+    types = {v: k.lower() for k, v in vars(schema.TensorType).items() if isinstance(v, int)}
+    codes = [_code(c, names) for c in model.operatorCodes]
+    ops = Counter(codes[op.opcodeIndex] for graph in model.subgraphs for op in graph.operators or ())
+    main = model.subgraphs[0]
+    signature = model.signatureDefs[0] if model.signatureDefs else None
+    weights = [
+        Weight(_text(t.name), types[t.type], tuple(int(d) for d in _list(t.shape)), _size(model.buffers[t.buffer]))
+        for graph in model.subgraphs
+        for t in graph.tensors
+        if _size(model.buffers[t.buffer])
+    ]
+    metadata = {"description": _text(model.description)} | {
+        _text(m.name): _text(bytes(model.buffers[m.buffer].data)) if _size(model.buffers[m.buffer]) < 200 else "…"
+        for m in model.metadata or ()
+    }
+    inputs = _features(main, main.inputs, signature.inputs if signature else None, types)
+    outputs = _features(main, main.outputs, signature.outputs if signature else None, types)
+    return Content(inputs, outputs, dict(ops), weights, metadata)
+
+
+def _code(code: Any, names: dict[int, str]) -> str:
+    if code.customCode:
+        return f"custom:{_text(code.customCode)}"
+    return names[max(code.builtinCode, code.deprecatedBuiltinCode)]
+
+
+def _features(graph: Any, indices: Any, signature: Any, types: dict[int, str]) -> list[Feature]:
+    named = {m.tensorIndex: _text(m.name) for m in signature or ()}
+    found = []
+    for index in _list(indices):
+        tensor = graph.tensors[index]
+        open_shape = _list(tensor.shapeSignature) or _list(tensor.shape)
+        name = named.get(int(index), _text(tensor.name))
+        found.append(Feature(name, types[tensor.type], tuple(int(d) for d in open_shape)))
+    return found
+
+
+def _size(buffer: Any) -> int:
+    return int(getattr(buffer, "size", 0) or 0) or (len(buffer.data) if buffer.data is not None else 0)
+
+
+def _list(values: Any) -> list[int]:
+    return [] if values is None else list(values)
+
+
+def _text(value: Any) -> str:
+    return (
+        "" if value is None else value.decode(errors="replace").rstrip("\0") if isinstance(value, bytes) else str(value)
+    )

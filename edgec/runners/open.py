@@ -1,0 +1,32 @@
+"""The runner that executes an artifact here, by its format."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from edgec.diag import error
+from edgec.runners.base import Runner
+
+
+def open_runner(path: Path, precision: str | None = None) -> Runner:
+    """A runner for a file or package.
+
+    `precision` is for Core ML packages: `float16` (the default) rounds where the package says so, `float32` never.
+    Raises `EdgecError` E0101 for a precision elsewhere, E0603 for an engine without its ONNX.
+    """
+    if path.suffix == ".mlpackage":
+        from edgec.runners.mil import MilRunner
+
+        return MilRunner(path, "float32" if precision == "float32" else "float16")
+    if precision is not None:
+        raise error("E0101", f"`--precision` is for Core ML packages; `{path.name}` computes as it was built")
+    if path.suffix == ".tflite":
+        from edgec.runners.litert import LiteRTRunner
+
+        return LiteRTRunner(path)
+    from edgec.runners.onnxruntime import OnnxRuntimeRunner
+
+    source = path.with_suffix(".onnx")
+    if not source.is_file():
+        raise error("E0603", f"`{path.name}` cannot be executed here", notes=["it needs a GPU, or its ONNX beside it"])
+    return OnnxRuntimeRunner(source)

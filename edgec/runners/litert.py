@@ -17,11 +17,13 @@ class LiteRTRunner:
     """Runs a `.tflite` file through its default signature; XNNPACK takes what it can.
 
     With `keep_values` LiteRT's own kernels run instead and every value can be read afterwards by `values`.
+    `images_last`: the file has 4-D inputs and outputs (N, H, W, C) where `run` takes and gives (N, C, H, W).
     """
 
     name = "litert"
 
-    def __init__(self, path: Path, threads: int = 1, *, keep_values: bool = False) -> None:
+    def __init__(self, path: Path, threads: int = 1, *, keep_values: bool = False, images_last: bool = False) -> None:
+        self._images_last = images_last
         try:
             from ai_edge_litert.interpreter import Interpreter, OpResolverType
         except ImportError as missing:
@@ -48,9 +50,11 @@ class LiteRTRunner:
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """The outputs by their signature names. Raises `EdgecError` E0107 or E0602."""
         interpreter = self._interpreter
+        if missing := [name for name in self._inputs if name not in inputs]:
+            raise error("E0107", f"input `{missing[0]}` is missing")
+        if self._images_last:
+            inputs = {name: _turned(array, (0, 2, 3, 1)) for name, array in inputs.items()}
         for name, detail in self._inputs.items():
-            if name not in inputs:
-                raise error("E0107", f"input `{name}` is missing")
             if list(detail["shape"]) != list(inputs[name].shape):
                 interpreter.resize_tensor_input(detail["index"], inputs[name].shape)
                 detail["shape"] = inputs[name].shape
@@ -63,7 +67,8 @@ class LiteRTRunner:
         except (RuntimeError, ValueError) as failure:
             raise error("E0602", "LiteRT fails on the artifact", notes=str(failure).splitlines()[:3]) from failure
         shapes = {d["index"]: d for d in interpreter.get_output_details()}
-        return {name: self._read(shapes[index]) for name, index in self._outputs}
+        found = {name: self._read(shapes[index]) for name, index in self._outputs}
+        return {name: _turned(a, (0, 3, 1, 2)) for name, a in found.items()} if self._images_last else found
 
     def values(self) -> list[tuple[str, Array]]:
         """Every value of the last run, by its tensor's name, in the order of the operators."""
@@ -106,3 +111,7 @@ class LiteRTRunner:
 def _contiguous(array: Array, dtype: Any) -> Array:
     """What LiteRT copies from. (`ascontiguousarray` would give a 0-D array a dimension.)"""
     return np.asarray(array, dtype=dtype, order="C")
+
+
+def _turned(array: Array, perm: tuple[int, ...]) -> Array:
+    return np.transpose(array, perm) if array.ndim == 4 else array

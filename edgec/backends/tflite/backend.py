@@ -10,7 +10,7 @@ from edgec.backends.builder import Builder, lower_graph
 from edgec.backends.tflite.assemble import assemble
 from edgec.backends.tflite.cost import macs
 from edgec.backends.tflite.fuse import fuse
-from edgec.backends.tflite.legalize import legalize
+from edgec.backends.tflite.legalize import images_last, legalize
 from edgec.backends.tflite.lower.table import LOWERINGS
 from edgec.backends.tflite.ops import view_tflite
 from edgec.ir.model import Model
@@ -43,7 +43,7 @@ class TFLiteBackend:
 
     def open(self, path: Path, target: Target) -> Runner:
         """LiteRT on one thread."""
-        return LiteRTRunner(path)
+        return LiteRTRunner(path, images_last=images_last(target))
 
     def macs(self, instr: Instr) -> int:
         """Multiply-accumulates of one instruction."""

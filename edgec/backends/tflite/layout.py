@@ -18,6 +18,8 @@ from edgec.backends.tflite.mincut import FlowNetwork
 from edgec.backends.tflite.ops import NHWC
 from edgec.backends.tflite.permute import FLEXIBLE, can_permute, is_data, permuted_node, takes_only_nhwc
 from edgec.ir.model import Model, is_constant, static_shape
+from edgec.passes.deadcode import DeadCode
+from edgec.passes.log import RewriteLog
 
 
 @dataclass(frozen=True)
@@ -32,19 +34,28 @@ class LayoutReport:
     bound_bytes: int
 
 
-def assign_layouts(model: Model) -> LayoutReport:
-    """Rewrite the graph, in place, to the cheapest layouts."""
+def assign_layouts(model: Model, *, images_last: bool = False) -> LayoutReport:
+    """Rewrite the graph, in place, to the cheapest layouts.
+
+    `images_last`: 4-D inputs and outputs become channels-last themselves, and cost nothing to channels-last users.
+    """
     graph = model.graph
     nodes = list(graph)
-    chosen, bound = _choose(nodes, graph)
+    chosen, bound = _choose(nodes, graph, images_last=images_last)
     rewriter = _Rewriter(graph)
+    if images_last:
+        rewriter.turn_inputs()
     for node in nodes:
         if node in chosen:
             rewriter.rewrite(node)
-    return LayoutReport(rewriter.transposes, rewriter.moved_bytes, bound)
+    if images_last:
+        rewriter.turn_outputs()
+    DeadCode().run(model, RewriteLog())
+    transposes, moved = count_transposes(model)
+    return LayoutReport(transposes, moved, bound)
 
 
-def _choose(nodes: list[ir.Node], graph: ir.Graph) -> tuple[set[ir.Node], int]:
+def _choose(nodes: list[ir.Node], graph: ir.Graph, *, images_last: bool) -> tuple[set[ir.Node], int]:
     """The nodes that run channels-last, and the cut's value in bytes."""
     network = FlowNetwork()
     vertex = {node: network.vertex() for node in nodes}
@@ -57,10 +68,11 @@ def _choose(nodes: list[ir.Node], graph: ir.Graph) -> tuple[set[ir.Node], int]:
         users = {vertex[use.node] for use in value.uses() if use.node in vertex and is_data(use.node, use.idx)}
         if not _is_spatial(value):
             continue
+        outside = network.source if images_last and len(value.shape or ()) == 4 else network.sink
         if value.is_graph_output():
-            users.add(network.sink)
+            users.add(outside)
         maker = value.producer()
-        network.disagreement(network.sink if maker is None else vertex[maker], users, _bytes(value))
+        network.disagreement(outside if maker is None else vertex[maker], users, _bytes(value))
     side, cut = network.minimum_cut()
     return {node for node in nodes if vertex[node] in side}, cut
 
@@ -90,8 +102,6 @@ class _Rewriter:
     """Replaces chosen nodes by channels-last ones, with a transpose wherever layouts meet."""
 
     graph: ir.Graph
-    transposes: int = 0
-    moved_bytes: int = 0
     _last: dict[ir.Value, ir.Value] = field(default_factory=dict)
 
     def rewrite(self, node: ir.Node) -> None:
@@ -107,6 +117,30 @@ class _Rewriter:
         for old, out in zip(node.outputs, new.outputs, strict=True):
             self._connect(old, out, node)
         self.graph.remove(node, safe=True)
+
+    def turn_inputs(self) -> None:
+        """Let 4-D inputs be channels-last, with a transpose for whoever wants them otherwise."""
+        for value in self.graph.inputs:
+            users = list(value.uses())
+            if len(value.shape or ()) != 4 or not users:
+                continue
+            value.shape = ir.Shape([(value.shape or ())[i] for i in channels_last(4)])
+            back = self._transpose(value, channels_first, next(iter(self.graph)))
+            for use in users:
+                use.node.replace_input_with(use.idx, back)
+            self._last[back] = value
+
+    def turn_outputs(self) -> None:
+        """Let 4-D outputs be channels-last, under their names."""
+        for i, value in enumerate(self.graph.outputs):
+            if len(value.shape or ()) != 4 or value.is_graph_input() or value.producer() is None:
+                continue
+            name, last = value.name, self._last.get(value)
+            if last is None or last.is_graph_input() or last.is_graph_output():
+                last = self._transpose(value, channels_last, None)
+            self.graph.outputs[i] = last
+            value.name = f"{name}/nchw"
+            last.name = name
 
     def _needs(self, value: ir.Value | None) -> bool:
         return value is not None and _is_spatial(value) and not is_constant(value)
@@ -142,7 +176,8 @@ class _Rewriter:
         old.name = None
         new.name = name
 
-    def _transpose(self, value: ir.Value, permutation: object, before: ir.Node) -> ir.Value:
+    def _transpose(self, value: ir.Value, permutation: object, before: ir.Node | None) -> ir.Value:
+        """A transpose before a node, or at the end of the graph."""
         rank = len(value.shape or ())
         perm = channels_last(rank) if permutation is channels_last else channels_first(rank)
         node = ir.node("Transpose", [value], {"perm": perm})
@@ -150,6 +185,9 @@ class _Rewriter:
         out.shape = ir.Shape([(value.shape or ())[i] for i in perm])
         out.type = value.type
         out.name = f"{value.name}/{'nhwc' if permutation is channels_last else 'nchw'}"
+        if before is None:
+            self.graph.append(node)
+            return out
         self.graph.insert_before(before, node)
         node.metadata_props.update(before.metadata_props)
         return out

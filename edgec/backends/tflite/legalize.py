@@ -50,7 +50,7 @@ from edgec.rules.cleanup.identity import RemoveIdentity, RemoveNoOpMovement
 from edgec.rules.cleanup.movement import MergeReshapes, MergeTransposes
 from edgec.rules.decompose.functions import ElementwiseFromBuiltins, WideClip
 from edgec.rules.table import EXPAND
-from edgec.spec.target import Target
+from edgec.spec.target import Target, TFLiteOptions
 
 RULES: tuple[Rule, ...] = (
     ElementwiseFromBuiltins(),
@@ -124,6 +124,11 @@ MOVEMENT: tuple[Rule, ...] = (
 """What the layout pass leaves to be tidied up."""
 
 
+def images_last(target: Target) -> bool:
+    """Whether the target wants 4-D inputs and outputs channels-last."""
+    return isinstance(target.options, TFLiteOptions) and target.options.io_layout == "nhwc"
+
+
 def legalize(model: Model, target: Target, log: RewriteLog) -> Model:
     """A copy in TFLite's dialect. Raises `EdgecError` E0412 with every operator that has no way there."""
     legal = model.clone()
@@ -133,8 +138,7 @@ def legalize(model: Model, target: Target, log: RewriteLog) -> Model:
     FoldConstants().run(legal, log)
     CommonSubexpressions().run(legal, log)
     RewritePass("tune", [r for r in TUNE if r.name not in target.rewrites.disable]).run(legal, log)
-    report = assign_layouts(legal)
-    log.fired("layout-transposes", report.transposes)
+    assign_layouts(legal, images_last=images_last(target))
     RewritePass("cleanup", [r for r in MOVEMENT if r.name not in target.rewrites.disable]).run(legal, log)
     DeadCode().run(legal, log)
     if outside := TFLITE_DIALECT.check(legal, "E0412"):

@@ -1,0 +1,57 @@
+"""Channels-last interfaces: no transposes, and the same function."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnx_ir as ir
+import pytest
+
+from edgec.backends.tflite.backend import TFLITE
+from edgec.ir.model import OPSET
+from edgec.passes.canonicalize import canonicalize
+from edgec.passes.log import RewriteLog
+from edgec.passes.verify import evaluate
+from edgec.spec.target import TFLiteOptions, load_target
+
+TEXT = """
+<ir_version: 10, opset_import: ["" : 23]>
+g (float[1,3,8,10] x, float[1,5] z) => (float[1,4,8,10] y, float[1,4] mean, float[1,3,8,10] raw)
+{
+  c = Conv<pads = [1,1,1,1]>(x, w)
+  y = Relu(c)
+  axes = Constant<value_ints = [2, 3]>()
+  mean = ReduceMean<keepdims = 0>(y, axes)
+  raw = Neg(x)
+}
+"""
+
+
+def _model() -> ir.Model:
+    proto = onnx.parser.parse_model(TEXT.replace("23", str(OPSET)))
+    weight = np.random.default_rng(1).standard_normal((4, 3, 3, 3)).astype(np.float32)
+    proto.graph.initializer.append(onnx.numpy_helper.from_array(weight, "w"))
+    return ir.serde.deserialize_model(onnx.shape_inference.infer_shapes(proto))
+
+
+@pytest.mark.parametrize("layout", ["source", "nhwc"])
+def test_interface_layout(tmp_path: Path, layout: str) -> None:
+    target = replace(load_target("raspberry-pi"), options=TFLiteOptions(io_layout=layout))
+    model = _model()
+    rng = np.random.default_rng(2)
+    feeds = {"x": rng.standard_normal((1, 3, 8, 10)).astype(np.float32), "z": np.zeros((1, 5), np.float32)}
+    expected = evaluate(model, feeds)
+    canonicalize(model, RewriteLog())
+    program = TFLITE.lower(TFLITE.legalize(model, target, RewriteLog()), target)
+    last = layout == "nhwc"
+    assert program.inputs[0].type.shape == ((1, 8, 10, 3) if last else (1, 3, 8, 10))
+    assert [name for name, _ in program.outputs] == ["y", "mean", "raw"]
+    assert program.outputs[0][1].type.shape == ((1, 8, 10, 4) if last else (1, 4, 8, 10))
+    assert sum(i.op == "TRANSPOSE" for i in program.instrs) == (0 if last else 2)
+    path = tmp_path / "m.tflite"
+    TFLITE.assemble(program, target, path)
+    with TFLITE.open(path, target) as runner:
+        got = runner.run(feeds)
+    for name, want in zip(("y", "mean", "raw"), expected, strict=True):
+        np.testing.assert_allclose(got[name], want, rtol=1e-5, atol=1e-5)

@@ -70,15 +70,21 @@ class BatchNormToMulAdd(Rule):
 
 
 class FoldMulIntoLinear(Rule):
-    """Mul(Conv(x), constant for each channel) -> Conv(x) with scaled weights; ConvTranspose and Gemm likewise."""
+    """Mul(Conv(x), constant for each channel), or Div -> Conv(x) with scaled weights; ConvTranspose, Gemm likewise."""
 
     name = "fold-mul-into-linear"
-    roots = ("Mul",)
+    roots = ("Mul", "Div")
     examples = (
         Example(
             "float[1,2,4,4] x",
             "c = Conv(x, w)  y = Mul(c, f)",
             "y = Conv(x, w2)",
+            constants="float[1,2,1,1] w = {0.5, -1.5}, float[1,1,1] f = {3}",
+        ),
+        Example(
+            "float[1,2,4,4] x",
+            "c = Conv(x, w)  y = Div(f, c)",
+            None,
             constants="float[1,2,1,1] w = {0.5, -1.5}, float[1,1,1] f = {3}",
         ),
     )
@@ -88,18 +94,26 @@ class FoldMulIntoLinear(Rule):
         if found is None:
             return NOT_HERE
         inner, channels = found
-        return scale_linear(inner, channels, np.zeros(()), g)
+        if node.op_type == "Div" and not np.all(channels):
+            return Miss("a divisor is zero")
+        return scale_linear(inner, 1 / channels if node.op_type == "Div" else channels, np.zeros(()), g)
 
 
 class FoldAddIntoLinear(Rule):
-    """Add(Conv(x), constant for each channel) -> Conv(x) with that bias; ConvTranspose and Gemm likewise."""
+    """Add(Conv(x), constant for each channel), or Sub -> Conv(x) with that bias; ConvTranspose and Gemm likewise."""
 
     name = "fold-add-into-linear"
-    roots = ("Add",)
+    roots = ("Add", "Sub")
     examples = (
         Example(
             "float[1,2,4,4] x",
             "c = Conv(x, w)  y = Add(c, f)",
+            "y = Conv(x, w, b)",
+            constants="float[1,2,1,1] w = {0.5, -1.5}, float[1,1,1] f = {3}",
+        ),
+        Example(
+            "float[1,2,4,4] x",
+            "c = Conv(x, w)  y = Sub(c, f)",
             "y = Conv(x, w, b)",
             constants="float[1,2,1,1] w = {0.5, -1.5}, float[1,1,1] f = {3}",
         ),
@@ -110,7 +124,7 @@ class FoldAddIntoLinear(Rule):
         if found is None:
             return NOT_HERE
         inner, channels = found
-        return scale_linear(inner, np.ones(()), channels, g)
+        return scale_linear(inner, np.ones(()), -channels if node.op_type == "Sub" else channels, g)
 
 
 Array = NDArray[np.float64]
@@ -133,10 +147,12 @@ def _float64(array: NDArray[np.generic] | None) -> Array | None:
 
 def _linear_and_constant(node: ir.Node) -> tuple[ir.Node, Array] | None:
     """The linear node before a two-operand node, and the other operand as one number for each channel."""
-    for this, other in ((0, 1), (1, 0)):
+    for this, other in ((0, 1),) if node.op_type in ("Sub", "Div") else ((0, 1), (1, 0)):
         inner = next((p for kind in _CHANNEL_AXIS if (p := producer(node.inputs[this], kind)) is not None), None)
         array = _float64(constant(node.inputs[other]))
         if inner is None or array is None or inner.outputs[0].shape is None:
+            continue
+        if inner.outputs[0].dtype is None or not inner.outputs[0].dtype.is_floating_point():
             continue
         channels = per_channel(array, len(inner.outputs[0].shape), 1)
         same_rank = node.outputs[0].shape is not None and len(node.outputs[0].shape) == len(inner.outputs[0].shape)

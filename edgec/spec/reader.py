@@ -86,6 +86,15 @@ class Checker:
             return ()
         return tuple(value)
 
+    def numbers(self, table: Table, key: str, default: float) -> tuple[float, ...]:
+        """A number, or a list of them."""
+        value = table.get(key, default)
+        items = value if isinstance(value, list) else [value]
+        if not items or not all(isinstance(v, int | float) and not isinstance(v, bool) for v in items):
+            self.problem(f"`{key}` must be a number or a list of numbers", key)
+            return (default,)
+        return tuple(float(v) for v in items)
+
     def table(self, table: Table, key: str) -> Table:
         """A sub-table, empty when absent."""
         value = table.get(key, {})

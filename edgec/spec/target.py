@@ -12,6 +12,7 @@ from typing import Any
 from edgec.diag import EdgecError, Place, error
 from edgec.diag.suggest import suggest
 from edgec.spec import search
+from edgec.spec.coreml import CoreMLOptions, coreml_options
 from edgec.spec.reader import Checker, Table, load_toml
 
 _FLOATS = ("float32", "float16")
@@ -20,7 +21,7 @@ BACKENDS = ("coreml", "tflite", "tensorrt")
 
 @dataclass(frozen=True)
 class Numerics:
-    """`compute`: what the device may compute in. `weights`: how constants are stored."""
+    """`compute`: what the device may compute in. `weights`: how constants are stored, like `compute` unless said."""
 
     compute: str = "float32"
     weights: str = "float32"
@@ -51,18 +52,6 @@ class Rewrites:
 
     enable: tuple[str, ...] = ()
     disable: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class CoreMLOptions:
-    """`minimum_deployment_target` is iOS15 to iOS18 (macOS follows); `compute_units` is recorded for the app."""
-
-    minimum_deployment_target: str = "iOS17"
-    compute_units: str = "all"
-
-    def is_before(self, version: str) -> bool:
-        """Whether the model must also run on something older than `version` (iOS15 to iOS18)."""
-        return self.minimum_deployment_target < version
 
 
 @dataclass(frozen=True)
@@ -203,6 +192,8 @@ def _parse(table: Table, path: Path) -> Target:
     )
     if target.name and target.name != path.stem:
         c.problem(f"`name` is `{target.name}` but the file is `{path.name}`", "name")
+    if backend == "coreml":
+        _check_coreml(c, target)
     if backend == "tensorrt" and target.numerics != Numerics():
         c.problem("a tensorrt target computes and stores float32", "numerics")
     c.finish()
@@ -211,7 +202,18 @@ def _parse(table: Table, path: Path) -> Target:
 
 def _numerics(c: Checker, table: Table) -> Numerics:
     c.known(table, ("compute", "weights"), "numerics.")
-    return Numerics(c.choice(table, "compute", _FLOATS, "float32"), c.choice(table, "weights", _FLOATS, "float32"))
+    compute = c.choice(table, "compute", _FLOATS, "float32")
+    return Numerics(compute, c.choice(table, "weights", _FLOATS, compute))
+
+
+def _check_coreml(c: Checker, target: Target) -> None:
+    """What Core ML's numerics leave open."""
+    options = target.options
+    if target.numerics == Numerics("float16", "float32"):
+        c.problem("float32 weights would be rounded to `compute`, which is float16", "weights")
+    narrow = target.numerics == Numerics("float32", "float16")
+    if narrow and isinstance(options, CoreMLOptions) and options.is_before("iOS16"):
+        c.problem("float16 weights of a float32 model begin with iOS 16", "weights")
 
 
 def _limits(c: Checker, table: Table) -> Limits:
@@ -237,11 +239,7 @@ def _accept(c: Checker, table: Table) -> Accept:
 
 def _options(c: Checker, table: Table, backend: str) -> Options:
     if backend == "coreml":
-        c.known(table, ("minimum_deployment_target", "compute_units"), "options.")
-        return CoreMLOptions(
-            c.choice(table, "minimum_deployment_target", ("iOS15", "iOS16", "iOS17", "iOS18"), "iOS17"),
-            c.choice(table, "compute_units", ("all", "cpu_only", "cpu_and_gpu", "cpu_and_ne"), "all"),
-        )
+        return coreml_options(c, table)
     if backend == "tensorrt":
         c.known(table, ("build", "compute_capabilities"), "options.")
         capabilities = c.strings(table, "compute_capabilities") or TensorRTOptions().compute_capabilities

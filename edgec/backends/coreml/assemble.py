@@ -16,11 +16,13 @@ from typing import Any
 import numpy as np
 
 from edgec.artifact.files import sha256_of
-from edgec.backends.base import Argument, Const, Instr, Operand, Program
+from edgec.backends.base import Argument, Const, Instr, Operand, Program, Ref
+from edgec.backends.coreml.interface import describe, from_image
 from edgec.backends.coreml.sdk import coremltools
 from edgec.backends.coreml.types import interface_type
 from edgec.diag import error
-from edgec.spec.target import CoreMLOptions, Target
+from edgec.spec.coreml import CoreMLOptions
+from edgec.spec.target import Numerics, Target
 
 _NAMESPACE = uuid.UUID("6f1d3c52-6f0e-5e0b-9d3e-2b8a5c0e7a11")
 """For content-derived identifiers; any fixed value will do."""
@@ -35,8 +37,8 @@ def assemble(program: Program, target: Target, path: Path) -> None:
     assert isinstance(options, CoreMLOptions)
     version = getattr(ct.target, options.minimum_deployment_target)
     with _quiet(), tempfile.TemporaryDirectory(prefix="edgec-coreml-") as folder:
-        mil = _Assembler(version).program(program)
-        spec = _specification(mil, version, Path(folder))
+        mil = _Assembler(version, target).program(program)
+        spec = _specification(mil, version, Path(folder), options)
         weights = Path(folder) / "weight.bin"
         _write_package(path, spec, weights if weights.is_file() else None)
 
@@ -52,11 +54,13 @@ def _quiet() -> Iterator[None]:
 class _Assembler:
     """Turns instructions into MIL operations."""
 
-    def __init__(self, version: Any) -> None:
+    def __init__(self, version: Any, target: Target) -> None:
         from coremltools.converters.mil import Builder
         from coremltools.converters.mil.mil import types
 
-        self._mb, self._version = Builder, version
+        assert isinstance(target.options, CoreMLOptions)
+        self._mb, self._version, self._options = Builder, version, target.options
+        self._narrow = target.numerics == Numerics(compute="float32", weights="float16")
         self._types = {"float32": types.fp32, "float16": types.fp16, "int32": types.int32, "bool": types.bool}
         self._values: dict[str, Any] = {}
 
@@ -80,8 +84,11 @@ class _Assembler:
         mil.add_function("main", function)
         return mil
 
-    def _interface_value(self, given: Any, ref: Operand) -> Any:
-        """bool inputs arrive as int32, 0-D ones as one element."""
+    def _interface_value(self, given: Any, ref: Ref) -> Any:
+        """bool inputs arrive as int32, 0-D ones as one element, images as pixels."""
+        image = self._options.image(ref.name)
+        if image is not None:
+            return from_image(self._mb, given, image, ref)
         value = given
         if ref.type.dtype == "bool":
             value = self._mb.cast(x=value, dtype="bool", name=f"{ref.name}_bool")
@@ -128,9 +135,21 @@ class _Assembler:
     def _operand(self, operand: Operand) -> Any:
         if operand.name not in self._values:
             assert isinstance(operand, Const)
-            array = operand.numpy()
-            self._values[operand.name] = self._mb.const(val=_mil_array(array, operand.name), name=operand.name)
+            array = _mil_array(operand.numpy(), operand.name)
+            self._values[operand.name] = self._narrowed(array, operand.name) or self._mb.const(
+                val=array, name=operand.name
+            )
         return self._values[operand.name]
+
+    def _narrowed(self, array: Any, name: str) -> Any:
+        """A float32 constant stored as float16, where the target asks for that and float16 holds it; else None."""
+        if not self._narrow or array.dtype != np.float32 or array.size < _WORTH_NARROWING:
+            return None
+        with np.errstate(over="ignore"):
+            half = array.astype(np.float16)
+        if np.isfinite(array).all() and not np.isfinite(half).all():
+            return None
+        return self._mb.constexpr_cast(source_val=half, output_dtype="fp32", name=name)
 
 
 def _mil_array(array: Any, name: str) -> Any:
@@ -160,16 +179,30 @@ def _check_type(instr: Instr, ref: Operand, value: Any) -> None:
         )
 
 
-def _specification(mil: Any, version: Any, weights: Path) -> Any:
+_WORTH_NARROWING = 32
+"""Smaller constants (scalars, bounds) stay as they are."""
+
+
+def _specification(mil: Any, version: Any, weights: Path, options: CoreMLOptions) -> Any:
     """The model's protobuf; the weight file is written into the folder `weights`."""
     from coremltools.converters.mil.backend.mil.load import load
     from coremltools.converters.mil.mil.passes.pass_pipeline import PassPipeline, PassPipelineManager
 
     passes = ["common::const_deduplication", "common::dead_code_elimination"]
     PassPipelineManager.apply_pipeline(mil, PassPipeline(passes, "edgec"))
-    spec = load(mil, weights_dir=str(weights), specification_version=int(version), convert_to="mlprogram")
+    arguments = {"weights_dir": str(weights), "specification_version": int(version), "convert_to": "mlprogram"}
+    spec = load(mil, classifier_config=_classifier(options), **arguments)
     spec.description.metadata.userDefined.clear()
+    describe(spec, options)
     return spec
+
+
+def _classifier(options: CoreMLOptions) -> Any:
+    if options.classifier is None:
+        return None
+    labels, name, output = list(options.classifier.labels), options.classifier.label_output, options.classifier.output
+    config = coremltools().ClassifierConfig
+    return config(labels, predicted_feature_name=name, predicted_probabilities_output=output)
 
 
 def _write_package(path: Path, spec: Any, weights: Path | None) -> None:

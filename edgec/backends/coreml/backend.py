@@ -9,14 +9,16 @@ from edgec.backends.base import Array, Instr, Program
 from edgec.backends.builder import lower_graph
 from edgec.backends.coreml.assemble import assemble
 from edgec.backends.coreml.cost import macs
+from edgec.backends.coreml.interface import check
 from edgec.backends.coreml.legalize import legalize
 from edgec.backends.coreml.lower.common import MilBuilder
 from edgec.backends.coreml.lower.table import LOWERINGS
+from edgec.backends.coreml.model_runner import ModelRunner
 from edgec.backends.coreml.types import check_types
 from edgec.ir.model import Model
 from edgec.passes.log import RewriteLog
 from edgec.runners.base import Runner
-from edgec.runners.mil.runner import MilRunner
+from edgec.spec.coreml import CoreMLOptions
 from edgec.spec.target import Target
 
 
@@ -36,7 +38,9 @@ class CoreMLBackend:
     def lower(self, model: Model, target: Target) -> Program:
         """MIL operations as instructions."""
         check_types(model)
-        return lower_graph(model, target, LOWERINGS, MilBuilder(target))
+        program = lower_graph(model, target, LOWERINGS, MilBuilder(target))
+        check(program, target)
+        return program
 
     def assemble(self, program: Program, target: Target, path: Path) -> None:
         """Write the package."""
@@ -44,7 +48,8 @@ class CoreMLBackend:
 
     def open(self, path: Path, target: Target) -> Runner:
         """The interpreter, rounding after every operation where the package says float16."""
-        return MilRunner(path, "float16")
+        assert isinstance(target.options, CoreMLOptions)
+        return ModelRunner(path, target.options)
 
     def macs(self, instr: Instr) -> int:
         """Multiply-accumulates of one instruction."""

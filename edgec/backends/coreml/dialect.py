@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from edgec.dialect.base import Dialect
-from edgec.spec.target import CoreMLOptions, Target
+from edgec.spec.coreml import CoreMLOptions
+from edgec.spec.target import Target
 
 _SINCE_IOS15 = frozenset(
     """

@@ -12,7 +12,8 @@ from edgec.backends.coreml.ranges import CARRIES, SENSITIVE, Range, Ranges
 from edgec.ir.model import Model, constant, is_constant
 from edgec.ir.provenance import RULE, place_of
 from edgec.passes.log import KeptWide
-from edgec.spec.target import CoreMLOptions, Target
+from edgec.spec.coreml import CoreMLOptions
+from edgec.spec.target import Target
 
 LARGEST = 65504.0
 """The largest finite float16."""

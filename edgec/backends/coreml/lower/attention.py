@@ -10,7 +10,8 @@ from edgec.backends.base import Lowering, Operand, Reject
 from edgec.backends.coreml.expand.attention import is_fused
 from edgec.backends.coreml.lower.common import MilBuilder, shape_of, type_of
 from edgec.ops.linear import Attention
-from edgec.spec.target import CoreMLOptions, Target
+from edgec.spec.coreml import CoreMLOptions
+from edgec.spec.target import Target
 
 
 def _rejects(op: Attention, target: Target) -> Reject | None:

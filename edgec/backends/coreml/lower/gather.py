@@ -21,7 +21,8 @@ from edgec.ir.model import constant
 from edgec.ops.base import Value
 from edgec.ops.gather import Gather, GatherElements, GatherND, OneHot, ScatterElements, ScatterND
 from edgec.ops.image import Resize
-from edgec.spec.target import CoreMLOptions, Target
+from edgec.spec.coreml import CoreMLOptions
+from edgec.spec.target import Target
 
 _MODES = {"none": "update", "add": "add", "mul": "mul", "max": "max", "min": "min"}
 

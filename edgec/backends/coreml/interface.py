@@ -1,0 +1,79 @@
+"""What the app sees of a package: image inputs, a classifier's labels, descriptions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from edgec.backends.base import Program, Ref
+from edgec.diag import Diagnostic, EdgecError
+from edgec.spec.coreml import COLORS, CoreMLOptions, ImageInput
+from edgec.spec.target import Target
+
+_COLOR_SPACES = {"grayscale": 10, "rgb": 20, "bgr": 30}
+"""`ImageFeatureType.ColorSpace` in Core ML's FeatureTypes.proto."""
+
+
+def check(program: Program, target: Target) -> None:
+    """Raise `EdgecError` E0106 where the target's options do not fit the model's inputs and outputs."""
+    options = target.options
+    assert isinstance(options, CoreMLOptions)
+    found = []
+    inputs = {ref.name: ref for ref in program.inputs}
+    for image in options.images:
+        shape = inputs[image.name].type.shape if image.name in inputs else None
+        wanted = f"(1, {COLORS[image.color]}, height, width)"
+        if shape is None:
+            found.append(_wrong(f"`options.images` names `{image.name}`, which is no input", inputs))
+        elif len(shape) != 4 or shape[:2] != (1, COLORS[image.color]) or not all(isinstance(d, int) for d in shape):
+            found.append(_wrong(f"image `{image.name}` has shape {list(shape)}, not {wanted}", {}))
+    outputs = {name: operand.type.shape for name, operand in program.outputs}
+    if options.classifier is not None:
+        shape, count = outputs.get(options.classifier.output), len(options.classifier.labels)
+        if shape is None:
+            found.append(
+                _wrong(f"`options.classifier` names `{options.classifier.output}`, which is no output", outputs)
+            )
+        elif shape != (1, count):
+            found.append(_wrong(f"`{options.classifier.output}` has shape {list(shape)}, there are {count} labels", {}))
+    shown = {*inputs, *outputs, *([options.classifier.label_output] if options.classifier else [])}
+    for name, _ in options.metadata.features:
+        if name not in shown:
+            found.append(_wrong(f"`options.metadata.features` describes `{name}`, which is no input or output", shown))
+    if found:
+        raise EdgecError(found)
+
+
+def _wrong(message: str, known: Any) -> Diagnostic:
+    return Diagnostic(
+        "E0106", message, None, (f"there is {', '.join(f'`{k}`' for k in sorted(known))}",) if known else ()
+    )
+
+
+def from_image(mb: Any, pixels: Any, image: ImageInput, ref: Ref) -> Any:
+    """What the model is given of an image: `pixel * scale + bias`, channel by channel."""
+    value = pixels
+    for op, numbers, neutral in (("mul", image.scale, 1.0), ("add", image.bias, 0.0)):
+        if any(n != neutral for n in numbers):
+            column = np.asarray(numbers, dtype=np.float32).reshape(1, -1, 1, 1)
+            factor = mb.const(val=column, name=f"{ref.name}/{op}")
+            value = getattr(mb, op)(x=value, y=factor, name=f"{ref.name}/pixel_{op}")
+    return value
+
+
+def describe(spec: Any, options: CoreMLOptions) -> None:
+    """Write image types and descriptions into a model's protobuf."""
+    description, metadata = spec.description, options.metadata
+    texts = dict(metadata.features)
+    for feature in (*description.input, *description.output):
+        feature.shortDescription = texts.get(feature.name, "")
+        image = options.image(feature.name)
+        if image is not None and feature in description.input:
+            height, width = feature.type.multiArrayType.shape[-2:]
+            kind = feature.type.imageType
+            kind.height, kind.width, kind.colorSpace = height, width, _COLOR_SPACES[image.color]
+    description.metadata.author = metadata.author
+    description.metadata.license = metadata.license
+    description.metadata.versionString = metadata.version
+    description.metadata.shortDescription = metadata.description

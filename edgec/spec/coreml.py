@@ -1,0 +1,118 @@
+"""What a Core ML target may say beside its numerics: the oldest system, and the interface that the app sees."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from edgec.spec.reader import Checker, Table
+
+SYSTEMS = ("iOS15", "iOS16", "iOS17", "iOS18")
+COLORS = {"rgb": 3, "bgr": 3, "grayscale": 1}
+"""Channels of each color layout."""
+
+
+@dataclass(frozen=True)
+class ImageInput:
+    """An input that the app gives as an image: the model is given `pixel * scale + bias`, pixels from 0 to 255.
+
+    `color` is the order of the channels that the model was trained with. `scale` and `bias` hold one number for all
+    channels or one for each, in that order.
+    """
+
+    name: str
+    color: str = "rgb"
+    scale: tuple[float, ...] = (1.0,)
+    bias: tuple[float, ...] = (0.0,)
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """The output (1, classes) that holds a score for each label; the app is given the best label and all scores."""
+
+    output: str
+    labels: tuple[str, ...]
+    label_output: str = "classLabel"
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """What Xcode shows of a model; `features` describes inputs and outputs by name."""
+
+    author: str = ""
+    license: str = ""
+    version: str = ""
+    description: str = ""
+    features: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class CoreMLOptions:
+    """`minimum_deployment_target` is iOS15 to iOS18 (macOS follows); `compute_units` is recorded for the app."""
+
+    minimum_deployment_target: str = "iOS17"
+    compute_units: str = "all"
+    images: tuple[ImageInput, ...] = ()
+    classifier: Classifier | None = None
+    metadata: Metadata = field(default_factory=Metadata)
+
+    def is_before(self, version: str) -> bool:
+        """Whether the model must also run on something older than `version` (iOS15 to iOS18)."""
+        return self.minimum_deployment_target < version
+
+    def image(self, name: str) -> ImageInput | None:
+        """How an input is given as an image, if it is."""
+        return next((image for image in self.images if image.name == name), None)
+
+
+def coreml_options(c: Checker, table: Table) -> CoreMLOptions:
+    """Read `[options]`; mistakes are left with the checker."""
+    c.known(table, ("minimum_deployment_target", "compute_units", "images", "classifier", "metadata"), "options.")
+    images = c.table(table, "images")
+    return CoreMLOptions(
+        c.choice(table, "minimum_deployment_target", SYSTEMS, "iOS17"),
+        c.choice(table, "compute_units", ("all", "cpu_only", "cpu_and_gpu", "cpu_and_ne"), "all"),
+        tuple(_image(c, name, c.table(images, name)) for name in images),
+        _classifier(c, c.table(table, "classifier")) if "classifier" in table else None,
+        _metadata(c, c.table(table, "metadata")),
+    )
+
+
+def _image(c: Checker, name: str, table: Table) -> ImageInput:
+    c.known(table, ("color", "scale", "bias"), f"options.images.{name}.")
+    color = c.choice(table, "color", tuple(COLORS), "rgb")
+    scale, bias = (c.numbers(table, key, default) for key, default in (("scale", 1.0), ("bias", 0.0)))
+    for key, numbers in (("scale", scale), ("bias", bias)):
+        if len(numbers) not in (1, COLORS[color]):
+            c.problem(
+                f"`{key}` of image `{name}` has {len(numbers)} numbers, {color} has {COLORS[color]} channels", key
+            )
+    if 0.0 in scale:
+        c.problem(f"`scale` of image `{name}` is 0, which leaves nothing of the image", "scale")
+    return ImageInput(name, color, scale, bias)
+
+
+def _classifier(c: Checker, table: Table) -> Classifier:
+    c.known(table, ("output", "labels", "label_output"), "options.classifier.")
+    file = c.string(table, "labels")
+    path = Path(file) if Path(file).is_absolute() else c.path.parent / file
+    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    labels = tuple(line.strip() for line in lines if line.strip())
+    if file and not labels:
+        c.problem(f"`labels` names `{file}`, which is no file with one label on each line", "labels")
+    if len(set(labels)) != len(labels):
+        double = next(label for label in labels if labels.count(label) > 1)
+        c.problem(f"the label `{double}` stands twice in `{file}`", "labels")
+    return Classifier(c.string(table, "output"), labels, c.string(table, "label_output", "classLabel"))
+
+
+def _metadata(c: Checker, table: Table) -> Metadata:
+    c.known(table, ("author", "license", "version", "description", "features"), "options.metadata.")
+    features = c.table(table, "features")
+    return Metadata(
+        author=c.string(table, "author", ""),
+        license=c.string(table, "license", ""),
+        version=c.string(table, "version", ""),
+        description=c.string(table, "description", ""),
+        features=tuple((name, c.string(features, name)) for name in features),
+    )

@@ -1,0 +1,136 @@
+"""What the app sees: images, labels, descriptions; and how weights are stored."""
+
+from pathlib import Path
+
+import coremltools
+import numpy as np
+import pytest
+import torch
+
+import edgec
+from edgec.diag import EdgecError
+from edgec.runners.mil.runner import MilRunner
+
+LABELS = ("cat", "dog", "owl", "eel")
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+TARGET = """
+name = "{name}"
+summary = "{name}"
+inherits = "iphone"
+[numerics]
+compute = "float32"
+[accept]
+max_rel = 1e-4
+"""
+
+IMAGES = f"""
+[options.images.x]
+color = "{{color}}"
+scale = {[1 / (255 * s) for s in STD]}
+bias = {[-m / s for m, s in zip(MEAN, STD, strict=True)]}
+[options.classifier]
+output = "output"
+labels = "labels.txt"
+[options.metadata]
+author = "A. Writer"
+license = "MIT"
+version = "1.2"
+description = "Tells animals apart"
+features.x = "a photograph"
+features.classLabel = "the likeliest animal"
+"""
+
+
+class Classifier(torch.nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.head = torch.nn.Conv2d(3, 8, 3, stride=2), torch.nn.Linear(8, len(LABELS))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.head(torch.relu(self.conv(x)).mean((2, 3))).softmax(-1)
+
+
+@pytest.fixture
+def targets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "targets"
+    folder.mkdir()
+    (folder / "labels.txt").write_text("\n".join(LABELS) + "\n")
+    monkeypatch.chdir(tmp_path)
+    return folder
+
+
+def write(folder: Path, name: str, text: str) -> str:
+    (folder / f"{name}.toml").write_text(TARGET.format(name=name) + text)
+    return name
+
+
+@pytest.mark.parametrize(("color", "space"), [("rgb", 20), ("bgr", 30)])
+def test_an_image_classifier(color: str, space: int, targets: Path) -> None:
+    torch.manual_seed(1)
+    module = Classifier().eval()
+    name = write(targets, "app", IMAGES.format(color=color))
+    built = edgec.build(module, (torch.randn(1, 3, 12, 16),), target=name)
+    assert built.manifest.accuracy.status == "passed", built.failures
+    path = built.folder / built.manifest.artifact.path
+    description = coremltools.models.MLModel(str(path), skip_model_load=True).get_spec().description
+    image = description.input[0].type.imageType
+    assert (image.height, image.width, image.colorSpace) == (12, 16, space)
+    assert (description.metadata.author, description.metadata.license) == ("A. Writer", "MIT")
+    assert (description.metadata.versionString, description.metadata.shortDescription) == ("1.2", "Tells animals apart")
+    assert description.input[0].shortDescription == "a photograph"
+    assert description.predictedFeatureName == "classLabel"
+    pixels = np.random.default_rng(0).integers(0, 256, (1, 3, 12, 16)).astype(np.float32)
+    with MilRunner(path) as runner:
+        found = runner.run({"x": pixels})
+        assert runner.classes == LABELS
+    given = (torch.from_numpy(pixels) / 255 - torch.tensor(MEAN).view(-1, 1, 1)) / torch.tensor(STD).view(-1, 1, 1)
+    expected = module(given)[0]
+    assert str(found["classLabel"]) == LABELS[int(expected.argmax())]
+    np.testing.assert_allclose(found["classLabel_probs"], expected.detach().numpy(), rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[options.images.y]\n", "names `y`, which is no input"),
+        ('[options.images.x]\ncolor = "grayscale"\n', "not (1, 1, height, width)"),
+        ('[options.images.x]\ncolor = "rbg"\n', "not one of rgb, bgr, grayscale"),
+        ("[options.images.x]\nscale = [1, 2]\n", "has 2 numbers, rgb has 3 channels"),
+        ("[options.images.x]\nscale = 0\n", "leaves nothing"),
+        ('[options.classifier]\noutput = "output"\nlabels = "none.txt"\n', "no file with one label on each line"),
+        ('[options.classifier]\noutput = "logits"\nlabels = "labels.txt"\n', "names `logits`, which is no output"),
+        ('[options.metadata]\nauthor = "A"\nfeatures.z = "?"\n', "describes `z`, which is no input or output"),
+        ("[options]\nimage = 3\n", "unknown key `options.image`"),
+    ],
+)
+def test_an_interface_that_does_not_fit_is_refused(text: str, message: str, targets: Path) -> None:
+    name = write(targets, "app", text)
+    with pytest.raises(EdgecError) as caught:
+        edgec.build(Classifier().eval(), (torch.randn(1, 3, 8, 8),), target=name)
+    assert any(message in d.message for d in caught.value.diagnostics), caught.value.diagnostics
+    assert {d.code for d in caught.value.diagnostics} == {"E0106"}
+
+
+def test_weights_are_stored_as_asked(tmp_path: Path) -> None:
+    module, x = torch.nn.Sequential(torch.nn.Linear(256, 256), torch.nn.ReLU()).eval(), torch.randn(2, 256)
+    whole = edgec.build(module, (x,), "iphone", out=tmp_path / "a", settings=["numerics.compute=float32"])
+    narrow = ["numerics.compute=float32", "numerics.weights=float16"]
+    half = edgec.build(module, (x,), "iphone", out=tmp_path / "b", settings=narrow)
+    assert whole.manifest.artifact.bytes > 256 * 256 * 4
+    assert half.manifest.artifact.bytes < 256 * 256 * 2 + 20_000
+    assert 1e-6 < half.manifest.accuracy.max_rel < 1e-3
+    assert whole.manifest.accuracy.max_rel < 1e-6
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        ["numerics.weights=float32"],
+        ["numerics.compute=float32", "numerics.weights=float16", "options.minimum_deployment_target=iOS15"],
+    ],
+)
+def test_weights_that_cannot_be_stored_so_are_refused(settings: list[str], tmp_path: Path) -> None:
+    with pytest.raises(EdgecError) as caught:
+        edgec.build(torch.nn.Linear(4, 4), (torch.randn(1, 4),), "iphone", out=tmp_path, settings=settings)
+    assert caught.value.diagnostics[0].code == "E0101"

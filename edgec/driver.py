@@ -21,11 +21,14 @@ from edgec.artifact.manifest import (
     Kept,
     Latency,
     Manifest,
+    OffUnit,
+    PlacementInfo,
     Rewrite,
     SourceInfo,
     TensorInfo,
 )
 from edgec.backends.base import Backend, Program
+from edgec.backends.placement import Placement
 from edgec.backends.table import backend
 from edgec.backends.traffic import bytes_moved
 from edgec.diag import Diagnostic, EdgecError, Place, Severity, error
@@ -187,7 +190,12 @@ def compile_target(prepared: Prepared, target: Target, options: BuildOptions, pr
         latency = _latency(chosen, program, target, options.device)
         manifest = _manifest(prepared, target, chosen, program, path)
         manifest = replace(
-            manifest, rewrites=_rewrites(log), float32=_kept(log), accuracy=_accuracy(verdict), latency=latency
+            manifest,
+            rewrites=_rewrites(log),
+            float32=_kept(log),
+            placement=_placement(chosen.placement(program, target)),
+            accuracy=_accuracy(verdict),
+            latency=latency,
         )
         _emit(scratch, name, legal, program, options.emit)
         (scratch / "manifest.json").write_text(manifest.to_json(), encoding="utf-8")
@@ -293,6 +301,11 @@ def _rewrites(log: RewriteLog) -> tuple[Rewrite, ...]:
 def _kept(log: RewriteLog) -> tuple[Kept, ...]:
     """What stays in float32 where the target computes in less."""
     return tuple(Kept(k.op, k.node, k.module, k.evidence) for k in log.kept_wide)
+
+
+def _placement(found: Placement) -> PlacementInfo:
+    off = tuple(OffUnit(p.op, p.name, p.place.module or "", p.unit, p.rule) for p in found.placed if p.rule)
+    return PlacementInfo("predicted", found.counts, found.switches, off, dict(found.evidence))
 
 
 def _accuracy(verdict: Verdict) -> Accuracy:

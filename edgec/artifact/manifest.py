@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +57,31 @@ class Kept:
     node: str
     module: str
     evidence: str
+
+
+@dataclass(frozen=True)
+class OffUnit:
+    """An instruction that a rule keeps from the first choice of unit."""
+
+    op: str
+    node: str
+    module: str
+    unit: str
+    rule: str
+
+
+@dataclass(frozen=True)
+class PlacementInfo:
+    """Where instructions are predicted to run: how many on each unit, how often the unit changes on the way.
+
+    `off` lists what is not on the first choice; `evidence` says where each rule is published.
+    """
+
+    kind: str = "predicted"
+    units: dict[str, int] = field(default_factory=dict)
+    switches: int = 0
+    off: tuple[OffUnit, ...] = ()
+    evidence: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -121,6 +146,7 @@ class Manifest:
     accuracy: Accuracy
     latency: tuple[Latency, ...]
     float32: tuple[Kept, ...] = ()
+    placement: PlacementInfo = field(default_factory=PlacementInfo)
     tools: dict[str, str] = field(default_factory=dict)
     branches: tuple[BranchInfo, ...] = ()
     schema: int = SCHEMA
@@ -156,9 +182,16 @@ def _manifest(document: Mapping[str, Any]) -> Manifest:
         accuracy=_load(Accuracy, document["accuracy"]),
         latency=tuple(_load(Latency, entry) for entry in document["latency"]),
         float32=tuple(_load(Kept, entry) for entry in document.get("float32", ())),
+        placement=_placement(document.get("placement", {})),
         tools=dict(document["tools"]),
         branches=tuple(_load(BranchInfo, b) for b in document.get("branches", ())),
     )
+
+
+def _placement(table: Mapping[str, Any]) -> PlacementInfo:
+    off = tuple(_load(OffUnit, entry) for entry in table.get("off", ()))
+    loaded: PlacementInfo = _load(PlacementInfo, {k: v for k, v in table.items() if k != "off"})
+    return replace(loaded, off=off)
 
 
 def _load(kind: Any, table: Mapping[str, Any]) -> Any:

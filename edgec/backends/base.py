@@ -11,6 +11,7 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
+from edgec.backends.placement import Placement
 from edgec.diag import Diagnostic, EdgecError, Place
 from edgec.ir.model import Model
 from edgec.ir.provenance import place_of
@@ -245,4 +246,8 @@ class Backend(Protocol):
 
     def macs(self, instr: Instr) -> int:
         """Multiply-accumulates of one instruction; 0 for ops that only move or map elements."""
+        ...
+
+    def placement(self, program: Program, target: Target) -> Placement:
+        """The unit that each instruction is predicted to run on; empty where nothing is published."""
         ...

@@ -14,7 +14,9 @@ from edgec.backends.coreml.legalize import legalize
 from edgec.backends.coreml.lower.common import MilBuilder
 from edgec.backends.coreml.lower.table import LOWERINGS
 from edgec.backends.coreml.model_runner import ModelRunner
+from edgec.backends.coreml.placement import placement
 from edgec.backends.coreml.types import check_types
+from edgec.backends.placement import Placement
 from edgec.ir.model import Model
 from edgec.passes.log import RewriteLog
 from edgec.runners.base import Runner
@@ -54,6 +56,10 @@ class CoreMLBackend:
     def macs(self, instr: Instr) -> int:
         """Multiply-accumulates of one instruction."""
         return macs(instr)
+
+    def placement(self, program: Program, target: Target) -> Placement:
+        """Neural engine or not, by published rules."""
+        return placement(program, target)
 
 
 COREML = CoreMLBackend()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from edgec.backends.base import Array, Instr, Program
 from edgec.backends.expand import expand_to
+from edgec.backends.placement import Placement
 from edgec.backends.tensorrt.assemble import assemble
 from edgec.backends.tensorrt.cost import macs
 from edgec.backends.tensorrt.dialect import TENSORRT_DIALECT
@@ -52,6 +53,10 @@ class TensorRTBackend:
     def macs(self, instr: Instr) -> int:
         """Multiply-accumulates of one instruction."""
         return macs(instr)
+
+    def placement(self, program: Program, target: Target) -> Placement:
+        """Nothing is published that would hold for every device."""
+        return Placement()
 
 
 TENSORRT = TensorRTBackend()

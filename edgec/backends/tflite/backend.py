@@ -7,6 +7,7 @@ from pathlib import Path
 
 from edgec.backends.base import Array, Instr, Program
 from edgec.backends.builder import Builder, lower_graph
+from edgec.backends.placement import Placement
 from edgec.backends.tflite.assemble import assemble
 from edgec.backends.tflite.cost import macs
 from edgec.backends.tflite.fuse import fuse
@@ -48,6 +49,10 @@ class TFLiteBackend:
     def macs(self, instr: Instr) -> int:
         """Multiply-accumulates of one instruction."""
         return macs(instr)
+
+    def placement(self, program: Program, target: Target) -> Placement:
+        """Nothing is published that would hold for every device."""
+        return Placement()
 
 
 TFLITE = TFLiteBackend()

@@ -1,0 +1,72 @@
+"""Neural engine, or GPU and CPU: predicted for each MIL operation from what Apple documents and others published.
+
+Core ML decides at run time, by device and system, and tells nobody; `MLComputePlan` on a Mac shows what it decided.
+Where the publications disagree (dilated convolutions) no rule speaks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from edgec.backends.base import Instr, Program
+from edgec.backends.placement import Placed, Placement
+from edgec.spec.coreml import CoreMLOptions
+from edgec.spec.target import Target
+
+_TYPED_EXECUTION = "Apple, coremltools guide, Typed Execution: float 32 runs on GPU and CPU"
+_ANE_16_BIT = "M. Hollemans, The Neural Engine, 16-bit: the engine computes in float16 alone"
+_ANE_LAYERS = "M. Hollemans, The Neural Engine, Unsupported layers: recurrent layers and gather (by observation)"
+_ANE_GUIDE = "ANE Guide, Capability surface: no path for scatters, reduce_prod, recurrent cells and 3-D convolutions"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What keeps an operation from the neural engine, and where that is published."""
+
+    name: str
+    holds: Callable[[Instr], bool]
+    evidence: str
+
+
+def _types(instr: Instr) -> set[str]:
+    return {v.type.dtype for v in (*instr.operands(), *instr.outputs)}
+
+
+def _is_spatial_3d(instr: Instr) -> bool:
+    return instr.op in ("conv", "conv_transpose", "max_pool", "avg_pool") and len(instr.outputs[0].type.shape) == 5
+
+
+RULES: tuple[Rule, ...] = (
+    Rule("ane-no-float32", lambda i: "float32" in _types(i), _TYPED_EXECUTION),
+    Rule("ane-no-recurrence", lambda i: i.op in {"lstm", "gru", "rnn"}, f"{_ANE_LAYERS}; {_ANE_GUIDE}"),
+    Rule("ane-no-gather", lambda i: i.op.startswith("gather"), _ANE_LAYERS),
+    Rule("ane-no-scatter", lambda i: i.op.startswith("scatter"), _ANE_GUIDE),
+    Rule("ane-no-product", lambda i: i.op == "reduce_prod", _ANE_GUIDE),
+    Rule("ane-no-3d-convolution", _is_spatial_3d, _ANE_GUIDE),
+    Rule("ane-float16-alone", lambda i: {v.type.dtype for v in i.outputs} == {"int32"}, _ANE_16_BIT),
+)
+"""The first that holds is the reason. Each is a prediction."""
+
+_UNITS: Mapping[str, tuple[str, str]] = {
+    "all": ("ane", "gpu or cpu"),
+    "cpu_and_ne": ("ane", "cpu"),
+    "cpu_and_gpu": ("gpu or cpu", "gpu or cpu"),
+    "cpu_only": ("cpu", "cpu"),
+}
+"""For each `compute_units`: the first choice, and what is left for the rest."""
+
+
+def placement(program: Program, target: Target) -> Placement:
+    """The unit of each instruction under the target's `compute_units`."""
+    options = target.options
+    assert isinstance(options, CoreMLOptions)
+    first, rest = _UNITS[options.compute_units]
+    rules = RULES if first == "ane" else ()
+    placed = []
+    for instr in program.instrs:
+        rule = next((r for r in rules if r.holds(instr)), None)
+        unit = first if rule is None else rest
+        placed.append(Placed(instr.op, instr.outputs[0].name, instr.place, unit, rule.name if rule else ""))
+    used = {p.rule for p in placed}
+    return Placement(tuple(placed), tuple((r.name, r.evidence) for r in rules if r.name in used))

@@ -11,6 +11,7 @@ from edgec.ops.base import Reader
 from edgec.ops.elementwise import ACTIVATIONS, BINARY, UNARY
 from edgec.ops.image import Resize
 from edgec.ops.norm import Softmax
+from edgec.ops.pool import AveragePool
 from edgec.ops.reduce import REDUCTIONS, Reduce
 from edgec.ops.shape import Concat, Pad, Slice, Split
 from edgec.ops.table import view
@@ -26,14 +27,28 @@ ONLY_NHWC = frozenset({"Conv", "ConvTranspose", "MaxPool", "AveragePool", "Resiz
 
 def takes_only_nhwc(node: ir.Node) -> bool:
     """Whether this node must run channels-last. Those in ranks and forms without a kernel stay, and are refused."""
-    if node.op_type not in ONLY_NHWC or node.domain != "":
+    if node.op_type not in ONLY_NHWC or node.domain != "" or node.inputs[0] is None:
         return False
-    x = node.inputs[0]
-    shape = None if x is None else static_shape(x)
-    if shape is None or len(shape) not in (4, 5) or static_shape(node.outputs[0]) is None:
+    rank = len(node.inputs[0].shape or ())
+    if rank not in (4, 5) or node.outputs[0].shape is None:
+        return False
+    if static_shape(node.inputs[0]) is not None and static_shape(node.outputs[0]) is not None:
+        op = view(node)
+        return not isinstance(op, Resize) or (rank == 4 and kernel_of(op, (2, 3)) is not None)
+    return _slides(node)
+
+
+def _slides(node: ir.Node) -> bool:
+    """Whether the node is a window that needs no size to be lowered: no `auto_pad`, no last windows to complete."""
+    explicit = Reader(node).string("auto_pad", "NOTSET") in ("NOTSET", "", "VALID")
+    if node.op_type not in ("Conv", "MaxPool", "AveragePool") or not explicit:
         return False
     op = view(node)
-    return not isinstance(op, Resize) or (len(shape) == 4 and kernel_of(op, (2, 3)) is not None)
+    spatial = [d for v in (node.inputs[0], node.outputs[0]) if v is not None for d in (v.shape or ())[2:]]
+    if all(isinstance(d, int) for d in spatial):
+        return True
+    padded_mean = isinstance(op, AveragePool) and op.window.has_padding
+    return not (getattr(op, "ceil_mode", False) or padded_mean)
 
 
 def is_data(node: ir.Node, index: int) -> bool:

@@ -8,7 +8,7 @@ import numpy as np
 import onnx_ir as ir
 
 from edgec.ir.build import GraphBuilder
-from edgec.ir.model import constant, static_shape
+from edgec.ir.model import constant
 from edgec.ops.base import Reader, Value
 from edgec.ops.linear import Attention
 from edgec.rules.base import Example, Miss, Replacement, Rule
@@ -34,13 +34,14 @@ class AttentionToMatMul(Rule):
 
     def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
         op = Attention.decode(Reader(node))
-        shapes = [static_shape(x) for x in (op.q, op.k, op.v)]
-        if any(s is None or len(s) != 4 for s in shapes):
-            return Miss("an input is not a static 4-D tensor")
+        shapes = [tuple(d if isinstance(d, int) else -1 for d in x.shape or ()) for x in (op.q, op.k, op.v)]
+        if any(len(s) != 4 or -1 in (s[1], s[3]) for s in shapes):
+            return Miss("an input is not a 4-D tensor with known heads")
+        if (op.causal or shapes[0][1] != shapes[1][1]) and any(-1 in s for s in shapes):
+            return Miss("a causal mask and shared heads need static shapes")
         if any(is_wanted(out) for out in node.outputs[1:]) or op.past_key is not None:
             return Miss("the key and value caches are used")
         q_shape, k_shape, v_shape = shapes
-        assert q_shape and k_shape and v_shape  # noqa: PT018 - checked above
         heads = q_shape[1] // k_shape[1]
         k, v = _repeat(op.k, k_shape, heads, g), _repeat(op.v, v_shape, heads, g)
         scale = op.scale if op.scale is not None else 1 / math.sqrt(q_shape[3])

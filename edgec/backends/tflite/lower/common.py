@@ -71,8 +71,8 @@ def constant_like(b: Builder, array: Array, value: Value) -> Const:
 
 
 def reshape(b: Builder, x: Operand, shape: Sequence[int]) -> Ref:
-    """RESHAPE to a static shape."""
-    out = TensorType(x.type.dtype, tuple(shape))
+    """RESHAPE to a shape of which one dimension may be open (-1)."""
+    out = TensorType(x.type.dtype, tuple("?" if d == -1 else d for d in shape))
     return b.op("RESHAPE", {"input": x, "shape": ints(b, shape, "shape")}, out, newShape=tuple(shape))
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from edgec.backends.base import Lowering, Operand, Reject, TensorType
+from edgec.backends.base import Dim, Lowering, Operand, Reject, TensorType
 from edgec.backends.builder import Builder
 from edgec.backends.tflite.lower.common import (
     NONE,
@@ -21,17 +21,17 @@ from edgec.backends.tflite.lower.common import (
     type_reject,
 )
 from edgec.backends.tflite.ops import ConvNHWC, ConvTransposeNHWC
-from edgec.ir.model import constant, static_shape
+from edgec.ir.model import constant
 from edgec.ops.base import Value
 from edgec.ops.spatial import Window
 from edgec.spec.target import Target
 
 
 def _rejects_conv(op: ConvNHWC, target: Target) -> Reject | None:
-    shape = static_shape(op.x)
-    if shape is not None and len(shape) not in (4, 5):
-        return Reject(f"conv-rank-{len(shape)}", "convolutions have one to three spatial dimensions")
-    return type_reject(op, [op.x]) or static_reject([op.x, op.y], "conv")
+    rank = len(op.x.shape or ())
+    if rank not in (4, 5):
+        return Reject(f"conv-rank-{rank}", "convolutions have one to three spatial dimensions")
+    return type_reject(op, [op.x])
 
 
 def _conv(op: ConvNHWC, b: Builder) -> Operand:
@@ -88,8 +88,7 @@ def pad_input(b: Builder, x: Operand, window: Window, fill: float = 0.0) -> tupl
     """The input and the builtin padding: SAME where it is exactly the window's, else VALID after an explicit PAD."""
     if not window.has_padding:
         return x, VALID
-    spatial = [d if isinstance(d, int) else 0 for d in x.type.shape[1:-1]]
-    if _is_same(spatial, window):
+    if _is_same(x.type.shape[1:-1], window):
         return x, SAME
     pads = [(0, 0), *zip(window.pads_begin, window.pads_end, strict=True), (0, 0)]
     shape = tuple(d + p + q if isinstance(d, int) else d for d, (p, q) in zip(x.type.shape, pads, strict=True))
@@ -101,12 +100,14 @@ def pad_input(b: Builder, x: Operand, window: Window, fill: float = 0.0) -> tupl
     return b.op("PADV2", {"input": x, "paddings": table, "value": value}, out), VALID
 
 
-def _is_same(spatial: list[int], window: Window) -> bool:
-    """TFLite's SAME: ceil(in / stride) outputs, the odd padding element at the end."""
+def _is_same(spatial: tuple[Dim, ...], window: Window) -> bool:
+    """TFLite's SAME: ceil(in / stride) outputs, the odd padding element at the end. Of steps of 1, for every size."""
     for size, extent, s, p, q in zip(
         spatial, window.extent, window.strides, window.pads_begin, window.pads_end, strict=True
     ):
-        total = max(0, (-(-size // s) - 1) * s + extent - size)
+        if s != 1 and not isinstance(size, int):
+            return False
+        total = extent - 1 if not isinstance(size, int) else max(0, (-(-size // s) - 1) * s + extent - size)
         if (p, q) != (total // 2, total - total // 2):
             return False
     return True

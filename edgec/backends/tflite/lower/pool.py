@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 from edgec.backends.base import Lowering, Operand, Reject
 from edgec.backends.builder import Builder
 from edgec.backends.tflite.expand.pool import covered, with_overhang
-from edgec.backends.tflite.lower.common import NONE, VALID, binary, shape_of, static_reject, type_reject
+from edgec.backends.tflite.lower.common import NONE, VALID, binary, shape_of, type_reject
 from edgec.backends.tflite.lower.conv import pad_input
 from edgec.backends.tflite.ops import AveragePoolNHWC, MaxPoolNHWC
-from edgec.ir.model import constant, static_shape
+from edgec.ir.model import constant
 from edgec.ops.base import Value
 from edgec.ops.spatial import Window
 from edgec.spec.target import Target
@@ -21,18 +21,19 @@ Counts = NDArray[np.float64]
 
 def _rejects(op: MaxPoolNHWC | AveragePoolNHWC, target: Target) -> Reject | None:
     label = op.node.op_type.lower()
-    if len(static_shape(op.x) or ()) != 4:
+    if len(op.x.shape or ()) != 4:
         return Reject(f"{label}-rank", "pools have two spatial dimensions")
     if any(d != 1 for d in op.window.dilations):
         return Reject(f"{label}-dilation", "pools have no dilation")
     if isinstance(op, MaxPoolNHWC) and op.has_indices:
         return Reject("maxpool-indices", "MAX_POOL_2D does not say where the maximum was")
-    return type_reject(op, [op.x]) or static_reject([op.x, op.y], label)
+    return type_reject(op, [op.x])
 
 
 def _window(op: MaxPoolNHWC | AveragePoolNHWC) -> Window:
     """The window with the padding that ceil_mode's last windows reach beyond the end."""
-    return with_overhang(op.window, shape_of(op.x)[1:3], shape_of(op.y)[1:3])
+    sizes, outs = shape_of(op.x)[1:3], shape_of(op.y)[1:3]
+    return op.window if -1 in (*sizes, *outs) else with_overhang(op.window, sizes, outs)
 
 
 def _pool(b: Builder, opcode: str, x: Operand, window: Window, padding: int) -> Operand:
@@ -71,9 +72,9 @@ def _average_pool(op: AveragePoolNHWC, b: Builder) -> Operand:
     """The kernel divides by what SAME covers; any other divisor is put right by a constant factor."""
     window = _window(op)
     x = b.operand(op.x)
-    counts = _divisors(op, window)
     if not window.has_padding:
         return _pool(b, "AVERAGE_POOL_2D", x, window, VALID)
+    counts = _divisors(op, window)
     padded, padding = pad_input(b, x, window)
     y = _pool(b, "AVERAGE_POOL_2D", padded, window, padding)
     kernel_counts = _covered(op, window) if padding != VALID else np.full(counts.shape, float(np.prod(window.kernel)))

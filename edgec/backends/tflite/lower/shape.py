@@ -11,6 +11,7 @@ from edgec.backends.base import Lowering, Operand, Reject, TensorType
 from edgec.backends.builder import Builder
 from edgec.backends.tflite.expand.padding import is_mirror
 from edgec.backends.tflite.lower.common import (
+    accepts,
     broadcast,
     cast,
     ints,
@@ -23,7 +24,6 @@ from edgec.backends.tflite.lower.common import (
     type_reject,
 )
 from edgec.ir.model import static_shape
-from edgec.ops.base import Op
 from edgec.ops.shape import (
     Concat,
     ConstantOfShape,
@@ -32,6 +32,7 @@ from edgec.ops.shape import (
     Range,
     Reshape,
     ReverseSequence,
+    Shape,
     Slice,
     Split,
     Squeeze,
@@ -42,12 +43,18 @@ from edgec.ops.shape import (
 from edgec.spec.target import Target
 
 
-def _rejects_static(op: Op, target: Target) -> Reject | None:
-    return static_reject([op.y], op.node.op_type.lower())
+def _rejects_reshape(op: Reshape | Squeeze | Unsqueeze, target: Target) -> Reject | None:
+    computed = isinstance(op, Reshape) and op.shape is None
+    if op.y.shape is None or (shape_of(op.y).count(-1) > 1 and not computed):
+        return Reject(f"{op.node.op_type.lower()}-dynamic", "more than one dimension of the result is open")
+    return None
 
 
 def _reshape(op: Reshape | Squeeze | Unsqueeze, b: Builder) -> Operand:
-    return reshape(b, b.operand(op.x), static_shape(op.y) or ())
+    if isinstance(op, Reshape) and shape_of(op.y).count(-1) > 1:
+        inputs = {"input": b.operand(op.x), "shape": cast(b, b.operand(op.shape_value), "int32")}
+        return b.op("RESHAPE", inputs, out_type(op.y), newShape=())
+    return reshape(b, b.operand(op.x), shape_of(op.y))
 
 
 def _rejects_transpose(op: Transpose, target: Target) -> Reject | None:
@@ -83,13 +90,15 @@ def _split(op: Split, b: Builder) -> Sequence[Operand]:
 def _rejects_slice(op: Slice, target: Target) -> Reject | None:
     if not op.is_constant:
         return Reject("slice-computed", "the bounds are computed by the model")
-    return static_reject([op.x, op.y], "slice") or type_reject(op, [op.x])
+    shape, axes = shape_of(op.x), op.axes or ()
+    if any(shape[axis] == -1 for axis in axes) or (-1 in shape and any(step != 1 for step in op.steps or ())):
+        return Reject("slice-dynamic", "the size of what is sliced is not known")
+    return type_reject(op, [op.x])
 
 
 def _slice(op: Slice, b: Builder) -> Operand:
     """Bounds as ONNX clamps them; a negative step that runs past the front ends at -(size + 1)."""
-    x, shape = b.operand(op.x), static_shape(op.x)
-    assert shape is not None
+    x, shape = b.operand(op.x), shape_of(op.x)
     begin, end, stride = [0] * len(shape), list(shape), [1] * len(shape)
     assert op.starts is not None
     assert op.ends is not None
@@ -99,7 +108,7 @@ def _slice(op: Slice, b: Builder) -> Operand:
         size = shape[axis]
         begin[axis], end[axis], stride[axis] = _bounds(start, stop, step, size)
     if all(s == 1 for s in stride):
-        size_of = [e - s for s, e in zip(begin, end, strict=True)]
+        size_of = [e - s if e != -1 else -1 for s, e in zip(begin, end, strict=True)]
         return b.op("SLICE", {"input": x, "begin": ints(b, begin, "begin"), "size": ints(b, size_of, "size")})
     inputs = {"input": x, "begin": ints(b, begin, "begin"), "end": ints(b, end, "end")}
     inputs["strides"] = ints(b, stride, "strides")
@@ -121,7 +130,18 @@ def _bounds(start: int, stop: int, step: int, size: int) -> tuple[int, int, int]
     return low, high if high >= 0 else -(size + 1), step
 
 
+def _rejects_expand(op: Expand, target: Target) -> Reject | None:
+    if op.shape is None and op.y.shape is None:
+        return Reject("expand-dynamic", "the rank of the result is not known")
+    if op.shape is not None and -1 in shape_of(op.y):
+        return Reject("expand-open", "an open dimension is expanded to")
+    return type_reject(op, [op.x])
+
+
 def _expand(op: Expand, b: Builder) -> Operand:
+    if -1 in shape_of(op.y):
+        inputs = {"input": b.operand(op.x), "shape": cast(b, b.operand(op.shape_value), "int32")}
+        return b.op("BROADCAST_TO", inputs, out_type(op.y))
     return broadcast(b, b.operand(op.x), shape_of(op.y))
 
 
@@ -204,22 +224,34 @@ def _reverse(op: ReverseSequence, b: Builder) -> Operand:
     return b.op("REVERSE_SEQUENCE", inputs, seqDim=op.time_axis, batchDim=op.batch_axis)
 
 
+def _shape(op: Shape, b: Builder) -> Operand:
+    """SHAPE gives all dimensions; ONNX may ask for some of them."""
+    rank = len(op.x.shape or ())
+    whole = b.op("SHAPE", {"input": b.operand(op.x)}, TensorType("int64", (rank,)), outType=4)
+    if (op.start, op.end) == (0, rank):
+        return whole
+    count = max(0, op.end - op.start)
+    bounds: dict[str, Operand] = {"begin": ints(b, (op.start,), "begin"), "size": ints(b, (count,), "size")}
+    return b.op("SLICE", {"input": whole, **bounds}, TensorType("int64", (count,)))
+
+
 def _rejects_concat(op: Concat, target: Target) -> Reject | None:
     return type_reject(op, op.xs)
 
 
 LOWERINGS = (
-    Lowering(Reshape, _rejects_static, _reshape),
-    Lowering(Squeeze, _rejects_static, _reshape),
-    Lowering(Unsqueeze, _rejects_static, _reshape),
+    Lowering(Reshape, _rejects_reshape, _reshape),
+    Lowering(Squeeze, _rejects_reshape, _reshape),
+    Lowering(Unsqueeze, _rejects_reshape, _reshape),
     Lowering(Transpose, _rejects_transpose, _transpose),
     Lowering(Concat, _rejects_concat, _concat),
     Lowering(Split, _rejects_split, _split),
     Lowering(Slice, _rejects_slice, _slice),
-    Lowering(Expand, _rejects_static, _expand),
+    Lowering(Expand, _rejects_expand, _expand),
     Lowering(Tile, _rejects_tile, _tile),
     Lowering(Pad, _rejects_pad, _pad),
     Lowering(ConstantOfShape, _rejects_fill, _fill),
     Lowering(Range, _rejects_range, _range),
     Lowering(ReverseSequence, _rejects_reverse, _reverse),
+    Lowering(Shape, accepts, _shape),
 )

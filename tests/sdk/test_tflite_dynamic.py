@@ -1,0 +1,80 @@
+"""Open dimensions: one file that really resizes, and refusals where a kernel needs to know."""
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnx_ir as ir
+import pytest
+
+from edgec.backends.tflite.backend import TFLITE
+from edgec.diag import EdgecError
+from edgec.ir.model import OPSET
+from edgec.passes.canonicalize import canonicalize
+from edgec.passes.log import RewriteLog
+from edgec.passes.verify import evaluate
+from edgec.spec.target import load_target
+
+CONVOLUTION = """
+g (float[n,3,h,10] x) => (float[n,k] y)
+{
+  c = Conv<pads = [1,1,1,1]>(x, w)
+  r = Relu(c)
+  p = MaxPool<kernel_shape = [2,2], strides = [2,2]>(r)
+  axes = Constant<value_ints = [2, 3]>()
+  y = ReduceMean<keepdims = 0>(p, axes)
+}
+"""
+ROUNDED_UP = """
+g (float[1,3,h,10] x) => (float[1,3,a,b] y)
+{
+  y = MaxPool<kernel_shape = [2,2], strides = [2,2], ceil_mode = 1>(x)
+}
+"""
+ATTENTION = """
+g (float[1,s,8] x) => (float[1,s,8] y)
+{
+  split = Constant<value_ints = [0, 0, 2, 4]>()
+  joined = Constant<value_ints = [0, 0, 8]>()
+  heads = Reshape(x, split)
+  q = Transpose<perm = [0,2,1,3]>(heads)
+  o = Attention(q, q, q)
+  t = Transpose<perm = [0,2,1,3]>(o)
+  y = Reshape(t, joined)
+}
+"""
+TARGET = load_target("raspberry-pi")
+
+
+def _model(text: str) -> ir.Model:
+    proto = onnx.parser.parse_model(f'<ir_version: 10, opset_import: ["" : {OPSET}]> {text}')
+    weight = np.random.default_rng(1).standard_normal((4, 3, 3, 3)).astype(np.float32)
+    proto.graph.initializer.append(onnx.numpy_helper.from_array(weight, "w"))
+    return ir.serde.deserialize_model(onnx.shape_inference.infer_shapes(proto))
+
+
+@pytest.mark.parametrize(
+    ("text", "shapes"),
+    [
+        (CONVOLUTION, [(1, 3, 8, 10), (2, 3, 8, 10), (1, 3, 14, 10), (3, 3, 6, 10)]),
+        (ATTENTION, [(1, 4, 8), (1, 9, 8), (1, 1, 8)]),
+    ],
+)
+def test_runs_at_every_size(tmp_path: Path, text: str, shapes: list[tuple[int, ...]]) -> None:
+    rng = np.random.default_rng(3)
+    samples = [rng.standard_normal(shape).astype(np.float32) for shape in shapes]
+    model = _model(text)
+    expected = [evaluate(_model(text), {"x": x})[0] for x in samples]
+    canonicalize(model, RewriteLog())
+    path = tmp_path / "m.tflite"
+    TFLITE.assemble(TFLITE.lower(TFLITE.legalize(model, TARGET, RewriteLog()), TARGET), TARGET, path)
+    with TFLITE.open(path, TARGET) as runner:
+        for x, want in zip(samples, expected, strict=True):
+            np.testing.assert_allclose(runner.run({"x": x})["y"], want, rtol=1e-4, atol=1e-5)
+
+
+def test_a_last_window_of_unknown_size_is_refused() -> None:
+    model = canonicalize(_model(ROUNDED_UP), RewriteLog())
+    with pytest.raises(EdgecError) as refused:
+        TFLITE.lower(TFLITE.legalize(model, TARGET, RewriteLog()), TARGET)
+    assert "maxpool-dynamic" in str(refused.value.diagnostics[0].notes)

@@ -1,0 +1,149 @@
+"""Latency of edgec's TFLite files beside litert-torch's and onnx2tf's, of the same models and weights.
+
+    python -m benchmarks.tflite_peers models.py NAME… --work FOLDER [--litert-torch PYTHON] [--onnx2tf PYTHON]
+
+`models.py` has a function for each NAME that returns (module, example_inputs) with the same weights each time.
+Each PYTHON is an interpreter of an environment of its own, since the peers pin other versions:
+
+    python3.11 -m venv /tmp/lt && /tmp/lt/bin/pip install litert-torch==0.10.0
+    python3.12 -m venv /tmp/o2t && /tmp/o2t/bin/pip install onnx2tf==2.6.9
+
+Files that FOLDER already holds (NAME.edgec.tflite, NAME.litert-torch.tflite, NAME.onnx2tf.tflite) are not made again.
+All of a model's files run in LiteRT on one thread, in turn, invocation by invocation, so that a busy machine slows all
+alike; the least of the times counts. Exits 1 when the geometric mean against the better peer is above 0.95 or one
+model's ratio is above 1.10.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import math
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgec.driver import BuildOptions, build
+from edgec.frontend.source import SourceRequest
+
+SECONDS, LEAST, MOST = 3.0, 5, 300
+"""How long the files of one model run together, and the least and most rounds."""
+
+EXPORT = """
+import importlib.util, sys, torch
+path, name, onnx_path, tflite_path = sys.argv[1:]
+spec = importlib.util.spec_from_file_location("models", path)
+models = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(models)
+module, inputs = getattr(models, name)()
+if onnx_path:
+    torch.onnx.export(module, tuple(inputs), onnx_path, dynamo=True, opset_version=18, external_data=False)
+if tflite_path:
+    import litert_torch
+    litert_torch.convert(module, tuple(inputs)).export(tflite_path)
+"""
+
+
+def make_edgec(models: Path, name: str, path: Path) -> None:
+    """Build for `raspberry-pi`: float32, no delegate's promises."""
+    with tempfile.TemporaryDirectory() as folder:
+        request = SourceRequest(f"{models}:{name}")
+        report = build(request, ["raspberry-pi"], BuildOptions(out=Path(folder)), lambda line: None)
+        for built in report.built:
+            shutil.copy(built.folder / built.manifest.artifact.path, path)
+
+
+def make_litert_torch(python: str, models: Path, name: str, path: Path) -> None:
+    """Convert with litert-torch in its own environment."""
+    _run([python, "-c", EXPORT, str(models), name, "", str(path)])
+
+
+def make_onnx2tf(python: str, models: Path, name: str, path: Path, exporter: str) -> None:
+    """Export to ONNX with `exporter`'s torch and convert with onnx2tf in its own environment."""
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder) / f"{name}.onnx"
+        _run([exporter, "-c", EXPORT, str(models), name, str(source), ""])
+        _run([str(Path(python).parent / "onnx2tf"), "-i", str(source), "-o", folder])
+        with contextlib.suppress(FileNotFoundError):
+            shutil.copy(Path(folder) / f"{name}_float32.tflite", path)
+
+
+def _run(command: Sequence[str]) -> None:
+    subprocess.run(command, capture_output=True, check=False, timeout=900)
+
+
+def least_times(paths: Sequence[Path]) -> list[float]:
+    """Milliseconds of each file's fastest invocation, all run in turn."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreters = [_ready(Interpreter(str(path), num_threads=1)) for path in paths]
+    best = [math.inf] * len(paths)
+    start, rounds = time.perf_counter(), 0
+    while rounds < LEAST or (time.perf_counter() - start < SECONDS and rounds < MOST):
+        for i, interpreter in enumerate(interpreters):
+            begin = time.perf_counter()
+            interpreter.invoke()
+            best[i] = min(best[i], (time.perf_counter() - begin) * 1e3)
+        rounds += 1
+    return best
+
+
+def _ready(interpreter: Any) -> Any:
+    """Seeded inputs (integers 0 or 1, which index any table), and one invocation to warm up."""
+    interpreter.allocate_tensors()
+    rng = np.random.default_rng(0)
+    for detail in interpreter.get_input_details():
+        draw = rng.standard_normal if detail["dtype"] == np.float32 else lambda shape: rng.integers(0, 2, shape)
+        interpreter.set_tensor(detail["index"], np.asarray(draw(detail["shape"])).astype(detail["dtype"]))
+    interpreter.invoke()
+    return interpreter
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("models", type=Path)
+    parser.add_argument("names", nargs="+")
+    parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--litert-torch", dest="litert_torch")
+    parser.add_argument("--onnx2tf")
+    options = parser.parse_args()
+    options.work.mkdir(parents=True, exist_ok=True)
+    ratios: list[float] = []
+    print(f"{'model':28} {'edgec':>9} {'litert-torch':>13} {'onnx2tf':>9}  ratio (ms, one thread)")
+    for name in options.names:
+        files = {tool: options.work / f"{name}.{tool}.tflite" for tool in ("edgec", "litert-torch", "onnx2tf")}
+        _make_missing(options, name, files)
+        present = [tool for tool, path in files.items() if path.exists()]
+        times = dict(zip(present, least_times([files[tool] for tool in present]), strict=True))
+        peers = [ms for tool, ms in times.items() if tool != "edgec"]
+        shown = " ".join(
+            f"{times.get(tool, math.nan):{width}.2f}" for tool, width in zip(files, (9, 13, 9), strict=True)
+        )
+        if peers and "edgec" in times:
+            ratios.append(times["edgec"] / min(peers))
+            shown += f"  {ratios[-1]:.2f}"
+        print(f"{name:28} {shown}", flush=True)
+    if not ratios:
+        return 1
+    mean = math.exp(sum(map(math.log, ratios)) / len(ratios))
+    print(f"geometric mean against the better peer {mean:.3f} over {len(ratios)} models, largest {max(ratios):.2f}")
+    return 0 if mean <= 0.95 and max(ratios) <= 1.10 else 1
+
+
+def _make_missing(options: argparse.Namespace, name: str, files: dict[str, Path]) -> None:
+    if not files["edgec"].exists():
+        make_edgec(options.models, name, files["edgec"])
+    if options.litert_torch and not files["litert-torch"].exists():
+        make_litert_torch(options.litert_torch, options.models, name, files["litert-torch"])
+    if options.onnx2tf and options.litert_torch and not files["onnx2tf"].exists():
+        make_onnx2tf(options.onnx2tf, options.models, name, files["onnx2tf"], options.litert_torch)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

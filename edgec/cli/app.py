@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from edgec import __version__
+from edgec.backends.coreml.sdk import own_process
 from edgec.cli.artifacts import bench_command, check_command, diff_command, inspect_command, run_command
 from edgec.cli.build import build_command
 from edgec.cli.predict import predict_command
@@ -53,4 +54,5 @@ def root(
 
 def main() -> None:
     """The console script."""
+    own_process()
     sys.exit(app())

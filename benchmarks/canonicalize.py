@@ -27,7 +27,6 @@ import onnx
 import onnx_ir as ir
 import onnxruntime as ort
 
-from edgec.diag import EdgecError
 from edgec.frontend.opset import to_working_opset
 from edgec.passes.canonicalize import canonicalize
 from edgec.passes.log import RewriteLog
@@ -127,8 +126,8 @@ def compare(source: Path, simplifiers: str | None) -> list[Row]:
             try:
                 seconds = ours(source, target) if tool == "edgec" else theirs(simplifiers or "", tool, source, target)
                 found, outputs = latency(target)
-            except (EdgecError, RuntimeError, subprocess.TimeoutExpired, ort.capi.onnxruntime_pybind11_state.Fail) as e:
-                rows.append(Row(tool, note=str(e)[:160]))
+            except Exception as e:  # whatever stops a contestant, onnxruntime's classes included, is its result
+                rows.append(Row(tool, note=" ".join(str(e).split())[:160]))
                 continue
             apart = max(_relative(a, b) for a, b in zip(expected, outputs, strict=True))
             nodes = count_nodes(onnx.load(target, load_external_data=False).graph)

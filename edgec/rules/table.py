@@ -69,7 +69,12 @@ from edgec.rules.decompose.tensors import (
     MeanVarianceToReduce,
 )
 from edgec.rules.fuse.batch_norm import BatchNormToMulAdd, FoldAddIntoLinear, FoldBatchNorm, FoldMulIntoLinear
-from edgec.rules.fuse.constants import FoldMulIntoMatMul, MergeConstantOperands, RemoveBroadcastExpand
+from edgec.rules.fuse.constants import (
+    ColumnsBeforeReshape,
+    FoldMulIntoMatMul,
+    MergeConstantOperands,
+    RemoveBroadcastExpand,
+)
 from edgec.rules.fuse.normalization import RecognizeLayerNorm, RecognizeRMSNorm, RecognizeTanhGelu
 from edgec.rules.fuse.padding import FoldPad
 from edgec.rules.fuse.pieces import MatMulAddToGemm, RecognizeGelu, RecognizeHardSwish
@@ -140,6 +145,7 @@ CLEANUP: tuple[Rule, ...] = (
 
 FUSE: tuple[Rule, ...] = (
     FoldPad(),
+    ColumnsBeforeReshape(),
     FoldMulIntoMatMul(),
     MergeConstantOperands(),
     RemoveBroadcastExpand(),

@@ -5,11 +5,11 @@ from __future__ import annotations
 import onnx_ir as ir
 
 from edgec.ir.build import GraphBuilder
-from edgec.ir.model import static_shape
+from edgec.ir.model import constant, static_shape
 from edgec.ops.base import Reader
 from edgec.ops.shape import Expand, Pad, Slice, Tile, Transpose
 from edgec.rules.base import NOT_HERE, Example, Miss, Replacement, Rule
-from edgec.rules.match import is_scalar, same_type
+from edgec.rules.match import same_type
 
 
 class RemoveIdentity(Rule):
@@ -85,28 +85,37 @@ def _is_no_op(node: ir.Node, x: ir.Value) -> bool:
 
 
 class RemoveNeutralOperand(Rule):
-    """Removes x + 0, x - 0, x * 1, x / 1 and x ** 1."""
+    """Removes x + 0, x - 0, x * 1, x / 1 and x ** 1, for numbers and whole constants of 0 or 1."""
 
     name = "remove-neutral-operand"
     roots = ("Add", "Sub", "Mul", "Div", "Pow")
     examples = (
         Example("float[2] x", "h = Mul(x, one)  y = Relu(h)", "y = Relu(x)", constants="float one = {1}"),
+        Example("float[3,2] x", "h = Add(x, z)  y = Relu(h)", "y = Relu(x)", constants="float[2] z = {0, 0}"),
         Example("float[2] x", "h = Sub(zero, x)  y = Relu(h)", None, constants="float zero = {0}"),
+        Example("float[1] x", "y = Add(x, z)", None, constants="float[2] z = {0, 0}"),
     )
 
     def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
-        neutral = 0.0 if node.op_type in ("Add", "Sub") else 1.0
+        neutral = 0 if node.op_type in ("Add", "Sub") else 1
         a, b = node.inputs[0], node.inputs[1]
         out = node.outputs[0]
         for x, other in ((a, b), (b, a)):
             if x is None or (x is b and node.op_type in ("Sub", "Div", "Pow")):
                 continue
-            if is_scalar(other, neutral, tolerance=0.0) and x.dtype == out.dtype and _keeps_shape(x, other):
+            if x.dtype == out.dtype and _keeps_shape(x, other, out) and _is_everywhere(other, neutral):
                 return [x]
         return NOT_HERE
 
 
-def _keeps_shape(x: ir.Value, scalar: ir.Value | None) -> bool:
-    """A one-element operand of higher rank would add dimensions."""
-    shape = None if scalar is None else static_shape(scalar)
-    return shape is not None and x.shape is not None and len(shape) <= len(x.shape)
+def _keeps_shape(x: ir.Value, other: ir.Value | None, out: ir.Value) -> bool:
+    """Whether the other operand adds no dimension to x and stretches none."""
+    shape = None if other is None else static_shape(other)
+    if shape is None or x.shape is None or len(shape) > len(x.shape):
+        return False
+    return all(d == 1 for d in shape) or (static_shape(x) is not None and static_shape(x) == static_shape(out))
+
+
+def _is_everywhere(value: ir.Value | None, number: int) -> bool:
+    array = constant(value)
+    return array is not None and array.size > 0 and bool((array == number).all())

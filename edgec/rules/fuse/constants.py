@@ -65,6 +65,50 @@ def _scaled(product: ir.Value, bias: ir.Value | None, c: Array, node: ir.Node, g
     return g.op("Add", found, g.const(b.astype(np.float64) * vector.astype(np.float64), dtype=dtype))
 
 
+class ColumnsBeforeReshape(Rule):
+    """f(Reshape(x @ W), c) -> Reshape(f(x @ W, c)), for Mul or Add of one constant for each column."""
+
+    name = "columns-before-reshape"
+    roots = ("Mul", "Add")
+    examples = (
+        Example(
+            "float[2,2,3] x",
+            "m = MatMul(x, w)  r = Reshape(m, s)  y = Mul(r, c)",
+            "m = MatMul(x, w)  f = Mul(m, c)  y = Reshape(f, s)",
+            constants="float[3,2] w = {1, 2, 3, 4, 5, 6}, float[1,2] c = {0.5, 2}, int64[2] s = {4, 2}",
+        ),
+        Example(
+            "float[2,2,3] x",
+            "m = MatMul(x, w)  r = Reshape(m, s)  y = Mul(r, c)",
+            None,
+            constants="float[3,2] w = {1, 2, 3, 4, 5, 6}, float[4] c = {0.5, 2, 1, 3}, int64[2] s = {2, 4}",
+        ),
+    )
+
+    def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
+        for value, other in operands(node):
+            reshape, c = producer(value, "Reshape"), constant(other)
+            x = None if reshape is None else reshape.inputs[0]
+            if reshape is None or c is None or x is None or producer(_before_bias(x), "MatMul") is None:
+                continue
+            inner, outer = static_shape(x), static_shape(value)
+            if not inner or not outer or inner[-1] != outer[-1] or static_shape(node.outputs[0]) != outer:
+                continue
+            if not only_use(value) or not only_use(x) or c.size != outer[-1] or c.shape[-1] != c.size:
+                continue
+            found = g.op(node.op_type, x, g.const(c.reshape(-1), dtype=other.dtype))
+            return [g.op("Reshape", found, reshape.inputs[1])]
+        return NOT_HERE
+
+
+def _before_bias(value: ir.Value) -> ir.Value:
+    """The product under a constant term, if there is one."""
+    add = producer(value, "Add")
+    if add is None:
+        return value
+    return next((x for x, bias in operands(add) if constant(bias) is not None), value)
+
+
 class MergeConstantOperands(Rule):
     """(x + a) + b -> x + (a + b) and (x * a) * b -> x * (a * b), for floating-point constants."""
 

@@ -15,7 +15,7 @@ from edgec.passes.log import RewriteLog
 
 
 class DeadCode:
-    """Nodes and initializers that no output depends on are removed."""
+    """Nodes and initializers that no output depends on are removed, and domains that no node is of."""
 
     name = "dead-code"
     needs: ClassVar[frozenset[str]] = frozenset()
@@ -27,6 +27,9 @@ class DeadCode:
         RemoveUnusedNodesPass()(model)
         TopologicalSortPass()(model)
         log.fired(self.name, before - sum(1 for _ in all_nodes(model)))
+        used = {node.domain for node in all_nodes(model)}
+        for domain in [d for d in model.graph.opset_imports if d and d not in used]:
+            del model.graph.opset_imports[domain]
 
 
 class CommonSubexpressions:

@@ -16,6 +16,11 @@ class Refusal:
 
 _RANDOM = Refusal("random-numbers", "its result is random, so that no artifact could be verified")
 _SIZE = Refusal("data-dependent-shape", "the size of its result depends on the data")
+_BOXES = Refusal(
+    "data-dependent-shape",
+    "the size of its result depends on the data",
+    "end the model at the boxes and scores; the app selects among them",
+)
 _TEXT = Refusal("text", "no runtime on the device has strings")
 _TRAINING = Refusal("training", "it belongs to training")
 _CLASSIC = Refusal(
@@ -29,7 +34,9 @@ _OPTIONAL = Refusal("optional-not-static", "whether the optional value is there 
 REFUSALS: dict[str, Refusal] = {
     **dict.fromkeys(("RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike"), _RANDOM),
     **dict.fromkeys(("Bernoulli", "Multinomial", "Dropout"), _RANDOM),
-    **dict.fromkeys(("Unique", "Compress"), _SIZE),
+    **dict.fromkeys(("Unique", "Compress", "NonZero"), _SIZE),
+    "NonMaxSuppression": _BOXES,
+    "Loop": Refusal("loop-not-static", "the number of its steps is not known before the model runs"),
     **dict.fromkeys(("StringConcat", "StringNormalizer", "StringSplit", "RegexFullMatch", "TfIdfVectorizer"), _TEXT),
     **dict.fromkeys(("SequenceAt", "SequenceConstruct", "SequenceEmpty", "SequenceErase"), _SEQUENCE),
     **dict.fromkeys(("SequenceInsert", "SequenceLength", "SequenceMap"), _SEQUENCE),

@@ -10,7 +10,7 @@ RELEASE_TARGETS := iphone android raspberry-pi rtx
 RELEASE := $(foreach target,$(RELEASE_TARGETS),build/model/$(target)/manifest.json)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build test check release conformance bench clean
+.PHONY: help setup build test check release conformance bench fuzz clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -45,8 +45,11 @@ conformance: $(STAMP) ## Run ONNX's op tests on every target and Apple's in the 
 	$(BIN)/python -m tests.conformance.onnx_nodes --engine coreml --jobs 2
 	$(BIN)/python -m tests.conformance.mil_interpreter --jobs 2
 
+fuzz: $(STAMP) ## Feed broken and hostile model files to every reader
+	$(BIN)/python -m tests.fuzz --cases 2000
+
 bench: $(STAMP) ## Time a build against torch's export alone
 	$(BIN)/python -m benchmarks.build_time
 
 clean: ## Remove what was built; .venv stays
-	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf build dist fuzz-failures .pytest_cache .mypy_cache .ruff_cache .hypothesis

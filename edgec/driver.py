@@ -162,7 +162,7 @@ def prepare_captured(captured: Captured, options: BuildOptions, progress: Progre
     """Canonicalize what a frontend gave and check it against the source (E0205)."""
     drawn = [*samples_like(captured.examples, SAMPLES), *captured.extra_samples]
     drawn += [resized(drawn[1], captured.dynamic, size) for size in sizes(captured.dynamic, captured.examples)]
-    samples = [Sample(inputs, captured.reference.run(inputs)) for inputs in drawn]
+    samples = _samples(captured, drawn)
     progress("canonicalize")
     log = RewriteLog()
     after = check_after_each(captured.model, samples[0].inputs) if options.check_passes else None
@@ -170,6 +170,17 @@ def prepare_captured(captured: Captured, options: BuildOptions, progress: Progre
     model.graph.name = captured.name
     _check_canonical(model, samples)
     return Prepared(captured, model, log, samples)
+
+
+def _samples(captured: Captured, drawn: Sequence[dict[str, Array]]) -> list[Sample]:
+    """The source's outputs for each; what it does not take, other than its own example, is left out."""
+    samples = [Sample(drawn[0], captured.reference.run(drawn[0]))]
+    for inputs in drawn[1:]:
+        try:
+            samples.append(Sample(inputs, captured.reference.run(inputs)))
+        except EdgecError:
+            continue
+    return samples
 
 
 def compile_target(prepared: Prepared, target: Target, options: BuildOptions, progress: Progress) -> Built:

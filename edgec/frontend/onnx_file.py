@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import onnx
 import onnx_ir as ir
-import onnxruntime as ort
 from google.protobuf.message import DecodeError
+from onnx.reference import ReferenceEvaluator
 
-from edgec.diag import Place, error
+from edgec.diag import EdgecError, Place, error
 from edgec.frontend.captured import Array, Captured, Reference, SourceId
 from edgec.frontend.dynamic import DynamicDim, check_dims
 from edgec.frontend.inputs import InputSpec
@@ -22,27 +22,45 @@ from edgec.ir.dims import set_dim_range
 from edgec.ir.model import Model
 from edgec.runners.onnxruntime import OnnxRuntimeRunner
 
+_LARGEST_INPUT = 1 << 30
+"""Elements of an input beyond which a file is taken to be broken."""
+
 
 class OnnxReference:
-    """The file as it was given, run by ONNX Runtime on the CPU without graph optimization."""
+    """The file as it was given, run by ONNX Runtime on the CPU without graph optimization.
 
-    name = "onnxruntime"
+    A file that ONNX Runtime has no kernels for is run by onnx's slow reference implementation.
+    """
 
     def __init__(self, path: Path) -> None:
-        options = ort.SessionOptions()
-        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
-        options.log_severity_level = 4
+        self._runner: OnnxRuntimeRunner | None = None
+        self._evaluator: ReferenceEvaluator | None = None
         try:
-            self._session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-        except Exception as failure:  # onnxruntime's classes share no public base
-            raise error(
-                "E0203", f"ONNX Runtime refuses `{path.name}`", notes=[str(failure).splitlines()[0]]
-            ) from failure
+            self._runner, self.name = OnnxRuntimeRunner(path, optimize=False), "onnxruntime"
+        except EdgecError as refused:
+            try:
+                self._evaluator, self.name = ReferenceEvaluator(str(path)), "onnx-reference"
+            except Exception as failure:  # the reference raises whatever its operators do
+                raise self._refusal(f"`{path.name}`", refused) from failure
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
-        """Run the original file."""
-        names = [o.name for o in self._session.get_outputs()]
-        return dict(zip(names, self._session.run(names, dict(inputs)), strict=True))
+        """Run the original file. Raises `EdgecError` E0203."""
+        try:
+            if self._runner is not None:
+                return self._runner.run(inputs)
+            assert self._evaluator is not None
+            results = self._evaluator.run(None, dict(inputs))
+            return dict(zip(self._evaluator.output_names, map(np.asarray, results), strict=True))
+        except EdgecError as refused:
+            raise self._refusal("the model", refused) from refused
+        except Exception as failure:  # as above
+            first = (str(failure).splitlines() or [type(failure).__name__])[0]
+            raise error("E0203", "onnx's reference fails on the model", notes=[first]) from failure
+
+    @staticmethod
+    def _refusal(what: str, refused: EdgecError) -> EdgecError:
+        first = refused.diagnostics[0]
+        return error("E0203", f"ONNX Runtime does not run {what}", notes=first.notes)
 
 
 def capture_onnx(path: Path, request: SourceRequest) -> Captured:
@@ -75,8 +93,9 @@ def _read(path: Path) -> onnx.ModelProto:
         proto = onnx.load(path, load_external_data=False)
     except (DecodeError, ValueError, OSError) as failure:
         raise error("E0203", f"`{path.name}` is not an ONNX file", place=place, notes=[str(failure)]) from failure
-    if not proto.graph.node and not proto.graph.output:
-        raise error("E0203", f"`{path.name}` holds no graph", place=place)
+    if not proto.graph.output:
+        raise error("E0203", f"`{path.name}` holds no graph with an output", place=place)
+    _check_inputs(proto, place)
     external = _check_external_data(proto, path)
     try:
         # The checker insists on the shapes of outputs, which many exporters leave to be inferred.
@@ -87,6 +106,14 @@ def _read(path: Path) -> onnx.ModelProto:
             "E0301", f"`{path.name}` is not a valid model", place=place, notes=_first_lines(failure)
         ) from failure
     return proto
+
+
+def _check_inputs(proto: onnx.ModelProto, place: Place) -> None:
+    """Sizes that nothing could hold; onnx's shape inference would try."""
+    for value in proto.graph.input:
+        shape = [d.dim_value for d in value.type.tensor_type.shape.dim if d.HasField("dim_value")]
+        if min(shape, default=0) < 0 or math.prod(shape) > _LARGEST_INPUT:
+            raise error("E0301", f"input `{value.name}` cannot be as large as it says: {shape}", place=place)
 
 
 def _check_external_data(proto: onnx.ModelProto, path: Path) -> bool:

@@ -87,6 +87,51 @@ def _average_pool_3d(*args: Any, **kwargs: Any) -> torch.Tensor:
     return _average_pool(functional.avg_pool3d, 3, *args, **kwargs)
 
 
+def _distances(x: torch.Tensor, y: torch.Tensor, p: float = 2.0, compute_mode: Any = None) -> torch.Tensor:
+    """The norm of every difference of two rows, which the exporter has no form for."""
+    norm: torch.Tensor = torch.linalg.vector_norm(x.unsqueeze(-2) - y.unsqueeze(-3), ord=p, dim=-1)
+    return norm
+
+
+def _lstm(x: torch.Tensor, state: Any, weights: Any, *rest: Any) -> Any:
+    """An LSTM that projects its output, step by step: ONNX has no such layer, and the exporter does not say so."""
+    if isinstance(state, torch.Tensor) or state[0].shape[-1] == state[1].shape[-1]:
+        return torch._VF.lstm(x, state, weights, *rest)
+    bias, layers, _, _, bidirectional, batch_first = rest
+    sequence = x.transpose(0, 1) if batch_first else x
+    each = 5 if bias else 3
+    directions = 2 if bidirectional else 1
+    hidden, cells = [], []
+    for layer in range(layers):
+        sides = []
+        for direction in range(directions):
+            i = layer * directions + direction
+            steps, h, c = _lstm_direction(
+                sequence, state[0][i], state[1][i], weights[i * each : (i + 1) * each], reverse=direction == 1
+            )
+            sides.append(steps)
+            hidden.append(h)
+            cells.append(c)
+        sequence = torch.cat(sides, -1)
+    return sequence.transpose(0, 1) if batch_first else sequence, torch.stack(hidden), torch.stack(cells)
+
+
+def _lstm_direction(
+    sequence: torch.Tensor, h: torch.Tensor, c: torch.Tensor, weights: Any, *, reverse: bool
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """One direction of one layer: the outputs in order, and the last states. `weights` end with the projection."""
+    into, again, *biases, projection = weights
+    steps = [torch.empty(0)] * sequence.shape[0]
+    order = range(sequence.shape[0])
+    for t in reversed(order) if reverse else order:
+        gates = functional.linear(sequence[t], into, *biases[:1]) + functional.linear(h, again, *biases[1:])
+        i, f, g, o = gates.chunk(4, -1)
+        c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
+        h = functional.linear(torch.sigmoid(o) * torch.tanh(c), projection)
+        steps[t] = h
+    return torch.stack(steps), h, c
+
+
 def _tuple(value: Any, count: int) -> tuple[int, ...]:
     values = (value,) if isinstance(value, int) else tuple(value)
     return values * count if len(values) == 1 else values
@@ -98,5 +143,7 @@ _FORMS: dict[Callable[..., Any], Callable[..., Any]] = {
     functional.batch_norm: _batch_norm,
     functional.avg_pool2d: _average_pool_2d,
     functional.avg_pool3d: _average_pool_3d,
+    torch.cdist: _distances,
+    torch._VF.lstm: _lstm,
 }
 """Each function's form. Inside a form the mode is off, so that a form may call what it stands for."""

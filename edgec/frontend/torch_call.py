@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +16,7 @@ from torch.utils import _pytree as pytree
 from edgec.diag import error
 from edgec.frontend.captured import Array
 from edgec.frontend.inputs import InputSpec, match_specs
+from edgec.frontend.user_code import user_code
 
 
 @dataclass(frozen=True)
@@ -75,9 +77,21 @@ class TorchReference:
         """Call the module on arrays named as the graph's inputs."""
         tensors = [torch.from_numpy(np.array(inputs[name])) for name in self._inputs]
         call = self._call.with_tensors(tensors)
-        with torch.no_grad():
+        with user_code("running the model"), eager():
             result = self._module(*call.args, **call.kwargs)
         return dict(zip(self._outputs, (t.numpy() for t in output_tensors(result)), strict=True))
+
+
+@contextmanager
+def eager() -> Iterator[None]:
+    """Without gradients, and without the shortcut of `nn.MultiheadAttention`, which gives padded positions zeros."""
+    before = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(before)
 
 
 def example_call(module: torch.nn.Module, inputs: Any, specs: Sequence[InputSpec], ref: str) -> Call:

@@ -22,7 +22,8 @@ from edgec.frontend.control_flow.settle import export_settled
 from edgec.frontend.dynamic import DynamicDim, check_dims, resized
 from edgec.frontend.inputs import InputSpec, samples_like
 from edgec.frontend.settled import Settled
-from edgec.frontend.torch_call import Call, TorchReference, example_call, output_names, output_tensors
+from edgec.frontend.torch_call import Call, TorchReference, eager, example_call, output_names, output_tensors
+from edgec.frontend.user_code import place_of_failure, user_code
 from edgec.ir.dims import rename_dims, set_dim_range
 from edgec.ir.model import OPSET
 
@@ -89,7 +90,7 @@ def _export(request: ExportRequest, call: Call) -> torch.export.ExportedProgram:
     module, shapes = request.module, _dynamic_shapes(request, call)
 
     def export() -> torch.export.ExportedProgram:
-        with torch.no_grad(), Settled():
+        with eager(), Settled():
             return torch.export.export(module, call.args, call.kwargs, dynamic_shapes=shapes, strict=False)
 
     try:
@@ -142,8 +143,6 @@ def _name_dims(model: ir.Model, dims: Sequence[DynamicDim]) -> None:
 
 
 def _refused(failure: Exception) -> EdgecError:
-    from edgec.frontend.python_source import place_of_failure
-
     cause: BaseException = failure
     while cause.__cause__ is not None:
         cause = cause.__cause__
@@ -178,10 +177,8 @@ def _told(branch: Covered) -> list[Diagnostic]:
 
 
 def _run_eagerly(module: torch.nn.Module, call: Call) -> Any:
-    from edgec.frontend.python_source import user_code
-
     fresh = call.with_tensors([t.clone() for t in call.tensors()])
-    with user_code("running the model on its example inputs"), torch.no_grad():
+    with user_code("running the model on its example inputs"), eager():
         return module(*fresh.args, **fresh.kwargs)
 
 

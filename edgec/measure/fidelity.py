@@ -105,4 +105,4 @@ def _psnr(peak: float, mean_square: float) -> float:
     """10 log10(peak² / MSE) in decibels."""
     if mean_square == 0.0:
         return float(np.inf)
-    return float(10 * np.log10(peak**2 / mean_square)) if peak > 0 else float(-np.inf)
+    return float(20 * np.log10(peak) - 10 * np.log10(mean_square)) if peak > 0 else float(-np.inf)

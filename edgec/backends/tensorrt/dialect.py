@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
+import onnx_ir as ir
+
 from edgec.dialect.base import Dialect
 from edgec.dialect.core import CORE
+from edgec.dialect.refusals import Refusal
 
-_WITHOUT_KERNEL = frozenset({"Attention"})
-"""`Attention`: TensorRT-RTX 1.7 refuses it in float32 for want of a dedicated kernel; as MatMul it fuses it itself."""
+_WITHOUT_KERNEL = frozenset({"Attention", "BitShift", "BitwiseAnd", "BitwiseNot", "BitwiseOr", "BitwiseXor"})
+"""`Attention`: TensorRT-RTX 1.7 refuses it in float32 for want of a dedicated kernel; as MatMul it fuses it itself.
+The others its parser does not know.
+"""
 
-TENSORRT_DIALECT = Dialect("tensorrt", CORE.ops - _WITHOUT_KERNEL)
+
+def _plain_scatter(node: ir.Node) -> Refusal | None:
+    attribute = node.attributes.get("reduction")
+    if attribute is None or attribute.as_string() == "none":
+        return None
+    return Refusal("scatternd-reduction", "TensorRT's parser takes ScatterND without a reduction only")
+
+
+TENSORRT_DIALECT = Dialect("tensorrt", CORE.ops - _WITHOUT_KERNEL, {**CORE.predicates, "ScatterND": _plain_scatter})

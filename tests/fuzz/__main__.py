@@ -1,0 +1,77 @@
+"""Feed broken model files to every frontend that reads files.
+
+    python -m tests.fuzz [--cases 1000] [--seed 0]
+
+Each file must be taken or refused with a diagnostic within the time and memory limits. A file that does otherwise is
+kept in `fuzz-failures/`, and the run ends with exit code 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections import Counter
+from pathlib import Path
+from random import Random
+
+from tests.fuzz.worker import Worker
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--cases", type=int, default=1000)
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    found: Counter[str] = Counter()
+    with tempfile.TemporaryDirectory() as folder:
+        files = _Files(Path(folder), Random(options.seed))
+        worker = Worker()
+        for _ in range(options.cases):
+            path = files.next()
+            outcome = worker.ask(path)
+            found[outcome.split(":")[0]] += 1
+            if not outcome.startswith(("taken", "E")):
+                _keep(path, outcome)
+    print(dict(found.most_common()))
+    return int(any(not o.startswith(("taken", "E")) for o in found))
+
+
+class _Files:
+    """One broken file after another."""
+
+    def __init__(self, folder: Path, random: Random) -> None:
+        from tests.fuzz.seeds import onnx_seeds, write_torch_seeds
+
+        self._folder, self._random = folder, random
+        self._models = onnx_seeds()
+        self._archives = [(p.suffix, p.read_bytes()) for p in write_torch_seeds(folder)]
+
+    def next(self) -> Path:
+        from tests.fuzz.mutate import mutated_bytes, mutated_model
+
+        kind = self._random.random()
+        model = self._random.choice(self._models)
+        suffix, content = ".onnx", b""
+        if kind < 0.6:
+            content = mutated_model(model, self._random)
+        elif kind < 0.9:
+            content = mutated_bytes(model.SerializeToString(), self._random)
+        else:
+            suffix, archive = self._random.choice(self._archives)
+            content = mutated_bytes(archive, self._random)
+        path = self._folder / f"broken{suffix}"
+        path.write_bytes(content)
+        return path
+
+
+def _keep(path: Path, outcome: str) -> None:
+    folder = Path("fuzz-failures")
+    folder.mkdir(exist_ok=True)
+    number = len(list(folder.iterdir())) // 2
+    (folder / f"{number:03}{path.suffix}").write_bytes(path.read_bytes())
+    (folder / f"{number:03}.txt").write_text(outcome, encoding="utf-8")
+    print(f"{number:03}: {outcome.strip().splitlines()[-1][:160]}", flush=True)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -58,6 +58,8 @@ class AttentionToMatMul(Rule):
         if op.mask is not None and allowed is None:
             scores = g.op("Add", scores, op.mask)
         first = g.op("MatMul", g.op("Softmax", scores, axis=-1), v)
+        if allowed is None and op.mask is not None and _may_be_minus_infinity(op.mask):
+            allowed = g.op("Greater", op.mask, g.like(float(np.finfo(np.float32).min), op.mask))
         if allowed is not None:
             first = _without_empty_rows(first, allowed, g)
         return [first, *(first for _ in node.outputs[1:])]
@@ -85,6 +87,33 @@ def _allowed(op: Attention, queries: int, keys: int, g: GraphBuilder) -> Value |
     if not op.causal:
         return op.mask
     return g.op("And", op.mask, g.const(np.tril(np.ones((queries, keys), dtype=bool))))
+
+
+_ANCESTORS = 64
+"""How many nodes before a mask are searched for an infinity; masks are made by a few."""
+
+
+def _may_be_minus_infinity(mask: Value) -> bool:
+    """Whether a mask that is added may hide a key altogether: an infinity takes part in it, or it comes from outside.
+
+    Most models hide by the least finite number, whose softmax is never 0/0 and needs no care.
+    """
+    pending, seen = [mask], 0
+    while pending and seen < _ANCESTORS:
+        value = pending.pop()
+        seen += 1
+        known = constant(value)
+        if known is not None:
+            if known.dtype.kind == "f" and bool(np.isneginf(known.astype(np.float64)).any()):
+                return True
+            continue
+        producer = value.producer()
+        if producer is None:
+            if value.dtype is not None and value.dtype.is_floating_point():
+                return True
+            continue
+        pending += [v for v in producer.inputs if v is not None]
+    return bool(pending)
 
 
 def _without_empty_rows(y: Value, allowed: Value, g: GraphBuilder) -> Value:

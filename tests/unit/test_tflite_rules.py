@@ -6,7 +6,7 @@ import onnx_ir as ir
 import pytest
 
 from edgec.backends.tflite.halves import halves_to_single
-from edgec.backends.tflite.legalize import ALWAYS, RULES, TUNE
+from edgec.backends.tflite.legalize import ALWAYS, PLACE, RULES, TUNE
 from edgec.ir.model import OPSET
 from edgec.passes.constants import FoldConstants
 from edgec.passes.log import RewriteLog
@@ -15,7 +15,7 @@ from edgec.passes.verify import evaluate
 from edgec.rules.base import Example, Rule
 from tests.unit.test_rules import ops_of, parse, random_inputs
 
-OWN = [rule for rule in (*RULES, *ALWAYS, *TUNE) if type(rule).__module__.startswith("edgec.backends.tflite")]
+OWN = [rule for rule in (*RULES, *ALWAYS, *TUNE, *PLACE) if type(rule).__module__.startswith("edgec.backends.tflite")]
 CASES = [(rule, example) for rule in OWN for example in rule.examples]
 IDS = [f"{rule.name}-{'fires' if example.after else 'stays'}-{i}" for i, (rule, example) in enumerate(CASES)]
 

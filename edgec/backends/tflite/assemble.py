@@ -27,7 +27,8 @@ _OPTIONS = {
     "REVERSE_SEQUENCE": "ReverseSequenceOptions",
     "RESIZE_BILINEAR": "ResizeBilinearOptions", "RESIZE_NEAREST_NEIGHBOR": "ResizeNearestNeighborOptions",
     "SHAPE": "ShapeOptions",
-    "SOFTMAX": "SoftmaxOptions", "SPACE_TO_DEPTH": "SpaceToDepthOptions", "SPLIT_V": "SplitVOptions",
+    "SOFTMAX": "SoftmaxOptions", "SPACE_TO_DEPTH": "SpaceToDepthOptions", "SPLIT": "SplitOptions",
+    "SPLIT_V": "SplitVOptions",
     "STRIDED_SLICE": "StridedSliceOptions", "SUB": "SubOptions", "SUM": "ReducerOptions",
     "TRANSPOSE_CONV": "TransposeConvOptions",
 }  # fmt: skip

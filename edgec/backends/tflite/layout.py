@@ -9,6 +9,7 @@ which each operator is a vertex, the channels-last side is the source and the as
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -18,6 +19,8 @@ from edgec.backends.tflite.mincut import FlowNetwork
 from edgec.backends.tflite.ops import NHWC
 from edgec.backends.tflite.permute import FLEXIBLE, can_permute, is_data, permuted_node, takes_only_nhwc
 from edgec.ir.model import Model, is_constant, static_shape
+from edgec.ops.base import Reader
+from edgec.ops.shape import Transpose
 from edgec.passes.deadcode import DeadCode
 from edgec.passes.log import RewriteLog
 
@@ -65,16 +68,26 @@ def _choose(nodes: list[ir.Node], graph: ir.Graph, *, images_last: bool) -> tupl
         elif not (node.op_type in FLEXIBLE and node.domain == "" and can_permute(node)):
             network.infinite(vertex[node], network.sink)
     for value in [*graph.inputs, *(out for node in nodes for out in node.outputs)]:
-        users = {vertex[use.node] for use in value.uses() if use.node in vertex and is_data(use.node, use.idx)}
+        uses = [use for use in value.uses() if use.node in vertex and is_data(use.node, use.idx)]
+        users = {network.source if _turns(use.node, channels_last) else vertex[use.node] for use in uses}
         if not _is_spatial(value):
             continue
         outside = network.source if images_last and len(value.shape or ()) == 4 else network.sink
         if value.is_graph_output():
             users.add(outside)
         maker = value.producer()
-        network.disagreement(outside if maker is None else vertex[maker], users, _bytes(value))
-    side, cut = network.minimum_cut()
-    return {node for node in nodes if vertex[node] in side}, cut
+        side = outside if maker is None else network.source if _turns(maker, channels_first) else vertex[maker]
+        network.disagreement(side, users, _bytes(value))
+    last, cut = network.minimum_cut()
+    return {node for node in nodes if vertex[node] in last}, cut
+
+
+def _turns(node: ir.Node, permutation: Callable[[int], list[int]]) -> bool:
+    """Whether the node is a transpose that cancels the layout's own: it costs nothing where they meet."""
+    if node.op_type != "Transpose" or node.domain != "":
+        return False
+    perm = list(Transpose.decode(Reader(node)).perm)
+    return len(perm) in (4, 5) and perm == permutation(len(perm))
 
 
 def _is_spatial(value: ir.Value) -> bool:

@@ -36,6 +36,7 @@ from edgec.backends.tflite.tune.movement import (
     ReshapeAfterLinear,
     SelectBeforeTranspose,
     SelectToSlice,
+    ShuffleChannelsLast,
     TransposesAroundReshape,
     TransposeToReshape,
 )
@@ -113,6 +114,9 @@ TUNE: tuple[Rule, ...] = (
 )
 """The same function for less work."""
 
+PLACE: tuple[Rule, ...] = (ShuffleChannelsLast(),)
+"""Forms whose own transposes meet those of the layout pass and cancel there."""
+
 MOVEMENT: tuple[Rule, ...] = (
     MergeTransposes(),
     MergeReshapes(),
@@ -138,6 +142,7 @@ def legalize(model: Model, target: Target, log: RewriteLog) -> Model:
     FoldConstants().run(legal, log)
     CommonSubexpressions().run(legal, log)
     RewritePass("tune", [r for r in TUNE if r.name not in target.rewrites.disable]).run(legal, log)
+    RewritePass("place", [r for r in PLACE if r.name not in target.rewrites.disable]).run(legal, log)
     assign_layouts(legal, images_last=images_last(target))
     RewritePass("cleanup", [r for r in MOVEMENT if r.name not in target.rewrites.disable]).run(legal, log)
     DeadCode().run(legal, log)

@@ -50,13 +50,24 @@ class FlowNetwork:
             self.infinite(user, backward)
 
     def minimum_cut(self) -> tuple[set[int], int]:
-        """The vertices on the source side of a minimum cut, and its value."""
+        """The vertices on the source side of a minimum cut, the largest such side, and the cut's value."""
         flow = 0
         while (level := self._levels())[self.sink] >= 0:
             following = [0] * len(self._arcs)
             while pushed := self._augment(level, following):
                 flow += pushed
-        return {v for v, depth in enumerate(level) if depth >= 0}, flow
+        return set(range(len(self._arcs))) - self._reaching_sink(), flow
+
+    def _reaching_sink(self) -> set[int]:
+        """The vertices from which more could still flow to the sink."""
+        found, pending = {self.sink}, [self.sink]
+        while pending:
+            for arc in self._arcs[pending.pop()]:
+                tail = self._head[arc]
+                if self._capacity[arc ^ 1] > 0 and tail not in found:
+                    found.add(tail)
+                    pending.append(tail)
+        return found
 
     def _levels(self) -> list[int]:
         level = [-1] * len(self._arcs)

@@ -121,7 +121,8 @@ def _rejects_gelu(op: Gelu, target: Target) -> Reject | None:
     return type_reject(op, [op.x])
 
 
-_RELUS = {(0.0, None): "RELU", (0.0, 6.0): "RELU6", (0.0, 1.0): "RELU_0_TO_1", (-1.0, 1.0): "RELU_N1_TO_1"}
+_RELUS = {(0.0, None): "RELU", (0.0, 6.0): "RELU6", (-1.0, 1.0): "RELU_N1_TO_1"}
+"""Clips that kernels before them can take over. (No delegate takes RELU_0_TO_1: RELU and MINIMUM do better.)"""
 
 
 def _rejects_clip(op: Clip, target: Target) -> Reject | None:
@@ -133,7 +134,9 @@ def _clip(op: Clip, b: Builder) -> Operand:
     name = _RELUS.get((op.low, op.high)) if x.type.dtype == "float32" else None  # type: ignore[arg-type]
     if name is not None:
         return b.op(name, {"x": x})
-    if op.low is not None:
+    if op.low == 0.0 and x.type.dtype == "float32":
+        x = b.op("RELU", {"x": x}, x.type)
+    elif op.low is not None:
         x = binary(b, "MAXIMUM", x, scalar(b, op.low, x.type.dtype, "low"), x.type)
     if op.high is not None:
         x = binary(b, "MINIMUM", x, scalar(b, op.high, x.type.dtype, "high"), x.type)

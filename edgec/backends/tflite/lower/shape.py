@@ -77,14 +77,27 @@ def _rejects_split(op: Split, target: Target) -> Reject | None:
 
 
 def _split(op: Split, b: Builder) -> Sequence[Operand]:
+    """Floats as delegates take them: SPLIT into up to four equal parts, else SLICEs; SPLIT_V for other types."""
     assert op.sizes is not None
-    inputs = {
-        "input": b.operand(op.x),
-        "sizes": ints(b, op.sizes, "sizes"),
-        "axis": scalar(b, op.axis, "int32", "axis"),
-    }
-    types = tuple(out_type(v) for v in op.outputs)
-    return b.multi("SPLIT_V", inputs, types, numSplits=len(op.sizes))
+    x, types = b.operand(op.x), tuple(out_type(v) for v in op.outputs)
+    axis = scalar(b, op.axis, "int32", "axis")
+    if x.type.dtype != "float32":
+        inputs = {"input": x, "sizes": ints(b, op.sizes, "sizes"), "axis": axis}
+        return b.multi("SPLIT_V", inputs, types, numSplits=len(op.sizes))
+    if len(set(op.sizes)) == 1 and len(op.sizes) <= _MOST_PARTS:
+        return b.multi("SPLIT", {"axis": axis, "input": x}, types, numSplits=len(op.sizes))
+    parts, start = [], 0
+    for size, kind in zip(op.sizes, types, strict=True):
+        begin = [start if i == op.axis else 0 for i in range(len(x.type.shape))]
+        extent = [size if i == op.axis else -1 for i in range(len(x.type.shape))]
+        bounds = {"begin": ints(b, begin, "begin"), "size": ints(b, extent, "size")}
+        parts.append(b.op("SLICE", {"input": x, **bounds}, kind))
+        start += size
+    return parts
+
+
+_MOST_PARTS = 4
+"""XNNPACK's delegate splits into two, three or four."""
 
 
 def _rejects_slice(op: Slice, target: Target) -> Reject | None:

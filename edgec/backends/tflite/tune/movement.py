@@ -167,3 +167,35 @@ class ReshapeAfterLinear(Rule):
         if len(before) < 2 or len(out) != len(after):
             return NOT_HERE
         return [g.op("Reshape", g.op(node.op_type, x, other), g.ints(*out))]
+
+
+class ShuffleChannelsLast(Rule):
+    """Reshape(Transpose(Reshape(x))) that shuffles channels -> the same on channels-last data."""
+
+    name = "shuffle-channels-last"
+    roots = ("Reshape",)
+    examples = (
+        Example(
+            "float[1,6,4,5] x",
+            "a = Reshape(x, s)  t = Transpose<perm = [0,2,1,3,4]>(a)  y = Reshape(t, r)",
+            "l = Transpose<perm = [0,2,3,1]>(x)  a = Reshape(l, p)  t = Transpose<perm = [0,1,2,4,3]>(a)  "
+            "b = Reshape(t, q)  y = Transpose<perm = [0,3,1,2]>(b)",
+            constants="int64[5] s = {1, 2, 3, 4, 5}, int64[4] r = {1, 6, 4, 5}",
+        ),
+    )
+
+    def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
+        turn = producer(node.inputs[0], "Transpose")
+        split = None if turn is None else producer(turn.inputs[0], "Reshape")
+        x = None if split is None else split.inputs[0]
+        if turn is None or split is None or x is None or Transpose.decode(Reader(turn)).perm != (0, 2, 1, 3, 4):
+            return NOT_HERE
+        shape, parts = static_shape(x), static_shape(split.outputs[0])
+        if shape is None or parts is None or len(shape) != 4 or shape != static_shape(node.outputs[0]):
+            return NOT_HERE
+        if parts[3:] != shape[2:] or parts[0] != shape[0]:
+            return NOT_HERE
+        n, c, h, w = shape
+        last = g.op("Reshape", g.op("Transpose", x, perm=[0, 2, 3, 1]), g.ints(n, h, w, *parts[1:3]))
+        shuffled = g.op("Reshape", g.op("Transpose", last, perm=[0, 1, 2, 4, 3]), g.ints(n, h, w, c))
+        return [g.op("Transpose", shuffled, perm=[0, 3, 1, 2])]

@@ -14,6 +14,7 @@ from edgec.backends.tflite.fuse import fuse
 from edgec.backends.tflite.legalize import images_last, legalize
 from edgec.backends.tflite.lower.table import LOWERINGS
 from edgec.backends.tflite.ops import view_tflite
+from edgec.backends.tflite.placement import placement
 from edgec.ir.model import Model
 from edgec.passes.log import RewriteLog
 from edgec.runners.base import Runner
@@ -51,8 +52,8 @@ class TFLiteBackend:
         return macs(instr)
 
     def placement(self, program: Program, target: Target) -> Placement:
-        """Nothing is published that would hold for every device."""
-        return Placement()
+        """XNNPACK or LiteRT's own kernels; what the other delegates would take is told beside it."""
+        return placement(program, target)
 
 
 TFLITE = TFLiteBackend()

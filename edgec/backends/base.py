@@ -104,13 +104,15 @@ class Instr:
 class Program:
     """A backend's assembly: straight-line instructions in order, with deterministic text.
 
-    `outputs` pairs the interface's name with the operand that it shows.
+    `outputs` pairs the interface's name with the operand that it shows. `dims` holds the least and the largest size
+    of each open dimension by its name.
     """
 
     name: str
     inputs: tuple[Ref, ...]
     instrs: tuple[Instr, ...]
     outputs: tuple[tuple[str, Operand], ...]
+    dims: tuple[tuple[str, int, int], ...] = field(default=(), kw_only=True)
 
     def text(self) -> str:
         """The golden format: one instruction a line, the module path behind it."""

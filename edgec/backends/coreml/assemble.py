@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 
 from edgec.artifact.files import sha256_of
-from edgec.backends.base import Argument, Const, Instr, Operand, Program, Ref
-from edgec.backends.coreml.interface import describe, from_image
+from edgec.backends.base import Argument, Const, Dim, Instr, Operand, Program, Ref
+from edgec.backends.coreml.interface import describe, from_image, open_dimensions
 from edgec.backends.coreml.sdk import coremltools
 from edgec.backends.coreml.types import interface_type
 from edgec.diag import error
@@ -39,6 +39,7 @@ def assemble(program: Program, target: Target, path: Path) -> None:
     with _quiet(), tempfile.TemporaryDirectory(prefix="edgec-coreml-") as folder:
         mil = _Assembler(version, target).program(program)
         spec = _specification(mil, version, Path(folder), options)
+        open_dimensions(spec, program)
         weights = Path(folder) / "weight.bin"
         _write_package(path, spec, weights if weights.is_file() else None)
 
@@ -63,6 +64,7 @@ class _Assembler:
         self._narrow = target.numerics == Numerics(compute="float32", weights="float16")
         self._types = {"float32": types.fp32, "float16": types.fp16, "int32": types.int32, "bool": types.bool}
         self._values: dict[str, Any] = {}
+        self._symbols: dict[str, Any] = {}
 
     def program(self, program: Program) -> Any:
         """A MIL program with one function, `main`."""
@@ -72,7 +74,8 @@ class _Assembler:
         placeholders = {}
         for ref in program.inputs:
             dtype = self._types[interface_type(ref.type.dtype)]
-            placeholders[ref.name] = self._mb.placeholder(shape=ref.type.shape or (1,), dtype=dtype)
+            shape = tuple(self._dim(d) for d in ref.type.shape) or (1,)
+            placeholders[ref.name] = self._mb.placeholder(shape=shape, dtype=dtype)
         function = Function(placeholders, opset_version=self._version)
         with function:
             for ref in program.inputs:
@@ -83,6 +86,14 @@ class _Assembler:
         mil = MilProgram()
         mil.add_function("main", function)
         return mil
+
+    def _dim(self, dim: Dim) -> Any:
+        """A size, or the one symbol that stands for an open dimension of that name."""
+        from coremltools.converters.mil.mil import get_new_symbol
+
+        if isinstance(dim, int):
+            return dim
+        return self._symbols.setdefault(dim, get_new_symbol())
 
     def _interface_value(self, given: Any, ref: Ref) -> Any:
         """bool inputs arrive as int32, 0-D ones as one element, images as pixels."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from edgec.backends.base import Array, Instr, Program
@@ -17,6 +18,7 @@ from edgec.backends.coreml.model_runner import ModelRunner
 from edgec.backends.coreml.placement import placement
 from edgec.backends.coreml.types import check_types
 from edgec.backends.placement import Placement
+from edgec.ir.dims import dim_ranges
 from edgec.ir.model import Model
 from edgec.passes.log import RewriteLog
 from edgec.runners.base import Runner
@@ -42,7 +44,8 @@ class CoreMLBackend:
         check_types(model)
         program = lower_graph(model, target, LOWERINGS, MilBuilder(target))
         check(program, target)
-        return program
+        dims = tuple((name, low, high) for name, (low, high) in dim_ranges(model).items())
+        return replace(program, dims=dims)
 
     def assemble(self, program: Program, target: Target, path: Path) -> None:
         """Write the package."""

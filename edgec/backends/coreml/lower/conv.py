@@ -27,7 +27,9 @@ def _rejects_conv(op: Conv | ConvTranspose, target: Target) -> Reject | None:
         return Reject("conv-transpose-computed-weight", "the weight is computed by the model")
     if op.b is not None and constant(op.b) is None:
         return Reject("conv-computed-bias", "the bias is computed by the model")
-    return float_reject([op.x], "conv") or static_reject([op.x, op.y], "conv")
+    if isinstance(op, Conv):
+        return float_reject([op.x], "conv")
+    return float_reject([op.x], "conv-transpose") or static_reject([op.x, op.y], "conv-transpose")
 
 
 def _conv(op: Conv, b: MilBuilder) -> Operand:
@@ -88,7 +90,7 @@ def _rejects_pool(op: MaxPool | AveragePool, target: Target) -> Reject | None:
         return Reject(f"{label}-dilation", "pools have no dilation")
     if isinstance(op, MaxPool) and op.has_indices:
         return Reject("maxpool-indices", "max_pool does not say where the maximum was")
-    return static_reject([op.x, op.y], label)
+    return static_reject([op.x, op.y], f"{label}-ceil") if op.ceil_mode else None
 
 
 def _with_overhang(op: MaxPool | AveragePool) -> Window:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import onnx_ir as ir
 
 from edgec.backends.base import Lowering, Operand, Reject, TensorType
 from edgec.backends.coreml.expand.pad import MODES, is_native
@@ -14,10 +15,12 @@ from edgec.backends.coreml.lower.common import (
     rank_reject,
     reshape,
     shape_of,
+    static_dims,
     static_reject,
     through_half,
     type_of,
 )
+from edgec.backends.coreml.lower.dynamic import broadcast_to, filled
 from edgec.ops.shape import (
     Concat,
     ConstantOfShape,
@@ -47,12 +50,26 @@ def _like(x: Operand, out: TensorType) -> TensorType:
 
 
 def _rejects_reshape(op: Reshape | Squeeze | Unsqueeze, target: Target) -> Reject | None:
-    return static_reject([op.y], "reshape") or rank_reject([op.x, op.y], target, "reshape")
+    refused = rank_reject([op.x, op.y], target, "reshape")
+    if refused is not None or static_reject([op.y], "reshape") is None:
+        return refused
+    if isinstance(op, Reshape):
+        known = op.shape is None or (0 not in op.shape and op.shape.count(-1) <= 1)
+        return None if known else Reject("reshape-copies-dynamic", "an open dimension is copied by a 0")
+    return None if op.axes is not None else Reject("reshape-computed-axes", "the axes are computed by the model")
 
 
 def _reshape(op: Reshape | Squeeze | Unsqueeze, b: MilBuilder) -> Operand:
-    out = type_of(op.y)
-    return _moved(b, reshape(b, through_half(b, b.operand(op.x)), shape_of(op.y)), out)
+    x, out = through_half(b, b.operand(op.x)), type_of(op.y)
+    if static_dims(out) is not None:
+        return _moved(b, reshape(b, x, shape_of(op.y)), out)
+    if isinstance(op, Reshape):
+        shape: Operand | tuple[int, ...] = (
+            op.shape if op.shape is not None else cast(b, b.operand(op.shape_value), "int32")
+        )
+        return _moved(b, b.emit("reshape", _like(x, out), x=x, shape=shape), out)
+    opcode = "squeeze" if isinstance(op, Squeeze) else "expand_dims"
+    return _moved(b, b.emit(opcode, _like(x, out), x=x, axes=op.axes), out)
 
 
 def _rejects_transpose(op: Transpose, target: Target) -> Reject | None:
@@ -88,12 +105,39 @@ def _split(op: Split, b: MilBuilder) -> Sequence[Operand]:
 def _rejects_slice(op: Slice, target: Target) -> Reject | None:
     if not op.is_constant:
         return Reject("slice-computed", "the bounds are computed by the model")
-    return static_reject([op.x, op.y], "slice") or rank_reject([op.x], target, "slice")
+    if static_reject([op.x], "slice") is not None and any(step < 0 for step in op.steps or ()):
+        return Reject("slice-dynamic-backwards", "an open dimension is read backwards")
+    return rank_reject([op.x], target, "slice")
+
+
+def _slice_open(op: Slice, b: MilBuilder, x: Operand, out: TensorType) -> Operand:
+    """Where a dimension is open, bounds stay as they are: negative ones count from the end, large ones end there."""
+    rank = len(x.type.shape)
+    begin, end, stride, to_end = [0] * rank, [0] * rank, [1] * rank, [True] * rank
+    lists = (op.starts or (), op.ends or (), op.axes or (), op.steps or ())
+    for start, stop, axis, step in zip(*lists, strict=True):
+        far = stop >= _FAR
+        begin[axis], end[axis], stride[axis], to_end[axis] = max(start, -_FAR), 0 if far else stop, step, far
+    return b.emit(
+        "slice_by_index",
+        _like(x, out),
+        x=x,
+        begin=tuple(begin),
+        end=tuple(end),
+        stride=tuple(stride),
+        end_mask=tuple(to_end),
+    )
+
+
+_FAR = 2**31 - 1
+"""ONNX writes "to the end" as a number beyond any size."""
 
 
 def _slice(op: Slice, b: MilBuilder) -> Operand:
     """Bounds as ONNX clamps them; one that runs past the front is masked."""
     x, out, shape = through_half(b, b.operand(op.x)), type_of(op.y), shape_of(op.x)
+    if static_dims(type_of(op.x)) is None:
+        return _moved(b, _slice_open(op, b, x, out), out)
     begin, end, stride, past = [0] * len(shape), list(shape), [1] * len(shape), [False] * len(shape)
     lists = (op.starts or (), op.ends or (), op.axes or (), op.steps or ())
     for start, stop, axis, step in zip(*lists, strict=True):
@@ -111,11 +155,17 @@ def _slice(op: Slice, b: MilBuilder) -> Operand:
     return _moved(b, y, out)
 
 
-def _rejects_static(op: Expand | SpaceToDepth | DepthToSpace, target: Target) -> Reject | None:
+def _rejects_static(op: SpaceToDepth | DepthToSpace, target: Target) -> Reject | None:
     return static_reject([op.x, op.y], op.node.op_type.lower()) or rank_reject([op.y], target, op.node.op_type.lower())
 
 
+def _rejects_expand(op: Expand, target: Target) -> Reject | None:
+    return rank_reject([op.y], target, "expand")
+
+
 def _expand(op: Expand, b: MilBuilder) -> Operand:
+    if static_dims(type_of(op.y)) is None or static_dims(type_of(op.x)) is None:
+        return broadcast_to(b, b.operand(op.x), b.operand(op.shape_value), type_of(op.y))
     x, out, shape = through_half(b, b.operand(op.x)), type_of(op.y), shape_of(op.y)
     own = (1,) * (len(shape) - len(x.type.shape)) + shape_of(op.x)
     wide = reshape(b, x, own)
@@ -153,13 +203,17 @@ def _pad(op: Pad, b: MilBuilder) -> Operand:
     return _moved(b, b.emit("pad", _like(x, out), x=x, pad=flat, mode=MODES[op.mode], constant_val=fill), out)
 
 
-def _rejects_fill(op: ConstantOfShape, target: Target) -> Reject | None:
-    return Reject("constant-of-shape-computed", "the shape is computed by the model") if op.shape is None else None
-
-
 def _fill(op: ConstantOfShape, b: MilBuilder) -> Operand:
     out = type_of(op.y)
-    return b.const(np.full(op.shape or (), op.value, dtype=out.dtype), "fill")
+    if op.shape is not None:
+        return b.const(np.full(op.shape, op.value, dtype=out.dtype), "fill")
+    zeros = filled(b, b.operand(op.shape_value), out)
+    return zeros if not op.value else b.emit("add", out, x=zeros, y=b.const(np.asarray(op.value, out.dtype), "value"))
+
+
+def _rejects_fill(op: ConstantOfShape, target: Target) -> Reject | None:
+    computed_bool = op.shape is None and op.dtype == ir.DataType.BOOL and bool(op.value)
+    return Reject("constant-of-shape-bool", "trues of a computed shape") if computed_bool else None
 
 
 def _rejects_trilu(op: Trilu, target: Target) -> Reject | None:
@@ -196,7 +250,7 @@ LOWERINGS = (
     Lowering(Concat, _rejects_concat, _concat),
     Lowering(Split, _rejects_split, _split),
     Lowering(Slice, _rejects_slice, _slice),
-    Lowering(Expand, _rejects_static, _expand),
+    Lowering(Expand, _rejects_expand, _expand),
     Lowering(Tile, _rejects_tile, _tile),
     Lowering(Pad, _rejects_pad, _pad),
     Lowering(Trilu, _rejects_trilu, _trilu),

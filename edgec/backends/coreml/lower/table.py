@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from edgec.backends.base import table
-from edgec.backends.coreml.lower import attention, conv, elementwise, gather, linear, recurrent, reduce, shape
+from edgec.backends.coreml.lower import attention, conv, dynamic, elementwise, gather, linear, recurrent, reduce, shape
 
 LOWERINGS = table(
     *attention.LOWERINGS,
     *conv.LOWERINGS,
+    *dynamic.LOWERINGS,
     *elementwise.LOWERINGS,
     *gather.LOWERINGS,
     *linear.LOWERINGS,

@@ -1,0 +1,54 @@
+"""Shapes that are known only when the model runs, as int32 vectors."""
+
+from __future__ import annotations
+
+from edgec.backends.base import Lowering, Operand, Reject, TensorType
+from edgec.backends.coreml.lower.common import MilBuilder, cast, type_of
+from edgec.ops.shape import Range, Shape
+from edgec.spec.target import Target
+
+
+def _rejects_shape(op: Shape, target: Target) -> Reject | None:
+    return None if op.end > op.start else Reject("shape-empty", "the shape of no dimension has no element")
+
+
+def _shape(op: Shape, b: MilBuilder) -> Operand:
+    """`shape`, of which ONNX may want a part."""
+    x, rank = b.operand(op.x), len(op.x.shape or ())
+    whole = b.emit("shape", TensorType("int32", (rank,)), x=x)
+    if (op.start, op.end) == (0, rank):
+        return whole
+    part = TensorType("int32", (op.end - op.start,))
+    return b.emit("slice_by_index", part, x=whole, begin=(op.start,), end=(op.end,))
+
+
+def _rejects_range(op: Range, target: Target) -> Reject | None:
+    values = (op.start_value, op.limit_value, op.delta_value)
+    numeric = all(v.dtype is not None and len(v.shape or ()) == 0 for v in values)
+    return None if numeric else Reject("range-vector", "a bound is not a single number")
+
+
+def _range(op: Range, b: MilBuilder) -> Operand:
+    out = type_of(op.y)
+    start, end, step = (cast(b, b.operand(v), out.dtype) for v in (op.start_value, op.limit_value, op.delta_value))
+    return b.emit("range_1d", out, start=start, end=end, step=step)
+
+
+def filled(b: MilBuilder, shape: Operand, out: TensorType) -> Operand:
+    """Zeros of a computed shape."""
+    zero = False if out.dtype == "bool" else 0.0 if out.dtype.startswith("float") else 0
+    return b.emit("fill", out, shape=cast(b, shape, "int32"), value=zero)
+
+
+def broadcast_to(b: MilBuilder, x: Operand, shape: Operand, out: TensorType) -> Operand:
+    """x repeated to a computed shape: zeros of that shape are added, which changes no number."""
+    kind = "int32" if out.dtype == "bool" else out.dtype
+    wide = TensorType(kind, out.shape)
+    total = b.emit("add", wide, x=cast(b, x, kind), y=filled(b, shape, wide))
+    return cast(b, total, out.dtype)
+
+
+LOWERINGS = (
+    Lowering(Shape, _rejects_shape, _shape),
+    Lowering(Range, _rejects_range, _range),
+)

@@ -16,7 +16,7 @@ from edgec.diag import EdgecError, Place, error
 from edgec.frontend.captured import Array, Captured, Reference, SourceId
 from edgec.frontend.dynamic import DynamicDim, check_dims
 from edgec.frontend.inputs import InputSpec
-from edgec.frontend.opset import to_working_opset
+from edgec.frontend.opset import deserialized, to_working_opset
 from edgec.frontend.source import SourceRequest, file_sha256, source_name
 from edgec.ir.dims import set_dim_range
 from edgec.ir.model import Model
@@ -72,7 +72,7 @@ def capture_onnx(path: Path, request: SourceRequest) -> Captured:
     reference: Reference = OnnxReference(path)
     if request.dynamic:
         _open_dims(proto, request.dynamic)
-        reference = OnnxRuntimeRunner(_beside(ir.serde.deserialize_model(proto), path), optimize=False)
+        reference = OnnxRuntimeRunner(_beside(deserialized(proto, path), path), optimize=False)
     model = _beside(to_working_opset(proto, path), path)
     examples = _examples(model, request)
     for dim in request.dynamic:

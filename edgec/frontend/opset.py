@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import onnx
+import onnx.inliner
 import onnx_ir as ir
 
 from edgec.diag import Place, error
@@ -24,6 +25,8 @@ def to_working_opset(proto: onnx.ModelProto, path: Path) -> Model:
             proto = _prelu_slopes(proto)
         if version < 9 and any(node.op_type == "Scan" for node in proto.graph.node):
             raise ValueError("Scan of opset 8 has a batch of its own, which no later one has")
+        if version < OPSET and proto.functions:
+            proto = onnx.inliner.inline_local_functions(proto)  # the converter would drop them
         if version < OPSET:
             proto = onnx.version_converter.convert_version(proto, OPSET)
         proto = onnx.shape_inference.infer_shapes(proto, data_prop=True)
@@ -34,11 +37,27 @@ def to_working_opset(proto: onnx.ModelProto, path: Path) -> Model:
             place=Place(str(path)),
             notes=[line.strip() for line in str(failure).splitlines() if line.strip()][:3],
         ) from failure
-    model = ir.serde.deserialize_model(_relabelled(proto) if version > OPSET else proto)
+    model = deserialized(_relabelled(proto) if version > OPSET else proto, path)
     model.ir_version = IR_VERSION
     model.graph.opset_imports.setdefault("", OPSET)
     _fix_defaults(model.graph)
     return model
+
+
+def deserialized(proto: onnx.ModelProto, path: Path) -> Model:
+    """The protobuf as the IR. Raises `EdgecError` E0301 where its parts contradict each other."""
+    try:
+        return ir.serde.deserialize_model(proto)
+    except ir.serde.SerdeError as failure:
+        cause: BaseException = failure
+        while cause.__cause__ is not None:
+            cause = cause.__cause__
+        raise error(
+            "E0301",
+            f"`{path.name}` is not a valid model",
+            place=Place(str(path)),
+            notes=[(str(cause).splitlines() or [type(cause).__name__])[0]],
+        ) from failure
 
 
 def _fix_defaults(graph: ir.Graph) -> None:

@@ -78,12 +78,9 @@ def _run(command: Sequence[str]) -> None:
     subprocess.run(command, capture_output=True, check=False, timeout=900)
 
 
-def least_times(paths: Sequence[Path]) -> list[float]:
+def least_times(interpreters: Sequence[Any]) -> list[float]:
     """Milliseconds of each file's fastest invocation, all run in turn."""
-    from ai_edge_litert.interpreter import Interpreter
-
-    interpreters = [_ready(Interpreter(str(path), num_threads=1)) for path in paths]
-    best = [math.inf] * len(paths)
+    best = [math.inf] * len(interpreters)
     start, rounds = time.perf_counter(), 0
     while rounds < LEAST or (time.perf_counter() - start < SECONDS and rounds < MOST):
         for i, interpreter in enumerate(interpreters):
@@ -94,8 +91,18 @@ def least_times(paths: Sequence[Path]) -> list[float]:
     return best
 
 
-def _ready(interpreter: Any) -> Any:
-    """Seeded inputs (integers 0 or 1, which index any table), and one invocation to warm up."""
+def ready(path: Path) -> Any:
+    """An interpreter with seeded inputs (integers 0 or 1, which index any table), warmed up; None: it does not run."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    try:
+        return _invoked(Interpreter(str(path), num_threads=1))
+    except (RuntimeError, ValueError) as failure:
+        print(f"{path.name} does not run: {str(failure).splitlines()[0]}")
+        return None
+
+
+def _invoked(interpreter: Any) -> Any:
     interpreter.allocate_tensors()
     rng = np.random.default_rng(0)
     for detail in interpreter.get_input_details():
@@ -119,8 +126,8 @@ def main() -> int:
     for name in options.names:
         files = {tool: options.work / f"{name}.{tool}.tflite" for tool in ("edgec", "litert-torch", "onnx2tf")}
         _make_missing(options, name, files)
-        present = [tool for tool, path in files.items() if path.exists()]
-        times = dict(zip(present, least_times([files[tool] for tool in present]), strict=True))
+        running = {tool: found for tool, path in files.items() if path.exists() and (found := ready(path))}
+        times = dict(zip(running, least_times(list(running.values())), strict=True))
         peers = [ms for tool, ms in times.items() if tool != "edgec"]
         shown = " ".join(
             f"{times.get(tool, math.nan):{width}.2f}" for tool, width in zip(files, (9, 13, 9), strict=True)

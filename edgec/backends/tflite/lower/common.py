@@ -76,10 +76,21 @@ def reshape(b: Builder, x: Operand, shape: Sequence[int]) -> Ref:
     return b.op("RESHAPE", {"input": x, "shape": ints(b, shape, "shape")}, out, newShape=tuple(shape))
 
 
+_MOST_BROADCAST = 6
+"""XNNPACK's element-wise operators end at this rank."""
+
+
 def broadcast(b: Builder, x: Operand, shape: Sequence[int]) -> Operand:
-    """BROADCAST_TO a static shape, for kernels that do not broadcast by themselves; x itself where it has the shape."""
+    """x repeated to a static shape; x itself where it has the shape.
+
+    Floats are multiplied by ones, which delegates take and which changes no bit; others take BROADCAST_TO.
+    """
     if x.type.shape == tuple(shape):
         return x
+    if x.type.dtype == "float32" and not isinstance(x, Const) and len(shape) <= _MOST_BROADCAST:
+        padded = [1] * (len(shape) - len(x.type.shape)) + list(x.type.shape)
+        ones = b.const(np.ones([n if n != d else 1 for n, d in zip(shape, padded, strict=True)], np.float32), "ones")
+        return binary(b, "MUL", x, ones, TensorType("float32", tuple(shape)))
     if len(x.type.shape) < len(shape):
         dims = [d if isinstance(d, int) else -1 for d in x.type.shape]
         x = reshape(b, x, [1] * (len(shape) - len(dims)) + dims)

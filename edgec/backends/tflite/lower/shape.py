@@ -89,7 +89,7 @@ def _split(op: Split, b: Builder) -> Sequence[Operand]:
     parts, start = [], 0
     for size, kind in zip(op.sizes, types, strict=True):
         begin = [start if i == op.axis else 0 for i in range(len(x.type.shape))]
-        extent = [size if i == op.axis else -1 for i in range(len(x.type.shape))]
+        extent = [size if i == op.axis else d for i, d in enumerate(shape_of(op.x))]
         bounds = {"begin": ints(b, begin, "begin"), "size": ints(b, extent, "size")}
         parts.append(b.op("SLICE", {"input": x, **bounds}, kind))
         start += size

@@ -10,6 +10,7 @@ from typing import ClassVar
 import onnx_ir as ir
 
 from edgec.ir.build import GraphBuilder
+from edgec.ir.model import OPSET
 
 
 @dataclass(frozen=True)
@@ -18,6 +19,7 @@ class Example:
 
     `inputs` declares the inputs (`float[2, 3] x`), `before` and `after` are node lists whose last output is `y`,
     `constants` are initializers (`float[2] w = {1, 2}`). A negative case has `after` None: the rule must not fire.
+    `opset` is given for operators that are newer than the working one.
     """
 
     inputs: str
@@ -25,6 +27,7 @@ class Example:
     after: str | None
     constants: str = ""
     output: str = "float"
+    opset: int = OPSET
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ import onnx_ir as ir
 import pytest
 from onnx.reference.op_run import RuntimeImplementationError
 
-from edgec.ir.model import OPSET
 from edgec.passes.constants import ConstantsToInitializers, FoldConstants
 from edgec.passes.log import RewriteLog
 from edgec.passes.rewrite import RewritePass
@@ -15,7 +14,6 @@ from edgec.rules.base import Example, Rule
 from edgec.rules.table import RULES
 from edgec.runners.onnxruntime import OnnxRuntimeRunner
 
-IMPORTS = [onnx.helper.make_opsetid("", OPSET), onnx.helper.make_opsetid("com.microsoft", 1)]
 CASES = [(rule, example) for rule in RULES.values() for example in rule.examples]
 IDS = [f"{rule.name}-{'fires' if example.after else 'stays'}-{i}" for i, (rule, example) in enumerate(CASES)]
 
@@ -24,7 +22,8 @@ def parse(example: Example) -> ir.Model:
     constants = f"<{example.constants}>" if example.constants else ""
     graph = onnx.parser.parse_graph(f"g ({example.inputs}) => ({example.output} y) {constants} {{ {example.before} }}")
     graph.output[0].type.tensor_type.ClearField("shape")
-    proto = onnx.helper.make_model(graph, opset_imports=IMPORTS, ir_version=10)
+    imports = [onnx.helper.make_opsetid("", example.opset), onnx.helper.make_opsetid("com.microsoft", 1)]
+    proto = onnx.helper.make_model(graph, opset_imports=imports, ir_version=10)
     model = ir.serde.deserialize_model(onnx.shape_inference.infer_shapes(proto))
     ConstantsToInitializers().run(model, RewriteLog())
     FoldConstants().run(model, RewriteLog())

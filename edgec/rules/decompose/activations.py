@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import numpy as np
 import onnx_ir as ir
 
@@ -18,7 +16,7 @@ class SwishToSigmoidMul(Rule):
 
     name = "swish-to-sigmoid-mul"
     roots = ("Swish",)
-    examples: ClassVar[tuple[Example, ...]] = ()  # Swish enters at opset 24, above the working opset
+    examples = (Example("float[2,3] x", "y = Swish(x)", "s = Sigmoid(x)  y = Mul(x, s)", opset=24),)
 
     def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
         op = Activation.decode(Reader(node))

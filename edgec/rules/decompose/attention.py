@@ -30,6 +30,24 @@ class AttentionToMatMul(Rule):
             "s = Mul(q, c)  t = Transpose<perm = [0, 1, 3, 2]>(k)  m = MatMul(s, t)  "
             "p = Softmax<axis = -1>(m)  y = MatMul(p, v)",
         ),
+        Example(
+            "float[1,2,3,4] q, float[1,2,3,4] k, float[1,2,3,4] v",
+            "y = Attention<is_causal = 1, softcap = 2.0>(q, k, v)",
+            "s = Mul(q, c)  t = Transpose<perm = [0, 1, 3, 2]>(k)  m = MatMul(s, t)  d = Div(m, e)  h = Tanh(d)  "
+            "i = Mul(h, e)  n = Add(i, l)  p = Softmax<axis = -1>(n)  y = MatMul(p, v)",
+        ),
+        Example(
+            "float[1,4,3,4] q, float[1,2,5,4] k, float[1,2,5,4] v",
+            "y = Attention(q, k, v)",
+            "a = Reshape(k, b)  c = Expand(a, d)  e = Reshape(c, f)  h = Reshape(v, b)  i = Expand(h, d)  "
+            "j = Reshape(i, f)  s = Mul(q, l)  t = Transpose<perm = [0, 1, 3, 2]>(e)  m = MatMul(s, t)  "
+            "p = Softmax<axis = -1>(m)  y = MatMul(p, j)",
+        ),
+        Example(
+            "float[1,3,8] q, float[1,5,8] k, float[1,5,8] v",
+            "y = Attention<q_num_heads = 2, kv_num_heads = 2>(q, k, v)",
+            None,
+        ),
     )
 
     def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:

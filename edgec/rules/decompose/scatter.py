@@ -42,7 +42,16 @@ class TensorScatterToScatterElements(Rule):
 
     name = "tensor-scatter-to-scatter-elements"
     roots = ("TensorScatter",)
-    examples = ()  # TensorScatter enters at opset 24, above the working opset
+    examples = (
+        Example(
+            "float[2,4,3] x, float[2,1,3] z",
+            "y = TensorScatter(x, z, p)",
+            "a = Reshape(p, s)  i = Add(a, t)  r = Reshape(i, u)  e = Expand(r, v)  "
+            "y = ScatterElements<axis = 1>(x, e, z)",
+            constants="int64[2] p = {3, 1}",
+            opset=24,
+        ),
+    )
 
     def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
         r = Reader(node)
@@ -67,7 +76,16 @@ class CumProdToMul(Rule):
 
     name = "cumprod-to-mul"
     roots = ("CumProd",)
-    examples = ()  # CumProd enters at opset 26, above the working opset
+    examples = (
+        Example(
+            "float[2,3] x",
+            "y = CumProd(x, axis)",
+            "a = Slice(x, b, c, d)  e = Pad(a, f, one)  h = Mul(x, e)  i = Slice(h, b, j, d)  k = Pad(i, l, one)  "
+            "y = Mul(h, k)",
+            constants="int64 axis = {1}",
+            opset=26,
+        ),
+    )
 
     def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
         r = Reader(node)

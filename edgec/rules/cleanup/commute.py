@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -24,19 +24,39 @@ _POINTWISE = (
 )
 
 
-@dataclass(frozen=True)
-class _Path:
-    """What moving a transpose up to a value's sources costs and saves, in transposes."""
+@dataclass
+class _Region:
+    """Element-wise nodes between a transpose and the transposes (and constants) that they start from."""
 
-    added: int
-    removed: int
+    inner: set[ir.Node] = field(default_factory=set)
+    sources: set[ir.Node] = field(default_factory=set)
 
-    def __add__(self, other: _Path) -> _Path:
-        return _Path(self.added + other.added, self.removed + other.removed)
+    def collect(self, value: ir.Value, rank: int, steps: int) -> bool:
+        """Whether everything before the value is of that kind."""
+        if is_constant(value):
+            return True
+        node = value.producer()
+        if static_shape(value) is None or len(static_shape(value) or ()) != rank or node is None or node.domain != "":
+            return False
+        if node in self.inner or node in self.sources:
+            return True
+        if node.op_type == "Transpose":
+            self.sources.add(node)
+            return True
+        if node.op_type not in _POINTWISE or steps == 0 or len(node.outputs) > 1:
+            return False
+        self.inner.add(node)
+        return all(v is None or self.collect(v, rank, steps - 1) for v in node.inputs)
+
+    def is_closed(self, root: ir.Node) -> bool:
+        """Whether nobody but the region and its root sees what is inside."""
+        outputs = [node.outputs[0] for node in (*self.inner, *self.sources)]
+        inside = {root, *self.inner}
+        return not any(out.is_graph_output() or any(use.node not in inside for use in out.uses()) for out in outputs)
 
 
 class CancelTransposes(Rule):
-    """Transpose(f(Transpose(x), …)) -> f(x, …) or one Transpose fewer, for element-wise f of one use."""
+    """Transpose(f(Transpose(x), …)) -> f(x, …) or one Transpose fewer, for element-wise f that nobody else uses."""
 
     name = "cancel-transposes"
     roots = ("Transpose",)
@@ -45,6 +65,11 @@ class CancelTransposes(Rule):
             "float[2,3,4] x",
             "t = Transpose<perm = [2, 0, 1]>(x)  r = Relu(t)  y = Transpose<perm = [1, 2, 0]>(r)",
             "y = Relu(x)",
+        ),
+        Example(
+            "float[2,3] x",
+            "t = Transpose<perm = [1, 0]>(x)  s = Sigmoid(t)  m = Mul(t, s)  y = Transpose<perm = [1, 0]>(m)",
+            "s = Sigmoid(x)  y = Mul(x, s)",
         ),
         Example(
             "float[2,3] x",
@@ -57,45 +82,37 @@ class CancelTransposes(Rule):
             "t = Transpose<perm = [1, 0]>(x)  a = Add(t, z)  y = Transpose<perm = [1, 0]>(a)",
             None,
         ),
+        Example(
+            "float[2,3] x",
+            "t = Transpose<perm = [1, 0]>(x)  r = Relu(t)  u = Transpose<perm = [1, 0]>(r)  "
+            "s = ReduceSum<keepdims = 0>(r)  y = Add(u, s)",
+            None,
+        ),
     )
 
     def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
         x = node.inputs[0]
         if x is None or producer(x, "Transpose") is not None or is_constant(x):
             return NOT_HERE
-        perm = Transpose.decode(Reader(node)).perm
-        path = _survey(x, perm, _FARTHEST)
-        if path is None or path.removed == 0 or path.added >= path.removed + 1:
+        perm, region = Transpose.decode(Reader(node)).perm, _Region()
+        if not region.collect(x, len(perm), _FARTHEST) or not region.sources or not region.is_closed(node):
             return NOT_HERE
-        return [_move(x, perm, g)]
+        return [_move(x, perm, {}, g)]  # as many transposes as sources at most, and not the root's
 
 
-def _survey(value: ir.Value, perm: tuple[int, ...], steps: int) -> _Path | None:
-    """What it takes to have the value transposed by moving the transpose up; None where that is not possible."""
-    if is_constant(value):
-        return _Path(0, 0)
-    if value.shape is None or len(value.shape) != len(perm) or static_shape(value) is None:
-        return None
-    node = value.producer()
-    if node is None or node.domain != "" or not only_use(value):
-        return None
-    if node.op_type == "Transpose":
-        inner = Transpose.decode(Reader(node)).perm
-        together = [inner[i] for i in perm]
-        return _Path(0 if together == sorted(together) else 1, 1)
-    if node.op_type not in _POINTWISE or steps == 0 or len(node.outputs) > 1:
-        return None
-    total = _Path(0, 0)
-    for operand in node.inputs:
-        found = _Path(0, 0) if operand is None else _survey(operand, perm, steps - 1)
-        if found is None:
-            return None
-        total += found
-    return total
+def _is_identity(inner: tuple[int, ...], outer: tuple[int, ...]) -> bool:
+    together = [inner[i] for i in outer]
+    return together == sorted(together)
 
 
-def _move(value: ir.Value, perm: tuple[int, ...], g: GraphBuilder) -> ir.Value:
-    """The transposed value, as surveyed."""
+def _move(value: ir.Value, perm: tuple[int, ...], moved: dict[ir.Value, ir.Value], g: GraphBuilder) -> ir.Value:
+    """The transposed value: its region again, starting before the transposes. What is shared stays shared."""
+    if value not in moved:
+        moved[value] = _moved(value, perm, moved, g)
+    return moved[value]
+
+
+def _moved(value: ir.Value, perm: tuple[int, ...], moved: dict[ir.Value, ir.Value], g: GraphBuilder) -> ir.Value:
     array = constant(value)
     if array is not None:
         if array.size == 1:
@@ -107,10 +124,9 @@ def _move(value: ir.Value, perm: tuple[int, ...], g: GraphBuilder) -> ir.Value:
     if node.op_type == "Transpose":
         inner, source = Transpose.decode(Reader(node)).perm, node.inputs[0]
         assert source is not None
-        together = [inner[i] for i in perm]
-        return source if together == sorted(together) else g.op("Transpose", source, perm=together)
+        return source if _is_identity(inner, perm) else g.op("Transpose", source, perm=[inner[i] for i in perm])
     attributes: dict[str, Any] = {k: a.value for k, a in node.attributes.items()}
-    operands = [None if v is None else _move(v, perm, g) for v in node.inputs]
+    operands = [None if v is None else _move(v, perm, moved, g) for v in node.inputs]
     return g.op(node.op_type, *operands, **attributes)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgec.driver import BuildOptions, Built, compile_target, prepare_captured
 from edgec.frontend.captured import SourceId
+from edgec.frontend.dynamic import parse_dynamic
 from edgec.spec.target import load_target
 
 if TYPE_CHECKING:
@@ -22,20 +23,22 @@ def build(
     out: str | Path = "build",
     name: str | None = None,
     settings: Sequence[str] = (),
+    dynamic: Sequence[str] = (),
 ) -> Built:
     """Build one artifact from an `nn.Module`, run it and compare it with the module.
 
     `example_inputs` are the arguments of `forward`: a tuple, or a dictionary of keywords. The artifact lies in
     `out/<name>/<target>/`; the name defaults to the module's class. `settings` change the target as the command line's
-    `--set` does (`"numerics.compute=float32"`). Raises `EdgecError` as the command line reports
-    it; check `Built.failures` for checks that did not hold.
+    `--set` does (`"numerics.compute=float32"`), `dynamic` opens dimensions as `--dynamic` does (`"x:0=batch:1..16"`).
+    Raises `EdgecError` as the command line reports it; check `Built.failures` for checks that did not hold.
     """
     from edgec.frontend.torch_export import ExportRequest, export_module
 
     resolved = load_target(target, settings)
+    dims = tuple(dim for text in dynamic for dim in parse_dynamic(text))
     title = name or type(module).__name__
     source = SourceId("module", f"{type(module).__module__}:{type(module).__qualname__}", "")
-    captured = export_module(ExportRequest(title, source, module.eval(), example_inputs))
+    captured = export_module(ExportRequest(title, source, module.eval(), example_inputs, dynamic=dims))
     options = BuildOptions(out=Path(out))
     prepared = prepare_captured(captured, options, _silent)
     return compile_target(prepared, resolved, options, _silent)

@@ -17,10 +17,15 @@ def attention(
 ) -> torch.Tensor:
     """`scaled_dot_product_attention` on at most four dimensions, (batch…) folded into one, with a contiguous result.
 
+    Heads that one key serves by broadcasting (Falcon) are expanded, as the exporter takes equal numbers alone.
+
     The result is made contiguous because the layout that one kernel gives and another does not decides whether a later
     `view` is allowed (BEiT, T5).
     """
     function = torch.nn.functional.scaled_dot_product_attention
+    if not kwargs.get("enable_gqa") and not query.shape[:-2] == key.shape[:-2] == value.shape[:-2]:
+        shared = torch.broadcast_shapes(query.shape[:-2], key.shape[:-2], value.shape[:-2])
+        query, key, value = (t.expand(*shared, *t.shape[-2:]) for t in (query, key, value))
     if query.dim() <= 4:
         return function(query, key, value, attn_mask, *rest, **kwargs).clone(memory_format=torch.contiguous_format)
     batch = query.shape[:-3]

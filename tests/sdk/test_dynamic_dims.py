@@ -73,6 +73,23 @@ def test_sizes_are_open_and_right(module, inputs, dynamic, shape):
                 assert found.shape == sample.expected[name].shape
 
 
+def test_the_python_interface_opens_dimensions(tmp_path):
+    import edgec
+
+    module = randomized(Image())
+    built = edgec.build(
+        module,
+        (torch.randn(1, 3, 16, 16),),
+        "rtx",
+        out=tmp_path,
+        dynamic=["x:0=n:1..4"],
+        settings=["accept.max_rel=1e-3"],
+    )
+    assert built.manifest.inputs[0].shape == ("n", 3, 16, 16)
+    assert built.manifest.accuracy.samples >= 4
+    assert not built.failures
+
+
 def test_a_name_that_the_model_lacks():
     with pytest.raises(EdgecError) as caught:
         prepared(Image(), (torch.randn(1, 3, 16, 16),), "y:0=batch")

@@ -24,7 +24,8 @@ def attention(
     """
     function = torch.nn.functional.scaled_dot_product_attention
     if not kwargs.get("enable_gqa") and not query.shape[:-2] == key.shape[:-2] == value.shape[:-2]:
-        shared = torch.broadcast_shapes(query.shape[:-2], key.shape[:-2], value.shape[:-2])
+        broadcast: Any = torch.broadcast_shapes
+        shared = broadcast(query.shape[:-2], key.shape[:-2], value.shape[:-2])
         query, key, value = (t.expand(*shared, *t.shape[-2:]) for t in (query, key, value))
     if query.dim() <= 4:
         return function(query, key, value, attn_mask, *rest, **kwargs).clone(memory_format=torch.contiguous_format)

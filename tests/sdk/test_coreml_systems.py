@@ -6,6 +6,7 @@ import pytest
 import torch
 
 import edgec
+from edgec.runners.mil.runner import MilRunner
 
 SYSTEMS = ("iOS15", "iOS16", "iOS17", "iOS18")
 
@@ -34,3 +35,13 @@ def test_each_system_gets_what_it_has(system: str, tmp_path: Path) -> None:
     assert ("scaled_dot_product_attention" in ops) == (system == "iOS18")
     before_half_lstm = any(k.op == "LSTM" for k in built.manifest.float32)
     assert before_half_lstm == (system in ("iOS15", "iOS16"))
+
+
+@pytest.mark.parametrize(("system", "dtype"), [("iOS15", "float32"), ("iOS16", "float16")])
+def test_a_float16_interface_begins_with_ios_16(system: str, dtype: str, tmp_path: Path) -> None:
+    settings = (f"options.minimum_deployment_target={system}", "numerics.compute=float32")
+    module, x = torch.nn.ReLU(), torch.randn(2, 8).half()
+    built = edgec.build(module, (x,), target="iphone", out=tmp_path, settings=settings)
+    assert built.manifest.accuracy.status == "passed", built.failures
+    with MilRunner(built.folder / built.manifest.artifact.path) as runner:
+        assert {f.dtype for f in (*runner.inputs, *runner.outputs)} == {dtype}

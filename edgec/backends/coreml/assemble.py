@@ -19,7 +19,7 @@ from edgec.artifact.files import sha256_of
 from edgec.backends.base import Argument, Const, Dim, Instr, Operand, Program, Ref
 from edgec.backends.coreml.interface import describe, from_image, open_dimensions
 from edgec.backends.coreml.sdk import coremltools
-from edgec.backends.coreml.types import interface_type
+from edgec.backends.coreml.types import MIL_NAMES, interface_type, mil_type
 from edgec.diag import error
 from edgec.spec.coreml import CoreMLOptions
 from edgec.spec.target import Numerics, Target
@@ -73,7 +73,7 @@ class _Assembler:
 
         placeholders = {}
         for ref in program.inputs:
-            dtype = self._types[interface_type(ref.type.dtype)]
+            dtype = self._types[self._declared(ref)]
             shape = tuple(self._dim(d) for d in ref.type.shape) or (1,)
             placeholders[ref.name] = self._mb.placeholder(shape=shape, dtype=dtype)
         function = Function(placeholders, opset_version=self._version)
@@ -95,21 +95,26 @@ class _Assembler:
             return dim
         return self._symbols.setdefault(dim, get_new_symbol())
 
+    def _declared(self, value: Operand) -> str:
+        """The type that the interface shows: images are float32, and float16 begins with iOS 16."""
+        name = interface_type(value.type.dtype)
+        is_half = name == "float16" and self._options.is_before("iOS16")
+        return "float32" if is_half or self._options.image(value.name) is not None else name
+
     def _interface_value(self, given: Any, ref: Ref) -> Any:
-        """bool inputs arrive as int32, 0-D ones as one element, images as pixels."""
+        """An input in the type that the program takes; 0-D ones arrive as one element, images as pixels."""
         image = self._options.image(ref.name)
-        if image is not None:
-            return from_image(self._mb, given, image, ref)
-        value = given
-        if ref.type.dtype == "bool":
-            value = self._mb.cast(x=value, dtype="bool", name=f"{ref.name}_bool")
+        value = given if image is None else from_image(self._mb, given, image, ref)
+        wanted = mil_type(ref.type.dtype)
+        if wanted != self._declared(ref):
+            value = self._mb.cast(x=value, dtype=MIL_NAMES[wanted], name=f"{ref.name}_{wanted}")
         return value if ref.type.shape else self._mb.squeeze(x=value, name=f"{ref.name}_scalar")
 
     def _output(self, name: str, operand: Operand) -> Any:
         """An output under its own name and with an interface type."""
-        value = self._operand(operand)
-        if operand.type.dtype == "bool":
-            return self._mb.cast(x=value, dtype="int32", name=name)
+        value, declared = self._operand(operand), self._declared(operand)
+        if declared != mil_type(operand.type.dtype):
+            return self._mb.cast(x=value, dtype=MIL_NAMES[declared], name=name)
         produced = isinstance(operand, Const) or value.op is None or value.name != name
         return self._mb.identity(x=value, name=name) if produced else value
 

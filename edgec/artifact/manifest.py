@@ -85,6 +85,18 @@ class PlacementInfo:
 
 
 @dataclass(frozen=True)
+class LayoutInfo:
+    """Transposes left in the artifact, the model's own included, and the bytes that they move in one run.
+
+    `bound_bytes` is the least that changes of layout cost under any assignment (the layout pass's minimum cut).
+    """
+
+    transposes: int
+    moved_bytes: int
+    bound_bytes: int
+
+
+@dataclass(frozen=True)
 class Accuracy:
     """The verdict of verification. `note` says what was not executed. Infinite ratios are written as null."""
 
@@ -147,6 +159,7 @@ class Manifest:
     latency: tuple[Latency, ...]
     float32: tuple[Kept, ...] = ()
     placement: PlacementInfo = field(default_factory=PlacementInfo)
+    layout: LayoutInfo | None = None
     tools: dict[str, str] = field(default_factory=dict)
     branches: tuple[BranchInfo, ...] = ()
     schema: int = SCHEMA
@@ -183,6 +196,7 @@ def _manifest(document: Mapping[str, Any]) -> Manifest:
         latency=tuple(_load(Latency, entry) for entry in document["latency"]),
         float32=tuple(_load(Kept, entry) for entry in document.get("float32", ())),
         placement=_placement(document.get("placement", {})),
+        layout=_load(LayoutInfo, document["layout"]) if document.get("layout") else None,
         tools=dict(document["tools"]),
         branches=tuple(_load(BranchInfo, b) for b in document.get("branches", ())),
     )

@@ -30,6 +30,15 @@ class KeptWide:
     evidence: str
 
 
+@dataclass(frozen=True)
+class LayoutMoves:
+    """Transposes left in a graph, the bytes that they move in one run, and the least that any layouts would move."""
+
+    transposes: int
+    moved_bytes: int
+    bound_bytes: int
+
+
 @dataclass
 class RewriteLog:
     """Counts firings by rule name, in order of first firing; collects near misses and what was kept in float32."""
@@ -37,6 +46,7 @@ class RewriteLog:
     counts: Counter[str] = field(default_factory=Counter)
     misses: list[NearMiss] = field(default_factory=list)
     kept_wide: list[KeptWide] = field(default_factory=list)
+    layout: LayoutMoves | None = None
 
     def fired(self, rule: str, count: int = 1) -> None:
         """Record that a rule or pass changed the graph `count` times."""

@@ -11,7 +11,7 @@ import pytest
 from edgec.backends.tflite.backend import TFLITE
 from edgec.ir.model import OPSET
 from edgec.passes.canonicalize import canonicalize
-from edgec.passes.log import RewriteLog
+from edgec.passes.log import LayoutMoves, RewriteLog
 from edgec.passes.verify import evaluate
 from edgec.spec.target import TFLiteOptions, load_target
 
@@ -43,8 +43,11 @@ def test_interface_layout(tmp_path: Path, layout: str) -> None:
     feeds = {"x": rng.standard_normal((1, 3, 8, 10)).astype(np.float32), "z": np.zeros((1, 5), np.float32)}
     expected = evaluate(model, feeds)
     canonicalize(model, RewriteLog())
-    program = TFLITE.lower(TFLITE.legalize(model, target, RewriteLog()), target)
+    log = RewriteLog()
+    program = TFLITE.lower(TFLITE.legalize(model, target, log), target)
     last = layout == "nhwc"
+    moved = 0 if last else (3 + 4) * 8 * 10 * 4  # x on the way in, y on the way out
+    assert log.layout == LayoutMoves(0 if last else 2, moved, moved)
     assert program.inputs[0].type.shape == ((1, 8, 10, 3) if last else (1, 3, 8, 10))
     assert [name for name, _ in program.outputs] == ["y", "mean", "raw"]
     assert program.outputs[0][1].type.shape == ((1, 8, 10, 4) if last else (1, 4, 8, 10))

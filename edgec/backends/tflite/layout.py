@@ -97,7 +97,7 @@ def _is_spatial(value: ir.Value) -> bool:
 def _bytes(value: ir.Value) -> int:
     """Size of the value; what is dynamic counts as 1 element a dimension."""
     dims = [d if isinstance(d, int) else 1 for d in value.shape or ()]
-    return int(np.prod(dims, dtype=np.int64)) * (value.dtype.itemsize if value.dtype is not None else 4)  # type: ignore[return-value]
+    return int(np.prod(dims, dtype=np.int64) * (value.dtype.itemsize if value.dtype is not None else 4))
 
 
 def channels_last(rank: int) -> list[int]:

@@ -30,7 +30,7 @@ from edgec.backends.tflite.expand.sorting import LastArgument, SmallestByLargest
 from edgec.backends.tflite.expand.spatial import OneDimensional
 from edgec.backends.tflite.expand.types import ComputeWider
 from edgec.backends.tflite.halves import halves_to_single
-from edgec.backends.tflite.layout import assign_layouts
+from edgec.backends.tflite.layout import assign_layouts, count_transposes
 from edgec.backends.tflite.tune.linear import AddConstants, AffineIntoLinear, DivideOnce, PowToMul, ScalarIntoLinear
 from edgec.backends.tflite.tune.movement import (
     ReshapeAfterLinear,
@@ -44,7 +44,7 @@ from edgec.diag import EdgecError
 from edgec.ir.model import Model
 from edgec.passes.constants import FoldConstants
 from edgec.passes.deadcode import CommonSubexpressions, DeadCode
-from edgec.passes.log import RewriteLog
+from edgec.passes.log import LayoutMoves, RewriteLog
 from edgec.passes.rewrite import RewritePass
 from edgec.rules.base import Rule
 from edgec.rules.cleanup.identity import RemoveIdentity, RemoveNoOpMovement
@@ -143,9 +143,10 @@ def legalize(model: Model, target: Target, log: RewriteLog) -> Model:
     CommonSubexpressions().run(legal, log)
     RewritePass("tune", [r for r in TUNE if r.name not in target.rewrites.disable]).run(legal, log)
     RewritePass("place", [r for r in PLACE if r.name not in target.rewrites.disable]).run(legal, log)
-    assign_layouts(legal, images_last=images_last(target))
+    report = assign_layouts(legal, images_last=images_last(target))
     RewritePass("cleanup", [r for r in MOVEMENT if r.name not in target.rewrites.disable]).run(legal, log)
     DeadCode().run(legal, log)
+    log.layout = LayoutMoves(*count_transposes(legal), report.bound_bytes)
     if outside := TFLITE_DIALECT.check(legal, "E0412"):
         raise EdgecError(outside)
     return legal

@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from itertools import chain
 from typing import Any
 
 import torch
 import torch.nn.functional as functional
-from torch.overrides import TorchFunctionMode
 
 from edgec.frontend.attention import attention
+from edgec.frontend.function_mode import Function, FunctionMode
 
 
-class Settled(TorchFunctionMode):
+class Settled(FunctionMode):
     """While active, the functions of `_FORMS` are computed by the forms given there."""
 
-    def __torch_function__(
-        self,
-        function: Callable[..., Any],
-        types: Sequence[type],
-        args: tuple[Any, ...] = (),
-        kwargs: dict[str, Any] | None = None,
-    ) -> Any:
-        """Called by torch for every function."""
-        return _FORMS.get(function, function)(*args, **(kwargs or {}))
+    def call(self, function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """As `FunctionMode` says."""
+        return _FORMS.get(function, function)(*args, **kwargs)
 
 
 def _log_sigmoid(x: torch.Tensor) -> torch.Tensor:

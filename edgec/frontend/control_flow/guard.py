@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from torch.overrides import TorchFunctionMode
 
 from edgec.diag import error
 from edgec.frontend.control_flow.merge import Site
+from edgec.frontend.function_mode import Function, FunctionMode
 
 _INDEXED = ("gather", "index_select")
 """Functions of (data, dim, index)."""
@@ -19,7 +19,7 @@ _DIVISIONS = ("floor_divide", "__floordiv__", "remainder", "__mod__", "fmod", "d
 _IN_PLACE_DUNDERS = {"__setitem__", "__iadd__", "__isub__", "__imul__", "__itruediv__", "__ifloordiv__", "__ipow__"}
 
 
-class Guard(TorchFunctionMode):
+class Guard(FunctionMode):
     """Active while one side of a branch is traced.
 
     Both sides are computed and one is selected, so NaN and infinity on the other side are dropped by the selection.
@@ -34,15 +34,8 @@ class Guard(TorchFunctionMode):
         self._own = {id(t) for t in own}
         self._kept: list[torch.Tensor] = []  # an id is only unique while its object lives
 
-    def __torch_function__(
-        self,
-        function: Callable[..., Any],
-        types: Sequence[type],
-        args: tuple[Any, ...] = (),
-        kwargs: dict[str, Any] | None = None,
-    ) -> Any:
-        """Called by torch for every function."""
-        kwargs = kwargs or {}
+    def call(self, function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """As `FunctionMode` says."""
         name = getattr(function, "__name__", "")
         if _in_place(name) or "out" in kwargs:
             self._check_change(kwargs.get("out", args[0] if args else None))

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
-from torch.overrides import TorchFunctionMode
 from torch.utils import _pytree as pytree
 
+from edgec.frontend.function_mode import Function, FunctionMode
 
-class Collect(TorchFunctionMode):
+
+class Collect(FunctionMode):
     """While active, `found` gathers every tensor that is used and neither given nor made meanwhile."""
 
     def __init__(self, given: Iterable[torch.Tensor]) -> None:
@@ -19,40 +20,28 @@ class Collect(TorchFunctionMode):
         self._own = {id(t) for t in self._kept}
         self.found: dict[int, torch.Tensor] = {}
 
-    def __torch_function__(
-        self,
-        function: Callable[..., Any],
-        types: Sequence[type],
-        args: tuple[Any, ...] = (),
-        kwargs: dict[str, Any] | None = None,
-    ) -> Any:
-        """Called by torch for every function."""
-        for tensor in _tensors((args, kwargs or {})):
+    def call(self, function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """As `FunctionMode` says."""
+        for tensor in _tensors((args, kwargs)):
             if id(tensor) not in self._own:
                 self.found.setdefault(id(tensor), tensor)
-        result = function(*args, **(kwargs or {}))
+        result = function(*args, **kwargs)
         made = _tensors(result)
         self._kept += made
         self._own |= {id(t) for t in made}
         return result
 
 
-class Substitute(TorchFunctionMode):
+class Substitute(FunctionMode):
     """While active, each function sees other tensors in the place of those in `instead` (by id)."""
 
     def __init__(self, instead: Mapping[int, torch.Tensor]) -> None:
         super().__init__()
         self._instead = instead
 
-    def __torch_function__(
-        self,
-        function: Callable[..., Any],
-        types: Sequence[type],
-        args: tuple[Any, ...] = (),
-        kwargs: dict[str, Any] | None = None,
-    ) -> Any:
-        """Called by torch for every function."""
-        args, kwargs = pytree.tree_map(lambda leaf: self._instead.get(id(leaf), leaf), (args, kwargs or {}))
+    def call(self, function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """As `FunctionMode` says."""
+        args, kwargs = pytree.tree_map(lambda leaf: self._instead.get(id(leaf), leaf), (args, kwargs))
         return function(*args, **kwargs)
 
 

@@ -145,6 +145,11 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     _predictions["count"] = 0
 
 
+def _name(item: pytest.Item) -> str:
+    """The file below `ops/tests/` and the test in it, wherever the package is installed."""
+    return f"{item.path.as_posix().split('ops/tests/')[-1]}::{item.nodeid.partition('::')[2]}"
+
+
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
     outcome = yield
@@ -156,7 +161,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         return
     error = call.excinfo.value if call.excinfo else None
     record = {
-        "test": item.nodeid.split("ops/tests/")[-1],
+        "test": _name(item),
         "outcome": "xfailed" if hasattr(report, "wasxfail") and report.skipped else report.outcome,
         "compared": _predictions["count"],
         "error": f"{type(error).__name__}: {error}"[:600] if error else None,

@@ -39,10 +39,11 @@ release: $(RELEASE) ## Build every target of the example, one rule an artifact (
 build/model/%/manifest.json: examples/mobilenet.py $(STAMP)
 	$(EDGEC) build $(EXAMPLE) --target $*
 
-conformance: $(STAMP) ## Run ONNX's op tests on every target and Apple's in the MIL interpreter (long)
+conformance: $(STAMP) ## Run ONNX's, PyTorch's and Apple's own operator tests (long)
 	$(BIN)/python -m tests.conformance.onnx_nodes --engine core --jobs 2
 	$(BIN)/python -m tests.conformance.onnx_nodes --engine tflite --jobs 2
 	$(BIN)/python -m tests.conformance.onnx_nodes --engine coreml --jobs 2
+	$(BIN)/python -m tests.conformance.torch_ops --jobs 2
 	$(BIN)/python -m tests.conformance.mil_interpreter --jobs 2
 
 fuzz: $(STAMP) ## Feed broken and hostile model files to every reader

@@ -126,6 +126,16 @@ def _lstm_direction(
     return torch.stack(steps), h, c
 
 
+def _norm(x: torch.Tensor, ord: Any = None, dim: Any = None, keepdim: bool = False, **more: Any) -> torch.Tensor:
+    """Over all dimensions at once the exporter forgets `keepdim`."""
+    norm: Any = torch.linalg.norm
+    if dim is None and keepdim:
+        whole: torch.Tensor = norm(x, ord, **more).reshape((1,) * x.dim())
+        return whole
+    result: torch.Tensor = norm(x, ord, dim, keepdim, **more)
+    return result
+
+
 def _tuple(value: Any, count: int) -> tuple[int, ...]:
     values = (value,) if isinstance(value, int) else tuple(value)
     return values * count if len(values) == 1 else values
@@ -138,6 +148,7 @@ _FORMS: dict[Callable[..., Any], Callable[..., Any]] = {
     functional.avg_pool2d: _average_pool_2d,
     functional.avg_pool3d: _average_pool_3d,
     torch.cdist: _distances,
+    torch.linalg.norm: _norm,
     torch._VF.lstm: _lstm,
 }
 """Each function's form. Inside a form the mode is off, so that a form may call what it stands for."""

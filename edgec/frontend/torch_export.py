@@ -182,11 +182,19 @@ def _run_eagerly(module: torch.nn.Module, call: Call) -> Any:
         return module(*fresh.args, **fresh.kwargs)
 
 
+_WITHOUT_NUMPY = frozenset({torch.bfloat16, torch.float8_e4m3fn, torch.float8_e5m2})
+"""Element types that apps have no arrays of."""
+
+
 def _check_interface(call: Call, result: Any) -> None:
     """Artifacts take and give real tensors. Raises `EdgecError` E0202."""
     outputs = output_tensors(result)
     if any(t.is_complex() for t in (*call.tensors(), *outputs)):
         raise _unfit("an input or output is complex", "interface-complex", "give the real and the imaginary part apart")
+    odd = [t.dtype for t in (*call.tensors(), *outputs) if t.dtype in _WITHOUT_NUMPY]
+    if odd:
+        kind = str(odd[0]).removeprefix("torch.")
+        raise _unfit(f"an input or output is {kind}", f"interface-{kind}", "take and give float32: `.float()`")
     if any(t.layout is not torch.strided for t in (*call.tensors(), *outputs)):
         raise _unfit("an input or output is sparse", "interface-sparse", "make it dense with `.to_dense()`")
     numbers = [leaf for leaf in pytree.tree_leaves(result) if isinstance(leaf, bool | int | float | complex)]

@@ -33,6 +33,8 @@ def main() -> int:
     parser.add_argument("--update", action="store_true")
     options = parser.parse_args()
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    if options.update and options.only != "*":
+        parser.error("--update writes the whole table: run it without --only")
     results = []
     for result in _results(_chosen(options.only), options.jobs):
         results.append(result)

@@ -32,7 +32,7 @@ from edgec.backends.base import Backend, Program
 from edgec.backends.placement import Placement
 from edgec.backends.table import backend
 from edgec.backends.traffic import bytes_moved
-from edgec.diag import Diagnostic, EdgecError, Place, Severity, error
+from edgec.diag import Diagnostic, EdgecError, Place, Severity, error, warning
 from edgec.frontend.captured import Captured
 from edgec.frontend.dynamic import resized, sizes
 from edgec.frontend.inputs import samples_like
@@ -164,6 +164,8 @@ def prepare_captured(captured: Captured, options: BuildOptions, progress: Progre
     drawn = [*samples_like(captured.examples, SAMPLES), *captured.extra_samples]
     drawn += [resized(drawn[1], captured.dynamic, size) for size in sizes(captured.dynamic, captured.examples)]
     samples = _samples(captured, drawn)
+    if len(samples) < len(drawn):
+        captured = replace(captured, warnings=(*captured.warnings, _untaken(len(drawn) - len(samples), len(drawn))))
     progress("canonicalize")
     log = RewriteLog()
     after = check_after_each(captured.model, samples[0].inputs) if options.check_passes else None
@@ -182,6 +184,14 @@ def _samples(captured: Captured, drawn: Sequence[dict[str, Array]]) -> list[Samp
         except EdgecError:
             continue
     return samples
+
+
+def _untaken(count: int, total: int) -> Diagnostic:
+    return warning(
+        "E0211",
+        f"the source itself fails on {count} of {total} samples, which are left out of the verification",
+        help=["give an example that is typical, or narrow the ranges of `--dynamic`"],
+    )
 
 
 def compile_target(prepared: Prepared, target: Target, options: BuildOptions, progress: Progress) -> Built:
@@ -245,7 +255,7 @@ def _canonical_outputs(model: Model, samples: Sequence[Sample]) -> list[dict[str
                 "E0202",
                 "the exported graph cannot be run",
                 notes=[*refused.diagnostics[0].notes[:1], "rejected by `graph-does-not-run`"],
-                help=["torch's translation of one of the model's functions is not valid ONNX"],
+                help=["`--verify` says whether a rewrite broke it; otherwise the exporter's ONNX is not valid"],
             ) from failure
 
 

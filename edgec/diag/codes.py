@@ -55,6 +55,7 @@ CODES: dict[str, Code] = {
     "E0208": Code("control flow on data was rewritten", _CANNOT),
     "E0209": Code("a side of a branch is not verified", _CANNOT),
     "E0210": Code("a traced model cannot be proven to be whole", _CANNOT),
+    "E0211": Code("the source fails on samples drawn for it", _CANNOT),
     # E03: IR
     "E0301": Code("the graph is invalid", _BAD),
     "E0302": Code("the operator is unknown", _CANNOT),

@@ -90,6 +90,17 @@ def test_the_python_interface_opens_dimensions(tmp_path):
     assert not built.failures
 
 
+def test_samples_that_the_source_refuses_are_told():
+    class Picky(nn.Module):
+        def forward(self, x):
+            assert x[0, 0] == -1
+            return x * 2
+
+    result = prepared(Picky(), (torch.linspace(-1, 1, 16).reshape(2, 8),))
+    assert [d.code for d in result.captured.warnings] == ["E0211"]
+    assert len(result.samples) == 1
+
+
 def test_a_name_that_the_model_lacks():
     with pytest.raises(EdgecError) as caught:
         prepared(Image(), (torch.randn(1, 3, 16, 16),), "y:0=batch")

@@ -31,6 +31,7 @@ from edgec.backends.tflite.expand.spatial import OneDimensional
 from edgec.backends.tflite.expand.types import ComputeWider
 from edgec.backends.tflite.halves import halves_to_single
 from edgec.backends.tflite.layout import assign_layouts, count_transposes
+from edgec.backends.tflite.tune.depthwise import SplitDepthwiseWindow
 from edgec.backends.tflite.tune.linear import AddConstants, AffineIntoLinear, DivideOnce, PowToMul, ScalarIntoLinear
 from edgec.backends.tflite.tune.movement import (
     ReshapeAfterLinear,
@@ -40,6 +41,7 @@ from edgec.backends.tflite.tune.movement import (
     TransposesAroundReshape,
     TransposeToReshape,
 )
+from edgec.backends.tflite.tune.resize import PointwiseBeforeResize, PointwiseOfResizes
 from edgec.diag import EdgecError
 from edgec.ir.model import Model
 from edgec.passes.constants import FoldConstants
@@ -102,6 +104,9 @@ TUNE: tuple[Rule, ...] = (
     ScalarIntoLinear(),
     DivideOnce(),
     PowToMul(),
+    PointwiseOfResizes(),
+    PointwiseBeforeResize(),
+    SplitDepthwiseWindow(),
     SelectBeforeTranspose(),
     SelectToSlice(),
     ReshapeAfterLinear(),

@@ -33,6 +33,7 @@ from edgec.backends.tflite.halves import halves_to_single
 from edgec.backends.tflite.layout import assign_layouts, count_transposes
 from edgec.backends.tflite.tune.depthwise import SplitDepthwiseWindow
 from edgec.backends.tflite.tune.linear import AddConstants, AffineIntoLinear, DivideOnce, PowToMul, ScalarIntoLinear
+from edgec.backends.tflite.tune.masks import SoftmaxWithoutNaN, WhereOfNot
 from edgec.backends.tflite.tune.movement import (
     ReshapeAfterLinear,
     SelectBeforeTranspose,
@@ -42,6 +43,7 @@ from edgec.backends.tflite.tune.movement import (
     TransposeToReshape,
 )
 from edgec.backends.tflite.tune.resize import PointwiseBeforeResize, PointwiseOfResizes
+from edgec.backends.tflite.tune.steps import StepToReshape
 from edgec.diag import EdgecError
 from edgec.ir.model import Model
 from edgec.passes.constants import FoldConstants
@@ -107,6 +109,9 @@ TUNE: tuple[Rule, ...] = (
     PointwiseOfResizes(),
     PointwiseBeforeResize(),
     SplitDepthwiseWindow(),
+    WhereOfNot(),
+    SoftmaxWithoutNaN(),
+    StepToReshape(),
     SelectBeforeTranspose(),
     SelectToSlice(),
     ReshapeAfterLinear(),

@@ -103,6 +103,15 @@ def transpose(b: Builder, x: Operand, perm: Sequence[int]) -> Ref:
     return b.op("TRANSPOSE", {"input": x, "perm": ints(b, perm, "perm")}, out)
 
 
+def pad(b: Builder, x: Operand, pads: Sequence[tuple[int, int]], fill: float = 0.0) -> Ref:
+    """PAD with zeros, or PADV2 with another number; `pads` has what comes before and after each dimension."""
+    shape = tuple(d + p + q if isinstance(d, int) else d for d, (p, q) in zip(x.type.shape, pads, strict=True))
+    inputs: dict[str, Operand] = {"input": x, "paddings": b.const(np.asarray(pads, dtype=np.int32), "paddings")}
+    if fill:
+        inputs["value"] = scalar(b, fill, x.type.dtype, "fill")
+    return b.op("PADV2" if fill else "PAD", inputs, TensorType(x.type.dtype, shape))
+
+
 def cast(b: Builder, x: Operand, dtype: str) -> Operand:
     """CAST, unless the type is right already."""
     if x.type.dtype == dtype:

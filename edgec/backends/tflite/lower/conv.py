@@ -15,6 +15,7 @@ from edgec.backends.tflite.lower.common import (
     constant_like,
     ints,
     out_type,
+    pad,
     shape_of,
     static_reject,
     transpose,
@@ -84,23 +85,20 @@ def _bias(value: Value | None, channels: int, b: Builder) -> Operand:
     return b.const(np.zeros(channels, np.float32), "zero_bias") if value is None else b.operand(value)
 
 
-def pad_input(b: Builder, x: Operand, window: Window, fill: float = 0.0) -> tuple[Operand, int]:
-    """The input and the builtin padding: SAME where it is exactly the window's, else VALID after an explicit PAD."""
+def pad_input(b: Builder, x: Operand, window: Window) -> tuple[Operand, int]:
+    """The input and the builtin padding: SAME where it is exactly the window's, else VALID after an explicit PAD.
+
+    XNNPACK merges the PAD into the convolution behind it.
+    """
     if not window.has_padding:
         return x, VALID
-    if _is_same(x.type.shape[1:-1], window):
+    if is_same(x.type.shape[1:-1], window):
         return x, SAME
     pads = [(0, 0), *zip(window.pads_begin, window.pads_end, strict=True), (0, 0)]
-    shape = tuple(d + p + q if isinstance(d, int) else d for d, (p, q) in zip(x.type.shape, pads, strict=True))
-    table = b.const(np.asarray(pads, dtype=np.int32), "paddings")
-    out = TensorType(x.type.dtype, shape)
-    if fill == 0.0:
-        return b.op("PAD", {"input": x, "paddings": table}, out), VALID
-    value = b.const(np.asarray(fill, dtype=x.type.dtype), "fill")
-    return b.op("PADV2", {"input": x, "paddings": table, "value": value}, out), VALID
+    return pad(b, x, pads), VALID
 
 
-def _is_same(spatial: tuple[Dim, ...], window: Window) -> bool:
+def is_same(spatial: tuple[Dim, ...], window: Window) -> bool:
     """TFLite's SAME: ceil(in / stride) outputs, the odd padding element at the end. Of steps of 1, for every size."""
     for size, extent, s, p, q in zip(
         spatial, window.extent, window.strides, window.pads_begin, window.pads_end, strict=True

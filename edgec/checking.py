@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from edgec.artifact.manifest import Latency
 from edgec.diag import Diagnostic, EdgecError, error
 from edgec.driver import BuildOptions, prepare
 from edgec.frontend.source import SourceRequest
+from edgec.ir.states import states
 from edgec.measure.accuracy import verify
 from edgec.measure.arrays import draw_arrays, load_arrays
 from edgec.measure.divergence import Pair, all_values, pairs
@@ -79,10 +80,11 @@ def _check_runs(found: Located, report: CheckReport) -> None:
 
 
 def _check_numbers(found: Located, source: SourceRequest, report: CheckReport) -> None:
-    prepared = prepare(source, BuildOptions(), lambda step: None)
+    pairs = tuple((s.input, s.output) for s in found.manifest.states) if found.manifest else ()
+    prepared = prepare(replace(source, states=pairs), BuildOptions(), lambda step: None)
     accept = load_target(found.manifest.target).accept if found.manifest else DEFAULT_ACCEPT
     with open_runner(found.path) as runner:
-        verdict = verify(runner, prepared.samples, accept)
+        verdict = verify(runner, prepared.samples, accept, states(prepared.model))
     f = verdict.fidelity
     result = f"{verdict.status} by {runner.name} on {f.samples} samples: rel {f.max_rel:.2e}, {f.psnr_db:.1f} dB"
     report.note("accuracy", result, verdict.failures)

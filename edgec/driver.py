@@ -26,6 +26,7 @@ from edgec.artifact.manifest import (
     PlacementInfo,
     Rewrite,
     SourceInfo,
+    StateInfo,
     TensorInfo,
 )
 from edgec.backends.base import Backend, Program
@@ -38,7 +39,8 @@ from edgec.frontend.dynamic import resized, sizes
 from edgec.frontend.inputs import samples_like
 from edgec.frontend.source import SourceRequest, capture
 from edgec.ir.model import Model
-from edgec.measure.accuracy import SAMPLES, Sample, Verdict, judge, verify
+from edgec.ir.states import states
+from edgec.measure.accuracy import SAMPLES, STEPS, Sample, Verdict, judge, verify
 from edgec.measure.fidelity import compare_all, summarize
 from edgec.measure.predict import Cost, instruction_ms, predict
 from edgec.passes.canonicalize import canonicalize
@@ -111,6 +113,7 @@ def build(source: SourceRequest, targets: Sequence[str], options: BuildOptions, 
     for target in loaded:
         try:
             report.built.append(compile_target(prepared, target, options, progress))
+            report.warnings += _handed_on(report.built[-1])
         except EdgecError as refused:
             report.errors += [_for_target(d, target, len(loaded)) for d in refused.diagnostics]
     return report
@@ -161,7 +164,8 @@ def prepare(source: SourceRequest, options: BuildOptions, progress: Progress) ->
 
 def prepare_captured(captured: Captured, options: BuildOptions, progress: Progress) -> Prepared:
     """Canonicalize what a frontend gave and check it against the source (E0205)."""
-    drawn = [*samples_like(captured.examples, SAMPLES), *captured.extra_samples]
+    count = STEPS if states(captured.model) else SAMPLES
+    drawn = [*samples_like(captured.examples, count), *captured.extra_samples]
     drawn += [resized(drawn[1], captured.dynamic, size) for size in sizes(captured.dynamic, captured.examples)]
     samples = _samples(captured, drawn)
     if len(samples) < len(drawn):
@@ -176,11 +180,16 @@ def prepare_captured(captured: Captured, options: BuildOptions, progress: Progre
 
 
 def _samples(captured: Captured, drawn: Sequence[dict[str, Array]]) -> list[Sample]:
-    """The source's outputs for each; what it does not take, other than its own example, is left out."""
+    """The source's outputs for each; what it does not take, other than its own example, is left out.
+
+    States go on from one sample to the next.
+    """
+    held = states(captured.model)
     samples = [Sample(drawn[0], captured.reference.run(drawn[0]))]
     for inputs in drawn[1:]:
+        going_on = {**inputs, **{s.input: samples[-1].expected[s.output] for s in held}}
         try:
-            samples.append(Sample(inputs, captured.reference.run(inputs)))
+            samples.append(Sample(going_on, captured.reference.run(going_on), continues=bool(held)))
         except EdgecError:
             continue
     return samples
@@ -208,7 +217,7 @@ def compile_target(prepared: Prepared, target: Target, options: BuildOptions, pr
         progress(f"{target.name}: assemble {path.name}")
         chosen.assemble(program, target, path)
         progress(f"{target.name}: verify")
-        verdict = _verify(chosen, path, target, prepared.samples)
+        verdict = _verify(chosen, path, target, prepared)
         latency = _latency(chosen, program, target, options.device)
         manifest = _manifest(prepared, target, chosen, program, path)
         manifest = replace(
@@ -259,9 +268,9 @@ def _canonical_outputs(model: Model, samples: Sequence[Sample]) -> list[dict[str
             ) from failure
 
 
-def _verify(chosen: Backend, path: Path, target: Target, samples: Sequence[Sample]) -> Verdict:
+def _verify(chosen: Backend, path: Path, target: Target, prepared: Prepared) -> Verdict:
     with chosen.open(path, target) as runner:
-        return verify(runner, samples, target.accept)
+        return verify(runner, prepared.samples, target.accept, states(prepared.model))
 
 
 def _latency(chosen: Backend, program: Program, target: Target, device: str | None) -> tuple[Latency, ...]:
@@ -276,20 +285,23 @@ def _latency(chosen: Backend, program: Program, target: Target, device: str | No
 
 def _manifest(prepared: Prepared, target: Target, chosen: Backend, program: Program, path: Path) -> Manifest:
     model = prepared.model
+    held, kept = states(model), {ref.name for ref in program.states}
+    inside = {name for s in held if s.input in kept for name in (s.input, s.output)}
     return Manifest(
         name=prepared.captured.name,
         target=target.name,
         format=chosen.format,
         artifact=ArtifactFile(path.name, sha256_of(path), size_of(path)),
         source=SourceInfo(**asdict(prepared.captured.source)),
-        inputs=tuple(_tensor(v) for v in model.graph.inputs),
-        outputs=tuple(_tensor(v) for v in model.graph.outputs),
+        inputs=tuple(_tensor(v) for v in model.graph.inputs if v.name not in inside),
+        outputs=tuple(_tensor(v) for v in model.graph.outputs if v.name not in inside),
         graph=GraphInfo(_histogram(program), _parameters(model), sum(chosen.macs(i) for i in program.instrs)),
         rewrites=(),
         accuracy=Accuracy("not checked", ""),
         latency=(),
         tools=tools(),
         branches=tuple(BranchInfo(_relative(b.place), b.how, b.sides) for b in prepared.captured.branches),
+        states=tuple(StateInfo(s.input, s.output, "artifact" if s.input in kept else "app") for s in held),
     )
 
 
@@ -384,6 +396,16 @@ def tools() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             continue
     return versions
+
+
+def _handed_on(built: Built) -> list[Diagnostic]:
+    """States that the app has to hand on are told: forgetting it gives wrong results without an error."""
+    pairs = [f"`{s.output}` to `{s.input}`" for s in built.manifest.states if s.kept == "app"]
+    if not pairs:
+        return []
+    message = f"the app hands {', '.join(pairs)} from one run of target `{built.target.name}` to the next"
+    notes = ("the model updates buffers in place, and this artifact keeps nothing between runs",)
+    return [Diagnostic("E0212", message, notes=notes, severity=Severity.NOTE)]
 
 
 def failed(report: BuildReport) -> list[Diagnostic]:

@@ -143,6 +143,18 @@ class BranchInfo:
 
 
 @dataclass(frozen=True)
+class StateInfo:
+    """What goes on from one run to the next: `input` before, `output` after.
+
+    `kept` by the `artifact` itself, or by the `app`, which hands the output of one run to the next one's input.
+    """
+
+    input: str
+    output: str
+    kept: str
+
+
+@dataclass(frozen=True)
 class Manifest:
     """Everything that is known of one artifact."""
 
@@ -162,6 +174,7 @@ class Manifest:
     layout: LayoutInfo | None = None
     tools: dict[str, str] = field(default_factory=dict)
     branches: tuple[BranchInfo, ...] = ()
+    states: tuple[StateInfo, ...] = ()
     schema: int = SCHEMA
 
     def to_json(self) -> str:
@@ -199,6 +212,7 @@ def _manifest(document: Mapping[str, Any]) -> Manifest:
         layout=_load(LayoutInfo, document["layout"]) if document.get("layout") else None,
         tools=dict(document["tools"]),
         branches=tuple(_load(BranchInfo, b) for b in document.get("branches", ())),
+        states=tuple(_load(StateInfo, s) for s in document.get("states", ())),
     )
 
 

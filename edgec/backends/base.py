@@ -105,7 +105,7 @@ class Program:
     """A backend's assembly: straight-line instructions in order, with deterministic text.
 
     `outputs` pairs the interface's name with the operand that it shows. `dims` holds the least and the largest size
-    of each open dimension by its name.
+    of each open dimension by its name. `states` are what the artifact keeps from one run to the next.
     """
 
     name: str
@@ -113,6 +113,7 @@ class Program:
     instrs: tuple[Instr, ...]
     outputs: tuple[tuple[str, Operand], ...]
     dims: tuple[tuple[str, int, int], ...] = field(default=(), kw_only=True)
+    states: tuple[Ref, ...] = field(default=(), kw_only=True)
 
     def text(self) -> str:
         """The golden format: one instruction a line, the module path behind it."""
@@ -121,6 +122,7 @@ class Program:
 
 def _program_lines(program: Program, indent: str) -> list[str]:
     head = ", ".join(f"%{r.name}: {r.type}" for r in program.inputs)
+    head += "".join(f", state %{r.name}: {r.type}" for r in program.states)
     lines = [f"{indent}program {program.name}({head})"]
     for instr in program.instrs:
         lines.append(f"{indent}  {_instr_line(instr)}")

@@ -32,6 +32,7 @@ def build_command(
     weights: Annotated[Path | None, typer.Option(help="A state dict for the code: .safetensors, .pt.")] = None,
     name: Annotated[str | None, typer.Option(help="The model's name; else the attribute's or the file's.")] = None,
     dynamic: Annotated[Many | None, typer.Option(help="Open dimensions: x:0=batch,2..3=8..512.")] = None,
+    state: Annotated[Many | None, typer.Option(help="What goes on to the next run: INPUT=OUTPUT.")] = None,
     device: Annotated[str | None, typer.Option(help="The device to predict for; else the target's first.")] = None,
     set: Annotated[Many | None, typer.Option("--set", help="Override a target's setting: KEY=VALUE.")] = None,
     enable: Annotated[Many | None, typer.Option(help="Switch a rule on by name.")] = None,
@@ -46,10 +47,12 @@ def build_command(
         from edgec.driver import BuildOptions, build
         from edgec.frontend.dynamic import parse_dynamic
         from edgec.frontend.inputs import InputSpec
+        from edgec.frontend.pairs import parse_state
         from edgec.frontend.source import SourceRequest
 
         open_dims = tuple(dim for text in dynamic or () for dim in parse_dynamic(text))
-        request = SourceRequest(source, tuple(InputSpec.parse(i) for i in input or ()), name, weights, open_dims)
+        specs, pairs = tuple(InputSpec.parse(i) for i in input or ()), tuple(parse_state(s) for s in state or ())
+        request = SourceRequest(source, specs, name, weights, open_dims, pairs)
         options = BuildOptions(
             out, device, tuple(set or ()), tuple(enable or ()), tuple(disable or ()), tuple(emit or ()), verify
         )

@@ -56,6 +56,7 @@ CODES: dict[str, Code] = {
     "E0209": Code("a side of a branch is not verified", _CANNOT),
     "E0210": Code("a traced model cannot be proven to be whole", _CANNOT),
     "E0211": Code("the source fails on samples drawn for it", _CANNOT),
+    "E0212": Code("the app hands the model's states on", _CANNOT),
     # E03: IR
     "E0301": Code("the graph is invalid", _BAD),
     "E0302": Code("the operator is unknown", _CANNOT),

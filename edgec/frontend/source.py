@@ -12,6 +12,7 @@ from edgec.diag import error
 from edgec.frontend.captured import Captured
 from edgec.frontend.dynamic import DynamicDim
 from edgec.frontend.inputs import InputSpec
+from edgec.frontend.pairs import name_states
 
 _PICKLES = {".pkl", ".pickle", ".joblib", ".dill"}
 
@@ -25,10 +26,17 @@ class SourceRequest:
     name: str | None = None
     weights: Path | None = None
     dynamic: tuple[DynamicDim, ...] = ()
+    states: tuple[tuple[str, str], ...] = ()
 
 
 def capture(request: SourceRequest) -> Captured:
     """Read the source. Raises `EdgecError`: E0102 not found, E0103 no model, E0107 inputs, E02 for the model itself."""
+    captured = _capture(request)
+    name_states(captured.model, request.states)
+    return captured
+
+
+def _capture(request: SourceRequest) -> Captured:
     path = Path(request.ref)
     if path.suffix in _PICKLES:
         raise error(

@@ -6,7 +6,7 @@ import dataclasses
 import inspect
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from torch.utils import _pytree as pytree
 
 from edgec.diag import error
 from edgec.frontend.captured import Array
+from edgec.frontend.held import HeldBuffer, buffers_restored, contents, fill
 from edgec.frontend.inputs import InputSpec, match_specs
 from edgec.frontend.user_code import user_code
 
@@ -61,25 +62,37 @@ class Call:
 
 
 class TorchReference:
-    """The eager module in float32 on the CPU."""
+    """The eager module in float32 on the CPU. Buffers that it updates are given and shown like inputs and outputs."""
 
     name = "pytorch"
 
-    def __init__(self, module: torch.nn.Module, call: Call, inputs: Sequence[str], outputs: Sequence[str]) -> None:
+    def __init__(
+        self,
+        module: torch.nn.Module,
+        call: Call,
+        inputs: Sequence[str],
+        outputs: Sequence[str],
+        held: Sequence[HeldBuffer] = (),
+    ) -> None:
         self._module, self._call = module, call
-        self._inputs, self._outputs = tuple(inputs), tuple(outputs)
+        self._inputs, self._outputs, self._held = tuple(inputs), tuple(outputs), tuple(held)
 
-    def of(self, module: Any) -> TorchReference:
-        """The same call of another module that computes the same."""
-        return TorchReference(module, self._call, self._inputs, self._outputs)
+    def of(self, module: Any, inside: str = "") -> TorchReference:
+        """The same call of another module that computes the same; it was the child `inside` of this one."""
+        held = [replace(b, path=b.path.removeprefix(f"{inside}.")) for b in self._held]
+        return TorchReference(module, self._call, self._inputs, self._outputs, held)
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """Call the module on arrays named as the graph's inputs."""
         tensors = [torch.from_numpy(np.array(inputs[name])) for name in self._inputs]
         call = self._call.with_tensors(tensors)
-        with user_code("running the model"), eager():
+        with user_code("running the model"), eager(), buffers_restored(self._module, [b.path for b in self._held]):
+            fill(self._module, self._held, inputs)
             result = self._module(*call.args, **call.kwargs)
-        return dict(zip(self._outputs, (t.numpy() for t in output_tensors(result)), strict=True))
+            # Results may be the buffers themselves, which are put back when this ends.
+            shown = [t.clone() if self._held else t for t in output_tensors(result)]
+            after = contents(self._module, self._held)
+        return {**dict(zip(self._outputs, (t.numpy() for t in shown), strict=True)), **after}
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from edgec.frontend.control_flow.coverage import Covered, cover
 from edgec.frontend.control_flow.functions import Rewritten
 from edgec.frontend.control_flow.settle import export_settled
 from edgec.frontend.dynamic import DynamicDim, check_dims, resized
+from edgec.frontend.held import buffers_restored, contents, mark_updates, open_states
 from edgec.frontend.inputs import InputSpec, samples_like
 from edgec.frontend.settled import Settled
 from edgec.frontend.torch_call import Call, TorchReference, eager, example_call, output_names, output_tensors
@@ -63,9 +64,13 @@ def captured(request: ExportRequest, call: Call, result: Any, model: ir.Model) -
     for value, name in zip(model.graph.inputs, request.input_names, strict=False):
         value.name = name
     names = _name_interface(model, result)
+    results = [v.name or "" for v in model.graph.outputs]
     _name_dims(model, request.dynamic)
+    held = open_states(model)
     examples = dict(zip(names, (t.detach().numpy() for t in call.tensors()), strict=True))
-    reference = TorchReference(request.module, call, names, [v.name or "" for v in model.graph.outputs])
+    initial = contents(request.module, held)
+    examples.update({b.input: initial[b.output] for b in held})
+    reference = TorchReference(request.module, call, names, results, held)
     extra: list[dict[str, Array]] = []
     branches: list[Covered] = []
     if request.rewritten.runtime.selected:
@@ -83,6 +88,8 @@ def to_onnx(exported: torch.export.ExportedProgram) -> ir.Model:
     except Exception as failure:  # torch raises anything from RuntimeError to its own private classes
         raise _refused(failure) from failure
     assert program is not None
+    assert program.exported_program is not None
+    mark_updates(program.model, program.exported_program.graph_signature.buffers_to_mutate)
     return program.model
 
 
@@ -178,7 +185,7 @@ def _told(branch: Covered) -> list[Diagnostic]:
 
 def _run_eagerly(module: torch.nn.Module, call: Call) -> Any:
     fresh = call.with_tensors([t.clone() for t in call.tensors()])
-    with user_code("running the model on its example inputs"), eager():
+    with user_code("running the model on its example inputs"), eager(), buffers_restored(module):
         return module(*fresh.args, **fresh.kwargs)
 
 

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgec.diag import Diagnostic
+from edgec.ir.states import State
 from edgec.measure.fidelity import Fidelity, compare_all, summarize
-from edgec.runners.base import Runner
+from edgec.runners.base import Runner, StatefulRunner
 from edgec.spec.target import Accept
 
 Array = NDArray[np.generic]
@@ -19,12 +20,20 @@ SAMPLES = 2
 """How many input samples a build verifies: the example and one seeded draw."""
 
 
+STEPS = 4
+"""How many runs in a row verify a model that keeps states."""
+
+
 @dataclass(frozen=True)
 class Sample:
-    """One set of inputs and what the source computes for them."""
+    """One set of inputs and what the source computes for them.
+
+    `continues`: the states among the inputs are what the sample before left.
+    """
 
     inputs: dict[str, Array]
     expected: dict[str, Array]
+    continues: bool = False
 
 
 @dataclass(frozen=True)
@@ -37,12 +46,26 @@ class Verdict:
     failures: tuple[Diagnostic, ...]
 
 
-def verify(runner: Runner, samples: Sequence[Sample], accept: Accept) -> Verdict:
-    """Run every sample and judge the worst of them by the target's `accept`."""
-    differences = [d for s in samples for d in compare_all(s.expected, runner.run(s.inputs))]
+def verify(runner: Runner, samples: Sequence[Sample], accept: Accept, states: Sequence[State] = ()) -> Verdict:
+    """Run every sample and judge the worst of them by the target's `accept`.
+
+    An artifact that keeps `states` itself keeps them: they are set only where the samples begin anew, and what it holds
+    after each run is compared too.
+    """
+    differences = [d for s in samples for d in compare_all(s.expected, _run(runner, s, states))]
     fidelity = summarize(len(samples), differences)
     failures = judge(fidelity, accept)
     return Verdict("failed" if failures else "passed", runner.name, fidelity, failures)
+
+
+def _run(runner: Runner, sample: Sample, states: Sequence[State]) -> dict[str, Array]:
+    kept = {s.input: s.output for s in states}
+    if not kept or not isinstance(runner, StatefulRunner) or not runner.state_values():
+        return runner.run(sample.inputs)
+    if not sample.continues:
+        runner.set_states({name: sample.inputs[name] for name in kept})
+    found = runner.run({name: value for name, value in sample.inputs.items() if name not in kept})
+    return {**found, **{kept[name]: value for name, value in runner.state_values().items()}}
 
 
 def judge(fidelity: Fidelity, accept: Accept) -> tuple[Diagnostic, ...]:

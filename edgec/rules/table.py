@@ -68,6 +68,7 @@ from edgec.rules.decompose.tensors import (
     HardmaxToOneHot,
     MeanVarianceToReduce,
 )
+from edgec.rules.decompose.window import WindowWriteToWhere
 from edgec.rules.fuse.batch_norm import BatchNormToMulAdd, FoldAddIntoLinear, FoldBatchNorm, FoldMulIntoLinear
 from edgec.rules.fuse.constants import (
     ColumnsBeforeReshape,
@@ -110,6 +111,7 @@ DECOMPOSE: tuple[Rule, ...] = (
     DeformConvToMatMul(),
     CompressToGather(),
     TensorScatterToScatterElements(),
+    WindowWriteToWhere(),
     CumProdToMul(),
     DetToProducts(),
     MicrosoftGelu(),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol, Self, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,3 +32,16 @@ class Runner(Protocol):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
+
+
+@runtime_checkable
+class StatefulRunner(Runner, Protocol):
+    """A runner of an artifact that keeps states from one run to the next, apart from its inputs and outputs."""
+
+    def state_values(self) -> dict[str, Array]:
+        """What each state holds, by its name."""
+        ...
+
+    def set_states(self, values: Mapping[str, Array]) -> None:
+        """Give states new values. Raises `EdgecError` E0107 for an unknown name or another shape."""
+        ...

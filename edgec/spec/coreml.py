@@ -48,10 +48,15 @@ class Metadata:
 
 @dataclass(frozen=True)
 class CoreMLOptions:
-    """`minimum_deployment_target` is iOS15 to iOS18 (macOS follows); `compute_units` is recorded for the app."""
+    """`minimum_deployment_target` is iOS15 to iOS18 (macOS follows); `compute_units` is recorded for the app.
+
+    `states`: `native` lets the package keep them itself from iOS 18 on; before that, and with `interface`, they are
+    inputs and outputs that the app hands on from one run to the next.
+    """
 
     minimum_deployment_target: str = "iOS17"
     compute_units: str = "all"
+    states: str = "native"
     images: tuple[ImageInput, ...] = ()
     classifier: Classifier | None = None
     metadata: Metadata = field(default_factory=Metadata)
@@ -67,11 +72,13 @@ class CoreMLOptions:
 
 def coreml_options(c: Checker, table: Table) -> CoreMLOptions:
     """Read `[options]`; mistakes are left with the checker."""
-    c.known(table, ("minimum_deployment_target", "compute_units", "images", "classifier", "metadata"), "options.")
+    keys = ("minimum_deployment_target", "compute_units", "states", "images", "classifier", "metadata")
+    c.known(table, keys, "options.")
     images = c.table(table, "images")
     return CoreMLOptions(
         c.choice(table, "minimum_deployment_target", SYSTEMS, "iOS17"),
         c.choice(table, "compute_units", ("all", "cpu_only", "cpu_and_gpu", "cpu_and_ne"), "all"),
+        c.choice(table, "states", ("native", "interface"), "native"),
         tuple(_image(c, name, c.table(images, name)) for name in images),
         _classifier(c, c.table(table, "classifier")) if "classifier" in table else None,
         _metadata(c, c.table(table, "metadata")),

@@ -76,10 +76,13 @@ class _Assembler:
             dtype = self._types[self._declared(ref)]
             shape = tuple(self._dim(d) for d in ref.type.shape) or (1,)
             placeholders[ref.name] = self._mb.placeholder(shape=shape, dtype=dtype)
+        for ref in program.states:
+            placeholders[ref.name] = self._mb.state_tensor_placeholder(ref.type.shape, self._types[ref.type.dtype])
         function = Function(placeholders, opset_version=self._version)
         with function:
             for ref in program.inputs:
                 self._values[ref.name] = self._interface_value(function.inputs[ref.name], ref)
+            self._values.update({ref.name: function.inputs[ref.name] for ref in program.states})
             for instr in program.instrs:
                 self._instr(instr)
             function.set_outputs([self._output(name, operand) for name, operand in program.outputs])

@@ -15,7 +15,9 @@ from edgec.backends.coreml.legalize import legalize
 from edgec.backends.coreml.lower.common import MilBuilder
 from edgec.backends.coreml.lower.table import LOWERINGS
 from edgec.backends.coreml.model_runner import ModelRunner
+from edgec.backends.coreml.ops import view_coreml
 from edgec.backends.coreml.placement import placement
+from edgec.backends.coreml.states import kept_states, with_states
 from edgec.backends.coreml.types import check_types
 from edgec.backends.placement import Placement
 from edgec.ir.dims import dim_ranges
@@ -42,7 +44,8 @@ class CoreMLBackend:
     def lower(self, model: Model, target: Target) -> Program:
         """MIL operations as instructions."""
         check_types(model)
-        program = lower_graph(model, target, LOWERINGS, MilBuilder(target))
+        program = lower_graph(model, target, LOWERINGS, MilBuilder(target), view_coreml)
+        program = with_states(program, kept_states(model, target))
         check(program, target)
         dims = tuple((name, low, high) for name, (low, high) in dim_ranges(model).items())
         return replace(program, dims=dims)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from edgec.backends.coreml.ops import MIL
 from edgec.dialect.base import Dialect
 from edgec.spec.coreml import CoreMLOptions
 from edgec.spec.target import Target
@@ -19,7 +20,7 @@ _SINCE_IOS15 = frozenset(
 )
 """MIL's operations of iOS 15 and later under ONNX's names."""
 
-_SINCE_IOS18 = frozenset({"Attention"})
+_SINCE_IOS18 = frozenset({"Attention", f"{MIL}::SliceUpdate"})
 
 
 def dialect(target: Target) -> Dialect:

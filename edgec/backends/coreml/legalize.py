@@ -16,9 +16,12 @@ from edgec.backends.coreml.expand.quantize import DequantizeToMul, QuantizeToRou
 from edgec.backends.coreml.expand.rank import ReduceRank
 from edgec.backends.coreml.expand.recurrent import UnsupportedRecurrentUnrolled
 from edgec.backends.coreml.expand.resize import UnsupportedResizeToMatMul
+from edgec.backends.coreml.expand.window import WindowToSliceUpdate
 from edgec.backends.coreml.islands import choose
+from edgec.backends.coreml.native import NativeRule
 from edgec.backends.coreml.precision import to_half
-from edgec.backends.coreml.ranges import observe
+from edgec.backends.coreml.ranges import Ranges, observe
+from edgec.backends.coreml.states import kept_states
 from edgec.backends.expand import expand_to
 from edgec.diag import EdgecError
 from edgec.ir.model import Model
@@ -53,12 +56,17 @@ ALWAYS: tuple[Rule, ...] = (
 """For operators that the dialect has, in some forms."""
 
 
+NATIVE: tuple[NativeRule, ...] = (WindowToSliceUpdate(),)
+"""Towards MIL operations that ONNX has no operator for, where the dialect has them."""
+
+
 def legalize(model: Model, target: Target, log: RewriteLog, samples: Sequence[Mapping[str, Array]] = ()) -> Model:
     """A copy in Core ML's dialect. Raises `EdgecError` E0412 with every operator that has no way there.
 
     For float16 the samples are run: what overflows or loses its digits on them stays in float32.
     """
     legal, allowed = model.clone(), dialect(target)
+    kept = kept_states(legal, target)
     expand_to(allowed, legal, target, log, (*EXPAND, *RULES))
     always = [r for r in ALWAYS if r.name not in target.rewrites.disable]
     RewritePass("forms", [*always, *CLEANUP]).run(legal, log)
@@ -66,9 +74,13 @@ def legalize(model: Model, target: Target, log: RewriteLog, samples: Sequence[Ma
     DeadCode().run(legal, log)
     if outside := allowed.check(legal, "E0412"):
         raise EdgecError(outside)
-    if target.numerics.compute == "float16":
-        islands = choose(legal, target, observe(legal, samples))
+    is_half = target.numerics.compute == "float16"
+    ranges = observe(legal, samples) if is_half else Ranges()  # ONNX Runtime knows ONNX's operators alone
+    native = [r for r in NATIVE if all(op in allowed.ops for op in r.makes) and r.name not in target.rewrites.disable]
+    RewritePass("native", [*native, *CLEANUP]).run(legal, log)
+    if is_half:
+        islands = choose(legal, target, ranges)
         log.kept_wide.extend(islands.report())
         log.fired("float32-islands", len(islands.chosen))
-        to_half(legal, islands.chosen.keys())
+        to_half(legal, islands.chosen.keys(), {name for s in kept for name in (s.input, s.output)})
     return legal

@@ -38,6 +38,14 @@ class ModelRunner:
         found.pop(classifier.label_output)
         return {**found, classifier.output: np.asarray(scores).reshape(1, -1)}
 
+    def state_values(self) -> dict[str, Array]:
+        """What the package's states hold."""
+        return self._runner.state_values()
+
+    def set_states(self, values: Mapping[str, Array]) -> None:
+        """Give states new values."""
+        self._runner.set_states(values)
+
     def _given(self, name: str, value: Array) -> Array:
         image = self._options.image(name)
         return value if image is None else _pixels(value, image)

@@ -15,15 +15,22 @@ from edgec.ir.model import Model, is_constant
 _HALF, _SINGLE = ir.DataType.FLOAT16, ir.DataType.FLOAT
 
 
-def to_half(model: Model, islands: Collection[ir.Node]) -> None:
-    """Compute in float16, in place, except for `islands`. The interface keeps its types: casts stand at its border."""
+def to_half(model: Model, islands: Collection[ir.Node], states: Collection[str] = ()) -> None:
+    """Compute in float16, in place, except for `islands`.
+
+    The interface keeps its types: casts stand at its border. Inputs and outputs named in `states` are float16.
+    """
     graph = model.graph
+    for value in graph.inputs:
+        if value.name in states:
+            value.type = ir.TensorType(_HALF)
     casts = _Casts(graph)
     for node in list(graph):
         _retype(node, _SINGLE if node in islands else _HALF, casts)
     for i, output in enumerate(graph.outputs):
-        if output.dtype == _HALF:
-            _restore_output(graph, i, output)
+        wanted = _HALF if output.name in states else _SINGLE
+        if output.dtype in (_HALF, _SINGLE) and output.dtype != wanted:
+            _restore_output(graph, i, output, wanted)
 
 
 def _retype(node: ir.Node, wanted: ir.DataType, casts: _Casts) -> None:
@@ -82,13 +89,13 @@ class _Casts:
         return out
 
 
-def _restore_output(graph: ir.Graph, index: int, output: ir.Value) -> None:
-    node = ir.node("Cast", [output], {"to": int(_SINGLE)})
+def _restore_output(graph: ir.Graph, index: int, output: ir.Value, wanted: ir.DataType) -> None:
+    node = ir.node("Cast", [output], {"to": int(wanted)})
     out = node.outputs[0]
-    out.shape, out.type = output.shape, ir.TensorType(_SINGLE)
+    out.shape, out.type = output.shape, ir.TensorType(wanted)
     graph.append(node)
     graph.outputs[index] = out
-    out.name, output.name = output.name, f"{output.name}/float16"
+    out.name, output.name = output.name, f"{output.name}/{'float16' if wanted == _SINGLE else 'float32'}"
 
 
 def _finite(array: NDArray[np.generic], dtype: ir.DataType) -> NDArray[np.generic]:

@@ -91,7 +91,7 @@ def _biased(instr: Instr, kept: list[Instr], makers: dict[str, int], uses: Count
         if index is None or uses[product.name] != 1 or not isinstance(bias, Const):
             continue
         host, width = kept[index], product.type.shape[-1:]
-        fits = bias.type.shape[-1:] == width and bias.numpy().size == width[0]
+        fits = len(width) == 1 and bias.type.shape[-1:] == width and bias.numpy().size == width[0]
         if host.op == "FULLY_CONNECTED" and fits and len(bias.type.shape) <= len(product.type.shape) and _is_free(host):
             flat = (
                 Const(bias.name, TensorType("float32", width), _flattened(bias)) if len(bias.type.shape) > 1 else bias

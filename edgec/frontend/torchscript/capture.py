@@ -45,7 +45,7 @@ def capture_torchscript(path: Path, request: SourceRequest) -> Captured:
     captured = export_module(exporting)
     assert isinstance(captured.reference, TorchReference)
     told = [*captured.warnings, *([_unproven(path)] if graph.is_straight else [])]
-    return replace(captured, reference=captured.reference.of(script), warnings=tuple(told))
+    return replace(captured, reference=captured.reference.of(script, inside="weights"), warnings=tuple(told))
 
 
 def _check_kind(path: Path) -> None:

@@ -66,6 +66,10 @@ class ScriptGraph(torch.nn.Module):
         if kind == "prim::GetAttr":
             return (self._attribute(values[node.input().debugName()], node.s("name")),)
         arguments = [values[i.debugName()] for i in node.inputs()]
+        if kind == "prim::SetAttr" and _has_buffer(self.weights, arguments[0].child(node.s("name"))):
+            owner, _, leaf = arguments[0].child(node.s("name")).rpartition(".")
+            setattr(self.weights.get_submodule(owner), leaf, arguments[1])
+            return ()
         if kind == "prim::If":
             return self._if(node, arguments[0], values)
         if kind == "prim::Loop":

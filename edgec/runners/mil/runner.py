@@ -113,6 +113,20 @@ class MilRunner:
             if value.name in names and isinstance(value.type, TensorType):
                 self._evaluator.states[value.name] = np.zeros(_static(value.type), np.float32)
 
+    def state_values(self) -> dict[str, Array]:
+        """What each state holds, by its name."""
+        return {name: value.copy() for name, value in self._evaluator.states.items()}
+
+    def set_states(self, values: Mapping[str, Array]) -> None:
+        """Give states new values, as an app does through `MLState`. Raises E0107 for an unknown name or shape."""
+        own = self._evaluator.states
+        for name, value in values.items():
+            if name not in own or own[name].shape != np.shape(value):
+                shapes = ", ".join(f"`{n}` {list(a.shape)}" for n, a in own.items())
+                raise error("E0107", f"there is no state `{name}` of shape {list(np.shape(value))}", notes=[shapes])
+            array = np.asarray(value, np.float32)
+            own[name] = array.astype(np.float16).astype(np.float32) if self._half else array.copy()
+
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """The outputs by name, in the package's order.
 

@@ -3,7 +3,18 @@
 from __future__ import annotations
 
 from edgec.backends.base import table
-from edgec.backends.coreml.lower import attention, conv, dynamic, elementwise, gather, linear, recurrent, reduce, shape
+from edgec.backends.coreml.lower import (
+    attention,
+    conv,
+    dynamic,
+    elementwise,
+    gather,
+    linear,
+    recurrent,
+    reduce,
+    shape,
+    window,
+)
 
 LOWERINGS = table(
     *attention.LOWERINGS,
@@ -15,4 +26,5 @@ LOWERINGS = table(
     *recurrent.LOWERINGS,
     *reduce.LOWERINGS,
     *shape.LOWERINGS,
+    *window.LOWERINGS,
 )

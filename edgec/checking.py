@@ -83,7 +83,7 @@ def _check_numbers(found: Located, source: SourceRequest, report: CheckReport) -
     pairs = tuple((s.input, s.output) for s in found.manifest.states) if found.manifest else ()
     prepared = prepare(replace(source, states=pairs), BuildOptions(), lambda step: None)
     accept = load_target(found.manifest.target).accept if found.manifest else DEFAULT_ACCEPT
-    with open_runner(found.path) as runner:
+    with open_runner(found.path, as_source=True) as runner:
         verdict = verify(runner, prepared.samples, accept, states(prepared.model))
     f = verdict.fidelity
     result = f"{verdict.status} by {runner.name} on {f.samples} samples: rel {f.max_rel:.2e}, {f.psnr_db:.1f} dB"

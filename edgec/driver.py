@@ -59,7 +59,10 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True)
 class BuildOptions:
-    """What a build is asked for beside its source and targets."""
+    """What a build is asked for beside its source and targets.
+
+    `io_layout` is for TFLite targets: `nhwc` or `source` for the whole interface, `NAME=nhwc` for one input or output.
+    """
 
     out: Path = Path("build")
     device: str | None = None
@@ -68,6 +71,7 @@ class BuildOptions:
     disable: tuple[str, ...] = ()
     emit: tuple[str, ...] = ()
     check_passes: bool = False
+    io_layout: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -105,7 +109,9 @@ def build(source: SourceRequest, targets: Sequence[str], options: BuildOptions, 
     Raises `EdgecError` for what stops all of them: a wrong request or a source that cannot be exported.
     """
     check_writable(options.out)
-    loaded = [with_rewrites(load_target(t, options.settings), options.enable, options.disable) for t in targets]
+    loaded = [with_rewrites(_load(t, options), options.enable, options.disable) for t in targets]
+    if options.io_layout and all(target.backend != "tflite" for target in loaded):
+        raise error("E0101", "`--io-layout` is for TFLite targets", notes=[f"there is {', '.join(targets)}"])
     for name in {options.device or "", *(t.devices[0] for t in loaded if t.devices)} - {""}:
         load_device(name)  # a mistyped device is told before minutes of work, not after
     prepared = prepare(source, options, progress)
@@ -117,6 +123,16 @@ def build(source: SourceRequest, targets: Sequence[str], options: BuildOptions, 
         except EdgecError as refused:
             report.errors += [_for_target(d, target, len(loaded)) for d in refused.diagnostics]
     return report
+
+
+def _load(name: str, options: BuildOptions) -> Target:
+    """The target with `--set` and, for TFLite, `--io-layout`."""
+    target = load_target(name, options.settings)
+    if target.backend != "tflite" or not options.io_layout:
+        return target
+    layouts = [text.rpartition("=") for text in options.io_layout]
+    settings = [f"options.layouts.{n}={layout}" if n else f"options.io_layout={layout}" for n, _, layout in layouts]
+    return load_target(name, (*options.settings, *settings))
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,9 @@ def build_command(
     state: Annotated[Many | None, typer.Option(help="What goes on to the next run: INPUT=OUTPUT.")] = None,
     device: Annotated[str | None, typer.Option(help="The device to predict for; else the target's first.")] = None,
     set: Annotated[Many | None, typer.Option("--set", help="Override a target's setting: KEY=VALUE.")] = None,
+    io_layout: Annotated[
+        Many | None, typer.Option(help="TFLite: nhwc for 4-D inputs and outputs, or NAME=nhwc.")
+    ] = None,
     enable: Annotated[Many | None, typer.Option(help="Switch a rule on by name.")] = None,
     disable: Annotated[Many | None, typer.Option(help="Switch a rule off by name.")] = None,
     emit: Annotated[Many | None, typer.Option(help="Also write the intermediate: onnx or program.")] = None,
@@ -54,7 +57,14 @@ def build_command(
         specs, pairs = tuple(InputSpec.parse(i) for i in input or ()), tuple(parse_state(s) for s in state or ())
         request = SourceRequest(source, specs, name, weights, open_dims, pairs)
         options = BuildOptions(
-            out, device, tuple(set or ()), tuple(enable or ()), tuple(disable or ()), tuple(emit or ()), verify
+            out,
+            device,
+            tuple(set or ()),
+            tuple(enable or ()),
+            tuple(disable or ()),
+            tuple(emit or ()),
+            verify,
+            tuple(io_layout or ()),
         )
         with Progress(quiet=json) as progress:
             report = build(request, target, options, progress)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -17,13 +18,14 @@ class LiteRTRunner:
     """Runs a `.tflite` file through its default signature; XNNPACK takes what it can.
 
     With `keep_values` LiteRT's own kernels run instead and every value can be read afterwards by `values`.
-    `images_last`: the file has 4-D inputs and outputs (N, H, W, C) where `run` takes and gives (N, C, H, W).
+    With `as_source`, `run` takes and gives (N, C, …) where the file says that its source has channels second and it
+    has them last.
     """
 
     name = "litert"
 
-    def __init__(self, path: Path, threads: int = 1, *, keep_values: bool = False, images_last: bool = False) -> None:
-        self._images_last = images_last
+    def __init__(self, path: Path, threads: int = 1, *, keep_values: bool = False, as_source: bool = False) -> None:
+        self._last = channels_last_names(path) if as_source else frozenset()
         try:
             from ai_edge_litert.interpreter import Interpreter, OpResolverType
         except ImportError as missing:
@@ -52,8 +54,7 @@ class LiteRTRunner:
         interpreter = self._interpreter
         if missing := [name for name in self._inputs if name not in inputs]:
             raise error("E0107", f"input `{missing[0]}` is missing")
-        if self._images_last:
-            inputs = {name: _turned(array, (0, 2, 3, 1)) for name, array in inputs.items()}
+        inputs = {name: np.moveaxis(a, 1, -1) if name in self._last else a for name, a in inputs.items()}
         for name, detail in self._inputs.items():
             if list(detail["shape"]) != list(inputs[name].shape):
                 interpreter.resize_tensor_input(detail["index"], inputs[name].shape)
@@ -68,7 +69,7 @@ class LiteRTRunner:
             raise error("E0602", "LiteRT fails on the artifact", notes=str(failure).splitlines()[:3]) from failure
         shapes = {d["index"]: d for d in interpreter.get_output_details()}
         found = {name: self._read(shapes[index]) for name, index in self._outputs}
-        return {name: _turned(a, (0, 3, 1, 2)) for name, a in found.items()} if self._images_last else found
+        return {name: np.moveaxis(a, -1, 1) if name in self._last else a for name, a in found.items()}
 
     def values(self) -> list[tuple[str, Array]]:
         """Every value of the last run, by its tensor's name, in the order of the operators."""
@@ -113,5 +114,25 @@ def _contiguous(array: Array, dtype: Any) -> Array:
     return np.asarray(array, dtype=dtype, order="C")
 
 
-def _turned(array: Array, perm: tuple[int, ...]) -> Array:
-    return np.transpose(array, perm) if array.ndim == 4 else array
+CHANNELS_LAST = "edgec_channels_last"
+"""Metadata with the names, one a line, of inputs and outputs that are channels-last in the file alone."""
+
+
+def channels_last_names(path: Path) -> frozenset[str]:
+    """The inputs and outputs that the file has channels-last and its source does not."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        model = schema.Model.GetRootAs(content, 0)
+        for i in range(model.MetadataLength()):
+            entry = model.Metadata(i)
+            if entry.Name().decode() == CHANNELS_LAST:
+                return frozenset(_bytes_of(model.Buffers(entry.Buffer()), content).decode().splitlines())
+    return frozenset()
+
+
+def _bytes_of(buffer: Any, content: mmap.mmap) -> bytes:
+    """A buffer's content, inside the flatbuffer's tables or behind them."""
+    if buffer.Offset() > 1:
+        return bytes(content[buffer.Offset() : buffer.Offset() + buffer.Size()])
+    return bytes(buffer.Data(i) for i in range(buffer.DataLength()))

@@ -8,9 +8,10 @@ from edgec.diag import error
 from edgec.runners.base import Runner
 
 
-def open_runner(path: Path, precision: str | None = None) -> Runner:
+def open_runner(path: Path, precision: str | None = None, *, as_source: bool = False) -> Runner:
     """A runner for a file or package.
 
+    With `as_source` it takes and gives what the artifact's source does, where their layouts differ.
     `precision` is for Core ML packages: `float16` (the default) rounds where the package says so, `float32` never.
     Raises `EdgecError` E0101 for a precision elsewhere, E0603 for an engine without its ONNX.
     """
@@ -23,7 +24,7 @@ def open_runner(path: Path, precision: str | None = None) -> Runner:
     if path.suffix == ".tflite":
         from edgec.runners.litert import LiteRTRunner
 
-        return LiteRTRunner(path)
+        return LiteRTRunner(path, as_source=as_source)
     from edgec.runners.onnxruntime import OnnxRuntimeRunner
 
     source = path.with_suffix(".onnx")

@@ -14,6 +14,7 @@ from edgec.diag.suggest import suggest
 from edgec.spec import search
 from edgec.spec.coreml import CoreMLOptions, coreml_options
 from edgec.spec.reader import Checker, Table, load_toml
+from edgec.spec.tflite import TFLiteOptions, tflite_options
 
 _FLOATS = ("float32", "float16")
 BACKENDS = ("coreml", "tflite", "tensorrt")
@@ -52,13 +53,6 @@ class Rewrites:
 
     enable: tuple[str, ...] = ()
     disable: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class TFLiteOptions:
-    """`io_layout`: `source` keeps the model's own layout, `nhwc` makes 4-D inputs and outputs channels-last."""
-
-    io_layout: str = "source"
 
 
 @dataclass(frozen=True)
@@ -249,8 +243,7 @@ def _options(c: Checker, table: Table, backend: str) -> Options:
                 c.problem(f"`{name}` is not a compute capability", "compute_capabilities", f"one of {known}")
         build = c.choice(table, "build", ("ahead-of-time", "on-device"), "ahead-of-time")
         return TensorRTOptions(build, capabilities)
-    c.known(table, ("io_layout",), "options.")
-    return TFLiteOptions(c.choice(table, "io_layout", ("source", "nhwc"), "source"))
+    return tflite_options(c, table)
 
 
 COMPUTE_CAPABILITIES = ("SM75", "SM80", "SM86", "SM87", "SM89", "SM120", "SM121")

@@ -11,7 +11,7 @@ from edgec.backends.placement import Placement
 from edgec.backends.tflite.assemble import assemble
 from edgec.backends.tflite.cost import macs
 from edgec.backends.tflite.fuse import fuse
-from edgec.backends.tflite.legalize import images_last, legalize
+from edgec.backends.tflite.legalize import legalize
 from edgec.backends.tflite.lower.table import LOWERINGS
 from edgec.backends.tflite.ops import view_tflite
 from edgec.backends.tflite.placement import placement
@@ -44,8 +44,8 @@ class TFLiteBackend:
         assemble(program, target, path)
 
     def open(self, path: Path, target: Target) -> Runner:
-        """LiteRT on one thread."""
-        return LiteRTRunner(path, images_last=images_last(target))
+        """LiteRT on one thread, given and giving values in the source's layout."""
+        return LiteRTRunner(path, as_source=True)
 
     def macs(self, instr: Instr) -> int:
         """Multiply-accumulates of one instruction."""

@@ -9,7 +9,7 @@ which each operator is a vertex, the channels-last side is the source and the as
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -37,28 +37,26 @@ class LayoutReport:
     bound_bytes: int
 
 
-def assign_layouts(model: Model, *, images_last: bool = False) -> LayoutReport:
+def assign_layouts(model: Model, last: Collection[str] = ()) -> LayoutReport:
     """Rewrite the graph, in place, to the cheapest layouts.
 
-    `images_last`: 4-D inputs and outputs become channels-last themselves, and cost nothing to channels-last users.
+    `last` names inputs and outputs that become channels-last themselves, and cost nothing to channels-last users.
     """
     graph = model.graph
     nodes = list(graph)
-    chosen, bound = _choose(nodes, graph, images_last=images_last)
+    chosen, bound = _choose(nodes, graph, last)
     rewriter = _Rewriter(graph)
-    if images_last:
-        rewriter.turn_inputs()
+    rewriter.turn_inputs(last)
     for node in nodes:
         if node in chosen:
             rewriter.rewrite(node)
-    if images_last:
-        rewriter.turn_outputs()
+    rewriter.turn_outputs(last)
     DeadCode().run(model, RewriteLog())
     transposes, moved = count_transposes(model)
     return LayoutReport(transposes, moved, bound)
 
 
-def _choose(nodes: list[ir.Node], graph: ir.Graph, *, images_last: bool) -> tuple[set[ir.Node], int]:
+def _choose(nodes: list[ir.Node], graph: ir.Graph, interface: Collection[str]) -> tuple[set[ir.Node], int]:
     """The nodes that run channels-last, and the cut's value in bytes."""
     network = FlowNetwork()
     vertex = {node: network.vertex() for node in nodes}
@@ -72,7 +70,7 @@ def _choose(nodes: list[ir.Node], graph: ir.Graph, *, images_last: bool) -> tupl
         users = {network.source if _turns(use.node, channels_last) else vertex[use.node] for use in uses}
         if not _is_spatial(value):
             continue
-        outside = network.source if images_last and len(value.shape or ()) == 4 else network.sink
+        outside = network.source if value.name in interface else network.sink
         if value.is_graph_output():
             users.add(outside)
         maker = value.producer()
@@ -131,22 +129,24 @@ class _Rewriter:
             self._connect(old, out, node)
         self.graph.remove(node, safe=True)
 
-    def turn_inputs(self) -> None:
-        """Let 4-D inputs be channels-last, with a transpose for whoever wants them otherwise."""
+    def turn_inputs(self, names: Collection[str]) -> None:
+        """Let the named inputs be channels-last, with a transpose for whoever wants them otherwise."""
         for value in self.graph.inputs:
-            users = list(value.uses())
-            if len(value.shape or ()) != 4 or not users:
+            if value.name not in names:
                 continue
-            value.shape = ir.Shape([(value.shape or ())[i] for i in channels_last(4)])
+            users, rank = list(value.uses()), len(value.shape or ())
+            value.shape = ir.Shape([(value.shape or ())[i] for i in channels_last(rank)])
+            if not users:
+                continue
             back = self._transpose(value, channels_first, next(iter(self.graph)))
             for use in users:
                 use.node.replace_input_with(use.idx, back)
             self._last[back] = value
 
-    def turn_outputs(self) -> None:
-        """Let 4-D outputs be channels-last, under their names."""
+    def turn_outputs(self, names: Collection[str]) -> None:
+        """Let the named outputs be channels-last, under their names. (One that is an input was turned as such.)"""
         for i, value in enumerate(self.graph.outputs):
-            if len(value.shape or ()) != 4 or value.is_graph_input() or value.producer() is None:
+            if value.name not in names or value.is_graph_input():
                 continue
             name, last = value.name, self._last.get(value)
             if last is None or last.is_graph_input() or last.is_graph_output():

@@ -30,6 +30,7 @@ from edgec.backends.tflite.expand.sorting import LastArgument, SmallestByLargest
 from edgec.backends.tflite.expand.spatial import OneDimensional
 from edgec.backends.tflite.expand.types import ComputeWider
 from edgec.backends.tflite.halves import halves_to_single
+from edgec.backends.tflite.interface import channels_last_names, check, interface_of
 from edgec.backends.tflite.layout import assign_layouts, count_transposes
 from edgec.backends.tflite.tune.depthwise import SplitDepthwiseWindow
 from edgec.backends.tflite.tune.linear import AddConstants, AffineIntoLinear, DivideOnce, PowToMul, ScalarIntoLinear
@@ -55,7 +56,7 @@ from edgec.rules.cleanup.identity import RemoveIdentity, RemoveNoOpMovement
 from edgec.rules.cleanup.movement import MergeReshapes, MergeTransposes
 from edgec.rules.decompose.functions import ElementwiseFromBuiltins, WideClip
 from edgec.rules.table import EXPAND
-from edgec.spec.target import Target, TFLiteOptions
+from edgec.spec.target import Target
 
 RULES: tuple[Rule, ...] = (
     ElementwiseFromBuiltins(),
@@ -138,14 +139,13 @@ MOVEMENT: tuple[Rule, ...] = (
 """What the layout pass leaves to be tidied up."""
 
 
-def images_last(target: Target) -> bool:
-    """Whether the target wants 4-D inputs and outputs channels-last."""
-    return isinstance(target.options, TFLiteOptions) and target.options.io_layout == "nhwc"
-
-
 def legalize(model: Model, target: Target, log: RewriteLog) -> Model:
-    """A copy in TFLite's dialect. Raises `EdgecError` E0412 with every operator that has no way there."""
-    legal = model.clone()
+    """A copy in TFLite's dialect.
+
+    Raises `EdgecError` E0412 with every operator that has no way there, E0106 where the target's options do not fit.
+    """
+    legal, interface = model.clone(), interface_of(model)
+    check(interface, target)
     halves_to_single(legal, log)
     expand_to(TFLITE_DIALECT, legal, target, log, (*EXPAND, *RULES))
     RewritePass("forms", [r for r in ALWAYS if r.name not in target.rewrites.disable]).run(legal, log)
@@ -153,7 +153,7 @@ def legalize(model: Model, target: Target, log: RewriteLog) -> Model:
     CommonSubexpressions().run(legal, log)
     RewritePass("tune", [r for r in TUNE if r.name not in target.rewrites.disable]).run(legal, log)
     RewritePass("place", [r for r in PLACE if r.name not in target.rewrites.disable]).run(legal, log)
-    report = assign_layouts(legal, images_last=images_last(target))
+    report = assign_layouts(legal, channels_last_names(interface, target))
     RewritePass("cleanup", [r for r in MOVEMENT if r.name not in target.rewrites.disable]).run(legal, log)
     DeadCode().run(legal, log)
     log.layout = LayoutMoves(*count_transposes(legal), report.bound_bytes)

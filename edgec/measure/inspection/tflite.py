@@ -9,6 +9,7 @@ from typing import Any
 
 from edgec.diag import error
 from edgec.measure.inspection.summary import Content, Feature, Weight
+from edgec.measure.inspection.tflite_metadata import TFLITE_METADATA, describe
 
 
 def read_tflite(path: Path) -> Content:
@@ -27,12 +28,12 @@ def read_tflite(path: Path) -> Content:
         raise error("E0604", f"`{path.name}` is not a TFLite file")
     try:
         model = schema.ModelT.InitFromPackedBuf(content, 0)
-        return _content(model, schema)
+        return _content(model, schema, content)
     except (struct.error, IndexError, TypeError, AttributeError, ValueError, UnicodeDecodeError) as failure:
         raise error("E0604", f"`{path.name}` is a broken TFLite file", notes=[str(failure)]) from failure
 
 
-def _content(model: Any, schema: Any) -> Content:
+def _content(model: Any, schema: Any, content: bytes) -> Content:
     names = {v: k for k, v in vars(schema.BuiltinOperator).items() if isinstance(v, int)}
     types = {v: k.lower() for k, v in vars(schema.TensorType).items() if isinstance(v, int)}
     codes = [_code(c, names) for c in model.operatorCodes]
@@ -45,13 +46,31 @@ def _content(model: Any, schema: Any) -> Content:
         for t in graph.tensors
         if _size(model.buffers[t.buffer])
     ]
-    metadata = {"description": _text(model.description)} | {
-        _text(m.name): _text(bytes(model.buffers[m.buffer].data)) if _size(model.buffers[m.buffer]) < 200 else "…"
-        for m in model.metadata or ()
-    }
+    metadata = {"description": _text(model.description)}
+    if signature is not None:
+        metadata["signature"] = _text(signature.signatureKey)
+    for entry in model.metadata or ():
+        metadata |= _entry(_text(entry.name), _bytes(model.buffers[entry.buffer], content), content)
     inputs = _features(main, main.inputs, signature.inputs if signature else None, types)
     outputs = _features(main, main.outputs, signature.outputs if signature else None, types)
     return Content(inputs, outputs, dict(ops), weights, metadata)
+
+
+def _entry(name: str, value: bytes, content: bytes) -> dict[str, str]:
+    """A metadata entry in words; TFLite's own metadata is opened."""
+    if name == TFLITE_METADATA:
+        return describe(value, content)
+    return {name: ", ".join(_text(value).splitlines()) if len(value) < _LONG else f"{len(value)} bytes"}
+
+
+_LONG = 200
+
+
+def _bytes(buffer: Any, content: bytes) -> bytes:
+    """A buffer's content, inside the flatbuffer's tables or behind them."""
+    if buffer.data is not None:
+        return bytes(buffer.data)
+    return content[buffer.offset : buffer.offset + buffer.size]
 
 
 def _code(code: Any, names: dict[int, str]) -> str:

@@ -1,0 +1,114 @@
+"""TFLite's metadata: a flatbuffer of its own inside the file, and the files that it names in a ZIP behind it.
+
+Schema: tensorflow/tflite-support, metadata_schema.fbs 1.1.0 (`ModelMetadata`, file identifier M001). Field numbers
+below are the order of the schema's fields.
+"""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from edgec.spec.tflite import TensorNote, TFLiteMetadata
+
+NAME = "TFLITE_METADATA"
+"""The metadata entry that holds the flatbuffer."""
+_IDENTIFIER = b"M001"
+_PARSER_VERSION = "1.0.0"
+"""The least version of the schema that has every field written here."""
+
+_TENSOR_AXIS_LABELS = 2
+_IMAGE_PROPERTIES = 2
+_NORMALIZATION_OPTIONS = 1
+_COLOR_SPACES = {"rgb": 1, "grayscale": 2}
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+
+
+def pack(metadata: TFLiteMetadata, name: str, inputs: Sequence[str], outputs: Sequence[str]) -> bytes:
+    """`ModelMetadata` of a model with these inputs and outputs, in the order of the subgraph's."""
+    import flatbuffers
+
+    w = _Tables(flatbuffers.Builder(1024))
+    notes = {note.name: note for note in metadata.inputs}
+    given = [_tensor(w, notes.get(n, TensorNote(n))) for n in inputs]
+    notes = {note.name: note for note in metadata.outputs}
+    made = [_tensor(w, notes.get(n, TensorNote(n))) for n in outputs]
+    graph = w.table(7, {2: w.offsets(given), 3: w.offsets(made)})
+    fields = {
+        0: w.text(metadata.name or name),
+        1: w.text(metadata.description),
+        2: w.text(metadata.version),
+        3: w.offsets([graph]),
+        4: w.text(metadata.author),
+        5: w.text(metadata.license),
+        7: w.text(_PARSER_VERSION),
+    }
+    w.builder.Finish(w.table(8, fields), _IDENTIFIER)
+    return bytes(w.builder.Output())
+
+
+def associated_files(metadata: TFLiteMetadata) -> bytes:
+    """A ZIP archive of the label files, stored without a clock; empty where there are none.
+
+    Readers find it at the end of the model's file, as TFLite's metadata library does.
+    """
+    labelled = [note for note in metadata.outputs if note.labels]
+    if not labelled:
+        return b""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+        for name, labels in sorted({note.label_file: note.labels for note in labelled}.items()):
+            archive.writestr(zipfile.ZipInfo(name, _EPOCH), "\n".join(labels) + "\n")
+    return buffer.getvalue()
+
+
+class _Tables:
+    """A flatbuffer builder with tables as field numbers and values."""
+
+    def __init__(self, builder: Any) -> None:
+        self.builder = builder
+
+    def text(self, value: str) -> int | None:
+        """A string; None where it is empty."""
+        return int(self.builder.CreateString(value)) if value else None
+
+    def floats(self, values: Sequence[float]) -> int:
+        """A vector of float32."""
+        return self._vector(4, values, self.builder.PrependFloat32)
+
+    def offsets(self, values: Sequence[int]) -> int:
+        """A vector of tables."""
+        return self._vector(4, values, self.builder.PrependUOffsetTRelative)
+
+    def _vector(self, size: int, values: Sequence[Any], prepend: Callable[[Any], None]) -> int:
+        self.builder.StartVector(size, len(values), size)
+        for value in reversed(values):
+            prepend(value)
+        return int(self.builder.EndVector())
+
+    def table(self, fields: int, offsets: dict[int, int | None], bytes_: dict[int, int] | None = None) -> int:
+        """A table of so many fields: `offsets` of strings, vectors and tables, and numbers of one byte."""
+        self.builder.StartObject(fields)
+        for slot, offset in offsets.items():
+            if offset is not None:
+                self.builder.PrependUOffsetTRelativeSlot(slot, offset, 0)
+        for slot, number in (bytes_ or {}).items():
+            self.builder.PrependInt8Slot(slot, number, 0)
+        return int(self.builder.EndObject())
+
+
+def _tensor(w: _Tables, note: TensorNote) -> int:
+    """`TensorMetadata`: name, description, content, process units, associated files."""
+    content = units = files = None
+    if note.color:
+        image = w.table(2, {}, {0: _COLOR_SPACES[note.color]})
+        content = w.table(3, {1: image}, {0: _IMAGE_PROPERTIES})
+    if note.mean or note.std:
+        options = w.table(2, {0: w.floats(note.mean), 1: w.floats(note.std)})
+        units = w.offsets([w.table(2, {1: options}, {0: _NORMALIZATION_OPTIONS})])
+    if note.labels:
+        files = w.offsets([w.table(4, {0: w.text(note.label_file)}, {2: _TENSOR_AXIS_LABELS})])
+    name, description = w.text(note.name), w.text(note.description)
+    return w.table(7, {0: name, 1: description, 3: content, 4: units, 6: files})

@@ -1,0 +1,107 @@
+"""What a TFLite target may say beside its numerics: the interface's layout, and what readers of the file are told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from edgec.spec.reader import Checker, Table
+
+LAYOUTS = ("source", "nhwc")
+COLORS = ("rgb", "grayscale")
+
+
+@dataclass(frozen=True)
+class TensorNote:
+    """What the file's metadata says of one input or output.
+
+    An app computes `(x - mean) / std`, with one number for all channels or one for each, before it fills the input.
+    `labels` name the elements of the output's last dimension; `label_file` is the name under which the file holds
+    them. `color` says that the tensor is an image.
+    """
+
+    name: str
+    description: str = ""
+    color: str = ""
+    mean: tuple[float, ...] = ()
+    std: tuple[float, ...] = ()
+    labels: tuple[str, ...] = ()
+    label_file: str = ""
+
+
+@dataclass(frozen=True)
+class TFLiteMetadata:
+    """What TFLite's metadata holds of the model, and of its inputs and outputs by name."""
+
+    name: str = ""
+    description: str = ""
+    version: str = ""
+    author: str = ""
+    license: str = ""
+    inputs: tuple[TensorNote, ...] = ()
+    outputs: tuple[TensorNote, ...] = ()
+
+
+@dataclass(frozen=True)
+class TFLiteOptions:
+    """`io_layout`: `source` keeps the model's own layout, `nhwc` makes 4-D inputs and outputs channels-last.
+
+    `layouts` says it for single inputs and outputs, by name.
+    """
+
+    io_layout: str = "source"
+    layouts: tuple[tuple[str, str], ...] = ()
+    metadata: TFLiteMetadata = field(default_factory=TFLiteMetadata)
+
+
+def tflite_options(c: Checker, table: Table) -> TFLiteOptions:
+    """Read `[options]`; mistakes are left with the checker."""
+    c.known(table, ("io_layout", "layouts", "metadata"), "options.")
+    layouts = c.table(table, "layouts")
+    return TFLiteOptions(
+        c.choice(table, "io_layout", LAYOUTS, "source"),
+        tuple((name, c.choice(layouts, name, LAYOUTS, "source")) for name in layouts),
+        _metadata(c, c.table(table, "metadata")),
+    )
+
+
+def _metadata(c: Checker, table: Table) -> TFLiteMetadata:
+    texts = ("name", "description", "version", "author", "license")
+    c.known(table, (*texts, "inputs", "outputs"), "options.metadata.")
+    name, description, version, author, license_ = (c.string(table, key, "") for key in texts)
+    return TFLiteMetadata(
+        name,
+        description,
+        version,
+        author,
+        license_,
+        inputs=_notes(c, c.table(table, "inputs"), _input),
+        outputs=_notes(c, c.table(table, "outputs"), _output),
+    )
+
+
+def _notes(c: Checker, table: Table, read: Callable[[Checker, str, Table], TensorNote]) -> tuple[TensorNote, ...]:
+    return tuple(read(c, name, c.table(table, name)) for name in table)
+
+
+def _input(c: Checker, name: str, table: Table) -> TensorNote:
+    c.known(table, ("description", "color", "mean", "std"), f"options.metadata.inputs.{name}.")
+    color = c.choice(table, "color", COLORS, "rgb") if "color" in table else ""
+    normalized = "mean" in table or "std" in table
+    mean = c.numbers(table, "mean", 0.0) if normalized else ()
+    std = c.numbers(table, "std", 1.0) if normalized else ()
+    if 0.0 in std:
+        c.problem(f"`std` of input `{name}` is 0", "std")
+    return TensorNote(name, c.string(table, "description", ""), color, mean, std)
+
+
+def _output(c: Checker, name: str, table: Table) -> TensorNote:
+    c.known(table, ("description", "labels"), f"options.metadata.outputs.{name}.")
+    file = c.string(table, "labels", "")
+    path = Path(file) if Path(file).is_absolute() else c.path.parent / file
+    lines = path.read_text(encoding="utf-8").splitlines() if file and path.is_file() else []
+    labels = tuple(line.strip() for line in lines if line.strip())
+    if file and not labels:
+        c.problem(f"`labels` names `{file}`, which is no file with one label on each line", "labels")
+    return TensorNote(name, c.string(table, "description", ""), labels=labels, label_file=path.name if labels else "")

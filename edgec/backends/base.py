@@ -105,7 +105,8 @@ class Program:
     """A backend's assembly: straight-line instructions in order, with deterministic text.
 
     `outputs` pairs the interface's name with the operand that it shows. `dims` holds the least and the largest size
-    of each open dimension by its name. `states` are what the artifact keeps from one run to the next.
+    of each open dimension by its name, `choices` the sizes of those that are listed (one place of all lists is one
+    choice). `states` are what the artifact keeps from one run to the next.
     """
 
     name: str
@@ -113,6 +114,7 @@ class Program:
     instrs: tuple[Instr, ...]
     outputs: tuple[tuple[str, Operand], ...]
     dims: tuple[tuple[str, int, int], ...] = field(default=(), kw_only=True)
+    choices: tuple[tuple[str, tuple[int, ...]], ...] = field(default=(), kw_only=True)
     states: tuple[Ref, ...] = field(default=(), kw_only=True)
 
     def text(self) -> str:

@@ -16,27 +16,37 @@ from edgec.ir.dims import UNBOUNDED
 Array = NDArray[np.generic]
 
 _PART = re.compile(r"(?P<first>\d+)(?:\.\.(?P<last>\d+))?=(?P<spec>.+)")
-_SPEC = re.compile(r"(?:(?P<name>[A-Za-z_]\w*):?)?(?:(?P<low>\d+)\.\.(?P<high>\d+)?)?")
-_HELP = "write `--dynamic x:0=batch,2..3=8..512`: a name, a range or both (`batch:1..16`)"
+_SPEC = re.compile(
+    r"(?:(?P<name>[A-Za-z_]\w*):?)?(?:(?P<low>\d+)\.\.(?P<high>\d+)?|\[(?P<choices>\d+(?:\s*,\s*\d+)*)\])?"
+)
+_BETWEEN = re.compile(r",(?![^\[]*\])")
+"""Commas outside brackets."""
+
+_HELP = "write `--dynamic x:0=batch,2..3=8..512`: a name, a range or a list (`side:[224,256]`), or a name with either"
 
 
 @dataclass(frozen=True)
 class DynamicDim:
-    """One dimension of one input whose size is open: `low` to `high`, both included. Equal names are equal sizes."""
+    """One dimension of one input whose size is open: `low` to `high`, both included. Equal names are equal sizes.
+
+    With `choices` it is one of these alone. Lists of several dimensions belong together: all have the same length, and
+    a model is run at the first size of each, or the second of each, and so on.
+    """
 
     input: str
     axis: int
     name: str
     low: int = 1
     high: int = UNBOUNDED
+    choices: tuple[int, ...] = ()
 
 
 def parse_dynamic(text: str) -> list[DynamicDim]:
-    """Parse `NAME:DIMS=SPEC[,DIMS=SPEC…]`. Raises `EdgecError` E0101."""
+    """Parse `NAME:DIMS=SPEC[,DIMS=SPEC…]`, SPEC a name, a range `8..512`, a list `[224,256]`. Raises E0101."""
     target, colon, rest = text.partition(":")
     if not colon or not target:
         raise _malformed(text)
-    return [dim for part in rest.split(",") for dim in _parse_part(target.strip(), part.strip(), text)]
+    return [dim for part in _BETWEEN.split(rest) for dim in _parse_part(target.strip(), part.strip(), text)]
 
 
 def _parse_part(target: str, part: str, text: str) -> list[DynamicDim]:
@@ -44,7 +54,10 @@ def _parse_part(target: str, part: str, text: str) -> list[DynamicDim]:
     spec = _SPEC.fullmatch(found["spec"]) if found else None
     if not found or not spec or not found["spec"]:
         raise _malformed(text)
+    choices = tuple(int(size) for size in (spec["choices"] or "").split(",") if size)
     low, high = int(spec["low"] or 1), int(spec["high"] or UNBOUNDED)
+    if choices:
+        low, high = min(choices), max(choices)
     if not 1 <= low <= high:
         raise error(
             "E0101", f"`{part}` is not a range of sizes", help=["the least size is 1 and not above the largest"]
@@ -52,7 +65,7 @@ def _parse_part(target: str, part: str, text: str) -> list[DynamicDim]:
     first = int(found["first"])
     axes = range(first, int(found["last"] or first) + 1)
     own = [spec["name"] or f"{target}_{axis}" for axis in axes]
-    return [DynamicDim(target, axis, name, low, high) for axis, name in zip(axes, own, strict=True)]
+    return [DynamicDim(target, axis, name, low, high, choices) for axis, name in zip(axes, own, strict=True)]
 
 
 def _malformed(text: str) -> EdgecError:
@@ -74,12 +87,32 @@ def check_dims(dims: Sequence[DynamicDim], shapes: Mapping[str, Sequence[int]]) 
         if dim.axis >= len(shapes[dim.input]):
             raise error("E0101", f"input `{dim.input}` has no dimension {dim.axis}: it is {list(shapes[dim.input])}")
         first = ranges.setdefault(dim.name, dim)
-        if (first.low, first.high) != (dim.low, dim.high):
+        if (first.low, first.high, first.choices) != (dim.low, dim.high, dim.choices):
             raise error("E0101", f"dimension `{dim.name}` has two ranges", help=["give it the same range everywhere"])
+    lengths = {dim.name: len(dim.choices) for dim in dims if dim.choices}
+    if len(set(lengths.values())) > 1:
+        told = ", ".join(f"`{name}` has {count}" for name, count in lengths.items())
+        raise error("E0101", "the lists of sizes belong together and differ in length", notes=[told])
+
+
+def fitting(dims: Sequence[DynamicDim], given: Mapping[str, int]) -> dict[str, int]:
+    """Sizes by name that the dimensions allow, near the given ones; 2 or more where that is allowed."""
+    found = {d.name: min(max(given.get(d.name, 2), d.low, 2), d.high) for d in dims if not d.choices}
+    rows = [row for row in listed(dims) if min(row.values()) > 1] or listed(dims)
+    if not rows:
+        return found
+    same = [row for row in rows if all(given.get(name) == size for name, size in row.items())]
+    return {**found, **(same or rows)[0]}
+
+
+def listed(dims: Sequence[DynamicDim]) -> list[dict[str, int]]:
+    """The sizes that go together, of the dimensions that have lists."""
+    names = {dim.name: dim.choices for dim in dims if dim.choices}
+    return [dict(zip(names, row, strict=True)) for row in zip(*names.values(), strict=True)]
 
 
 def sizes(dims: Sequence[DynamicDim], examples: Mapping[str, Array]) -> list[dict[str, int]]:
-    """The sizes, by name, at which a model is tried: the least, the largest, and one between.
+    """The sizes, by name, at which a model is tried: the least, the largest, and one between; all that are listed.
 
     An end that is far off is replaced by twice the example's size, so that a check stays a check.
     """
@@ -90,7 +123,11 @@ def sizes(dims: Sequence[DynamicDim], examples: Mapping[str, Array]) -> list[dic
     near = {name: min(dim.high, max(2 * at[name] + 1, dim.low)) for name, dim in named.items()}
     least = {name: dim.low for name, dim in named.items()}
     between = {name: (least[name] + near[name]) // 2 for name in named}
-    return [least, near, between]
+    rows, spans = listed(dims), [least, near, between]
+    if not rows:
+        return spans
+    count = len(rows) if all(dim.choices for dim in dims) else max(len(rows), len(spans))
+    return [{**spans[i % len(spans)], **rows[i % len(rows)]} for i in range(count)]
 
 
 def resized(examples: Mapping[str, Array], dims: Sequence[DynamicDim], size: Mapping[str, int]) -> dict[str, Array]:

@@ -14,7 +14,7 @@ from onnx.reference import ReferenceEvaluator
 
 from edgec.diag import EdgecError, Place, error
 from edgec.frontend.captured import Array, Captured, Reference, SourceId
-from edgec.frontend.dynamic import DynamicDim, check_dims
+from edgec.frontend.dynamic import DynamicDim, check_dims, fitting
 from edgec.frontend.inputs import InputSpec
 from edgec.frontend.opset import deserialized, to_working_opset
 from edgec.frontend.source import SourceRequest, file_sha256, source_name
@@ -76,7 +76,7 @@ def capture_onnx(path: Path, request: SourceRequest) -> Captured:
     model = _beside(to_working_opset(proto, path), path)
     examples = _examples(model, request)
     for dim in request.dynamic:
-        set_dim_range(model, dim.name, dim.low, dim.high)
+        set_dim_range(model, dim.name, dim.low, dim.high, dim.choices)
     source = SourceId("onnx", request.ref, file_sha256(path))
     return Captured(source_name(request), source, model, reference, examples, dynamic=request.dynamic)
 
@@ -193,7 +193,7 @@ def _examples(model: Model, request: SourceRequest) -> dict[str, Array]:
             f"the model has no input `{min(unknown)}`",
             notes=[f"its inputs are {', '.join(v.name or '' for v in inputs)}"],
         )
-    sizes = {dim.name: min(max(dim.low, 2), dim.high) for dim in request.dynamic}
+    sizes = fitting(request.dynamic, {})
     rng = np.random.default_rng(0)
     examples = {}
     for value in inputs:

@@ -19,7 +19,7 @@ from edgec.frontend.captured import Array, Captured, SourceId
 from edgec.frontend.control_flow.coverage import Covered, cover
 from edgec.frontend.control_flow.functions import Rewritten
 from edgec.frontend.control_flow.settle import export_settled
-from edgec.frontend.dynamic import DynamicDim, check_dims, resized
+from edgec.frontend.dynamic import DynamicDim, check_dims, fitting, resized
 from edgec.frontend.held import buffers_restored, contents, mark_updates, open_states
 from edgec.frontend.inputs import InputSpec, samples_like
 from edgec.frontend.settled import Settled
@@ -116,8 +116,7 @@ def _roomy(call: Call, request: ExportRequest) -> Call:
     examples = dict(zip(names, (t.detach().numpy() for t in call.tensors()), strict=True))
     check_dims(request.dynamic, {name: array.shape for name, array in examples.items()})
     given = {d.name: int(examples[d.input].shape[d.axis]) for d in request.dynamic}
-    roomy = {d.name: min(max(given[d.name], d.low, 2), d.high) for d in request.dynamic}
-    larger = resized(examples, request.dynamic, roomy)
+    larger = resized(examples, request.dynamic, fitting(request.dynamic, given))
     return call.with_tensors([torch.from_numpy(larger[name].copy()) for name in names])
 
 
@@ -145,7 +144,7 @@ def _name_dims(model: ir.Model, dims: Sequence[DynamicDim]) -> None:
         size = shape[dim.axis] if shape is not None else None
         if isinstance(size, ir.SymbolicDim) and size.value is not None:
             symbols[str(size.value)] = dim.name
-        set_dim_range(model, dim.name, dim.low, dim.high)
+        set_dim_range(model, dim.name, dim.low, dim.high, dim.choices)
     rename_dims(model, symbols)
 
 

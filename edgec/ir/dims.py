@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import onnx_ir as ir
 
@@ -13,6 +13,7 @@ UNBOUNDED = 2**31 - 1
 """The largest size of a dimension whose range has no end: TFLite and Core ML hold sizes in 32 bits."""
 
 _KEY = "edgec.dim."
+_LIST = "edgec.sizes."
 
 
 def dim_ranges(model: Model) -> dict[str, tuple[int, int]]:
@@ -25,9 +26,20 @@ def dim_ranges(model: Model) -> dict[str, tuple[int, int]]:
     return found
 
 
-def set_dim_range(model: Model, name: str, low: int, high: int) -> None:
-    """Note the range of a dimension with the model."""
+def dim_choices(model: Model) -> dict[str, tuple[int, ...]]:
+    """The sizes of each named dimension that is one of a list; those at one place of all lists go together."""
+    found = {}
+    for key, text in sorted(model.metadata_props.items()):
+        if key.startswith(_LIST):
+            found[key.removeprefix(_LIST)] = tuple(int(size) for size in text.split(","))
+    return found
+
+
+def set_dim_range(model: Model, name: str, low: int, high: int, choices: Sequence[int] = ()) -> None:
+    """Note the range of a dimension with the model, and its sizes where they are listed."""
     model.metadata_props[f"{_KEY}{name}"] = f"{low}..{high}"
+    if choices:
+        model.metadata_props[f"{_LIST}{name}"] = ",".join(map(str, choices))
 
 
 def rename_dims(model: Model, names: Mapping[str, str]) -> None:

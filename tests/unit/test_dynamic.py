@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from edgec.diag import EdgecError
-from edgec.frontend.dynamic import DynamicDim, check_dims, parse_dynamic, resized, sizes
+from edgec.frontend.dynamic import DynamicDim, check_dims, fitting, parse_dynamic, resized, sizes
 from edgec.ir.dims import UNBOUNDED
 
 
@@ -18,6 +18,8 @@ from edgec.ir.dims import UNBOUNDED
             "image:0=n,2..3=8..512",
             [DynamicDim("image", 0, "n"), *(DynamicDim("image", i, f"image_{i}", 8, 512) for i in (2, 3))],
         ),
+        ("x:0=n:[1,4],2..3=[224, 320]", [DynamicDim("x", 0, "n", 1, 4, (1, 4)),
+         *(DynamicDim("x", i, f"x_{i}", 224, 320, (224, 320)) for i in (2, 3))]),
         ("x:2..3=side:8..64", [DynamicDim("x", 2, "side", 8, 64), DynamicDim("x", 3, "side", 8, 64)]),
     ],
 )  # fmt: skip
@@ -25,14 +27,31 @@ def test_what_can_be_written(text, expected):
     assert parse_dynamic(text) == expected
 
 
-@pytest.mark.parametrize("text", ["x", "x:0", "x:0=", ":0=n", "x:a=n", "x:0=9..2", "x:0=0..4", "x:0=n..m", "x:0=n,"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "x",
+        "x:0",
+        "x:0=",
+        ":0=n",
+        "x:a=n",
+        "x:0=9..2",
+        "x:0=0..4",
+        "x:0=n..m",
+        "x:0=n,",
+        "x:0=[]",
+        "x:0=[1,0]",
+        "x:0=[1",
+        "x:0=[a]",
+    ],
+)
 def test_what_cannot(text):
     with pytest.raises(EdgecError) as caught:
         parse_dynamic(text)
     assert caught.value.diagnostics[0].code == "E0101"
 
 
-@pytest.mark.parametrize("text", ["y:0=n", "x:3=n", "x:0=n:1..2,1=n:1..3"])
+@pytest.mark.parametrize("text", ["y:0=n", "x:3=n", "x:0=n:1..2,1=n:1..3", "x:0=[1,2],1=[1,2,3]"])
 def test_dimensions_that_do_not_fit_the_model(text):
     with pytest.raises(EdgecError):
         check_dims(parse_dynamic(text), {"x": (1, 2)})
@@ -45,6 +64,15 @@ def test_sizes_stay_in_range_and_near_the_example():
     assert found[1] == {"n": 7, "x_1": 11}
     assert all(2 <= size["n"] <= 9 and size["x_1"] >= 4 for size in found)
     assert sizes([], {"x": np.zeros(1)}) == []
+
+
+def test_listed_sizes_go_together():
+    dims = parse_dynamic("x:0=n:1..8,2..3=[32,16,64]")
+    found = sizes(dims, {"x": np.zeros((2, 3, 16, 16))})
+    assert [(s["x_2"], s["x_3"]) for s in found] == [(32, 32), (16, 16), (64, 64)]
+    assert fitting(dims, {"n": 2, "x_2": 16, "x_3": 16}) == {"n": 2, "x_2": 16, "x_3": 16}
+    assert fitting(dims, {"n": 9, "x_2": 17, "x_3": 16}) == {"n": 8, "x_2": 32, "x_3": 32}
+    assert fitting(parse_dynamic("x:0=[1,4]"), {"x_0": 1}) == {"x_0": 4}
 
 
 def test_resized_examples_repeat_their_elements():

@@ -17,7 +17,8 @@ import numpy as np
 
 from edgec.artifact.files import sha256_of
 from edgec.backends.base import Argument, Const, Dim, Instr, Operand, Program, Ref
-from edgec.backends.coreml.interface import describe, from_image, open_dimensions
+from edgec.backends.coreml.flexible import open_dimensions
+from edgec.backends.coreml.interface import describe, from_image
 from edgec.backends.coreml.sdk import coremltools
 from edgec.backends.coreml.types import MIL_NAMES, interface_type, mil_type
 from edgec.diag import error
@@ -39,7 +40,7 @@ def assemble(program: Program, target: Target, path: Path) -> None:
     with _quiet(), tempfile.TemporaryDirectory(prefix="edgec-coreml-") as folder:
         mil = _Assembler(version, target).program(program)
         spec = _specification(mil, version, Path(folder), options)
-        open_dimensions(spec, program)
+        open_dimensions(spec.description, program)
         weights = Path(folder) / "weight.bin"
         _write_package(path, spec, weights if weights.is_file() else None)
 

@@ -10,6 +10,7 @@ from edgec.backends.base import Array, Instr, Program
 from edgec.backends.builder import lower_graph
 from edgec.backends.coreml.assemble import assemble
 from edgec.backends.coreml.cost import macs
+from edgec.backends.coreml.flexible import check_flexible
 from edgec.backends.coreml.interface import check
 from edgec.backends.coreml.legalize import legalize
 from edgec.backends.coreml.lower.common import MilBuilder
@@ -20,7 +21,7 @@ from edgec.backends.coreml.placement import placement
 from edgec.backends.coreml.states import kept_states, with_states
 from edgec.backends.coreml.types import check_types
 from edgec.backends.placement import Placement
-from edgec.ir.dims import dim_ranges
+from edgec.ir.dims import dim_choices, dim_ranges
 from edgec.ir.model import Model
 from edgec.passes.log import RewriteLog
 from edgec.runners.base import Runner
@@ -46,9 +47,11 @@ class CoreMLBackend:
         check_types(model)
         program = lower_graph(model, target, LOWERINGS, MilBuilder(target), view_coreml)
         program = with_states(program, kept_states(model, target))
-        check(program, target)
         dims = tuple((name, low, high) for name, (low, high) in dim_ranges(model).items())
-        return replace(program, dims=dims)
+        program = replace(program, dims=dims, choices=tuple(dim_choices(model).items()))
+        check(program, target)
+        check_flexible(program, target)
+        return program
 
     def assemble(self, program: Program, target: Target, path: Path) -> None:
         """Write the package."""

@@ -8,7 +8,6 @@ import numpy as np
 
 from edgec.backends.base import Program, Ref
 from edgec.diag import Diagnostic, EdgecError
-from edgec.ir.dims import UNBOUNDED
 from edgec.spec.coreml import COLORS, CoreMLOptions, ImageInput
 from edgec.spec.target import Target
 
@@ -27,7 +26,7 @@ def check(program: Program, target: Target) -> None:
         wanted = f"(1, {COLORS[image.color]}, height, width)"
         if shape is None:
             found.append(_wrong(f"`options.images` names `{image.name}`, which is no input", inputs))
-        elif len(shape) != 4 or shape[:2] != (1, COLORS[image.color]) or not all(isinstance(d, int) for d in shape):
+        elif len(shape) != 4 or shape[:2] != (1, COLORS[image.color]):
             found.append(_wrong(f"image `{image.name}` has shape {list(shape)}, not {wanted}", {}))
     outputs = {name: operand.type.shape for name, operand in program.outputs}
     if options.classifier is not None:
@@ -78,20 +77,3 @@ def describe(spec: Any, options: CoreMLOptions) -> None:
     description.metadata.license = metadata.license
     description.metadata.versionString = metadata.version
     description.metadata.shortDescription = metadata.description
-
-
-def open_dimensions(spec: Any, program: Program) -> None:
-    """Write the range of each open dimension; the smallest size is the default."""
-    ranges = {name: (low, high) for name, low, high in program.dims}
-    shapes = {ref.name: ref.type.shape for ref in program.inputs}
-    for feature in spec.description.input:
-        shape = shapes.get(feature.name, ())
-        if feature.type.WhichOneof("Type") != "multiArrayType" or all(isinstance(d, int) for d in shape):
-            continue
-        kind = feature.type.multiArrayType
-        kind.ClearField("shape")
-        kind.ClearField("ShapeFlexibility")
-        for dim in shape:
-            low, high = (dim, dim) if isinstance(dim, int) else ranges.get(dim, (1, UNBOUNDED))
-            kind.shape.append(low)
-            kind.shapeRange.sizeRanges.add(lowerBound=low, upperBound=-1 if high == UNBOUNDED else high)

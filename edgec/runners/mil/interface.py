@@ -20,7 +20,8 @@ class Feature:
 
     `shape` is the default shape of a flexible one, and empty where none is written. An image is given as its tensor,
     [1, channels, height, width] with values from 0 to 255, in the order of `colour`. `default` is what an optional
-    input holds when it is not given. `kind` is `array`, `image`, `state`, `label` or `probabilities`.
+    input holds when it is not given; `shapes` are all that it may have, where they are listed. `kind` is
+    `array`, `image`, `state`, `label` or `probabilities`.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Feature:
     colour: str | None = None
     optional: bool = False
     default: float = 0.0
+    shapes: tuple[tuple[int, ...], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -75,14 +77,18 @@ def _feature(message: Any) -> Feature:
         array = message.type.multiArrayType
         value = array.WhichOneof("defaultOptionalValue")
         default = float(getattr(array, value)) if value else 0.0
-        return Feature(message.name, tuple(array.shape), _dtype(array.dataType), "array", None, optional, default)
+        shapes = tuple(tuple(entry.shape) for entry in array.enumeratedShapes.shapes)
+        dtype = _dtype(array.dataType)
+        return Feature(message.name, tuple(array.shape), dtype, "array", None, optional, default, shapes)
     if kind == "imageType":
         image = message.type.imageType
         colour = _COLOURS.get(image.colorSpace)
         if colour is None:
             raise ValueError(f"`{message.name}` has a colour space that is not known ({image.colorSpace})")
         channels = 1 if colour.startswith("gray") else 3
-        return Feature(message.name, (1, channels, image.height, image.width), "float32", "image", colour, optional)
+        sizes = tuple((1, channels, entry.height, entry.width) for entry in image.enumeratedSizes.sizes)
+        shape = (1, channels, image.height, image.width)
+        return Feature(message.name, shape, "float32", "image", colour, optional, shapes=sizes)
     if kind == "dictionaryType":
         return Feature(message.name, (), "float32", "probabilities")
     if kind in ("stringType", "int64Type"):

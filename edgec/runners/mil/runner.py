@@ -220,7 +220,7 @@ def _prepare(interface: Interface, declared: dict[str, Output], given: Mapping[s
         array = np.asarray(given[name]) if name in given else default_array(feature)
         if array.ndim == 0 and feature.shape == (1,):
             array = array.reshape(1)
-        wrong = _mismatch(array, declared.get(name), name)
+        wrong = _mismatch(array, declared.get(name), name) or _unlisted(array, feature)
         if wrong:
             problems.append(wrong)
         prepared[name] = array
@@ -246,6 +246,13 @@ def _mismatch(array: Array, value: Output | None, name: str) -> str | None:
     if array.dtype == np.float64 and array.size and bool((np.abs(array[np.isfinite(array)]) > _LARGEST_SINGLE).any()):
         return f"the input `{name}` holds numbers beyond {value.type.scalar.name}"
     return None
+
+
+def _unlisted(array: Array, feature: Feature) -> str | None:
+    if not feature.shapes or array.shape in feature.shapes:
+        return None
+    known = ", ".join("x".join(map(str, shape)) for shape in feature.shapes)
+    return f"the input `{feature.name}` has shape {'x'.join(map(str, array.shape))}, the package takes {known}"
 
 
 _LARGEST_SINGLE = float(np.finfo(np.float32).max)

@@ -20,6 +20,7 @@ from edgec.frontend.control_flow.coverage import Covered, cover
 from edgec.frontend.control_flow.functions import Rewritten
 from edgec.frontend.control_flow.settle import export_settled
 from edgec.frontend.dynamic import DynamicDim, check_dims, fitting, resized
+from edgec.frontend.functional.program import functional
 from edgec.frontend.held import buffers_restored, contents, mark_updates, open_states
 from edgec.frontend.inputs import InputSpec, samples_like
 from edgec.frontend.settled import Settled
@@ -84,7 +85,9 @@ def captured(request: ExportRequest, call: Call, result: Any, model: ir.Model) -
 def to_onnx(exported: torch.export.ExportedProgram) -> ir.Model:
     """Translate an exported program, without torch's own optimizer. Raises `EdgecError` E0202."""
     try:
-        program = torch.onnx.export(exported, dynamo=True, optimize=False, opset_version=OPSET, verbose=False)
+        program = torch.onnx.export(
+            functional(exported), dynamo=True, optimize=False, opset_version=OPSET, verbose=False
+        )
     except Exception as failure:  # torch raises anything from RuntimeError to its own private classes
         raise _refused(failure) from failure
     assert program is not None

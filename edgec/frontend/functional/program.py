@@ -1,0 +1,102 @@
+"""`torch.onnx.export` without its second trace, for programs that need none.
+
+The exporter traces every program again to make it functional and to decompose what it has no translation for: about a
+sixth of a whole build. Most programs change nothing but values of their own (`relu_` after a convolution) and consist
+of translated operators, so that a few calls rewritten where they stand give the same program. All others are left to
+torch.
+"""
+
+from __future__ import annotations
+
+import copy
+import operator
+from typing import Any
+
+import torch
+from torch.export import ExportedProgram
+from torch.fx import Graph, Node
+
+from edgec.frontend.functional.operators import FRESH, MUTATING, SHARING, aten
+from edgec.frontend.functional.rewrites import REWRITES
+
+
+class FunctionalProgram(ExportedProgram):
+    """A program that has nothing to decompose: asked for it, it gives itself."""
+
+    def run_decompositions(
+        self, decomp_table: Any = None, decompose_custom_triton_ops: bool = False
+    ) -> ExportedProgram:
+        """The program itself."""
+        return self
+
+
+def functional(program: ExportedProgram) -> ExportedProgram:
+    """The program in functional form if single calls rewritten give it, else the program as it is."""
+    graph, signature = _copy(program.graph), copy.deepcopy(program.graph_signature)
+    for node in graph.nodes:
+        if node.op == "call_function" and node.target not in _PLAIN:
+            instead = _unshared(graph, node) if node.target in MUTATING else _rewritten(graph, node)
+            if instead is None:
+                return program
+            node.replace_all_uses_with(instead)
+            signature.replace_all_uses(node.name, instead.name)
+            graph.erase_node(node)
+    return FunctionalProgram(
+        root=program.graph_module,
+        graph=graph,
+        graph_signature=signature,
+        state_dict=program.state_dict,
+        range_constraints=program.range_constraints,
+        module_call_graph=program.module_call_graph,
+        example_inputs=program.example_inputs,
+        constants=program.constants,
+        verifiers=program.verifiers,
+    )
+
+
+_PLAIN = FRESH | SHARING | {operator.getitem, aten._assert_tensor_metadata.default}
+
+
+def _rewritten(graph: Graph, node: Node) -> Node | None:
+    rewrite = REWRITES.get(node.target)
+    return rewrite(graph, node) if rewrite is not None else None
+
+
+def _unshared(graph: Graph, node: Node) -> Node | None:
+    """A mutation as a new value, which everything after it reads in place of its operand.
+
+    Sound where nobody else holds the operand's memory: an operator with a new result made it, and what read it before
+    kept none of it. The type must be that of the mutation: `half.add_(single)` stays half.
+    """
+    operand = node.args[0]
+    if not isinstance(operand, Node) or not _fresh(operand):
+        return None
+    earlier = [user for user in operand.users if user < node]
+    others = [value for value in node.args[1:] if isinstance(value, Node)]
+    if any(user.target not in FRESH for user in earlier) or any(_dtype(o) != _dtype(operand) for o in others):
+        return None
+    with graph.inserting_before(node):
+        value = graph.call_function(MUTATING[node.target], node.args, node.kwargs)
+    value.meta = dict(node.meta)
+    operand.replace_all_uses_with(value, lambda user: user > node)
+    return value
+
+
+def _fresh(node: Node) -> bool:
+    """Whether the value shares its memory with no other: a new tensor, or one of several new ones."""
+    if node.target is operator.getitem:
+        return isinstance(node.args[0], Node) and node.args[0].target in FRESH
+    return node.target in FRESH
+
+
+def _dtype(node: Node) -> torch.dtype | None:
+    value = node.meta.get("val")
+    return value.dtype if isinstance(value, torch.Tensor) else None
+
+
+def _copy(graph: Graph) -> Graph:
+    copied = Graph()
+    nodes: dict[Node, Node] = {}
+    result = copied.graph_copy(graph, nodes)
+    copied.output(result)
+    return copied

@@ -1,0 +1,143 @@
+"""Programs made functional without a second trace: the same numbers, and torch's own way wherever memory is shared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import onnx_ir as ir
+import onnxruntime
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+from torch.export import ExportedProgram, export
+from torch.onnx._internal.exporter import _registration
+
+from edgec.frontend.functional.operators import FRESH, SHARING
+from edgec.frontend.functional.program import FunctionalProgram, functional
+from edgec.frontend.torch_export import to_onnx
+from edgec.ir.model import OPSET
+
+
+class Model(nn.Module):
+    """A function as a module, with a convolution and a batch norm to call."""
+
+    def __init__(self, function: Callable[[Model, torch.Tensor], torch.Tensor]) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.function = function
+        self.conv, self.norm = nn.Conv2d(3, 3, 3, padding=1), nn.BatchNorm2d(3)
+        self.up = nn.ConvTranspose2d(3, 3, 2, stride=2)
+        nn.init.normal_(self.norm.running_mean)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.function(self, x)
+
+
+def exported(model: nn.Module, x: torch.Tensor) -> ExportedProgram:
+    return export(model.eval(), (x.clone(),), strict=False)
+
+
+def check(model: nn.Module, x: torch.Tensor) -> None:
+    program = to_onnx(exported(model, x))
+    session = onnxruntime.InferenceSession(ir.to_proto(program).SerializeToString())
+    (result,) = session.run(None, {session.get_inputs()[0].name: x.numpy()})
+    np.testing.assert_allclose(result, model(x.clone()).detach().numpy(), rtol=1e-5, atol=1e-6)
+
+
+def _residual(m: Model, x: torch.Tensor) -> torch.Tensor:
+    y = m.norm(m.conv(x)).relu_()
+    y += m.conv(y).sigmoid_()
+    return nn.functional.adaptive_avg_pool2d(m.up(y).mul_(2.0), 1).flatten(1)
+
+
+def _mask(m: Model, x: torch.Tensor) -> torch.Tensor:
+    return ((x > 0) & (x < 1)).to(torch.float32).to("cpu") * nn.functional.dropout(
+        m.conv(x), training=False, inplace=True
+    )
+
+
+def _read_before(m: Model, x: torch.Tensor) -> torch.Tensor:
+    y = m.conv(x)
+    before = y * 2
+    y.relu_()
+    return before + y
+
+
+@pytest.mark.parametrize("function", [_residual, _mask, _read_before])
+def test_functional_without_a_second_trace(function: Callable[[Model, torch.Tensor], torch.Tensor]) -> None:
+    x = torch.randn(2, 3, 8, 8)
+    assert isinstance(functional(exported(Model(function), x)), FunctionalProgram)
+    check(Model(function), x)
+
+
+def _view_before(m: Model, x: torch.Tensor) -> torch.Tensor:
+    y = m.conv(x)
+    first = y[:, 0]
+    y.relu_()
+    return first * 1.0
+
+
+def _view_changed(m: Model, x: torch.Tensor) -> torch.Tensor:
+    y = m.conv(x)
+    y[:, 0].relu_()
+    return y
+
+
+def _input_changed(m: Model, x: torch.Tensor) -> torch.Tensor:
+    return x.relu_() + x
+
+
+def _half_stays_half(m: Model, x: torch.Tensor) -> torch.Tensor:
+    return (x * 1.0).to(torch.float16).mul(0.5).add_(x).to(torch.float32)
+
+
+def _by_its_own_statistics(m: Model, x: torch.Tensor) -> torch.Tensor:
+    return torch.batch_norm(x, None, None, None, None, True, 0.1, 1e-5, False).relu_()
+
+
+@pytest.mark.parametrize("function", [_view_before, _view_changed, _input_changed])
+def test_shared_memory_is_left_to_torch(function: Callable[[Model, torch.Tensor], torch.Tensor]) -> None:
+    x = torch.randn(2, 3, 8, 8)
+    program = exported(Model(function), x)
+    assert functional(program) is program
+    check(Model(function), x)
+
+
+@pytest.mark.parametrize("function", [_half_stays_half, _by_its_own_statistics])
+def test_other_types_and_forms_are_left_to_torch(function: Callable[[Model, torch.Tensor], torch.Tensor]) -> None:
+    program = exported(Model(function), torch.randn(2, 3, 8, 8))
+    assert functional(program) is program
+
+
+STEPS: dict[str, Callable[[list[torch.Tensor], int], torch.Tensor]] = {
+    "new": lambda values, i: values[i] * 1.5 + 0.25,
+    "relu_": lambda values, i: values[i].relu_(),
+    "tanh_": lambda values, i: values[i].tanh_(),
+    "add_": lambda values, i: values[i].add_(values[0]),
+    "rows": lambda values, i: values[i].transpose(0, 1),
+    "first": lambda values, i: values[i].narrow(0, 0, 4),
+    "view": lambda values, i: values[i].view_as(values[i]),
+    "sum": lambda values, i: values[i] + values[-1],
+}
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from(sorted(STEPS)), st.integers(0, 7)), min_size=1, max_size=8))
+def test_any_chain_of_views_and_mutations(steps: list[tuple[str, int]]) -> None:
+    """Sums of all values that were ever made see every change through every alias."""
+
+    def run(m: Model, x: torch.Tensor) -> torch.Tensor:
+        values = [x * 1.0]
+        for name, i in steps:
+            values.append(STEPS[name](values, i % len(values)))
+        return torch.stack([v + 0.0 for v in values])
+
+    check(Model(run), torch.randn(4, 4, generator=torch.Generator().manual_seed(0)))
+
+
+def test_every_operator_taken_as_it_is_has_a_translation() -> None:
+    registry = _registration.ONNXRegistry.from_torchlib(opset_version=OPSET)
+    assert [op.name() for op in FRESH | SHARING if not registry.is_registered(op)] == []

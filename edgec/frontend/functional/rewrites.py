@@ -61,7 +61,8 @@ def _and(graph: Graph, node: Node) -> Node | None:
 
 def _difference(graph: Graph, node: Node) -> Node | None:
     """Once: what follows less what precedes, with what is put before and behind."""
-    x, times, dim, before, behind = (*node.args, *_DIFFERENCE[len(node.args) - 1 :])
+    given: tuple[Any, ...] = (*node.args, *_DIFFERENCE[len(node.args) - 1 :])
+    x, times, dim, before, behind = given
     if times != 1 or node.meta["val"].dtype == torch.bool or not isinstance(dim, int):
         return None
     parts = [part for part in (before, x, behind) if part is not None]

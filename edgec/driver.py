@@ -62,6 +62,7 @@ class BuildOptions:
     """What a build is asked for beside its source and targets.
 
     `io_layout` is for TFLite targets: `nhwc` or `source` for the whole interface, `NAME=nhwc` for one input or output.
+    `via` names another emitter: `onnx2tf`.
     """
 
     out: Path = Path("build")
@@ -72,6 +73,7 @@ class BuildOptions:
     emit: tuple[str, ...] = ()
     check_passes: bool = False
     io_layout: tuple[str, ...] = ()
+    via: str | None = None
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,8 @@ def build(source: SourceRequest, targets: Sequence[str], options: BuildOptions, 
     loaded = [with_rewrites(_load(t, options), options.enable, options.disable) for t in targets]
     if options.io_layout and all(target.backend != "tflite" for target in loaded):
         raise error("E0101", "`--io-layout` is for TFLite targets", notes=[f"there is {', '.join(targets)}"])
+    for target in loaded:
+        backend(target.backend, options.via)
     for name in {options.device or "", *(t.devices[0] for t in loaded if t.devices)} - {""}:
         load_device(name)  # a mistyped device is told before minutes of work, not after
     prepared = prepare(source, options, progress)
@@ -221,7 +225,7 @@ def _untaken(count: int, total: int) -> Diagnostic:
 
 def compile_target(prepared: Prepared, target: Target, options: BuildOptions, progress: Progress) -> Built:
     """Legalize, lower, assemble, verify, measure: one artifact in its folder, complete or not at all."""
-    chosen = backend(target.backend)
+    chosen = backend(target.backend, options.via)
     name = prepared.captured.name
     log = RewriteLog(Counter(prepared.log.counts))
     folder = options.out / name / target.name
@@ -244,6 +248,7 @@ def compile_target(prepared: Prepared, target: Target, options: BuildOptions, pr
             placement=_placement(chosen.placement(program, target)),
             accuracy=_accuracy(verdict),
             latency=latency,
+            tools={**manifest.tools, **chosen.tools},
         )
         _emit(scratch, name, legal, program, options.emit)
         (scratch / "manifest.json").write_text(manifest.to_json(), encoding="utf-8")

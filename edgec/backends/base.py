@@ -228,6 +228,8 @@ class Backend(Protocol):
     name: str
     format: str
     suffix: str
+    tools: Mapping[str, str]
+    """Versions of what takes part that edgec's own environment does not hold."""
 
     def legalize(
         self, model: Model, target: Target, log: RewriteLog, samples: Sequence[Mapping[str, Array]] = ()

@@ -38,6 +38,7 @@ def build_command(
     io_layout: Annotated[
         Many | None, typer.Option(help="TFLite: nhwc for 4-D inputs and outputs, or NAME=nhwc.")
     ] = None,
+    via: Annotated[str | None, typer.Option(help="TFLite: another emitter, onnx2tf, in its own environment.")] = None,
     enable: Annotated[Many | None, typer.Option(help="Switch a rule on by name.")] = None,
     disable: Annotated[Many | None, typer.Option(help="Switch a rule off by name.")] = None,
     emit: Annotated[Many | None, typer.Option(help="Also write the intermediate: onnx or program.")] = None,
@@ -65,6 +66,7 @@ def build_command(
             tuple(emit or ()),
             verify,
             tuple(io_layout or ()),
+            via,
         )
         with Progress(quiet=json) as progress:
             report = build(request, target, options, progress)

@@ -35,6 +35,7 @@ class CoreMLBackend:
     name = "coreml"
     format = "mlpackage"
     suffix = ".mlpackage"
+    tools: Mapping[str, str] = {}
 
     def legalize(
         self, model: Model, target: Target, log: RewriteLog, samples: Sequence[Mapping[str, Array]] = ()

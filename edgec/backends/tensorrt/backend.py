@@ -26,6 +26,7 @@ class TensorRTBackend:
     name = "tensorrt"
     format = "engine"
     suffix = ".engine"
+    tools: Mapping[str, str] = {}
 
     def legalize(
         self, model: Model, target: Target, log: RewriteLog, samples: Sequence[Mapping[str, Array]] = ()

@@ -9,17 +9,14 @@ from typing import Any
 import numpy as np
 
 from edgec.backends.base import Array, Const, Instr, Operand, Program
-from edgec.backends.tflite import metadata
 from edgec.backends.tflite.blobs import Blobs
 from edgec.backends.tflite.interface import Interface, channels_last_names, options_of
-from edgec.backends.tflite.metadata import associated_files
+from edgec.backends.tflite.metadata import associated_files, entries
 from edgec.backends.tflite.versions import minimum_runtime, version_of
 from edgec.diag import error
-from edgec.runners.litert import CHANNELS_LAST
 from edgec.spec.target import Target
-from edgec.spec.tflite import TFLiteMetadata
 
-_IDENTIFIER = b"TFL3"
+IDENTIFIER = b"TFL3"
 _OPTIONS = {
     "ADD": "AddOptions", "ARG_MAX": "ArgMaxOptions", "ARG_MIN": "ArgMinOptions", "AVERAGE_POOL_2D": "Pool2DOptions",
     "BATCH_MATMUL": "BatchMatMulOptions", "BROADCAST_TO": "BroadcastToOptions", "CAST": "CastOptions",
@@ -40,51 +37,30 @@ _OPTIONS = {
 }  # fmt: skip
 """The options table of each builtin that has one that matters; the fields are the instruction's attributes."""
 
-REDUCED_PRECISION = "reduced_precision_support"
-"""Metadata that lets a delegate compute in float16 and accumulate in float32 (TFLite's own converter writes it)."""
-MINIMUM_RUNTIME = "min_runtime_version"
-"""Metadata with the oldest runtime for the file's operators, 16 bytes (TFLite's own converter writes it)."""
-
 
 def assemble(program: Program, target: Target, path: Path) -> None:
     """Write the `.tflite` file. Raises `EdgecError` E0502 when the schema's package is not installed."""
-    schema, flatbuffers = _libraries()
+    schema, flatbuffers = libraries()
     writer = _Writer(schema, half_weights=target.numerics.weights == "float16")
     model = writer.model(program)
-    for name, content in _entries(program, target, outside=writer.blobs.outside):
+    interface = Interface(
+        {ref.name: ref.type.shape for ref in program.inputs},
+        {name: operand.type.shape for name, operand in program.outputs},
+    )
+    runtime = minimum_runtime(program.instrs, outside=writer.blobs.outside)
+    turned = channels_last_names(interface, target)
+    for name, content in entries(interface, target, runtime, turned, program.name):
         writer.metadata(model, name, content)
     model.buffers = writer.blobs.tables(schema, outside=writer.blobs.outside)
     builder = flatbuffers.Builder(1 << 20)
-    builder.Finish(model.Pack(builder), _IDENTIFIER)
+    builder.Finish(model.Pack(builder), IDENTIFIER)
     with path.open("wb") as file:
         writer.blobs.write(bytearray(builder.Output()), schema, file)
         file.write(associated_files(options_of(target).metadata))
 
 
-def _entries(program: Program, target: Target, *, outside: bool) -> list[tuple[str, bytes]]:
-    """The metadata entries: what runtimes and readers look up beside the graph."""
-    options = options_of(target)
-    found = [(MINIMUM_RUNTIME, minimum_runtime(program.instrs, outside=outside).encode().ljust(16, b"\0"))]
-    if target.numerics.compute == "float16":
-        found.append((REDUCED_PRECISION, b"fp16accfp32"))
-    inputs, outputs = [ref.name for ref in program.inputs], [name for name, _ in program.outputs]
-    last = _turned(program, target)
-    if last:
-        found.append((CHANNELS_LAST, "\n".join(last).encode()))
-    if options.metadata != TFLiteMetadata():
-        found.append((metadata.NAME, metadata.pack(options.metadata, program.name, inputs, outputs)))
-    return found
-
-
-def _turned(program: Program, target: Target) -> list[str]:
-    """Inputs and outputs whose channels come last in the file where the source has them second."""
-    shapes = {ref.name: ref.type.shape for ref in program.inputs}
-    outputs = {name: operand.type.shape for name, operand in program.outputs}
-    names = channels_last_names(Interface(shapes, outputs), target)
-    return [name for name in (*shapes, *outputs) if name in names]
-
-
-def _libraries() -> tuple[Any, Any]:
+def libraries() -> tuple[Any, Any]:
+    """The schema's classes and the flatbuffers library. Raises `EdgecError` E0502."""
     try:
         import flatbuffers
         from ai_edge_litert import schema_py_generated as schema

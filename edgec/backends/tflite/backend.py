@@ -28,6 +28,7 @@ class TFLiteBackend:
     name = "tflite"
     format = "tflite"
     suffix = ".tflite"
+    tools: Mapping[str, str] = {}
 
     def legalize(
         self, model: Model, target: Target, log: RewriteLog, samples: Sequence[Mapping[str, Array]] = ()

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
+from edgec.backends.tflite.interface import Interface, options_of
+from edgec.runners.litert import CHANNELS_LAST
+from edgec.spec.target import Target
 from edgec.spec.tflite import TensorNote, TFLiteMetadata
 
 NAME = "TFLITE_METADATA"
@@ -24,6 +27,32 @@ _IMAGE_PROPERTIES = 2
 _NORMALIZATION_OPTIONS = 1
 _COLOR_SPACES = {"rgb": 1, "grayscale": 2}
 _EPOCH = (1980, 1, 1, 0, 0, 0)
+
+
+REDUCED_PRECISION = "reduced_precision_support"
+"""Metadata that lets a delegate compute in float16 and accumulate in float32 (TFLite's own converter writes it)."""
+MINIMUM_RUNTIME = "min_runtime_version"
+"""Metadata with the oldest runtime for the file's operators, 16 bytes (TFLite's own converter writes it)."""
+
+
+def entries(
+    interface: Interface, target: Target, runtime: str, turned: Collection[str], name: str
+) -> list[tuple[str, bytes]]:
+    """The metadata entries of a file: what runtimes and readers look up beside the graph.
+
+    `turned` are the inputs and outputs that are channels-last in the file alone, `name` is the model's.
+    """
+    metadata = options_of(target).metadata
+    found = [(MINIMUM_RUNTIME, runtime.encode().ljust(16, b"\0"))]
+    if target.numerics.compute == "float16":
+        found.append((REDUCED_PRECISION, b"fp16accfp32"))
+    inputs, outputs = list(interface.inputs), list(interface.outputs)
+    last = [n for n in (*inputs, *outputs) if n in turned]
+    if last:
+        found.append((CHANNELS_LAST, "\n".join(last).encode()))
+    if metadata != TFLiteMetadata():
+        found.append((NAME, pack(metadata, name, inputs, outputs)))
+    return found
 
 
 def pack(metadata: TFLiteMetadata, name: str, inputs: Sequence[str], outputs: Sequence[str]) -> bytes:

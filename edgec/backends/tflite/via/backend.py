@@ -1,0 +1,103 @@
+"""TFLite through onnx2tf: the same verification, manifest and placement as of edgec's own files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edgec.backends.base import Array, Instr, Program
+from edgec.backends.placement import Placement
+from edgec.backends.tflite.assemble import IDENTIFIER, libraries
+from edgec.backends.tflite.backend import TFLITE
+from edgec.backends.tflite.interface import channels_last_names, check, interface_of, options_of
+from edgec.backends.tflite.metadata import associated_files, entries
+from edgec.backends.tflite.versions import minimum_runtime
+from edgec.backends.tflite.via.convert import convert, rename, turned
+from edgec.backends.tflite.via.disassemble import disassemble
+from edgec.backends.tflite.via.environment import VERSION, interpreter
+from edgec.diag import error
+from edgec.ir.model import Model, static_shape
+from edgec.passes.log import RewriteLog
+from edgec.runners.base import Runner
+from edgec.spec.target import Target
+
+
+@dataclass(frozen=True)
+class ForeignProgram(Program):
+    """A program that was read from a file, and the file's content as the schema's objects (`ModelT`)."""
+
+    model: Any = None
+
+
+class Onnx2tfBackend:
+    """`.tflite` files that onnx2tf writes, in an environment of its own."""
+
+    name = "tflite"
+    format = "tflite"
+    suffix = ".tflite"
+    tools: Mapping[str, str] = {"onnx2tf": VERSION}
+
+    def legalize(
+        self, model: Model, target: Target, log: RewriteLog, samples: Sequence[Mapping[str, Array]] = ()
+    ) -> Model:
+        """A copy: onnx2tf takes canonical ONNX. Raises `EdgecError` E0412 for open dimensions."""
+        check(interface_of(model), target)
+        values = (*model.graph.inputs, *model.graph.outputs)
+        if (value := next((v for v in values if static_shape(v) is None), None)) is not None:
+            note = "rejected by `onnx2tf-dynamic`"
+            raise error("E0412", f"`{value.name}` has an open dimension, which is not passed to onnx2tf", notes=[note])
+        return model.clone()
+
+    def lower(self, model: Model, target: Target) -> Program:
+        """Run onnx2tf and read what it made. Raises `EdgecError` E0501 and E0502."""
+        schema, _ = libraries()
+        interface = interface_of(model)
+        last = channels_last_names(interface, target)
+        keep = [name for name, shape in interface.inputs.items() if name not in last and len(shape) > 2]
+        content = convert(interpreter(), model, keep, target.numerics.weights)
+        made = schema.ModelT.InitFromPackedBuf(content, 0)
+        rename(made, interface)
+        found = turned(made, interface)
+        if missed := sorted(last - set(found)):
+            raise error(
+                "E0412", f"onnx2tf keeps `{missed[0]}` in the source's layout", notes=["rejected by `onnx2tf-layout`"]
+            )
+        program = disassemble(made, schema, model.graph.name or "model")
+        _write_entries(made, schema, entries(interface, target, minimum_runtime(program.instrs), found, program.name))
+        return ForeignProgram(program.name, program.inputs, program.instrs, program.outputs, model=made)
+
+    def assemble(self, program: Program, target: Target, path: Path) -> None:
+        """Write the file."""
+        assert isinstance(program, ForeignProgram)
+        _, flatbuffers = libraries()
+        builder = flatbuffers.Builder(1 << 20)
+        builder.Finish(program.model.Pack(builder), IDENTIFIER)
+        path.write_bytes(bytes(builder.Output()) + associated_files(options_of(target).metadata))
+
+    def open(self, path: Path, target: Target) -> Runner:
+        """LiteRT on one thread."""
+        return TFLITE.open(path, target)
+
+    def macs(self, instr: Instr) -> int:
+        """Multiply-accumulates of one instruction."""
+        return TFLITE.macs(instr)
+
+    def placement(self, program: Program, target: Target) -> Placement:
+        """XNNPACK or LiteRT's own kernels."""
+        return TFLITE.placement(program, target)
+
+
+def _write_entries(model: Any, schema: Any, found: Sequence[tuple[str, bytes]]) -> None:
+    """Let a `ModelT` have these metadata entries and no others."""
+    model.metadata = []
+    for name, content in found:
+        buffer, entry = schema.BufferT(), schema.MetadataT()
+        buffer.data = list(content)
+        entry.name, entry.buffer = name, len(model.buffers)
+        model.buffers.append(buffer)
+        model.metadata.append(entry)
+
+
+ONNX2TF = Onnx2tfBackend()

@@ -1,0 +1,76 @@
+"""onnx2tf run as a process of its own, and its file with edgec's interface: names, layouts, metadata."""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import onnx_ir as ir
+
+from edgec.backends.tflite.interface import Interface, Shape
+from edgec.backends.tflite.via.environment import VERSION
+from edgec.diag import error
+from edgec.ir.model import Model
+
+_LINES = 12
+_NAME = "model"
+
+
+def convert(python: Path, model: Model, keep: Sequence[str], weights: str) -> bytes:
+    """The flatbuffer that onnx2tf makes. `keep` names inputs that stay in the source's layout.
+
+    `weights` is float32 or float16. Raises `EdgecError` E0501 with the end of onnx2tf's output where it fails.
+    """
+    with tempfile.TemporaryDirectory(prefix="edgec-onnx2tf-") as folder:
+        source, out = Path(folder) / f"{_NAME}.onnx", Path(folder) / "out"
+        ir.save(model, source)
+        options = ["-i", str(source), "-o", str(out), "-n", *(["-kat", *keep] if keep else [])]
+        code = "import sys; from onnx2tf import main; sys.exit(main())"
+        done = subprocess.run(
+            [str(python), "-c", code, *options], capture_output=True, text=True, check=False, cwd=folder
+        )
+        made = out / f"{_NAME}_{weights}.tflite"
+        if not made.is_file():
+            lines = (done.stdout + done.stderr).strip().splitlines()[-_LINES:]
+            raise error("E0501", f"onnx2tf {VERSION} makes no file of this model", notes=lines)
+        return made.read_bytes()
+
+
+def rename(model: Any, interface: Interface) -> None:
+    """Give a `ModelT` the source's names in its signature; onnx2tf changes some, and keeps their order.
+
+    Raises `EdgecError` E0501 where inputs or outputs are not the source's.
+    """
+    graph, signature = model.subgraphs[0], model.signatureDefs[0]
+    for kind, indices, entries, wanted in (
+        ("inputs", graph.inputs, signature.inputs, interface.inputs),
+        ("outputs", graph.outputs, signature.outputs, interface.outputs),
+    ):
+        if len(indices) != len(wanted):
+            raise error("E0501", f"onnx2tf {VERSION} makes {len(indices)} {kind} where the model has {len(wanted)}")
+        by_index = dict(zip((int(i) for i in indices), wanted, strict=True))
+        for entry in entries:
+            entry.name = by_index[entry.tensorIndex].encode()
+
+
+def turned(model: Any, interface: Interface) -> list[str]:
+    """The inputs and outputs that the file has channels-last. Raises `EdgecError` E0501 for any other shape."""
+    graph, found = model.subgraphs[0], []
+    for indices, wanted in ((graph.inputs, interface.inputs), (graph.outputs, interface.outputs)):
+        for index, (name, shape) in zip(indices, wanted.items(), strict=True):
+            tensor = graph.tensors[index]
+            made = tuple(int(d) for d in (tensor.shape if tensor.shape is not None else ()))
+            if made == tuple(shape):
+                continue
+            if made != _last(shape):
+                raise error("E0501", f"onnx2tf {VERSION} gives `{name}` the shape {list(made)}, not {list(shape)}")
+            found.append(name)
+    return found
+
+
+def _last(shape: Shape) -> tuple[object, ...]:
+    """The shape with channels last."""
+    return (*shape[:1], *shape[2:], *shape[1:2])

@@ -17,7 +17,7 @@ from edgec.ir.states import states
 from edgec.measure.accuracy import verify
 from edgec.measure.arrays import draw_arrays, load_arrays
 from edgec.measure.divergence import Pair, all_values, pairs
-from edgec.measure.inspection import inspect
+from edgec.measure.inspection import inputs_of, inspect
 from edgec.runners.base import Runner
 from edgec.runners.open import open_runner
 from edgec.spec.target import Accept, load_target
@@ -47,14 +47,19 @@ class CheckReport:
         self.failures += failures
 
 
-def check_artifact(path: Path, source: SourceRequest | None, budget: Budget) -> CheckReport:
-    """Check what can be checked: the manifest's hash, that it runs, its numbers against the source, its budgets."""
+def check_artifact(
+    path: Path, source: SourceRequest | None, budget: Budget, function: str | None = None
+) -> CheckReport:
+    """Check what can be checked: the manifest's hash, that it runs, its numbers against the source, its budgets.
+
+    `function` names one of a package that has several.
+    """
     found, report = locate(path), CheckReport()
     _check_hash(found, report)
     if source is not None:
-        _check_numbers(found, source, report)
+        _check_numbers(found, source, function, report)
     else:
-        _check_runs(found, report)
+        _check_runs(found, function, report)
     _check_budget(found, budget, report)
     return report
 
@@ -73,17 +78,19 @@ def _check_hash(found: Located, report: CheckReport) -> None:
     report.note("manifest", "describes this artifact" if same else "describes another", [] if same else [changed])
 
 
-def _check_runs(found: Located, report: CheckReport) -> None:
-    with open_runner(found.path) as runner:
-        results = runner.run(draw_arrays(inspect(found.path).inputs))
+def _check_runs(found: Located, function: str | None, report: CheckReport) -> None:
+    with open_runner(found.path, function=function) as runner:
+        results = runner.run(draw_arrays(inputs_of(found.path, function)))
     report.note("runs", f"yes, by {runner.name}: {len(results)} outputs; not compared, as no source was named")
 
 
-def _check_numbers(found: Located, source: SourceRequest, report: CheckReport) -> None:
-    pairs = tuple((s.input, s.output) for s in found.manifest.states) if found.manifest else ()
+def _check_numbers(found: Located, source: SourceRequest, function: str | None, report: CheckReport) -> None:
+    known = [f for f in found.manifest.functions if f.name == function] if found.manifest else []
+    held = known[0].states if known else found.manifest.states if found.manifest else ()
+    pairs = tuple((s.input, s.output) for s in held)
     prepared = prepare(replace(source, states=pairs), BuildOptions(), lambda step: None)
     accept = load_target(found.manifest.target).accept if found.manifest else DEFAULT_ACCEPT
-    with open_runner(found.path, as_source=True) as runner:
+    with open_runner(found.path, as_source=True, function=function) as runner:
         verdict = verify(runner, prepared.samples, accept, states(prepared.model))
     f = verdict.fidelity
     result = f"{verdict.status} by {runner.name} on {f.samples} samples: rel {f.max_rel:.2e}, {f.psnr_db:.1f} dB"

@@ -3,49 +3,32 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field, replace
-from importlib import metadata
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import numpy as np
 import onnx_ir as ir
 
-from edgec import __version__
-from edgec.artifact.files import atomic_folder, check_writable, sha256_of, size_of
-from edgec.artifact.manifest import (
-    Accuracy,
-    ArtifactFile,
-    BranchInfo,
-    GraphInfo,
-    Kept,
-    Latency,
-    LayoutInfo,
-    Manifest,
-    OffUnit,
-    PlacementInfo,
-    Rewrite,
-    SourceInfo,
-    StateInfo,
-    TensorInfo,
-)
-from edgec.backends.base import Backend, Program
-from edgec.backends.placement import Placement
+from edgec import record
+from edgec.artifact.files import atomic_folder, check_writable
+from edgec.artifact.manifest import Latency, Manifest
+from edgec.backends.base import Backend, FunctionsBackend, Program
 from edgec.backends.table import backend
 from edgec.backends.traffic import bytes_moved
-from edgec.diag import Diagnostic, EdgecError, Place, Severity, error, warning
+from edgec.diag import Diagnostic, EdgecError, Severity, error, warning
 from edgec.frontend.captured import Captured
 from edgec.frontend.dynamic import resized, sizes
 from edgec.frontend.inputs import samples_like
-from edgec.frontend.source import SourceRequest, capture
+from edgec.frontend.source import SourceRequest, capture, source_name
 from edgec.ir.model import Model
 from edgec.ir.states import states
-from edgec.measure.accuracy import SAMPLES, STEPS, Sample, Verdict, judge, verify
+from edgec.measure.accuracy import SAMPLES, STEPS, Sample, judge, verify
 from edgec.measure.fidelity import compare_all, summarize
 from edgec.measure.predict import Cost, instruction_ms, predict
 from edgec.passes.canonicalize import canonicalize
 from edgec.passes.log import RewriteLog
 from edgec.passes.verify import check_after_each, evaluate
+from edgec.record import Lowered, Observed
 from edgec.runners.base import Array
 from edgec.runners.onnxruntime import OnnxRuntimeRunner
 from edgec.spec.device import load_device
@@ -63,6 +46,7 @@ class BuildOptions:
 
     `io_layout` is for TFLite targets: `nhwc` or `source` for the whole interface, `NAME=nhwc` for one input or output.
     `via` names another emitter: `onnx2tf`.
+    `functions` are further sources, by the name of the function that each becomes in the same artifact.
     """
 
     out: Path = Path("build")
@@ -74,6 +58,7 @@ class BuildOptions:
     check_passes: bool = False
     io_layout: tuple[str, ...] = ()
     via: str | None = None
+    functions: tuple[tuple[str, SourceRequest], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -108,6 +93,8 @@ class Prepared:
 def build(source: SourceRequest, targets: Sequence[str], options: BuildOptions, progress: Progress) -> BuildReport:
     """Export once, then build every target. A target that cannot be built does not stop the others.
 
+    With `options.functions` the source and each of those become one function of the artifacts.
+
     Raises `EdgecError` for what stops all of them: a wrong request or a source that cannot be exported.
     """
     check_writable(options.out)
@@ -119,10 +106,16 @@ def build(source: SourceRequest, targets: Sequence[str], options: BuildOptions, 
     for name in {options.device or "", *(t.devices[0] for t in loaded if t.devices)} - {""}:
         load_device(name)  # a mistyped device is told before minutes of work, not after
     prepared = prepare(source, options, progress)
-    report = BuildReport(warnings=list(prepared.captured.warnings))
+    parts = {source_name(source): prepared, **{f: prepare(s, options, progress) for f, s in options.functions}}
+    report = BuildReport(warnings=[w for part in parts.values() for w in part.captured.warnings])
     for target in loaded:
         try:
-            report.built.append(compile_target(prepared, target, options, progress))
+            several = len(parts) > 1
+            report.built.append(
+                compile_functions(parts, target, options, progress)
+                if several
+                else compile_target(prepared, target, options, progress)
+            )
             report.warnings += _handed_on(report.built[-1])
         except EdgecError as refused:
             report.errors += [_for_target(d, target, len(loaded)) for d in refused.diagnostics]
@@ -227,32 +220,64 @@ def compile_target(prepared: Prepared, target: Target, options: BuildOptions, pr
     """Legalize, lower, assemble, verify, measure: one artifact in its folder, complete or not at all."""
     chosen = backend(target.backend, options.via)
     name = prepared.captured.name
-    log = RewriteLog(Counter(prepared.log.counts))
     folder = options.out / name / target.name
     with atomic_folder(folder) as scratch:
         progress(f"{target.name}: legalize and lower")
-        legal = chosen.legalize(prepared.model, target, log, [s.inputs for s in prepared.samples])
-        program = chosen.lower(legal, target)
+        lowered = _lowered(prepared, target, chosen)
         path = scratch / f"{name}{chosen.suffix}"
         progress(f"{target.name}: assemble {path.name}")
-        chosen.assemble(program, target, path)
+        chosen.assemble(lowered.program, target, path)
         progress(f"{target.name}: verify")
-        verdict = _verify(chosen, path, target, prepared)
-        latency = _latency(chosen, program, target, options.device)
-        manifest = _manifest(prepared, target, chosen, program, path)
-        manifest = replace(
-            manifest,
-            rewrites=_rewrites(log),
-            float32=_kept(log),
-            layout=None if log.layout is None else LayoutInfo(**asdict(log.layout)),
-            placement=_placement(chosen.placement(program, target)),
-            accuracy=_accuracy(verdict),
-            latency=latency,
-            tools={**manifest.tools, **chosen.tools},
-        )
-        _emit(scratch, name, legal, program, options.emit)
-        (scratch / "manifest.json").write_text(manifest.to_json(), encoding="utf-8")
+        with chosen.open(path, target) as runner:
+            verdict = verify(runner, prepared.samples, target.accept, states(prepared.model))
+        seen = Observed(verdict, _latency(chosen, lowered.program, target, options.device))
+        manifest = record.manifest(lowered, seen, target, chosen, path)
+        _write(scratch, name, lowered, manifest, options)
     return Built(target, folder, manifest, verdict.failures)
+
+
+def compile_functions(
+    parts: Mapping[str, Prepared], target: Target, options: BuildOptions, progress: Progress
+) -> Built:
+    """As `compile_target`, several functions in one artifact that share their weights; the first is the default.
+
+    Raises `EdgecError` E0401 where the target holds one function alone.
+    """
+    chosen = backend(target.backend, options.via)
+    if not isinstance(chosen, FunctionsBackend):
+        raise error(
+            "E0401",
+            f"target `{target.name}` holds one function, not {len(parts)}",
+            notes=["rejected by `functions`"],
+            help=["build each source by itself; a Core ML target for iOS 18 holds several functions"],
+        )
+    name = next(iter(parts.values())).captured.name
+    folder = options.out / name / target.name
+    with atomic_folder(folder) as scratch:
+        progress(f"{target.name}: legalize and lower {len(parts)} functions")
+        lowered = {function: _lowered(prepared, target, chosen) for function, prepared in parts.items()}
+        path = scratch / f"{name}{chosen.suffix}"
+        progress(f"{target.name}: assemble {path.name}")
+        chosen.assemble_functions({f: part.program for f, part in lowered.items()}, target, path)
+        progress(f"{target.name}: verify")
+        seen = {}
+        for function, prepared in parts.items():
+            with chosen.open_function(path, target, function) as runner:
+                verdict = verify(runner, prepared.samples, target.accept, states(prepared.model))
+            latency = _latency(chosen, lowered[function].program, target, options.device)
+            seen[function] = Observed(verdict, latency)
+        both = {function: (lowered[function], seen[function]) for function in parts}
+        manifest = record.manifest(*next(iter(both.values())), target, chosen, path)
+        manifest = replace(manifest, functions=record.functions(both))
+        for function, part in lowered.items():
+            _write(scratch, function, part, manifest, options)
+    return Built(target, folder, manifest, tuple(f for found in seen.values() for f in found.verdict.failures))
+
+
+def _lowered(prepared: Prepared, target: Target, chosen: Backend) -> Lowered:
+    log = RewriteLog(Counter(prepared.log.counts))
+    legal = chosen.legalize(prepared.model, target, log, [s.inputs for s in prepared.samples])
+    return Lowered(prepared.captured, prepared.model, legal, chosen.lower(legal, target), log)
 
 
 def _check_canonical(model: Model, samples: Sequence[Sample]) -> None:
@@ -289,11 +314,6 @@ def _canonical_outputs(model: Model, samples: Sequence[Sample]) -> list[dict[str
             ) from failure
 
 
-def _verify(chosen: Backend, path: Path, target: Target, prepared: Prepared) -> Verdict:
-    with chosen.open(path, target) as runner:
-        return verify(runner, prepared.samples, target.accept, states(prepared.model))
-
-
 def _latency(chosen: Backend, program: Program, target: Target, device: str | None) -> tuple[Latency, ...]:
     """Predicted on the asked-for device, or on the target's first; none where the target names no device."""
     name = device or (target.devices[0] if target.devices else None)
@@ -304,93 +324,13 @@ def _latency(chosen: Backend, program: Program, target: Target, device: str | No
     return (Latency(name, "predicted", found.p50_ms, found.low_ms, found.high_ms, found.method),)
 
 
-def _manifest(prepared: Prepared, target: Target, chosen: Backend, program: Program, path: Path) -> Manifest:
-    model = prepared.model
-    held, kept = states(model), {ref.name for ref in program.states}
-    inside = {name for s in held if s.input in kept for name in (s.input, s.output)}
-    return Manifest(
-        name=prepared.captured.name,
-        target=target.name,
-        format=chosen.format,
-        artifact=ArtifactFile(path.name, sha256_of(path), size_of(path)),
-        source=SourceInfo(**asdict(prepared.captured.source)),
-        inputs=tuple(_tensor(v) for v in model.graph.inputs if v.name not in inside),
-        outputs=tuple(_tensor(v) for v in model.graph.outputs if v.name not in inside),
-        graph=GraphInfo(_histogram(program), _parameters(model), sum(chosen.macs(i) for i in program.instrs)),
-        rewrites=(),
-        accuracy=Accuracy("not checked", ""),
-        latency=(),
-        tools=tools(),
-        branches=tuple(BranchInfo(_relative(b.place), b.how, b.sides) for b in prepared.captured.branches),
-        states=tuple(StateInfo(s.input, s.output, "artifact" if s.input in kept else "app") for s in held),
-    )
-
-
-def _relative(place: Place) -> str:
-    """A manifest holds no absolute paths: the same source gives the same manifest in any folder."""
-    return f"{Path(place.file or '').name}:{place.line}"
-
-
-def _tensor(value: ir.Value) -> TensorInfo:
-    assert value.shape is not None
-    assert value.dtype is not None
-    dims = tuple(d if isinstance(d, int) else str(d.value) for d in value.shape)
-    return TensorInfo(value.name or "", dims, value.dtype.numpy().name)
-
-
-def _histogram(program: Program) -> dict[str, int]:
-    return dict(sorted(Counter(instr.op for instr in program.instrs).items()))
-
-
-def _parameters(model: Model) -> int:
-    """Elements of the floating-point constants."""
-    tensors = (v.const_value for v in model.graph.initializers.values())
-    return sum(
-        int(np.prod(t.shape.numpy(), dtype=np.int64)) for t in tensors if t is not None and t.dtype.is_floating_point()
-    )
-
-
-def _rewrites(log: RewriteLog) -> tuple[Rewrite, ...]:
-    return tuple(Rewrite(rule, count) for rule, count in log.counts.items())
-
-
-def _kept(log: RewriteLog) -> tuple[Kept, ...]:
-    """What stays in float32 where the target computes in less."""
-    return tuple(Kept(k.op, k.node, k.module, k.evidence) for k in log.kept_wide)
-
-
-def _placement(found: Placement) -> PlacementInfo:
-    off = tuple(OffUnit(p.op, p.name, p.place.module or "", p.unit, p.rule) for p in found.placed if p.rule)
-    return PlacementInfo("predicted", found.counts, found.switches, off, dict(found.evidence))
-
-
-def _accuracy(verdict: Verdict) -> Accuracy:
-    f = verdict.fidelity
-    return Accuracy(
-        verdict.status,
-        verdict.runner,
-        f.samples,
-        f.max_abs,
-        f.max_rel,
-        f.cosine,
-        f.psnr_db,
-        f.worst_output,
-        f.worst_index,
-        _NOTES.get(verdict.runner, ""),
-    )
-
-
-_NOTES = {
-    "mil-interpreter": "MIL semantics, not Apple's kernels",
-    "onnxruntime": "the ONNX that TensorRT was given was executed; the engine itself was not",
-}
-
-
-def _emit(folder: Path, name: str, legal: Model, program: Program, kinds: Sequence[str]) -> None:
-    if "onnx" in kinds:
-        ir.save(legal, folder / f"{name}.onnx")
-    if "program" in kinds:
-        (folder / f"{name}.program.txt").write_text(program.text(), encoding="utf-8")
+def _write(folder: Path, name: str, lowered: Lowered, manifest: Manifest, options: BuildOptions) -> None:
+    """The manifest, and the intermediates that were asked for."""
+    if "onnx" in options.emit:
+        ir.save(lowered.legal, folder / f"{name}.onnx")
+    if "program" in options.emit:
+        (folder / f"{name}.program.txt").write_text(lowered.program.text(), encoding="utf-8")
+    (folder / "manifest.json").write_text(manifest.to_json(), encoding="utf-8")
 
 
 def _for_target(diagnostic: Diagnostic, target: Target, count: int) -> Diagnostic:
@@ -398,25 +338,6 @@ def _for_target(diagnostic: Diagnostic, target: Target, count: int) -> Diagnosti
     if count == 1 or f"`{target.name}`" in diagnostic.message:
         return diagnostic
     return replace(diagnostic, message=f"target `{target.name}`: {diagnostic.message}")
-
-
-def tools() -> dict[str, str]:
-    """The versions of what took part, of those that are installed."""
-    versions = {"edgec": __version__}
-    for package in (
-        "torch",
-        "onnx",
-        "onnx-ir",
-        "onnxruntime",
-        "coremltools",
-        "ai-edge-litert",
-        "tensorrt_rtx_cu13_bindings",
-    ):
-        try:
-            versions[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            continue
-    return versions
 
 
 def _handed_on(built: Built) -> list[Diagnostic]:
@@ -434,4 +355,4 @@ def failed(report: BuildReport) -> list[Diagnostic]:
     return [d for b in report.built for d in b.failures if d.severity is Severity.ERROR]
 
 
-__all__ = ["BuildOptions", "BuildReport", "Built", "build", "compile_target", "failed", "prepare", "tools"]
+__all__ = ["BuildOptions", "BuildReport", "Built", "build", "compile_target", "failed", "prepare"]

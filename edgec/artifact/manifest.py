@@ -155,6 +155,19 @@ class StateInfo:
 
 
 @dataclass(frozen=True)
+class FunctionInfo:
+    """One function of an artifact that has several, with its own interface; the first is the default."""
+
+    name: str
+    source: SourceInfo
+    inputs: tuple[TensorInfo, ...]
+    outputs: tuple[TensorInfo, ...]
+    states: tuple[StateInfo, ...]
+    accuracy: Accuracy
+    latency: tuple[Latency, ...]
+
+
+@dataclass(frozen=True)
 class Manifest:
     """Everything that is known of one artifact."""
 
@@ -175,6 +188,7 @@ class Manifest:
     tools: dict[str, str] = field(default_factory=dict)
     branches: tuple[BranchInfo, ...] = ()
     states: tuple[StateInfo, ...] = ()
+    functions: tuple[FunctionInfo, ...] = ()
     schema: int = SCHEMA
 
     def to_json(self) -> str:
@@ -213,6 +227,19 @@ def _manifest(document: Mapping[str, Any]) -> Manifest:
         tools=dict(document["tools"]),
         branches=tuple(_load(BranchInfo, b) for b in document.get("branches", ())),
         states=tuple(_load(StateInfo, s) for s in document.get("states", ())),
+        functions=tuple(_function(f) for f in document.get("functions", ())),
+    )
+
+
+def _function(table: Mapping[str, Any]) -> FunctionInfo:
+    return FunctionInfo(
+        name=table["name"],
+        source=_load(SourceInfo, table["source"]),
+        inputs=tuple(_load(TensorInfo, t) for t in table["inputs"]),
+        outputs=tuple(_load(TensorInfo, t) for t in table["outputs"]),
+        states=tuple(_load(StateInfo, s) for s in table["states"]),
+        accuracy=_load(Accuracy, table["accuracy"]),
+        latency=tuple(_load(Latency, entry) for entry in table["latency"]),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 import onnx_ir as ir
@@ -258,4 +258,17 @@ class Backend(Protocol):
 
     def placement(self, program: Program, target: Target) -> Placement:
         """The unit that each instruction is predicted to run on; empty where nothing is published."""
+        ...
+
+
+@runtime_checkable
+class FunctionsBackend(Backend, Protocol):
+    """A backend whose artifacts may hold several functions that share their weights."""
+
+    def assemble_functions(self, programs: Mapping[str, Program], target: Target, path: Path) -> None:
+        """Write the artifact, as `assemble` does; the first function is the default."""
+        ...
+
+    def open_function(self, path: Path, target: Target, function: str) -> Runner:
+        """A runner on one function of the written artifact."""
         ...

@@ -13,12 +13,14 @@ ArtifactPath = Annotated[Path, typer.Argument(help="An artifact, its manifest.js
 Inputs = Annotated[list[str] | None, typer.Option("--input", help="An array: FILE.npy, NAME=FILE.npy or FILE.npz.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else.")]
 Precision = Annotated[str | None, typer.Option(help="For Core ML packages: float16 (the default) or float32.")]
+Function = Annotated[str | None, typer.Option(help="One function of a Core ML package that has several.")]
 
 
 def run_command(
     artifact: ArtifactPath,
     input: Inputs = None,
     precision: Precision = None,
+    function: Function = None,
     out: Annotated[Path | None, typer.Option(help="Write each output to this folder as NAME.npy.")] = None,
     json: Json = False,
 ) -> None:
@@ -27,13 +29,12 @@ def run_command(
     def body() -> int:
         from edgec.artifact.locate import locate
         from edgec.measure.arrays import load_arrays, save_arrays
-        from edgec.measure.inspection import inspect
+        from edgec.measure.inspection import inputs_of
         from edgec.runners.open import open_runner
 
         found = locate(artifact)
-        arrays = load_arrays(input or [], inspect(found.path).inputs)
-        with open_runner(found.path, precision) as runner:
-            results = runner.run(arrays)
+        with open_runner(found.path, precision, function=function) as runner:
+            results = runner.run(load_arrays(input or [], inputs_of(found.path, function)))
         if out is not None:
             save_arrays(results, out)
         rows = [_output(name, array) for name, array in results.items()]
@@ -50,6 +51,7 @@ def check_command(
     artifact: ArtifactPath,
     against: Annotated[str | None, typer.Option(help="The source to compare with: file.py:attr, model.onnx …")] = None,
     input: Annotated[list[str] | None, typer.Option(help="An example input of the source: NAME=SHAPE[:DTYPE].")] = None,
+    function: Function = None,
     max_bytes: Annotated[int | None, typer.Option(help="The largest size that is accepted.")] = None,
     max_ms: Annotated[float | None, typer.Option(help="The longest predicted latency that is accepted.")] = None,
     json: Json = False,
@@ -64,7 +66,7 @@ def check_command(
 
         specs = tuple(InputSpec.parse(i) for i in input or ())
         source = SourceRequest(against, specs) if against else None
-        report = check_artifact(artifact, source, Budget(max_bytes, max_ms))
+        report = check_artifact(artifact, source, Budget(max_bytes, max_ms), function)
         show(report.failures)
         if json:
             print_json({"checks": report.checks, "diagnostics": as_json(report.failures)})

@@ -14,6 +14,7 @@ from edgec.diag import CODES, ExitCode
 from edgec.diag.render import as_json
 
 if TYPE_CHECKING:
+    from edgec.artifact.manifest import Accuracy, Latency
     from edgec.driver import BuildReport, Built
 
 Many = list[str]
@@ -32,6 +33,9 @@ def build_command(
     weights: Annotated[Path | None, typer.Option(help="A state dict for the code: .safetensors, .pt.")] = None,
     name: Annotated[str | None, typer.Option(help="The model's name; else the attribute's or the file's.")] = None,
     dynamic: Annotated[Many | None, typer.Option(help="Open dimensions: x:0=batch,2..3=8..512.")] = None,
+    function: Annotated[
+        Many | None, typer.Option(help="A further function of the same artifact, sharing weights: NAME=SOURCE.")
+    ] = None,
     state: Annotated[Many | None, typer.Option(help="What goes on to the next run: INPUT=OUTPUT.")] = None,
     device: Annotated[str | None, typer.Option(help="The device to predict for; else the target's first.")] = None,
     set: Annotated[Many | None, typer.Option("--set", help="Override a target's setting: KEY=VALUE.")] = None,
@@ -54,9 +58,22 @@ def build_command(
         from edgec.frontend.pairs import parse_state
         from edgec.frontend.source import SourceRequest
 
-        open_dims = tuple(dim for text in dynamic or () for dim in parse_dynamic(text))
-        specs, pairs = tuple(InputSpec.parse(i) for i in input or ()), tuple(parse_state(s) for s in state or ())
-        request = SourceRequest(source, specs, name, weights, open_dims, pairs)
+        functions = dict(_named(text) for text in function or ())
+
+        def asked(ref: str, own: str | None, label: str | None = None) -> SourceRequest:
+            """What the options say of one source: `FUNCTION/x=…` is for that function, everything else for SOURCE."""
+            inputs, dims, states = (_of(texts, own, functions) for texts in (input, dynamic, state))
+            return SourceRequest(
+                ref,
+                tuple(InputSpec.parse(i) for i in inputs),
+                label,
+                weights,
+                tuple(dim for text in dims for dim in parse_dynamic(text)),
+                tuple(parse_state(s) for s in states),
+            )
+
+        request = asked(source, None, name)
+        others = tuple((f, asked(ref, f)) for f, ref in functions.items())
         options = BuildOptions(
             out,
             device,
@@ -67,12 +84,34 @@ def build_command(
             verify,
             tuple(io_layout or ()),
             via,
+            others,
         )
         with Progress(quiet=json) as progress:
             report = build(request, target, options, progress)
         return _finish(report, json)
 
     raise typer.Exit(guarded(body, as_document=json))
+
+
+def _named(text: str) -> tuple[str, str]:
+    """`NAME=SOURCE` of `--function`."""
+    from edgec.diag import error
+
+    name, equals, ref = text.partition("=")
+    if not equals or not name.isidentifier() or not ref:
+        raise error("E0101", f"`--function {text}` is not NAME=SOURCE", help=["write `--function decode=file.py:attr`"])
+    return name, ref
+
+
+def _of(texts: Many | None, own: str | None, functions: dict[str, str]) -> Many:
+    """The texts for one function (None: the source itself), without its name."""
+    found = []
+    for text in texts or ():
+        head, slash, rest = text.partition("/")
+        belongs = head if slash and head in functions else None
+        if belongs == own:
+            found.append(rest if belongs else text)
+    return found
 
 
 def _finish(report: BuildReport, as_document: bool) -> int:
@@ -107,7 +146,11 @@ def _print_table(built: list[Built]) -> None:
     for b in built:
         m = b.manifest
         path = str(b.folder / m.artifact.path)
-        table.add_row(m.target, path, _size(m.artifact.bytes), _accuracy(b), m.accuracy.runner, _latency(b))
+        size, runner = _size(m.artifact.bytes), m.accuracy.runner
+        if not m.functions:
+            table.add_row(m.target, path, size, _accuracy(m.accuracy), runner, _latency(m.latency))
+        for f in m.functions:
+            table.add_row(m.target, f"{path} ({f.name})", size, _accuracy(f.accuracy), runner, _latency(f.latency))
     console = Console(width=None if sys.stdout.isatty() else _WIDE)
     console.print(table)
     for note in dict.fromkeys(b.manifest.accuracy.note for b in built if b.manifest.accuracy.note):
@@ -118,13 +161,12 @@ def _size(count: int) -> str:
     return f"{count / 1e6:.2f} MB" if count >= 1e5 else f"{count / 1e3:.1f} kB"
 
 
-def _accuracy(built: Built) -> str:
-    a = built.manifest.accuracy
+def _accuracy(a: Accuracy) -> str:
     worst = f"rel {a.max_rel:.1e}" if a.max_rel is not None else ""
     psnr = f", {a.psnr_db:.0f} dB" if a.psnr_db is not None and a.psnr_db < 1e6 else ""
     return f"{a.status} ({worst}{psnr})"
 
 
-def _latency(built: Built) -> str:
-    parts = [f"{p.p50_ms:.2f} ms ({p.low_ms:.2f} to {p.high_ms:.2f}) {p.device}" for p in built.manifest.latency]
+def _latency(found: tuple[Latency, ...]) -> str:
+    parts = [f"{p.p50_ms:.2f} ms ({p.low_ms:.2f} to {p.high_ms:.2f}) {p.device}" for p in found]
     return "; ".join(parts) or "no device"

@@ -8,17 +8,22 @@ from edgec.diag import error
 from edgec.runners.base import Runner
 
 
-def open_runner(path: Path, precision: str | None = None, *, as_source: bool = False) -> Runner:
+def open_runner(
+    path: Path, precision: str | None = None, *, as_source: bool = False, function: str | None = None
+) -> Runner:
     """A runner for a file or package.
 
     With `as_source` it takes and gives what the artifact's source does, where their layouts differ.
     `precision` is for Core ML packages: `float16` (the default) rounds where the package says so, `float32` never.
-    Raises `EdgecError` E0101 for a precision elsewhere, E0603 for an engine without its ONNX.
+    `function` names one of a package that has several; the default one runs otherwise.
+    Raises `EdgecError` E0101 for a precision or function elsewhere, E0603 for an engine without its ONNX.
     """
     if path.suffix == ".mlpackage":
         from edgec.runners.mil import MilRunner
 
-        return MilRunner(path, "float32" if precision == "float32" else "float16")
+        return MilRunner(path, "float32" if precision == "float32" else "float16", function)
+    if function is not None:
+        raise error("E0101", f"`--function` is for Core ML packages; `{path.name}` has one function")
     if precision is not None:
         raise error("E0101", f"`--precision` is for Core ML packages; `{path.name}` computes as it was built")
     if path.suffix == ".tflite":

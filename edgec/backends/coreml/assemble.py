@@ -3,46 +3,76 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import io
-import json
-import shutil
 import tempfile
-import uuid
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from edgec.artifact.files import sha256_of
 from edgec.backends.base import Argument, Const, Dim, Instr, Operand, Program, Ref
 from edgec.backends.coreml.flexible import open_dimensions
-from edgec.backends.coreml.interface import describe, from_image
+from edgec.backends.coreml.interface import describe, describe_model, from_image
+from edgec.backends.coreml.package import write_package
 from edgec.backends.coreml.sdk import coremltools
 from edgec.backends.coreml.types import MIL_NAMES, interface_type, mil_type
 from edgec.diag import error
 from edgec.spec.coreml import CoreMLOptions
 from edgec.spec.target import Numerics, Target
 
-_NAMESPACE = uuid.UUID("6f1d3c52-6f0e-5e0b-9d3e-2b8a5c0e7a11")
-"""For content-derived identifiers; any fixed value will do."""
-
-_AUTHOR = "com.apple.CoreML"
+MAIN = "main"
+"""The name of a package's only function."""
 
 
 def assemble(program: Program, target: Target, path: Path) -> None:
     """Write the package. Raises `EdgecError` E0501 with the place of an operation that coremltools refuses, E0502."""
+    assemble_functions({MAIN: program}, target, path)
+
+
+def assemble_functions(programs: Mapping[str, Program], target: Target, path: Path) -> None:
+    """Write a package of several functions, the first of which is the default; equal weights are stored once.
+
+    Raises as `assemble`, and E0401 where the target's systems hold one function.
+    """
     ct = coremltools()
     options = target.options
     assert isinstance(options, CoreMLOptions)
+    _check_functions(programs, options)
     version = getattr(ct.target, options.minimum_deployment_target)
     with _quiet(), tempfile.TemporaryDirectory(prefix="edgec-coreml-") as folder:
-        mil = _Assembler(version, target).program(program)
-        spec = _specification(mil, version, Path(folder), options)
-        open_dimensions(spec.description, program)
+        spec = _specification(_mil_program(programs, version, target), version, Path(folder), options)
+        descriptions = spec.description.functions if len(programs) > 1 else [spec.description]
+        for program, description in zip(programs.values(), descriptions, strict=True):
+            describe(description, options)
+            open_dimensions(description, program)
         weights = Path(folder) / "weight.bin"
-        _write_package(path, spec, weights if weights.is_file() else None)
+        write_package(path, spec, weights if weights.is_file() else None)
+
+
+def _check_functions(programs: Mapping[str, Program], options: CoreMLOptions) -> None:
+    if len(programs) == 1:
+        return
+    for wrong, what, label in (
+        (options.is_before("iOS18"), "packages of several functions begin with iOS 18", "functions-before-ios18"),
+        (options.classifier is not None, "a classifier is a package of one function", "functions-classifier"),
+    ):
+        if wrong:
+            raise error("E0401", what, notes=[f"rejected by `{label}`"], help=["build each source by itself"])
+
+
+def _mil_program(programs: Mapping[str, Program], version: Any, target: Target) -> Any:
+    """coremltools' program of these functions."""
+    from coremltools.converters.mil.mil import Program as MilProgram
+
+    mil = MilProgram()
+    for name, program in programs.items():
+        mil.add_function(name, _Assembler(version, target, shares=len(programs) > 1).function(program))
+    mil.default_function_name = next(iter(programs))
+    mil.export_as_multifunction = len(programs) > 1
+    return mil
 
 
 @contextlib.contextmanager
@@ -56,7 +86,7 @@ def _quiet() -> Iterator[None]:
 class _Assembler:
     """Turns instructions into MIL operations."""
 
-    def __init__(self, version: Any, target: Target) -> None:
+    def __init__(self, version: Any, target: Target, *, shares: bool) -> None:
         from coremltools.converters.mil import Builder
         from coremltools.converters.mil.mil import types
 
@@ -64,13 +94,13 @@ class _Assembler:
         self._mb, self._version, self._options = Builder, version, target.options
         self._narrow = target.numerics == Numerics(compute="float32", weights="float16")
         self._types = {"float32": types.fp32, "float16": types.fp16, "int32": types.int32, "bool": types.bool}
+        self._shares = shares
         self._values: dict[str, Any] = {}
         self._symbols: dict[str, Any] = {}
 
-    def program(self, program: Program) -> Any:
-        """A MIL program with one function, `main`."""
+    def function(self, program: Program) -> Any:
+        """One MIL function."""
         from coremltools.converters.mil.mil import Function
-        from coremltools.converters.mil.mil import Program as MilProgram
 
         placeholders = {}
         for ref in program.inputs:
@@ -87,9 +117,7 @@ class _Assembler:
             for instr in program.instrs:
                 self._instr(instr)
             function.set_outputs([self._output(name, operand) for name, operand in program.outputs])
-        mil = MilProgram()
-        mil.add_function("main", function)
-        return mil
+        return function
 
     def _dim(self, dim: Dim) -> Any:
         """A size, or the one symbol that stands for an open dimension of that name."""
@@ -156,10 +184,17 @@ class _Assembler:
         if operand.name not in self._values:
             assert isinstance(operand, Const)
             array = _mil_array(operand.numpy(), operand.name)
-            self._values[operand.name] = self._narrowed(array, operand.name) or self._mb.const(
-                val=array, name=operand.name
-            )
+            self._values[operand.name] = self._narrowed(array, operand.name) or self._const(array, operand.name)
         return self._values[operand.name]
+
+    def _const(self, array: Any, name: str) -> Any:
+        """A constant; functions that share weights find them by their content."""
+        value = self._mb.const(val=array, name=name)
+        if self._shares and array.size >= _WORTH_NARROWING:
+            digest = hashlib.sha256(f"{array.dtype}{array.shape}".encode())
+            digest.update(np.ascontiguousarray(array).data)
+            value.op.weight_id = digest.hexdigest()
+        return value
 
     def _narrowed(self, array: Any, name: str) -> Any:
         """A float32 constant stored as float16, where the target asks for that and float16 holds it; else None."""
@@ -213,7 +248,7 @@ def _specification(mil: Any, version: Any, weights: Path, options: CoreMLOptions
     arguments = {"weights_dir": str(weights), "specification_version": int(version), "convert_to": "mlprogram"}
     spec = load(mil, classifier_config=_classifier(options), **arguments)
     spec.description.metadata.userDefined.clear()
-    describe(spec, options)
+    describe_model(spec.description.metadata, options)
     return spec
 
 
@@ -223,28 +258,3 @@ def _classifier(options: CoreMLOptions) -> Any:
     labels, name, output = list(options.classifier.labels), options.classifier.label_output, options.classifier.output
     config = coremltools().ClassifierConfig
     return config(labels, predicted_feature_name=name, predicted_probabilities_output=output)
-
-
-def _write_package(path: Path, spec: Any, weights: Path | None) -> None:
-    """The package's files, with identifiers derived from their content: no clock, no chance."""
-    data = path / "Data" / _AUTHOR
-    data.mkdir(parents=True)
-    (data / "model.mlmodel").write_bytes(spec.SerializeToString(deterministic=True))
-    entries = {_identifier(data / "model.mlmodel"): _entry("model.mlmodel", "CoreML Model Specification")}
-    root = next(iter(entries))
-    if weights is not None:
-        (data / "weights").mkdir()
-        shutil.move(weights, data / "weights" / "weight.bin")
-        (data / "weights" / "weight.bin").chmod(0o644)
-        entries[_identifier(data / "weights")] = _entry("weights", "CoreML Model Weights")
-    manifest = {"fileFormatVersion": "1.0.0", "itemInfoEntries": entries, "rootModelIdentifier": root}
-    text = json.dumps(manifest, indent=4, sort_keys=True)
-    (path / "Manifest.json").write_text(text + "\n", encoding="utf-8")
-
-
-def _identifier(path: Path) -> str:
-    return str(uuid.uuid5(_NAMESPACE, f"{path.name}:{sha256_of(path)}")).upper()
-
-
-def _entry(name: str, description: str) -> dict[str, str]:
-    return {"author": _AUTHOR, "description": description, "name": name, "path": f"{_AUTHOR}/{name}"}

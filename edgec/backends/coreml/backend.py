@@ -8,7 +8,7 @@ from pathlib import Path
 
 from edgec.backends.base import Array, Instr, Program
 from edgec.backends.builder import lower_graph
-from edgec.backends.coreml.assemble import assemble
+from edgec.backends.coreml.assemble import assemble, assemble_functions
 from edgec.backends.coreml.cost import macs
 from edgec.backends.coreml.flexible import check_flexible
 from edgec.backends.coreml.interface import check
@@ -58,10 +58,19 @@ class CoreMLBackend:
         """Write the package."""
         assemble(program, target, path)
 
+    def assemble_functions(self, programs: Mapping[str, Program], target: Target, path: Path) -> None:
+        """Write a package of several functions, from iOS 18 on."""
+        assemble_functions(programs, target, path)
+
     def open(self, path: Path, target: Target) -> Runner:
         """The interpreter, rounding after every operation where the package says float16."""
         assert isinstance(target.options, CoreMLOptions)
         return ModelRunner(path, target.options)
+
+    def open_function(self, path: Path, target: Target, function: str) -> Runner:
+        """The interpreter on one function."""
+        assert isinstance(target.options, CoreMLOptions)
+        return ModelRunner(path, target.options, function)
 
     def macs(self, instr: Instr) -> int:
         """Multiply-accumulates of one instruction."""

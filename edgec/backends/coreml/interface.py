@@ -62,10 +62,9 @@ def from_image(mb: Any, pixels: Any, image: ImageInput, ref: Ref) -> Any:
     return value
 
 
-def describe(spec: Any, options: CoreMLOptions) -> None:
-    """Write image types and descriptions into a model's protobuf."""
-    description, metadata = spec.description, options.metadata
-    texts = dict(metadata.features)
+def describe(description: Any, options: CoreMLOptions) -> None:
+    """Write image types and descriptions of inputs and outputs into the description of a model or function."""
+    texts = dict(options.metadata.features)
     for feature in (*description.input, *description.output):
         feature.shortDescription = texts.get(feature.name, "")
         image = options.image(feature.name)
@@ -73,7 +72,12 @@ def describe(spec: Any, options: CoreMLOptions) -> None:
             height, width = feature.type.multiArrayType.shape[-2:]
             kind = feature.type.imageType
             kind.height, kind.width, kind.colorSpace = height, width, _COLOR_SPACES[image.color]
-    description.metadata.author = metadata.author
-    description.metadata.license = metadata.license
-    description.metadata.versionString = metadata.version
-    description.metadata.shortDescription = metadata.description
+
+
+def describe_model(metadata: Any, options: CoreMLOptions) -> None:
+    """Write what Xcode shows of a model as a whole."""
+    said = options.metadata
+    metadata.author = said.author
+    metadata.license = said.license
+    metadata.versionString = said.version
+    metadata.shortDescription = said.description

@@ -23,9 +23,9 @@ class ModelRunner:
 
     name = MilRunner.name
 
-    def __init__(self, path: Path, options: CoreMLOptions) -> None:
+    def __init__(self, path: Path, options: CoreMLOptions, function: str | None = None) -> None:
         # float16 is rounded where the package says so; a float32 package has none of it.
-        self._runner, self._options = MilRunner(path, "float16"), options
+        self._runner, self._options = MilRunner(path, "float16", function), options
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """The source's outputs by name."""

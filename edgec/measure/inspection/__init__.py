@@ -1,6 +1,6 @@
 """What an artifact or model file holds, read without running it."""
 
-from edgec.measure.inspection.inspect import inspect
+from edgec.measure.inspection.inspect import inputs_of, inspect
 from edgec.measure.inspection.summary import Feature, Summary, Weight
 
-__all__ = ["Feature", "Summary", "Weight", "inspect"]
+__all__ = ["Feature", "Summary", "Weight", "inputs_of", "inspect"]

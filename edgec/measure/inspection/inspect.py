@@ -7,7 +7,7 @@ from pathlib import Path
 
 from edgec.artifact.files import sha256_of, size_of
 from edgec.diag import error
-from edgec.measure.inspection.summary import Content, Summary
+from edgec.measure.inspection.summary import Content, Feature, Summary
 
 
 def inspect(path: Path) -> Summary:
@@ -26,6 +26,15 @@ def inspect(path: Path) -> Summary:
         weights=tuple(sorted(found.weights, key=lambda w: (-w.bytes, w.name))),
         metadata=found.metadata,
     )
+
+
+def inputs_of(path: Path, function: str | None = None) -> tuple[Feature, ...]:
+    """What an artifact takes, or one function of it."""
+    if function is None or path.suffix != ".mlpackage":
+        return inspect(path).inputs
+    from edgec.measure.inspection.mlpackage import read_mlpackage
+
+    return tuple(read_mlpackage(path, function).inputs)
 
 
 def _tflite(path: Path) -> Content:

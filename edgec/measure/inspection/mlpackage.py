@@ -13,12 +13,14 @@ from edgec.runners.mil import MilRunner
 from edgec.runners.mil.program import Block, Operation, TensorType
 
 
-def read_mlpackage(path: Path) -> Content:
+def read_mlpackage(path: Path, function: str | None = None) -> Content:
     """Its interface, operations (nested blocks included; constants aside), constants and metadata.
+
+    Of a package with several functions this is one, the default where none is named.
 
     Raises `EdgecError` E0604 for a broken package, E0603 for one that is not an ML Program.
     """
-    runner = MilRunner(path)
+    runner = MilRunner(path, function=function)
     operations = list(_operations(runner.body))
     ops = Counter(o.type for o in operations if o.type != "const")
     weights = [w for o in operations if (w := _weight(o)) is not None]

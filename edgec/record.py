@@ -1,0 +1,175 @@
+"""What a build writes down of itself: the manifest."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from pathlib import Path
+
+import numpy as np
+import onnx_ir as ir
+
+from edgec import __version__
+from edgec.artifact.files import sha256_of, size_of
+from edgec.artifact.manifest import (
+    Accuracy,
+    ArtifactFile,
+    BranchInfo,
+    FunctionInfo,
+    GraphInfo,
+    Kept,
+    Latency,
+    LayoutInfo,
+    Manifest,
+    OffUnit,
+    PlacementInfo,
+    Rewrite,
+    SourceInfo,
+    StateInfo,
+    TensorInfo,
+)
+from edgec.backends.base import Backend, Program
+from edgec.backends.placement import Placement
+from edgec.diag import Place
+from edgec.frontend.captured import Captured
+from edgec.ir.model import Model
+from edgec.ir.states import states
+from edgec.measure.accuracy import Verdict
+from edgec.passes.log import RewriteLog
+from edgec.spec.target import Target
+
+
+@dataclass(frozen=True)
+class Lowered:
+    """One source on its way to an artifact: captured, canonical (`model`), legal, and as a program."""
+
+    captured: Captured
+    model: Model
+    legal: Model
+    program: Program
+    log: RewriteLog
+
+
+@dataclass(frozen=True)
+class Observed:
+    """What running the artifact showed, and what it is predicted to take."""
+
+    verdict: Verdict
+    latency: tuple[Latency, ...]
+
+
+def manifest(lowered: Lowered, seen: Observed, target: Target, chosen: Backend, path: Path) -> Manifest:
+    """Everything that is known of an artifact with one function, written to `path`."""
+    model, program, log = lowered.model, lowered.program, lowered.log
+    inputs, outputs, held = _interface(lowered)
+    return Manifest(
+        name=lowered.captured.name,
+        target=target.name,
+        format=chosen.format,
+        artifact=ArtifactFile(path.name, sha256_of(path), size_of(path)),
+        source=SourceInfo(**asdict(lowered.captured.source)),
+        inputs=inputs,
+        outputs=outputs,
+        graph=GraphInfo(_histogram(program), _parameters(model), sum(chosen.macs(i) for i in program.instrs)),
+        rewrites=tuple(Rewrite(rule, count) for rule, count in log.counts.items()),
+        accuracy=_accuracy(seen.verdict),
+        latency=seen.latency,
+        float32=tuple(Kept(k.op, k.node, k.module, k.evidence) for k in log.kept_wide),
+        placement=_placement(chosen.placement(program, target)),
+        layout=None if log.layout is None else LayoutInfo(**asdict(log.layout)),
+        tools={**tools(), **chosen.tools},
+        branches=tuple(BranchInfo(_relative(b.place), b.how, b.sides) for b in lowered.captured.branches),
+        states=held,
+    )
+
+
+def functions(parts: Mapping[str, tuple[Lowered, Observed]]) -> tuple[FunctionInfo, ...]:
+    """What differs between the functions of one artifact."""
+    found = []
+    for name, (lowered, seen) in parts.items():
+        source = SourceInfo(**asdict(lowered.captured.source))
+        found.append(FunctionInfo(name, source, *_interface(lowered), _accuracy(seen.verdict), seen.latency))
+    return tuple(found)
+
+
+def _interface(lowered: Lowered) -> tuple[tuple[TensorInfo, ...], tuple[TensorInfo, ...], tuple[StateInfo, ...]]:
+    """What the app gives and gets, and the states; those that the artifact keeps are neither input nor output."""
+    graph, kept = lowered.model.graph, {ref.name for ref in lowered.program.states}
+    held = tuple(StateInfo(s.input, s.output, "artifact" if s.input in kept else "app") for s in states(lowered.model))
+    inside = {name for s in held if s.kept == "artifact" for name in (s.input, s.output)}
+    inputs, outputs = (
+        tuple(_tensor(v) for v in values if v.name not in inside) for values in (graph.inputs, graph.outputs)
+    )
+    return inputs, outputs, held
+
+
+def _relative(place: Place) -> str:
+    """A manifest holds no absolute paths: the same source gives the same manifest in any folder."""
+    return f"{Path(place.file or '').name}:{place.line}"
+
+
+def _tensor(value: ir.Value) -> TensorInfo:
+    assert value.shape is not None
+    assert value.dtype is not None
+    dims = tuple(d if isinstance(d, int) else str(d.value) for d in value.shape)
+    return TensorInfo(value.name or "", dims, value.dtype.numpy().name)
+
+
+def _histogram(program: Program) -> dict[str, int]:
+    return dict(sorted(Counter(instr.op for instr in program.instrs).items()))
+
+
+def _parameters(model: Model) -> int:
+    """Elements of the floating-point constants."""
+    tensors = (v.const_value for v in model.graph.initializers.values())
+    return sum(
+        int(np.prod(t.shape.numpy(), dtype=np.int64)) for t in tensors if t is not None and t.dtype.is_floating_point()
+    )
+
+
+def _placement(found: Placement) -> PlacementInfo:
+    off = tuple(OffUnit(p.op, p.name, p.place.module or "", p.unit, p.rule) for p in found.placed if p.rule)
+    return PlacementInfo("predicted", found.counts, found.switches, off, dict(found.evidence))
+
+
+def _accuracy(verdict: Verdict) -> Accuracy:
+    f = verdict.fidelity
+    return Accuracy(
+        verdict.status,
+        verdict.runner,
+        f.samples,
+        f.max_abs,
+        f.max_rel,
+        f.cosine,
+        f.psnr_db,
+        f.worst_output,
+        f.worst_index,
+        _NOTES.get(verdict.runner, ""),
+    )
+
+
+_NOTES = {
+    "mil-interpreter": "MIL semantics, not Apple's kernels",
+    "onnxruntime": "the ONNX that TensorRT was given was executed; the engine itself was not",
+}
+
+
+def tools() -> dict[str, str]:
+    """The versions of what took part, of those that are installed."""
+    versions = {"edgec": __version__}
+    for package in (
+        "torch",
+        "onnx",
+        "onnx-ir",
+        "onnxruntime",
+        "coremltools",
+        "ai-edge-litert",
+        "tensorrt_rtx_cu13_bindings",
+    ):
+        try:
+            versions[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return versions

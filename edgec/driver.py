@@ -164,7 +164,7 @@ def predict_source(source: SourceRequest, name: str, options: BuildOptions, prog
     model = device.latency[target.backend]
     steps = [
         Step(i.op, str(i.place or ""), instruction_ms(Cost(chosen.macs(i), bytes_moved(i)), model))
-        for i in program.instrs
+        for i in program.every_instr()
     ]
     return Forecast(latency, sorted(steps, key=lambda step: -step.ms))
 
@@ -319,7 +319,7 @@ def _latency(chosen: Backend, program: Program, target: Target, device: str | No
     name = device or (target.devices[0] if target.devices else None)
     if name is None:
         return ()
-    costs = [Cost(chosen.macs(instr), bytes_moved(instr)) for instr in program.instrs]
+    costs = [Cost(chosen.macs(instr), bytes_moved(instr)) for instr in program.every_instr()]
     found = predict(costs, load_device(name), target.backend)
     return (Latency(name, "predicted", found.p50_ms, found.low_ms, found.high_ms, found.method),)
 

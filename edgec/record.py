@@ -72,7 +72,7 @@ def manifest(lowered: Lowered, seen: Observed, target: Target, chosen: Backend, 
         source=SourceInfo(**asdict(lowered.captured.source)),
         inputs=inputs,
         outputs=outputs,
-        graph=GraphInfo(_histogram(program), _parameters(model), sum(chosen.macs(i) for i in program.instrs)),
+        graph=GraphInfo(_histogram(program), _parameters(model), sum(chosen.macs(i) for i in program.every_instr())),
         rewrites=tuple(Rewrite(rule, count) for rule, count in log.counts.items()),
         accuracy=_accuracy(seen.verdict),
         latency=seen.latency,
@@ -80,7 +80,7 @@ def manifest(lowered: Lowered, seen: Observed, target: Target, chosen: Backend, 
         placement=_placement(chosen.placement(program, target)),
         layout=None if log.layout is None else LayoutInfo(**asdict(log.layout)),
         tools={**tools(), **chosen.tools},
-        branches=tuple(BranchInfo(_relative(b.place), b.how, b.sides) for b in lowered.captured.branches),
+        branches=tuple(BranchInfo(_relative(b.place), b.how, b.sides, b.rounds) for b in lowered.captured.branches),
         states=held,
     )
 
@@ -118,7 +118,7 @@ def _tensor(value: ir.Value) -> TensorInfo:
 
 
 def _histogram(program: Program) -> dict[str, int]:
-    return dict(sorted(Counter(instr.op for instr in program.instrs).items()))
+    return dict(sorted(Counter(instr.op for instr in program.every_instr()).items()))
 
 
 def _parameters(model: Model) -> int:

@@ -135,11 +135,15 @@ class SourceInfo:
 
 @dataclass(frozen=True)
 class BranchInfo:
-    """A branch on data: its place, what became of it, and the sides (true, false) that verification took."""
+    """A branch on data: its place, what became of it, and the sides (true, false) that verification took.
+
+    `steps`, for a loop of the graph: how many steps it ran in verification: 0, 1 or (2) several.
+    """
 
     place: str
     how: str
     covered: tuple[bool, ...]
+    steps: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True)

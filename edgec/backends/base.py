@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from edgec.backends.placement import Placement
 from edgec.diag import Diagnostic, EdgecError, Place
-from edgec.ir.model import Model
+from edgec.ir.model import Model, all_nodes
 from edgec.ir.provenance import place_of
 from edgec.ops.base import Op
 from edgec.ops.table import view
@@ -121,6 +121,13 @@ class Program:
         """The golden format: one instruction a line, the module path behind it."""
         return "\n".join(_program_lines(self, "")) + "\n"
 
+    def every_instr(self) -> Iterator[Instr]:
+        """All instructions, those of blocks behind the one that holds them; the body of a loop counts once."""
+        for instr in self.instrs:
+            yield instr
+            for block in instr.blocks:
+                yield from block.every_instr()
+
 
 def _program_lines(program: Program, indent: str) -> list[str]:
     head = ", ".join(f"%{r.name}: {r.type}" for r in program.inputs)
@@ -197,8 +204,8 @@ View = Callable[[ir.Node], Op | None]
 
 
 def check_lowerable(model: Model, target: Target, lowerings: LoweringTable, view_of: View = view) -> None:
-    """Raise one `EdgecError` (E0412) with every refusal of the main graph, each with its place."""
-    nodes = list(model.graph)
+    """Raise one `EdgecError` (E0412) with every refusal of the model, each with its place."""
+    nodes = list(all_nodes(model))
     refused = [(node, reject) for node in nodes if (reject := _reject(node, target, lowerings, view_of)) is not None]
     if not refused:
         return

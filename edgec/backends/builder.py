@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 
 import numpy as np
 import onnx_ir as ir
@@ -21,6 +22,7 @@ from edgec.backends.base import (
     View,
     check_lowerable,
 )
+from edgec.diag import Place
 from edgec.ir.model import Model, is_constant
 from edgec.ir.provenance import place_of
 from edgec.ops.table import view
@@ -44,6 +46,7 @@ class Builder:
         self._operands: dict[ir.Value, Operand] = {}
         self._names: set[str] = set()
         self._node: ir.Node | None = None
+        self.lower_nodes: Callable[[ir.Graph], None] = _no_lowerings
 
     def operand(self, value: ir.Value) -> Operand:
         """The operand that holds a graph value: computed earlier, an input, or a constant."""
@@ -84,14 +87,28 @@ class Builder:
         return self.multi(opcode, inputs, (out,), **attrs)[0]
 
     def multi(
-        self, opcode: str, inputs: Mapping[str, Argument], outs: tuple[TensorType, ...], **attrs: Attr
+        self,
+        opcode: str,
+        inputs: Mapping[str, Argument],
+        outs: tuple[TensorType, ...],
+        blocks: tuple[Program, ...] = (),
+        **attrs: Attr,
     ) -> tuple[Ref, ...]:
-        """Append an instruction with several outputs."""
+        """Append an instruction with several outputs, and blocks if it runs some."""
         results = tuple(Ref(self._unique(self._hint(i)), out) for i, out in enumerate(outs))
-        place = place_of(self._node) if self._node is not None else None
-        instr = Instr(opcode, tuple(inputs.items()), tuple(attrs.items()), results)
-        self.instrs.append(instr if place is None else Instr(**{**vars(instr), "place": place}))
+        place = Place() if self._node is None else place_of(self._node)
+        self.instrs.append(Instr(opcode, tuple(inputs.items()), tuple(attrs.items()), results, blocks, place))
         return results
+
+    @contextmanager
+    def block(self) -> Iterator[list[Instr]]:
+        """What is appended inside becomes instructions of their own; what it binds is forgotten behind it."""
+        outer = self.instrs, self._operands, self._node
+        self.instrs, self._operands = [], dict(self._operands)
+        try:
+            yield self.instrs
+        finally:
+            self.instrs, self._operands, self._node = outer
 
     def at(self, node: ir.Node) -> None:
         """Instructions that follow come from this node."""
@@ -110,20 +127,32 @@ class Builder:
         return name
 
 
+def _no_lowerings(graph: ir.Graph) -> None:
+    raise RuntimeError("nodes are lowered by a builder that `lower_graph` works with")
+
+
 def lower_graph(
     model: Model, target: Target, lowerings: LoweringTable, builder: Builder, view_of: View = view
 ) -> Program:
-    """Lower the main graph node by node. Raises `EdgecError` E0412 with every refusal before anything is built."""
+    """Lower the main graph node by node. Raises `EdgecError` E0412 with every refusal before anything is built.
+
+    Lowerings of control flow lower the graphs inside with the builder's `lower_nodes`.
+    """
     check_lowerable(model, target, lowerings, view_of)
+
+    def lower_nodes(graph: ir.Graph) -> None:
+        for node in graph:
+            op = view_of(node)
+            assert op is not None
+            builder.at(node)
+            result = lowerings[type(op)].lower(op, builder)
+            operands = (result,) if isinstance(result, Ref | Const) else tuple(result)
+            for value, operand in zip(node.outputs, operands, strict=False):
+                builder.bind(value, operand)
+
+    builder.lower_nodes = lower_nodes
     inputs = tuple(builder.input(value) for value in model.graph.inputs)
-    for node in model.graph:
-        op = view_of(node)
-        assert op is not None
-        builder.at(node)
-        result = lowerings[type(op)].lower(op, builder)
-        operands = (result,) if isinstance(result, Ref | Const) else tuple(result)
-        for value, operand in zip(node.outputs, operands, strict=False):
-            builder.bind(value, operand)
+    lower_nodes(model.graph)
     outputs = tuple(
         (value.name or f"output_{i}", builder.operand(value)) for i, value in enumerate(model.graph.outputs)
     )

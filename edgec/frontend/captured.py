@@ -53,6 +53,11 @@ class Branch(Protocol):
         """The sides that a sample takes."""
         ...
 
+    @property
+    def rounds(self) -> tuple[int, ...] | None:
+        """For a loop of the graph, the steps that it runs on samples: 0, 1 or (2) several."""
+        ...
+
 
 @dataclass(frozen=True)
 class Captured:

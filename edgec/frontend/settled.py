@@ -141,6 +141,15 @@ def _tuple(value: Any, count: int) -> tuple[int, ...]:
     return values * count if len(values) == 1 else values
 
 
+def _tensor(data: Any, *, dtype: torch.dtype | None = None, **kwargs: Any) -> torch.Tensor:
+    """A number is filled in by an operator: torch's exported loops inside loops cannot hold constants."""
+    if type(data) not in _NUMBERS or kwargs:
+        return torch.tensor(data, dtype=dtype, **kwargs)
+    return torch.full((), data, dtype=dtype or _NUMBERS[type(data)] or torch.get_default_dtype())
+
+
+_NUMBERS: dict[type, torch.dtype | None] = {bool: torch.bool, int: torch.int64, float: None}
+
 _FORMS: dict[Callable[..., Any], Callable[..., Any]] = {
     functional.scaled_dot_product_attention: attention,
     functional.logsigmoid: _log_sigmoid,
@@ -150,5 +159,6 @@ _FORMS: dict[Callable[..., Any], Callable[..., Any]] = {
     torch.cdist: _distances,
     torch.linalg.norm: _norm,
     torch._VF.lstm: _lstm,
+    torch.tensor: _tensor,
 }
 """Each function's form. Inside a form the mode is off, so that a form may call what it stands for."""

@@ -165,7 +165,7 @@ def _refused(failure: Exception) -> EdgecError:
 
 
 def _told(branch: Covered) -> list[Diagnostic]:
-    """A note that a branch was rewritten, and a warning for each side that no sample takes."""
+    """A note that a branch was rewritten, and a warning for each thing that no sample makes of it."""
     note = Diagnostic(
         "E0208",
         f"this `{branch.site.kind}` depends on data: {branch.how}",
@@ -175,12 +175,12 @@ def _told(branch: Covered) -> list[Diagnostic]:
     untaken = [
         warning(
             "E0209",
-            f"no sample was found for which this `{branch.site.kind}` is {'true' if side else 'false'}",
+            f"no sample was found for which this `{branch.site.kind}` {what}",
             place=branch.site.place,
-            notes=["that side was not verified"],
-            help=["give example inputs that take it"],
+            notes=["that was not verified"],
+            help=["give example inputs for which it does"],
         )
-        for side in branch.missing
+        for what in branch.missing
     ]
     return [note, *untaken]
 

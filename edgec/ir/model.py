@@ -85,3 +85,23 @@ def all_nodes(model: Model) -> Iterator[ir.Node]:
     """Every node of every graph, subgraphs included."""
     for graph in all_graphs(model):
         yield from graph
+
+
+def captured(*graphs: ir.Graph) -> list[ir.Value]:
+    """The values that subgraphs take from the graphs around them, constants included, in the order of their use."""
+    inside: set[ir.Value] = set()
+    found: dict[ir.Value, None] = {}
+    for graph in graphs:
+        _collect_captured(graph, inside, found)
+    return list(found)
+
+
+def _collect_captured(graph: ir.Graph, inside: set[ir.Value], found: dict[ir.Value, None]) -> None:
+    inside.update(graph.inputs)
+    inside.update(graph.initializers.values())
+    for node in graph:
+        found.update((v, None) for v in node.inputs if v is not None and v not in inside)
+        for inner in subgraphs(node):
+            _collect_captured(inner, inside, found)
+        inside.update(node.outputs)
+    found.update((v, None) for v in graph.outputs if v not in inside)

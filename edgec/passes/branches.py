@@ -71,12 +71,15 @@ def _replace(graph: ir.Graph, node: ir.Node, values: Sequence[ir.Value]) -> None
 
 
 def _impure(branch: ir.Graph) -> str | None:
-    """Why a branch cannot run when it is not taken."""
+    """Why a branch cannot run when it is not taken. A loop there can: it is given a condition and runs no step."""
     for inner in branch:
         if inner.op_type in RANDOM:
             return f"a branch draws random numbers with `{inner.op_type}`"
-        if subgraphs(inner):
-            return f"a branch holds `{inner.op_type}`, whose steps or condition depend on data"
+        if inner.op_type == "Scan" or (inner.op_type == "Loop" and len(inner.outputs) > len(inner.inputs) - 2):
+            return f"a branch holds a `{inner.op_type}` that collects the results of its steps"
+        reasons = [_impure(graph) for graph in subgraphs(inner)]
+        if any(reasons):
+            return next(reason for reason in reasons if reason)
     return None
 
 
@@ -103,6 +106,8 @@ def _guard(nodes: Sequence[ir.Node], op: If, side: bool) -> None:
     graph = op.node.graph
     assert isinstance(graph, ir.Graph)
     for node in nodes:
+        if node.op_type == "Loop" and node.domain == "":
+            _guard_loop(node, op, side)
         index, safe = _HAZARDS.get(node.op_type, (0, None)) if node.domain == "" else (0, None)
         value = node.inputs[index] if safe is not None else None
         if value is None or safe is None or is_constant(value) or value.dtype is None:
@@ -117,9 +122,29 @@ def _guard(nodes: Sequence[ir.Node], op: If, side: bool) -> None:
         node.replace_input_with(index, guarded)
 
 
+def _guard_loop(node: ir.Node, op: If, side: bool) -> None:
+    """A loop runs no step while the branch is not taken: what it waits for may never come there."""
+    graph = op.node.graph
+    assert isinstance(graph, ir.Graph)
+    builder = GraphBuilder(graph, [node], RULE)
+    taken = _scalar(op.condition, builder)
+    if not side:
+        taken = builder.op("Not", taken)
+    going = node.inputs[1]
+    started = taken if going is None else builder.op("And", _scalar(going, builder), taken)
+    for made in builder.nodes:
+        made.name = made.outputs[0].name = f"{label_of(op.node)}/guard/{made.name}"
+    builder.commit(node)
+    node.replace_input_with(1, started)
+
+
+def _scalar(condition: ir.Value, g: GraphBuilder) -> ir.Value:
+    """A condition without dimensions."""
+    return (
+        condition if condition.shape is not None and len(condition.shape) == 0 else g.op("Reshape", condition, g.ints())
+    )
+
+
 def _select(condition: ir.Value, a: ir.Value, b: ir.Value, g: GraphBuilder) -> ir.Value:
     """Where, with a condition that adds no dimension."""
-    scalar = condition.shape is not None and len(condition.shape) == 0
-    if not scalar:
-        condition = g.op("Reshape", condition, g.ints())
-    return g.op("Where", condition, a, b)
+    return g.op("Where", _scalar(condition, g), a, b)

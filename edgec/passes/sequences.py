@@ -10,7 +10,7 @@ import numpy as np
 import onnx_ir as ir
 
 from edgec.ir.build import GraphBuilder
-from edgec.ir.model import Model, static_shape
+from edgec.ir.model import Model, all_graphs, static_shape
 from edgec.ops.base import Reader
 from edgec.passes.log import RewriteLog
 from edgec.passes.rewrite import remove_dead, replace_value
@@ -28,13 +28,14 @@ class SettleSequences:
     gives: ClassVar[frozenset[str]] = frozenset()
 
     def run(self, model: Model, log: RewriteLog) -> None:
-        """Follow every sequence of the main graph from where it is made to where a tensor is taken out of it."""
-        known = _Known(model.graph)
-        for node in list(model.graph):
-            settle = _SETTLE.get(node.op_type) if node.domain == "" else None
-            if settle is not None and settle(Reader(node), known):
-                log.fired(self.name)
-        remove_dead(model.graph, known.settled[::-1])
+        """Follow every sequence of a graph from where it is made to where a tensor is taken out of it."""
+        for graph in all_graphs(model):
+            known = _Known(graph)
+            for node in list(graph):
+                settle = _SETTLE.get(node.op_type) if node.domain == "" else None
+                if settle is not None and settle(Reader(node), known):
+                    log.fired(self.name)
+            remove_dead(graph, known.settled[::-1])
 
 
 @dataclass

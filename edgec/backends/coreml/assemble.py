@@ -7,7 +7,7 @@ import hashlib
 import io
 import tempfile
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -158,6 +158,10 @@ class _Assembler:
         for name, value in instr.attrs:
             arguments[name] = self._mb.const(val=_literal(value, half), name=f"{names[0]}/{name}")
         try:
+            if instr.blocks:
+                states = [self._as_number(v) for v in arguments.get("loop_vars", ())]
+                arguments |= {"loop_vars": states} if states else {}
+                arguments |= self._blocks(instr)
             results = getattr(self._mb, instr.op)(**arguments, name=names[0])
         except (ValueError, TypeError, AssertionError, NotImplementedError, AttributeError, IndexError) as refusal:
             raise error(
@@ -173,6 +177,41 @@ class _Assembler:
             value.name = ref.name
             _check_type(instr, ref, value)
             self._values[ref.name] = value
+
+    def _blocks(self, instr: Instr) -> dict[str, Any]:
+        """The functions that build an instruction's blocks; constants stand before it, once for all of them."""
+        for inner in (i for block in instr.blocks for i in block.every_instr()):
+            for operand in inner.operands():
+                if isinstance(operand, Const):
+                    self._operand(operand)
+        keys = _BLOCKS.get(instr.op, ())
+        return {key: self._block(block) for key, block in zip(keys, instr.blocks, strict=True)}
+
+    def _block(self, block: Program) -> Callable[..., Any]:
+        def build(*given: Any) -> Any:
+            outer, self._values = self._values, dict(self._values)
+            self._values.update(zip((ref.name for ref in block.inputs), given, strict=True))
+            for instr in block.instrs:
+                self._instr(instr)
+            results = tuple(self._as_number(self._operand(operand)) for _, operand in block.outputs)
+            self._values = outer
+            for value in results:  # what the builder believes of one step need not hold for the next
+                if value.op is None or value.op.op_type != "const":
+                    value._sym_val = None
+            return results if len(results) > 1 else results[0]
+
+        return build
+
+    def _as_number(self, value: Any) -> Any:
+        """The builder tells numbers from 0-D tensors, which are the same in the package; blocks must agree on one."""
+        from coremltools.converters.mil.mil import types
+
+        if value.shape or not types.is_tensor(value.sym_type):
+            return value
+        if value.op is not None and value.op.op_type == "const":
+            return self._mb.const(val=value.val[()], name=f"{value.name}/number")
+        value._sym_type = value.dtype
+        return value
 
     def _argument(self, argument: Argument) -> Any:
         if isinstance(argument, tuple):
@@ -205,6 +244,10 @@ class _Assembler:
         if np.isfinite(array).all() and not np.isfinite(half).all():
             return None
         return self._mb.constexpr_cast(source_val=half, output_dtype="fp32", name=name)
+
+
+_BLOCKS = {"cond": ("_true_fn", "_false_fn"), "while_loop": ("_cond", "_body")}
+"""The arguments of coremltools' builder that build an instruction's blocks."""
 
 
 def _mil_array(array: Any, name: str) -> Any:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
-from edgec.backends.coreml.ranges import CARRIES, SENSITIVE, Range, Ranges
+from edgec.backends.coreml.ranges import CARRIES, HEAVY, SENSITIVE, Range, Ranges
 from edgec.ir.model import Model, constant, is_constant
 from edgec.ir.provenance import RULE, place_of
 from edgec.passes.log import KeptWide
@@ -85,14 +85,18 @@ def choose(model: Model, target: Target, ranges: Ranges) -> Islands:
         _underflow(node, islands)
         _small_variance(node, islands)
         _angle(node, islands)
+        _decides_loop(node, islands)
     order = {node: i for i, node in enumerate(model.graph)}
-    islands.chosen = dict(sorted(islands.chosen.items(), key=lambda item: order[item[0]]))
+    outermost = ((node, why) for node, why in islands.chosen.items() if node in order)  # blocks are float32 anyway
+    islands.chosen = dict(sorted(outermost, key=lambda item: order[item[0]]))
     return islands
 
 
 def _reasons(node: ir.Node, target: Target) -> Iterator[str]:
     """What needs no sample."""
     rule = node.metadata_props.get(RULE, "")
+    if node.op_type in ("If", "Loop"):
+        yield "branches and loops are computed in float32: rounded states may never reach a loop's end"
     if node.op_type in _BY_KIND:
         yield _BY_KIND[node.op_type]
     if rule in _BY_RULE:
@@ -204,3 +208,17 @@ def _is_elementwise(value: ir.Value) -> bool:
 
 def _spacing(value: float) -> float:
     return float(np.spacing(np.float16(min(value, LARGEST))))
+
+
+def _decides_loop(node: ir.Node, islands: Islands) -> None:
+    """Whether a loop begins is computed like whether it goes on."""
+    if node.op_type != "Loop":
+        return
+    for maker in _makers(node.inputs[1], lambda value: not _is_heavy(value)):
+        if not _is_heavy(maker.outputs[0]):
+            islands.add(maker, "decides whether a loop begins, and is computed as inside it")
+
+
+def _is_heavy(value: ir.Value) -> bool:
+    maker = value.producer()
+    return maker is not None and maker.op_type in HEAVY

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 import numpy as np
 import onnx_ir as ir
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from edgec.backends.coreml.islands import LARGEST
 from edgec.ir.build import GraphBuilder
-from edgec.ir.model import Model, is_constant
+from edgec.ir.model import Model, captured, is_constant, subgraphs
 
 _HALF, _SINGLE = ir.DataType.FLOAT16, ir.DataType.FLOAT
 
@@ -26,7 +26,11 @@ def to_half(model: Model, islands: Collection[ir.Node], states: Collection[str] 
             value.type = ir.TensorType(_HALF)
     casts = _Casts(graph)
     for node in list(graph):
-        _retype(node, _SINGLE if node in islands else _HALF, casts)
+        inner = subgraphs(node)
+        _retype(node, _SINGLE if node in islands or inner else _HALF, casts)
+        for value in captured(*inner):
+            if value.dtype == _HALF:
+                _hand_in(casts.to(value, _SINGLE, node), value, inner)
     for i, output in enumerate(graph.outputs):
         wanted = _HALF if output.name in states else _SINGLE
         if output.dtype in (_HALF, _SINGLE) and output.dtype != wanted:
@@ -46,6 +50,19 @@ def _retype(node: ir.Node, wanted: ir.DataType, casts: _Casts) -> None:
     for out in node.outputs:
         if out.dtype in floats:
             out.type = ir.TensorType(wanted)
+
+
+def _hand_in(single: ir.Value, half: ir.Value, inner: Sequence[ir.Graph]) -> None:
+    """Blocks are computed in float32: they take the value so."""
+    for graph in inner:
+        for i, output in enumerate(graph.outputs):
+            if output is half:
+                graph.outputs[i] = single
+        for node in graph:
+            for i, value in enumerate(node.inputs):
+                if value is half:
+                    node.replace_input_with(i, single)
+            _hand_in(single, half, subgraphs(node))
 
 
 def _keeps(node: ir.Node, index: int) -> bool:

@@ -41,7 +41,7 @@ CARRIES = frozenset("Expand Flatten Identity Reshape Squeeze Tile Transpose Unsq
 _BOUNDED = frozenset("Sigmoid Tanh Softmax HardSigmoid Erf Sin Cos Softsign Sign".split())
 """Operators whose result is never beyond 1."""
 
-_HEAVY = frozenset("Conv ConvTranspose Gemm MatMul LayerNormalization InstanceNormalization Softmax".split())
+HEAVY = frozenset("Conv ConvTranspose Gemm MatMul LayerNormalization InstanceNormalization Softmax".split())
 """Where the search for small operands ends: sums of many terms are not all small."""
 
 
@@ -111,7 +111,7 @@ def _may_be_small(graph: ir.Graph) -> set[ir.Value]:
     while pending:
         value = pending.pop()
         node = None if value is None else value.producer()
-        if value is None or node is None or value in found or node.op_type in _HEAVY:
+        if value is None or node is None or value in found or node.op_type in HEAVY:
             continue
         found.add(value)
         pending.extend(node.inputs)

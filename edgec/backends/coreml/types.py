@@ -6,7 +6,7 @@ import onnx_ir as ir
 
 from edgec.backends.base import Reject
 from edgec.diag import Diagnostic, EdgecError
-from edgec.ir.model import Model, is_constant, static_shape
+from edgec.ir.model import Model, all_nodes, is_constant, static_shape
 from edgec.ir.provenance import place_of
 
 _MIL_TYPES = {
@@ -47,7 +47,7 @@ def is_known(dtype: ir.DataType | None) -> bool:
 def check_types(model: Model) -> None:
     """Raise one `EdgecError` (E0412) with every operator that makes or takes what MIL has no type for."""
     found = []
-    for node in model.graph:
+    for node in all_nodes(model):
         reject = next((r for v in (*node.inputs, *node.outputs) if v is not None and (r := _reject(v))), None)
         if reject is not None:
             notes = (reject.reason, f"rejected by `{reject.label}`")

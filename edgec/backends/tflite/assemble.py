@@ -33,9 +33,15 @@ _OPTIONS = {
     "SOFTMAX": "SoftmaxOptions", "SPACE_TO_DEPTH": "SpaceToDepthOptions", "SPLIT": "SplitOptions",
     "SPLIT_V": "SplitVOptions",
     "STRIDED_SLICE": "StridedSliceOptions", "SUB": "SubOptions", "SUM": "ReducerOptions",
-    "TRANSPOSE_CONV": "TransposeConvOptions",
+    "TRANSPOSE_CONV": "TransposeConvOptions", "IF": "IfOptions", "WHILE": "WhileOptions",
 }  # fmt: skip
 """The options table of each builtin that has one that matters; the fields are the instruction's attributes."""
+
+_BLOCKS = {
+    "IF": ("thenSubgraphIndex", "elseSubgraphIndex"),
+    "WHILE": ("condSubgraphIndex", "bodySubgraphIndex"),
+}
+"""The fields that hold the numbers of an instruction's subgraphs."""
 
 
 def assemble(program: Program, target: Target, path: Path) -> None:
@@ -81,25 +87,35 @@ class _Writer:
     tensors: list[Any] = field(default_factory=list)
     codes: list[Any] = field(default_factory=list)
     operators: list[Any] = field(default_factory=list)
+    subgraphs: list[Any] = field(default_factory=list)
     _tensor_index: dict[str, int] = field(default_factory=dict)
     _code_index: dict[str, int] = field(default_factory=dict)
 
     def model(self, program: Program) -> Any:
         """The whole file as an object."""
-        s = self.schema
-        inputs = [self._value(ref) for ref in program.inputs]
-        for instr in program.instrs:
-            self._instr(instr)
-        outputs = [self._value(operand) for _, operand in program.outputs]
-        graph = s.SubGraphT()
-        graph.name, graph.tensors, graph.operators = program.name, self.tensors, self.operators
-        graph.inputs, graph.outputs = inputs, outputs
-        model = s.ModelT()
+        self._subgraph(program)
+        graph = self.subgraphs[0]
+        model = self.schema.ModelT()
         model.version, model.description = 3, "edgec"
-        model.operatorCodes, model.subgraphs = self.codes, [graph]
-        model.signatureDefs = [self._signature(program, inputs, outputs)]
+        model.operatorCodes, model.subgraphs = self.codes, self.subgraphs
+        model.signatureDefs = [self._signature(program, graph.inputs, graph.outputs)]
         model.metadata = []
         return model
+
+    def _subgraph(self, program: Program) -> int:
+        """The number of a new subgraph. Its tensors are its own; buffers and operator codes are the file's."""
+        graph = self.schema.SubGraphT()
+        number = len(self.subgraphs)
+        self.subgraphs.append(graph)
+        outer = self.tensors, self.operators, self._tensor_index
+        self.tensors, self.operators, self._tensor_index = [], [], {}
+        graph.inputs = [self._value(ref) for ref in program.inputs]
+        for instr in program.instrs:
+            self._instr(instr)
+        graph.outputs = [self._value(operand) for _, operand in program.outputs]
+        graph.name, graph.tensors, graph.operators = program.name, self.tensors, self.operators
+        self.tensors, self.operators, self._tensor_index = outer
+        return number
 
     def metadata(self, model: Any, name: str, content: bytes) -> None:
         """A named blob that runtimes look up."""
@@ -137,6 +153,8 @@ class _Writer:
             if not hasattr(options, key):
                 raise AttributeError(f"{name} has no field {key}")
             setattr(options, key, list(value) if isinstance(value, tuple) else value)
+        for key, block in zip(_BLOCKS.get(instr.op, ()), instr.blocks, strict=True):
+            setattr(options, key, self._subgraph(block))
         if instr.op == "CAST":
             options.inDataType = self._type(instr.operands()[0].type.dtype)
             options.outDataType = self._type(instr.outputs[0].type.dtype)

@@ -19,8 +19,9 @@ _HOSTS = frozenset(
 
 
 def fuse(program: Program) -> Program:
-    """All fusions: transposes into matrix products, constant additions into biases, activations into kernels."""
-    return fuse_activations(fuse_biases(fuse_transposed_products(program)))
+    """All fusions, in blocks too: transposes into matrix products, additions into biases, activations into kernels."""
+    instrs = tuple(replace(i, blocks=tuple(map(fuse, i.blocks))) if i.blocks else i for i in program.instrs)
+    return fuse_activations(fuse_biases(fuse_transposed_products(replace(program, instrs=instrs))))
 
 
 def fuse_activations(program: Program) -> Program:

@@ -16,6 +16,8 @@ def halves_to_single(model: Model, log: RewriteLog) -> None:
     outputs = [(i, v.name, v.dtype) for i, v in enumerate(model.graph.outputs) if v.dtype in HALVES]
     count = sum(_widen_input(model.graph, value) for value in model.graph.inputs)
     for graph in all_graphs(model):
+        if graph is not model.graph:
+            _widen_formals(graph)
         count += sum(_widen_constant(value) for value in graph.initializers.values())
         count += sum(_widen_results(graph, node) for node in list(graph))
     for index, name, dtype in outputs:
@@ -46,6 +48,13 @@ def _widen_input(graph: ir.Graph, value: ir.Value) -> bool:
     else:
         graph.append(node)
     return True
+
+
+def _widen_formals(graph: ir.Graph) -> None:
+    """The states of a loop are float32 inside as outside."""
+    for value in graph.inputs:
+        if _is_half(value):
+            value.type = ir.TensorType(ir.DataType.FLOAT)
 
 
 def _hand_over(graph: ir.Graph, value: ir.Value, node: ir.Node) -> None:

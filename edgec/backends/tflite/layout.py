@@ -18,7 +18,7 @@ import onnx_ir as ir
 from edgec.backends.tflite.mincut import FlowNetwork
 from edgec.backends.tflite.ops import NHWC
 from edgec.backends.tflite.permute import FLEXIBLE, can_permute, is_data, permuted_node, takes_only_nhwc
-from edgec.ir.model import Model, is_constant, static_shape
+from edgec.ir.model import Model, all_graphs, all_nodes, captured, is_constant, static_shape
 from edgec.ops.base import Reader
 from edgec.ops.shape import Transpose
 from edgec.passes.deadcode import DeadCode
@@ -42,7 +42,14 @@ def assign_layouts(model: Model, last: Collection[str] = ()) -> LayoutReport:
 
     `last` names inputs and outputs that become channels-last themselves, and cost nothing to channels-last users.
     """
-    graph = model.graph
+    bound = sum(_assign(graph, last if graph is model.graph else ()) for graph in list(all_graphs(model)))
+    DeadCode().run(model, RewriteLog())
+    transposes, moved = count_transposes(model)
+    return LayoutReport(transposes, moved, bound)
+
+
+def _assign(graph: ir.Graph, last: Collection[str]) -> int:
+    """The layouts of one graph; a subgraph is given its values as they are, and gives them so. The cut's value."""
     nodes = list(graph)
     chosen, bound = _choose(nodes, graph, last)
     rewriter = _Rewriter(graph)
@@ -51,9 +58,7 @@ def assign_layouts(model: Model, last: Collection[str] = ()) -> LayoutReport:
         if node in chosen:
             rewriter.rewrite(node)
     rewriter.turn_outputs(last)
-    DeadCode().run(model, RewriteLog())
-    transposes, moved = count_transposes(model)
-    return LayoutReport(transposes, moved, bound)
+    return bound
 
 
 def _choose(nodes: list[ir.Node], graph: ir.Graph, interface: Collection[str]) -> tuple[set[ir.Node], int]:
@@ -65,7 +70,8 @@ def _choose(nodes: list[ir.Node], graph: ir.Graph, interface: Collection[str]) -
             network.infinite(network.source, vertex[node])
         elif not (node.op_type in FLEXIBLE and node.domain == "" and can_permute(node)):
             network.infinite(vertex[node], network.sink)
-    for value in [*graph.inputs, *(out for node in nodes for out in node.outputs)]:
+    given = [*graph.inputs, *(v for v in captured(graph) if not is_constant(v))]
+    for value in [*given, *(out for node in nodes for out in node.outputs)]:
         uses = [use for use in value.uses() if use.node in vertex and is_data(use.node, use.idx)]
         users = {network.source if _turns(use.node, channels_last) else vertex[use.node] for use in uses}
         if not _is_spatial(value):
@@ -73,7 +79,7 @@ def _choose(nodes: list[ir.Node], graph: ir.Graph, interface: Collection[str]) -
         outside = network.source if value.name in interface else network.sink
         if value.is_graph_output():
             users.add(outside)
-        maker = value.producer()
+        maker = value.producer() if value.producer() in vertex else None
         side = outside if maker is None else network.source if _turns(maker, channels_first) else vertex[maker]
         network.disagreement(side, users, _bytes(value))
     last, cut = network.minimum_cut()
@@ -207,6 +213,7 @@ class _Rewriter:
 
 
 def count_transposes(model: Model) -> tuple[int, int]:
-    """Transposes in the graph and the bytes that they move in one run."""
-    found = [node for node in model.graph if node.op_type == "Transpose" and static_shape(node.outputs[0]) is not None]
+    """Transposes in the model and the bytes that they move in one run."""
+    nodes = (node for node in all_nodes(model) if node.op_type == "Transpose")
+    found = [node for node in nodes if static_shape(node.outputs[0]) is not None]
     return len(found), sum(_bytes(node.outputs[0]) for node in found)

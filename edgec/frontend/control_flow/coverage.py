@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from edgec.diag import Place
 from edgec.frontend.control_flow.functions import Rewritten
 from edgec.frontend.control_flow.merge import Site
+from edgec.frontend.control_flow.runtime import STAYS_LOOP, Runtime
 
 Array = NDArray[np.generic]
 Inputs = dict[str, Array]
@@ -24,11 +25,15 @@ _SHIFTS = (-1.0, 1.0, -10.0, 10.0)
 
 @dataclass(frozen=True)
 class Covered:
-    """A branch on data: where it is, what became of it, and which of its sides verification takes."""
+    """A branch on data: where it is, what became of it, and which of its sides verification takes.
+
+    `rounds` says, for a loop of the graph, how many steps it runs: none, one or (2) several; None for all others.
+    """
 
     site: Site
     how: str
     sides: tuple[bool, ...]
+    rounds: tuple[int, ...] | None = None
 
     @property
     def place(self) -> Place:
@@ -36,15 +41,20 @@ class Covered:
         return self.site.place
 
     @property
-    def missing(self) -> tuple[bool, ...]:
-        """The sides that no sample takes."""
-        return tuple(side for side in (True, False) if side not in self.sides)
+    def missing(self) -> tuple[str, ...]:
+        """What no sample makes of it, in words."""
+        if self.rounds is not None:
+            return tuple(f"runs {text}" for count, text in _ROUNDS.items() if count not in self.rounds)
+        return tuple(f"is {'true' if side else 'false'}" for side in (True, False) if side not in self.sides)
+
+
+_ROUNDS = {0: "no step", 1: "a single step", 2: "several steps"}
 
 
 def cover(
     rewritten: Rewritten, run: Callable[[Inputs], object], samples: Sequence[Inputs], seed: int = 0
 ) -> tuple[list[Inputs], list[Covered]]:
-    """Further samples, each of which takes a side that those before it do not, and what is covered in the end.
+    """Further samples, each of which takes a side, or a number of steps, that those before it do not, and the result.
 
     `run` executes the eager model; the rewritten functions record the sides that it takes.
     """
@@ -54,20 +64,24 @@ def cover(
         for inputs in samples:
             run(inputs)
         for inputs in _candidates(samples, found, np.random.default_rng(seed)):
-            if all(len(runtime.sides.get(site, ())) == 2 for site in runtime.selected):
+            if not any(branch.missing for branch in _covered(runtime)):
                 break
-            before = _seen(runtime.sides)
-            if _runs(run, inputs) and _seen(runtime.sides) > before:
+            before = _seen(runtime)
+            if _runs(run, inputs) and _seen(runtime) > before:
                 found.append(inputs)
-    covered = [
-        Covered(site, how, tuple(sorted(runtime.sides.get(site, ()), reverse=True)))
-        for site, how in runtime.selected.items()
-    ]
-    return found, covered
+    return found, _covered(runtime)
 
 
-def _seen(sides: Mapping[Site, set[bool]]) -> int:
-    return sum(len(s) for s in sides.values())
+def _covered(runtime: Runtime) -> list[Covered]:
+    found = []
+    for site, how in runtime.selected.items():
+        rounds = tuple(sorted(runtime.rounds.get(site, ()))) if how == STAYS_LOOP else None
+        found.append(Covered(site, how, tuple(sorted(runtime.sides.get(site, ()), reverse=True)), rounds))
+    return found
+
+
+def _seen(runtime: Runtime) -> int:
+    return sum(len(s) for s in (*runtime.sides.values(), *runtime.rounds.values()))
 
 
 def _runs(run: Callable[[Inputs], object], inputs: Inputs) -> bool:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+import functools
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, ClassVar
 
 import torch
 
@@ -20,19 +22,46 @@ _IN_PLACE_DUNDERS = {"__setitem__", "__iadd__", "__isub__", "__imul__", "__itrue
 
 
 class Guard(FunctionMode):
-    """Active while one side of a branch is traced.
+    """Active while one side of a branch is traced. `taken` says, in the graph, whether that side is taken.
 
     Both sides are computed and one is selected, so NaN and infinity on the other side are dropped by the selection.
     What would *fail* there is made harmless: indices are clamped into range and integer divisors of zero replaced by
-    one, neither of which changes a side that is taken, since it would have raised. A change in place of
-    a tensor from outside the branch is refused.
+    one, neither of which changes a side that is taken, since it would have raised. A loop there, which might never
+    come to an end, runs no step. A change in place of a tensor from outside the branch is refused.
     """
 
-    def __init__(self, site: Site, own: Sequence[torch.Tensor]) -> None:
+    _open: ClassVar[list[Guard]] = []
+
+    def __init__(self, site: Site, own: Sequence[torch.Tensor], taken: torch.Tensor) -> None:
         super().__init__()
-        self._site = site
+        self._site, self._taken = site, taken
         self._own = {id(t) for t in own}
         self._kept: list[torch.Tensor] = []  # an id is only unique while its object lives
+
+    def __enter__(self) -> Guard:
+        self._open.append(self)
+        super().__enter__()
+        return self
+
+    def __exit__(self, *failure: Any) -> None:
+        super().__exit__(*failure)
+        self._open.pop()
+
+    @classmethod
+    def taken(cls) -> torch.Tensor | None:
+        """Whether every side that is being traced is taken; None outside of all branches."""
+        conditions = [guard._taken for guard in cls._open]
+        return functools.reduce(torch.logical_and, conditions) if conditions else None
+
+    @classmethod
+    @contextmanager
+    def outside(cls) -> Iterator[None]:
+        """For the body of a loop of the graph, which runs only where the loop does."""
+        around, cls._open = cls._open, []
+        try:
+            yield
+        finally:
+            cls._open = around
 
     def call(self, function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """As `FunctionMode` says."""

@@ -10,9 +10,11 @@ import torch
 from torch._higher_order_ops.while_loop import while_loop_op
 
 from edgec.diag import EdgecError, error
+from edgec.frontend.control_flow.guard import Guard
 from edgec.frontend.control_flow.merge import Site, Undefined, merge
 from edgec.frontend.control_flow.outside import Collect, Substitute
 from edgec.frontend.control_flow.sides import Branch, Lent, State, trace_side
+from edgec.frontend.settled import Settled
 
 UNROLLED = 128
 """Iterations up to which a loop is unrolled; a longer one stays a loop."""
@@ -37,7 +39,7 @@ def unrolled(going: torch.Tensor, test: Test, body: Body, state: State, branch: 
     active = truth(going)
     live = final = state
     for _ in range(UNROLLED):
-        live = trace_side(lambda *s: (None, body(*s)), live, branch).state
+        live = trace_side(lambda *s: (None, body(*s)), live, branch, active).state
         final = tuple(
             merge(active, name, branch.site, new, old) if name in branch.live else new
             for name, new, old in zip(branch.names, live, final, strict=True)
@@ -69,12 +71,17 @@ class Carried:
                 full[i] = value
             return tuple(full)
 
+        taken = Guard.taken()
+
         def going(values: tuple[torch.Tensor, ...]) -> torch.Tensor:
-            found = test(*state(values))
-            return truth(found).clone() if isinstance(found, torch.Tensor) else torch.tensor(bool(found))
+            with Guard.outside():
+                found = test(*state(values))
+            further = truth(found).clone() if isinstance(found, torch.Tensor) else _tensor(bool(found))
+            return further if taken is None else torch.logical_and(taken, further)
 
         def step(values: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
-            after = body(*state(values))
+            with Guard.outside():
+                after = body(*state(values))
             return tuple(_tensor(after[i]).to(v.dtype) for i, v in zip(changed, values, strict=True))
 
         return state(_loop(going, step, carried))
@@ -82,7 +89,8 @@ class Carried:
     def _changed(self, body: Body) -> list[int]:
         """Which variables a trial iteration changes, each fit to be carried."""
         lent = [Lent(v) for v in self.state]
-        after = body(*(v.value for v in lent))
+        with Guard.outside():
+            after = body(*(v.value for v in lent))
         found = []
         for i, (name, given, new) in enumerate(zip(self.names, lent, after, strict=True)):
             same = new is given.value or (not isinstance(new, torch.Tensor) and _equal(new, given.value))
@@ -122,7 +130,8 @@ def _loop(going: Callable[[Values], torch.Tensor], step: Callable[[Values], Valu
 
     def inside(function: Callable[[Values], Any]) -> Callable[..., Any]:
         def run(*inputs: torch.Tensor) -> Any:
-            with Substitute(dict(zip(outside, inputs[count:], strict=True))):
+            # torch traces the functions of its loops outside of the modes around them.
+            with Settled(), Substitute(dict(zip(outside, inputs[count:], strict=True))):
                 return function(inputs[:count])
 
         return run

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import operator
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -37,15 +38,20 @@ _AND, _OR = Site("and", "", 0, (0, 0)), Site("or", "", 0, (0, 0))
 _EXTREME = Site("min or max", "", 0, (0, 0))
 
 
+STAYS_LOOP = "it stays a loop of the graph"
+
+
 @dataclass
 class Runtime:
     """The functions behind `__edgec__`. While `tracing`, tensor conditions become selections; else sides are recorded.
 
-    `sides` holds, for each site met with a tensor condition, the sides that eager runs took.
+    `sides` holds, for each site met with a tensor condition, the sides that eager runs took; `rounds`, for each loop,
+    how many steps they ran: none, one or (2) several.
     """
 
     tracing: bool = False
     sides: dict[Site, set[bool]] = field(default_factory=dict)
+    rounds: dict[Site, set[int]] = field(default_factory=dict)
     selected: dict[Site, str] = field(default_factory=dict)
     UNDEFINED = UNDEFINED
 
@@ -85,19 +91,20 @@ class Runtime:
 
     def loop(self, test: Callable[..., Any], body: Callable[..., State], state: State, branch: Branch) -> State:
         """`while test: body`. Unrolled where something other than data bounds it, else a loop of the graph."""
-        while True:
+        for step in itertools.count():
             with _Bounds() as bounds:
                 going = test(*state)
             if self._is_traced(going):
                 break
             if not self._take(branch.site, going):
+                self._ran(branch.site, step)
                 return state
             state = body(*state)
         done = unrolled(going, test, body, state, branch) if bounds.seen else None
         if done is not None:
             self.selected.setdefault(branch.site, "it is unrolled and each iteration selected")
             return done
-        self.selected.setdefault(branch.site, "it stays a loop of the graph")
+        self.selected.setdefault(branch.site, STAYS_LOOP)
         return Carried(branch.site, branch.names, state).run(test, body)
 
     def both(self, first: Any, *others: Callable[[], Any]) -> Any:
@@ -107,7 +114,7 @@ class Runtime:
             if not self._is_traced(first):
                 first = other() if first else first
                 continue
-            second = _guarded(_AND, other)
+            second = _guarded(_AND, truth(first), other)
             _Bounds.note(second)
             if not isinstance(second, torch.Tensor) and not second:
                 return second  # false whatever the data say
@@ -121,7 +128,7 @@ class Runtime:
             if not self._is_traced(first):
                 first = first or other()
                 continue
-            second = _guarded(_OR, other)
+            second = _guarded(_OR, torch.logical_not(truth(first)), other)
             logical = _logical(torch.logical_or, first, second)
             first = merge(truth(first), "", _OR, first, second) if logical is None else logical
         return first
@@ -130,7 +137,7 @@ class Runtime:
         """`not stopped and …`: a loop's test with its early exit, which does not bound it."""
         if not self._is_traced(stopped):
             return False if stopped else (others[0]() if others else True)
-        rest = _guarded(_AND, others[0]) if others else True
+        rest = _guarded(_AND, self.negated(stopped), others[0]) if others else True
         if not isinstance(rest, torch.Tensor):
             return self.negated(stopped) if rest else rest
         return torch.logical_and(self.negated(stopped), truth(rest))
@@ -209,6 +216,10 @@ class Runtime:
             self.sides.setdefault(site, set()).add(taken)
         return taken
 
+    def _ran(self, site: Site, steps: int) -> None:
+        if not self.tracing:
+            self.rounds.setdefault(site, set()).add(min(steps, 2))
+
 
 @dataclass(frozen=True)
 class Range:
@@ -260,6 +271,6 @@ def _same(value: Any) -> Any:
     return value
 
 
-def _guarded(site: Site, compute: Callable[[], Any]) -> Any:
-    with Guard(site, ()):
+def _guarded(site: Site, taken: torch.Tensor, compute: Callable[[], Any]) -> Any:
+    with Guard(site, (), taken):
         return compute()

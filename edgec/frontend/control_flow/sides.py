@@ -66,11 +66,11 @@ class Outcome:
         return self.state[i] is self.lent[i].value and not self.lent[i].changed()
 
 
-def trace_side(run: Side, state: State, branch: Branch) -> Outcome:
-    """Trace one side on copies; attributes that it assigns are put back."""
+def trace_side(run: Side, state: State, branch: Branch, taken: torch.Tensor) -> Outcome:
+    """Trace one side, which is `taken` or not, on copies; attributes that it assigns are put back."""
     before = _attributes(branch)
     lent = tuple(Lent(v) for v in state)
-    with Guard(branch.site, [t for v in lent for t in v.tensors()]):
+    with Guard(branch.site, [t for v in lent for t in v.tensors()], taken):
         value, after = run(*(v.value for v in lent))
     attributes = _attributes(branch)
     for (owner, name), old in zip(branch.attributes, before, strict=True):
@@ -80,7 +80,7 @@ def trace_side(run: Side, state: State, branch: Branch) -> Outcome:
 
 def select(condition: torch.Tensor, yes: Side, no: Side, state: State, branch: Branch) -> tuple[Any, State]:
     """Trace both sides and select their results by the condition. Raises `EdgecError` E0206 where none can be."""
-    a, b = trace_side(yes, state, branch), trace_side(no, state, branch)
+    a, b = trace_side(yes, state, branch, condition), trace_side(no, state, branch, torch.logical_not(condition))
     merged = tuple(_variable(condition, i, state[i], a, b, branch) for i in range(len(state)))
     for i, (owner, name) in enumerate(branch.attributes):
         setattr(owner, name, merge(condition, f"self.{name}", branch.site, a.attributes[i], b.attributes[i]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from edgec.backends.base import table
 from edgec.backends.coreml.lower import (
     attention,
+    control,
     conv,
     dynamic,
     elementwise,
@@ -18,6 +19,7 @@ from edgec.backends.coreml.lower import (
 
 LOWERINGS = table(
     *attention.LOWERINGS,
+    *control.LOWERINGS,
     *conv.LOWERINGS,
     *dynamic.LOWERINGS,
     *elementwise.LOWERINGS,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from edgec.backends.base import table
-from edgec.backends.tflite.lower import conv, elementwise, gather, image, linear, pool, reduce, shape, unplaced
+from edgec.backends.tflite.lower import control, conv, elementwise, gather, image, linear, pool, reduce, shape, unplaced
 
 LOWERINGS = table(
+    *control.LOWERINGS,
     *conv.LOWERINGS,
     *elementwise.LOWERINGS,
     *gather.LOWERINGS,

@@ -1,0 +1,50 @@
+"""What every backend's loops and branches need: values of one shape and type at the border, nothing collected."""
+
+from __future__ import annotations
+
+import onnx_ir as ir
+
+from edgec.backends.base import Reject
+from edgec.ir.model import static_shape
+from edgec.ops.base import Value
+from edgec.ops.control import If, Loop
+
+
+def loop_reject(op: Loop) -> Reject | None:
+    """Refuse what a loop cannot carry."""
+    count = len(op.carried)
+    if len(op.outputs) > count:
+        return Reject(
+            "loop-collects",
+            "the loop collects a result of every step, and the number of its steps depends on data",
+            "write each step's result into a tensor of fixed size",
+        )
+    number, going, *states = op.body.inputs
+    if (op.trip_count is not None or list(number.uses())) and number.dtype != ir.DataType.INT64:
+        return Reject("loop-counter", "the number of the step is not a 64-bit integer")
+    conditions = [op.condition, going, op.body.outputs[0]]
+    if any(v is not None and static_shape(v) not in ((), (1,)) for v in conditions):
+        return Reject("loop-condition", "whether it goes on is not a single truth value")
+    for before, state, after in zip(op.carried, states, op.body.outputs[1:], strict=True):
+        if differs := _difference(before, state) or _difference(state, after):
+            return Reject("loop-state-shape", f"a state of the loop changes: {differs}")
+    return None
+
+
+def if_reject(op: If) -> Reject | None:
+    """Refuse branches whose results differ."""
+    for a, b in zip(op.then_graph.outputs, op.else_graph.outputs, strict=True):
+        if differs := _difference(a, b):
+            return Reject("if-branches-differ", f"the branches give different results: {differs}")
+    return None
+
+
+def _difference(a: Value, b: Value) -> str | None:
+    if a.dtype == b.dtype and a.dtype is not None and static_shape(a) is not None and static_shape(a) == static_shape(b):
+        return None
+    return f"{_described(a)} and {_described(b)}"
+
+
+def _described(value: Value) -> str:
+    dims = "?" if value.shape is None else ", ".join(str(d if isinstance(d, int) else d.value) for d in value.shape)
+    return f"{'?' if value.dtype is None else value.dtype.name.lower()}[{dims}]"

@@ -1,0 +1,133 @@
+"""Models with loops whose end only the data know, as their authors would write them."""
+
+import torch
+from torch import nn
+
+
+class Newton(nn.Module):
+    """Square roots by Newton's iteration, until all are accurate."""
+
+    def forward(self, x):
+        y = x.clamp(min=1.0)
+        while ((y * y - x).abs() / x).max() > 1e-5:
+            y = (y + x / y) / 2
+        return y
+
+
+class Collatz(nn.Module):
+    """Steps of a number to 1: halved when even, 3n + 1 when odd."""
+
+    def forward(self, n):
+        steps = 0
+        while n > 1:
+            if n % 2 == 0:
+                n = n // 2
+            else:
+                n = 3 * n + 1
+            steps += 1
+        return torch.as_tensor(steps), n
+
+
+class Greedy(nn.Module):
+    """Greedy decoding into a buffer of fixed size, until the end token or the buffer's end."""
+
+    def __init__(self, words=12, width=8, longest=10):
+        super().__init__()
+        self.embedding = nn.Embedding(words, width)
+        self.cell = nn.GRUCell(width, width)
+        self.head = nn.Linear(width, words)
+        self.longest = longest
+
+    def forward(self, state, token):
+        tokens = torch.zeros(self.longest, dtype=torch.int64)
+        count = torch.tensor(0)
+        while count < self.longest and token[0] != 0:
+            state = self.cell(self.embedding(token), state)
+            token = self.head(state).argmax(-1)
+            tokens = torch.where(torch.arange(self.longest) == count, token, tokens)
+            count = count + 1
+        return tokens, count
+
+
+class Settles(nn.Module):
+    """A while inside an if, whose condition would never come true on the other side."""
+
+    def forward(self, x):
+        y = x.sum()
+        if y > 0:
+            while y < 100:
+                y = y * 2
+        else:
+            y = y - 1
+        return x * 0 + y
+
+
+class Kinds(nn.Module):
+    """States of several element types, one of them unchanged on the way."""
+
+    def forward(self, x, n):
+        seen = x > 0
+        count = torch.zeros(3, dtype=torch.int32)
+        total = torch.zeros_like(x)
+        scale = x.abs().mean() + 0.5
+        for i in range(int(n)):
+            total = total + x * scale
+            seen = seen | (total > i)
+            count = count + seen.to(torch.int32)
+            x = x.roll(1)
+        return total, seen, count, i if n > 100 else count.sum()
+
+
+class Inside(nn.Module):
+    """A loop in a loop; the inner one's length changes with the outer one's step."""
+
+    def forward(self, x, n):
+        total = torch.zeros_like(x)
+        for i in range(int(n)):
+            inner = x
+            j = 0
+            while inner.abs().max() > 0.5 and j <= i:
+                inner = inner * 0.7
+                j += 1
+            total = total + inner
+        return total
+
+
+class Filters(nn.Module):
+    """Convolutions, whose layout a backend settles, inside a loop."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(4, 4, 3, padding=1)
+        self.norm = nn.BatchNorm2d(4)
+
+    def forward(self, x):
+        x = self.conv(x)
+        while x.abs().mean() > 0.05:
+            x = torch.relu(self.norm(self.conv(x))) * 0.5
+        return nn.functional.max_pool2d(x, 2)
+
+
+class Ranges(nn.Module):
+    """`range` with tensors for its bounds and its step."""
+
+    def forward(self, x, start, stop):
+        for i in range(int(start), int(stop), 2):
+            x = x + i
+        return x
+
+
+def whole(low, high):
+    return torch.randint(low, high, ())
+
+
+MODELS = {
+    "newton": (Newton, lambda: (torch.rand(5) * 100 + 0.5,)),
+    "collatz": (Collatz, lambda: (whole(1, 30),)),
+    "greedy": (Greedy, lambda: (torch.randn(1, 8) * 3, torch.randint(0, 12, (1,)))),
+    "settles": (Settles, lambda: (torch.randn(3),)),
+    "kinds": (Kinds, lambda: (torch.randn(3), whole(0, 6))),
+    "inside": (Inside, lambda: (torch.randn(2, 3) * 2, whole(0, 5))),
+    "filters": (Filters, lambda: (torch.randn(1, 4, 6, 6),)),
+    "ranges": (Ranges, lambda: (torch.randn(2, 3), whole(-3, 3), whole(-3, 9))),
+}

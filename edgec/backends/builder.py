@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 
 import numpy as np
 import onnx_ir as ir
@@ -22,7 +23,6 @@ from edgec.backends.base import (
     View,
     check_lowerable,
 )
-from edgec.diag import Place
 from edgec.ir.model import Model, is_constant
 from edgec.ir.provenance import place_of
 from edgec.ops.table import view
@@ -87,18 +87,23 @@ class Builder:
         return self.multi(opcode, inputs, (out,), **attrs)[0]
 
     def multi(
-        self,
-        opcode: str,
-        inputs: Mapping[str, Argument],
-        outs: tuple[TensorType, ...],
-        blocks: tuple[Program, ...] = (),
-        **attrs: Attr,
+        self, opcode: str, inputs: Mapping[str, Argument], outs: tuple[TensorType, ...], **attrs: Attr
     ) -> tuple[Ref, ...]:
-        """Append an instruction with several outputs, and blocks if it runs some."""
-        results = tuple(Ref(self._unique(self._hint(i)), out) for i, out in enumerate(outs))
-        place = Place() if self._node is None else place_of(self._node)
-        self.instrs.append(Instr(opcode, tuple(inputs.items()), tuple(attrs.items()), results, blocks, place))
-        return results
+        """Append an instruction with several outputs."""
+        return self._append(Instr(opcode, tuple(inputs.items()), tuple(attrs.items()), self._results(outs)))
+
+    def nesting(
+        self, opcode: str, inputs: Mapping[str, Argument], outs: tuple[TensorType, ...], blocks: tuple[Program, ...]
+    ) -> tuple[Ref, ...]:
+        """Append an instruction that runs blocks."""
+        return self._append(Instr(opcode, tuple(inputs.items()), (), self._results(outs), blocks))
+
+    def _results(self, outs: tuple[TensorType, ...]) -> tuple[Ref, ...]:
+        return tuple(Ref(self._unique(self._hint(i)), out) for i, out in enumerate(outs))
+
+    def _append(self, instr: Instr) -> tuple[Ref, ...]:
+        self.instrs.append(instr if self._node is None else replace(instr, place=place_of(self._node)))
+        return instr.outputs
 
     @contextmanager
     def block(self) -> Iterator[list[Instr]]:

@@ -5,9 +5,26 @@ from __future__ import annotations
 import onnx_ir as ir
 
 from edgec.backends.base import Reject
-from edgec.ir.model import static_shape
+from edgec.ir.model import Model, static_shape
 from edgec.ops.base import Value
 from edgec.ops.control import If, Loop
+from edgec.passes.constants import FoldConstants
+from edgec.passes.deadcode import DeadCode
+from edgec.passes.log import RewriteLog
+from edgec.passes.native_branches import SelectionsToIf
+from edgec.passes.rewrite import RewritePass
+from edgec.rules.cleanup.casts import TakeConstantSide
+from edgec.spec.target import Target
+
+
+def settle_branches(model: Model, target: Target, log: RewriteLog) -> None:
+    """Branches as the target wants them: left as selections, or made `If` again, in place."""
+    if target.graph.control_flow == "where":
+        return
+    SelectionsToIf().run(model, log)
+    RewritePass("branches", [TakeConstantSide()]).run(model, log)
+    FoldConstants().run(model, log)
+    DeadCode().run(model, log)
 
 
 def loop_reject(op: Loop) -> Reject | None:
@@ -40,7 +57,12 @@ def if_reject(op: If) -> Reject | None:
 
 
 def _difference(a: Value, b: Value) -> str | None:
-    if a.dtype == b.dtype and a.dtype is not None and static_shape(a) is not None and static_shape(a) == static_shape(b):
+    if (
+        a.dtype == b.dtype
+        and a.dtype is not None
+        and static_shape(a) is not None
+        and static_shape(a) == static_shape(b)
+    ):
         return None
     return f"{_described(a)} and {_described(b)}"
 

@@ -48,6 +48,16 @@ class Accept:
 
 
 @dataclass(frozen=True)
+class Graph:
+    """`control_flow`: `where` computes both sides of a branch and selects, `native` runs the side that is taken.
+
+    A loop whose end depends on data is native either way.
+    """
+
+    control_flow: str = "where"
+
+
+@dataclass(frozen=True)
 class Rewrites:
     """Rules switched on or off by name."""
 
@@ -76,6 +86,7 @@ class Target:
     devices: tuple[str, ...] = ()
     numerics: Numerics = field(default_factory=Numerics)
     limits: Limits = field(default_factory=Limits)
+    graph: Graph = field(default_factory=Graph)
     options: Options = field(default_factory=TFLiteOptions)
     rewrites: Rewrites = field(default_factory=Rewrites)
     accept: Accept = field(default_factory=Accept)
@@ -170,7 +181,7 @@ def _value(text: str) -> Any:
 
 def _parse(table: Table, path: Path) -> Target:
     c = Checker(path)
-    keys = ("name", "summary", "backend", "devices", "numerics", "limits", "options", "rewrites", "accept")
+    keys = ("name", "summary", "backend", "devices", "numerics", "limits", "graph", "options", "rewrites", "accept")
     c.known(table, keys)
     backend = c.choice(table, "backend", BACKENDS, "tflite")
     target = Target(
@@ -180,6 +191,7 @@ def _parse(table: Table, path: Path) -> Target:
         devices=c.strings(table, "devices"),
         numerics=_numerics(c, c.table(table, "numerics")),
         limits=_limits(c, c.table(table, "limits")),
+        graph=_graph(c, c.table(table, "graph")),
         options=_options(c, c.table(table, "options"), backend),
         rewrites=_rewrites(c, c.table(table, "rewrites")),
         accept=_accept(c, c.table(table, "accept")),
@@ -215,6 +227,11 @@ def _limits(c: Checker, table: Table) -> Limits:
     limits = Limits(c.integer(table, "max_rank", 6))
     c.at_least(limits.max_rank, "max_rank", 1)
     return limits
+
+
+def _graph(c: Checker, table: Table) -> Graph:
+    c.known(table, ("control_flow",), "graph.")
+    return Graph(c.choice(table, "control_flow", ("where", "native"), "where"))
 
 
 def _rewrites(c: Checker, table: Table) -> Rewrites:

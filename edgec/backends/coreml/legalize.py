@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from edgec.backends.base import Array
+from edgec.backends.control_flow import settle_branches
 from edgec.backends.coreml.dialect import dialect
 from edgec.backends.coreml.expand.attention import UnsupportedAttentionToMatMul
 from edgec.backends.coreml.expand.empty import DropEmptyOperands
@@ -83,4 +84,5 @@ def legalize(model: Model, target: Target, log: RewriteLog, samples: Sequence[Ma
         log.kept_wide.extend(islands.report())
         log.fired("float32-islands", len(islands.chosen))
         to_half(legal, islands.chosen.keys(), {name for s in kept for name in (s.input, s.output)})
+    settle_branches(legal, target, log)
     return legal

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from edgec.backends.base import Array, Instr, Program
+from edgec.backends.control_flow import settle_branches
 from edgec.backends.expand import expand_to
 from edgec.backends.placement import Placement
 from edgec.backends.tensorrt.assemble import assemble
@@ -34,6 +35,7 @@ class TensorRTBackend:
         """A copy without the operators that TensorRT has no kernel for. Raises `EdgecError` E0401."""
         legal = model.clone()
         expand_to(TENSORRT_DIALECT, legal, target, log)
+        settle_branches(legal, target, log)
         if outside := TENSORRT_DIALECT.check(legal, "E0412"):
             raise EdgecError(outside)
         return legal

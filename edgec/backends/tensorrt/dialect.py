@@ -21,4 +21,6 @@ def _plain_scatter(node: ir.Node) -> Refusal | None:
     return Refusal("scatternd-reduction", "TensorRT's parser takes ScatterND without a reduction only")
 
 
-TENSORRT_DIALECT = Dialect("tensorrt", CORE.ops - _WITHOUT_KERNEL, {**CORE.predicates, "ScatterND": _plain_scatter})
+TENSORRT_DIALECT = Dialect(
+    "tensorrt", CORE.ops - _WITHOUT_KERNEL | {"If"}, {**CORE.predicates, "ScatterND": _plain_scatter}
+)

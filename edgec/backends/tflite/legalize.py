@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from edgec.backends.control_flow import settle_branches
 from edgec.backends.expand import expand_to
 from edgec.backends.tflite.dialect import TFLITE_DIALECT
 from edgec.backends.tflite.expand.arithmetic import (
@@ -13,6 +14,7 @@ from edgec.backends.tflite.expand.arithmetic import (
     TruncatedMod,
 )
 from edgec.backends.tflite.expand.conv import DilatedTransposedConv, SplitGroups
+from edgec.backends.tflite.expand.division import WideDivision
 from edgec.backends.tflite.expand.functions import BatchNormToSteps, EmptyReduction, InverseSines, LrnToPool
 from edgec.backends.tflite.expand.indexing import (
     BatchedGatherND,
@@ -78,6 +80,7 @@ ALWAYS: tuple[Rule, ...] = (
     EluFromUnit(),
     IntegerFunctions(),
     IntegerMatMul(),
+    WideDivision(),
     BitwiseFromKernels(),
     BroadcastSlope(),
     LastArgument(),
@@ -152,6 +155,7 @@ def legalize(model: Model, target: Target, log: RewriteLog) -> Model:
     FoldConstants().run(legal, log)
     CommonSubexpressions().run(legal, log)
     RewritePass("tune", [r for r in TUNE if r.name not in target.rewrites.disable]).run(legal, log)
+    settle_branches(legal, target, log)
     RewritePass("place", [r for r in PLACE if r.name not in target.rewrites.disable]).run(legal, log)
     report = assign_layouts(legal, channels_last_names(interface, target))
     RewritePass("cleanup", [r for r in MOVEMENT if r.name not in target.rewrites.disable]).run(legal, log)

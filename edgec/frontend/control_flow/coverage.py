@@ -81,7 +81,7 @@ def _covered(runtime: Runtime) -> list[Covered]:
 
 
 def _seen(runtime: Runtime) -> int:
-    return sum(len(s) for s in (*runtime.sides.values(), *runtime.rounds.values()))
+    return sum(map(len, runtime.sides.values())) + sum(map(len, runtime.rounds.values()))
 
 
 def _runs(run: Callable[[Inputs], object], inputs: Inputs) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import onnx_ir as ir
 
-from edgec.backends.base import Array, Const, Operand, Program, Ref, Reject, TensorType
+from edgec.backends.base import Array, Const, Operand, Ref, Reject, TensorType
 from edgec.backends.builder import Builder
 from edgec.backends.coreml.types import MIL_NAMES, NARROW, mil_type
 from edgec.ops.base import Op, Value
@@ -47,10 +47,8 @@ class MilBuilder(Builder):
         """One instruction; operands are inputs, everything else is a literal. None is left out."""
         return self.emit_many(opcode, (out,), **arguments)[0]
 
-    def emit_many(
-        self, opcode: str, outs: tuple[TensorType, ...], /, blocks: tuple[Program, ...] = (), **arguments: object
-    ) -> tuple[Ref, ...]:
-        """One instruction with several outputs, and blocks if it runs some."""
+    def emit_many(self, opcode: str, outs: tuple[TensorType, ...], /, **arguments: object) -> tuple[Ref, ...]:
+        """One instruction with several outputs."""
         inputs: dict[str, object] = {}
         attrs: dict[str, object] = {}
         for name, value in arguments.items():
@@ -60,7 +58,7 @@ class MilBuilder(Builder):
             if value is not None:
                 (inputs if is_operand else attrs)[name] = value
         typed = tuple(_in_mil(o) for o in outs)
-        return self.multi(opcode, inputs, typed, blocks, **attrs)  # type: ignore[arg-type]
+        return self.multi(opcode, inputs, typed, **attrs)  # type: ignore[arg-type]
 
 
 def _in_mil(kind: TensorType) -> TensorType:

@@ -33,7 +33,7 @@ def _if(op: If, b: MilBuilder) -> Sequence[Operand]:
             shown = _results([b.operand(v) for v in graph.outputs], b)
             blocks.append(Program(graph.name or "branch", (), tuple(instrs), shown))
     kinds = tuple(type_of(v) for v in op.outputs)
-    return b.emit_many("cond", kinds, blocks=tuple(blocks), pred=reshape(b, b.operand(op.condition), ()))
+    return b.nesting("cond", {"pred": reshape(b, b.operand(op.condition), ())}, kinds, tuple(blocks))
 
 
 def _loop(op: Loop, b: MilBuilder) -> Sequence[Operand]:
@@ -41,7 +41,7 @@ def _loop(op: Loop, b: MilBuilder) -> Sequence[Operand]:
     going = b.const(np.asarray(True), "going") if op.condition is None else reshape(b, b.operand(op.condition), ())
     given = (*(b.operand(v) for v in op.carried), b.const(np.asarray(0, np.int32), "step"), going)
     kinds = (*(type_of(v) for v in op.body.inputs[2:]), _COUNT, _TRUTH)
-    return b.emit_many("while_loop", kinds, blocks=(_test(op, b), _body(op, b)), loop_vars=given)[:-2]
+    return b.nesting("while_loop", {"loop_vars": given}, kinds, (_test(op, b), _body(op, b)))[:-2]
 
 
 def _test(op: Loop, b: MilBuilder) -> Program:

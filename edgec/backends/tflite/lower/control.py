@@ -32,7 +32,7 @@ def _if(op: If, b: Builder) -> Sequence[Operand]:
     outside = _outside(op.then_graph, op.else_graph)
     blocks = tuple(_branch(graph, outside, b) for graph in (op.then_graph, op.else_graph))
     given = (_single(b, b.operand(op.condition)), *(b.operand(v) for v in outside))
-    return b.multi("IF", {"input": given}, tuple(out_type(v) for v in op.outputs), blocks)
+    return b.nesting("IF", {"input": given}, tuple(out_type(v) for v in op.outputs), blocks)
 
 
 def _branch(graph: ir.Graph, outside: Sequence[Value], b: Builder) -> Program:
@@ -53,7 +53,7 @@ def _loop(op: Loop, b: Builder) -> Sequence[Operand]:
     given = (*states, b.const(np.asarray(0), "step"), going, *rest)
     blocks = (_test(op, outside, b), _body(op, outside, b))
     kinds = (*map(out_type, op.body.inputs[2:]), _COUNT, _TRUTH, *map(out_type, outside))
-    return b.multi("WHILE", {"input": given}, kinds, blocks)[: len(op.carried)]
+    return b.nesting("WHILE", {"input": given}, kinds, blocks)[: len(op.carried)]
 
 
 def _test(op: Loop, outside: Sequence[Value], b: Builder) -> Program:

@@ -19,7 +19,12 @@ Inputs = dict[str, Array]
 TRIALS = 128
 """Runs of the model that the search may take; it ends as soon as every side was seen."""
 
+_FOR_COINCIDENCES = 40
+"""Runs that the search takes for what need not be found."""
+
 _SCALES = (-1.0, 0.0, 0.01, 100.0, -100.0)
+_COUNTS = (0, 1, 2, 3)
+"""For single integers, which often say how many steps there are to take."""
 _SHIFTS = (-1.0, 1.0, -10.0, 10.0)
 
 
@@ -48,7 +53,14 @@ class Covered:
         return tuple(f"is {'true' if side else 'false'}" for side in (True, False) if side not in self.sides)
 
 
-_ROUNDS = {0: "no step", 1: "a single step", 2: "several steps"}
+    @property
+    def complete(self) -> bool:
+        """Whether nothing is missing, and a loop ran a single step as well."""
+        return not self.missing and (self.rounds is None or 1 in self.rounds)
+
+
+_ROUNDS = {0: "no step", 2: "several steps"}
+"""What has to be seen of a loop. That it runs a single step is looked for, but may need a coincidence."""
 
 
 def cover(
@@ -63,8 +75,9 @@ def cover(
     with rewritten.active():
         for inputs in samples:
             run(inputs)
-        for inputs in _candidates(samples, found, np.random.default_rng(seed)):
-            if not any(branch.missing for branch in _covered(runtime)):
+        for trial, inputs in enumerate(_candidates(samples, found, np.random.default_rng(seed))):
+            seen = _covered(runtime)
+            if all(b.complete for b in seen) or (trial >= _FOR_COINCIDENCES and not any(b.missing for b in seen)):
                 break
             before = _seen(runtime)
             if _runs(run, inputs) and _seen(runtime) > before:
@@ -102,6 +115,8 @@ def _candidates(samples: Sequence[Inputs], found: list[Inputs], rng: np.random.G
     for name in first:
         for scale in _SCALES:
             yield {**first, name: _scaled(first[name], scale, 0.0, first[name])}
+    for name in (name for name, a in first.items() if a.size == 1 and a.dtype.kind in "iu"):
+        yield from ({**first, name: np.full_like(first[name], count)} for count in _COUNTS)
     for _ in range(TRIALS):
         pool = [*samples, *found]
         base = pool[int(rng.integers(len(pool)))]

@@ -40,11 +40,11 @@ class Guard(FunctionMode):
 
     def __enter__(self) -> Guard:
         self._open.append(self)
-        super().__enter__()
+        super().__enter__()  # type: ignore[no-untyped-call]
         return self
 
     def __exit__(self, *failure: Any) -> None:
-        super().__exit__(*failure)
+        super().__exit__(*failure)  # type: ignore[no-untyped-call]
         self._open.pop()
 
     @classmethod

@@ -53,7 +53,7 @@ def assemble(program: Program, target: Target, path: Path) -> None:
         {ref.name: ref.type.shape for ref in program.inputs},
         {name: operand.type.shape for name, operand in program.outputs},
     )
-    runtime = minimum_runtime(program.instrs, outside=writer.blobs.outside)
+    runtime = minimum_runtime(program.every_instr(), outside=writer.blobs.outside)
     turned = channels_last_names(interface, target)
     for name, content in entries(interface, target, runtime, turned, program.name):
         writer.metadata(model, name, content)

@@ -52,7 +52,6 @@ class Covered:
             return tuple(f"runs {text}" for count, text in _ROUNDS.items() if count not in self.rounds)
         return tuple(f"is {'true' if side else 'false'}" for side in (True, False) if side not in self.sides)
 
-
     @property
     def complete(self) -> bool:
         """Whether nothing is missing, and a loop ran a single step as well."""

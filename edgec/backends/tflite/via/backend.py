@@ -65,7 +65,9 @@ class Onnx2tfBackend:
                 "E0412", f"onnx2tf keeps `{missed[0]}` in the source's layout", notes=["rejected by `onnx2tf-layout`"]
             )
         program = disassemble(made, schema, model.graph.name or "model")
-        _write_entries(made, schema, entries(interface, target, minimum_runtime(program.instrs), found, program.name))
+        _write_entries(
+            made, schema, entries(interface, target, minimum_runtime(program.every_instr()), found, program.name)
+        )
         return ForeignProgram(program.name, program.inputs, program.instrs, program.outputs, model=made)
 
     def assemble(self, program: Program, target: Target, path: Path) -> None:

@@ -10,7 +10,7 @@ RELEASE_TARGETS := iphone android raspberry-pi rtx
 RELEASE := $(foreach target,$(RELEASE_TARGETS),build/model/$(target)/manifest.json)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build test check release conformance bench fuzz clean
+.PHONY: help setup build test check release conformance arm bench fuzz clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -45,6 +45,9 @@ conformance: $(STAMP) ## Run ONNX's, PyTorch's and Apple's own operator tests (l
 	$(BIN)/python -m tests.conformance.onnx_nodes --engine coreml --jobs 2
 	$(BIN)/python -m tests.conformance.torch_ops --jobs 2
 	$(BIN)/python -m tests.conformance.mil_interpreter --jobs 2
+
+arm: $(STAMP) ## Run the test models on Arm's kernels under QEMU (fetches Debian packages once)
+	$(BIN)/python -m tests.conformance.arm
 
 fuzz: $(STAMP) ## Feed broken and hostile model files to every reader
 	$(BIN)/python -m tests.fuzz --cases 2000

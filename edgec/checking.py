@@ -34,6 +34,18 @@ class Budget:
     max_ms: float | None = None
 
 
+@dataclass(frozen=True)
+class Execution:
+    """How an artifact is run: `function` of a package that has several, on `local` or under `qemu`."""
+
+    function: str | None = None
+    on: str = "local"
+
+
+HERE = Execution()
+"""The default function, on this machine."""
+
+
 @dataclass
 class CheckReport:
     """The checks in order, each with its result in words, and what failed."""
@@ -47,19 +59,14 @@ class CheckReport:
         self.failures += failures
 
 
-def check_artifact(
-    path: Path, source: SourceRequest | None, budget: Budget, function: str | None = None
-) -> CheckReport:
-    """Check what can be checked: the manifest's hash, that it runs, its numbers against the source, its budgets.
-
-    `function` names one of a package that has several.
-    """
+def check_artifact(path: Path, source: SourceRequest | None, budget: Budget, way: Execution = HERE) -> CheckReport:
+    """Check what can be checked: the manifest's hash, that it runs, its numbers against the source, its budgets."""
     found, report = locate(path), CheckReport()
     _check_hash(found, report)
     if source is not None:
-        _check_numbers(found, source, function, report)
+        _check_numbers(found, source, way, report)
     else:
-        _check_runs(found, function, report)
+        _check_runs(found, way, report)
     _check_budget(found, budget, report)
     return report
 
@@ -78,19 +85,19 @@ def _check_hash(found: Located, report: CheckReport) -> None:
     report.note("manifest", "describes this artifact" if same else "describes another", [] if same else [changed])
 
 
-def _check_runs(found: Located, function: str | None, report: CheckReport) -> None:
-    with open_runner(found.path, function=function) as runner:
-        results = runner.run(draw_arrays(inputs_of(found.path, function)))
+def _check_runs(found: Located, way: Execution, report: CheckReport) -> None:
+    with open_runner(found.path, function=way.function, on=way.on) as runner:
+        results = runner.run(draw_arrays(inputs_of(found.path, way.function)))
     report.note("runs", f"yes, by {runner.name}: {len(results)} outputs; not compared, as no source was named")
 
 
-def _check_numbers(found: Located, source: SourceRequest, function: str | None, report: CheckReport) -> None:
-    known = [f for f in found.manifest.functions if f.name == function] if found.manifest else []
+def _check_numbers(found: Located, source: SourceRequest, way: Execution, report: CheckReport) -> None:
+    known = [f for f in found.manifest.functions if f.name == way.function] if found.manifest else []
     held = known[0].states if known else found.manifest.states if found.manifest else ()
     pairs = tuple((s.input, s.output) for s in held)
     prepared = prepare(replace(source, states=pairs), BuildOptions(), lambda step: None)
     accept = load_target(found.manifest.target).accept if found.manifest else DEFAULT_ACCEPT
-    with open_runner(found.path, as_source=True, function=function) as runner:
+    with open_runner(found.path, as_source=True, function=way.function, on=way.on) as runner:
         verdict = verify(runner, prepared.samples, accept, states(prepared.model))
     f = verdict.fidelity
     result = f"{verdict.status} by {runner.name} on {f.samples} samples: rel {f.max_rel:.2e}, {f.psnr_db:.1f} dB"
@@ -116,17 +123,18 @@ def _over(unit: str, found: float, limit: float) -> list[Diagnostic]:
 
 
 def open_for_timing(found: Located, on: str) -> Runner:
-    """A runner whose time means something. Raises `EdgecError` E0701 or E0603 where none does."""
-    if on != "local":
-        raise error("E0701", f"`{on}` cannot be reached", help=["`--on local` times it on this machine"])
-    if found.format == "mlpackage":
+    """A runner whose time means something (under QEMU: beside another time there).
+
+    Raises `EdgecError` E0701 or E0603 where none does.
+    """
+    if on == "local" and found.format == "mlpackage":
         raise error(
             "E0603",
             "a Core ML package cannot be timed here",
             notes=["the interpreter computes what Apple's kernels do, not as fast"],
             help=["`edgec predict` estimates the latency on a device"],
         )
-    return open_runner(found.path)
+    return open_runner(found.path, on=on)
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ Inputs = Annotated[list[str] | None, typer.Option("--input", help="An array: FIL
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else.")]
 Precision = Annotated[str | None, typer.Option(help="For Core ML packages: float16 (the default) or float32.")]
 Function = Annotated[str | None, typer.Option(help="One function of a Core ML package that has several.")]
+Where = Annotated[str, typer.Option(help="Where: local, or qemu (TFLite by emulated Arm kernels).")]
 
 
 def run_command(
@@ -54,19 +55,20 @@ def check_command(
     function: Function = None,
     max_bytes: Annotated[int | None, typer.Option(help="The largest size that is accepted.")] = None,
     max_ms: Annotated[float | None, typer.Option(help="The longest predicted latency that is accepted.")] = None,
+    on: Where = "local",
     json: Json = False,
 ) -> None:
     """Reload an artifact, compare it with its manifest and its source, and hold it to budgets."""
 
     def body() -> int:
-        from edgec.checking import Budget, check_artifact
+        from edgec.checking import Budget, Execution, check_artifact
         from edgec.diag.render import as_json
         from edgec.frontend.inputs import InputSpec
         from edgec.frontend.source import SourceRequest
 
         specs = tuple(InputSpec.parse(i) for i in input or ())
         source = SourceRequest(against, specs) if against else None
-        report = check_artifact(artifact, source, Budget(max_bytes, max_ms), function)
+        report = check_artifact(artifact, source, Budget(max_bytes, max_ms), Execution(function, on))
         show(report.failures)
         if json:
             print_json({"checks": report.checks, "diagnostics": as_json(report.failures)})
@@ -81,7 +83,7 @@ def bench_command(
     artifact: ArtifactPath,
     input: Inputs = None,
     runs: Annotated[int, typer.Option(min=1, help="Single runs to time.")] = 50,
-    on: Annotated[str, typer.Option(help="Where: local.")] = "local",
+    on: Where = "local",
     json: Json = False,
 ) -> None:
     """Time an artifact on this machine, run by run."""
@@ -104,6 +106,8 @@ def bench_command(
             print_json({"artifact": str(found.path), "kind": "measured", "on": on, **asdict(result)})
         else:
             print(f"{result.p50_ms:.3f} ms median of {result.runs} runs by {result.runner} on this machine, one thread")
+            if on == "qemu":
+                print("an emulator's time: it says nothing of a device's")
             print(
                 f"{result.p10_ms:.3f} to {result.p90_ms:.3f} ms (10th to 90th percentile), least {result.least_ms:.3f}"
             )

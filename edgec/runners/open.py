@@ -9,15 +9,24 @@ from edgec.runners.base import Runner
 
 
 def open_runner(
-    path: Path, precision: str | None = None, *, as_source: bool = False, function: str | None = None
+    path: Path,
+    precision: str | None = None,
+    *,
+    as_source: bool = False,
+    function: str | None = None,
+    on: str = "local",
 ) -> Runner:
     """A runner for a file or package.
 
     With `as_source` it takes and gives what the artifact's source does, where their layouts differ.
+    `on` is `local`, or `qemu`: a TFLite file by LiteRT's Arm kernels, emulated.
     `precision` is for Core ML packages: `float16` (the default) rounds where the package says so, `float32` never.
     `function` names one of a package that has several; the default one runs otherwise.
-    Raises `EdgecError` E0101 for a precision or function elsewhere, E0603 for an engine without its ONNX.
+    Raises `EdgecError` E0101 for a precision or function elsewhere, E0603 for an engine without its ONNX and for what
+    QEMU does not run, E0701 for another place.
     """
+    if on != "local" and function is None and precision is None:
+        return _elsewhere(path, on, as_source=as_source)
     if path.suffix == ".mlpackage":
         from edgec.runners.mil import MilRunner
 
@@ -36,3 +45,13 @@ def open_runner(
     if not source.is_file():
         raise error("E0603", f"`{path.name}` cannot be executed here", notes=["it needs a GPU, or its ONNX beside it"])
     return OnnxRuntimeRunner(source)
+
+
+def _elsewhere(path: Path, on: str, *, as_source: bool) -> Runner:
+    if on != "qemu":
+        raise error("E0701", f"`{on}` cannot be reached", help=["`local` is this machine, `qemu` an emulated Arm"])
+    if path.suffix != ".tflite":
+        raise error("E0603", f"`{path.name}` does not run under QEMU", notes=["TFLite files do"])
+    from edgec.runners.qemu import QemuRunner
+
+    return QemuRunner(path, as_source=as_source)

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from edgec.artifact.files import size_of
 from edgec.artifact.manifest import read_manifest
-from edgec.checking import Budget, check_artifact
+from edgec.checking import Budget, Execution, check_artifact
 from edgec.cli.app import app
 from edgec.diag import EdgecError
 from edgec.driver import BuildOptions, build
@@ -72,7 +72,7 @@ def test_functions_share_weights_and_are_verified_one_by_one(file: Path, tmp_pat
         module, _ = namespace[function]()  # type: ignore[operator]
         with MilRunner(path, "float16", function) as runner:
             np.testing.assert_allclose(runner.run({"x": x.numpy()})["output"], module(x).detach(), atol=2e-3)
-    report = check_artifact(path, SourceRequest(f"{file}:decode"), Budget(), "decode")
+    report = check_artifact(path, SourceRequest(f"{file}:decode"), Budget(), Execution("decode"))
     assert not report.failures, report.failures
     np.save(tmp_path / "x.npy", np.ones((1, 1, 64), np.float32))
     run = ["run", str(path), "--function", "decode", "--input", str(tmp_path / "x.npy")]

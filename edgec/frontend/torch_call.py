@@ -17,6 +17,7 @@ from edgec.diag import error
 from edgec.frontend.captured import Array
 from edgec.frontend.held import HeldBuffer, buffers_restored, contents, fill
 from edgec.frontend.inputs import InputSpec, match_specs
+from edgec.frontend.stable import StableSorts
 from edgec.frontend.user_code import user_code
 
 
@@ -97,11 +98,13 @@ class TorchReference:
 
 @contextmanager
 def eager() -> Iterator[None]:
-    """Without gradients, and without the shortcut of `nn.MultiheadAttention`, which gives padded positions zeros."""
+    """Without gradients, without the shortcut of `nn.MultiheadAttention`, which gives padded positions zeros, and with
+    sorts that keep the order of equals.
+    """
     before = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
     try:
-        with torch.no_grad():
+        with torch.no_grad(), StableSorts():
             yield
     finally:
         torch.backends.mha.set_fastpath_enabled(before)

@@ -19,12 +19,14 @@ from edgec.frontend.captured import Array, Captured, SourceId
 from edgec.frontend.control_flow.coverage import Covered, cover
 from edgec.frontend.control_flow.functions import Rewritten
 from edgec.frontend.control_flow.settle import export_settled
+from edgec.frontend.decompose.splice import decompose
 from edgec.frontend.dynamic import DynamicDim, check_dims, fitting, resized
 from edgec.frontend.functional.program import functional
 from edgec.frontend.held import buffers_restored, contents, mark_updates, open_states
 from edgec.frontend.inputs import InputSpec, samples_like
 from edgec.frontend.settled import Settled
 from edgec.frontend.torch_call import Call, TorchReference, eager, example_call, output_names, output_tensors
+from edgec.frontend.unwritten import check_written
 from edgec.frontend.user_code import place_of_failure, user_code
 from edgec.ir.dims import rename_dims, set_dim_range
 from edgec.ir.model import OPSET
@@ -101,7 +103,10 @@ def _export(request: ExportRequest, call: Call) -> torch.export.ExportedProgram:
 
     def export() -> torch.export.ExportedProgram:
         with eager(), Settled():
-            return torch.export.export(module, call.args, call.kwargs, dynamic_shapes=shapes, strict=False)
+            program = torch.export.export(module, call.args, call.kwargs, dynamic_shapes=shapes, strict=False)
+        check_written(program, lambda: output_tensors(_run_eagerly(module, call)))
+        decompose(program)
+        return program
 
     try:
         return export_settled(export, request.rewritten)

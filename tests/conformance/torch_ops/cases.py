@@ -57,6 +57,23 @@ def names() -> list[str]:
     return [f"{op}[{i}]" for op in operators() for i in range(SAMPLES)]
 
 
+def operator_of(case: str) -> str:
+    """The operator's name with its variant."""
+    return case.rpartition("[")[0]
+
+
+def present() -> list[str]:
+    """Every case that can be drawn here."""
+    return [name for name in names() if _is_drawn(name)]
+
+
+def _is_drawn(name: str) -> bool:
+    try:
+        return build(name) is not None
+    except Exception:  # samples that the database itself cannot draw here
+        return False
+
+
 def build(name: str) -> tuple[nn.Module, tuple[torch.Tensor, ...]] | None:
     """The module and its inputs; None where the operator has fewer distinct samples."""
     op, _, index = name.rstrip("]").rpartition("[")

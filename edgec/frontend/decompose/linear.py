@@ -1,0 +1,136 @@
+"""Distances, norms, and inverses and determinants of small matrices."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from edgec.diag import error
+from edgec.frontend.attention import attention
+from edgec.frontend.decompose.base import Decomposition
+
+_LARGEST = 8
+"""Rows of the largest matrix that is eliminated step by step: a step is some ten operators."""
+
+
+def _distances(x: torch.Tensor, y: torch.Tensor, p: float = 2.0, compute_mode: Any = None) -> torch.Tensor:
+    """The norm of every difference of two rows, which the exporter has no form for."""
+    norm: torch.Tensor = torch.linalg.vector_norm(x.unsqueeze(-2) - y.unsqueeze(-3), ord=p, dim=-1)
+    return norm
+
+
+def _pair_distances(x: torch.Tensor, p: float = 2.0) -> torch.Tensor:
+    """The norms of the differences of each row and every later one."""
+    rows = x.shape[0]
+    norms = [torch.linalg.vector_norm(x[i : i + 1] - x[i + 1 :], ord=p, dim=-1) for i in range(rows - 1)]
+    return torch.cat(norms) if norms else x.new_zeros(0)
+
+
+def _norm(x: torch.Tensor, ord: Any = None, dim: Any = None, keepdim: bool = False, **more: Any) -> torch.Tensor:
+    """Over all dimensions at once the exporter forgets `keepdim`."""
+    norm: Any = torch.linalg.norm
+    whole: torch.Tensor = norm(x, ord, **more).reshape((1,) * x.dim())
+    return whole
+
+
+def _is_whole(x: torch.Tensor, ord: Any = None, dim: Any = None, keepdim: bool = False, **_: Any) -> bool:
+    return dim is None and keepdim
+
+
+def _vector_norm(x: torch.Tensor, ord: Any = 2, dim: Any = None, keepdim: bool = False, **more: Any) -> torch.Tensor:
+    if not x.dim():
+        return _number_norm(x, ord)
+    norm: Any = torch.linalg.vector_norm
+    whole: torch.Tensor = norm(x, ord, **more).reshape((1,) * x.dim())
+    return whole
+
+
+def _is_whole_or_number(x: torch.Tensor, *rest: Any, **more: Any) -> bool:
+    return x.dim() == 0 or _is_whole(x, *rest, **more)
+
+
+def _number_norm(x: torch.Tensor, ord: Any) -> torch.Tensor:
+    """Of a single number, whose dimensions the exporter looks for."""
+    return (x != 0).to(x.dtype) if ord == 0 else torch.abs(x)
+
+
+def _eliminate(a: torch.Tensor, b: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Gauss and Jordan with the largest pivot of each column: a⁻¹b and det a, for a (…, n, n) and b (…, n, m).
+
+    Raises `EdgecError` E0202 for matrices of an open size or more than `_LARGEST` rows.
+    """
+    n = a.shape[-1]
+    if not isinstance(n, int) or n > _LARGEST:
+        raise error(
+            "E0202",
+            f"a matrix of {n} rows would be inverted",
+            notes=["rejected by `matrix-too-large`", f"up to {_LARGEST} rows are eliminated step by step"],
+        )
+    if n == 0:
+        return b.expand(*a.shape[:-2], *b.shape[-2:]).clone(), a.new_ones(a.shape[:-2])
+    rows = torch.cat([a, b.expand(*a.shape[:-2], *b.shape[-2:])], -1)
+    position = torch.arange(n, device=a.device).reshape(n, 1)
+    determinant = torch.ones_like(a[..., 0, 0])
+    for k in range(n):
+        column = rows[..., k : k + 1]
+        size = torch.where(position < k, torch.full_like(column, -1.0), torch.abs(column))
+        chosen = torch.argmax(size, -2, keepdim=True)
+        pivot_row = torch.gather(rows, -2, chosen.expand(*chosen.shape[:-1], rows.shape[-1]))
+        rows = torch.where(position == chosen, rows[..., k : k + 1, :], rows)
+        pivot = pivot_row[..., k : k + 1]
+        determinant = determinant * torch.where(chosen == k, pivot, -pivot)[..., 0, 0]
+        scaled = pivot_row / pivot
+        rows = torch.where(position == k, scaled, rows - rows[..., k : k + 1] * scaled)
+    return rows[..., n:], determinant
+
+
+def _inverse(a: torch.Tensor) -> torch.Tensor:
+    return _eliminate(a, torch.eye(a.shape[-1], dtype=a.dtype, device=a.device))[0]
+
+
+def _inverse_with_info(a: torch.Tensor, *, check_errors: bool = False) -> tuple[torch.Tensor, torch.Tensor]:
+    """With torch's number for success: a singular matrix gives infinities here."""
+    return _inverse(a), torch.zeros(a.shape[:-2], dtype=torch.int32, device=a.device)
+
+
+def _solve(a: torch.Tensor, b: torch.Tensor, *, left: bool = True) -> torch.Tensor:
+    if not left:
+        return _solve(a.transpose(-1, -2), b.transpose(-1, -2)).transpose(-1, -2)
+    if b.dim() == 1 or (b.dim() == a.dim() - 1 and b.shape == a.shape[:-1]):
+        return _solve(a, b.unsqueeze(-1)).squeeze(-1)
+    broadcast: Any = torch.broadcast_shapes
+    batch = broadcast(a.shape[:-2], b.shape[:-2])
+    return _eliminate(a.expand(*batch, *a.shape[-2:]), b)[0]
+
+
+def _determinant(a: torch.Tensor) -> torch.Tensor:
+    return _eliminate(a, a[..., :0])[1]
+
+
+def _sign_and_log(a: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    found = _determinant(a)
+    return torch.sign(found), torch.log(torch.abs(found))
+
+
+def _needs_folding(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, *rest: Any, **more: Any) -> bool:
+    """What torch's own layers ask for, where the exporter takes four dimensions and equal batches alone."""
+    return q.dim() != 4 or (not more.get("enable_gqa") and not q.shape[:-2] == k.shape[:-2] == v.shape[:-2])
+
+
+LINEAR: dict[str, Decomposition] = {
+    "aten.scaled_dot_product_attention.default": Decomposition(attention, _needs_folding),
+    "aten.cdist.default": Decomposition(_distances),
+    "aten.pdist.default": Decomposition(_pair_distances, lambda x, *_: isinstance(x.shape[0], int)),
+    "aten.linalg_norm.default": Decomposition(_norm, _is_whole),
+    "aten.linalg_vector_norm.default": Decomposition(_vector_norm, _is_whole_or_number),
+    "aten.linalg_inv.default": Decomposition(_inverse),
+    "aten.inverse.default": Decomposition(_inverse),
+    "aten.linalg_inv_ex.default": Decomposition(_inverse_with_info),
+    "aten.linalg_solve.default": Decomposition(_solve),
+    "aten.linalg_det.default": Decomposition(_determinant),
+    "aten.det.default": Decomposition(_determinant),
+    "aten.logdet.default": Decomposition(lambda a: torch.log(_determinant(a))),
+    "aten.linalg_slogdet.default": Decomposition(_sign_and_log),
+    "aten.slogdet.default": Decomposition(_sign_and_log),
+}

@@ -1,0 +1,93 @@
+"""Losses and logarithms of probabilities, by the forms that keep small values."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+
+from edgec.frontend.decompose.base import Decomposition
+
+
+def _log1p(x: torch.Tensor) -> torch.Tensor:
+    """log(1 + x), by its series where x is small: ONNX has the logarithm alone, and 1 + x loses what x was."""
+    series = x * (1 - x * (1 / 2 - x * (1 / 3 - x / 4)))
+    return torch.where(torch.abs(x) < 0.02, series, torch.log(1 + x))
+
+
+def _log_sigmoid(x: torch.Tensor) -> torch.Tensor:
+    """min(x, 0) − log(1 + e^−|x|): the exporter takes the logarithm of a sigmoid, which is lost where that is small."""
+    return torch.clamp(x, max=0) - _log1p(torch.exp(-torch.abs(x)))
+
+
+def _reduced(loss: torch.Tensor, reduction: int) -> torch.Tensor:
+    """torch's numbers: 0 none, 1 mean, 2 sum."""
+    return loss.mean() if reduction == 1 else loss.sum() if reduction == 2 else loss
+
+
+def _cross_entropy_with_logits(
+    x: torch.Tensor,
+    target: torch.Tensor,
+    weight: torch.Tensor | None = None,
+    pos_weight: torch.Tensor | None = None,
+    reduction: int = 1,
+) -> torch.Tensor:
+    """(1 − t)·x − (1 + (p − 1)·t)·log σ(x), weighted."""
+    positive = 1 if pos_weight is None else (pos_weight - 1) * target + 1
+    loss = (1 - target) * x - positive * _log_sigmoid(x)
+    return _reduced(loss if weight is None else loss * weight, reduction)
+
+
+def _soft_margin(x: torch.Tensor, target: torch.Tensor, reduction: int = 1) -> torch.Tensor:
+    """log(1 + e^−tx) as torch computes it: infinite where e^−tx is."""
+    return _reduced(_log1p(torch.exp(-target * x)), reduction)
+
+
+def _log_add_exp(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    """log(e^a + e^b); of two equal infinities it is themselves."""
+    apart = torch.abs(a - b)
+    larger = torch.maximum(a, b)
+    return torch.where(a == b, larger + math.log(2), larger + torch.log1p(torch.exp(-apart)))
+
+
+def _log_cumulative_sum_exp(x: torch.Tensor, dim: int) -> torch.Tensor:
+    """A scan of doubling steps; the exporter sums exponentials, which overflow."""
+    size = x.shape[dim] if x.dim() else 1
+    step = 1
+    while step < size:
+        later = _log_add_exp(x.narrow(dim, step, size - step), x.narrow(dim, 0, size - step))
+        x = torch.cat([x.narrow(dim, 0, step), later], dim)
+        step *= 2
+    return x
+
+
+_ERFC = (
+    -1.26551223, 1.00002368, 0.37409196, 0.09678418, -0.18628806, 0.27886807, -1.13520398, 1.48851587, -0.82215223,
+    0.17087277,
+)  # fmt: skip
+"""erfc(z) = t·exp(−z² + P(t)) with t = 2 / (2 + z), z ≥ 0, to 1.2e-7 of itself (Numerical Recipes, §6.2)."""
+
+
+def _log_normal_cdf(x: torch.Tensor) -> torch.Tensor:
+    """log Φ(x): by the logarithm of erfc(−x/√2) below zero, by log1p above."""
+    z = torch.abs(x) / math.sqrt(2)
+    t = 2 / (2 + z)
+    polynomial = torch.zeros_like(t)
+    for c in reversed(_ERFC):
+        polynomial = polynomial * t + c
+    log_erfc = torch.log(t) - z * z + polynomial
+    return torch.where(x < 0, log_erfc - math.log(2), torch.log1p(-0.5 * torch.exp(log_erfc)))
+
+
+def _static(x: torch.Tensor, dim: int) -> bool:
+    return not x.dim() or isinstance(x.shape[dim], int)
+
+
+LOSSES: dict[str, Decomposition] = {
+    "aten.log_sigmoid.default": Decomposition(_log_sigmoid),
+    "aten.binary_cross_entropy_with_logits.default": Decomposition(_cross_entropy_with_logits),
+    "aten.soft_margin_loss.default": Decomposition(_soft_margin),
+    "aten.logaddexp.default": Decomposition(_log_add_exp),
+    "aten.logcumsumexp.default": Decomposition(_log_cumulative_sum_exp, _static),
+    "aten.special_log_ndtr.default": Decomposition(_log_normal_cdf),
+}

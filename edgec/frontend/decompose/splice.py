@@ -1,0 +1,104 @@
+"""Decomposing an exported program: the calls that need it are replaced, in place, by what they are made of."""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+import torch
+from torch.fx.experimental.proxy_tensor import make_fx
+from torch.utils import _pytree as pytree
+
+from edgec.diag import error
+from edgec.frontend.decompose.base import Decomposition
+from edgec.frontend.decompose.table import DECOMPOSITIONS
+
+_CARRIED = ("stack_trace", "nn_module_stack", "source_fn_stack", "torch_fn", "from_node")
+"""What a node knows of the Python that it came from."""
+
+
+def decompose(program: torch.export.ExportedProgram) -> None:
+    """Replace, in `program` and in the branches within, each call that an entry of `DECOMPOSITIONS` applies to.
+
+    Raises whatever a decomposition does: `EdgecError` E0202 for what it refuses.
+    """
+    for module in program.graph_module.modules():
+        if isinstance(module, torch.fx.GraphModule):
+            _decompose_graph(module)
+    _rename_outputs(program)
+
+
+def _decompose_graph(module: torch.fx.GraphModule) -> None:
+    pending = list(module.graph.nodes)
+    changed = False
+    while pending:
+        node = pending.pop()
+        found = DECOMPOSITIONS.get(str(node.target)) if node.op == "call_function" else None
+        if found is not None and found.applies(*_values(node.args), **_values(node.kwargs)):
+            pending += _splice(module.graph, node, found)
+            changed = True
+    if changed:
+        module.graph.eliminate_dead_code()
+        module.recompile()
+
+
+def _splice(graph: torch.fx.Graph, node: torch.fx.Node, found: Decomposition) -> list[torch.fx.Node]:
+    """Put what `found` computes in the place of `node`; returns the new nodes."""
+    leaves, spec = pytree.tree_flatten((node.args, node.kwargs), is_leaf=_is_node)
+    inputs = [leaf for leaf in leaves if _is_node(leaf)]
+
+    def call(*given: Any) -> Any:
+        values = iter(given)
+        args, kwargs = pytree.tree_unflatten([next(values) if _is_node(leaf) else leaf for leaf in leaves], spec)
+        return found.compute(*args, **kwargs)
+
+    with torch.no_grad():
+        traced = make_fx(call)(*(n.meta["val"] for n in inputs))
+    holders = [n for n in traced.graph.nodes if n.op == "placeholder"]
+    before = set(graph.nodes)
+    with graph.inserting_before(node):
+        result = graph.graph_copy(traced.graph, dict(zip(holders, inputs, strict=True)))
+    new = [n for n in graph.nodes if n not in before]
+    for n in new:
+        assert n.op == "call_function", f"{node.target} decomposes into a constant of its own"
+        n.meta |= {key: node.meta[key] for key in _CARRIED if key in node.meta}
+    _replace(graph, node, result)
+    return new
+
+
+def _replace(graph: torch.fx.Graph, node: torch.fx.Node, result: Any) -> None:
+    if isinstance(result, torch.fx.Node):
+        node.replace_all_uses_with(result)
+    else:
+        for user in list(node.users):
+            assert user.target is operator.getitem
+            if not user.users:
+                graph.erase_node(user)
+                continue
+            part = result[user.args[1]]
+            if part is None:
+                raise error(
+                    "E0202",
+                    f"result {user.args[1]} of `{node.target}` cannot be exported",
+                    notes=["rejected by `second-result`"],
+                )
+            user.replace_all_uses_with(part)
+            graph.erase_node(user)
+    graph.erase_node(node)
+
+
+def _rename_outputs(program: torch.export.ExportedProgram) -> None:
+    """The program's signature names its results by their nodes."""
+    (values,) = program.graph_module.graph.output_node().args
+    for spec, value in zip(program.graph_signature.output_specs, values, strict=True):
+        if isinstance(value, torch.fx.Node):
+            spec.arg.name = value.name
+
+
+def _values(arguments: Any) -> Any:
+    """Arguments with the shapes and types of the tensors in place of their nodes."""
+    return torch.fx.node.map_arg(arguments, lambda n: n.meta.get("val"))
+
+
+def _is_node(leaf: Any) -> bool:
+    return isinstance(leaf, torch.fx.Node)

@@ -1,0 +1,26 @@
+"""Every decomposition, by the operator's name."""
+
+from __future__ import annotations
+
+from edgec.frontend.decompose.base import Decomposition
+from edgec.frontend.decompose.indexing import INDEXING
+from edgec.frontend.decompose.linear import LINEAR
+from edgec.frontend.decompose.losses import LOSSES
+from edgec.frontend.decompose.pointwise import POINTWISE
+from edgec.frontend.decompose.pooling import POOLING
+from edgec.frontend.decompose.recurrent import RECURRENT
+from edgec.frontend.decompose.resample import RESAMPLE
+from edgec.frontend.decompose.scans import SCANS
+from edgec.frontend.decompose.statistics import STATISTICS
+
+DECOMPOSITIONS: dict[str, Decomposition] = {
+    **INDEXING,
+    **LINEAR,
+    **LOSSES,
+    **POINTWISE,
+    **POOLING,
+    **RECURRENT,
+    **RESAMPLE,
+    **SCANS,
+    **STATISTICS,
+}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from math import prod
 from pathlib import Path
 
 import onnx_ir as ir
@@ -308,7 +309,7 @@ _SMALL = 100_000
 def _is_small(model: Model) -> bool:
     values = [*model.graph.initializers.values(), *(v for node in model.graph for v in node.outputs)]
     shapes = [v.shape for v in values if v.shape is not None and v.shape.is_static()]
-    return len(shapes) == len(values) and sum(int(np.prod(s.numpy(), dtype=np.int64)) for s in shapes) <= _SMALL
+    return len(shapes) == len(values) and sum(prod(s.numpy()) for s in shapes) <= _SMALL
 
 
 def _reference_outputs(model: Model, samples: Sequence[Sample]) -> list[dict[str, Array]]:

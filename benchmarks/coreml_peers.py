@@ -40,14 +40,15 @@ else:
 model.save(out)
 """
 
-_BUILD = "from edgec.cli.app import main; main()"
+BUILD = "from edgec.cli.app import main; main()"
 
 
 @dataclass
 class Timed:
-    """Processes of one kind: seconds, and peak MiB of memory."""
+    """Processes of one kind: seconds by the clock and of the processor, and peak MiB of memory."""
 
     seconds: list[float] = field(default_factory=list)
+    cpu: list[float] = field(default_factory=list)
     peak_mib: list[float] = field(default_factory=list)
 
     def run(self, command: list[str]) -> bool:
@@ -58,6 +59,7 @@ class Timed:
         if os.waitstatus_to_exitcode(status) != 0:
             return False
         self.seconds.append(time.monotonic() - start)
+        self.cpu.append(usage.ru_utime + usage.ru_stime)
         self.peak_mib.append(usage.ru_maxrss / 1024)
         return True
 
@@ -66,7 +68,7 @@ def compare(models: Path, name: str, rounds: int) -> tuple[Timed, Timed] | None:
     """Both ways in turn, `rounds` times after one of each to warm the caches; None where coremltools converts none."""
     edgec, peer, route = Timed(), Timed(), ""
     with tempfile.TemporaryDirectory() as folder:
-        build = [sys.executable, "-c", _BUILD, "build", f"{models}:{name}", "--target", "iphone", "--out", folder]
+        build = [sys.executable, "-c", BUILD, "build", f"{models}:{name}", "--target", "iphone", "--out", folder]
         convert = [sys.executable, "-c", _CONVERT, str(models), name]
         package = f"{folder}/peer.mlpackage"
         route = next((r for r in ("trace", "export") if Timed().run([*convert, r, package])), "")

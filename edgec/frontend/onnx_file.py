@@ -16,6 +16,7 @@ from edgec.diag import EdgecError, Place, error
 from edgec.frontend.captured import Array, Captured, Reference, SourceId
 from edgec.frontend.dynamic import DynamicDim, check_dims, fitting
 from edgec.frontend.inputs import InputSpec
+from edgec.frontend.light import put_back, set_aside
 from edgec.frontend.opset import deserialized, to_working_opset
 from edgec.frontend.source import SourceRequest, file_sha256, source_name
 from edgec.ir.dims import set_dim_range
@@ -68,12 +69,12 @@ def capture_onnx(path: Path, request: SourceRequest) -> Captured:
 
     Raises `EdgecError` E0203 (unreadable), E0207 (leaves its folder), E0301 (invalid), E0107 (inputs), E0101 (dims).
     """
-    proto = _read(path)
+    proto, heavy = _read(path)
     reference: Reference = OnnxReference(path)
     if request.dynamic:
         _open_dims(proto, request.dynamic)
-        reference = OnnxRuntimeRunner(_beside(deserialized(proto, path), path), optimize=False)
-    model = _beside(to_working_opset(proto, path), path)
+        reference = OnnxRuntimeRunner(_beside(put_back(deserialized(proto, path), heavy), path), optimize=False)
+    model = _beside(put_back(to_working_opset(proto, path), heavy), path)
     examples = _examples(model, request)
     for dim in request.dynamic:
         set_dim_range(model, dim.name, dim.low, dim.high, dim.choices)
@@ -87,7 +88,8 @@ def _beside(model: Model, path: Path) -> Model:
     return model
 
 
-def _read(path: Path) -> onnx.ModelProto:
+def _read(path: Path) -> tuple[onnx.ModelProto, dict[str, onnx.TensorProto]]:
+    """The checked file, and its large weights apart."""
     place = Place(str(path))
     try:
         proto = onnx.load(path, load_external_data=False)
@@ -97,15 +99,16 @@ def _read(path: Path) -> onnx.ModelProto:
         raise error("E0203", f"`{path.name}` holds no graph with an output", place=place)
     _check_inputs(proto, place)
     external = _check_external_data(proto, path)
+    heavy = set_aside(proto)
     try:
         # The checker insists on the shapes of outputs, which many exporters leave to be inferred.
         proto = onnx.shape_inference.infer_shapes(proto, data_prop=True)
-        onnx.checker.check_model(_weightless(proto) if external else proto)
+        onnx.checker.check_model(_weightless(proto) if external or heavy else proto)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError, ValueError, OSError) as failure:
         raise error(
             "E0301", f"`{path.name}` is not a valid model", place=place, notes=_first_lines(failure)
         ) from failure
-    return proto
+    return proto, heavy
 
 
 def _check_inputs(proto: onnx.ModelProto, place: Place) -> None:

@@ -32,6 +32,7 @@ class OnnxRuntimeRunner:
         level = ort.GraphOptimizationLevel
         options.graph_optimization_level = level.ORT_ENABLE_BASIC if optimize else level.ORT_DISABLE_ALL
         options.log_severity_level = 4
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # waiting threads would burn a core
         content, self._weights = (str(model), {}) if isinstance(model, Path) else _without_weights(model)
         try:
             self._session = ort.InferenceSession(content, options, providers=["CPUExecutionProvider"])

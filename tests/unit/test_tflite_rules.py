@@ -110,3 +110,57 @@ def test_half_floats_keep_the_interface_and_explicit_rounding() -> None:
     for a, b in zip(before, evaluate(model, feeds), strict=True):
         assert a.dtype == b.dtype
         np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize(
+    ("conv", "weight"),
+    [
+        ("Conv<pads = [1,0,2,1,1,0], strides = [2,1,2], dilations = [1,2,1]>", (4, 4, 3, 2, 3)),
+        ("Conv<group = 2, pads = [0,1,1,2,1,1]>", (6, 2, 3, 3, 2)),
+        ("Conv<group = 4, strides = [1,2,3], dilations = [2,1,1]>", (8, 1, 2, 3, 1)),
+    ],
+)
+def test_volumes_by_planes(conv: str, weight: tuple[int, ...]) -> None:
+    rng = np.random.default_rng(7)
+    x, w = (rng.standard_normal(shape).astype(np.float32) for shape in ((2, 4, 6, 7, 8), weight))
+    dims = ",".join(map(str, weight))
+    values = ",".join(map(str, w.reshape(-1)))
+    text = f"g (float[2,4,6,7,8] x) => (float[n,c,d,h,k] y) <float[{dims}] w = {{{values}}}> {{ y = {conv}(x, w) }}"
+    before, after = _rewritten(text, _rule("volume-to-planes"), {"x": x})
+    np.testing.assert_allclose(before[0], after[0], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("window", "attributes"),
+    [
+        ((7, 7), "pads = [3,3,3,3]"),
+        ((9, 5), "pads = [1,4,5,0], strides = [2,3]"),
+        ((1, 31), "pads = [0,15,0,15]"),
+        ((6, 6), "dilations = [2,1], pads = [5,2,5,3]"),
+        ((2, 27), "pads = [0,20,1,20]"),
+    ],
+)
+def test_wide_depthwise_windows_by_parts(window: tuple[int, int], attributes: str) -> None:
+    rng = np.random.default_rng(8)
+    x, w = (rng.standard_normal(shape).astype(np.float32) for shape in ((1, 3, 14, 15), (6, 1, *window)))
+    values = ",".join(map(str, w.reshape(-1)))
+    text = (
+        f"g (float[1,3,14,15] x) => (float[n,c,h,k] y) <float[6,1,{window[0]},{window[1]}] w = {{{values}}}> "
+        f"{{ y = Conv<group = 3, {attributes}>(x, w) }}"
+    )
+    before, after = _rewritten(text, _rule("split-depthwise-window"), {"x": x})
+    np.testing.assert_allclose(before[0], after[0], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("mode", ['mode = "linear"', 'mode = "nearest", coordinate_transformation_mode = "asymmetric"'])
+def test_pointwise_convolutions_commute_with_resizes(mode: str) -> None:
+    rng = np.random.default_rng(9)
+    feeds = {n: rng.standard_normal(s).astype(np.float32) for n, s in (("a", (1, 48, 3, 4)), ("b", (1, 2, 6, 8)))}
+    w = ",".join(map(str, rng.standard_normal(5 * 50).astype(np.float32)))
+    text = (
+        f"g (float[1,48,3,4] a, float[1,2,6,8] b) => (float[n,c,h,k] y) <float[5,50,1,1] w = {{{w}}}, "
+        "float[5] bias = {1,2,3,4,5}, float[4] s = {1,1,2,2}> "
+        f"{{ r = Resize<{mode}>(a, , s)  c = Concat<axis = 1>(r, b)  y = Conv(c, w, bias) }}"
+    )
+    before, after = _rewritten(text, _rule("pointwise-of-resizes"), feeds)
+    np.testing.assert_allclose(before[0], after[0], rtol=1e-4, atol=1e-5)

@@ -47,6 +47,7 @@ from edgec.backends.tflite.tune.movement import (
 )
 from edgec.backends.tflite.tune.resize import PointwiseBeforeResize, PointwiseOfResizes
 from edgec.backends.tflite.tune.steps import StepToReshape
+from edgec.backends.tflite.tune.volume import VolumeToPlanes
 from edgec.diag import EdgecError
 from edgec.ir.model import Model
 from edgec.passes.constants import FoldConstants
@@ -128,7 +129,7 @@ TUNE: tuple[Rule, ...] = (
 )
 """The same function for less work."""
 
-PLACE: tuple[Rule, ...] = (ShuffleChannelsLast(),)
+PLACE: tuple[Rule, ...] = (ShuffleChannelsLast(), VolumeToPlanes(), StepToReshape())
 """Forms whose own transposes meet those of the layout pass and cancel there."""
 
 MOVEMENT: tuple[Rule, ...] = (

@@ -79,6 +79,8 @@ class SplitGroups(Rule):
             return NOT_HERE
         if shape is None:
             return Miss("the shape is not static")
+        if isinstance(op, Conv) and constant(op.w) is not None:
+            return NOT_HERE  # volume-to-planes keeps the groups together
         n = op.groups
         attributes = window_attributes(op.window)
         if isinstance(op, ConvTranspose):

@@ -1,12 +1,16 @@
 """The TFLite backend's own rules: their examples, and numbers where a rule has more forms than an example shows."""
 
+from dataclasses import replace
+
 import numpy as np
 import onnx
 import onnx_ir as ir
 import pytest
 
+from edgec.backends.base import Const, Instr, Program, Ref, TensorType
 from edgec.backends.tflite.halves import halves_to_single
 from edgec.backends.tflite.legalize import ALWAYS, PLACE, RULES, TUNE
+from edgec.backends.tflite.merge import merge_products
 from edgec.ir.model import OPSET
 from edgec.passes.constants import FoldConstants
 from edgec.passes.log import RewriteLog
@@ -164,3 +168,38 @@ def test_pointwise_convolutions_commute_with_resizes(mode: str) -> None:
     )
     before, after = _rewritten(text, _rule("pointwise-of-resizes"), feeds)
     np.testing.assert_allclose(before[0], after[0], rtol=1e-4, atol=1e-5)
+
+
+def test_products_of_one_row_are_merged() -> None:
+    def product(name: str, width: int, activation: int) -> Instr:
+        weights = ir.tensor(np.full((width, 3), width, np.float32), name=name)
+        bias = ir.tensor(np.full(width, width, np.float32), name=name)
+        inputs = (
+            ("input", x),
+            ("weights", Const(f"{name}/w", TensorType("float32", (width, 3)), weights)),
+            ("bias", Const(f"{name}/b", TensorType("float32", (width,)), bias)),
+        )
+        out = Ref(name, TensorType("float32", (1, width)))
+        return Instr("FULLY_CONNECTED", inputs, (("fusedActivationFunction", activation),), (out,))
+
+    x = Ref("x", TensorType("float32", (1, 3)))
+    instrs = (product("a", 2, 0), product("other", 2, 1), product("b", 4, 0))
+    program = Program("p", (x,), instrs, tuple((i.outputs[0].name, i.outputs[0]) for i in instrs))
+    merged = merge_products(program).instrs
+    assert [i.op for i in merged] == ["FULLY_CONNECTED", "SLICE", "SLICE", "FULLY_CONNECTED"]
+    weights, bias = (merged[0].input(name) for name in ("weights", "bias"))
+    assert isinstance(weights, Const)
+    assert isinstance(bias, Const)
+    np.testing.assert_array_equal(weights.numpy(), [[2] * 3] * 2 + [[4] * 3] * 4)
+    np.testing.assert_array_equal(bias.numpy(), [2, 2, 4, 4, 4, 4])
+    assert [i.outputs[0].name for i in merged[1:]] == ["a", "b", "other"]
+    wide = replace(x, type=TensorType("float32", (5, 3)))
+    many = tuple(
+        replace(
+            i,
+            inputs=(("input", wide), *i.inputs[1:]),
+            outputs=(Ref(i.outputs[0].name, TensorType("float32", (5, i.outputs[0].type.sizes[1]))),),
+        )
+        for i in instrs
+    )
+    assert merge_products(replace(program, instrs=many)).instrs == many

@@ -13,6 +13,7 @@ from edgec.backends.tflite.cost import macs
 from edgec.backends.tflite.fuse import fuse
 from edgec.backends.tflite.legalize import legalize
 from edgec.backends.tflite.lower.table import LOWERINGS
+from edgec.backends.tflite.merge import merge_products
 from edgec.backends.tflite.ops import view_tflite
 from edgec.backends.tflite.placement import placement
 from edgec.ir.model import Model
@@ -38,7 +39,7 @@ class TFLiteBackend:
 
     def lower(self, model: Model, target: Target) -> Program:
         """Builtin operators as instructions, activations fused."""
-        return fuse(lower_graph(model, target, LOWERINGS, Builder(target), view_tflite))
+        return merge_products(fuse(lower_graph(model, target, LOWERINGS, Builder(target), view_tflite)))
 
     def assemble(self, program: Program, target: Target, path: Path) -> None:
         """Write the flatbuffer."""

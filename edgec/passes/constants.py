@@ -135,11 +135,24 @@ def _evaluate(node: ir.Node) -> list[Array] | None:
     )
     model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", OPSET)])
     try:
+        if node.op_type == "GatherElements":
+            return [_gather_elements(node)]
         with np.errstate(all="ignore"):
             results = ReferenceEvaluator(model).run(None, feeds)
     except (NotImplementedError, RuntimeError, TypeError, ValueError, IndexError):
         return None  # left for the runtime; the node stays as it is
     return [np.asarray(r) for r in results] if all(isinstance(r, np.ndarray | np.generic) for r in results) else None
+
+
+def _gather_elements(node: ir.Node) -> Array:
+    """onnx's reference ends at 64 positions along the axis."""
+    data, index = constant(node.inputs[0]), constant(node.inputs[1])
+    assert data is not None
+    assert index is not None
+    axis = (node.attributes["axis"].as_int() if "axis" in node.attributes else 0) % data.ndim
+    part = data[tuple(slice(None) if d == axis else slice(size) for d, size in enumerate(index.shape))]
+    found: Array = np.take_along_axis(part, np.where(index < 0, index + data.shape[axis], index), axis)
+    return found
 
 
 def _replace_with(graph: ir.Graph, node: ir.Node, arrays: list[Array]) -> None:

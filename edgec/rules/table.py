@@ -6,7 +6,7 @@ from edgec.rules.base import Rule
 from edgec.rules.cleanup.casts import MergeCasts, TakeConstantSide
 from edgec.rules.cleanup.commute import CancelReshapes, CancelTransposes
 from edgec.rules.cleanup.identity import RemoveIdentity, RemoveNeutralOperand, RemoveNoOpMovement, RemoveSameCast
-from edgec.rules.cleanup.movement import CanonicalReshape, MergeReshapes, MergeTransposes
+from edgec.rules.cleanup.movement import CanonicalReshape, MergeReshapes, MergeTransposes, ReshapeThroughUnits
 from edgec.rules.decompose.activations import (
     CeluToElu,
     GeluToErf,
@@ -78,7 +78,7 @@ from edgec.rules.fuse.constants import (
 )
 from edgec.rules.fuse.normalization import RecognizeLayerNorm, RecognizeRMSNorm, RecognizeTanhGelu
 from edgec.rules.fuse.padding import FoldPad
-from edgec.rules.fuse.pieces import MatMulAddToGemm, RecognizeGelu, RecognizeHardSwish
+from edgec.rules.fuse.pieces import MatMulAddToGemm, RecognizeGelu, RecognizeHardSwish, RecognizeMish
 
 DECOMPOSE: tuple[Rule, ...] = (
     CastLikeToCast(),
@@ -88,7 +88,6 @@ DECOMPOSE: tuple[Rule, ...] = (
     EyeLikeToConstant(),
     MeanVarianceToReduce(),
     SwishToSigmoidMul(),
-    MishToSoftplusTanh(),
     CeluToElu(),
     SeluToElu(),
     ThresholdedReluToWhere(),
@@ -137,6 +136,7 @@ CLEANUP: tuple[Rule, ...] = (
     RemoveNeutralOperand(),
     MergeTransposes(),
     MergeReshapes(),
+    ReshapeThroughUnits(),
     CanonicalReshape(),
     MergeCasts(),
     TakeConstantSide(),
@@ -160,12 +160,14 @@ FUSE: tuple[Rule, ...] = (
     FoldAddIntoLinear(),
     RecognizeGelu(),
     RecognizeHardSwish(),
+    RecognizeMish(),
     MatMulAddToGemm(),
 )
 """Fewer, larger operators, for every target."""
 
 EXPAND: tuple[Rule, ...] = (
     HardSwishToHardSigmoidMul(),
+    MishToSoftplusTanh(),
     GeluToErf(),
     AttentionToMatMul(),
     RMSNormToReduce(),

@@ -66,6 +66,45 @@ class MergeReshapes(Rule):
         return [g.op("Reshape", inner.inputs[0], g.ints(*shape))]
 
 
+class ReshapeThroughUnits(Rule):
+    """Reshape of a Transpose that moves only dimensions of size 1, or such a Transpose of a Reshape -> Reshape."""
+
+    name = "reshape-through-units"
+    roots = ("Reshape", "Transpose")
+    examples = (
+        Example(
+            "float[3,2,1,4] x",
+            "h = Transpose<perm = [0, 2, 1, 3]>(x)  y = Reshape(h, s)",
+            "y = Reshape(x, s)",
+            constants="int64[2] s = {3, 8}",
+        ),
+        Example(
+            "float[3,2,4] x",
+            "h = Reshape(x, s)  y = Transpose<perm = [1, 0, 2]>(h)",
+            "y = Reshape(x, t)",
+            constants="int64[3] s = {3, 1, 8}",
+        ),
+        Example(
+            "float[3,2,2,4] x",
+            "h = Transpose<perm = [0, 2, 1, 3]>(x)  y = Reshape(h, s)",
+            None,
+            constants="int64[2] s = {6, 8}",
+        ),
+    )
+
+    def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
+        other = producer(node.inputs[0], "Reshape" if node.op_type == "Transpose" else "Transpose")
+        shape = static_shape(node.outputs[0])
+        if other is None or other.inputs[0] is None or shape is None or 0 in shape:
+            return NOT_HERE
+        transpose = Transpose.decode(Reader(node if node.op_type == "Transpose" else other))
+        dims = static_shape(transpose.x)
+        if dims is None:
+            return NOT_HERE
+        moved = [axis for axis in transpose.perm if dims[axis] != 1]
+        return [g.op("Reshape", other.inputs[0], g.ints(*shape))] if moved == sorted(moved) else NOT_HERE
+
+
 class CanonicalReshape(Rule):
     """Flatten, Squeeze, Unsqueeze and Reshape with copied or inferred sizes -> Reshape to a literal shape."""
 

@@ -124,6 +124,42 @@ def _clip_of_x_plus_3(value: ir.Value, x: ir.Value) -> bool:
     return add is not None and with_scalar(add, 3.0) is x
 
 
+class RecognizeMish(Rule):
+    """x * Tanh(Softplus(x)), the softplus whole or as Log(1 + Exp(x)) -> Mish(x)."""
+
+    name = "recognize-mish"
+    roots = ("Mul",)
+    examples = (
+        Example("float[2,3] x", "p = Softplus(x)  t = Tanh(p)  y = Mul(x, t)", "y = Mish(x)"),
+        Example(
+            "float[2,3] x",
+            "e = Exp(x)  s = Add(e, one)  p = Log(s)  t = Tanh(p)  y = Mul(t, x)",
+            "y = Mish(x)",
+            constants="float one = {1}",
+        ),
+        Example("float[2,3] x, float[2,3] z", "p = Softplus(x)  t = Tanh(p)  y = Mul(z, t)", None),
+    )
+
+    def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
+        for x, gate in operands(node):
+            tanh = producer(gate, "Tanh")
+            argument = None if tanh is None else _softplus_input(tanh.inputs[0])
+            if argument is None:
+                continue
+            return [g.op("Mish", x)] if argument is x else Miss("the factor outside is not the argument of Softplus")
+        return NOT_HERE
+
+
+def _softplus_input(value: ir.Value | None) -> ir.Value | None:
+    """x of Softplus(x) or Log(1 + Exp(x))."""
+    whole, log = producer(value, "Softplus"), producer(value, "Log")
+    if whole is not None:
+        return whole.inputs[0]
+    add = None if log is None else producer(log.inputs[0], "Add")
+    exp = None if add is None else producer(with_scalar(add, 1.0), "Exp")
+    return None if exp is None else exp.inputs[0]
+
+
 class MatMulAddToGemm(Rule):
     """MatMul(x, W) + b on matrices -> Gemm(x, W, b)."""
 

@@ -33,6 +33,9 @@ from edgec.passes.log import RewriteLog
 
 RUNS = 15
 
+NOISE = 1.1
+"""Latencies within a tenth of each other are the same on a shared machine."""
+
 SIMPLIFY = """
 import json, sys, time
 tool, source, target = sys.argv[1:]
@@ -74,26 +77,35 @@ def count_nodes(graph: onnx.GraphProto) -> int:
     return sum(n.op_type != "Constant" for n in graph.node) + sum(map(count_nodes, inner))
 
 
-def latency(path: Path) -> tuple[float, list[np.ndarray]]:
-    """Median milliseconds on one thread with ONNX Runtime's own optimizations, and the outputs on seeded inputs."""
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.log_severity_level = 4
-    session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    rng = np.random.default_rng(0)
-    feeds = {}
-    for value in session.get_inputs():
-        if "float" in value.type:
-            feeds[value.name] = rng.standard_normal(value.shape).astype(np.float32)
-        else:
-            feeds[value.name] = rng.integers(0, 2, value.shape).astype(np.bool_ if "bool" in value.type else np.int64)
-    outputs = session.run(None, feeds)
-    times = []
-    for _ in range(RUNS):
+class Session:
+    """A model in ONNX Runtime, on one thread with its own optimizations, and seeded inputs."""
+
+    def __init__(self, path: Path) -> None:
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = 1
+        options.log_severity_level = 4
+        self._session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        rng = np.random.default_rng(0)
+        self._feeds = {}
+        for v in self._session.get_inputs():
+            whole = rng.integers(0, 2, v.shape).astype(np.bool_ if "bool" in v.type else np.int64)
+            self._feeds[v.name] = rng.standard_normal(v.shape).astype(np.float32) if "float" in v.type else whole
+
+    def run(self) -> list[np.ndarray]:
+        """The outputs."""
+        return self._session.run(None, self._feeds)
+
+    def milliseconds(self) -> float:
+        """One run."""
         start = time.monotonic()
-        session.run(None, feeds)
-        times.append(time.monotonic() - start)
-    return statistics.median(times) * 1000, outputs
+        self.run()
+        return (time.monotonic() - start) * 1000
+
+
+def latencies(sessions: list[Session]) -> list[float]:
+    """Median milliseconds of each, run in turn: what disturbs the machine disturbs all."""
+    times = [[session.milliseconds() for session in sessions] for _ in range(RUNS)]
+    return [statistics.median(column) for column in zip(*times, strict=True)]
 
 
 def ours(source: Path, target: Path) -> float:
@@ -117,22 +129,52 @@ def theirs(python: str, tool: str, source: Path, target: Path) -> float:
 
 def compare(source: Path, simplifiers: str | None) -> list[Row]:
     """A row for the model as it is and for every tool; outputs are checked against the model as it is."""
-    first, expected = latency(source)
-    rows = [Row("as exported", count_nodes(onnx.load(source, load_external_data=False).graph), 0.0, first)]
+    first = Session(source)
+    expected, sessions = first.run(), {"as exported": first}
+    rows = [Row("as exported", count_nodes(onnx.load(source, load_external_data=False).graph))]
     tools = ["edgec", *(("onnxslim", "onnxsim") if simplifiers else ())]
     with tempfile.TemporaryDirectory() as folder:
         for tool in tools:
             target = Path(folder) / f"{tool}.onnx"
             try:
                 seconds = ours(source, target) if tool == "edgec" else theirs(simplifiers or "", tool, source, target)
-                found, outputs = latency(target)
+                sessions[tool] = Session(target)
+                outputs = sessions[tool].run()
             except Exception as e:  # whatever stops a contestant, onnxruntime's classes included, is its result
                 rows.append(Row(tool, note=" ".join(str(e).split())[:160]))
+                sessions.pop(tool, None)
                 continue
             apart = max(_relative(a, b) for a, b in zip(expected, outputs, strict=True))
             nodes = count_nodes(onnx.load(target, load_external_data=False).graph)
-            rows.append(Row(tool, nodes, seconds, found, "" if apart < 1e-4 else f"differs by {apart:.1e}"))
+            rows.append(Row(tool, nodes, seconds, 0.0, "" if apart < 1e-4 else f"differs by {apart:.1e}"))
+    medians = dict(zip(sessions, latencies(list(sessions.values())), strict=True))
+    for row in rows:
+        row.latency_ms = medians.get(row.tool, 0.0)
     return rows
+
+
+def summary(models: dict[str, list[Row]]) -> str:
+    """Nodes and seconds in all, over the models that every tool finishes, and where edgec is not the best."""
+    whole = {name: rows for name, rows in models.items() if all(row.nodes for row in rows)}
+    lines = [f"{len(whole)} of {len(models)} models that every tool finishes"]
+    for i, tool in enumerate(row.tool for row in next(iter(whole.values()), [])):
+        of_tool = [rows[i] for rows in whole.values()]
+        ratio = statistics.geometric_mean(r[i].latency_ms / r[0].latency_ms for r in whole.values())
+        nodes, seconds = sum(r.nodes for r in of_tool), sum(r.seconds for r in of_tool)
+        lines.append(
+            f"  {tool:11} {nodes:6} nodes  {seconds:7.1f} s  latency {ratio:.3f} of that of the exported graphs"
+        )
+    for name, rows in models.items():
+        own = next((row for row in rows if row.tool == "edgec"), None)
+        others = [row for row in rows if row.nodes and row.tool not in ("edgec", "as exported")]
+        if own is None or not others:
+            continue
+        least, fastest = min(r.nodes for r in others), min(r.latency_ms for r in others)
+        if own.nodes > least:
+            lines.append(f"  larger: {name}, {own.nodes} nodes, {least} from another tool")
+        if own.latency_ms > fastest * NOISE:
+            lines.append(f"  slower: {name}, {own.latency_ms:.2f} ms, {fastest:.2f} ms from another tool")
+    return "\n".join(lines)
 
 
 def _relative(a: np.ndarray, b: np.ndarray) -> float:
@@ -196,10 +238,14 @@ def main() -> None:
         linearity()
     if options.folder is None:
         sys.exit(0 if options.linearity else "a folder of ONNX files is needed")
+    models = {}
     for path in sorted(options.folder.glob(f"{options.only}.onnx")):
         print(path.stem)
-        for row in compare(path, options.simplifiers):
+        models[path.stem] = compare(path, options.simplifiers)
+        for row in models[path.stem]:
             print(row.text(), flush=True)
+    if models:
+        print(summary(models))
 
 
 if __name__ == "__main__":

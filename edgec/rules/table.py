@@ -69,6 +69,7 @@ from edgec.rules.decompose.tensors import (
     MeanVarianceToReduce,
 )
 from edgec.rules.decompose.window import WindowWriteToWhere
+from edgec.rules.fuse.attention import RecognizeAttention
 from edgec.rules.fuse.batch_norm import BatchNormToMulAdd, FoldAddIntoLinear, FoldBatchNorm, FoldMulIntoLinear
 from edgec.rules.fuse.constants import (
     ColumnsBeforeReshape,
@@ -76,6 +77,7 @@ from edgec.rules.fuse.constants import (
     MergeConstantOperands,
     RemoveBroadcastExpand,
 )
+from edgec.rules.fuse.grouped_attention import RecognizeGroupedAttention
 from edgec.rules.fuse.normalization import RecognizeLayerNorm, RecognizeRMSNorm, RecognizeTanhGelu
 from edgec.rules.fuse.padding import FoldPad
 from edgec.rules.fuse.pieces import MatMulAddToGemm, RecognizeGelu, RecognizeHardSwish, RecognizeMish
@@ -161,6 +163,8 @@ FUSE: tuple[Rule, ...] = (
     RecognizeGelu(),
     RecognizeHardSwish(),
     RecognizeMish(),
+    RecognizeAttention(),
+    RecognizeGroupedAttention(),
     MatMulAddToGemm(),
 )
 """Fewer, larger operators, for every target."""

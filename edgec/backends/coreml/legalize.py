@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from edgec.backends.base import Array
 from edgec.backends.control_flow import settle_branches
 from edgec.backends.coreml.dialect import dialect
-from edgec.backends.coreml.expand.attention import UnsupportedAttentionToMatMul
+from edgec.backends.coreml.expand.attention import GroupedAttentionRepeated, UnsupportedAttentionToMatMul
 from edgec.backends.coreml.expand.empty import DropEmptyOperands
 from edgec.backends.coreml.expand.gather import GatherFromStart
 from edgec.backends.coreml.expand.norm import LayerNormWithStatistics
@@ -47,6 +47,7 @@ ALWAYS: tuple[Rule, ...] = (
     GatherFromStart(),
     UnsupportedResizeToMatMul(),
     UnsupportedRecurrentUnrolled(),
+    GroupedAttentionRepeated(),
     UnsupportedAttentionToMatMul(),
     LayerNormWithStatistics(),
     DilatedPoolToSlices(),

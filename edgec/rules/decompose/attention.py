@@ -61,7 +61,7 @@ class AttentionToMatMul(Rule):
             return Miss("the key and value caches are used")
         q_shape, k_shape, v_shape = shapes
         heads = q_shape[1] // k_shape[1]
-        k, v = _repeat(op.k, k_shape, heads, g), _repeat(op.v, v_shape, heads, g)
+        k, v = repeat_heads(op.k, k_shape, heads, g), repeat_heads(op.v, v_shape, heads, g)
         scale = op.scale if op.scale is not None else 1 / math.sqrt(q_shape[3])
         scores = g.op("MatMul", g.op("Mul", op.q, g.like(scale, op.q)), g.op("Transpose", k, perm=[0, 1, 3, 2]))
         if op.softcap:
@@ -83,7 +83,7 @@ class AttentionToMatMul(Rule):
         return [first, *(first for _ in node.outputs[1:])]
 
 
-def _repeat(x: Value, shape: tuple[int, ...], times: int, g: GraphBuilder) -> Value:
+def repeat_heads(x: Value, shape: tuple[int, ...], times: int, g: GraphBuilder) -> Value:
     """Grouped queries: each key and value head serves `times` query heads."""
     if times == 1:
         return x

@@ -61,8 +61,8 @@ CORE = Dialect(
         """
         Abs Acos Acosh Add And Asin Asinh Atan Atanh BitShift BitwiseAnd BitwiseNot BitwiseOr BitwiseXor Cast Ceil
         Clip Cos Cosh Div Elu Equal Erf Exp Floor Gelu Greater GreaterOrEqual HardSigmoid HardSwish Identity IsInf
-        IsNaN LeakyRelu Less LessOrEqual Log Max Min Mish Mod Mul Neg Not Or PRelu Pow Reciprocal Relu Round Sigmoid Sign
-        Sin Sinh Softplus Softsign Sqrt Sub Tan Tanh Where Xor
+        IsNaN LeakyRelu Less LessOrEqual Log Max Min Mish Mod Mul Neg Not Or PRelu Pow Reciprocal Relu Round Sigmoid
+        Sign Sin Sinh Softplus Softsign Sqrt Sub Tan Tanh Where Xor
         """.split()
         # linear, windows, normalization, reductions
         + """

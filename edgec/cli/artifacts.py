@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from edgec.cli.rewrites import aligned, rewrites
 from edgec.cli.run import guarded, print_json, show
 
 ArtifactPath = Annotated[Path, typer.Argument(help="An artifact, its manifest.json or a build's folder.")]
@@ -144,13 +145,16 @@ def inspect_command(
         bool, typer.Option("--rules", help="Which rewrites a source takes, and which it narrowly misses.")
     ] = False,
     input: Annotated[list[str] | None, typer.Option(help="With --rules: an example input, NAME=SHAPE.")] = None,
+    target: Annotated[str | None, typer.Option(help="With --rules: this target's rewrites, too.")] = None,
     json: Json = False,
 ) -> None:
     """Show what a file holds: interface, operators, weights, metadata, hash."""
 
     def body() -> int:
         if rules:
-            return _inspect_rules(file, input or [], json)
+            made = rewrites(file, input or [], target)
+            print_json(made.document()) if json else print("\n".join(made.lines()))
+            return 0
         from dataclasses import asdict
 
         from edgec.artifact.locate import locate
@@ -166,26 +170,6 @@ def inspect_command(
         return 0
 
     raise typer.Exit(guarded(body, as_document=json))
-
-
-def _inspect_rules(ref: str, inputs: list[str], json: bool) -> int:
-    from edgec.driver import BuildOptions, prepare
-    from edgec.frontend.inputs import InputSpec
-    from edgec.frontend.source import SourceRequest
-    from edgec.ir.provenance import place_of
-
-    specs = tuple(InputSpec.parse(i) for i in inputs)
-    prepared = prepare(SourceRequest(ref, specs), BuildOptions(), lambda step: None)
-    fired = dict(prepared.log.counts)
-    missed = list(dict.fromkeys((m.rule, str(place_of(m.node) or m.node.name), m.reason) for m in prepared.log.misses))
-    if json:
-        print_json({"fired": fired, "missed": [dict(zip(("rule", "place", "reason"), m, strict=True)) for m in missed]})
-        return 0
-    _table(["rule", "fired"], [[rule, str(count)] for rule, count in fired.items()])
-    if missed:
-        print()
-        _table(["nearly fired", "at", "why not"], [list(m) for m in missed])
-    return 0
 
 
 def _output(name: str, array: Any) -> dict[str, Any]:
@@ -222,6 +206,4 @@ def _summary_lines(summary: Any, macs: int | None) -> list[str]:
 
 
 def _table(heads: list[str], rows: list[list[str]]) -> None:
-    widths = [max(len(cell) for cell in column) for column in zip(heads, *rows, strict=True)]
-    for row in (heads, *rows):
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    print("\n".join(aligned([heads, *rows])))

@@ -146,9 +146,10 @@ def _evaluate(node: ir.Node) -> list[Array] | None:
 
 def _gather_elements(node: ir.Node) -> Array:
     """onnx's reference ends at 64 positions along the axis."""
-    data, index = constant(node.inputs[0]), constant(node.inputs[1])
+    data, where = constant(node.inputs[0]), constant(node.inputs[1])
     assert data is not None
-    assert index is not None
+    assert where is not None
+    index = where.astype(np.int64)
     axis = (node.attributes["axis"].as_int() if "axis" in node.attributes else 0) % data.ndim
     part = data[tuple(slice(None) if d == axis else slice(size) for d, size in enumerate(index.shape))]
     found: Array = np.take_along_axis(part, np.where(index < 0, index + data.shape[axis], index), axis)

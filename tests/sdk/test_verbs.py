@@ -126,6 +126,24 @@ def test_inspect_shows_which_rules_fired():
     assert any("batch-norm" in rule for rule in found["fired"])
 
 
+NEARLY = """<ir_version: 10, opset_import: ["" : 18]>
+g (float[1,2,3,4] q, float[1,2,4,5] k, float[1,2,5,4] v, bool[1,2,3,5] w) => (float[1,2,3,4] y) {
+  i = Constant<value_float = -1e9>()  s = MatMul(q, k)  m = Where(w, s, i)  p = Softmax<axis = -1>(m)  y = MatMul(p, v)
+}"""
+
+
+def test_inspect_says_why_a_rule_did_not_fire(tmp_path):
+    import onnx
+
+    path = tmp_path / "nearly.onnx"
+    onnx.save(onnx.parser.parse_model(NEARLY), path)
+    (missed,) = json.loads(edgec("inspect", path, "--rules", "--json").stdout)["missed"]
+    assert missed["rule"] == "recognize-attention"
+    assert "without any" in missed["reason"]
+    shown = edgec("inspect", path, "--rules", "--target", "android").stdout
+    assert re.search(r"nearly fired +times", shown)
+
+
 def test_diff_finds_no_difference_between_formats(built):
     done = edgec("diff", built["rtx"], built["android"])
     assert done.exit_code == 0, done.stdout + done.stderr

@@ -1,4 +1,7 @@
-"""GridSample from gathers: every mode, padding and rank against onnx's reference."""
+"""GridSample from gathers: every mode, padding and rank against ONNX Runtime.
+
+Beside a border, onnx's own reference moves a cubic's place and not its pixels; ONNX Runtime and PyTorch agree.
+"""
 
 import itertools
 
@@ -12,6 +15,7 @@ from edgec.passes.log import RewriteLog
 from edgec.passes.rewrite import RewritePass
 from edgec.passes.verify import evaluate
 from edgec.rules.decompose.grid_sample import GridSampleToGather
+from edgec.runners.onnxruntime import OnnxRuntimeRunner
 
 MODES = ("nearest", "linear", "cubic")
 PADDINGS = ("zeros", "border", "reflection")
@@ -39,7 +43,8 @@ def test_grid_sample(mode: str, padding: str, align: int, batch: int, sizes: tup
     )
     proto = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", OPSET)], ir_version=10)
     model = ir.serde.deserialize_model(onnx.shape_inference.infer_shapes(proto))
-    (expected,) = evaluate(model, {"x": x, "g": grid})
+    with OnnxRuntimeRunner(model, optimize=False) as runner:
+        (expected,) = runner.run({"x": x, "g": grid}).values()
     RewritePass("test", [GridSampleToGather()]).run(model, RewriteLog())
     assert all(node.op_type != "GridSample" for node in model.graph)
     (found,) = evaluate(model, {"x": x, "g": grid})

@@ -9,7 +9,7 @@ import numpy as np
 import onnx_ir as ir
 
 from edgec.backends.coreml.ranges import CARRIES, HEAVY, SENSITIVE, Range, Ranges
-from edgec.ir.model import Model, constant, is_constant
+from edgec.ir.model import Model, constant, is_constant, static_shape
 from edgec.ir.provenance import RULE, place_of
 from edgec.passes.log import KeptWide
 from edgec.spec.coreml import CoreMLOptions
@@ -85,6 +85,7 @@ def choose(model: Model, target: Target, ranges: Ranges) -> Islands:
         _underflow(node, islands)
         _small_variance(node, islands)
         _angle(node, islands)
+        _coordinates(node, islands)
         _decides_loop(node, islands)
     order = {node: i for i, node in enumerate(model.graph)}
     outermost = ((node, why) for node, why in islands.chosen.items() if node in order)  # blocks are float32 anyway
@@ -198,6 +199,16 @@ def _angle(node: ir.Node, islands: Islands) -> None:
     islands.add(node, evidence)
     for maker in _makers(node.inputs[0], _is_elementwise):
         islands.add(maker, f"makes an angle: {evidence}")
+
+
+def _coordinates(node: ir.Node, islands: Islands) -> None:
+    """Where an image is sampled: the coordinates are made in float32."""
+    shape = static_shape(node.inputs[0]) if node.op_type == "GridSample" and node.inputs[0] is not None else None
+    if shape is None:
+        return
+    for maker in _makers(node.inputs[1], _is_elementwise):
+        coarse = max(shape[2:]) / 2 * float(np.spacing(np.float16(0.5)))
+        islands.add(maker, f"makes coordinates, which float16 knows to {coarse:.2g} pixels")
 
 
 def _is_elementwise(value: ir.Value) -> bool:

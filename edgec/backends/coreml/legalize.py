@@ -10,6 +10,7 @@ from edgec.backends.coreml.dialect import dialect
 from edgec.backends.coreml.expand.attention import GroupedAttentionRepeated, UnsupportedAttentionToMatMul
 from edgec.backends.coreml.expand.empty import DropEmptyOperands
 from edgec.backends.coreml.expand.gather import GatherFromStart
+from edgec.backends.coreml.expand.grid_sample import UnsupportedGridSampleToGather
 from edgec.backends.coreml.expand.norm import LayerNormWithStatistics
 from edgec.backends.coreml.expand.pad import PadForms
 from edgec.backends.coreml.expand.pool import DilatedPoolToSlices
@@ -46,6 +47,7 @@ ALWAYS: tuple[Rule, ...] = (
     WideClip(),
     GatherFromStart(),
     UnsupportedResizeToMatMul(),
+    UnsupportedGridSampleToGather(),
     UnsupportedRecurrentUnrolled(),
     GroupedAttentionRepeated(),
     UnsupportedAttentionToMatMul(),

@@ -66,8 +66,8 @@ def _hand_in(single: ir.Value, half: ir.Value, inner: Sequence[ir.Graph]) -> Non
 
 
 def _keeps(node: ir.Node, index: int) -> bool:
-    """Parameters that are read when the graph is lowered, not when it runs."""
-    return node.op_type == "Resize" and index > 0
+    """Parameters that are read when the graph is lowered, not when it runs; coordinates, which MIL takes in float32."""
+    return (node.op_type == "Resize" and index > 0) or (node.op_type == "GridSample" and index == 1)
 
 
 class _Casts:

@@ -99,18 +99,11 @@ def _into_range(x: Value, size: int, how: Sampler, g: GraphBuilder) -> Value:
     """Coordinates outside the image, moved to where the padding says that they read."""
     if how.mode == "nearest":
         x = g.op("Round", x)  # half to even, as PyTorch has it
-    if how.padding == "border":
-        clipped = _clip(x, 0, size - 1, g)
-        return clipped if how.mode != "cubic" or how.centres else _beyond_edges(x, clipped, size, g)
+    if how.padding == "border" and how.mode != "cubic":  # cubic's pixels are clipped one by one
+        return _clip(x, 0, size - 1, g)
     if how.padding == "reflection":
         return _reflect(x, size, how, g)
     return x
-
-
-def _beyond_edges(x: Value, clipped: Value, size: int, g: GraphBuilder) -> Value:
-    """ONNX moves a coordinate onto the outer pixel's centre only from beyond that pixel's edge: cubic differs."""
-    outside = g.op("Or", g.op("Less", x, g.like(-0.5, x)), g.op("Greater", x, g.like(size - 0.5, x)))
-    return g.op("Where", outside, clipped, x)
 
 
 def _clip(x: Value, low: float, high: float, g: GraphBuilder) -> Value:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from edgec.backends.base import Lowering, Operand, Reject, TensorType
+from edgec.backends.coreml.expand.grid_sample import MODES, is_resample, padding
 from edgec.backends.coreml.expand.resize import SAMPLING, is_bilinear
 from edgec.backends.coreml.lower.common import (
     MilBuilder,
@@ -20,7 +21,7 @@ from edgec.backends.coreml.lower.common import (
 from edgec.ir.model import constant
 from edgec.ops.base import Value
 from edgec.ops.gather import Gather, GatherElements, GatherND, OneHot, ScatterElements, ScatterND
-from edgec.ops.image import Resize
+from edgec.ops.image import GridSample, Resize
 from edgec.spec.coreml import CoreMLOptions
 from edgec.spec.target import Target
 
@@ -137,7 +138,29 @@ def _resize(op: Resize, b: MilBuilder) -> Operand:
     )
 
 
+def _rejects_grid_sample(op: GridSample, target: Target) -> Reject | None:
+    if not is_resample(op):
+        return Reject(f"grid-sample-{op.mode}", "resample is bilinear or nearest, and a size is dynamic")
+    return float_reject([op.x, op.grid], "grid-sample")
+
+
+def _grid_sample(op: GridSample, b: MilBuilder) -> Operand:
+    """Coordinates are float32 whatever the image is: float16 knows a place in 224 pixels to a twentieth of one."""
+    return b.emit(
+        "resample",
+        type_of(op.y),
+        x=b.operand(op.x),
+        coordinates=cast(b, b.operand(op.grid), "float32"),
+        sampling_mode=MODES[op.mode],
+        padding_mode=padding(op),
+        padding_value=0.0,
+        coordinates_mode="normalized_minus_one_to_one",
+        align_corners=op.align_corners,
+    )
+
+
 LOWERINGS = (
+    Lowering(GridSample, _rejects_grid_sample, _grid_sample),
     Lowering(Gather, _rejects_gather, _gather),
     Lowering(GatherElements, _rejects_gather_elements, _gather_elements),
     Lowering(GatherND, _rejects_gather_nd, _gather_nd),

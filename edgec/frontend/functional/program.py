@@ -99,4 +99,7 @@ def _copy(graph: Graph) -> Graph:
     nodes: dict[Node, Node] = {}
     result = copied.graph_copy(graph, nodes)
     copied.output(result)
+    for old, new in nodes.items():
+        if new.name != old.name:  # a copy avoids names of Python's own, such as `input`; the signature has them
+            new.name = old.name
     return copied

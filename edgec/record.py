@@ -77,7 +77,7 @@ def manifest(lowered: Lowered, seen: Observed, target: Target, chosen: Backend, 
         accuracy=_accuracy(seen.verdict),
         latency=seen.latency,
         float32=tuple(Kept(k.op, k.node, k.module, k.evidence) for k in log.kept_wide),
-        placement=_placement(chosen.placement(program, target)),
+        placement=_placement(chosen.placement(program, target, path)),
         layout=None if log.layout is None else LayoutInfo(**asdict(log.layout)),
         tools={**tools(), **chosen.tools},
         branches=tuple(BranchInfo(_relative(b.place), b.how, b.sides, b.rounds) for b in lowered.captured.branches),
@@ -131,7 +131,7 @@ def _parameters(model: Model) -> int:
 
 def _placement(found: Placement) -> PlacementInfo:
     off = tuple(OffUnit(p.op, p.name, p.place.module or "", p.unit, p.rule) for p in found.placed if p.rule)
-    return PlacementInfo("predicted", found.counts, found.switches, off, dict(found.evidence))
+    return PlacementInfo(found.kind, found.counts, found.switches, off, dict(found.evidence))
 
 
 def _accuracy(verdict: Verdict) -> Accuracy:

@@ -263,8 +263,11 @@ class Backend(Protocol):
         """Multiply-accumulates of one instruction; 0 for ops that only move or map elements."""
         ...
 
-    def placement(self, program: Program, target: Target) -> Placement:
-        """The unit that each instruction is predicted to run on; empty where nothing is published."""
+    def placement(self, program: Program, target: Target, path: Path | None = None) -> Placement:
+        """The unit that each instruction is predicted to run on; empty where nothing is published.
+
+        Measured instead, on the artifact at `path`, where the runtime itself is here to be asked.
+        """
         ...
 
 

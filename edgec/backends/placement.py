@@ -1,4 +1,4 @@
-"""On which unit of a device each instruction will run: predicted by published rules, never measured here."""
+"""On which unit of a device each instruction will run: predicted by published rules, or measured."""
 
 from __future__ import annotations
 
@@ -22,10 +22,14 @@ class Placed:
 
 @dataclass(frozen=True)
 class Placement:
-    """A program's placement, in its order. `evidence` says where each rule is published."""
+    """A program's placement, in its order. `evidence` says where each rule is published.
+
+    `kind` is `predicted` by rules, or `measured`: asked of the runtime itself.
+    """
 
     placed: tuple[Placed, ...] = ()
     evidence: tuple[tuple[str, str], ...] = ()
+    kind: str = "predicted"
 
     @property
     def counts(self) -> dict[str, int]:

@@ -15,7 +15,9 @@ Inputs = Annotated[list[str] | None, typer.Option("--input", help="An array: FIL
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else.")]
 Precision = Annotated[str | None, typer.Option(help="For Core ML packages: float16 (the default) or float32.")]
 Function = Annotated[str | None, typer.Option(help="One function of a Core ML package that has several.")]
-Where = Annotated[str, typer.Option(help="Where: local, or qemu (TFLite by emulated Arm kernels).")]
+Where = Annotated[
+    str, typer.Option(help="Where: local; qemu (TFLite by emulated Arm kernels); mac or apple:DEVICE:APP (Core ML).")
+]
 
 
 def run_command(
@@ -23,6 +25,7 @@ def run_command(
     input: Inputs = None,
     precision: Precision = None,
     function: Function = None,
+    on: Where = "local",
     out: Annotated[Path | None, typer.Option(help="Write each output to this folder as NAME.npy.")] = None,
     json: Json = False,
 ) -> None:
@@ -35,7 +38,7 @@ def run_command(
         from edgec.runners.open import open_runner
 
         found = locate(artifact)
-        with open_runner(found.path, precision, function=function) as runner:
+        with open_runner(found.path, precision, function=function, on=on) as runner:
             results = runner.run(load_arrays(input or [], inputs_of(found.path, function)))
         if out is not None:
             save_arrays(results, out)
@@ -106,7 +109,8 @@ def bench_command(
         if json:
             print_json({"artifact": str(found.path), "kind": "measured", "on": on, **asdict(result)})
         else:
-            print(f"{result.p50_ms:.3f} ms median of {result.runs} runs by {result.runner} on this machine, one thread")
+            where = "on this machine, one thread" if on in ("local", "qemu") else f"on `{on}`"
+            print(f"{result.p50_ms:.3f} ms median of {result.runs} runs by {result.runner} {where}")
             if on == "qemu":
                 print("an emulator's time: it says nothing of a device's")
             print(

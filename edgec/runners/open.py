@@ -19,13 +19,18 @@ def open_runner(
     """A runner for a file or package.
 
     With `as_source` it takes and gives what the artifact's source does, where their layouts differ.
-    `on` is `local`, or `qemu`: a TFLite file by LiteRT's Arm kernels, emulated.
+    `on` is `local`, or `qemu`: a TFLite file by LiteRT's Arm kernels, emulated. A Core ML package runs on `mac`: by
+    Core ML on this Mac, or on `apple:DEVICE:APP`: in an app on a device.
     `precision` is for Core ML packages: `float16` (the default) rounds where the package says so, `float32` never.
     `function` names one of a package that has several; the default one runs otherwise.
     Raises `EdgecError` E0101 for a precision or function elsewhere, E0603 for an engine without its ONNX and for what
     QEMU does not run, E0701 for another place.
     """
-    if on != "local" and function is None and precision is None:
+    if on != "local" and precision is not None:
+        raise error("E0101", "`--precision` is for the MIL interpreter, which is `--on local`")
+    if on == "mac" or on.startswith("apple:"):
+        return _apple(path, on, function)
+    if on != "local" and function is None:
         return _elsewhere(path, on, as_source=as_source)
     if path.suffix == ".mlpackage":
         from edgec.runners.mil import MilRunner
@@ -49,9 +54,27 @@ def open_runner(
 
 def _elsewhere(path: Path, on: str, *, as_source: bool) -> Runner:
     if on != "qemu":
-        raise error("E0701", f"`{on}` cannot be reached", help=["`local` is this machine, `qemu` an emulated Arm"])
+        known = "`local` is this machine, `qemu` an emulated Arm, `mac` and `apple:DEVICE:APP` Apple's own kernels"
+        raise error("E0701", f"`{on}` cannot be reached", help=[known])
     if path.suffix != ".tflite":
         raise error("E0603", f"`{path.name}` does not run under QEMU", notes=["TFLite files do"])
     from edgec.runners.qemu import QemuRunner
 
     return QemuRunner(path, as_source=as_source)
+
+
+def _apple(path: Path, on: str, function: str | None) -> Runner:
+    if path.suffix != ".mlpackage":
+        raise error("E0603", f"`{path.name}` is not for Core ML", notes=["packages (.mlpackage) are"])
+    if on == "mac":
+        from edgec.runners.apple.mac import MacRunner
+
+        return MacRunner(path, function=function)
+    from edgec.runners.apple.devicectl import AppleDeviceRunner
+
+    _, device, app = [*on.split(":", 2), ""][:3]
+    if function is not None:
+        raise error("E0101", "`--function` is for `--on local` and `--on mac`")
+    if not device or not app:
+        raise error("E0101", f"`--on {on}` is not apple:DEVICE:APP", help=["`xcrun devicectl list devices` lists them"])
+    return AppleDeviceRunner(path, device, app.rstrip(":"))

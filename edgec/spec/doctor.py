@@ -35,7 +35,7 @@ def report() -> list[str]:
     lines = [f"Python {platform.python_version()} on {platform.platform()}"]
     lines += [_line(piece) for piece in PIECES]
     if platform.system() != "Darwin":
-        lines.append("--  Core ML on a device     needs a Mac; here packages are checked by the MIL interpreter")
+        lines.append("--  Core ML on a device     needs a Mac; here the MIL interpreter checks packages")
     return lines
 
 

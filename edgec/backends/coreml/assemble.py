@@ -163,7 +163,7 @@ class _Assembler:
                 arguments |= {"loop_vars": states} if states else {}
                 arguments |= self._blocks(instr)
             results = getattr(self._mb, instr.op)(**arguments, name=names[0])
-        except (ValueError, TypeError, AssertionError, NotImplementedError, AttributeError, IndexError) as refusal:
+        except (ValueError, TypeError, NotImplementedError) as refusal:  # what the builder's checks raise
             raise error(
                 "E0501",
                 f"coremltools refuses `{instr.op}`",

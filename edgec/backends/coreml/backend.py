@@ -17,13 +17,14 @@ from edgec.backends.coreml.lower.common import MilBuilder
 from edgec.backends.coreml.lower.table import LOWERINGS
 from edgec.backends.coreml.model_runner import ModelRunner
 from edgec.backends.coreml.ops import view_coreml
-from edgec.backends.coreml.placement import placement
+from edgec.backends.coreml.placement import measured, placement
 from edgec.backends.coreml.states import kept_states, with_states
 from edgec.backends.coreml.types import check_types
 from edgec.backends.placement import Placement
 from edgec.ir.dims import dim_choices, dim_ranges
 from edgec.ir.model import Model
 from edgec.passes.log import RewriteLog
+from edgec.runners.apple.mac import on_mac
 from edgec.runners.base import Runner
 from edgec.spec.coreml import CoreMLOptions
 from edgec.spec.target import Target
@@ -76,9 +77,9 @@ class CoreMLBackend:
         """Multiply-accumulates of one instruction."""
         return macs(instr)
 
-    def placement(self, program: Program, target: Target) -> Placement:
-        """Neural engine or not, by published rules."""
-        return placement(program, target)
+    def placement(self, program: Program, target: Target, path: Path | None = None) -> Placement:
+        """Neural engine or not: by published rules, on a Mac by what Core ML says of the package."""
+        return placement(program, target) if path is None or not on_mac() else measured(program, target, path)
 
 
 COREML = CoreMLBackend()

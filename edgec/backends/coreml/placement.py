@@ -1,6 +1,6 @@
 """Neural engine, or GPU and CPU: predicted for each MIL operation from what Apple documents and others published.
 
-Core ML decides at run time, by device and system, and tells nobody; `MLComputePlan` on a Mac shows what it decided.
+Core ML decides at run time, by device and system; on a Mac `MLComputePlan` tells what it decided, which is measured.
 Where the publications disagree (dilated convolutions) no rule speaks.
 """
 
@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from edgec.backends.base import Instr, Program
 from edgec.backends.placement import Placed, Placement
+from edgec.diag import Place
+from edgec.runners.apple.plan import compute_plan
 from edgec.spec.coreml import CoreMLOptions
 from edgec.spec.target import Target
 
@@ -70,3 +73,24 @@ def placement(program: Program, target: Target) -> Placement:
         placed.append(Placed(instr.op, instr.outputs[0].name, instr.place, unit, rule.name if rule else ""))
     used = {p.rule for p in placed}
     return Placement(tuple(placed), tuple((r.name, r.evidence) for r in rules if r.name in used))
+
+
+def measured(program: Program, target: Target, path: Path) -> Placement:
+    """The unit that Core ML on this Mac prefers for each operation of the written package."""
+    options = target.options
+    assert isinstance(options, CoreMLOptions)
+    places = {ref.name: instr.place for instr in program.instrs for ref in instr.outputs}
+    first = _UNITS[options.compute_units][0]
+    placed = []
+    for found in compute_plan(path, options.compute_units):
+        off = first == "ane" and found.unit != first
+        rule = ("core-ml-cannot" if first not in found.supported else "core-ml-prefers-another") if off else ""
+        placed.append(Placed(found.op, found.name, places.get(found.name, Place()), found.unit, rule))
+    used = {p.rule for p in placed}
+    return Placement(tuple(placed), tuple((r, why) for r, why in _MEASURED.items() if r in used), "measured")
+
+
+_MEASURED = {
+    "core-ml-cannot": "MLComputePlan on this Mac: the neural engine is not among the operation's supported devices",
+    "core-ml-prefers-another": "MLComputePlan on this Mac: the neural engine could, Core ML prefers another device",
+}

@@ -57,7 +57,7 @@ class TensorRTBackend:
         """Multiply-accumulates of one instruction."""
         return macs(instr)
 
-    def placement(self, program: Program, target: Target) -> Placement:
+    def placement(self, program: Program, target: Target, path: Path | None = None) -> Placement:
         """Nothing is published that would hold for every device."""
         return Placement()
 

@@ -53,7 +53,7 @@ class TFLiteBackend:
         """Multiply-accumulates of one instruction."""
         return macs(instr)
 
-    def placement(self, program: Program, target: Target) -> Placement:
+    def placement(self, program: Program, target: Target, path: Path | None = None) -> Placement:
         """XNNPACK or LiteRT's own kernels; what the other delegates would take is told beside it."""
         return placement(program, target)
 

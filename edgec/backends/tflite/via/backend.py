@@ -86,7 +86,7 @@ class Onnx2tfBackend:
         """Multiply-accumulates of one instruction."""
         return TFLITE.macs(instr)
 
-    def placement(self, program: Program, target: Target) -> Placement:
+    def placement(self, program: Program, target: Target, path: Path | None = None) -> Placement:
         """XNNPACK or LiteRT's own kernels."""
         return TFLITE.placement(program, target)
 

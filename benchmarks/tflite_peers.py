@@ -10,7 +10,8 @@ Each PYTHON is an interpreter of an environment of its own, since the peers pin 
 
 Files that FOLDER already holds (NAME.edgec.tflite, NAME.litert-torch.tflite, NAME.onnx2tf.tflite) are not made again.
 All of a model's files run in LiteRT on one thread, in turn, invocation by invocation, so that a busy machine slows all
-alike; the least of the times counts. Exits 1 when the geometric mean against the better peer is above 0.95 or one
+alike; the thread's own time is taken, and the least of the times counts. `--page FILE` writes the table as Markdown;
+`docs/benchmarks/tflite-peers.md` is one. Exits 1 when the geometric mean against the better peer is above 0.95 or one
 model's ratio is above 1.10.
 """
 
@@ -24,6 +25,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +36,32 @@ from edgec.frontend.source import SourceRequest
 
 SECONDS, LEAST, MOST = 3.0, 5, 300
 """How long the files of one model run together, and the least and most rounds."""
+
+TOOLS = ("edgec", "litert-torch", "onnx2tf")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One model: milliseconds by tool, of those whose file runs."""
+
+    name: str
+    times: dict[str, float]
+
+    @property
+    def ratio(self) -> float | None:
+        """edgec's time over the better peer's; None where either is missing."""
+        peers = [ms for tool, ms in self.times.items() if tool != "edgec"]
+        return self.times["edgec"] / min(peers) if peers and "edgec" in self.times else None
+
+    @property
+    def verdict(self) -> str:
+        """The ratio in words."""
+        return "" if self.ratio is None else f"{self.ratio:.2f}"
+
+    def shown(self, tool: str) -> str:
+        """A tool's time in words."""
+        return f"{self.times[tool]:.3g}" if tool in self.times else "–"
+
 
 EXPORT = """
 import importlib.util, sys, torch
@@ -84,9 +112,9 @@ def least_times(interpreters: Sequence[Any]) -> list[float]:
     start, rounds = time.perf_counter(), 0
     while rounds < LEAST or (time.perf_counter() - start < SECONDS and rounds < MOST):
         for i, interpreter in enumerate(interpreters):
-            begin = time.perf_counter()
+            begin = time.thread_time()
             interpreter.invoke()
-            best[i] = min(best[i], (time.perf_counter() - begin) * 1e3)
+            best[i] = min(best[i], (time.thread_time() - begin) * 1e3)
         rounds += 1
     return best
 
@@ -119,28 +147,45 @@ def main() -> int:
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--litert-torch", dest="litert_torch")
     parser.add_argument("--onnx2tf")
+    parser.add_argument("--page", type=Path)
     options = parser.parse_args()
     options.work.mkdir(parents=True, exist_ok=True)
-    ratios: list[float] = []
-    print(f"{'model':28} {'edgec':>9} {'litert-torch':>13} {'onnx2tf':>9}  ratio (ms, one thread)")
+    rows = []
+    print(f"{'model':28} " + " ".join(f"{tool:>12}" for tool in TOOLS) + "  ratio (ms, one thread)")
     for name in options.names:
-        files = {tool: options.work / f"{name}.{tool}.tflite" for tool in ("edgec", "litert-torch", "onnx2tf")}
+        files = {tool: options.work / f"{name}.{tool}.tflite" for tool in TOOLS}
         _make_missing(options, name, files)
         running = {tool: found for tool, path in files.items() if path.exists() and (found := ready(path))}
-        times = dict(zip(running, least_times(list(running.values())), strict=True))
-        peers = [ms for tool, ms in times.items() if tool != "edgec"]
-        shown = " ".join(
-            f"{times.get(tool, math.nan):{width}.2f}" for tool, width in zip(files, (9, 13, 9), strict=True)
-        )
-        if peers and "edgec" in times:
-            ratios.append(times["edgec"] / min(peers))
-            shown += f"  {ratios[-1]:.2f}"
-        print(f"{name:28} {shown}", flush=True)
+        row = Row(name, dict(zip(running, least_times(list(running.values())), strict=True)))
+        rows.append(row)
+        print(f"{name:28} " + " ".join(f"{row.shown(tool):>12}" for tool in TOOLS) + f"  {row.verdict}", flush=True)
+    ratios = [row.ratio for row in rows if row.ratio is not None]
     if not ratios:
         return 1
     mean = math.exp(sum(map(math.log, ratios)) / len(ratios))
-    print(f"geometric mean against the better peer {mean:.3f} over {len(ratios)} models, largest {max(ratios):.2f}")
+    summary = f"geometric mean against the better peer {mean:.3f} over {len(ratios)} models, largest {max(ratios):.2f}"
+    print(summary)
+    if options.page is not None:
+        options.page.write_text(page(rows, summary), encoding="utf-8")
     return 0 if mean <= 0.95 and max(ratios) <= 1.10 else 1
+
+
+def page(rows: Sequence[Row], summary: str) -> str:
+    """The table as Markdown."""
+    lines = [
+        "# TFLite files beside those of other converters",
+        "",
+        "Milliseconds of one invocation by LiteRT on one thread of an x86-64 machine, the files of one model in turn.",
+        "The ratio is to the faster of litert-torch 0.10.0 and onnx2tf 2.6.9; a dash is a model that a converter does",
+        "not take or whose file does not run. Made by `python -m benchmarks.tflite_peers`.",
+        "",
+        f"{summary[0].upper()}{summary[1:]}.",
+        "",
+        "| model | " + " | ".join(TOOLS) + " | ratio |",
+        "|---|" + "---:|" * (len(TOOLS) + 1),
+        *(f"| {row.name} | " + " | ".join(map(row.shown, TOOLS)) + f" | {row.verdict} |" for row in rows),
+    ]
+    return "\n".join(lines) + "\n"
 
 
 def _make_missing(options: argparse.Namespace, name: str, files: dict[str, Path]) -> None:

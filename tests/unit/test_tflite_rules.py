@@ -9,7 +9,7 @@ import pytest
 
 from edgec.backends.base import Const, Instr, Program, Ref, TensorType
 from edgec.backends.tflite.halves import halves_to_single
-from edgec.backends.tflite.legalize import ALWAYS, PLACE, RULES, TUNE
+from edgec.backends.tflite.legalize import ALWAYS, INSTEAD, PLACE, RULES, TUNE
 from edgec.backends.tflite.merge import merge_products
 from edgec.ir.model import OPSET
 from edgec.passes.constants import FoldConstants
@@ -19,7 +19,11 @@ from edgec.passes.verify import evaluate
 from edgec.rules.base import Example, Rule
 from tests.unit.test_rules import ops_of, parse, random_inputs
 
-OWN = [rule for rule in (*RULES, *ALWAYS, *TUNE, *PLACE) if type(rule).__module__.startswith("edgec.backends.tflite")]
+OWN = [
+    rule
+    for rule in (*INSTEAD, *RULES, *ALWAYS, *TUNE, *PLACE)
+    if type(rule).__module__.startswith("edgec.backends.tflite")
+]
 CASES = [(rule, example) for rule in OWN for example in rule.examples]
 IDS = [f"{rule.name}-{'fires' if example.after else 'stays'}-{i}" for i, (rule, example) in enumerate(CASES)]
 

@@ -15,7 +15,13 @@ from edgec.backends.tflite.expand.arithmetic import (
 )
 from edgec.backends.tflite.expand.conv import DilatedTransposedConv, SplitGroups
 from edgec.backends.tflite.expand.division import WideDivision
-from edgec.backends.tflite.expand.functions import BatchNormToSteps, EmptyReduction, InverseSines, LrnToPool
+from edgec.backends.tflite.expand.functions import (
+    BatchNormToSteps,
+    ClampedMish,
+    EmptyReduction,
+    InverseSines,
+    LrnToPool,
+)
 from edgec.backends.tflite.expand.indexing import (
     BatchedGatherND,
     GatherElementsToGather,
@@ -60,6 +66,9 @@ from edgec.rules.cleanup.movement import MergeReshapes, MergeTransposes
 from edgec.rules.decompose.functions import ElementwiseFromBuiltins, WideClip
 from edgec.rules.table import EXPAND
 from edgec.spec.target import Target
+
+INSTEAD: tuple[Rule, ...] = (ClampedMish(),)
+"""Preferred to the expansions that all backends share."""
 
 RULES: tuple[Rule, ...] = (
     ElementwiseFromBuiltins(),
@@ -151,7 +160,7 @@ def legalize(model: Model, target: Target, log: RewriteLog) -> Model:
     legal, interface = model.clone(), interface_of(model)
     check(interface, target)
     halves_to_single(legal, log)
-    expand_to(TFLITE_DIALECT, legal, target, log, (*EXPAND, *RULES))
+    expand_to(TFLITE_DIALECT, legal, target, log, (*INSTEAD, *EXPAND, *RULES))
     RewritePass("forms", [r for r in ALWAYS if r.name not in target.rewrites.disable]).run(legal, log)
     FoldConstants().run(legal, log)
     CommonSubexpressions().run(legal, log)

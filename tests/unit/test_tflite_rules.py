@@ -11,6 +11,7 @@ from edgec.backends.base import Const, Instr, Program, Ref, TensorType
 from edgec.backends.tflite.halves import halves_to_single
 from edgec.backends.tflite.legalize import ALWAYS, INSTEAD, PLACE, RULES, TUNE
 from edgec.backends.tflite.merge import merge_products
+from edgec.backends.tflite.slices import compose_slices
 from edgec.ir.model import OPSET
 from edgec.passes.constants import FoldConstants
 from edgec.passes.log import RewriteLog
@@ -207,3 +208,27 @@ def test_products_of_one_row_are_merged() -> None:
         for i in instrs
     )
     assert merge_products(replace(program, instrs=many)).instrs == many
+
+
+def test_slices_of_slices_are_one() -> None:
+    def part(name: str, source: Ref, begin: list[int], size: list[int]) -> Instr:
+        bounds = [
+            (key, Const(f"{name}/{key}", TensorType("int32", (2,)), ir.tensor(np.asarray(values, np.int32), name=key)))
+            for key, values in (("begin", begin), ("size", size))
+        ]
+        return Instr("SLICE", (("input", source), *bounds), (), (Ref(name, TensorType("float32", tuple(size))),))
+
+    x = Ref("x", TensorType("float32", (8, 6)))
+    step = part("step", x, [3, 0], [1, 6])
+    gates = part("gates", step.outputs[0], [0, 2], [1, 4])
+    gate, other = part("gate", gates.outputs[0], [0, 1], [1, 2]), part("other", step.outputs[0], [0, 0], [1, 2])
+    program = Program(
+        "p", (x,), (step, gates, gate, other), tuple((i.outputs[0].name, i.outputs[0]) for i in (gate, other))
+    )
+    found = compose_slices(program).instrs
+    assert [i.outputs[0].name for i in found] == ["gate", "other"]
+    begins = [i.input("begin") for i in found]
+    assert [b.numpy().tolist() for b in begins if isinstance(b, Const)] == [[3, 3], [3, 0]]
+    assert all(i.input("input") == x for i in found)
+    shown = replace(program, outputs=(*program.outputs, ("step", step.outputs[0])))
+    assert [i.outputs[0].name for i in compose_slices(shown).instrs] == ["step", "gate", "other"]

@@ -16,6 +16,7 @@ from edgec.backends.tflite.lower.table import LOWERINGS
 from edgec.backends.tflite.merge import merge_products
 from edgec.backends.tflite.ops import view_tflite
 from edgec.backends.tflite.placement import placement
+from edgec.backends.tflite.slices import compose_slices
 from edgec.ir.model import Model
 from edgec.passes.log import RewriteLog
 from edgec.runners.base import Runner
@@ -39,7 +40,8 @@ class TFLiteBackend:
 
     def lower(self, model: Model, target: Target) -> Program:
         """Builtin operators as instructions, activations fused."""
-        return merge_products(fuse(lower_graph(model, target, LOWERINGS, Builder(target), view_tflite)))
+        program = fuse(lower_graph(model, target, LOWERINGS, Builder(target), view_tflite))
+        return compose_slices(merge_products(program))
 
     def assemble(self, program: Program, target: Target, path: Path) -> None:
         """Write the flatbuffer."""

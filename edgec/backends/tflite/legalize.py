@@ -30,6 +30,7 @@ from edgec.backends.tflite.expand.indexing import (
     ScatterElementsToScatterND,
 )
 from edgec.backends.tflite.expand.linear import GemmToMatMul, MatMulVectors
+from edgec.backends.tflite.expand.narrow import NarrowIntegers
 from edgec.backends.tflite.expand.padding import PadByIndices, TriluToWhere
 from edgec.backends.tflite.expand.pool import PoolByAxes, PoolToSlices
 from edgec.backends.tflite.expand.quantize import DequantizeToMul, QuantizeToClip
@@ -88,6 +89,7 @@ ALWAYS: tuple[Rule, ...] = (
     WideClip(),
     TruncatedMod(),
     EluFromUnit(),
+    NarrowIntegers(),
     IntegerFunctions(),
     IntegerMatMul(),
     WideDivision(),

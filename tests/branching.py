@@ -174,6 +174,21 @@ class Calls(nn.Module):
         return softened(normalized(self.inner(x), self.limit))
 
 
+class Otherwise(nn.Module):
+    """`else` of a loop, a number divided by data, and a truth that is asked for by name."""
+
+    def forward(self, x, n):
+        for _ in range(4):
+            x = x * 1.4
+            if x.max() > 3:
+                break
+        else:
+            x = -x
+        if n != 0:
+            x = x + 10 // n + 7 % n
+        return x + 1 if torch.is_nonzero((x > 1).sum()) else x
+
+
 def rows(*shape):
     return torch.randn(*shape)
 
@@ -189,5 +204,6 @@ MODELS = {
     "loops": (Loops, lambda: (rows(2, 4) * 3, torch.randint(0, 5, ()))),
     "breaks": (Breaks, lambda: (rows(2, 4),)),
     "dead-index": (DeadIndex, lambda: (torch.randint(0, 8, (3,)), torch.randint(-1, 2, ()), rows(3, 4))),
+    "otherwise": (Otherwise, lambda: (rows(2, 4), torch.randint(-3, 4, ()))),
     "calls": (Calls, lambda: (rows(2, 4) * 2,)),
 }

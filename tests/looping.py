@@ -117,6 +117,50 @@ class Ranges(nn.Module):
         return x
 
 
+class Endless(nn.Module):
+    """`while True` with two ways out, one of which a number decides that only the loop makes a tensor."""
+
+    def forward(self, x):
+        n = 0
+        while True:
+            x = x * 1.3
+            n += 1
+            if x.norm() > 5:
+                break
+            if n >= 20:
+                return -x
+        return x + n
+
+
+class Structured(nn.Module):
+    """States in a dictionary, and a variable that the loop binds first."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(4, 4)
+
+    def forward(self, x, n):
+        state = {"h": x, "sums": [torch.zeros_like(x)]}
+        for i in range(int(n) + 1):
+            h = torch.tanh(self.layer(state["h"]))
+            state = {"h": h, "sums": [state["sums"][0] + h * i]}
+            last = h.sum()
+        return state["sums"][0], last
+
+
+class Buffer(nn.Module):
+    """Written and read at positions that the loop counts."""
+
+    def forward(self, x, n):
+        rows = torch.zeros(6, 4)
+        rows[0] = x
+        i = 1
+        while i <= n:
+            rows[i, 1:] = rows[i - 1, 1:] * 0.5 + 10 // i
+            i += 1
+        return rows
+
+
 def whole(low, high):
     return torch.randint(low, high, ())
 
@@ -129,5 +173,8 @@ MODELS = {
     "kinds": (Kinds, lambda: (torch.randn(3), whole(0, 6))),
     "inside": (Inside, lambda: (torch.randn(2, 3) * 2, whole(0, 5))),
     "filters": (Filters, lambda: (torch.randn(1, 4, 6, 6),)),
+    "endless": (Endless, lambda: (torch.randn(2, 3),)),
+    "structured": (Structured, lambda: (torch.randn(2, 4), whole(0, 5))),
+    "buffer": (Buffer, lambda: (torch.randn(4), whole(0, 6))),
     "ranges": (Ranges, lambda: (torch.randn(2, 3), whole(-3, 3), whole(-3, 9))),
 }

@@ -14,6 +14,7 @@ import torch.nn.functional as functional
 
 from edgec.frontend.attention import attention
 from edgec.frontend.function_mode import Function, FunctionMode
+from edgec.frontend.indexing import get_item, set_item
 
 
 class Settled(FunctionMode):
@@ -40,18 +41,41 @@ def _gaussian_likelihood(
     return loss.mean() if reduction == "mean" else loss.sum() if reduction == "sum" else loss
 
 
-def _tensor(data: Any, *, dtype: torch.dtype | None = None, **kwargs: Any) -> torch.Tensor:
+def _tensor(data: Any, *, dtype: torch.dtype | None = None, device: Any = None, **kwargs: Any) -> torch.Tensor:
     """A number is filled in by an operator: torch's exported loops inside loops cannot hold constants."""
     if type(data) not in _NUMBERS or kwargs:
-        return torch.tensor(data, dtype=dtype, **kwargs)
-    return torch.full((), data, dtype=dtype or _NUMBERS[type(data)] or torch.get_default_dtype())
+        return torch.tensor(data, dtype=dtype, device=device, **kwargs)
+    return torch.full((), data, dtype=dtype or _NUMBERS[type(data)] or torch.get_default_dtype(), device=device)
 
 
 _NUMBERS: dict[type, torch.dtype | None] = {bool: torch.bool, int: torch.int64, float: None}
+
+
+def _floor_divide(a: Any, b: Any) -> torch.Tensor:
+    """Of a number by a tensor: the exporter asks both for their element type."""
+    return torch.floor_divide(a if isinstance(a, torch.Tensor) else torch.full((), a, dtype=b.dtype), b)
+
+
+def _reflected(operation: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]) -> Callable[..., torch.Tensor]:
+    """A number before the operator, a tensor behind it."""
+
+    def form(divisor: torch.Tensor, number: Any) -> torch.Tensor:
+        whole = not isinstance(number, torch.Tensor) and type(number) is int and not divisor.is_floating_point()
+        if not whole:
+            return operation(torch.as_tensor(number), divisor)
+        return operation(torch.full((), number, dtype=divisor.dtype), divisor)
+
+    return form
+
 
 _FORMS: dict[Callable[..., Any], Callable[..., Any]] = {
     functional.scaled_dot_product_attention: attention,
     functional.gaussian_nll_loss: _gaussian_likelihood,
     torch.tensor: _tensor,
+    torch.floor_divide: _floor_divide,
+    torch.Tensor.__rfloordiv__: _reflected(_floor_divide),
+    torch.Tensor.__rmod__: _reflected(torch.remainder),
+    torch.Tensor.__getitem__: get_item,
+    torch.Tensor.__setitem__: set_item,
 }
 """Each function's form. Inside a form the mode is off, so that a form may call what it stands for."""

@@ -18,6 +18,9 @@ _INDEXED = ("gather", "index_select")
 
 _DIVISIONS = ("floor_divide", "__floordiv__", "remainder", "__mod__", "fmod", "div")
 
+_REFLECTED = ("__rfloordiv__", "__rmod__")
+"""Divisions that are given the divisor first."""
+
 _IN_PLACE_DUNDERS = {"__setitem__", "__iadd__", "__isub__", "__imul__", "__itruediv__", "__ifloordiv__", "__ipow__"}
 
 
@@ -106,13 +109,19 @@ def _safe(function: Callable[..., Any], args: tuple[Any, ...]) -> tuple[Any, ...
         return _with(args, where, _clamp(args[where], args[table].shape[0]))
     if name in _INDEXED and len(args) > 2 and isinstance(args[1], int):
         return _with(args, 2, _clamp(args[2], args[0].shape[args[1]]))
-    if name in _DIVISIONS and _is_integer(args[1]) and _is_integer(args[0]):
-        return _with(args, 1, torch.where(args[1] == 0, torch.ones_like(args[1]), args[1]))
+    divisor = 0 if name in _REFLECTED else 1
+    if name in (*_DIVISIONS, *_REFLECTED) and _is_integer(args[divisor]) and not _is_float(args[1 - divisor]):
+        by = args[divisor]
+        return _with(args, divisor, torch.where(by == 0, torch.ones_like(by), by))
     return args
 
 
 def _is_integer(value: Any) -> bool:
     return isinstance(value, torch.Tensor) and not value.is_floating_point() and value.dtype != torch.bool
+
+
+def _is_float(value: Any) -> bool:
+    return isinstance(value, float) or (isinstance(value, torch.Tensor) and value.is_floating_point())
 
 
 def _with(args: tuple[Any, ...], position: int, value: Any) -> tuple[Any, ...]:

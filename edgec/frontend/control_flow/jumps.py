@@ -92,18 +92,26 @@ class Jumps:
         if not returns and not has_own(loop.body, _JUMPS, into_loops=False):
             loop.body = [s for part in loop.body for s in self._plain(part)]
             return _Lowered([loop])
-        if loop.orelse:
-            raise UnsupportedError("`else` of a loop with early exits", loop.lineno)
         flags = _Flags(next(self._numbers))
+        orelse = self._orelse(loop, flags)
         lowered_loop = _guarded(loop, self._leaving(loop.body, [], flags), flags)
         setup = [assign(flags.stop, ast.Constant(False))]
         if not returns:
-            return _Lowered(_placed([*setup, lowered_loop], loop))
+            return _Lowered(_placed([*setup, lowered_loop, *orelse], loop))
         unset = ast.Attribute(_name(RUNTIME), "UNDEFINED", ast.Load())
         setup += [assign(flags.returned, ast.Constant(False)), assign(flags.value, unset)]
         leave = ast.If(_name(flags.returned), [ast.Return(_name(flags.value))], [])
         _placed([leave], loop)
-        return _Lowered(_placed([*setup, lowered_loop], loop), leave)
+        return _Lowered(_placed([*setup, lowered_loop, *orelse], loop), leave)
+
+    def _orelse(self, loop: ast.For | ast.While, flags: _Flags) -> Statements:
+        """`else` of a loop with early exits: taken where none of them was."""
+        if not loop.orelse:
+            return []
+        if has_own(loop.orelse, (ast.Return,)) or has_own(loop.orelse, _JUMPS, into_loops=False):
+            raise UnsupportedError("a jump in the `else` of a loop with early exits", loop.lineno)
+        body = [s for part in loop.orelse for s in self._plain(part)]
+        return [ast.If(ast.UnaryOp(ast.Not(), _name(flags.stop)), body, [])]
 
     def _leaving(self, statements: Statements, rest: Statements, flags: _Flags) -> Statements:
         """A loop's body without jumps: those that leave set the flags."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch._higher_order_ops.while_loop import while_loop_op
+from torch.utils import _pytree as pytree
 
 from edgec.diag import EdgecError, error
 from edgec.frontend.control_flow.guard import Guard
@@ -19,6 +20,7 @@ from edgec.frontend.settled import Settled
 UNROLLED = 128
 """Iterations up to which a loop is unrolled; a longer one stays a loop."""
 
+Values = tuple[torch.Tensor, ...]
 Test = Callable[..., Any]
 Body = Callable[..., State]
 
@@ -53,8 +55,20 @@ def unrolled(going: torch.Tensor, test: Test, body: Body, state: State, branch: 
 
 
 @dataclass(frozen=True)
+class _Variable:
+    """A variable that a loop carries: its place in the state, its structure, and the tensors in it."""
+
+    index: int
+    structure: pytree.TreeSpec
+    leaves: tuple[torch.Tensor, ...]
+
+
+@dataclass(frozen=True)
 class Carried:
-    """A `while` whose end only the data know: the variables that its body changes are carried as tensors."""
+    """A `while` whose end only the data know: the variables that its body changes are carried as tensors.
+
+    A variable may be a tensor, a number, or a list, tuple or dictionary of them that keeps its structure.
+    """
 
     site: Site
     names: tuple[str, ...]
@@ -62,43 +76,64 @@ class Carried:
 
     def run(self, test: Test, body: Body) -> State:
         """The state after the loop. Raises `EdgecError` E0206 where a variable changes its shape or type."""
-        changed = self._changed(body)
-        carried = tuple(_tensor(self.state[i]) for i in changed)
+        variables = self._variables(body)
 
-        def state(values: tuple[torch.Tensor, ...]) -> State:
-            full = list(self.state)
-            for i, value in zip(changed, values, strict=True):
-                full[i] = value
+        def state(values: Values) -> State:
+            full, rest = list(self.state), list(values)
+            for variable in variables:
+                count = len(variable.leaves)
+                full[variable.index], rest = pytree.tree_unflatten(rest[:count], variable.structure), rest[count:]
             return tuple(full)
 
         taken = Guard.taken()
 
-        def going(values: tuple[torch.Tensor, ...]) -> torch.Tensor:
+        def going(values: Values) -> torch.Tensor:
             with Guard.outside():
                 found = test(*state(values))
             further = truth(found).clone() if isinstance(found, torch.Tensor) else _tensor(bool(found))
             return further if taken is None else torch.logical_and(taken, further)
 
-        def step(values: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
+        def step(values: Values) -> Values:
             with Guard.outside():
-                after = body(*state(values))
-            return tuple(_tensor(after[i]).to(v.dtype) for i, v in zip(changed, values, strict=True))
+                after = body(*state(tuple(v.clone() for v in values)))  # the body may change them in place
+            leaves = [leaf for v in variables for leaf in pytree.tree_leaves(after[v.index])]
+            return tuple(_tensor(leaf).to(v.dtype) for leaf, v in zip(leaves, values, strict=True))
 
-        return state(_loop(going, step, carried))
+        return state(_loop(going, step, tuple(leaf for v in variables for leaf in v.leaves)))
 
-    def _changed(self, body: Body) -> list[int]:
-        """Which variables a trial iteration changes, each fit to be carried."""
-        lent = [Lent(v) for v in self.state]
-        with Guard.outside():
-            after = body(*(v.value for v in lent))
-        found = []
-        for i, (name, given, new) in enumerate(zip(self.names, lent, after, strict=True)):
-            same = new is given.value or (not isinstance(new, torch.Tensor) and _equal(new, given.value))
-            if (same and not given.changed()) or isinstance(given.original, Undefined):
-                continue
-            self._check(name, given.original, new)
-            found.append(i)
-        return found
+    def _variables(self, body: Body) -> list[_Variable]:
+        """What trial iterations change, each fit to be carried.
+
+        A number that becomes a tensor may decide on further variables: once more, until no other one changes.
+        """
+        found: dict[int, _Variable] = {}
+        while True:
+            state = [self._as_carried(i, found) for i in range(len(self.state))]
+            lent = [Lent(v) for v in state]
+            with Guard.outside():
+                after = body(*(v.value for v in lent))
+            changed = [i for i, (given, new) in enumerate(zip(lent, after, strict=True)) if _changes(given, new)]
+            if all(i in found for i in changed):
+                return [found[i] for i in sorted(found)]
+            found |= {i: self._variable(i, self.names[i], state[i], after[i]) for i in changed}
+
+    def _as_carried(self, index: int, found: dict[int, _Variable]) -> Any:
+        variable = found.get(index)
+        if variable is None:
+            return self.state[index]
+        return pytree.tree_unflatten([leaf.clone() for leaf in variable.leaves], variable.structure)
+
+    def _variable(self, index: int, name: str, old: Any, new: Any) -> _Variable:
+        """What the body binds first begins as zeros: Python has no value for it before the first iteration."""
+        leaves, structure = pytree.tree_flatten(new)
+        if isinstance(old, Undefined):
+            old = pytree.tree_unflatten([_zeros(leaf) for leaf in leaves], structure)
+        before, structure_before = pytree.tree_flatten(old)
+        if structure != structure_before:
+            raise self._refused(name, str(structure_before), str(structure))
+        for a, b in zip(before, leaves, strict=True):
+            self._check(name, a, b)
+        return _Variable(index, structure, tuple(_tensor(leaf) for leaf in before))
 
     def _check(self, name: str, old: Any, new: Any) -> None:
         kinds = (torch.Tensor, bool, int, float)
@@ -118,9 +153,6 @@ class Carried:
         )
 
 
-Values = tuple[torch.Tensor, ...]
-
-
 def _loop(going: Callable[[Values], torch.Tensor], step: Callable[[Values], Values], carried: Values) -> Values:
     """torch's loop operator; what the two functions use from outside is given to it as further inputs."""
     with Collect(carried) as collect:
@@ -138,6 +170,16 @@ def _loop(going: Callable[[Values], torch.Tensor], step: Callable[[Values], Valu
 
     operator: Any = while_loop_op  # torch declares its third parameter as a tuple of one
     return tuple(operator(inside(going), inside(step), carried, tuple(collect.found.values())))
+
+
+def _changes(given: Lent, new: Any) -> bool:
+    """Whether an iteration binds a variable anew or changes it in place."""
+    same = new is given.value or (not isinstance(new, torch.Tensor) and _equal(new, given.value))
+    return (not same or given.changed()) and not isinstance(new, Undefined)
+
+
+def _zeros(like: Any) -> Any:
+    return torch.zeros_like(like) if isinstance(like, torch.Tensor) else like
 
 
 def _equal(a: Any, b: Any) -> bool:

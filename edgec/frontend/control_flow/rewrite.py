@@ -223,6 +223,9 @@ class _Expressions(ast.NodeTransformer):
         function, plain = node.func, not node.keywords and not any(isinstance(a, ast.Starred) for a in node.args)
         if isinstance(function, ast.Attribute) and function.attr == "item" and not node.args and plain:
             return _at(runtime_call("number", ast.Name("object", ast.Load()), function.value), node)
+        if isinstance(function, ast.Attribute) and function.attr == "is_nonzero" and plain and len(node.args) < 2:
+            of = node.args[0] if node.args else function.value  # `torch.is_nonzero(x)` or `x.is_nonzero()`
+            return _at(runtime_call("number", ast.Name("bool", ast.Load()), of), node)
         if not isinstance(function, ast.Name) or not plain:
             return node
         if function.id in _NUMBERS and len(node.args) == 1:

@@ -233,3 +233,9 @@ def test_sorts_keep_the_order_of_equals():
         assert torch.equal(torch.sort(x).indices, order)
         assert torch.equal(x.argsort(0, True), order)
         assert torch.equal(torch.argsort(x, dim=-1, descending=True), order)
+
+
+@pytest.mark.parametrize("lead", [(2,), ()])
+def test_a_convolution_of_volumes_without_bias(lead):
+    conv = nn.Conv3d(4, 6, (3, 2, 3), stride=(1, 2, 1), padding=1, dilation=(1, 1, 2), groups=2, bias=False)
+    check(conv, rand(*lead, 4, 5, 6, 7), gone="aten.conv3d.default")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from edgec.frontend.decompose.base import Decomposition
+from edgec.frontend.decompose.convolution import CONVOLUTION
 from edgec.frontend.decompose.indexing import INDEXING
 from edgec.frontend.decompose.linear import LINEAR
 from edgec.frontend.decompose.losses import LOSSES
@@ -14,6 +15,7 @@ from edgec.frontend.decompose.scans import SCANS
 from edgec.frontend.decompose.statistics import STATISTICS
 
 DECOMPOSITIONS: dict[str, Decomposition] = {
+    **CONVOLUTION,
     **INDEXING,
     **LINEAR,
     **LOSSES,

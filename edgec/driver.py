@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from math import prod
 from pathlib import Path
 
 import onnx_ir as ir
@@ -13,32 +11,26 @@ import onnx_ir as ir
 from edgec import record
 from edgec.artifact.files import atomic_folder, check_writable
 from edgec.artifact.manifest import Latency, Manifest
+from edgec.attempts import Prepared, Progress, accurate, lowered_for
 from edgec.backends.base import Backend, FunctionsBackend, Program
 from edgec.backends.table import backend
 from edgec.backends.traffic import bytes_moved
+from edgec.canonical_check import check_canonical
 from edgec.diag import Diagnostic, EdgecError, Severity, error, warning
 from edgec.frontend.captured import Captured
 from edgec.frontend.dynamic import resized, sizes
 from edgec.frontend.inputs import samples_like
 from edgec.frontend.source import SourceRequest, capture, source_name
-from edgec.ir.model import Model
 from edgec.ir.states import states
-from edgec.measure.accuracy import SAMPLES, STEPS, Sample, judge, verify
-from edgec.measure.fidelity import Fidelity, compare_all, summarize
+from edgec.measure.accuracy import SAMPLES, STEPS, Sample, verify
 from edgec.measure.predict import Cost, instruction_ms, predict
 from edgec.passes.canonicalize import canonicalize
 from edgec.passes.log import RewriteLog
-from edgec.passes.verify import check_after_each, evaluate
+from edgec.passes.verify import check_after_each
 from edgec.record import Lowered, Observed
 from edgec.runners.base import Array
-from edgec.runners.onnxruntime import OnnxRuntimeRunner
 from edgec.spec.device import load_device
-from edgec.spec.target import Accept, Target, load_target, with_rewrites
-
-CANONICAL_ACCEPT = Accept(max_rel=1e-5)
-"""What the canonical graph must show against the source (DESIGN §8)."""
-
-Progress = Callable[[str], None]
+from edgec.spec.target import Target, load_target, with_rewrites
 
 
 @dataclass(frozen=True)
@@ -64,12 +56,16 @@ class BuildOptions:
 
 @dataclass(frozen=True)
 class Built:
-    """One artifact with its manifest. `failures` are checks that did not hold; the artifact is there all the same."""
+    """One artifact with its manifest. `failures` are checks that did not hold; the artifact is there all the same.
+
+    `told` are warnings about it. The target's numerics are those that it was built with.
+    """
 
     target: Target
     folder: Path
     manifest: Manifest
     failures: tuple[Diagnostic, ...] = ()
+    told: tuple[Diagnostic, ...] = ()
 
 
 @dataclass
@@ -79,16 +75,6 @@ class BuildReport:
     built: list[Built] = field(default_factory=list)
     errors: list[Diagnostic] = field(default_factory=list)
     warnings: list[Diagnostic] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """A source after everything that all targets share: canonical, checked, with samples to verify by."""
-
-    captured: Captured
-    model: Model
-    log: RewriteLog
-    samples: list[Sample]
 
 
 def build(source: SourceRequest, targets: Sequence[str], options: BuildOptions, progress: Progress) -> BuildReport:
@@ -117,7 +103,7 @@ def build(source: SourceRequest, targets: Sequence[str], options: BuildOptions, 
                 if several
                 else compile_target(prepared, target, options, progress)
             )
-            report.warnings += _handed_on(report.built[-1])
+            report.warnings += [*report.built[-1].told, *_handed_on(report.built[-1])]
         except EdgecError as refused:
             report.errors += [_for_target(d, target, len(loaded)) for d in refused.diagnostics]
     return report
@@ -189,7 +175,7 @@ def prepare_captured(captured: Captured, options: BuildOptions, progress: Progre
     after = check_after_each(captured.model, samples[0].inputs) if options.check_passes else None
     model = canonicalize(captured.model, log, after, options.disable)
     model.graph.name = captured.name
-    _check_canonical(model, samples)
+    check_canonical(model, samples, captured.reference)
     return Prepared(captured, model, log, samples)
 
 
@@ -218,23 +204,19 @@ def _untaken(count: int, total: int) -> Diagnostic:
 
 
 def compile_target(prepared: Prepared, target: Target, options: BuildOptions, progress: Progress) -> Built:
-    """Legalize, lower, assemble, verify, measure: one artifact in its folder, complete or not at all."""
+    """Legalize, lower, assemble, verify, measure: one artifact in its folder, complete or not at all.
+
+    Where the target's accuracy is missed, the backend may keep more in float32; a warning (E0607) says so.
+    """
     chosen = backend(target.backend, options.via)
     name = prepared.captured.name
     folder = options.out / name / target.name
     with atomic_folder(folder) as scratch:
-        progress(f"{target.name}: legalize and lower")
-        lowered = _lowered(prepared, target, chosen)
-        path = scratch / f"{name}{chosen.suffix}"
-        progress(f"{target.name}: assemble {path.name}")
-        chosen.assemble(lowered.program, target, path)
-        progress(f"{target.name}: verify")
-        with chosen.open(path, target) as runner:
-            verdict = verify(runner, prepared.samples, target.accept, states(prepared.model))
-        seen = Observed(verdict, _latency(chosen, lowered.program, target, options.device))
-        manifest = record.manifest(lowered, seen, target, chosen, path)
-        _write(scratch, name, lowered, manifest, options)
-    return Built(target, folder, manifest, verdict.failures)
+        made = accurate(prepared, target, chosen, scratch, progress)
+        seen = Observed(made.verdict, _latency(chosen, made.lowered.program, target, options.device))
+        manifest = record.manifest(made.lowered, seen, made.target, chosen, made.path)
+        _write(scratch, name, made.lowered, manifest, options)
+    return Built(made.target, folder, manifest, made.verdict.failures, made.told)
 
 
 def compile_functions(
@@ -256,7 +238,7 @@ def compile_functions(
     folder = options.out / name / target.name
     with atomic_folder(folder) as scratch:
         progress(f"{target.name}: legalize and lower {len(parts)} functions")
-        lowered = {function: _lowered(prepared, target, chosen) for function, prepared in parts.items()}
+        lowered = {function: lowered_for(prepared, target, chosen) for function, prepared in parts.items()}
         path = scratch / f"{name}{chosen.suffix}"
         progress(f"{target.name}: assemble {path.name}")
         chosen.assemble_functions({f: part.program for f, part in lowered.items()}, target, path)
@@ -273,65 +255,6 @@ def compile_functions(
         for function, part in lowered.items():
             _write(scratch, function, part, manifest, options)
     return Built(target, folder, manifest, tuple(f for found in seen.values() for f in found.verdict.failures))
-
-
-def _lowered(prepared: Prepared, target: Target, chosen: Backend) -> Lowered:
-    log = RewriteLog(Counter(prepared.log.counts))
-    legal = chosen.legalize(prepared.model, target, log, [s.inputs for s in prepared.samples])
-    return Lowered(prepared.captured, prepared.model, legal, chosen.lower(legal, target), log)
-
-
-def _check_canonical(model: Model, samples: Sequence[Sample]) -> None:
-    fidelity = _fidelity(samples, _canonical_outputs(model, samples))
-    if judge(fidelity, CANONICAL_ACCEPT) and _is_small(model):  # ONNX Runtime's kernels are loose near zero
-        fidelity = _fidelity(samples, _reference_outputs(model, samples))
-    if judge(fidelity, CANONICAL_ACCEPT):
-        raise error(
-            "E0205",
-            f"the exported graph differs from the source by {fidelity.max_rel:.3g} relative",
-            notes=[
-                f"worst element: output `{fidelity.worst_output}` at index {list(fidelity.worst_index)}",
-                f"largest absolute error {fidelity.max_abs:.3g}",
-            ],
-            help=["a model that draws random numbers or is still in training mode cannot be verified"],
-        )
-
-
-def _fidelity(samples: Sequence[Sample], found: Sequence[dict[str, Array]]) -> Fidelity:
-    differences = [d for s, f in zip(samples, found, strict=True) for d in compare_all(s.expected, f)]
-    return summarize(len(samples), differences)
-
-
-_SMALL = 100_000
-"""Elements of a graph's values, weights included, up to which onnx's slow reference may be asked as well."""
-
-
-def _is_small(model: Model) -> bool:
-    values = [*model.graph.initializers.values(), *(v for node in model.graph for v in node.outputs)]
-    shapes = [v.shape for v in values if v.shape is not None and v.shape.is_static()]
-    return len(shapes) == len(values) and sum(prod(s.numpy()) for s in shapes) <= _SMALL
-
-
-def _reference_outputs(model: Model, samples: Sequence[Sample]) -> list[dict[str, Array]]:
-    names = [v.name or "" for v in model.graph.outputs]
-    return [dict(zip(names, evaluate(model, s.inputs), strict=True)) for s in samples]
-
-
-def _canonical_outputs(model: Model, samples: Sequence[Sample]) -> list[dict[str, Array]]:
-    """By ONNX Runtime, or by onnx's slow reference where that lacks a kernel. Raises `EdgecError` E0202."""
-    try:
-        with OnnxRuntimeRunner(model) as runner:
-            return [runner.run(s.inputs) for s in samples]
-    except EdgecError as refused:
-        try:
-            return _reference_outputs(model, samples)
-        except Exception as failure:  # the reference raises whatever numpy does
-            raise error(
-                "E0202",
-                "the exported graph cannot be run",
-                notes=[*refused.diagnostics[0].notes[:1], "rejected by `graph-does-not-run`"],
-                help=["`--verify` says whether a rewrite broke it; otherwise the exporter's ONNX is not valid"],
-            ) from failure
 
 
 def _latency(chosen: Backend, program: Program, target: Target, device: str | None) -> tuple[Latency, ...]:

@@ -259,6 +259,10 @@ class Backend(Protocol):
         """A runner on the written artifact, loaded from disk, for verification."""
         ...
 
+    def wider(self, target: Target) -> Sequence[Target]:
+        """The same target with more and more in float32, to try in order where the target's accuracy is missed."""
+        ...
+
     def macs(self, instr: Instr) -> int:
         """Multiply-accumulates of one instruction; 0 for ops that only move or map elements."""
         ...

@@ -75,6 +75,7 @@ CODES: dict[str, Code] = {
     "E0604": Code("the file is not a readable artifact", _BAD),
     "E0605": Code("the artifact is not the one that its manifest describes", ExitCode.CHECK_FAILED),
     "E0606": Code("the artifact exceeds its budget", ExitCode.CHECK_FAILED),
+    "E0607": Code("float16 is not accurate enough", ExitCode.CHECK_FAILED),
     # E07: device
     "E0701": Code("the device did not answer", _AWAY),
     "E0702": Code("the device has no latency model", _AWAY),

@@ -25,6 +25,10 @@ class Reference(Protocol):
         """The outputs by the graph's output names, in its order."""
         ...
 
+    def precise(self, inputs: Mapping[str, Array]) -> dict[str, Array] | None:
+        """The outputs computed in double precision. None where the source has no such form."""
+        ...
+
 
 @dataclass(frozen=True)
 class SourceId:

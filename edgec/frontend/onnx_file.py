@@ -13,7 +13,7 @@ from google.protobuf.message import DecodeError
 from onnx.reference import ReferenceEvaluator
 
 from edgec.diag import EdgecError, Place, error
-from edgec.frontend.captured import Array, Captured, Reference, SourceId
+from edgec.frontend.captured import Array, Captured, SourceId
 from edgec.frontend.dynamic import DynamicDim, check_dims, fitting
 from edgec.frontend.inputs import InputSpec
 from edgec.frontend.light import put_back, set_aside
@@ -30,19 +30,25 @@ _LARGEST_INPUT = 1 << 30
 class OnnxReference:
     """The file as it was given, run by ONNX Runtime on the CPU without graph optimization.
 
-    A file that ONNX Runtime has no kernels for is run by onnx's slow reference implementation.
+    A file that ONNX Runtime has no kernels for is run by onnx's slow reference implementation. `opened` is the file's
+    graph with open dimensions, run in its place.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, opened: Model | None = None) -> None:
         self._runner: OnnxRuntimeRunner | None = None
         self._evaluator: ReferenceEvaluator | None = None
         try:
-            self._runner, self.name = OnnxRuntimeRunner(path, optimize=False), "onnxruntime"
+            self._runner, self.name = OnnxRuntimeRunner(opened or path, optimize=False), "onnxruntime"
         except EdgecError as refused:
+            if opened is not None:
+                raise
             try:
                 self._evaluator, self.name = ReferenceEvaluator(str(path)), "onnx-reference"
             except Exception as failure:  # the reference raises whatever its operators do
                 raise self._refusal(f"`{path.name}`", refused) from failure
+
+    def precise(self, inputs: Mapping[str, Array]) -> dict[str, Array] | None:
+        """None: a graph's types are fixed."""
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """Run the original file. Raises `EdgecError` E0203."""
@@ -70,10 +76,10 @@ def capture_onnx(path: Path, request: SourceRequest) -> Captured:
     Raises `EdgecError` E0203 (unreadable), E0207 (leaves its folder), E0301 (invalid), E0107 (inputs), E0101 (dims).
     """
     proto, heavy = _read(path)
-    reference: Reference = OnnxReference(path)
+    reference = OnnxReference(path)
     if request.dynamic:
         _open_dims(proto, request.dynamic)
-        reference = OnnxRuntimeRunner(_beside(put_back(deserialized(proto, path), heavy), path), optimize=False)
+        reference = OnnxReference(path, _beside(put_back(deserialized(proto, path), heavy), path))
     model = _beside(put_back(to_working_opset(proto, path), heavy), path)
     examples = _examples(model, request)
     for dim in request.dynamic:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import inspect
 from collections.abc import Iterator, Mapping, Sequence
@@ -94,6 +95,20 @@ class TorchReference:
             shown = [t.clone() if self._held else t for t in output_tensors(result)]
             after = contents(self._module, self._held)
         return {**dict(zip(self._outputs, (t.numpy() for t in shown), strict=True)), **after}
+
+    def precise(self, inputs: Mapping[str, Array]) -> dict[str, Array] | None:
+        """The same in float64. None where the module holds states, or insists on its own types."""
+        if self._held:
+            return None
+        arrays = {n: a.astype(np.float64) if a.dtype == np.float32 else a for n, a in inputs.items()}
+        usual = torch.get_default_dtype()
+        torch.set_default_dtype(torch.float64)
+        try:
+            return self.of(copy.deepcopy(self._module).double()).run(arrays)
+        except Exception:  # the user's own code, in types that it was not written for
+            return None
+        finally:
+            torch.set_default_dtype(usual)
 
 
 @contextmanager

@@ -17,15 +17,23 @@ from edgec.spec.reader import Checker, Table, load_toml
 from edgec.spec.tflite import TFLiteOptions, tflite_options
 
 _FLOATS = ("float32", "float16")
+_KEPT = ("as-needed", "ranges", "decisions")
 BACKENDS = ("coreml", "tflite", "tensorrt")
 
 
 @dataclass(frozen=True)
 class Numerics:
-    """`compute`: what the device may compute in. `weights`: how constants are stored, like `compute` unless said."""
+    """What numbers the device may compute in (`compute`) and how constants are stored (`weights`, as `compute` unless
+    said).
+
+    `float32` says what stays in float32 where `compute` is float16: `ranges`, what overflows or loses its digits;
+    `decisions`, also what jumps or steepens, such as an index; `as-needed`, the least that meets the target's accuracy:
+    `ranges`, else `decisions`, else everything.
+    """
 
     compute: str = "float32"
     weights: str = "float32"
+    float32: str = "as-needed"
 
 
 @dataclass(frozen=True)
@@ -207,17 +215,19 @@ def _parse(table: Table, path: Path) -> Target:
 
 
 def _numerics(c: Checker, table: Table) -> Numerics:
-    c.known(table, ("compute", "weights"), "numerics.")
+    c.known(table, ("compute", "weights", "float32"), "numerics.")
     compute = c.choice(table, "compute", _FLOATS, "float32")
-    return Numerics(compute, c.choice(table, "weights", _FLOATS, compute))
+    weights = c.choice(table, "weights", _FLOATS, compute)
+    return Numerics(compute, weights, c.choice(table, "float32", _KEPT, "as-needed"))
 
 
 def _check_coreml(c: Checker, target: Target) -> None:
     """What Core ML's numerics leave open."""
     options = target.options
-    if target.numerics == Numerics("float16", "float32"):
+    stored = (target.numerics.compute, target.numerics.weights)
+    if stored == ("float16", "float32"):
         c.problem("float32 weights would be rounded to `compute`, which is float16", "weights")
-    narrow = target.numerics == Numerics("float32", "float16")
+    narrow = stored == ("float32", "float16")
     if narrow and isinstance(options, CoreMLOptions) and options.is_before("iOS16"):
         c.problem("float16 weights of a float32 model begin with iOS 16", "weights")
 

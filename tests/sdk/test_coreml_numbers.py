@@ -71,6 +71,42 @@ class Small(torch.nn.Module):
         return x / (x.abs() * 1e-6 + 1e-7) * 1e-6
 
 
+class Angle(torch.nn.Module):
+    """Near 1 an arc cosine is steep: float16's last digit there is a tenth of the angle."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.acos(torch.tanh(x + 3.5))
+
+
+class Ranking(torch.nn.Module):
+    """The order of a thousand scores: those of a hidden layer in float16 change places."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.layers = torch.nn.Sequential(torch.nn.Linear(64, 64), torch.nn.Tanh(), torch.nn.Linear(64, 1000))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.topk(self.layers(x), 300).indices
+
+
+@pytest.mark.parametrize(
+    ("module", "x", "kept"),
+    [(Angle(), torch.linspace(-1, 1, 64), "operators"), (Ranking(), torch.linspace(-2, 2, 64)[None], "everything")],
+)
+def test_where_float16_misses_the_accuracy_more_stays_in_float32(
+    module: torch.nn.Module, x: torch.Tensor, kept: str, tmp_path: Path
+) -> None:
+    built = edgec.build(module.eval(), (x,), target="iphone", out=tmp_path)
+    assert built.manifest.accuracy.status == "passed", built.failures
+    (told,) = built.told
+    assert told.code == "E0607"
+    assert kept in told.message
+    assert sorted(p.name for p in built.folder.iterdir()) == [f"{built.manifest.name}.mlpackage", "manifest.json"]
+    asked = edgec.build(module, (x,), target="iphone", out=tmp_path, settings=["numerics.float32=ranges"])
+    assert asked.manifest.accuracy.status == "failed"
+
+
 @pytest.mark.parametrize(
     ("module", "x", "evidence"),
     [

@@ -21,7 +21,7 @@ from edgec.backends.coreml.sdk import coremltools
 from edgec.backends.coreml.types import MIL_NAMES, interface_type, mil_type
 from edgec.diag import error
 from edgec.spec.coreml import CoreMLOptions
-from edgec.spec.target import Numerics, Target
+from edgec.spec.target import Target
 
 MAIN = "main"
 """The name of a package's only function."""
@@ -92,7 +92,7 @@ class _Assembler:
 
         assert isinstance(target.options, CoreMLOptions)
         self._mb, self._version, self._options = Builder, version, target.options
-        self._narrow = target.numerics == Numerics(compute="float32", weights="float16")
+        self._narrow = (target.numerics.compute, target.numerics.weights) == ("float32", "float16")
         self._types = {"float32": types.fp32, "float16": types.fp16, "int32": types.int32, "bool": types.bool}
         self._shares = shares
         self._values: dict[str, Any] = {}

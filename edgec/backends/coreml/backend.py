@@ -73,6 +73,14 @@ class CoreMLBackend:
         assert isinstance(target.options, CoreMLOptions)
         return ModelRunner(path, target.options, function)
 
+    def wider(self, target: Target) -> Sequence[Target]:
+        """For a float16 target that leaves it open: decisions in float32, then everything."""
+        numerics = target.numerics
+        if (numerics.compute, numerics.float32) != ("float16", "as-needed"):
+            return ()
+        wider = (replace(numerics, float32="decisions"), replace(numerics, compute="float32", weights="float32"))
+        return [replace(target, numerics=n) for n in wider]
+
     def macs(self, instr: Instr) -> int:
         """Multiply-accumulates of one instruction."""
         return macs(instr)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
+from edgec.backends.coreml.decisions import decisions
 from edgec.backends.coreml.ranges import CARRIES, HEAVY, SENSITIVE, Range, Ranges
 from edgec.ir.model import Model, constant, is_constant, static_shape
 from edgec.ir.provenance import RULE, place_of
@@ -87,6 +88,9 @@ def choose(model: Model, target: Target, ranges: Ranges) -> Islands:
         _angle(node, islands)
         _coordinates(node, islands)
         _decides_loop(node, islands)
+    if target.numerics.float32 == "decisions":
+        for node, evidence in decisions(model):
+            islands.add(node, evidence)
     order = {node: i for i, node in enumerate(model.graph)}
     outermost = ((node, why) for node, why in islands.chosen.items() if node in order)  # blocks are float32 anyway
     islands.chosen = dict(sorted(outermost, key=lambda item: order[item[0]]))

@@ -53,6 +53,10 @@ class TensorRTBackend:
         """ONNX Runtime on the ONNX beside the engine."""
         return OnnxRuntimeRunner(path.with_suffix(".onnx"))
 
+    def wider(self, target: Target) -> Sequence[Target]:
+        """None: it computes in float32."""
+        return ()
+
     def macs(self, instr: Instr) -> int:
         """Multiply-accumulates of one instruction."""
         return macs(instr)

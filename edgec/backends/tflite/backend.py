@@ -51,6 +51,10 @@ class TFLiteBackend:
         """LiteRT on one thread, given and giving values in the source's layout."""
         return LiteRTRunner(path, as_source=True)
 
+    def wider(self, target: Target) -> Sequence[Target]:
+        """None: it computes in float32 here, whatever delegates do."""
+        return ()
+
     def macs(self, instr: Instr) -> int:
         """Multiply-accumulates of one instruction."""
         return macs(instr)

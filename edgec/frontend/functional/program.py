@@ -8,7 +8,6 @@ torch.
 
 from __future__ import annotations
 
-import copy
 import operator
 from typing import Any
 
@@ -31,8 +30,11 @@ class FunctionalProgram(ExportedProgram):
 
 
 def functional(program: ExportedProgram) -> ExportedProgram:
-    """The program in functional form if single calls rewritten give it, else the program as it is."""
-    graph, signature = _copy(program.graph), copy.deepcopy(program.graph_signature)
+    """The program in functional form if single calls rewritten give it, else the program for torch to decompose.
+
+    Its graph is rewritten in place: each call by itself computes the same.
+    """
+    graph, signature = program.graph, program.graph_signature
     for node in graph.nodes:
         if node.op == "call_function" and node.target not in _PLAIN:
             instead = _unshared(graph, node) if node.target in MUTATING else _rewritten(graph, node)
@@ -92,14 +94,3 @@ def _fresh(node: Node) -> bool:
 def _dtype(node: Node) -> torch.dtype | None:
     value = node.meta.get("val")
     return value.dtype if isinstance(value, torch.Tensor) else None
-
-
-def _copy(graph: Graph) -> Graph:
-    copied = Graph()
-    nodes: dict[Node, Node] = {}
-    result = copied.graph_copy(graph, nodes)
-    copied.output(result)
-    for old, new in nodes.items():
-        if new.name != old.name:  # a copy avoids names of Python's own, such as `input`; the signature has them
-            new.name = old.name
-    return copied

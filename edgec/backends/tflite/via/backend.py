@@ -82,6 +82,10 @@ class Onnx2tfBackend:
         """LiteRT on one thread."""
         return TFLITE.open(path, target)
 
+    def wider(self, target: Target) -> Sequence[Target]:
+        """None: onnx2tf decides."""
+        return ()
+
     def macs(self, instr: Instr) -> int:
         """Multiply-accumulates of one instruction."""
         return TFLITE.macs(instr)

@@ -1,0 +1,68 @@
+"""What turns a small error into a large one: decisions and steep functions, which float16 alone may get wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import onnx_ir as ir
+
+from edgec.ir.model import Model
+
+_CHOICES = frozenset({"TopK", "ArgMax", "ArgMin"})
+_COMPARISONS = frozenset({"Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual"})
+_STEPS = frozenset({"Floor", "Ceil", "Round", "Sign", "Mod", "Cast"})
+_STEEP = frozenset({"Acos", "Asin", "Atanh", "Acosh", "Tan"})
+_COORDINATES = frozenset({"GridSample"})
+
+_EVIDENCE = {
+    **dict.fromkeys(_CHOICES | _COMPARISONS, "nearly equal numbers change places in float16"),
+    **dict.fromkeys(_STEPS, "a rounding error decides on which side of a step a number falls"),
+    **dict.fromkeys(_STEEP, "steep at its ends: float16's rounding grows there"),
+    **dict.fromkeys(_COORDINATES, "float16 holds a coordinate of 1000 to half a pixel"),
+}
+
+_HEAVY = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul", "LSTM", "GRU", "RNN", "Attention"})
+"""Where the way back to what made an operand ends: what these sum up, they sum in more than float16."""
+
+_ELEMENTWISE = frozenset({"Add", "Sub", "Mul", "Div", "Min", "Max", "Clip", "Neg", "Abs", "Where", "Cast"})
+
+
+def decisions(model: Model) -> Iterator[tuple[ir.Node, str]]:
+    """Each operator that decides by float numbers, what makes these, and what uses them beside it; with its evidence.
+
+    What uses them: x - floor(x) is lost if x is rounded between the two.
+    """
+    for node in model.graph:
+        operands = [v for v in node.inputs if v is not None and v.dtype == ir.DataType.FLOAT]
+        if node.op_type not in _EVIDENCE or not operands or _is_exact(node):
+            continue
+        yield node, _EVIDENCE[node.op_type]
+        for maker in _makers(operands):
+            yield maker, f"makes the operand of `{node.op_type}`: {_EVIDENCE[node.op_type]}"
+        for user in _users([*operands, *node.outputs]):
+            yield user, f"takes what `{node.op_type}` takes or gives"
+
+
+def _is_exact(node: ir.Node) -> bool:
+    """A cast between float types decides nothing."""
+    return node.op_type == "Cast" and node.outputs[0].dtype in (ir.DataType.FLOAT, ir.DataType.FLOAT16)
+
+
+def _makers(values: list[ir.Value]) -> Iterator[ir.Node]:
+    """What computes the values, back to the nearest sums of products and including them."""
+    pending, seen = list(values), set[ir.Node]()
+    while pending:
+        node = pending.pop().producer()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        yield node
+        if node.op_type not in _HEAVY:
+            pending += [v for v in node.inputs if v is not None and v.dtype == ir.DataType.FLOAT]
+
+
+def _users(values: list[ir.Value]) -> Iterator[ir.Node]:
+    for value in values:
+        for use in value.uses():
+            if value.dtype == ir.DataType.FLOAT and use.node.op_type in _ELEMENTWISE:
+                yield use.node

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch.nn.modules import transformer
 from torch.utils import _pytree as pytree
 
 from edgec.diag import error
@@ -113,16 +114,24 @@ class TorchReference:
 
 @contextmanager
 def eager() -> Iterator[None]:
-    """Without gradients, without the shortcut of `nn.MultiheadAttention`, which gives padded positions zeros, and with
-    sorts that keep the order of equals.
+    """Without gradients, without the shortcut of `nn.MultiheadAttention`, which gives padded positions zeros, without
+    the question whether a mask of `nn.Transformer` is causal, which asks the data, and with sorts that keep the order
+    of equals.
     """
-    before = torch.backends.mha.get_fastpath_enabled()
+    before, detect = torch.backends.mha.get_fastpath_enabled(), transformer._detect_is_causal_mask
     torch.backends.mha.set_fastpath_enabled(False)
+    transformer._detect_is_causal_mask = _as_hinted
     try:
         with torch.no_grad(), StableSorts():
             yield
     finally:
         torch.backends.mha.set_fastpath_enabled(before)
+        transformer._detect_is_causal_mask = detect
+
+
+def _as_hinted(mask: torch.Tensor | None, is_causal: bool | None = None, size: int | None = None) -> bool:
+    """A mask is applied as it is, unless its caller says that it is a causal one."""
+    return is_causal is True
 
 
 def example_call(module: torch.nn.Module, inputs: Any, specs: Sequence[InputSpec], ref: str) -> Call:

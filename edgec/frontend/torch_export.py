@@ -87,9 +87,10 @@ def captured(request: ExportRequest, call: Call, result: Any, model: ir.Model) -
 def to_onnx(exported: torch.export.ExportedProgram) -> ir.Model:
     """Translate an exported program, without torch's own optimizer. Raises `EdgecError` E0202."""
     try:
-        program = torch.onnx.export(
-            functional(exported), dynamo=True, optimize=False, opset_version=OPSET, verbose=False
-        )
+        with torch.no_grad():
+            program = torch.onnx.export(
+                functional(exported), dynamo=True, optimize=False, opset_version=OPSET, verbose=False
+            )
     except Exception as failure:  # torch raises anything from RuntimeError to its own private classes
         raise _refused(failure) from failure
     assert program is not None

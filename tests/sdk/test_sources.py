@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from edgec.diag import EdgecError
-from edgec.driver import BuildOptions, prepare
+from edgec.driver import BuildOptions, prepare, prepare_captured
 from edgec.frontend.captured import SourceId
 from edgec.frontend.inputs import InputSpec
 from edgec.frontend.source import SourceRequest
@@ -209,3 +209,21 @@ def test_structures_in_and_out_keep_their_names():
         "pair_left", "pair_right", "table_a", "table_b_c", "rest_0", "rest_1",
     ]  # fmt: skip
     assert [v.name for v in model.graph.outputs] == ["sum", "parts_left", "parts_right", "all_0", "all_1"]
+
+
+def test_a_transformer_with_a_mask_asks_no_data():
+    """torch compares the mask with a causal one, which is a decision on data; applied as it is, it needs none."""
+    torch.manual_seed(0)
+
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.net = nn.Transformer(8, 2, 1, 1, 16, batch_first=True)
+
+        def forward(self, source, target):
+            mask = nn.Transformer.generate_square_subsequent_mask(target.shape[1])
+            return self.net(source, target, tgt_mask=mask)
+
+    inputs = (torch.randn(1, 5, 8), torch.randn(1, 4, 8))
+    request = ExportRequest("net", SourceId("module", "net", ""), Net().eval(), inputs)
+    prepare_captured(export_module(request), BuildOptions(), lambda step: None)

@@ -109,6 +109,9 @@ CASES = {
     "adaptive average in three dimensions": (lambda x: F.adaptive_avg_pool3d(x, (3, 2, 5)), VOLUME),
     "adaptive maximum": (lambda x: F.adaptive_max_pool2d(x, (3, 4)), IMAGE),
     "adaptive maximum of even windows": (lambda x: F.adaptive_max_pool2d(x, (7, 3)), IMAGE),
+    "a volume without bias": (
+        lambda x, w: F.conv3d(x, w, stride=(1, 2, 2), padding=1, groups=2), VOLUME, rand(4, 1, 3, 3, 3)
+    ),
     "cdist": (lambda x: torch.cdist(x, x[:2], p=1.0), X),
     "pdist": (F.pdist, X),
     "norm of everything": (lambda x: torch.linalg.norm(x, keepdim=True), IMAGE),

@@ -29,6 +29,7 @@ from edgec.backends.tflite.expand.indexing import (
     ScatterByMatch,
     ScatterElementsToScatterND,
 )
+from edgec.backends.tflite.expand.joining import JoinConstants
 from edgec.backends.tflite.expand.linear import GemmToMatMul, MatMulVectors
 from edgec.backends.tflite.expand.narrow import NarrowIntegers
 from edgec.backends.tflite.expand.padding import PadByIndices, TriluToWhere
@@ -100,6 +101,7 @@ ALWAYS: tuple[Rule, ...] = (
     SmallestByLargest(),
     IndicesFromStart(),
     BatchedGatherND(),
+    JoinConstants(),
     ScatterByMatch(),
     PadByIndices(),
     GemmToMatMul(),

@@ -36,6 +36,12 @@ class SplitDepthwiseWindow(Rule):
             constants=f"float[2,1,5,6] w = {{{', '.join(str(i % 7) for i in range(60))}}}, float[2] b = {{1, 2}}",
         ),
         Example(
+            "float[1,2,2,2] x",
+            "y = Conv<group = 2, pads = [3,3,3,3]>(x, w, b)",
+            "v = Slice(x, s, e, t)  a = Conv(v, w, b)  c = Conv(x, w)  y = Add(a, c)",
+            constants=f"float[2,1,7,7] w = {{{', '.join(str(i % 7) for i in range(98))}}}, float[2] b = {{1, 2}}",
+        ),
+        Example(
             "float[1,2,5,5] x",
             "y = Conv<group = 2, pads = [2,2,2,2]>(x, w)",
             None,
@@ -58,7 +64,10 @@ class SplitDepthwiseWindow(Rule):
         total: Value | None = None
         for part in parts:
             rows, columns = part.of(0), part.of(1)
-            x, window = _shifted(op.x, shape[2:], op.window, part, g)
+            shifted = _shifted(op.x, shape[2:], op.window, part, g)
+            if shifted is None:
+                continue
+            x, window = shifted
             bias = op.b if total is None else None
             w = g.const(weight[:, :, rows, columns])
             y = g.op("Conv", x, w, bias, group=op.groups, **window_attributes(window))
@@ -89,8 +98,13 @@ def _parts(kernel: tuple[int, ...]) -> list[_Part]:
     return [_Part((i, 0), (min(size, height - i), width)) for i in range(0, height, size)]
 
 
-def _shifted(x: Value, sizes: tuple[int, ...], window: Window, part: _Part, g: GraphBuilder) -> tuple[Value, Window]:
-    """The input and the window of a part alone: padding moves with it, and what is below zero is cut off the input."""
+def _shifted(
+    x: Value, sizes: tuple[int, ...], window: Window, part: _Part, g: GraphBuilder
+) -> tuple[Value, Window] | None:
+    """The input and the window of a part alone: padding moves with it, and what is below zero is cut off the input.
+
+    None where the part sees nothing but padding.
+    """
     begin, end = [], []
     for axis in range(2):
         dilation, before = window.dilations[axis], part.begin[axis]
@@ -101,6 +115,8 @@ def _shifted(x: Value, sizes: tuple[int, ...], window: Window, part: _Part, g: G
     if cut:
         starts = [max(0, -begin[a]) for a in cut]
         ends = [sizes[a] - max(0, -end[a]) for a in cut]
+        if any(start >= stop for start, stop in zip(starts, ends, strict=True)):
+            return None
         x = g.op("Slice", x, g.ints(*starts), g.ints(*ends), g.ints(*(a + 2 for a in cut)))
     pads = [tuple(max(0, p) for p in side) for side in (begin, end)]
     return x, Window(part.size, window.strides, window.dilations, pads[0], pads[1])

@@ -6,7 +6,13 @@ from edgec.rules.base import Rule
 from edgec.rules.cleanup.casts import MergeCasts, TakeConstantSide
 from edgec.rules.cleanup.commute import CancelReshapes, CancelTransposes
 from edgec.rules.cleanup.identity import RemoveIdentity, RemoveNeutralOperand, RemoveNoOpMovement, RemoveSameCast
-from edgec.rules.cleanup.movement import CanonicalReshape, MergeReshapes, MergeTransposes, ReshapeThroughUnits
+from edgec.rules.cleanup.movement import (
+    CanonicalReshape,
+    MergeReshapes,
+    MergeTransposes,
+    ReshapeThroughUnits,
+    TransposeInBatches,
+)
 from edgec.rules.decompose.activations import (
     CeluToElu,
     GeluToErf,
@@ -139,6 +145,7 @@ CLEANUP: tuple[Rule, ...] = (
     MergeTransposes(),
     MergeReshapes(),
     ReshapeThroughUnits(),
+    TransposeInBatches(),
     CanonicalReshape(),
     MergeCasts(),
     TakeConstantSide(),

@@ -105,6 +105,42 @@ class ReshapeThroughUnits(Rule):
         return [g.op("Reshape", other.inputs[0], g.ints(*shape))] if moved == sorted(moved) else NOT_HERE
 
 
+class TransposeInBatches(Rule):
+    """Reshape(Transpose(Reshape(x))) that only gathers leading dimensions meanwhile -> Transpose(x)."""
+
+    name = "transpose-in-batches"
+    roots = ("Reshape",)
+    examples = (
+        Example(
+            "float[2,3,4,5] x",
+            "a = Reshape(x, s)  b = Transpose<perm = [0, 2, 1]>(a)  y = Reshape(b, t)",
+            "y = Transpose<perm = [0, 1, 3, 2]>(x)",
+            constants="int64[3] s = {6, 4, 5}, int64[4] t = {2, 3, 5, 4}",
+        ),
+        Example(
+            "float[2,3,4,5] x",
+            "a = Reshape(x, s)  b = Transpose<perm = [0, 2, 1]>(a)  y = Reshape(b, t)",
+            None,
+            constants="int64[3] s = {6, 4, 5}, int64[4] t = {3, 2, 5, 4}",
+        ),
+    )
+
+    def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
+        transpose = producer(node.inputs[0], "Transpose")
+        inner = None if transpose is None else producer(transpose.inputs[0], "Reshape")
+        if transpose is None or inner is None or inner.inputs[0] is None:
+            return NOT_HERE
+        x = inner.inputs[0]
+        whole, merged, after = (static_shape(v) for v in (x, inner.outputs[0], node.outputs[0]))
+        if whole is None or merged is None or after is None or len(whole) < 3 or len(merged) != 3:
+            return NOT_HERE
+        swaps = Transpose.decode(Reader(transpose)).perm == (0, 2, 1) and whole[-2:] == merged[-2:]
+        if not swaps or 0 in whole or after != (*whole[:-2], whole[-1], whole[-2]):
+            return NOT_HERE
+        lead = len(whole) - 2
+        return [g.op("Transpose", x, perm=[*range(lead), lead + 1, lead])]
+
+
 class CanonicalReshape(Rule):
     """Flatten, Squeeze, Unsqueeze and Reshape with copied or inferred sizes -> Reshape to a literal shape."""
 

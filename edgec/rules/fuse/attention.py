@@ -54,6 +54,12 @@ class RecognizeAttention(Rule):
             "t = Transpose<perm = [0, 1, 3, 2]>(k)  y = Attention(q, t, v)",
             constants="float c = {2}",
         ),
+        Example(
+            _QKV,
+            "s = MatMul(q, k)  p = Softmax<axis = -1>(s)  n = IsNaN(p)  w = Where(n, z, p)  y = MatMul(w, v)",
+            "t = Transpose<perm = [0, 1, 3, 2]>(k)  y = Attention(q, t, v)",
+            constants="float z = {0}",
+        ),
         Example(_QKV, "s = MatMul(q, k)  p = Softmax<axis = 2>(s)  y = MatMul(p, v)", None),
         Example(
             _QKV + ", bool[1,2,3,5] w",
@@ -69,9 +75,8 @@ class RecognizeAttention(Rule):
     )
 
     def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
-        softmax = producer(node.inputs[0], "Softmax")
-        v = node.inputs[1]
-        if softmax is None or v is None or not only_use(softmax.outputs[0]):
+        softmax, v = _weights(node.inputs[0]), node.inputs[1]
+        if softmax is None or v is None:
             return NOT_HERE
         if Softmax.decode(Reader(softmax)).axis != Reader(softmax).rank(softmax.outputs[0]) - 1:
             return Miss("the softmax is not over the last dimension")
@@ -89,6 +94,20 @@ class RecognizeAttention(Rule):
         mask = _whole_mask(scores, q, k, g)
         scale = scores.scale * by_q * by_k * by_inner
         return [g.op("Attention", q, k, v, mask, scale=scale, softcap=scores.softcap or None)]
+
+
+def _weights(value: ir.Value | None) -> ir.Node | None:
+    """The softmax that nothing else uses, plain or as Where(IsNaN(s), 0, s), which a query without keys needs."""
+    if value is None or not only_use(value):
+        return None
+    where = producer(value, "Where")
+    test = None if where is None else producer(where.inputs[0], "IsNaN")
+    if where is None or test is None:
+        return producer(value, "Softmax")
+    weights = where.inputs[2]
+    guards = weights is not None and test.inputs[0] is weights and is_scalar(where.inputs[1], 0.0)
+    users = set() if weights is None else {use.node for use in weights.uses()}
+    return producer(weights, "Softmax") if guards and users == {where, test} else None
 
 
 @dataclass

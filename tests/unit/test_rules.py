@@ -11,7 +11,7 @@ from edgec.passes.log import RewriteLog
 from edgec.passes.rewrite import RewritePass
 from edgec.passes.verify import evaluate
 from edgec.rules.base import Example, Rule
-from edgec.rules.table import RULES
+from edgec.rules.table import FUSE, RULES
 from edgec.runners.onnxruntime import OnnxRuntimeRunner
 
 CASES = [(rule, example) for rule in RULES.values() for example in rule.examples]
@@ -87,3 +87,11 @@ def test_names_are_unique_and_documented() -> None:
         assert rule.name == name
         assert rule.summary().endswith((".", ")")), name
         assert rule.roots
+
+
+def test_every_rule_shows_what_it_does():
+    assert [rule.name for rule in RULES.values() if not rule.examples] == []
+
+
+def test_every_fusion_shows_where_it_must_not_fire():
+    assert [rule.name for rule in FUSE if all(example.after for example in rule.examples)] == []

@@ -98,7 +98,25 @@ class RoiAlignToMatMul(Rule):
 
     name = "roi-align-to-matmul"
     roots = ("RoiAlign",)
-    examples = ()
+    examples = (
+        Example(
+            "float[1,2,4,4] x, float[1,4] r",
+            'y = RoiAlign<mode = "avg", output_height = 2, output_width = 2, sampling_ratio = 1>(x, r, i)',
+            "v0 = Mul(r, c0)  v1 = Sub(v0, c1)  v2, v3, v4, v5 = Split<axis = 1>(v1, c2)  v6 = Sub(v4, v2)  "
+            "v7 = Mul(v6, c3)  v8 = Add(v2, v7)  v9 = Less(v8, c4)  v10 = Greater(v8, c5)  "
+            "v11 = Clip(v8, c6, c7)  v12 = Unsqueeze(v11, c8)  v13 = Sub(v12, c9)  v14 = Abs(v13)  "
+            "v15 = Sub(c10, v14)  v16 = Relu(v15)  v17 = Or(v9, v10)  v18 = Unsqueeze(v17, c11)  "
+            "v19 = Where(v18, c12, v16)  v20 = Reshape(v19, c13)  v21 = ReduceMean<keepdims = 0>(v20, c14)  "
+            "v22 = Sub(v5, v3)  v23 = Mul(v22, c15)  v24 = Add(v3, v23)  v25 = Less(v24, c16)  "
+            "v26 = Greater(v24, c17)  v27 = Clip(v24, c18, c19)  v28 = Unsqueeze(v27, c20)  v29 = Sub(v28, c21)  "
+            "v30 = Abs(v29)  v31 = Sub(c22, v30)  v32 = Relu(v31)  v33 = Or(v25, v26)  "
+            "v34 = Unsqueeze(v33, c23)  v35 = Where(v34, c24, v32)  v36 = Reshape(v35, c25)  "
+            "v37 = ReduceMean<keepdims = 0>(v36, c26)  v38 = Gather<axis = 0>(x, c27)  "
+            "v39 = Unsqueeze(v37, c28)  v40 = MatMul(v39, v38)  v41 = Unsqueeze(v21, c29)  "
+            "v42 = Transpose<perm = [0, 1, 3, 2]>(v41)  y = MatMul(v40, v42)",
+            constants="int64[1] i = {0}",
+        ),
+    )
 
     def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
         r = Reader(node)
@@ -144,7 +162,32 @@ class DeformConvToMatMul(Rule):
 
     name = "deform-conv-to-matmul"
     roots = ("DeformConv",)
-    examples = ()
+    examples = (
+        Example(
+            "float[1,1,3,3] x, float[1,2,3,3] o",
+            "y = DeformConv<kernel_shape = [1, 1]>(x, w, o)",
+            "v0 = Reshape(o, c0)  v1 = Gather<axis = 2>(v0, c1)  v2 = Add(v1, c2)  "
+            "v3 = Gather<axis = 2>(v0, c3)  v4 = Add(v3, c4)  v5 = Reshape(v2, c5)  v6 = Reshape(v4, c6)  "
+            "v7 = Reshape(x, c7)  v8 = Pad(v7, c8)  v9 = Reshape(v8, c9)  v10 = Floor(v5)  v11 = Sub(v5, v10)  "
+            "v12 = Sub(c10, v11)  v13 = Add(v10, c11)  v14 = Clip(v10, c12, c13)  v15 = Add(v14, c14)  "
+            "v16 = Cast<to = 6>(v15)  v17 = Clip(v13, c15, c16)  v18 = Add(v17, c17)  v19 = Cast<to = 6>(v18)  "
+            "v20 = Floor(v6)  v21 = Sub(v6, v20)  v22 = Sub(c18, v21)  v23 = Add(v20, c19)  "
+            "v24 = Clip(v20, c20, c21)  v25 = Add(v24, c22)  v26 = Cast<to = 6>(v25)  v27 = Clip(v23, c23, c24)  "
+            "v28 = Add(v27, c25)  v29 = Cast<to = 6>(v28)  v30 = Mul(v16, c26)  v31 = Add(v30, v26)  "
+            "v32 = Reshape(v31, c27)  v33 = Gather<axis = 1>(v9, v32)  v34 = Reshape(v33, c28)  "
+            "v35 = Mul(v12, v22)  v36 = Unsqueeze(v35, c29)  v37 = Mul(v34, v36)  v38 = Mul(v16, c30)  "
+            "v39 = Add(v38, v29)  v40 = Reshape(v39, c31)  v41 = Gather<axis = 1>(v9, v40)  "
+            "v42 = Reshape(v41, c32)  v43 = Mul(v12, v21)  v44 = Unsqueeze(v43, c33)  v45 = Mul(v42, v44)  "
+            "v46 = Add(v37, v45)  v47 = Mul(v19, c34)  v48 = Add(v47, v26)  v49 = Reshape(v48, c35)  "
+            "v50 = Gather<axis = 1>(v9, v49)  v51 = Reshape(v50, c36)  v52 = Mul(v11, v22)  "
+            "v53 = Unsqueeze(v52, c37)  v54 = Mul(v51, v53)  v55 = Add(v46, v54)  v56 = Mul(v19, c38)  "
+            "v57 = Add(v56, v29)  v58 = Reshape(v57, c39)  v59 = Gather<axis = 1>(v9, v58)  "
+            "v60 = Reshape(v59, c40)  v61 = Mul(v11, v21)  v62 = Unsqueeze(v61, c41)  v63 = Mul(v60, v62)  "
+            "v64 = Add(v55, v63)  v65 = Reshape(v64, c42)  v66 = Reshape(c43, c44)  v67 = MatMul(v66, v65)  "
+            "y = Reshape(v67, c45)",
+            constants="float[2,1,1,1] w = {2, -1}",
+        ),
+    )
 
     def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
         r = Reader(node)

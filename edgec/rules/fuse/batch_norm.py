@@ -29,6 +29,12 @@ class FoldBatchNorm(Rule):
                 "float[1] v = {0.7}"
             ),
         ),
+        Example(
+            "float[1,2,4,4] x, float[1] s",
+            "c = Conv(x, w)  y = BatchNormalization(c, s, b, m, v)",
+            None,
+            constants="float[1,2,1,1] w = {0.5, -1.5}, float[1] b = {0.25}, float[1] m = {0.1}, float[1] v = {0.7}",
+        ),
     )
 
     def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
@@ -55,6 +61,12 @@ class BatchNormToMulAdd(Rule):
             constants=(
                 "float[2] s = {2, -1}, float[2] b = {0.25, 0.5}, float[2] m = {0.1, 0.2}, float[2] v = {0.7, 0.9}"
             ),
+        ),
+        Example(
+            "float[1,2,4,4] x, float[2] b",
+            "y = BatchNormalization(x, s, b, m, v)",
+            None,
+            constants="float[2] s = {2, -1}, float[2] m = {0.1, 0.2}, float[2] v = {0.7, 0.9}",
         ),
     )
 
@@ -116,6 +128,12 @@ class FoldAddIntoLinear(Rule):
             "c = Conv(x, w)  y = Sub(c, f)",
             "y = Conv(x, w, b)",
             constants="float[1,2,1,1] w = {0.5, -1.5}, float[1,1,1] f = {3}",
+        ),
+        Example(
+            "float[1,2,4,4] x",
+            "c = Conv(x, w)  y = Add(c, f)",
+            None,
+            constants="float[1,2,1,1] w = {0.5, -1.5}, float[1,1,1,4] f = {1, 2, 3, 4}",
         ),
     )
 

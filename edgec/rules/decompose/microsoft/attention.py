@@ -57,7 +57,19 @@ class MicrosoftAttentionToAttention(Rule):
 
     name = "microsoft-attention-to-attention"
     roots = (f"{DOMAIN}::Attention",)
-    examples = ()
+    examples = (
+        Example(
+            "float[1,3,2] x",
+            "y = com.microsoft.Attention<num_heads = 2>(x, w, b)",
+            "v0 = MatMul(x, c0)  v1 = Add(v0, c1)  v2, v3, v4 = Split<axis = 2>(v1, c2)  v5 = Reshape(v2, c3)  "
+            "v6 = Transpose<perm = [0, 2, 1, 3]>(v5)  v7 = Reshape(v3, c4)  "
+            "v8 = Transpose<perm = [0, 2, 1, 3]>(v7)  v9 = Reshape(v4, c5)  "
+            "v10 = Transpose<perm = [0, 2, 1, 3]>(v9)  v11 = Attention(v6, v8, v10)  "
+            "v12 = Transpose<perm = [0, 2, 1, 3]>(v11)  y = Reshape(v12, c6)",
+            constants="float[2,6] w = {0.1, 0.5, -1, 0.3, 0.9, -0.2, 0.7, -0.4, 0.6, 1, -0.8, 0.2}, "
+            "float[6] b = {0, 1, 2, 0, 1, 2}",
+        ),
+    )
 
     def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
         r = Reader(node)
@@ -128,7 +140,16 @@ class MicrosoftRotaryToOnnx(Rule):
 
     name = "microsoft-rotary-to-onnx"
     roots = (f"{DOMAIN}::RotaryEmbedding",)
-    examples = ()
+    examples = (
+        Example(
+            "float[1,2,4,4] x",
+            "y = com.microsoft.RotaryEmbedding(x, p, c, s)",
+            "v0 = Reshape(c0, c1)  v1 = Add(v0, c2)  v2 = Expand(v1, c3)  "
+            "y = RotaryEmbedding<interleaved = 0>(x, c4, c5, v2)",
+            constants="int64[1] p = {0}, float[4,2] c = {1, 1, 0.5, 0.9, 0.1, 0.8, -0.4, 0.7}, "
+            "float[4,2] s = {0, 0, 0.8, 0.4, 0.9, 0.6, 0.9, 0.7}",
+        ),
+    )
 
     def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
         r = Reader(node)

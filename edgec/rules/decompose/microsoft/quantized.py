@@ -79,7 +79,14 @@ class MatMulNBitsToMatMul(Rule):
 
     name = "matmul-nbits-to-matmul"
     roots = (f"{DOMAIN}::MatMulNBits",)
-    examples = ()
+    examples = (
+        Example(
+            "float[2,16] x",
+            "y = com.microsoft.MatMulNBits<K = 16, N = 1, bits = 4, block_size = 16>(x, w, s)",
+            "y = MatMul(x, c0)",
+            constants="uint8[1,1,8] w = {16, 50, 84, 118, 152, 186, 220, 254}, float[1] s = {0.5}",
+        ),
+    )
 
     def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
         r = Reader(node)

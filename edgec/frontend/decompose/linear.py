@@ -1,4 +1,4 @@
-"""Volumes, attention, distances, norms, and inverses and determinants of small matrices."""
+"""Attention, distances, norms, and inverses and determinants of small matrices."""
 
 from __future__ import annotations
 
@@ -118,27 +118,8 @@ def _needs_folding(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, *rest: Any
     return q.dim() != 4 or (not more.get("enable_gqa") and not q.shape[:-2] == k.shape[:-2] == v.shape[:-2])
 
 
-def _volume_conv(
-    x: torch.Tensor,
-    weight: torch.Tensor,
-    bias: torch.Tensor | None = None,
-    stride: Any = (1,),
-    padding: Any = (0,),
-    dilation: Any = (1,),
-    groups: int = 1,
-) -> torch.Tensor:
-    """By the general operator: the exporter gives `conv3d` a bias of two columns where it has none."""
-    strides, pads, dilations = (list(s) * 3 if len(s) == 1 else list(s) for s in (stride, padding, dilation))
-    return torch.convolution(x, weight, bias, strides, pads, dilations, False, [0, 0, 0], groups)
-
-
-def _has_no_bias(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None, *rest: Any) -> bool:
-    return bias is None
-
-
 LINEAR: dict[str, Decomposition] = {
     "aten.scaled_dot_product_attention.default": Decomposition(attention, _needs_folding),
-    "aten.conv3d.default": Decomposition(_volume_conv, _has_no_bias),
     "aten.cdist.default": Decomposition(_distances),
     "aten.pdist.default": Decomposition(_pair_distances, lambda x, *_: isinstance(x.shape[0], int)),
     "aten.linalg_norm.default": Decomposition(_norm, _is_whole),

@@ -12,6 +12,7 @@ from edgec.backends.tflite.halves import halves_to_single
 from edgec.backends.tflite.legalize import ALWAYS, INSTEAD, PLACE, RULES, TUNE
 from edgec.backends.tflite.merge import merge_products
 from edgec.backends.tflite.slices import compose_slices
+from edgec.backends.tflite.tune.patches import PatchesToMatMul
 from edgec.ir.model import OPSET
 from edgec.passes.constants import FoldConstants
 from edgec.passes.log import RewriteLog
@@ -22,7 +23,7 @@ from tests.unit.test_rules import ops_of, parse, random_inputs
 
 OWN = [
     rule
-    for rule in (*INSTEAD, *RULES, *ALWAYS, *TUNE, *PLACE)
+    for rule in (*INSTEAD, *RULES, *ALWAYS, *TUNE, PatchesToMatMul(), *PLACE)
     if type(rule).__module__.startswith("edgec.backends.tflite")
 ]
 CASES = [(rule, example) for rule in OWN for example in rule.examples]

@@ -53,6 +53,7 @@ from edgec.backends.tflite.tune.movement import (
     TransposesAroundReshape,
     TransposeToReshape,
 )
+from edgec.backends.tflite.tune.patches import PatchesToMatMul
 from edgec.backends.tflite.tune.resize import PointwiseBeforeResize, PointwiseOfResizes
 from edgec.backends.tflite.tune.steps import StepToReshape
 from edgec.backends.tflite.tune.volume import VolumeToPlanes
@@ -168,10 +169,12 @@ def legalize(model: Model, target: Target, log: RewriteLog) -> Model:
     RewritePass("forms", [r for r in ALWAYS if r.name not in target.rewrites.disable]).run(legal, log)
     FoldConstants().run(legal, log)
     CommonSubexpressions().run(legal, log)
-    RewritePass("tune", [r for r in TUNE if r.name not in target.rewrites.disable]).run(legal, log)
+    last = channels_last_names(interface, target)
+    tune = (PatchesToMatMul(last), *TUNE)
+    RewritePass("tune", [r for r in tune if r.name not in target.rewrites.disable]).run(legal, log)
     settle_branches(legal, target, log)
     RewritePass("place", [r for r in PLACE if r.name not in target.rewrites.disable]).run(legal, log)
-    report = assign_layouts(legal, channels_last_names(interface, target))
+    report = assign_layouts(legal, last)
     RewritePass("cleanup", [r for r in MOVEMENT if r.name not in target.rewrites.disable]).run(legal, log)
     DeadCode().run(legal, log)
     log.layout = LayoutMoves(*count_transposes(legal), report.bound_bytes)

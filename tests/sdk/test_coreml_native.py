@@ -52,13 +52,35 @@ class Recurs(torch.nn.Module):
         return self.layer(x)[0]
 
 
-@pytest.mark.parametrize("both", [False, True])
-def test_lstm_layers_are_native(both: bool, tmp_path: Path) -> None:
+RECURRENT = {
+    "lstm": (torch.nn.LSTM, {}, 2),
+    "lstm-both-ways": (torch.nn.LSTM, {"bidirectional": True}, 2),
+    "rnn": (torch.nn.RNN, {"bias": False}, 2),
+    "rnn-batch-first": (torch.nn.RNN, {"batch_first": True}, 2),
+    "rnn-both-ways": (torch.nn.RNN, {"bidirectional": True, "nonlinearity": "relu"}, 4),
+}
+"""Layers, and how many of MIL's operations two of them make."""
+
+
+@pytest.mark.parametrize("name", RECURRENT)
+def test_recurrent_layers_are_native(name: str, tmp_path: Path) -> None:
+    kind, options, count = RECURRENT[name]
     torch.manual_seed(0)
-    layer = torch.nn.LSTM(6, 5, num_layers=2, bidirectional=both)
-    built = edgec.build(Recurs(layer).eval(), (torch.randn(7, 2, 6),), target="iphone", out=tmp_path, settings=SINGLE)
+    module = Recurs(kind(6, 5, num_layers=2, **options)).eval()
+    built = edgec.build(module, (torch.randn(7, 2, 6),), target="iphone", out=tmp_path, settings=SINGLE)
     assert built.manifest.accuracy.status == "passed", built.failures
     ops = built.manifest.graph.ops
-    assert ops["lstm"] == 2
+    assert ops[kind.__name__.lower()] == count
     assert "matmul" not in ops
     assert "linear" not in ops
+
+
+@pytest.mark.parametrize("both", [False, True])
+def test_pytorchs_gru_is_native_from_ios_18_on(both: bool, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    module, x = Recurs(torch.nn.GRU(6, 5, num_layers=2, bidirectional=both)).eval(), torch.randn(7, 2, 6)
+    for system in ("iOS17", "iOS18"):
+        settings = (*SINGLE, f"options.minimum_deployment_target={system}")
+        built = edgec.build(module, (x,), target="iphone", out=tmp_path, settings=settings)
+        assert built.manifest.accuracy.status == "passed", built.failures
+        assert built.manifest.graph.ops.get("gru", 0) == (0 if system == "iOS17" else 4 if both else 2)

@@ -16,7 +16,7 @@ from edgec.backends.coreml.expand.pad import PadForms
 from edgec.backends.coreml.expand.pool import DilatedPoolToSlices
 from edgec.backends.coreml.expand.quantize import DequantizeToMul, QuantizeToRound
 from edgec.backends.coreml.expand.rank import ReduceRank
-from edgec.backends.coreml.expand.recurrent import UnsupportedRecurrentUnrolled
+from edgec.backends.coreml.expand.recurrent import UnsupportedRecurrentUnrolled, resets_after
 from edgec.backends.coreml.expand.resize import UnsupportedResizeToMatMul
 from edgec.backends.coreml.expand.window import WindowToSliceUpdate
 from edgec.backends.coreml.islands import choose
@@ -48,7 +48,6 @@ ALWAYS: tuple[Rule, ...] = (
     GatherFromStart(),
     UnsupportedResizeToMatMul(),
     UnsupportedGridSampleToGather(),
-    UnsupportedRecurrentUnrolled(),
     GroupedAttentionRepeated(),
     UnsupportedAttentionToMatMul(),
     LayerNormWithStatistics(),
@@ -72,8 +71,8 @@ def legalize(model: Model, target: Target, log: RewriteLog, samples: Sequence[Ma
     legal, allowed = model.clone(), dialect(target)
     kept = kept_states(legal, target)
     expand_to(allowed, legal, target, log, (*EXPAND, *RULES))
-    always = [r for r in ALWAYS if r.name not in target.rewrites.disable]
-    RewritePass("forms", [*always, *CLEANUP]).run(legal, log)
+    always = (*ALWAYS, UnsupportedRecurrentUnrolled(resets_after(target)))
+    RewritePass("forms", [*(r for r in always if r.name not in target.rewrites.disable), *CLEANUP]).run(legal, log)
     FoldConstants().run(legal, log)
     DeadCode().run(legal, log)
     if outside := allowed.check(legal, "E0412"):

@@ -1,8 +1,8 @@
-"""An LSTM that projects its output: ONNX has no such layer, and the exporter does not say so."""
+"""Recurrent layers: LSTMs that project their output, which ONNX lacks, and plain ones, which the exporter unrolls."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -60,4 +60,57 @@ def _projects(x: torch.Tensor, state: Sequence[torch.Tensor], *rest: Any) -> boo
     return state[0].shape[-1] != state[1].shape[-1]
 
 
-RECURRENT: dict[str, Decomposition] = {"aten.lstm.input": Decomposition(_lstm, _projects)}
+def _plain(activation: str) -> Callable[..., tuple[torch.Tensor, torch.Tensor]]:
+    """`nn.RNN` as ONNX's RNN, layer by layer."""
+
+    def rnn(
+        x: torch.Tensor,
+        state: torch.Tensor,
+        weights: Sequence[torch.Tensor],
+        bias: bool,
+        layers: int,
+        dropout: float,
+        train: bool,
+        bidirectional: bool,
+        batch_first: bool,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        sequence = x.transpose(0, 1) if batch_first else x
+        each, directions = 4 if bias else 2, 2 if bidirectional else 1
+        last = []
+        for layer in range(layers):
+            first = layer * directions
+            sides = [weights[i * each : (i + 1) * each] for i in range(first, first + directions)]
+            sequence, h = _layer(sequence, state[first : first + directions], sides, activation)
+            last.append(h)
+        return sequence.transpose(0, 1) if batch_first else sequence, torch.cat(last)
+
+    return rnn
+
+
+def _layer(
+    x: torch.Tensor, state: torch.Tensor, sides: Sequence[Sequence[torch.Tensor]], activation: str
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """One layer (T, B, I) -> (T, B, D*H) and its last states (D, B, H); ONNX's outputs are (T, D, B, H)."""
+    steps, batch, hidden = x.shape[0], x.shape[1], state.shape[-1]
+    stacked = [torch.stack([side[i] for side in sides]) for i in (0, 1)]
+    biases = torch.stack([torch.cat(list(side[2:])) for side in sides]) if len(sides[0]) > 2 else None
+    y, last = torch.onnx.ops.symbolic_multi_out(
+        "RNN",
+        [x, *stacked, biases, None, state],
+        {
+            "hidden_size": hidden,
+            "direction": "bidirectional" if len(sides) > 1 else "forward",
+            "activations": [activation] * len(sides),
+        },
+        dtypes=(x.dtype, x.dtype),
+        shapes=((steps, len(sides), batch, hidden), (len(sides), batch, hidden)),
+        version=22,
+    )
+    return y.transpose(1, 2).reshape(steps, batch, len(sides) * hidden), last
+
+
+RECURRENT: dict[str, Decomposition] = {
+    "aten.lstm.input": Decomposition(_lstm, _projects),
+    "aten.rnn_tanh.input": Decomposition(_plain("Tanh")),
+    "aten.rnn_relu.input": Decomposition(_plain("Relu")),
+}

@@ -11,6 +11,8 @@ from edgec.ops.base import Reader
 from edgec.ops.recurrent import Recurrent
 from edgec.rules.base import NOT_HERE, Miss, Replacement
 from edgec.rules.decompose.recurrent import UnrollRecurrent
+from edgec.spec.coreml import CoreMLOptions
+from edgec.spec.target import Target
 
 ACTIVATIONS = {"sigmoid": "sigmoid", "tanh": "tanh", "relu": "relu"}
 """MIL's names of ONNX's activations that take no parameters."""
@@ -21,13 +23,22 @@ class UnsupportedRecurrentUnrolled(UnrollRecurrent):
 
     name = "unroll-unsupported-recurrent"
 
+    def __init__(self, has_reset_after: bool = False) -> None:
+        self._has_reset_after = has_reset_after
+
     def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
-        if unsupported(Recurrent.decode(Reader(node))) is None:
+        if unsupported(Recurrent.decode(Reader(node)), self._has_reset_after) is None:
             return NOT_HERE
         return super().apply(node, g)
 
 
-def unsupported(op: Recurrent) -> Reject | None:
+def resets_after(target: Target) -> bool:
+    """Whether the target's GRU may scale the state after its product with the weights, as PyTorch's does."""
+    options = target.options
+    return isinstance(options, CoreMLOptions) and not options.is_before("iOS18")
+
+
+def unsupported(op: Recurrent, has_reset_after: bool) -> Reject | None:
     """Why MIL's operation does not compute this, or None."""
     label = op.kind.lower()
     constants = (op.w, op.r, op.b, op.peephole)
@@ -37,7 +48,7 @@ def unsupported(op: Recurrent) -> Reject | None:
         return Reject(f"{label}-lengths", "each sequence of the batch has a length of its own")
     if op.clip or op.input_forget:
         return Reject(f"{label}-clip", "the gates are clipped, or input and forget gate are one")
-    if op.kind == "GRU" and op.linear_before_reset:
+    if op.kind == "GRU" and op.linear_before_reset and not has_reset_after:
         return Reject("gru-reset-after", "the reset gate scales the state after its product with the weights")
     each = len(op.activations) // op.directions
     same = op.activations[:each] == op.activations[-each:]

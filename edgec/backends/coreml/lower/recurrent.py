@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from edgec.backends.base import Array, Const, Lowering, Operand, Ref, Reject, TensorType
-from edgec.backends.coreml.expand.recurrent import ACTIVATIONS, unsupported
+from edgec.backends.coreml.expand.recurrent import ACTIVATIONS, resets_after, unsupported
 from edgec.backends.coreml.lower.common import MilBuilder, float_reject, rank_reject, reshape, static_reject
 from edgec.ir.model import constant
 from edgec.ops.base import Value
@@ -31,7 +31,7 @@ _ACTIVATION_NAMES = {
 def _rejects(op: Recurrent, target: Target) -> Reject | None:
     label = op.kind.lower()
     return (
-        unsupported(op)
+        unsupported(op, resets_after(target))
         or float_reject([op.x], label)
         or static_reject([op.x], label)
         or rank_reject([op.x], target, label)
@@ -79,22 +79,30 @@ def _emit(
     types = (TensorType(x.type.dtype, (steps, batch, width)), *(last for _ in states))
     initial = dict(zip(("initial_h", "initial_c"), states, strict=False))
     acts = [ACTIVATIONS[a.lower()] for a in op.activations]
-    options = dict(zip(_ACTIVATION_NAMES[op.kind], acts, strict=False))
+    options: dict[str, object] = dict(zip(_ACTIVATION_NAMES[op.kind], acts, strict=False))
+    if op.kind == "GRU" and op.linear_before_reset:
+        options["reset_after"] = True
     return b.emit_many(
         op.kind.lower(), types, x=x, **initial, **weights, direction=direction, output_sequence=True, **options
     )
 
 
 def _weights(op: Recurrent, d: int, x: Operand, b: MilBuilder) -> dict[str, Const]:
-    """Weights of one direction, gates in MIL's order; MIL adds one bias, ONNX two."""
+    """Weights of one direction, gates in MIL's order; MIL adds one bias, ONNX two.
+
+    A GRU that resets after the product scales the state's bias, and has the input's beside it.
+    """
     order, dtype = _GATES[op.kind], x.type.dtype
     found = {
         "weight_ih": _ordered(_array(op.w)[d], order),
         "weight_hh": _ordered(_array(op.r)[d], order),
     }
     if op.b is not None:
-        both = _array(op.b)[d].reshape(2, -1).astype(np.float32).sum(axis=0)
-        found["bias"] = _ordered(both, order)
+        outer, inner = _array(op.b)[d].reshape(2, -1).astype(np.float32)
+        apart = op.kind == "GRU" and bool(op.linear_before_reset)
+        found["bias"] = _ordered(inner if apart else outer + inner, order)
+        if apart:
+            found["input_bias"] = _ordered(outer, order)
     if op.peephole is not None:
         found["peephole"] = _ordered(_array(op.peephole)[d], _PEEPHOLES)
     return {name: b.const(array.astype(dtype), f"{op.node.name}/{name}{d}") for name, array in found.items()}

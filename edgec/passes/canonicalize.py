@@ -13,6 +13,7 @@ from edgec.passes.control_flow import SettleControlFlow
 from edgec.passes.deadcode import CommonSubexpressions, DeadCode
 from edgec.passes.functions import ExpandFunctionBodies, InlineFunctions
 from edgec.passes.log import RewriteLog
+from edgec.passes.loop_states import LoopStates
 from edgec.passes.rewrite import RewritePass
 from edgec.passes.sequences import SettleSequences
 from edgec.rules.base import Rule
@@ -33,6 +34,7 @@ def pipeline(disabled: Iterable[str] = (), extra: Iterable[Rule] = ()) -> Pipeli
             ConstantsToInitializers(),
             FoldConstants(),
             SettleControlFlow(),
+            LoopStates(),
             SettleSequences(),
             FoldConstants(),
             RewritePass("decompose", kept(DECOMPOSE)),
@@ -40,6 +42,7 @@ def pipeline(disabled: Iterable[str] = (), extra: Iterable[Rule] = ()) -> Pipeli
             ConstantsToInitializers(),
             FoldConstants(),
             SettleControlFlow(),
+            LoopStates(),
             SettleSequences(),
             RewritePass("decompose-bodies", kept((*DECOMPOSE, *CLEANUP))),
             FoldConstants(),

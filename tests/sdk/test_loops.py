@@ -149,3 +149,26 @@ def test_a_loop_in_a_branch_of_a_file(target, settings, tmp_path):
         given = np.asarray([3.0, 1.0, 0.5], np.float32)
         found = runner.run({"x": given, "c": np.asarray(True)})["y"]
         np.testing.assert_allclose(found, given / 512, rtol=1e-6)
+
+
+UNTYPED = """<ir_version: 10, opset_import: ["" : 18]>
+g (float[2,3] x, int64 n) => (float[p,q] y, float[r] z) <float[3] w = {0.5, -1, 2}> {
+  t = Constant<value = bool {1}>()  s = ReduceSum<keepdims = 0>(x)  u = Reshape(s, one)
+  y, z = Loop(n, t, x, u) <body = b (int64 i, bool c, float[] a, float[] e) => (bool d, float[] f, float[] h) {
+    k = Constant<value_ints = [0]>()  m = ReduceMean<keepdims = 1>(a, k)  f = Sub(a, m)
+    v = Mul(f, w)  l = ReduceMax<keepdims = 0>(v)  h = Add(e, l)
+    hundred = Constant<value_float = 100.0>()  g = Less(h, hundred)  d = Squeeze(g)
+  }>
+}"""
+
+
+@pytest.mark.parametrize("target", ["android", "iphone"])
+def test_states_without_declared_shapes(target, tmp_path):
+    """As exporters write them: what a step keeps is found out."""
+    proto = onnx.parser.parse_model(UNTYPED.replace("<float[3] w", "<int64[1] one = {1}, float[3] w"))
+    path = tmp_path / "untyped.onnx"
+    onnx.save(proto, path)
+    options, loaded = BuildOptions(out=tmp_path), load_target(target, (SINGLE,))
+    built = compile_target(prepare(SourceRequest(str(path)), options, lambda step: None), loaded, options, print)
+    assert built.manifest.accuracy.status == "passed"
+    assert [t.shape for t in built.manifest.outputs] == [(2, 3), (1,)]

@@ -1,0 +1,78 @@
+"""The shapes of a loop's states: ONNX leaves them open, since a step may change them; runtimes on devices want them."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import onnx_ir as ir
+
+from edgec.ir.infer import infer_types
+from edgec.ir.model import Model, all_graphs, static_shape, subgraphs
+from edgec.ops.base import Reader
+from edgec.ops.control import Loop
+from edgec.passes.log import RewriteLog
+
+Shape = tuple[int, ...] | None
+
+
+class LoopStates:
+    """A state whose shape a step keeps has that shape before, inside and behind the loop."""
+
+    name = "loop-states"
+    needs: ClassVar[frozenset[str]] = frozenset({"types"})
+    gives: ClassVar[frozenset[str]] = frozenset()
+
+    def run(self, model: Model, log: RewriteLog) -> None:
+        """Outermost first: the states of a loop may be those of one inside."""
+        for graph in all_graphs(model):
+            for node in graph:
+                if _is_loop(node):
+                    log.fired(self.name, int(settle_states(node)))
+                else:
+                    infer_types(node)  # what follows a loop profits
+
+
+def settle_states(node: ir.Node) -> bool:
+    """Find and note the shapes that a step keeps; whether anything became known."""
+    op = Loop.decode(Reader(node))
+    count = len(op.carried)
+    if all(static_shape(v) is not None for v in (*op.body.inputs, *op.body.outputs, *node.outputs)):
+        return False
+    shapes = _kept([static_shape(v) for v in op.carried], op)
+    _infer(op.body, op, shapes)
+    for out, value, shape in zip(node.outputs[:count], op.carried, shapes, strict=True):
+        if shape is not None:
+            out.shape, out.type = ir.Shape(shape), value.type
+    return any(shape is not None for shape in shapes)
+
+
+def _kept(shapes: list[Shape], op: Loop) -> list[Shape]:
+    """Those of the assumed shapes that a step, given all of them, gives back; tried on copies of the body."""
+    while True:
+        trial = op.body.clone(allow_outer_scope_values=True)
+        _infer(trial, op, shapes)
+        after = [static_shape(v) for v in trial.outputs[1 : 1 + len(shapes)]]
+        kept = [a if a == b else None for a, b in zip(shapes, after, strict=True)]
+        if kept == shapes:
+            return kept
+        shapes = kept
+
+
+def _infer(body: ir.Graph, op: Loop, shapes: list[Shape]) -> None:
+    """Types and shapes through a body, from those of its states."""
+    number, going, *states = body.inputs
+    for value, dtype in ((number, ir.DataType.INT64), (going, ir.DataType.BOOL)):
+        if value.shape is None:
+            value.shape, value.type = ir.Shape([]), ir.TensorType(dtype)
+    for state, value, shape in zip(states, op.carried, shapes, strict=True):
+        if shape is not None:
+            state.shape, state.type = ir.Shape(shape), value.type
+    for node in body:
+        if _is_loop(node):
+            settle_states(node)
+        elif not subgraphs(node):
+            infer_types(node)
+
+
+def _is_loop(node: ir.Node) -> bool:
+    return node.op_type == "Loop" and node.domain == ""

@@ -5,7 +5,8 @@
 The file named by `--models` has a dictionary `ZOO` of names, a function `make(name)` that returns (module, inputs), and
 each name as an attribute. A process starts at the interpreter and ends with the package on disk; edgec's also runs what
 it wrote and compares it with eager PyTorch, coremltools' does not. coremltools converts the traced module (`trace`) or
-the exported program (`export`), whichever works. Prints median seconds and peak memory, and the ratios.
+the exported program (`export`), whichever works.
+Prints median seconds and peak memory, and the ratios, of processor time (`cpu`) as well.
 """
 
 from __future__ import annotations
@@ -87,7 +88,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
     ratios = []
-    print(f"{'':24} {'edgec s':>8} {'peer s':>8} {'ratio':>6} {'edgec MiB':>10} {'peer MiB':>9}")
+    print(f"{'':24} {'edgec s':>8} {'peer s':>8} {'ratio':>6} {'cpu':>6} {'edgec MiB':>10} {'peer MiB':>9}")
     for name in options.only.split(","):
         found = compare(options.models.resolve(), name, options.rounds)
         if found is None:
@@ -95,10 +96,10 @@ def main() -> int:
             continue
         mine, theirs = (statistics.median(t.seconds) for t in found)
         memory = [statistics.median(t.peak_mib) for t in found]
+        busy = statistics.median(found[0].cpu) / statistics.median(found[1].cpu)
         ratios.append(mine / theirs)
-        print(
-            f"{name:24} {mine:8.2f} {theirs:8.2f} {mine / theirs:6.2f} {memory[0]:10.0f} {memory[1]:9.0f}", flush=True
-        )
+        print(f"{name:24} {mine:8.2f} {theirs:8.2f} {mine / theirs:6.2f} {busy:6.2f}", end=" ")
+        print(f"{memory[0]:10.0f} {memory[1]:9.0f}", flush=True)
     if ratios:
         print(f"median ratio of {len(ratios)} models: {statistics.median(ratios):.2f}")
     return 0

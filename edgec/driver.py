@@ -289,7 +289,7 @@ def _handed_on(built: Built) -> list[Diagnostic]:
     if not pairs:
         return []
     message = f"the app hands {', '.join(pairs)} from one run of target `{built.target.name}` to the next"
-    notes = ("the model updates buffers in place, and this artifact keeps nothing between runs",)
+    notes = ("the model carries a state on, and this artifact keeps nothing between runs",)
     return [Diagnostic("E0212", message, notes=notes, severity=Severity.NOTE)]
 
 

@@ -19,6 +19,7 @@ from edgec.frontend.captured import Array, Captured, SourceId
 from edgec.frontend.control_flow.coverage import Covered, cover
 from edgec.frontend.control_flow.functions import Rewritten
 from edgec.frontend.control_flow.settle import export_settled
+from edgec.frontend.decompose.masked import settle_masks
 from edgec.frontend.decompose.splice import decompose
 from edgec.frontend.dynamic import DynamicDim, check_dims, fitting, resized
 from edgec.frontend.functional.program import functional
@@ -106,6 +107,7 @@ def _export(request: ExportRequest, call: Call) -> torch.export.ExportedProgram:
         with eager(), Settled():
             program = torch.export.export(module, call.args, call.kwargs, dynamic_shapes=shapes, strict=False)
         check_written(program, lambda: output_tensors(_run_eagerly(module, call)))
+        settle_masks(program)
         decompose(program)
         return program
 

@@ -10,6 +10,7 @@ aten = torch.ops.aten
 
 MUTATING: dict[Any, Any] = {
     aten.add_.Tensor: aten.add.Tensor,
+    aten.copy_.default: aten.copy.default,
     aten.div_.Tensor: aten.div.Tensor,
     aten.hardsigmoid_.default: aten.hardsigmoid.default,
     aten.hardswish_.default: aten.hardswish.default,

@@ -116,7 +116,7 @@ STEPS: dict[str, Callable[[list[torch.Tensor], int], torch.Tensor]] = {
     "new": lambda values, i: values[i] * 1.5 + 0.25,
     "relu_": lambda values, i: values[i].relu_(),
     "tanh_": lambda values, i: values[i].tanh_(),
-    "add_": lambda values, i: values[i].add_(values[0]),
+    "add_": lambda values, i: values[i].add_(values[0] * 1),
     "rows": lambda values, i: values[i].transpose(0, 1),
     "first": lambda values, i: values[i].narrow(0, 0, 4),
     "view": lambda values, i: values[i].view_as(values[i]),

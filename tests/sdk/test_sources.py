@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
+import edgec
 from edgec.diag import EdgecError
 from edgec.driver import BuildOptions, prepare, prepare_captured
 from edgec.frontend.captured import SourceId
@@ -227,3 +228,19 @@ def test_a_transformer_with_a_mask_asks_no_data():
     inputs = (torch.randn(1, 5, 8), torch.randn(1, 4, 8))
     request = ExportRequest("net", SourceId("module", "net", ""), Net().eval(), inputs)
     prepare_captured(export_module(request), BuildOptions(), lambda step: None)
+
+
+def test_a_transformer_encoder_with_both_masks(tmp_path: Path) -> None:
+    class Encoder(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            layer = torch.nn.TransformerEncoderLayer(16, 2, 32, batch_first=True, norm_first=True)
+            self.layers = torch.nn.TransformerEncoder(layer, 2, enable_nested_tensor=False)
+
+        def forward(self, x: torch.Tensor, padding: torch.Tensor) -> torch.Tensor:
+            mask = torch.nn.Transformer.generate_square_subsequent_mask(x.shape[1])
+            return self.layers(x, mask=mask, src_key_padding_mask=padding)
+
+    padding = torch.tensor([[False] * 5, [False, False, True, True, True]])
+    built = edgec.build(Encoder().eval(), (torch.randn(2, 5, 16), padding), target="android", out=tmp_path)
+    assert built.manifest.accuracy.status == "passed", built.failures

@@ -189,6 +189,21 @@ class Otherwise(nn.Module):
         return x + 1 if torch.is_nonzero((x > 1).sum()) else x
 
 
+class Depth(nn.Module):
+    """More layers than are unrolled at once, by their numbers, so that no loop of the graph can run them."""
+
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.ModuleList(nn.Linear(4, 4) for _ in range(18))
+
+    def forward(self, x):
+        for i in range(18):
+            x = x + 0.3 * torch.tanh(self.layers[i](x))
+            if x.norm() > 3:
+                break
+        return x
+
+
 def rows(*shape):
     return torch.randn(*shape)
 
@@ -204,6 +219,7 @@ MODELS = {
     "loops": (Loops, lambda: (rows(2, 4) * 3, torch.randint(0, 5, ()))),
     "breaks": (Breaks, lambda: (rows(2, 4),)),
     "dead-index": (DeadIndex, lambda: (torch.randint(0, 8, (3,)), torch.randint(-1, 2, ()), rows(3, 4))),
+    "depth": (Depth, lambda: (rows(2, 4) * 0.8,)),
     "otherwise": (Otherwise, lambda: (rows(2, 4), torch.randint(-3, 4, ()))),
     "calls": (Calls, lambda: (rows(2, 4) * 2,)),
 }

@@ -161,6 +161,22 @@ class Buffer(nn.Module):
         return rows
 
 
+class Bounded(nn.Module):
+    """Branches in a loop that a number bounds, far away."""
+
+    def forward(self, x):
+        k = 0
+        while x.abs().sum() > 1 and k < 50:
+            if x.sum() > 0:
+                x = x - 0.3 * x.abs()
+            elif x[0, 0] < 0:
+                x = x * 0.5
+            else:
+                x = -x * 0.9
+            k += 1
+        return x, torch.as_tensor(k)
+
+
 def whole(low, high):
     return torch.randint(low, high, ())
 
@@ -173,6 +189,7 @@ MODELS = {
     "kinds": (Kinds, lambda: (torch.randn(3), whole(0, 6))),
     "inside": (Inside, lambda: (torch.randn(2, 3) * 2, whole(0, 5))),
     "filters": (Filters, lambda: (torch.randn(1, 4, 6, 6),)),
+    "bounded": (Bounded, lambda: (torch.randn(2, 3),)),
     "endless": (Endless, lambda: (torch.randn(2, 3),)),
     "structured": (Structured, lambda: (torch.randn(2, 4), whole(0, 5))),
     "buffer": (Buffer, lambda: (torch.randn(4), whole(0, 6))),

@@ -17,8 +17,11 @@ from edgec.frontend.control_flow.outside import Collect, Substitute
 from edgec.frontend.control_flow.sides import Branch, Lent, State, trace_side
 from edgec.frontend.settled import settled
 
+FEW = 16
+"""Iterations up to which a loop is unrolled at once: straight graphs are what accelerators take."""
+
 UNROLLED = 128
-"""Iterations up to which a loop is unrolled; a longer one stays a loop."""
+"""Iterations up to which a loop is unrolled that cannot stay one, as its variables change their shapes."""
 
 Values = tuple[torch.Tensor, ...]
 Test = Callable[..., Any]
@@ -33,14 +36,16 @@ def truth(test: torch.Tensor) -> torch.Tensor:
     return scalar if scalar.dtype == torch.bool else scalar != 0
 
 
-def unrolled(going: torch.Tensor, test: Test, body: Body, state: State, branch: Branch) -> State | None:
+def unrolled(
+    going: torch.Tensor, test: Test, body: Body, state: State, branch: Branch, most: int = FEW
+) -> State | None:
     """Iterate while anything but the data allows; values stay as they were once the data say stop.
 
-    None where the loop goes on beyond `UNROLLED` iterations.
+    None where the loop goes on beyond `most` iterations.
     """
     active = truth(going)
     live = final = state
-    for _ in range(UNROLLED):
+    for _ in range(most):
         live = trace_side(lambda *s: (None, body(*s)), live, branch, active).state
         final = tuple(
             merge(active, name, branch.site, new, old) if name in branch.live else new

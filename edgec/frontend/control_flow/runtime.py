@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from edgec.frontend.control_flow.guard import Guard
-from edgec.frontend.control_flow.loops import Carried, truth, unrolled
+from edgec.frontend.control_flow.loops import UNROLLED, Carried, truth, unrolled
 from edgec.frontend.control_flow.merge import UNDEFINED, Site, merge
 from edgec.frontend.control_flow.sides import Branch, Side, State, select
 
@@ -101,11 +101,18 @@ class Runtime:
                 return state
             state = body(*state)
         done = unrolled(going, test, body, state, branch) if bounds.seen else None
-        if done is not None:
-            self.selected.setdefault(branch.site, "it is unrolled and each iteration selected")
-            return done
-        self.selected.setdefault(branch.site, STAYS_LOOP)
-        return Carried(branch.site, branch.names, state).run(test, body)
+        if done is None:
+            try:
+                state = Carried(branch.site, branch.names, state).run(test, body)
+            except Exception:  # whatever a body does that a loop of the graph cannot
+                done = unrolled(going, test, body, state, branch, UNROLLED) if bounds.seen else None
+                if done is None:
+                    raise
+        if done is None:
+            self.selected.setdefault(branch.site, STAYS_LOOP)
+            return state
+        self.selected.setdefault(branch.site, "it is unrolled and each iteration selected")
+        return done
 
     def both(self, first: Any, *others: Callable[[], Any]) -> Any:
         """`first and …`: the first that is false, else the last."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,7 +17,9 @@ from edgec.diag.render import as_json
 
 if TYPE_CHECKING:
     from edgec.artifact.manifest import Accuracy, Latency
-    from edgec.driver import BuildReport, Built
+    from edgec.driver import BuildOptions, BuildReport, Built
+    from edgec.frontend.source import SourceRequest
+    from edgec.spec.project import Project
 
 Many = list[str]
 
@@ -25,10 +29,16 @@ _WIDE = 200
 
 def build_command(
     source: Annotated[
-        str, typer.Argument(help="file.py:attr, package.module:attr, .onnx, .pt2 or TorchScript", show_default=False)
-    ],
-    target: Annotated[Many, typer.Option(help="What to build for; may be repeated. `edgec targets` lists them.")],
-    out: Annotated[Path, typer.Option(help="The folder for artifacts.")] = Path("build"),
+        str | None,
+        typer.Argument(
+            help="file.py:attr, package.module:attr, .onnx, .pt2 or TorchScript; else what edgec.toml says",
+            show_default=False,
+        ),
+    ] = None,
+    target: Annotated[
+        Many | None, typer.Option(help="What to build for; may be repeated. `edgec targets` lists them.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="The folder for artifacts; else build.")] = None,
     input: Annotated[Many | None, typer.Option(help="An example input: NAME=SHAPE[:DTYPE].")] = None,
     weights: Annotated[Path | None, typer.Option(help="A state dict for the code: .safetensors, .pt.")] = None,
     name: Annotated[str | None, typer.Option(help="The model's name; else the attribute's or the file's.")] = None,
@@ -51,46 +61,83 @@ def build_command(
 ) -> None:
     """Build SOURCE for every --target, run each artifact and compare it with the source."""
 
+    given = {
+        "target": target,
+        "out": out and str(out),
+        "input": input,
+        "weights": weights and str(weights),
+        "name": name,
+        "dynamic": dynamic,
+        "function": function,
+        "state": state,
+        "device": device,
+        "set": set,
+        "io_layout": io_layout,
+        "via": via,
+        "enable": enable,
+        "disable": disable,
+        "emit": emit,
+    }
+
     def body() -> int:
-        from edgec.driver import BuildOptions, build
-        from edgec.frontend.dynamic import parse_dynamic
-        from edgec.frontend.inputs import InputSpec
-        from edgec.frontend.pairs import parse_state
-        from edgec.frontend.source import SourceRequest
+        from edgec.driver import build
 
-        functions = dict(_named(text) for text in function or ())
-
-        def asked(ref: str, own: str | None, label: str | None = None) -> SourceRequest:
-            """What the options say of one source: `FUNCTION/x=…` is for that function, everything else for SOURCE."""
-            inputs, dims, states = (_of(texts, own, functions) for texts in (input, dynamic, state))
-            return SourceRequest(
-                ref,
-                tuple(InputSpec.parse(i) for i in inputs),
-                label,
-                weights,
-                tuple(dim for text in dims for dim in parse_dynamic(text)),
-                tuple(parse_state(s) for s in states),
-            )
-
-        request = asked(source, None, name)
-        others = tuple((f, asked(ref, f)) for f, ref in functions.items())
-        options = BuildOptions(
-            out,
-            device,
-            tuple(set or ()),
-            tuple(enable or ()),
-            tuple(disable or ()),
-            tuple(emit or ()),
-            verify,
-            tuple(io_layout or ()),
-            via,
-            others,
-        )
+        project = _project(source, given)
+        functions = dict(_named(text) for text in project.function)
+        request = _request(project, project.source, None, functions)
+        others = tuple((f, _request(project, ref, f, functions)) for f, ref in functions.items())
         with Progress(quiet=json) as progress:
-            report = build(request, target, options, progress)
+            report = build(request, project.target, _options(project, verify, others), progress)
         return _finish(report, json)
 
     raise typer.Exit(guarded(body, as_document=json))
+
+
+def _project(source: str | None, given: dict[str, Any]) -> Project:
+    """What to build: the command line's words, over those of the project file where no source is named."""
+    from edgec.diag import error
+    from edgec.spec.project import Project, load_project
+
+    words: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in given.items() if v}
+    project = replace(load_project(Path()), **words) if source is None else Project(source, **words)
+    if not project.target:
+        raise error("E0101", "no target was given", help=["add `--target`; `edgec targets` lists them"])
+    return project
+
+
+def _request(project: Project, ref: str, own: str | None, functions: dict[str, str]) -> SourceRequest:
+    """What the options say of one source: `FUNCTION/x=…` is for that function, everything else for SOURCE."""
+    from edgec.frontend.dynamic import parse_dynamic
+    from edgec.frontend.inputs import InputSpec
+    from edgec.frontend.pairs import parse_state
+    from edgec.frontend.source import SourceRequest
+
+    inputs, dims, states = (_of(texts, own, functions) for texts in (project.input, project.dynamic, project.state))
+    return SourceRequest(
+        ref,
+        tuple(InputSpec.parse(i) for i in inputs),
+        project.name if own is None else own,
+        Path(project.weights) if project.weights else None,
+        tuple(dim for text in dims for dim in parse_dynamic(text)),
+        tuple(parse_state(s) for s in states),
+    )
+
+
+def _options(project: Project, verify: bool, others: tuple[tuple[str, SourceRequest], ...]) -> BuildOptions:
+    from edgec.driver import BuildOptions
+
+    return BuildOptions(
+        Path(project.out),
+        project.device,
+        project.set,
+        project.enable,
+        project.disable,
+        project.emit,
+        verify,
+        project.io_layout,
+        project.via,
+        others,
+    )
 
 
 def _named(text: str) -> tuple[str, str]:
@@ -103,10 +150,10 @@ def _named(text: str) -> tuple[str, str]:
     return name, ref
 
 
-def _of(texts: Many | None, own: str | None, functions: dict[str, str]) -> Many:
+def _of(texts: Sequence[str], own: str | None, functions: dict[str, str]) -> Many:
     """The texts for one function (None: the source itself), without its name."""
     found = []
-    for text in texts or ():
+    for text in texts:
         head, slash, rest = text.partition("/")
         belongs = head if slash and head in functions else None
         if belongs == own:

@@ -6,14 +6,11 @@ What can be traced and is only translated badly is decomposed afterwards: `front
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
-from unittest import mock
 
 import torch
 import torch.nn.functional as functional
-from torch.nn.modules import transformer
 
 from edgec.frontend.attention import attention
 from edgec.frontend.function_mode import Function, FunctionMode
@@ -26,19 +23,6 @@ class Settled(FunctionMode):
     def call(self, function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """As `FunctionMode` says."""
         return _FORMS.get(function, function)(*args, **kwargs)
-
-
-@contextmanager
-def settled() -> Iterator[None]:
-    """`Settled`, and `nn.TransformerEncoder` not comparing a mask with the causal one to pick a kernel: that is a
-    decision on data, which changes no result.
-    """
-    with Settled(), mock.patch.object(transformer, "_detect_is_causal_mask", _causal_as_said):
-        yield
-
-
-def _causal_as_said(mask: Any, is_causal: bool | None = None, size: int | None = None) -> bool:
-    return bool(is_causal)
 
 
 def _gaussian_likelihood(

@@ -25,7 +25,7 @@ from edgec.frontend.dynamic import DynamicDim, check_dims, fitting, resized
 from edgec.frontend.functional.program import functional
 from edgec.frontend.held import buffers_restored, contents, mark_updates, open_states
 from edgec.frontend.inputs import InputSpec, samples_like
-from edgec.frontend.settled import settled
+from edgec.frontend.settled import Settled
 from edgec.frontend.torch_call import Call, TorchReference, eager, example_call, output_names, output_tensors
 from edgec.frontend.unwritten import check_written
 from edgec.frontend.user_code import place_of_failure, user_code
@@ -104,7 +104,7 @@ def _export(request: ExportRequest, call: Call) -> torch.export.ExportedProgram:
     module, shapes = request.module, _dynamic_shapes(request, call)
 
     def export() -> torch.export.ExportedProgram:
-        with eager(), settled():
+        with eager(), Settled():
             program = torch.export.export(module, call.args, call.kwargs, dynamic_shapes=shapes, strict=False)
         check_written(program, lambda: output_tensors(_run_eagerly(module, call)))
         settle_masks(program)

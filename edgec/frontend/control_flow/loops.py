@@ -15,7 +15,7 @@ from edgec.frontend.control_flow.guard import Guard
 from edgec.frontend.control_flow.merge import Site, Undefined, merge
 from edgec.frontend.control_flow.outside import Collect, Substitute
 from edgec.frontend.control_flow.sides import Branch, Lent, State, trace_side
-from edgec.frontend.settled import settled
+from edgec.frontend.settled import Settled
 
 FEW = 16
 """Iterations up to which a loop is unrolled at once: straight graphs are what accelerators take."""
@@ -168,7 +168,7 @@ def _loop(going: Callable[[Values], torch.Tensor], step: Callable[[Values], Valu
     def inside(function: Callable[[Values], Any]) -> Callable[..., Any]:
         def run(*inputs: torch.Tensor) -> Any:
             # torch traces the functions of its loops outside of the modes around them.
-            with settled(), Substitute(dict(zip(outside, inputs[count:], strict=True))):
+            with Settled(), Substitute(dict(zip(outside, inputs[count:], strict=True))):
                 return function(inputs[:count])
 
         return run

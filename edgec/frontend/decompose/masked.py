@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
-from torch.fx import Graph, GraphModule, Node
+from torch.fx import GraphModule, Node
 from torch.fx.node import map_arg
 
 from edgec.frontend.functional.operators import MUTATING
+from edgec.frontend.fx_call import call_before
 
 aten = torch.ops.aten
 
@@ -24,7 +25,7 @@ def settle_masks(program: torch.export.ExportedProgram) -> None:
     """
     module = program.graph_module
     puts = [n for n in module.graph.nodes if n.op == "call_function" and n.target in _PUTS]
-    settled = [node for node in puts if _settle(module.graph, node)]
+    settled = [node for node in puts if _settle(node)]
     if settled:
         _forget_sizes(module)
         module.graph.eliminate_dead_code()
@@ -35,24 +36,25 @@ def settle_masks(program: torch.export.ExportedProgram) -> None:
                 spec.arg.name = value.name
 
 
-def _settle(graph: Graph, node: Node) -> bool:
+def _settle(node: Node) -> bool:
     x, indices, value, *accumulate = node.args
     mask = _mask(indices)
     if mask is None or any(accumulate) or not isinstance(x, Node) or not isinstance(value, Node):
         return False
-    call = _Calls(graph, node)
-    dense = _everywhere(value, x, mask, call)
+    dense = _everywhere(value, x, mask, node)
     if dense is None:
         return False
     trailing = x.meta["val"].dim() - mask.meta["val"].dim()
-    wide = call(aten.reshape.default, mask, [*mask.meta["val"].shape, *[1] * trailing]) if trailing else mask
+    wide = (
+        call_before(node, aten.reshape.default, mask, [*mask.meta["val"].shape, *[1] * trailing]) if trailing else mask
+    )
     if dense.meta["val"].dtype != x.meta["val"].dtype:
-        dense = call(aten._to_copy.default, dense, dtype=x.meta["val"].dtype)
-    result = call(aten.where.self, wide, dense, x)
+        dense = call_before(node, aten._to_copy.default, dense, dtype=x.meta["val"].dtype)
+    result = call_before(node, aten.where.self, wide, dense, x)
     if node.target is aten.index_put_.default:
-        result = call(aten.copy_.default, x, result)
+        result = call_before(node, aten.copy_.default, x, result)
     node.replace_all_uses_with(result)
-    graph.erase_node(node)
+    node.graph.erase_node(node)
     return True
 
 
@@ -65,30 +67,19 @@ def _mask(indices: Any) -> Node | None:
     return node
 
 
-class _Calls:
-    """Makes calls before a node, which know the node's place in the user's code and the type of what they give."""
-
-    def __init__(self, graph: Graph, like: Node) -> None:
-        self._graph, self.like = graph, like
-
-    def __call__(self, target: Any, *args: Any, **kwargs: Any) -> Node:
-        with self._graph.inserting_before(self.like):
-            node = self._graph.call_function(target, args, kwargs)
-        node.meta = dict(self.like.meta)
-        with torch.no_grad():
-            node.meta["val"] = target(*map_arg(args, lambda n: n.meta["val"]), **kwargs)
-        return node
-
-
-def _everywhere(value: Node, x: Node, mask: Node, call: _Calls) -> Node | None:
+def _everywhere(value: Node, x: Node, mask: Node, put: Node) -> Node | None:
     """What is assigned, for every place of `x`: the same at each, or computed from what the mask takes."""
     shape, rest = value.meta["val"].shape, x.meta["val"].dim() - mask.meta["val"].dim()
     if all(isinstance(size, int) for size in shape):
         if len(shape) <= rest:
             return value
-        return call(aten.reshape.default, value, list(shape[1:])) if len(shape) == rest + 1 and shape[0] == 1 else None
+        return (
+            call_before(put, aten.reshape.default, value, list(shape[1:]))
+            if len(shape) == rest + 1 and shape[0] == 1
+            else None
+        )
     chain = list(_chain(value))
-    if not _is_settled(chain, mask, call.like):
+    if not _is_settled(chain, mask, put):
         return None
     dense: dict[Node, Node] = {}
     for node in reversed(chain):
@@ -98,7 +89,7 @@ def _everywhere(value: Node, x: Node, mask: Node, call: _Calls) -> Node | None:
             dense[node] = taken
         else:
             args = map_arg(node.args, lambda n: dense.get(n, n))
-            dense[node] = call(MUTATING.get(node.target, node.target), *args, **node.kwargs)
+            dense[node] = call_before(put, MUTATING.get(node.target, node.target), *args, **node.kwargs)
     return dense[value]
 
 

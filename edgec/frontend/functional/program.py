@@ -13,10 +13,11 @@ from typing import Any
 
 import torch
 from torch.export import ExportedProgram
-from torch.fx import Graph, Node
+from torch.fx import Node
 
 from edgec.frontend.functional.operators import FRESH, MUTATING, SHARING, aten
 from edgec.frontend.functional.rewrites import REWRITES
+from edgec.frontend.fx_call import call_before
 
 
 class FunctionalProgram(ExportedProgram):
@@ -37,7 +38,7 @@ def functional(program: ExportedProgram) -> ExportedProgram:
     graph, signature = program.graph, program.graph_signature
     for node in graph.nodes:
         if node.op == "call_function" and node.target not in _PLAIN:
-            instead = _unshared(graph, node) if node.target in MUTATING else _rewritten(graph, node)
+            instead = _unshared(node) if node.target in MUTATING else _rewritten(node)
             if instead is None:
                 return program
             node.replace_all_uses_with(instead)
@@ -59,12 +60,12 @@ def functional(program: ExportedProgram) -> ExportedProgram:
 _PLAIN = FRESH | SHARING | {operator.getitem, aten._assert_tensor_metadata.default}
 
 
-def _rewritten(graph: Graph, node: Node) -> Node | None:
+def _rewritten(node: Node) -> Node | None:
     rewrite = REWRITES.get(node.target)
-    return rewrite(graph, node) if rewrite is not None else None
+    return rewrite(node) if rewrite is not None else None
 
 
-def _unshared(graph: Graph, node: Node) -> Node | None:
+def _unshared(node: Node) -> Node | None:
     """A mutation as a new value, which everything after it reads in place of its operand.
 
     Sound where nobody else holds the operand's memory: an operator with a new result made it, and what read it before
@@ -77,9 +78,7 @@ def _unshared(graph: Graph, node: Node) -> Node | None:
     others = [value for value in node.args[1:] if isinstance(value, Node)]
     if any(user.target not in FRESH for user in earlier) or any(_dtype(o) != _dtype(operand) for o in others):
         return None
-    with graph.inserting_before(node):
-        value = graph.call_function(MUTATING[node.target], node.args, node.kwargs)
-    value.meta = dict(node.meta)
+    value = call_before(node, MUTATING[node.target], *node.args, **node.kwargs)
     operand.replace_all_uses_with(value, lambda user: user > node)
     return value
 

@@ -8,42 +8,42 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch.fx import Graph, Node
-from torch.fx.node import map_arg
+from torch.fx import Node
 
 from edgec.frontend.functional.operators import aten
+from edgec.frontend.fx_call import call_before
 
 
-def _batch_norm(graph: Graph, node: Node) -> Node | None:
+def _batch_norm(node: Node) -> Node | None:
     x, weight, bias, mean, var, training, momentum, eps, _ = node.args
     if training or mean is None or var is None:
         return None
     target = aten._native_batch_norm_legit_no_training.default
-    normal = _call(graph, node, target, x, weight, bias, mean, var, momentum, eps)
-    return _call(graph, node, operator.getitem, normal, 0)
+    normal = call_before(node, target, x, weight, bias, mean, var, momentum, eps)
+    return call_before(node, operator.getitem, normal, 0)
 
 
-def _adaptive_average(graph: Graph, node: Node) -> Node | None:
+def _adaptive_average(node: Node) -> Node | None:
     x, sizes = node.args[0], node.args[1]
     assert isinstance(sizes, list | tuple)
     if any(size != 1 for size in sizes):
         return None
-    return _call(graph, node, aten.mean.dim, x, list(range(-len(sizes), 0)), True)
+    return call_before(node, aten.mean.dim, x, list(range(-len(sizes), 0)), True)
 
 
-def _conversion(graph: Graph, node: Node) -> Node | None:
+def _conversion(node: Node) -> Node | None:
     """`to` in its spellings: the operand itself where the type is the same (there is one device: the CPU)."""
     x, dtype = node.args[0], node.meta["val"].dtype
     assert isinstance(x, Node)
-    return x if x.meta["val"].dtype == dtype else _call(graph, node, aten._to_copy.default, x, dtype=dtype)
+    return x if x.meta["val"].dtype == dtype else call_before(node, aten._to_copy.default, x, dtype=dtype)
 
 
-def _conv_transpose(graph: Graph, node: Node) -> Node | None:
+def _conv_transpose(node: Node) -> Node | None:
     x, weight, *rest = node.args
     given: tuple[Any, ...] = (*rest, *_CONV_TRANSPOSE[len(rest) :])
     bias, stride, padding, output_padding, groups, dilation = given
     last = (_each(dilation), True, _each(output_padding), groups)
-    return _call(graph, node, aten.convolution.default, x, weight, bias, _each(stride), _each(padding), *last)
+    return call_before(node, aten.convolution.default, x, weight, bias, _each(stride), _each(padding), *last)
 
 
 _CONV_TRANSPOSE: tuple[Any, ...] = (None, (1, 1), (0, 0), (0, 0), 1, (1, 1))
@@ -55,67 +55,53 @@ def _each(value: Any) -> list[int]:
     return sizes * 2 if len(sizes) == 1 else sizes
 
 
-def _and(graph: Graph, node: Node) -> Node | None:
-    return _call(graph, node, aten.bitwise_and.Tensor, *node.args)
+def _and(node: Node) -> Node | None:
+    return call_before(node, aten.bitwise_and.Tensor, *node.args)
 
 
-def _difference(graph: Graph, node: Node) -> Node | None:
+def _difference(node: Node) -> Node | None:
     """Once: what follows less what precedes, with what is put before and behind."""
     given: tuple[Any, ...] = (*node.args, *_DIFFERENCE[len(node.args) - 1 :])
     x, times, dim, before, behind = given
     if times != 1 or node.meta["val"].dtype == torch.bool or not isinstance(dim, int):
         return None
     parts = [part for part in (before, x, behind) if part is not None]
-    whole = _call(graph, node, aten.cat.default, parts, dim) if len(parts) > 1 else x
+    whole = call_before(node, aten.cat.default, parts, dim) if len(parts) > 1 else x
     assert isinstance(whole, Node)
-    after = _call(graph, node, aten.slice.Tensor, whole, dim, 1, sys.maxsize)
-    return _call(graph, node, aten.sub.Tensor, after, _call(graph, node, aten.slice.Tensor, whole, dim, 0, -1))
+    after = call_before(node, aten.slice.Tensor, whole, dim, 1, sys.maxsize)
+    return call_before(node, aten.sub.Tensor, after, call_before(node, aten.slice.Tensor, whole, dim, 0, -1))
 
 
 _DIFFERENCE: tuple[Any, ...] = (1, -1, None, None)
 """The defaults of `aten.diff` after the tensor."""
 
 
-def _minimum(graph: Graph, node: Node) -> Node | None:
-    return _call(graph, node, aten.minimum.default, *node.args)
+def _minimum(node: Node) -> Node | None:
+    return call_before(node, aten.minimum.default, *node.args)
 
 
-def _maximum(graph: Graph, node: Node) -> Node | None:
-    return _call(graph, node, aten.maximum.default, *node.args)
+def _maximum(node: Node) -> Node | None:
+    return call_before(node, aten.maximum.default, *node.args)
 
 
-def _reshape_as(graph: Graph, node: Node) -> Node | None:
+def _reshape_as(node: Node) -> Node | None:
     sizes = list(node.meta["val"].shape)
     static = all(isinstance(size, int) for size in sizes)
-    return _call(graph, node, aten.reshape.default, node.args[0], sizes) if static else None
+    return call_before(node, aten.reshape.default, node.args[0], sizes) if static else None
 
 
-def _detach(graph: Graph, node: Node) -> Node | None:
+def _detach(node: Node) -> Node | None:
     x = node.args[0]
     return x if isinstance(x, Node) else None
 
 
-def _dropout(graph: Graph, node: Node) -> Node | None:
+def _dropout(node: Node) -> Node | None:
     x, _, training = node.args
     assert isinstance(x, Node)
     return None if training else x
 
 
-def _call(graph: Graph, like: Node, target: Any, *args: Any, **kwargs: Any) -> Node:
-    """A call before `like` with its place in the user's code, and a value without data as torch's tracer leaves it."""
-    with graph.inserting_before(like):
-        node = graph.call_function(target, args, kwargs)
-    node.meta = dict(like.meta)
-    with torch.no_grad():
-        node.meta["val"] = target(*map_arg(args, _value), **kwargs)
-    return node
-
-
-def _value(node: Node) -> Any:
-    return node.meta["val"]
-
-
-REWRITES: dict[Any, Callable[[Graph, Node], Node | None]] = {
+REWRITES: dict[Any, Callable[[Node], Node | None]] = {
     aten.__and__.Tensor: _and,
     aten.adaptive_avg_pool1d.default: _adaptive_average,
     aten.adaptive_avg_pool2d.default: _adaptive_average,

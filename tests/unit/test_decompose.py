@@ -242,3 +242,10 @@ def test_sorts_keep_the_order_of_equals():
 def test_a_convolution_of_volumes_without_bias(lead):
     conv = nn.Conv3d(4, 6, (3, 2, 3), stride=(1, 2, 1), padding=1, dilation=(1, 1, 2), groups=2, bias=False)
     check(conv, rand(*lead, 4, 5, 6, 7), gone="aten.conv3d.default")
+
+
+@pytest.mark.parametrize("more", [{}, {"length": 140}, {"center": False}, {"win_length": 24, "normalized": True}])
+def test_an_inverse_stft(more):
+    window = torch.hamming_window(more.get("win_length", 32))
+    spectrum = torch.stft(rand(2, 160), 32, 8, window=window, win_length=len(window), return_complex=True)
+    check(lambda z: torch.istft(z, 32, 8, window=window, **more), spectrum, gone="aten.istft.default")

@@ -12,6 +12,7 @@ from edgec.frontend.decompose.pooling import POOLING
 from edgec.frontend.decompose.recurrent import RECURRENT
 from edgec.frontend.decompose.resample import RESAMPLE
 from edgec.frontend.decompose.scans import SCANS
+from edgec.frontend.decompose.spectra import SPECTRA
 from edgec.frontend.decompose.statistics import STATISTICS
 
 DECOMPOSITIONS: dict[str, Decomposition] = {
@@ -24,5 +25,6 @@ DECOMPOSITIONS: dict[str, Decomposition] = {
     **RECURRENT,
     **RESAMPLE,
     **SCANS,
+    **SPECTRA,
     **STATISTICS,
 }

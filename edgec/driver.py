@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import onnx_ir as ir
-
 from edgec import record
 from edgec.artifact.files import atomic_folder, check_writable
 from edgec.artifact.manifest import Latency, Manifest
@@ -21,6 +19,7 @@ from edgec.frontend.captured import Captured
 from edgec.frontend.dynamic import resized, sizes
 from edgec.frontend.inputs import samples_like
 from edgec.frontend.source import SourceRequest, capture, source_name
+from edgec.ir.save import save_onnx
 from edgec.ir.states import states
 from edgec.measure.accuracy import SAMPLES, STEPS, Sample, verify
 from edgec.measure.predict import Cost, instruction_ms, predict
@@ -270,7 +269,7 @@ def _latency(chosen: Backend, program: Program, target: Target, device: str | No
 def _write(folder: Path, name: str, lowered: Lowered, manifest: Manifest, options: BuildOptions) -> None:
     """The manifest, and the intermediates that were asked for."""
     if "onnx" in options.emit:
-        ir.save(lowered.legal, folder / f"{name}.onnx")
+        save_onnx(lowered.legal, folder / f"{name}.onnx")
     if "program" in options.emit:
         (folder / f"{name}.program.txt").write_text(lowered.program.text(), encoding="utf-8")
     (folder / "manifest.json").write_text(manifest.to_json(), encoding="utf-8")

@@ -89,9 +89,17 @@ def capture_onnx(path: Path, request: SourceRequest) -> Captured:
 
 
 def _beside(model: Model, path: Path) -> Model:
-    """The model with its outside weights found in the file's own folder."""
+    """The model with its outside weights found in the file's own folder; small ones are read, large ones mapped."""
     ir.external_data.set_base_dir(model.graph, path.resolve().parent)
+    for value in (v for graph in model.graphs() for v in graph.initializers.values()):
+        tensor = value.const_value
+        if isinstance(tensor, ir.ExternalTensor) and tensor.nbytes <= _READ:
+            (value.const_value,) = ir.external_data.convert_tensors_from_external([tensor])
     return model
+
+
+_READ = 1 << 20
+"""Bytes up to which a weight beside the file is read with it: shapes, axes and scales are asked for everywhere."""
 
 
 def _read(path: Path) -> tuple[onnx.ModelProto, dict[str, onnx.TensorProto]]:

@@ -73,4 +73,5 @@ def _without_weights(model: Model) -> tuple[bytes, dict[str, Array]]:
         del light.graph.initializers[name]
         value.const_value, value.type = None, ir.TensorType(tensor.dtype)
         light.graph.inputs.append(value)
+    ir.external_data.load_to_model(light)  # weights of other types: bytes have no folder beside them
     return bytes(ir.to_proto(light).SerializeToString()), weights

@@ -3,17 +3,22 @@
 import dataclasses
 import json
 import pickle
+import shutil
 import zipfile
 from pathlib import Path
 
+import numpy as np
+import onnx
+import onnxruntime
 import pytest
 import torch
+from onnx import helper, numpy_helper
 from safetensors.torch import save_file
 from torch import nn
 
 import edgec
 from edgec.diag import EdgecError
-from edgec.driver import BuildOptions, prepare, prepare_captured
+from edgec.driver import BuildOptions, build, prepare, prepare_captured
 from edgec.frontend.captured import SourceId
 from edgec.frontend.inputs import InputSpec
 from edgec.frontend.source import SourceRequest
@@ -244,3 +249,29 @@ def test_a_transformer_encoder_with_both_masks(tmp_path: Path) -> None:
     padding = torch.tensor([[False] * 5, [False, False, True, True, True]])
     built = edgec.build(Encoder().eval(), (torch.randn(2, 5, 16), padding), target="android", out=tmp_path)
     assert built.manifest.accuracy.status == "passed", built.failures
+
+
+def test_an_emitted_graph_holds_the_weights_that_lay_beside_its_source(tmp_path: Path) -> None:
+    weight = np.arange(12, dtype=np.float32).reshape(4, 3)
+    model = helper.make_model(
+        helper.make_graph(
+            [helper.make_node("MatMul", ["x", "w"], ["y"])],
+            "g",
+            [helper.make_tensor_value_info("x", 1, [2, 4])],
+            [helper.make_tensor_value_info("y", 1, [2, 3])],
+            [numpy_helper.from_array(weight, "w")],
+        ),
+        opset_imports=[helper.make_opsetid("", 17)],
+        ir_version=8,
+    )
+    (tmp_path / "source").mkdir()
+    path = tmp_path / "source" / "net.onnx"
+    onnx.save(model, path, save_as_external_data=True, location="w.bin", size_threshold=0)
+    options = BuildOptions(out=tmp_path / "out", emit=("onnx",))
+    report = build(SourceRequest(str(path)), ["android", "rtx"], options, lambda step: None)
+    assert not report.errors
+    shutil.rmtree(tmp_path / "source")
+    for target in ("android", "rtx"):
+        session = onnxruntime.InferenceSession(tmp_path / "out" / "net" / target / "net.onnx")
+        x = np.ones((2, 4), dtype=np.float32)
+        np.testing.assert_allclose(session.run(None, {"x": x})[0], x @ weight)

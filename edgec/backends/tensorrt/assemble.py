@@ -5,12 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import onnx_ir as ir
-
 from edgec.backends.tensorrt.lower import OnnxProgram
 from edgec.diag import Diagnostic, EdgecError, Place, error
 from edgec.ir.dims import UNBOUNDED, dim_ranges
 from edgec.ir.model import Model
+from edgec.ir.save import save_onnx
 from edgec.spec.target import Target, TensorRTOptions
 
 
@@ -30,7 +29,7 @@ def assemble(program: OnnxProgram, target: Target, path: Path) -> None:
             help=["build for `rtx`, or take the ONNX (`--emit onnx --target rtx`) to the board: trtexec --onnx=FILE"],
         )
     onnx_path = path.with_suffix(".onnx")
-    ir.save(program.model, onnx_path)
+    save_onnx(program.model, onnx_path)
     path.write_bytes(_engine(onnx_path, program, options))
 
 

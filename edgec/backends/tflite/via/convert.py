@@ -8,12 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import onnx_ir as ir
-
 from edgec.backends.tflite.interface import Interface, Shape
 from edgec.backends.tflite.via.environment import VERSION
 from edgec.diag import error
 from edgec.ir.model import Model
+from edgec.ir.save import save_onnx
 
 _LINES = 12
 _NAME = "model"
@@ -26,7 +25,7 @@ def convert(python: Path, model: Model, keep: Sequence[str], weights: str) -> by
     """
     with tempfile.TemporaryDirectory(prefix="edgec-onnx2tf-") as folder:
         source, out = Path(folder) / f"{_NAME}.onnx", Path(folder) / "out"
-        ir.save(model, source)
+        save_onnx(model, source)
         options = ["-i", str(source), "-o", str(out), "-n", *(["-kat", *keep] if keep else [])]
         code = "import sys; from onnx2tf import main; sys.exit(main())"
         done = subprocess.run(

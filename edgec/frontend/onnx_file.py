@@ -98,7 +98,7 @@ def _beside(model: Model, path: Path) -> Model:
     return model
 
 
-_READ = 1 << 20
+_READ = 1 << 12
 """Bytes up to which a weight beside the file is read with it: shapes, axes and scales are asked for everywhere."""
 
 

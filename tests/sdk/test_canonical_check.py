@@ -1,0 +1,51 @@
+"""The canonical graph against the source: how far a source's own rounding excuses a difference."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import onnx_ir as ir
+import pytest
+
+from edgec.canonical_check import check_canonical
+from edgec.diag import EdgecError
+from edgec.measure.accuracy import Sample
+from edgec.runners.base import Array
+
+X = np.ones((1, 4), np.float32)
+
+
+def scaled(error: float) -> ir.Model:
+    """x times 1 + error."""
+    text = (
+        f'<ir_version: 8, opset_import: ["" : 17]> g (float[1,4] x) => (float[1,4] y) <float f = {{{1 + error:.9f}}}>'
+    )
+    return ir.from_onnx_text(text + " { y = Mul(x, f) }")
+
+
+class Rounding:
+    """A source that gives x, and is `error` away from its value in double precision; None: it has no such form."""
+
+    name = "fake"
+
+    def __init__(self, error: float | None) -> None:
+        self._error = error
+
+    def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        return {"y": inputs["x"]}
+
+    def precise(self, inputs: Mapping[str, Array]) -> dict[str, Array] | None:
+        return None if self._error is None else {"y": inputs["x"] * (1 + self._error)}
+
+
+@pytest.mark.parametrize(("error", "rounding"), [(5e-6, None), (5e-5, 2e-5), (9e-5, 1e-2)])
+def test_taken(error: float, rounding: float | None) -> None:
+    check_canonical(scaled(error), [Sample({"x": X}, {"y": X})], Rounding(rounding))
+
+
+@pytest.mark.parametrize(("error", "rounding"), [(5e-5, None), (5e-5, 1e-6), (2e-4, 1e-2)])
+def test_refused(error: float, rounding: float | None) -> None:
+    with pytest.raises(EdgecError) as caught:
+        check_canonical(scaled(error), [Sample({"x": X}, {"y": X})], Rounding(rounding))
+    assert caught.value.diagnostics[0].code == "E0205"

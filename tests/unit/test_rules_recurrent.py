@@ -1,6 +1,6 @@
 """Unrolled LSTM, GRU and RNN against ONNX Runtime's kernels."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -8,7 +8,8 @@ import onnx
 import onnx_ir as ir
 import pytest
 
-from edgec.ir.model import OPSET
+from edgec.backends.tflite.expand import recurrent as blocks
+from edgec.ir.model import OPSET, all_nodes
 from edgec.passes.constants import FoldConstants
 from edgec.passes.log import RewriteLog
 from edgec.passes.rewrite import RewritePass
@@ -25,6 +26,7 @@ class Net:
     kind: str
     steps: int = 4
     batch: int = 2
+    hidden: int = 5
     direction: str = "forward"
     bias: bool = True
     initial: bool = False
@@ -35,7 +37,7 @@ class Net:
 
     def model(self) -> onnx.ModelProto:
         rng = np.random.default_rng(2)
-        n, size, hidden, d = GATES[self.kind], 3, 5, 2 if self.direction == "bidirectional" else 1
+        n, size, hidden, d = GATES[self.kind], 3, self.hidden, 2 if self.direction == "bidirectional" else 1
 
         def draw(*shape: int) -> np.ndarray:
             return (rng.standard_normal(shape) * 0.7).astype(np.float32)
@@ -86,6 +88,8 @@ NETS = [
     Net("LSTM", peephole=True, initial=True, direction="bidirectional"),
     Net("LSTM", attributes={"input_forget": 1}, initial=True),
     Net("LSTM", attributes={"clip": 0.4}),
+    Net("LSTM", attributes={"clip": 0.4}, steps=12),
+    Net("GRU", attributes={"clip": 0.4}, steps=12),
     Net("LSTM", attributes={"activations": ["HardSigmoid", "Relu", "Softsign"]}),
     Net(
         "GRU", attributes={"activations": ["HardSigmoid", "Relu"], "activation_alpha": [0.3], "activation_beta": [0.4]}
@@ -106,6 +110,33 @@ def test_unrolled(net: Net) -> None:
     assert net.kind not in kinds
     for name, found in run(model, x).items():
         np.testing.assert_allclose(found, expected[name], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("steps", [64, 75])
+@pytest.mark.parametrize("net", NETS, ids=[f"{n.kind}-{i}" for i, n in enumerate(NETS)])
+def test_blocks(net: Net, steps: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whole blocks, and steps left over; each sequence of a batch may end in a block of its own."""
+    monkeypatch.setattr(blocks, "LONGEST", 16)
+    monkeypatch.setattr(blocks, "_LONGEST_BLOCK", 16)
+    net = replace(net, steps=steps, lengths=(steps, 21) if net.lengths else ())
+    model = ir.serde.deserialize_model(net.model())
+    x = np.random.default_rng(3).standard_normal((net.steps, net.batch, 3)).astype(np.float32)
+    expected = run(model, x)
+    RewritePass("test", [blocks.RecurrentToBlocks(), UnrollRecurrent()]).run(model, RewriteLog())
+    FoldConstants().run(model, RewriteLog())
+    assert "Loop" in [node.op_type for node in model.graph]
+    assert net.kind not in [node.op_type for node in all_nodes(model)]
+    for name, found in run(model, x).items():
+        np.testing.assert_allclose(found, expected[name], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("hidden", "steps", "looped"), [(64, 64, False), (64, 65, True), (256, 8, False), (256, 9, True)]
+)
+def test_blocks_are_for_many_steps_or_large_weights(hidden: int, steps: int, looped: bool) -> None:
+    model = ir.serde.deserialize_model(Net("LSTM", steps=steps, batch=1, hidden=hidden).model())
+    RewritePass("test", [blocks.RecurrentToBlocks()]).run(model, RewriteLog())
+    assert ("Loop" in [node.op_type for node in model.graph]) == looped
 
 
 def test_weights_are_not_repeated_for_each_step() -> None:

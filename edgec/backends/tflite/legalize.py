@@ -35,6 +35,7 @@ from edgec.backends.tflite.expand.narrow import NarrowIntegers
 from edgec.backends.tflite.expand.padding import PadByIndices, TriluToWhere
 from edgec.backends.tflite.expand.pool import PoolByAxes, PoolToSlices
 from edgec.backends.tflite.expand.quantize import DequantizeToMul, QuantizeToClip
+from edgec.backends.tflite.expand.recurrent import RecurrentToBlocks
 from edgec.backends.tflite.expand.resize import ResizeThreeDimensions, ResizeWithoutKernel
 from edgec.backends.tflite.expand.sorting import LastArgument, SmallestByLargest, WideArgument
 from edgec.backends.tflite.expand.spatial import OneDimensional
@@ -70,7 +71,7 @@ from edgec.rules.decompose.functions import ElementwiseFromBuiltins, WideClip
 from edgec.rules.table import EXPAND
 from edgec.spec.target import Target
 
-INSTEAD: tuple[Rule, ...] = (ClampedMish(),)
+INSTEAD: tuple[Rule, ...] = (ClampedMish(), RecurrentToBlocks())
 """Preferred to the expansions that all backends share."""
 
 RULES: tuple[Rule, ...] = (

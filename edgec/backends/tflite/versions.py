@@ -26,7 +26,7 @@ _SINCE = {
     "2.4": "CUMSUM",
     "2.5": "BROADCAST_TO CONV_3D",
     "2.6": "CONV_3D_TRANSPOSE",
-    "2.9": "GELU",
+    "2.9": "DYNAMIC_UPDATE_SLICE GELU",
     "2.10": "ATAN2 RELU_0_TO_1",
     "2.11": "SIGN",
     "2.13": "BITCAST BITWISE_XOR RIGHT_SHIFT",

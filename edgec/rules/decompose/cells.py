@@ -27,6 +27,11 @@ class Squash:
     alpha: float
     beta: float
 
+    @property
+    def parameters(self) -> int:
+        """How many of alpha and beta it has."""
+        return sum(default is not None for default in _DEFAULTS[self.kind])
+
     def apply(self, x: Value, g: GraphBuilder) -> Value:
         """The activation on a value of any shape."""
         match self.kind:
@@ -119,7 +124,10 @@ class Rnn:
 
 @dataclass(frozen=True)
 class Lstm:
-    """i, o, f = σ(…), c' = f c + i g(…), h = o h(c'); R is (H, 4H) in the order i, o, f, c, `peephole` (H) each."""
+    """i, o, f = σ(…), c' = f c + i g(…), h = o h(c'); R is (H, 4H) in the order i, o, f, c, `peephole` (H) each.
+
+    `clip` bounds the gates' arguments and not the cell: so does ONNX Runtime, where ONNX's text is open.
+    """
 
     gates: Gates
     r: Value
@@ -139,11 +147,11 @@ class Lstm:
         f = self.gates.squash(0, _plus_peephole(before_f, p_f, state.c, g), g)
         c = self._next_cell(state, i, f, candidate, g)
         o = self.gates.squash(0, _plus_peephole(before_o, p_o, c, g), g)
-        return State(g.op("Mul", o, self.gates.squash(2, c, g)), c)
+        return State(g.op("Mul", o, self.gates.activations[2].apply(c, g)), c)
 
     def _finish(self, state: State, i: Value, o: Value, f: Value, candidate: Value, g: GraphBuilder) -> State:
         c = self._next_cell(state, i, f, candidate, g)
-        return State(g.op("Mul", o, self.gates.squash(2, c, g)), c)
+        return State(g.op("Mul", o, self.gates.activations[2].apply(c, g)), c)
 
     def _next_cell(self, state: State, i: Value, f: Value, candidate: Value, g: GraphBuilder) -> Value:
         new = g.op("Mul", i, self.gates.squash(1, candidate, g))

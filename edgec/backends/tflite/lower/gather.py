@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from edgec.backends.base import Lowering, Operand, Reject, TensorType
 from edgec.backends.builder import Builder
-from edgec.backends.tflite.lower.common import cast, ints, out_type, scalar, static_reject, type_reject
+from edgec.backends.tflite.lower.common import (
+    NONE,
+    cast,
+    ints,
+    out_type,
+    reshape,
+    scalar,
+    static_reject,
+    type_reject,
+)
 from edgec.ir.model import constant, static_shape
 from edgec.ops.gather import Gather, GatherND, OneHot, ScatterND
 from edgec.spec.target import Target
@@ -43,6 +54,8 @@ def _rejects_scatter(op: ScatterND, target: Target) -> Reject | None:
 def _scatter(op: ScatterND, b: Builder) -> Operand:
     """SCATTER_ND builds from zeros and adds: `none` masks x out where updates fall (indices do not repeat there)."""
     x, shape = b.operand(op.x), static_shape(op.x)
+    if op.reduction == "none" and _is_single(op):
+        return _update(op, x, b)
     indices, updates = cast(b, b.operand(op.indices), "int32"), b.operand(op.updates)
     assert shape is not None
     size = ints(b, shape, "shape")
@@ -54,6 +67,25 @@ def _scatter(op: ScatterND, b: Builder) -> Operand:
     zero = scalar(b, 0, "int32", "zero")
     hit = b.op("NOT_EQUAL", {"a": counts, "b": zero}, TensorType("bool", shape))
     return b.op("SELECT_V2", {"c": hit, "a": landed, "b": x})
+
+
+def _is_single(op: ScatterND) -> bool:
+    """Whether one slice is written, at one place."""
+    shape = static_shape(op.indices)
+    return shape is not None and math.prod(shape[:-1]) == 1
+
+
+def _update(op: ScatterND, x: Operand, b: Builder) -> Operand:
+    """DYNAMIC_UPDATE_SLICE touches that slice alone, which counts where a loop writes a row at each step."""
+    shape, places = static_shape(op.x) or (), (static_shape(op.indices) or (0,))[-1]
+    start: Operand = reshape(b, cast(b, b.operand(op.indices), "int32"), (places,))
+    if places < len(shape):
+        zeros = ints(b, (0,) * (len(shape) - places), "zeros")
+        kind = TensorType("int32", (len(shape),))
+        start = b.op("CONCATENATION", {"values": (start, zeros)}, kind, axis=0, fusedActivationFunction=NONE)
+    slice_shape = (1,) * places + shape[places:]
+    update = reshape(b, b.operand(op.updates), slice_shape)
+    return b.op("DYNAMIC_UPDATE_SLICE", {"operand": x, "update": update, "start": start})
 
 
 def _rejects_one_hot(op: OneHot, target: Target) -> Reject | None:

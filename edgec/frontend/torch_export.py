@@ -22,7 +22,8 @@ from edgec.frontend.control_flow.settle import export_settled
 from edgec.frontend.decompose.masked import settle_masks
 from edgec.frontend.decompose.splice import decompose
 from edgec.frontend.dynamic import DynamicDim, check_dims, fitting, resized
-from edgec.frontend.functional.program import functional
+from edgec.frontend.functional.program import make_functional
+from edgec.frontend.functional.translate import translate
 from edgec.frontend.held import buffers_restored, contents, mark_updates, open_states
 from edgec.frontend.inputs import InputSpec, samples_like
 from edgec.frontend.settled import Settled
@@ -89,11 +90,14 @@ def to_onnx(exported: torch.export.ExportedProgram) -> ir.Model:
     """Translate an exported program, without torch's own optimizer. Raises `EdgecError` E0202."""
     try:
         with torch.no_grad():
-            program = torch.onnx.export(
-                functional(exported), dynamo=True, optimize=False, opset_version=OPSET, verbose=False
-            )
+            return translate(exported) if make_functional(exported) else _decomposed(exported)
     except Exception as failure:  # torch raises anything from RuntimeError to its own private classes
         raise _refused(failure) from failure
+
+
+def _decomposed(exported: torch.export.ExportedProgram) -> ir.Model:
+    """Translated after torch's second trace, which makes it functional."""
+    program = torch.onnx.export(exported, dynamo=True, optimize=False, opset_version=OPSET, verbose=False)
     assert program is not None
     assert program.exported_program is not None
     mark_updates(program.model, program.exported_program.graph_signature.buffers_to_mutate)

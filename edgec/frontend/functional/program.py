@@ -9,7 +9,6 @@ torch.
 from __future__ import annotations
 
 import operator
-from typing import Any
 
 import torch
 from torch.export import ExportedProgram
@@ -20,41 +19,21 @@ from edgec.frontend.functional.rewrites import REWRITES
 from edgec.frontend.fx_call import call_before
 
 
-class FunctionalProgram(ExportedProgram):
-    """A program that has nothing to decompose: asked for it, it gives itself."""
+def make_functional(program: ExportedProgram) -> bool:
+    """Whether single calls rewritten give a functional program of translated operators; else torch has to decompose it.
 
-    def run_decompositions(
-        self, decomp_table: Any = None, decompose_custom_triton_ops: bool = False
-    ) -> ExportedProgram:
-        """The program itself."""
-        return self
-
-
-def functional(program: ExportedProgram) -> ExportedProgram:
-    """The program in functional form if single calls rewritten give it, else the program for torch to decompose.
-
-    Its graph is rewritten in place: each call by itself computes the same.
+    Its graph is rewritten in place, as far as that goes: each call by itself computes the same.
     """
     graph, signature = program.graph, program.graph_signature
     for node in graph.nodes:
         if node.op == "call_function" and node.target not in _PLAIN:
             instead = _unshared(node) if node.target in MUTATING else _rewritten(node)
             if instead is None:
-                return program
+                return False
             node.replace_all_uses_with(instead)
             signature.replace_all_uses(node.name, instead.name)
             graph.erase_node(node)
-    return FunctionalProgram(
-        root=program.graph_module,
-        graph=graph,
-        graph_signature=signature,
-        state_dict=program.state_dict,
-        range_constraints=program.range_constraints,
-        module_call_graph=program.module_call_graph,
-        example_inputs=program.example_inputs,
-        constants=program.constants,
-        verifiers=program.verifiers,
-    )
+    return True
 
 
 _PLAIN = FRESH | SHARING | {operator.getitem, aten._assert_tensor_metadata.default}

@@ -23,9 +23,7 @@ _BOXES = Refusal(
 )
 _TEXT = Refusal("text", "no runtime on the device has strings")
 _TRAINING = Refusal("training", "it belongs to training")
-_CLASSIC = Refusal(
-    "classical-learning", "it is not a tensor operator: trees, encoders and scalers run beside the model"
-)
+_CLASSIC = Refusal("classical-learning", "it has no form in tensor operators: it reads text, or iterates")
 _SEQUENCE = Refusal(
     "sequence-not-static", "a sequence remains whose length or positions are not known before the model runs"
 )

@@ -28,6 +28,7 @@ from edgec.rules.decompose.attention import AttentionToMatMul
 from edgec.rules.decompose.einsum import EinsumToMatMul
 from edgec.rules.decompose.grid_sample import GridSampleToGather
 from edgec.rules.decompose.integer import IntegerProductToFloat, QLinearConvToFloat, QLinearMatMulToFloat
+from edgec.rules.decompose.learning import LEARNING
 from edgec.rules.decompose.microsoft.attention import (
     MicrosoftAttentionToAttention,
     MicrosoftRotaryToOnnx,
@@ -121,6 +122,7 @@ DECOMPOSE: tuple[Rule, ...] = (
     WindowWriteToWhere(),
     CumProdToMul(),
     DetToProducts(),
+    *LEARNING,
     MicrosoftGelu(),
     MicrosoftToOnnx(),
     FusedMatMulToMatMul(),

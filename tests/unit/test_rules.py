@@ -22,7 +22,8 @@ def parse(example: Example) -> ir.Model:
     constants = f"<{example.constants}>" if example.constants else ""
     graph = onnx.parser.parse_graph(f"g ({example.inputs}) => ({example.output} y) {constants} {{ {example.before} }}")
     graph.output[0].type.tensor_type.ClearField("shape")
-    imports = [onnx.helper.make_opsetid("", example.opset), onnx.helper.make_opsetid("com.microsoft", 1)]
+    domains = {"": example.opset, "com.microsoft": 1, "ai.onnx.ml": 3}
+    imports = [onnx.helper.make_opsetid(name, version) for name, version in domains.items()]
     proto = onnx.helper.make_model(graph, opset_imports=imports, ir_version=10)
     model = ir.serde.deserialize_model(onnx.shape_inference.infer_shapes(proto))
     ConstantsToInitializers().run(model, RewriteLog())

@@ -57,6 +57,8 @@ CODES: dict[str, Code] = {
     "E0210": Code("a traced model cannot be proven to be whole", _CANNOT),
     "E0211": Code("the source fails on samples drawn for it", _CANNOT),
     "E0212": Code("the app hands the model's states on", _CANNOT),
+    "E0213": Code("the file was written by another version", _CANNOT),
+    "E0214": Code("an output is text and left out", _CANNOT),
     # E03: IR
     "E0301": Code("the graph is invalid", _BAD),
     "E0302": Code("the operator is unknown", _CANNOT),

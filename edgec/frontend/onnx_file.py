@@ -78,7 +78,7 @@ def capture_onnx(path: Path, request: SourceRequest) -> Captured:
     proto, heavy = _read(path)
     reference = OnnxReference(path)
     if request.dynamic:
-        _open_dims(proto, request.dynamic)
+        open_dims(proto, request.dynamic)
         reference = OnnxReference(path, _beside(put_back(deserialized(proto, path), heavy), path))
     model = _beside(put_back(to_working_opset(proto, path), heavy), path)
     examples = _examples(model, request)
@@ -188,7 +188,7 @@ def _check_extent(tensor: onnx.TensorProto, entries: Mapping[str, str], file: Pa
         )
 
 
-def _open_dims(proto: onnx.ModelProto, dims: Sequence[DynamicDim]) -> None:
+def open_dims(proto: onnx.ModelProto, dims: Sequence[DynamicDim]) -> None:
     """Name the open dimensions; what was inferred from other sizes is forgotten."""
     initializers = {tensor.name for tensor in proto.graph.initializer}
     inputs = {v.name: v.type.tensor_type.shape for v in proto.graph.input if v.name not in initializers}

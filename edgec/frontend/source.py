@@ -43,7 +43,8 @@ def _capture(request: SourceRequest) -> Captured:
             "E0204",
             f"`{path.name}` is a pickle, which runs code when it is read",
             help=[
-                "save the weights as safetensors or `torch.save(model.state_dict(), …)` and name the code: file.py:attr"
+                "save weights as safetensors or `torch.save(model.state_dict(), …)` and name the code: file.py:attr",
+                "save a scikit-learn pipeline with `skops.io.dump(pipeline, 'model.skops')`",
             ],
         )
     if request.weights is not None and (path.suffix in _FILES or ":" not in request.ref):
@@ -58,7 +59,7 @@ def _capture(request: SourceRequest) -> Captured:
         raise error(
             "E0103",
             f"`{request.ref}` is not a source that edgec reads",
-            help=["name a Python attribute (`file.py:attr`, `package.module:attr`), `.onnx`, `.pt2` or TorchScript"],
+            help=["name `file.py:attr`, `package.module:attr`, or an `.onnx`, `.pt2`, `.skops` or TorchScript file"],
         )
     raise error(
         "E0102", f"`{request.ref}` was not found", help=["name `file.py:attr`, `package.module:attr` or `model.onnx`"]
@@ -83,9 +84,16 @@ def _torchscript(path: Path, request: SourceRequest) -> Captured:
     return capture_torchscript(path, request)
 
 
+def _skops(path: Path, request: SourceRequest) -> Captured:
+    from edgec.frontend.scikit_learn.capture import capture_skops
+
+    return capture_skops(path, request)
+
+
 _FILES: dict[str, Callable[[Path, SourceRequest], Captured]] = {
     ".onnx": _onnx,
     ".pt2": _program,
+    ".skops": _skops,
     ".pt": _torchscript,
     ".pth": _torchscript,
     ".ts": _torchscript,

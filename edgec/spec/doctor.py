@@ -24,6 +24,7 @@ PIECES = (
     Piece("torch", "torch", "Python sources (nn.Module)", "torch"),
     Piece("onnxscript", "onnxscript", "torch's ONNX exporter", "torch"),
     Piece("onnxruntime", "onnxruntime", "verification of the canonical graph", ""),
+    Piece("skl2onnx", "skl2onnx", "scikit-learn pipelines (.skops)", "sklearn"),
     Piece("coremltools", "coremltools", "Core ML packages (.mlpackage)", "coreml", "libmilstoragepython*"),
     Piece("ai-edge-litert", "ai_edge_litert", "TFLite files and their verification", "tflite"),
     Piece("tensorrt_rtx_cu13_bindings", "tensorrt_rtx_bindings", "TensorRT-RTX engines", "tensorrt"),

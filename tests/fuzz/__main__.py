@@ -40,14 +40,15 @@ class _Files:
     """One broken file after another."""
 
     def __init__(self, folder: Path, random: Random) -> None:
-        from tests.fuzz.seeds import onnx_seeds, write_torch_seeds
+        from tests.fuzz.seeds import onnx_seeds, write_skops_seed, write_torch_seeds
 
         self._folder, self._random = folder, random
         self._models = onnx_seeds()
         self._archives = [(p.suffix, p.read_bytes()) for p in write_torch_seeds(folder)]
+        self._skops = write_skops_seed(folder).read_bytes()
 
     def next(self) -> Path:
-        from tests.fuzz.mutate import mutated_bytes, mutated_model
+        from tests.fuzz.mutate import mutated_bytes, mutated_member, mutated_model
 
         kind = self._random.random()
         model = self._random.choice(self._models)
@@ -56,6 +57,8 @@ class _Files:
             content = mutated_model(model, self._random)
         elif kind < 0.9:
             content = mutated_bytes(model.SerializeToString(), self._random)
+        elif kind < 0.95:
+            suffix, content = ".skops", mutated_member(self._skops, self._random)
         else:
             suffix, archive = self._random.choice(self._archives)
             content = mutated_bytes(archive, self._random)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
 from collections.abc import Callable
 from random import Random
 
@@ -31,6 +33,19 @@ def mutated_bytes(content: bytes, random: Random) -> bytes:
             case _:
                 data[at:end] = random.randbytes(end - at)
     return bytes(data)
+
+
+def mutated_member(archive: bytes, random: Random) -> bytes:
+    """An archive with one of its members broken; the archive itself is whole."""
+    with zipfile.ZipFile(io.BytesIO(archive)) as whole:
+        members = {name: whole.read(name) for name in whole.namelist()}
+    chosen = random.choice(sorted(members))
+    members[chosen] = mutated_bytes(members[chosen], random)
+    broken = io.BytesIO()
+    with zipfile.ZipFile(broken, "w") as changed:
+        for name, content in members.items():
+            changed.writestr(name, content)
+    return broken.getvalue()
 
 
 def mutated_model(model: onnx.ModelProto, random: Random) -> bytes:

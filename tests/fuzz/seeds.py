@@ -26,6 +26,19 @@ def write_torch_seeds(folder: Path) -> list[Path]:
     return [folder / "net.pt2", folder / "net.pt"]
 
 
+def write_skops_seed(folder: Path) -> Path:
+    """A scaler and a small forest."""
+    import skops.io
+    from sklearn.ensemble import RandomForestClassifier
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    rows = np.random.default_rng(0).standard_normal((40, 3))
+    pipeline = make_pipeline(StandardScaler(), RandomForestClassifier(2, max_depth=3, random_state=0))
+    skops.io.dump(pipeline.fit(rows, rows[:, 0] > 0), folder / "model.skops")
+    return folder / "model.skops"
+
+
 def _model(graph: onnx.GraphProto, **more: object) -> onnx.ModelProto:
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9, **more)
 

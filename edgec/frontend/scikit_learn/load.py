@@ -1,0 +1,165 @@
+"""A `.skops` file as an estimator: nothing in it is executed, and nothing in it reaches compiled code unchecked."""
+
+from __future__ import annotations
+
+import warnings
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgec.diag import Diagnostic, EdgecError, Place, error, warning
+
+_DATA = (
+    "numpy.dtype",
+    "sklearn.metrics._dist_metrics.EuclideanDistance64",
+    "sklearn.metrics._dist_metrics.ManhattanDistance64",
+    "sklearn.metrics._dist_metrics.MinkowskiDistance64",
+    "sklearn.neighbors._ball_tree.BallTree",
+    "sklearn.neighbors._kd_tree.KDTree",
+    "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
+    "sklearn.neural_network._stochastic_optimizers.SGDOptimizer",
+    "sklearn.tree._tree.Tree",
+    "sklearn.utils._bunch.Bunch",
+)
+"""What skops lets the reader decide on, and fitted estimators hold: containers and compiled search structures.
+
+Constructing them runs nothing of the file. What is in them is checked (`_check_tree`) or not used (`_search_plainly`).
+"""
+
+_PLAIN_SEARCH = "brute"
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A fitted estimator, and warnings about its file."""
+
+    estimator: Any
+    warnings: tuple[Diagnostic, ...]
+
+
+def load_estimator(path: Path) -> Loaded:
+    """The fitted estimator in the file.
+
+    Raises `EdgecError` E0203 (unreadable), E0204 (would execute code), E0502 (skops or scikit-learn is missing).
+    """
+    try:
+        import skops.io
+    except ImportError as missing:
+        raise needs_extra(missing) from missing
+    _check_archive(path)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        try:
+            foreign = sorted(set(skops.io.get_untrusted_types(file=path)) - set(_DATA))
+            if foreign:
+                raise _executes(path, foreign)
+            estimator = skops.io.load(path, trusted=list(_DATA))
+            _check(estimator)
+        except EdgecError:
+            raise
+        except Exception as failure:  # skops and the estimators raise whatever a broken file makes them
+            raise _unreadable(path, failure) from failure
+    return Loaded(estimator, _other_version(path, told))
+
+
+def needs_extra(missing: ImportError) -> EdgecError:
+    """What is told where scikit-learn's packages are not installed."""
+    return error(
+        "E0502",
+        "scikit-learn, skops and skl2onnx are needed to read a `.skops` file",
+        notes=[str(missing)],
+        help=["pip install 'edgec[sklearn]'"],
+    )
+
+
+def _check_archive(path: Path) -> None:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            size = sum(member.file_size for member in archive.infolist())
+    except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError) as failure:
+        raise _unreadable(path, failure) from failure
+    if size > _EXPANDED * max(path.stat().st_size, 1 << 20):
+        raise error("E0203", f"`{path.name}` would expand to {size} bytes", place=Place(str(path)))
+
+
+_EXPANDED = 200
+"""How many times its size a file may expand to; beyond, it is taken to be hostile."""
+
+
+def _unreadable(path: Path, failure: Exception) -> EdgecError:
+    lines = str(failure).strip().splitlines() or [type(failure).__name__]
+    return error("E0203", f"`{path.name}` is not a readable skops file", place=Place(str(path)), notes=lines[:1])
+
+
+def _executes(path: Path, types: list[str]) -> EdgecError:
+    return error(
+        "E0204",
+        f"`{path.name}` names types that may run code when they are read",
+        place=Place(str(path)),
+        notes=[f"it names `{name}`" for name in types[:4]],
+        help=["save a pipeline of scikit-learn's own estimators"],
+    )
+
+
+def _check(estimator: Any) -> None:
+    """Raises ValueError for what is no fitted estimator, or would lead compiled code out of its arrays."""
+    if not hasattr(estimator, "n_features_in_"):
+        raise ValueError("it holds no fitted estimator of numeric features")
+    for part in _parts(estimator):
+        if type(part).__name__ == "Tree" and hasattr(part, "children_left"):
+            _check_tree(part)
+        if getattr(part, "_fit_method", _PLAIN_SEARCH) != _PLAIN_SEARCH:
+            _search_plainly(part)
+
+
+def _check_tree(tree: Any) -> None:
+    """A tree's nodes lead forward, to nodes that there are, and ask for features that there are."""
+    left, right, feature = tree.children_left, tree.children_right, tree.feature
+    inner = left != -1
+    own = np.arange(tree.node_count)
+    for child in (left, right):
+        if (child[inner] <= own[inner]).any() or (child[inner] >= tree.node_count).any():
+            raise ValueError("a decision tree leads out of its nodes")
+    if (feature[inner] < 0).any() or (feature[inner] >= tree.n_features).any():
+        raise ValueError("a decision tree asks for a feature that is not there")
+
+
+def _search_plainly(neighbours: Any) -> None:
+    """Neighbours are found among the samples themselves; the file's search tree is not used."""
+    neighbours._fit_method, neighbours.algorithm, neighbours._tree = _PLAIN_SEARCH, _PLAIN_SEARCH, None
+
+
+def _parts(estimator: Any) -> Iterator[Any]:
+    """The estimator and everything that it holds, each once."""
+    seen: set[int] = set()
+    pending = [estimator]
+    while pending:
+        part = pending.pop()
+        if id(part) in seen:
+            continue
+        seen.add(id(part))
+        yield part
+        if isinstance(part, dict):
+            pending += part.values()
+        elif isinstance(part, list | tuple | set):
+            pending += part
+        elif isinstance(part, np.ndarray):
+            pending += part.ravel().tolist() if part.dtype == object else []
+        else:
+            pending += vars(part).values() if hasattr(part, "__dict__") else []
+
+
+def _other_version(path: Path, told: list[warnings.WarningMessage]) -> tuple[Diagnostic, ...]:
+    """scikit-learn's own warning that the file was written by another version, once."""
+    from sklearn.exceptions import InconsistentVersionWarning
+
+    for message in told:
+        if isinstance(found := message.message, InconsistentVersionWarning):
+            what = f"`{path.name}` was written by scikit-learn {found.original_sklearn_version}"
+            note = f"{found.current_sklearn_version} reads it, and may compute something else"
+            return (warning("E0213", what, place=Place(str(path)), notes=[note]),)
+    return ()

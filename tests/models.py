@@ -64,6 +64,27 @@ def bert():
     return randomized(Encoder()), (torch.randint(0, 100, (1, 16)), mask)
 
 
+class TransformerBlock(nn.Module):
+    """A block of a vision transformer: its projections of queries, keys and values are one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm1, self.norm2 = nn.LayerNorm(16), nn.LayerNorm(16)
+        self.qkv, self.proj = nn.Linear(16, 48), nn.Linear(16, 16)
+        self.up, self.down = nn.Linear(16, 32), nn.Linear(32, 16)
+
+    def forward(self, x):
+        b, s, c = x.shape
+        q, k, v = self.qkv(self.norm1(x)).reshape(b, s, 3, 2, c // 2).permute(2, 0, 3, 1, 4).unbind(0)
+        y = torch.nn.functional.scaled_dot_product_attention(q, k, v)
+        x = x + self.proj(y.transpose(1, 2).reshape(b, s, c))
+        return x + self.down(torch.nn.functional.gelu(self.up(self.norm2(x))))
+
+
+def transformer_block():
+    return randomized(TransformerBlock()).eval(), (torch.randn(1, 12, 16),)
+
+
 class UNet(nn.Module):
     def __init__(self) -> None:
         super().__init__()

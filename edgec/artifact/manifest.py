@@ -97,6 +97,23 @@ class LayoutInfo:
 
 
 @dataclass(frozen=True)
+class NeuralEngineInfo:
+    """Whether the artifact has the form that the neural engine prefers: because it was `asked`, or `predicted` to pay.
+
+    What one run copies and how many operations are predicted off the engine, in this form and in the other one (null
+    where it was not made).
+    """
+
+    taken: bool
+    kind: str
+    copied_bytes: int
+    off_engine: int
+    other_copied_bytes: int | None
+    other_off_engine: int | None
+    evidence: str
+
+
+@dataclass(frozen=True)
 class Accuracy:
     """The verdict of verification. `note` says what was not executed. Infinite ratios are written as null."""
 
@@ -189,6 +206,7 @@ class Manifest:
     float32: tuple[Kept, ...] = ()
     placement: PlacementInfo = field(default_factory=PlacementInfo)
     layout: LayoutInfo | None = None
+    neural_engine: NeuralEngineInfo | None = None
     tools: dict[str, str] = field(default_factory=dict)
     branches: tuple[BranchInfo, ...] = ()
     states: tuple[StateInfo, ...] = ()
@@ -228,6 +246,7 @@ def _manifest(document: Mapping[str, Any]) -> Manifest:
         float32=tuple(_load(Kept, entry) for entry in document.get("float32", ())),
         placement=_placement(document.get("placement", {})),
         layout=_load(LayoutInfo, document["layout"]) if document.get("layout") else None,
+        neural_engine=_load(NeuralEngineInfo, document["neural_engine"]) if document.get("neural_engine") else None,
         tools=dict(document["tools"]),
         branches=tuple(_load(BranchInfo, b) for b in document.get("branches", ())),
         states=tuple(_load(StateInfo, s) for s in document.get("states", ())),

@@ -12,8 +12,9 @@ _ITEM_BYTES = {"bool": 1, "int8": 1, "uint8": 1, "float16": 2, "int16": 2, "uint
 def bytes_moved(instr: Instr) -> int:
     """Bytes of every operand and result. A dynamic dimension counts as 1."""
     values: list[Operand] = [*instr.operands(), *instr.outputs]
-    return sum(_bytes(v) for v in values)
+    return sum(bytes_of(v) for v in values)
 
 
-def _bytes(value: Operand) -> int:
+def bytes_of(value: Operand) -> int:
+    """Bytes of one operand. A dynamic dimension counts as 1."""
     return math.prod(value.type.sizes) * _ITEM_BYTES.get(value.type.dtype, 4)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import onnx_ir as ir
 
@@ -39,6 +39,23 @@ class LayoutMoves:
     bound_bytes: int
 
 
+@dataclass(frozen=True)
+class FormChoice:
+    """Whether a model got the form that the neural engine prefers, and why: `asked` for, or `predicted` to pay.
+
+    What a run copies, and how many operations leave the engine, in the form that was taken and in the other one (None
+    where it was not made).
+    """
+
+    taken: bool
+    kind: str
+    copied_bytes: int
+    off_engine: int
+    other_copied_bytes: int | None
+    other_off_engine: int | None
+    evidence: str
+
+
 @dataclass
 class RewriteLog:
     """Counts firings by rule name, in order of first firing; collects near misses and what was kept in float32."""
@@ -47,6 +64,16 @@ class RewriteLog:
     misses: list[NearMiss] = field(default_factory=list)
     kept_wide: list[KeptWide] = field(default_factory=list)
     layout: LayoutMoves | None = None
+    form: FormChoice | None = None
+
+    def fork(self) -> RewriteLog:
+        """A log that goes on from here by itself."""
+        return replace(self, counts=Counter(self.counts), misses=list(self.misses), kept_wide=list(self.kept_wide))
+
+    def take(self, fork: RewriteLog) -> None:
+        """Let this log be what a fork has become."""
+        self.counts, self.misses, self.kept_wide = fork.counts, fork.misses, fork.kept_wide
+        self.layout, self.form = fork.layout, fork.form
 
     def fired(self, rule: str, count: int = 1) -> None:
         """Record that a rule or pass changed the graph `count` times."""

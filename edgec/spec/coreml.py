@@ -51,12 +51,14 @@ class CoreMLOptions:
     """`minimum_deployment_target` is iOS15 to iOS18 (macOS follows); `compute_units` is recorded for the app.
 
     `states`: `native` lets the package keep them itself from iOS 18 on; before that, and with `interface`, they are
-    inputs and outputs that the app hands on from one run to the next.
+    inputs and outputs that the app hands on from one run to the next. `neural_engine` gives transformers the form that
+    the neural engine prefers, channels-first tokens: `on`, `off`, or `auto`, where the prediction says that it pays.
     """
 
     minimum_deployment_target: str = "iOS17"
     compute_units: str = "all"
     states: str = "native"
+    neural_engine: str = "off"
     images: tuple[ImageInput, ...] = ()
     classifier: Classifier | None = None
     metadata: Metadata = field(default_factory=Metadata)
@@ -72,13 +74,14 @@ class CoreMLOptions:
 
 def coreml_options(c: Checker, table: Table) -> CoreMLOptions:
     """Read `[options]`; mistakes are left with the checker."""
-    keys = ("minimum_deployment_target", "compute_units", "states", "images", "classifier", "metadata")
+    keys = ("minimum_deployment_target", "compute_units", "states", "neural_engine", "images", "classifier", "metadata")
     c.known(table, keys, "options.")
     images = c.table(table, "images")
     return CoreMLOptions(
         c.choice(table, "minimum_deployment_target", SYSTEMS, "iOS17"),
         c.choice(table, "compute_units", ("all", "cpu_only", "cpu_and_gpu", "cpu_and_ne"), "all"),
         c.choice(table, "states", ("native", "interface"), "native"),
+        c.choice(table, "neural_engine", ("off", "on", "auto"), "off"),
         tuple(_image(c, name, c.table(images, name)) for name in images),
         _classifier(c, c.table(table, "classifier")) if "classifier" in table else None,
         _metadata(c, c.table(table, "metadata")),

@@ -9,6 +9,7 @@ from pathlib import Path
 from edgec.backends.base import Array, Instr, Program
 from edgec.backends.builder import lower_graph
 from edgec.backends.coreml.assemble import assemble, assemble_functions
+from edgec.backends.coreml.channels.decide import Formed, cheaper, choice, forms_of, movement, with_form
 from edgec.backends.coreml.cost import macs
 from edgec.backends.coreml.flexible import check_flexible
 from edgec.backends.coreml.interface import check
@@ -41,8 +42,19 @@ class CoreMLBackend:
     def legalize(
         self, model: Model, target: Target, log: RewriteLog, samples: Sequence[Mapping[str, Array]] = ()
     ) -> Model:
-        """A copy in Core ML's dialect, in the target's precision."""
-        return legalize(model, target, log, samples)
+        """A copy in Core ML's dialect, in the target's precision, and in the cheaper form where that is left open."""
+        forms = forms_of(target)
+        if forms == ("off",):
+            return legalize(model, target, log, samples)
+        made = {form: self._formed(model, with_form(target, form), log.fork(), samples) for form in forms}
+        chosen, other = cheaper(made)
+        log.take(made[chosen].log)
+        log.form = choice(chosen == "on", made[chosen].moved, made[other].moved if other else None)
+        return made[chosen].legal
+
+    def _formed(self, model: Model, target: Target, log: RewriteLog, samples: Sequence[Mapping[str, Array]]) -> Formed:
+        legal = legalize(model, target, log, samples)
+        return Formed(legal, log, movement(self.lower(legal, target), target))
 
     def lower(self, model: Model, target: Target) -> Program:
         """MIL operations as instructions."""

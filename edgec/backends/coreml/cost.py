@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from edgec.backends.base import Instr
+from edgec.backends.base import Instr, Operand
 
 Dims = dict[str, list[int]]
 
@@ -23,6 +23,8 @@ def macs(instr: Instr) -> int:
         case "matmul":
             transposed = dict(instr.attrs).get("transpose_x")
             return out * types["x"][-2 if transposed else -1]
+        case "einsum":
+            return out * _first_of_values(instr).type.sizes[-1]
         case "scaled_dot_product_attention":
             keys, width = types["key"][-2:]
             return math.prod(types["query"][:-1]) * keys * (width + types["value"][-1])
@@ -30,6 +32,12 @@ def macs(instr: Instr) -> int:
             return _recurrent(types)
         case _:
             return 0
+
+
+def _first_of_values(instr: Instr) -> Operand:
+    values = instr.input("values")
+    assert isinstance(values, tuple)
+    return values[0]
 
 
 def _recurrent(types: Dims) -> int:

@@ -21,7 +21,7 @@ _EVIDENCE = {
     **dict.fromkeys(_COORDINATES, "float16 holds a coordinate of 1000 to half a pixel"),
 }
 
-_HEAVY = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul", "LSTM", "GRU", "RNN", "Attention"})
+_HEAVY = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul", "LSTM", "GRU", "RNN", "Attention", "Einsum"})
 """Where the way back to what made an operand ends: what these sum up, they sum in more than float16."""
 
 _ELEMENTWISE = frozenset({"Add", "Sub", "Mul", "Div", "Min", "Max", "Clip", "Neg", "Abs", "Where", "Cast"})

@@ -25,6 +25,20 @@ _SINCE_IOS18 = frozenset({"Attention", f"{MIL}::SliceUpdate"})
 
 def dialect(target: Target) -> Dialect:
     """What the oldest system that the target names can run."""
-    options = target.options
-    assert isinstance(options, CoreMLOptions)
-    return Dialect("coreml", _SINCE_IOS15 if options.is_before("iOS18") else _SINCE_IOS15 | _SINCE_IOS18)
+    ops = _SINCE_IOS18 if has_fused_attention(target) else frozenset({"Attention"} if takes_channels(target) else ())
+    return Dialect("coreml", _SINCE_IOS15 | ops)
+
+
+def has_fused_attention(target: Target) -> bool:
+    """Whether MIL's own attention is there: from iOS 18 on."""
+    return not _options(target).is_before("iOS18")
+
+
+def takes_channels(target: Target) -> bool:
+    """Whether tokens become channels-first, attention with them."""
+    return _options(target).neural_engine == "on"
+
+
+def _options(target: Target) -> CoreMLOptions:
+    assert isinstance(target.options, CoreMLOptions)
+    return target.options

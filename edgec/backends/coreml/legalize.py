@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 
 from edgec.backends.base import Array
 from edgec.backends.control_flow import settle_branches
-from edgec.backends.coreml.dialect import dialect
+from edgec.backends.coreml.channels.layout import turn_tokens
+from edgec.backends.coreml.channels.maker import NAME
+from edgec.backends.coreml.dialect import dialect, has_fused_attention, takes_channels
 from edgec.backends.coreml.expand.attention import GroupedAttentionRepeated, UnsupportedAttentionToMatMul
 from edgec.backends.coreml.expand.empty import DropEmptyOperands
 from edgec.backends.coreml.expand.gather import GatherFromStart
@@ -18,6 +20,7 @@ from edgec.backends.coreml.expand.quantize import DequantizeToMul, QuantizeToRou
 from edgec.backends.coreml.expand.rank import ReduceRank
 from edgec.backends.coreml.expand.recurrent import UnsupportedRecurrentUnrolled, resets_after
 from edgec.backends.coreml.expand.resize import UnsupportedResizeToMatMul
+from edgec.backends.coreml.expand.tokens import AttentionOnHeads, AttentionOnTokens
 from edgec.backends.coreml.expand.window import WindowToSliceUpdate
 from edgec.backends.coreml.islands import choose
 from edgec.backends.coreml.native import NativeRule
@@ -32,6 +35,7 @@ from edgec.passes.deadcode import DeadCode
 from edgec.passes.log import RewriteLog
 from edgec.passes.rewrite import RewritePass
 from edgec.rules.base import Rule
+from edgec.rules.decompose.attention import AttentionToMatMul
 from edgec.rules.decompose.functions import ElementwiseFromBuiltins, WideClip
 from edgec.rules.table import CLEANUP, EXPAND
 from edgec.spec.target import Target
@@ -48,8 +52,6 @@ ALWAYS: tuple[Rule, ...] = (
     GatherFromStart(),
     UnsupportedResizeToMatMul(),
     UnsupportedGridSampleToGather(),
-    GroupedAttentionRepeated(),
-    UnsupportedAttentionToMatMul(),
     LayerNormWithStatistics(),
     DilatedPoolToSlices(),
     PadForms(),
@@ -71,7 +73,7 @@ def legalize(model: Model, target: Target, log: RewriteLog, samples: Sequence[Ma
     legal, allowed = model.clone(), dialect(target)
     kept = kept_states(legal, target)
     expand_to(allowed, legal, target, log, (*EXPAND, *RULES))
-    always = (*ALWAYS, UnsupportedRecurrentUnrolled(resets_after(target)))
+    always = (*_attention_rules(target), *ALWAYS, UnsupportedRecurrentUnrolled(resets_after(target)))
     RewritePass("forms", [*(r for r in always if r.name not in target.rewrites.disable), *CLEANUP]).run(legal, log)
     FoldConstants().run(legal, log)
     DeadCode().run(legal, log)
@@ -79,6 +81,8 @@ def legalize(model: Model, target: Target, log: RewriteLog, samples: Sequence[Ma
         raise EdgecError(outside)
     is_half = target.numerics.compute == "float16"
     ranges = observe(legal, samples) if is_half else Ranges()  # ONNX Runtime knows ONNX's operators alone
+    if takes_channels(target):
+        ranges = _turn(legal, target, ranges, log)
     native = [r for r in NATIVE if all(op in allowed.ops for op in r.makes) and r.name not in target.rewrites.disable]
     RewritePass("native", [*native, *CLEANUP]).run(legal, log)
     if is_half:
@@ -88,3 +92,21 @@ def legalize(model: Model, target: Target, log: RewriteLog, samples: Sequence[Ma
         to_half(legal, islands.chosen.keys(), {name for s in kept for name in (s.input, s.output)})
     settle_branches(legal, target, log)
     return legal
+
+
+def _attention_rules(target: Target) -> tuple[Rule, ...]:
+    """Towards attention that the target has: on tokens, the fused operation, or matrix products."""
+    form = AttentionOnTokens() if takes_channels(target) else AttentionOnHeads()
+    return (GroupedAttentionRepeated(), form, _unfused(target))
+
+
+def _unfused(target: Target) -> Rule:
+    return UnsupportedAttentionToMatMul() if has_fused_attention(target) else AttentionToMatMul()
+
+
+def _turn(model: Model, target: Target, ranges: Ranges, log: RewriteLog) -> Ranges:
+    """Channels-first tokens, for the neural engine; attention that did not get there goes the usual way."""
+    turning = turn_tokens(model)
+    log.fired(NAME, turning.operators)
+    RewritePass("heads", [AttentionOnHeads(), _unfused(target), *CLEANUP]).run(model, log)
+    return ranges.renamed(turning.names)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import onnx_ir as ir
@@ -28,6 +29,41 @@ class SliceUpdate(Op):
         return SliceUpdate(r.node, r.input(0), r.input(1), r.input(2), r.integer("axis"))
 
 
+@dataclass(frozen=True, eq=False)
+class ChannelNormalization(Op):
+    """Layer normalization of axis 1 alone, of x (1, C, 1, N); scale and bias (C). ONNX's goes on to the last axis."""
+
+    x: Value
+    scale: Value
+    bias: Value | None
+    epsilon: float
+
+    @staticmethod
+    def decode(r: Reader) -> ChannelNormalization:
+        """Read a node of the private domain."""
+        return ChannelNormalization(r.node, r.input(0), r.input(1), r.optional(2), r.number("epsilon", 1e-5))
+
+
+@dataclass(frozen=True, eq=False)
+class ChannelProduct(Op):
+    """Matrix products over the channels of y: (B, M, H, K) by (B, K, H, N) -> (B, M, H, N)."""
+
+    a: Value
+    b: Value
+
+    @staticmethod
+    def decode(r: Reader) -> ChannelProduct:
+        """Read a node of the private domain."""
+        return ChannelProduct(r.node, r.input(0), r.input(1))
+
+
+_VIEWS: Mapping[str, Callable[[Reader], Op]] = {
+    "Einsum": ChannelProduct.decode,
+    "LayerNormalization": ChannelNormalization.decode,
+    "SliceUpdate": SliceUpdate.decode,
+}
+
+
 def view_coreml(node: ir.Node) -> Op | None:
     """The view of a node of a legalized Core ML graph."""
-    return SliceUpdate.decode(Reader(node)) if node.domain == MIL else view(node)
+    return _VIEWS[node.op_type](Reader(node)) if node.domain == MIL else view(node)

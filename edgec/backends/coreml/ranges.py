@@ -57,6 +57,12 @@ class Ranges:
             value = node.inputs[0]
         return None if value is None else self.seen.get(value.name or "")
 
+    def renamed(self, names: Mapping[str, str]) -> Ranges:
+        """With the ranges of old values for new ones that hold the same elements: `names` maps new to old."""
+        kept = {f"{new}{end}": self.seen[old + end] for new, old in names.items() for end in ("", VARIANCE)
+                if old + end in self.seen}  # fmt: skip
+        return Ranges({**self.seen, **kept})
+
     def variance(self, node: ir.Node) -> Range | None:
         """The variances of a normalization."""
         return self.seen.get((node.outputs[0].name or "") + VARIANCE)

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import onnx_ir as ir
 
-from edgec.backends.tflite.mincut import FlowNetwork
+from edgec.backends.mincut import FlowNetwork
 from edgec.backends.tflite.ops import NHWC
 from edgec.backends.tflite.permute import FLEXIBLE, can_permute, is_data, permuted_node, takes_only_nhwc
 from edgec.ir.model import Model, all_graphs, all_nodes, captured, is_constant, static_shape

@@ -76,7 +76,7 @@ class AttentionToMatMul(Rule):
         if op.mask is not None and allowed is None:
             scores = g.op("Add", scores, op.mask)
         first = g.op("MatMul", g.op("Softmax", scores, axis=-1), v)
-        if allowed is None and op.mask is not None and _may_be_minus_infinity(op.mask):
+        if allowed is None and op.mask is not None and may_be_minus_infinity(op.mask):
             allowed = g.op("Greater", op.mask, g.like(float(np.finfo(np.float32).min), op.mask))
         if allowed is not None:
             first = _without_empty_rows(first, allowed, g)
@@ -111,7 +111,7 @@ _ANCESTORS = 64
 """How many nodes before a mask are searched for an infinity; masks are made by a few."""
 
 
-def _may_be_minus_infinity(mask: Value) -> bool:
+def may_be_minus_infinity(mask: Value) -> bool:
     """Whether a mask that is added may hide a key altogether: an infinity takes part in it, or it comes from outside.
 
     Most models hide by the least finite number, whose softmax is never 0/0 and needs no care.

@@ -118,10 +118,10 @@ def _layer_norm(op: LayerNormalization, b: MilBuilder) -> Operand:
     arguments = {"gamma": _parameter(b, op.scale, shape)}
     if op.bias is not None:
         arguments["beta"] = _parameter(b, op.bias, shape)
-    return b.emit("layer_norm", type_of(op.y), x=x, axes=axes, epsilon=_epsilon(op.epsilon, x), **arguments)
+    return b.emit("layer_norm", type_of(op.y), x=x, axes=axes, epsilon=stable_epsilon(op.epsilon, x), **arguments)
 
 
-def _epsilon(epsilon: float, x: Operand) -> float:
+def stable_epsilon(epsilon: float, x: Operand) -> float:
     """Never zero: float16 holds nothing below 6e-8, and equal numbers have no variance.
 
     The normalization is in float16 only where every variance is far above either.
@@ -145,7 +145,7 @@ def _rejects_instance_norm(op: InstanceNormalization, target: Target) -> Reject 
 
 def _instance_norm(op: InstanceNormalization, b: MilBuilder) -> Operand:
     gamma, beta = b.operand(op.scale), b.operand(op.bias)
-    x, epsilon = b.operand(op.x), _epsilon(op.epsilon, b.operand(op.x))
+    x, epsilon = b.operand(op.x), stable_epsilon(op.epsilon, b.operand(op.x))
     return b.emit("instance_norm", type_of(op.y), x=x, gamma=gamma, beta=beta, epsilon=epsilon)
 
 

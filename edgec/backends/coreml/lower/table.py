@@ -5,6 +5,7 @@ from __future__ import annotations
 from edgec.backends.base import table
 from edgec.backends.coreml.lower import (
     attention,
+    channels,
     control,
     conv,
     dynamic,
@@ -19,6 +20,7 @@ from edgec.backends.coreml.lower import (
 
 LOWERINGS = table(
     *attention.LOWERINGS,
+    *channels.LOWERINGS,
     *control.LOWERINGS,
     *conv.LOWERINGS,
     *dynamic.LOWERINGS,

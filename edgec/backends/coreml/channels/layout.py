@@ -1,0 +1,94 @@
+"""Which operators run on channels-first tokens, decided for the whole graph at once as a minimum cut.
+
+Projections and attention seek the form; normalizations, element-wise operators and movements follow where that spares
+transposes; everything else stays. Each value whose maker and user disagree is transposed once, which costs its bytes:
+the assignment that moves the fewest is a minimum s-t cut (see `edgec.backends.mincut`), the form being the source.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container
+from dataclasses import dataclass
+
+import onnx_ir as ir
+
+from edgec.backends.coreml.channels.forms import Form, form_of, has_tokens, turned_operands
+from edgec.backends.coreml.channels.maker import Maker, Turned, makes_image, shape_of, turning_bytes
+from edgec.backends.mincut import FlowNetwork
+from edgec.ir.model import Model
+from edgec.ops.base import Value
+from edgec.passes.deadcode import DeadCode
+from edgec.passes.log import RewriteLog
+from edgec.passes.rewrite import replace_value
+
+
+@dataclass(frozen=True)
+class Turning:
+    """What the pass did: operators that run channels-first, and for each new value's name the old one's."""
+
+    operators: int
+    names: dict[str, str]
+
+
+def turn_tokens(model: Model) -> Turning:
+    """Rewrite the main graph, in place, to channels-first tokens wherever an operator seeks them."""
+    graph = model.graph
+    forms = {node: form for node in graph if (form := form_of(node)) is not None}
+    chosen = _choose(graph, forms)
+    if not chosen:
+        return Turning(0, {})
+    turned = Turned(graph)
+    for node in [n for n in graph if n in chosen]:
+        maker = Maker(node, turned)
+        maker.finish(list(zip(node.outputs, forms[node].make(node, maker), strict=False)))
+    names = {new.name or "": old.name or "" for old, new in turned.of.items()}
+    for node in [n for n in graph if n in chosen]:
+        _give_back(node, chosen, turned)
+    DeadCode().run(model, RewriteLog())
+    return Turning(len(chosen), names)
+
+
+def _choose(graph: ir.Graph, forms: dict[ir.Node, Form]) -> set[ir.Node]:
+    """The nodes on the form's side of the cheapest cut; none where nothing seeks it."""
+    if not any(form.seeks for form in forms.values()):
+        return set()
+    network = FlowNetwork()
+    vertex = {node: network.vertex() for node in graph}
+    for node in graph:
+        if node not in forms:
+            network.infinite(vertex[node], network.sink)
+        elif forms[node].seeks:
+            network.infinite(network.source, vertex[node])
+    for value in [*graph.inputs, *(out for node in graph for out in node.outputs)]:
+        if not has_tokens(value):
+            continue
+        users = {network.sink} if value.is_graph_output() else set()
+        for use in value.uses():
+            if not makes_image(use.node):
+                users.add(vertex[use.node] if _turns(use.node, value, forms) else network.sink)
+        maker = value.producer()
+        side = network.sink if maker is None else vertex[maker]
+        network.disagreement(side, users, turning_bytes(value))
+    last, _ = network.minimum_cut()
+    return {node for node in forms if vertex[node] in last} if last else set()
+
+
+def _turns(node: ir.Node, value: Value, within: Container[ir.Node]) -> bool:
+    """Whether the node is among those and takes the value in channels-first form."""
+    return node in within and any(v is value for v in turned_operands(node))
+
+
+def _give_back(node: ir.Node, chosen: set[ir.Node], turned: Turned) -> None:
+    """Let the users that stay have a chosen node's outputs as they were; an image is only a reshape away."""
+    for old in node.outputs:
+        if old not in turned.of:
+            continue
+        maker = Maker(node, turned)
+        for user in {use.node: None for use in old.uses() if makes_image(use.node) and use.node not in chosen}:
+            image = maker.reshape(turned.of[old], shape_of(user.outputs[0]))
+            replace_value(turned.graph, user.outputs[0], image)
+        stays = [use for use in old.uses() if not _turns(use.node, old, chosen) and not makes_image(use.node)]
+        new = maker.back(old) if stays or old.is_graph_output() else None
+        maker.g.commit(node)
+        if new is not None:
+            replace_value(turned.graph, old, new)

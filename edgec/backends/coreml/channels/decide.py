@@ -21,7 +21,7 @@ from edgec.spec.target import Target
 
 EVIDENCE = (
     "bytes that transposes, cuts and reshapes copy, and operations off the neural engine by published rules; Apple "
-    "measured a 2.8 times lower latency of DistilBERT (128 tokens) in this form on an iPhone 13; nothing was measured here"
+    "measured 2.8 times less time for DistilBERT (128 tokens) in this form on an iPhone 13; nothing was measured here"
 )
 
 _COPIES = frozenset("transpose stack slice_by_size gather_nd gather_along_axis tile pad".split())

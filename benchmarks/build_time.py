@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import os
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
+
+from benchmarks.whole_processes import Timed, build_command
 
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLE = ROOT / "examples" / "mobilenet.py"
@@ -27,37 +27,20 @@ torch.onnx.export(module, inputs, sys.argv[1], dynamo=True, verbose=False)
 
 
 @dataclass
-class Contestant:
-    name: str
-    command: list[str]
-    seconds: list[float] = field(default_factory=list)
-    peak_mib: list[float] = field(default_factory=list)
+class Contestant(Timed):
+    """One of the processes compared."""
 
-    def run(self) -> None:
-        start = time.monotonic()
-        process = subprocess.Popen(self.command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        _, status, usage = os.wait4(process.pid, 0)
-        if os.waitstatus_to_exitcode(status) != 0:
-            sys.exit(f"{self.name} failed: {' '.join(self.command)}")
-        self.seconds.append(time.monotonic() - start)
-        self.peak_mib.append(usage.ru_maxrss / 1024)
+    name: str = ""
+    command: tuple[str, ...] = ()
 
 
 def contestants(folder: str) -> list[Contestant]:
-    build = [
-        sys.executable,
-        "-c",
-        "from edgec.cli.app import main; main()",
-        "build",
-        f"{EXAMPLE}:model",
-        "--out",
-        folder,
-    ]
-    three = ["--target", "iphone", "--target", "android", "--target", "rtx"]
+    android = build_command(f"{EXAMPLE}:model", "android", folder)
+    three = [*android, "--target", "iphone", "--target", "rtx"]
     return [
-        Contestant("torch.onnx.export alone", [sys.executable, "-c", EXPORT, f"{folder}/export.onnx"]),
-        Contestant("edgec build, android", [*build, "--target", "android"]),
-        Contestant("edgec build, three targets", [*build, *three]),
+        Contestant(name="torch.onnx.export alone", command=(sys.executable, "-c", EXPORT, f"{folder}/export.onnx")),
+        Contestant(name="edgec build, android", command=tuple(android)),
+        Contestant(name="edgec build, three targets", command=tuple(three)),
     ]
 
 
@@ -66,7 +49,8 @@ def main(rounds: int = 5) -> None:
         entries = contestants(folder)
         for _ in range(rounds):
             for entry in entries:
-                entry.run()
+                if not entry.run(entry.command):
+                    sys.exit(f"{entry.name} failed: {' '.join(entry.command)}")
     base = statistics.median(entries[0].seconds)
     print(f"MobileNetV2 at 224, {rounds} rounds in turn, medians, {os.cpu_count()} cores")
     print(f"{'':28} {'seconds':>8} {'ratio':>6} {'peak MiB':>9}")

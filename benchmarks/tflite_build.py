@@ -1,0 +1,37 @@
+"""`edgec build --target android` against litert-torch's conversion of the same models, whole processes in turn.
+
+    python -m benchmarks.tflite_build models.py NAME… --litert-torch PYTHON [--rounds 3]
+
+`models.py` has a function for each NAME that returns (module, example_inputs). PYTHON is an interpreter of an
+environment of its own, since litert-torch pins other versions: `pip install litert-torch==0.10.0`. A process starts at
+the interpreter and ends with the file on disk; edgec's also runs what it wrote and compares it with eager PyTorch,
+litert-torch's does not. Prints medians and their ratios, by the clock and by processor time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from pathlib import Path
+
+from benchmarks.tflite_peers import EXPORT
+from benchmarks.whole_processes import Contest, build_command
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("models", type=Path)
+    parser.add_argument("names", nargs="+")
+    parser.add_argument("--litert-torch", dest="python", required=True)
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
+    models, contest = str(options.models.resolve()), Contest(options.rounds)
+    with tempfile.TemporaryDirectory() as folder:
+        for name in options.names:
+            convert = [options.python, "-c", EXPORT, models, name, "", f"{folder}/peer.tflite"]
+            contest.add(name, build_command(f"{models}:{name}", "android", folder), convert)
+    return contest.close()
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -208,6 +208,72 @@ def rows(*shape):
     return torch.randn(*shape)
 
 
+class Checks(nn.Module):
+    """Checks that raise, with the data in their messages; one is caught where it is raised."""
+
+    def __init__(self):
+        super().__init__()
+        self.a = nn.Linear(4, 4)
+
+    def forward(self, x):
+        if torch.isnan(x).any():
+            raise ValueError(f"not a number: {x.sum():.3f}")
+        assert x.abs().max() < 1000, "too large"
+        y = self.a(x)
+        if y.sum() > 0:
+            return y * 2
+        elif y.sum() < -1e6:
+            raise RuntimeError("too small")
+        try:
+            if x.size(0) > 1:
+                raise KeyError("more than one row")
+        except KeyError:
+            y = y + 1
+        if torch.equal(x[0], x[-1]) or torch.allclose(x, x.abs()):
+            y = y * 3
+        return y - 1
+
+
+class Matching(nn.Module):
+    """`match` on numbers that the data give."""
+
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.ModuleList(nn.Linear(4, 4) for _ in range(3))
+
+    def forward(self, x):
+        match int(x.mean(0).argmax()):
+            case 0:
+                y = self.layers[0](x)
+            case 1 | 2 if x[0, 0] > 0:
+                y = self.layers[1](x)
+            case 3:
+                return x
+            case other:
+                y = self.layers[2](x) * other
+        return y + 1
+
+
+class Chosen(nn.Module):
+    """Layers, weights and tensors picked by the data out of lists and dictionaries."""
+
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.ModuleList(nn.Linear(4, 4) for _ in range(3))
+        self.scales = nn.ParameterList(torch.randn(4) for _ in range(4))
+        self.gate = nn.Linear(4, 3)
+
+    def forward(self, x):
+        rows = [self.layers[self.gate(row).argmax().item()](row) for row in x]
+        outs = []
+        for row in x:
+            k = self.gate(row).argmax()
+            layer = self.layers[k]
+            outs.append(layer(row) * {0: 1.0, 1: 2.0, 2: -1.0}[int(k)])
+        i = int(x.mean(0).argmax())
+        return torch.stack(outs) + self.scales[i - 1], [x, x * 2, x * 3, -x][i] + torch.stack(rows)
+
+
 MODELS = {
     "sides": (Sides, lambda: (rows(2, 4),)),
     "nested": (Nested, lambda: (rows(2, 4) * 2,)),
@@ -222,4 +288,7 @@ MODELS = {
     "depth": (Depth, lambda: (rows(2, 4) * 0.8,)),
     "otherwise": (Otherwise, lambda: (rows(2, 4), torch.randint(-3, 4, ()))),
     "calls": (Calls, lambda: (rows(2, 4) * 2,)),
+    "checks": (Checks, lambda: (rows(2, 4),)),
+    "matching": (Matching, lambda: (rows(2, 4),)),
+    "chosen": (Chosen, lambda: (rows(2, 4),)),
 }

@@ -68,9 +68,25 @@ def _reflected(operation: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]) 
     return form
 
 
+def _allclose(
+    a: torch.Tensor, b: torch.Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
+) -> torch.Tensor:
+    """A tensor, which a decision may ask for."""
+    return torch.isclose(a, b, rtol=rtol, atol=atol, equal_nan=equal_nan).all()
+
+
+def _equal(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor | bool:
+    """As `_allclose`; tensors of different shapes are never equal."""
+    return torch.eq(a, b).all() if a.shape == b.shape else False
+
+
 _FORMS: dict[Callable[..., Any], Callable[..., Any]] = {
     functional.scaled_dot_product_attention: attention,
     functional.gaussian_nll_loss: _gaussian_likelihood,
+    torch.allclose: _allclose,
+    torch.Tensor.allclose: _allclose,
+    torch.equal: _equal,
+    torch.Tensor.equal: _equal,
     torch.tensor: _tensor,
     torch.floor_divide: _floor_divide,
     torch.Tensor.__rfloordiv__: _reflected(_floor_divide),

@@ -18,6 +18,7 @@ from edgec.diag import Diagnostic, EdgecError, Severity, error, warning
 from edgec.frontend.captured import Array, Captured, SourceId
 from edgec.frontend.control_flow.coverage import Covered, cover
 from edgec.frontend.control_flow.functions import Rewritten
+from edgec.frontend.control_flow.merge import Site
 from edgec.frontend.control_flow.settle import export_settled
 from edgec.frontend.decompose.masked import settle_masks
 from edgec.frontend.decompose.splice import decompose
@@ -81,6 +82,7 @@ def captured(request: ExportRequest, call: Call, result: Any, model: ir.Model) -
     if request.rewritten.runtime.selected:
         extra, branches = cover(request.rewritten, reference.run, samples_like(examples, 2))
     told = tuple(d for b in branches for d in _told(b))
+    told += tuple(_unchecked(site) for site in request.rewritten.runtime.unchecked)
     return Captured(
         request.name, request.source, model, reference, examples, told, tuple(extra), tuple(branches), request.dynamic
     )
@@ -195,6 +197,16 @@ def _told(branch: Covered) -> list[Diagnostic]:
         for what in branch.missing
     ]
     return [note, *untaken]
+
+
+def _unchecked(site: Site) -> Diagnostic:
+    return Diagnostic(
+        "E0215",
+        f"this `{site.kind}` checks the data and is left out: an artifact cannot raise",
+        site.place,
+        notes=("where the source raises, the artifact computes on as if the check held",),
+        severity=Severity.NOTE,
+    )
 
 
 def _run_eagerly(module: torch.nn.Module, call: Call) -> Any:

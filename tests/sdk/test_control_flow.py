@@ -39,7 +39,7 @@ def test_both_sides_agree_with_python(name):
     assert len(seen) > 15, "the samples do not differ"
 
 
-@pytest.mark.parametrize("name", ["sides", "expressions", "loops", "dead-index"])
+@pytest.mark.parametrize("name", ["sides", "expressions", "loops", "dead-index", "matching", "chosen"])
 def test_every_side_is_covered(name):
     make, draw = MODELS[name]
     torch.manual_seed(3)
@@ -80,7 +80,7 @@ class OutsideInPlace(torch.nn.Module):
 
 class Hidden(torch.nn.Module):
     def forward(self, x):
-        return x if torch.allclose(x, x * 2) else x + 1
+        return x * min(sorted([x[0, 0], x[0, 1]]))
 
 
 class NeverTaken(torch.nn.Module):
@@ -106,7 +106,7 @@ def test_a_change_of_a_buffer_on_one_side_is_refused():
     assert "in place" in refused(OutsideInPlace()).message
 
 
-def test_a_decision_inside_a_library_is_refused_with_its_line():
+def test_a_decision_inside_python_itself_is_refused_with_its_line():
     told = refused(Hidden())
     assert told.code == "E0206"
     assert told.place.file == __file__
@@ -115,6 +115,29 @@ def test_a_decision_inside_a_library_is_refused_with_its_line():
 def test_a_side_that_nothing_takes_is_a_warning():
     found = prepared(NeverTaken(), (torch.randn(3, 4),)).captured
     assert [d.code for d in found.warnings if d.severity.value == "warning"] == ["E0209"]
+
+
+def test_checks_of_data_are_told_with_their_lines():
+    make, draw = MODELS["checks"]
+    found = prepared(make(), draw()).captured
+    source = (Path(__file__).parents[1] / "branching.py").read_text().splitlines()
+    lines = [source[d.place.line - 1].strip() for d in found.warnings if d.code == "E0215"]
+    assert sorted(line.split()[0] for line in lines) == ["assert", "elif", "if"]
+    assert [source[b.place.line - 1].strip() for b in found.branches] == ["if y.sum() > 0:"]
+
+
+class RaisesEitherWay(torch.nn.Module):
+    def forward(self, x):
+        if x.sum() > 1e9:
+            if x.sum() > 2e9:
+                raise ValueError("huge")
+            raise ValueError("large")
+        return x
+
+
+def test_a_side_that_raises_either_way_is_left_out():
+    found = prepared(RaisesEitherWay(), (torch.randn(3, 4),)).captured
+    assert {d.code for d in found.warnings} == {"E0215"}
 
 
 def test_the_functions_are_put_back():

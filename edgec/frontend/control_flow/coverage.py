@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edgec.diag import Place
+from edgec.diag import EdgecError, Place
 from edgec.frontend.control_flow.functions import Rewritten
 from edgec.frontend.control_flow.merge import Site
 from edgec.frontend.control_flow.runtime import STAYS_LOOP, Runtime
@@ -67,13 +67,15 @@ def cover(
 ) -> tuple[list[Inputs], list[Covered]]:
     """Further samples, each of which takes a side, or a number of steps, that those before it do not, and the result.
 
-    `run` executes the eager model; the rewritten functions record the sides that it takes.
+    `run` executes the eager model and raises `EdgecError` where that fails; the rewritten functions record the sides
+    that it takes.
     """
     runtime = rewritten.runtime
     found: list[Inputs] = []
     with rewritten.active():
-        for inputs in samples:
-            run(inputs)
+        run(samples[0])
+        for inputs in samples[1:]:
+            _runs(run, inputs)
         for trial, inputs in enumerate(_candidates(samples, found, np.random.default_rng(seed))):
             seen = _covered(runtime)
             if all(b.complete for b in seen) or (trial >= _FOR_COINCIDENCES and not any(b.missing for b in seen)):
@@ -89,7 +91,7 @@ def _covered(runtime: Runtime) -> list[Covered]:
     for site, how in runtime.selected.items():
         rounds = tuple(sorted(runtime.rounds.get(site, ()))) if how == STAYS_LOOP else None
         found.append(Covered(site, how, tuple(sorted(runtime.sides.get(site, ()), reverse=True)), rounds))
-    return found
+    return sorted(found, key=lambda branch: (branch.site.file, branch.site.line))
 
 
 def _seen(runtime: Runtime) -> int:
@@ -99,7 +101,7 @@ def _seen(runtime: Runtime) -> int:
 def _runs(run: Callable[[Inputs], object], inputs: Inputs) -> bool:
     try:
         run(inputs)
-    except (RuntimeError, IndexError, ValueError, ZeroDivisionError, OverflowError):
+    except EdgecError:
         return False  # inputs that the model itself does not take
     return True
 

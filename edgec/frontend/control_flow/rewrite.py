@@ -11,6 +11,7 @@ from types import CodeType
 from typing import TypeVar
 
 from edgec.frontend.control_flow.jumps import Jumps, Statements, UnsupportedError
+from edgec.frontend.control_flow.matches import Matches
 from edgec.frontend.control_flow.names import (
     assign,
     has_own,
@@ -34,6 +35,7 @@ class Rewriter:
 
     code: CodeType
     _numbers: count[int] = field(default_factory=count)
+    _handled: bool = False
 
     @property
     def file(self) -> str:
@@ -52,6 +54,7 @@ class Rewriter:
 
     def function(self, definition: ast.FunctionDef) -> None:
         """Rewrite the function's body in place. Raises `UnsupportedError` where that cannot be done."""
+        Matches().visit(definition)
         definition.body = self.statements(Jumps().function(definition.body), frozenset())
 
     def statements(self, statements: Sequence[ast.stmt], live: frozenset[str]) -> Statements:
@@ -72,7 +75,14 @@ class Rewriter:
         if isinstance(statement, ast.While):
             return self._while(statement, live | read([statement]))
         if isinstance(statement, ast.Assert):
-            return [_at(ast.Assert(runtime_call("holds", self._expression(statement.test)), statement.msg), statement)]
+            where = literal(("assert", self.file, statement.lineno, (statement.lineno,) * 2))
+            holds = runtime_call("holds", self._expression(statement.test), where)
+            return [_at(ast.Assert(holds, statement.msg), statement)]
+        if isinstance(statement, ast.Raise) and statement.exc is not None and not self._handled:
+            raised = runtime_call("raised", thunk(self._expression(statement.exc)))
+            return [_at(ast.Raise(raised, statement.cause), statement)]
+        if isinstance(statement, ast.Try) and statement.handlers and not self._handled:
+            return self._tried(statement, live)
         if isinstance(statement, ast.AugAssign) and isinstance(statement.target, ast.Name):
             return [self._augmented(statement, statement.target.id)]
         inner = live | read([statement]) if isinstance(statement, ast.For) else live
@@ -82,6 +92,14 @@ class Rewriter:
         for handler in getattr(statement, "handlers", []):
             handler.body = self.statements(handler.body, inner)
         return [_Expressions(self).own_expressions(statement)]
+
+    def _tried(self, statement: ast.Try, live: frozenset[str]) -> Statements:
+        """What is raised here may be caught here: it stays as it is."""
+        self._handled = True
+        try:
+            return self._statement(statement, live)
+        finally:
+            self._handled = False
 
     def _inner(self, definition: ast.FunctionDef) -> ast.FunctionDef:
         """A function inside the function, unless it is of a kind that cannot be rewritten."""
@@ -206,6 +224,15 @@ class _Expressions(ast.NodeTransformer):
         sides = (node.body.lineno, node.orelse.lineno)
         where = literal(("conditional expression", self._rewriter.file, node.lineno, sides))
         return _at(runtime_call("choose", node.test, thunk(node.body), thunk(node.orelse), where), node)
+
+    def visit_Subscript(self, node: ast.Subscript) -> ast.expr:
+        """Elements that are read; a constant index is no decision."""
+        self.generic_visit(node)
+        fixed = isinstance(node.slice, ast.Constant | ast.Slice | ast.Tuple | ast.UnaryOp)
+        if fixed or not isinstance(node.ctx, ast.Load) or _walrus(node):
+            return node
+        where = literal(("choice of element", self._rewriter.file, node.lineno, (node.lineno,) * 2))
+        return _at(runtime_call("item", node.value, node.slice, where), node)
 
     def visit_Compare(self, node: ast.Compare) -> ast.expr:
         """`a < b < c` asks for the truth of `a < b`."""

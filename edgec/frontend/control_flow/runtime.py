@@ -12,10 +12,11 @@ from typing import Any
 
 import torch
 
+from edgec.frontend.control_flow.choices import chosen, holds_choices, sites_of
 from edgec.frontend.control_flow.guard import Guard
 from edgec.frontend.control_flow.loops import UNROLLED, Carried, truth, unrolled
 from edgec.frontend.control_flow.merge import UNDEFINED, Site, merge
-from edgec.frontend.control_flow.sides import Branch, Side, State, select
+from edgec.frontend.control_flow.sides import Branch, Side, SideRaisesError, State, select
 
 _AUGMENTED: dict[str, tuple[Callable[[Any, Any], Any], Callable[[Any, Any], Any]]] = {
     "Add": (operator.add, operator.iadd),
@@ -46,13 +47,15 @@ class Runtime:
     """The functions behind `__edgec__`. While `tracing`, tensor conditions become selections; else sides are recorded.
 
     `sides` holds, for each site met with a tensor condition, the sides that eager runs took; `rounds`, for each loop,
-    how many steps they ran: none, one or (2) several.
+    how many steps they ran: none, one or (2) several. `unchecked` are the checks of data that no graph can hold:
+    each `assert`, and each branch one side of which raises.
     """
 
     tracing: bool = False
     sides: dict[Site, set[bool]] = field(default_factory=dict)
     rounds: dict[Site, set[int]] = field(default_factory=dict)
     selected: dict[Site, str] = field(default_factory=dict)
+    unchecked: dict[Site, None] = field(default_factory=dict)
     UNDEFINED = UNDEFINED
 
     @contextmanager
@@ -86,8 +89,12 @@ class Runtime:
         """`if test: yes else: no`. Each side takes the state and gives its return value and the new state."""
         if not self._is_traced(test):
             return yes(*state) if self._take(branch.site, test) else no(*state)
-        self.selected.setdefault(branch.site, "both sides are computed and one is selected")
-        return select(truth(test), yes, no, state, branch)
+        found = select(truth(test), yes, no, state, branch)
+        if found.raises:
+            self.unchecked.setdefault(branch.site)
+        else:
+            self.selected.setdefault(branch.site, "both sides are computed and one is selected")
+        return found.value, found.state
 
     def loop(self, test: Callable[..., Any], body: Callable[..., State], state: State, branch: Branch) -> State:
         """`while test: body`. Unrolled where something other than data bounds it, else a loop of the graph."""
@@ -167,16 +174,42 @@ class Runtime:
 
     def choose(self, test: Any, yes: Callable[[], Any], no: Callable[[], Any], where: tuple[Any, ...]) -> Any:
         """`yes if test else no`."""
-        described = Branch(Site(*where), returns=True)
-        return self.branch(test, lambda: (yes(), ()), lambda: (no(), ()), (), described)[0]
+        return self._branching(test, yes, no, Branch(Site(*where), returns=True))
+
+    def item(self, container: Any, index: Any, where: tuple[Any, ...]) -> Any:
+        """`container[index]`, where data may pick the element of a list."""
+        if self._is_traced(index) and index.numel() == 1 and holds_choices(container):
+            return chosen(container, index, self._branching, Site(*where))
+        found = container[index]
+        if not self.tracing and isinstance(index, int | torch.Tensor) and holds_choices(container):
+            self._saw(sites_of(container, Site(*where)), int(index))
+        return found
+
+    def _saw(self, sites: dict[int, Site], key: int) -> None:
+        """An element picked in an eager run: it is meant, and those before it are not."""
+        key = key if key in sites else key + len(sites)
+        for k, site in sites.items():
+            self.sides.setdefault(site, set()).add(k == key)
+            if k == key:
+                return
+
+    def _branching(self, test: Any, yes: Callable[[], Any], no: Callable[[], Any], branch: Branch) -> Any:
+        return self.branch(test, lambda: (yes(), ()), lambda: (no(), ()), (), branch)[0]
 
     def certain(self, flag: Any) -> bool:
         """Whether a flag is true whatever the data say."""
         return not isinstance(flag, torch.Tensor) and bool(flag)
 
-    def holds(self, test: Any) -> Any:
+    def holds(self, test: Any, where: tuple[Any, ...]) -> Any:
         """An assertion's test; one on data cannot be kept in a graph."""
-        return True if self._is_traced(test) else test
+        if not self._is_traced(test):
+            return test
+        self.unchecked.setdefault(Site(*where))
+        return True
+
+    def raised(self, make: Callable[[], Any]) -> Any:
+        """What `raise` raises. On a side that data decide on, its message may not be made: it may show the data."""
+        return SideRaisesError() if Guard.taken() is not None else make()
 
     def number(self, kind: type, value: Any) -> Any:
         """`bool(x)`, `int(x)`, `float(x)` or `x.item()` (`kind` is object): a tensor of no dimensions stays one."""

@@ -66,26 +66,57 @@ class Outcome:
         return self.state[i] is self.lent[i].value and not self.lent[i].changed()
 
 
+@dataclass(frozen=True)
+class Selected:
+    """What a branch leaves: its value, and its variables. `raises`: the one side raises, and the other stands alone."""
+
+    value: Any
+    state: State
+    raises: bool
+
+
+class SideRaisesError(Exception):
+    """A side that data decide on ends in `raise`, which no graph can do."""
+
+    def __str__(self) -> str:
+        return "the code raises on a side that data decide on, whatever it does elsewhere"
+
+
 def trace_side(run: Side, state: State, branch: Branch, taken: torch.Tensor) -> Outcome:
     """Trace one side, which is `taken` or not, on copies; attributes that it assigns are put back."""
     before = _attributes(branch)
     lent = tuple(Lent(v) for v in state)
-    with Guard(branch.site, [t for v in lent for t in v.tensors()], taken):
-        value, after = run(*(v.value for v in lent))
-    attributes = _attributes(branch)
-    for (owner, name), old in zip(branch.attributes, before, strict=True):
-        setattr(owner, name, old)
-    return Outcome(value, after, attributes, lent)
+    try:
+        with Guard(branch.site, [t for v in lent for t in v.tensors()], taken):
+            value, after = run(*(v.value for v in lent))
+        return Outcome(value, after, _attributes(branch), lent)
+    finally:
+        for (owner, name), old in zip(branch.attributes, before, strict=True):
+            setattr(owner, name, old)
 
 
-def select(condition: torch.Tensor, yes: Side, no: Side, state: State, branch: Branch) -> tuple[Any, State]:
-    """Trace both sides and select their results by the condition. Raises `EdgecError` E0206 where none can be."""
-    a, b = trace_side(yes, state, branch, condition), trace_side(no, state, branch, torch.logical_not(condition))
+def select(condition: torch.Tensor, yes: Side, no: Side, state: State, branch: Branch) -> Selected:
+    """Trace both sides and select their results by the condition. Raises `EdgecError` E0206 where none can be.
+
+    A side that raises is left out: the other stands for both, and what must not fail there stays guarded.
+    """
+    a, b = _tried(yes, state, branch, condition), _tried(no, state, branch, torch.logical_not(condition))
+    raises = a is None or b is None
+    a, b = a or b, b or a
+    if a is None or b is None:
+        raise SideRaisesError
     merged = tuple(_variable(condition, i, state[i], a, b, branch) for i in range(len(state)))
     for i, (owner, name) in enumerate(branch.attributes):
         setattr(owner, name, merge(condition, f"self.{name}", branch.site, a.attributes[i], b.attributes[i]))
     value = merge(condition, "", branch.site, a.value, b.value) if branch.returns else None
-    return value, merged
+    return Selected(value, merged, raises)
+
+
+def _tried(run: Side, state: State, branch: Branch, taken: torch.Tensor) -> Outcome | None:
+    try:
+        return trace_side(run, state, branch, taken)
+    except SideRaisesError:
+        return None
 
 
 def _variable(condition: torch.Tensor, i: int, old: Any, a: Outcome, b: Outcome, branch: Branch) -> Any:

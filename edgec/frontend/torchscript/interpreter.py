@@ -102,7 +102,8 @@ class ScriptGraph(torch.nn.Module):
     def _if(self, node: Any, test: Any, values: Values) -> tuple[Any, ...]:
         yes, no = node.blocks()
         if isinstance(test, torch.Tensor) and (_raises(yes) or _raises(no)):
-            test = _raises(no)  # a check of data: a graph goes on as if it held
+            test = _raises(no)  # a graph goes on as if the check held
+            self.runtime.unchecked.setdefault(_site("if", node))
         names = _free(yes, values) | _free(no, values)
         branch = Branch(_site("if", node), tuple(names), returns=True)
         state = tuple(values[n] for n in names)

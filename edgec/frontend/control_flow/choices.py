@@ -1,0 +1,63 @@
+"""One element of a list or dictionary, where data say which: a tensor is selected, a module is called."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+
+from edgec.frontend.control_flow.merge import Site
+from edgec.frontend.control_flow.sides import Branch
+
+Branching = Callable[[torch.Tensor, Callable[[], Any], Callable[[], Any], Branch], Any]
+"""Computes the first function where the condition holds, else the second."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Elements that can be called, and for all but the last the condition under which it is meant, with its branch."""
+
+    elements: Sequence[Any]
+    conditions: Sequence[tuple[torch.Tensor, Branch]]
+    branching: Branching
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the element that is meant."""
+        return self.of(lambda element: element(*args, **kwargs))
+
+    def of(self, compute: Callable[[Any], Any]) -> Any:
+        """What `compute` makes of the element that is meant."""
+        return self._from(0, compute)
+
+    def _from(self, i: int, compute: Callable[[Any], Any]) -> Any:
+        if i == len(self.conditions):
+            return compute(self.elements[i])
+        test, branch = self.conditions[i]
+        return self.branching(test, lambda: compute(self.elements[i]), lambda: self._from(i + 1, compute), branch)
+
+
+def chosen(container: Any, index: torch.Tensor, branching: Branching, site: Site) -> Any:
+    """`container[index]` for a tensor of one element; a `Choice` where what is in the container is called."""
+    scalar = index.reshape(())
+    if not isinstance(container, Mapping):
+        scalar = torch.where(scalar < 0, scalar + len(container), scalar)
+    sites = sites_of(container, site)
+    conditions = [(scalar == k, Branch(own, returns=True)) for k, own in list(sites.items())[:-1]]
+    choice = Choice([container[k] for k in sites], conditions, branching)
+    return choice if all(callable(e) for e in choice.elements) else choice.of(lambda element: element)
+
+
+def sites_of(container: Any, site: Site) -> dict[int, Site]:
+    """For each key of the container, the decision whether it is meant; for the last there is none to take."""
+    keys = container if isinstance(container, Mapping) else range(len(container))
+    return {k: replace(site, kind=f"{site.kind} {k}") for k in keys}
+
+
+def holds_choices(container: Any) -> bool:
+    """Whether Python, not torch, looks up the elements, and all are there to be chosen from."""
+    if isinstance(container, Mapping):
+        return len(container) > 0 and all(isinstance(k, int) for k in container)
+    kinds = (list, tuple, torch.nn.ModuleList, torch.nn.ParameterList, torch.nn.Sequential)
+    return isinstance(container, kinds) and len(container) > 0

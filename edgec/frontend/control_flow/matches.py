@@ -1,0 +1,64 @@
+"""`match` on a value, as the chain of `if` that it is: what follows knows branches alone."""
+
+from __future__ import annotations
+
+import ast
+from itertools import count
+
+from edgec.frontend.control_flow.names import assign
+
+
+class Matches(ast.NodeTransformer):
+    """Rewrites each `match` whose patterns are values, alternatives of values, names and `_`; others stay."""
+
+    def __init__(self) -> None:
+        self._numbers = count()
+
+    def visit_Match(self, node: ast.Match) -> ast.stmt | list[ast.stmt]:
+        """The subject is evaluated once, under a name of its own."""
+        self.generic_visit(node)
+        name = f"_edgec_subject_{next(self._numbers)}"
+        tests = [_test(case, name) for case in node.cases]
+        if any(test is None for test in tests):
+            return node
+        chain: list[ast.stmt] = []
+        for case, test in zip(reversed(node.cases), reversed(tests), strict=True):
+            assert test is not None
+            body = [*_bound(case.pattern, name), *case.body]
+            chain = body if isinstance(test, ast.Constant) and test.value is True else [ast.If(test, body, chain)]
+        found = [assign(name, node.subject), *chain]
+        return [ast.fix_missing_locations(ast.copy_location(s, node)) for s in found]
+
+
+def _test(case: ast.match_case, name: str) -> ast.expr | None:
+    """Whether the case is taken. None for a pattern, or a guard on a name it binds, that `if` cannot ask for."""
+    found = _matches(case.pattern, name)
+    if found is None or case.guard is None:
+        return found
+    if _bound(case.pattern, name):
+        return None
+    always = isinstance(found, ast.Constant) and found.value is True
+    return case.guard if always else ast.BoolOp(ast.And(), [found, case.guard])
+
+
+def _matches(pattern: ast.pattern, name: str) -> ast.expr | None:
+    subject = ast.Name(name, ast.Load())
+    match pattern:
+        case ast.MatchValue():
+            return ast.Compare(subject, [ast.Eq()], [pattern.value])
+        case ast.MatchSingleton():
+            return ast.Compare(subject, [ast.Is()], [ast.Constant(pattern.value)])
+        case ast.MatchAs(pattern=None):
+            return ast.Constant(True)
+        case ast.MatchOr():
+            parts = [_matches(p, name) for p in pattern.patterns]
+            known = [p for p in parts if p is not None]
+            return ast.BoolOp(ast.Or(), known) if len(known) == len(parts) else None
+    return None
+
+
+def _bound(pattern: ast.pattern, name: str) -> list[ast.stmt]:
+    """`case other:` binds the subject."""
+    if isinstance(pattern, ast.MatchAs) and pattern.pattern is None and pattern.name:
+        return [assign(pattern.name, ast.Name(name, ast.Load()))]
+    return []

@@ -11,11 +11,12 @@ _SINCE_IOS15 = frozenset(
     """
         Abs Acos Add And ArgMax ArgMin Asin Atan Atanh AveragePool Cast Ceil Clip Concat ConstantOfShape Conv
         ConvTranspose Cos Cosh CumSum DepthToSpace Div Elu Equal Erf Exp Expand Floor GRU Gather GatherElements
-        GatherND Gelu Gemm Greater GreaterOrEqual GridSample HardSigmoid Identity If InstanceNormalization LRN
-        LSTM LayerNormalization LeakyRelu Less LessOrEqual Log LogSoftmax Loop MatMul Max MaxPool Min Mod Mul Neg Not
-        OneHot Or PRelu Pad Pow RNN Range Reciprocal ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum Relu Reshape
-        Resize Round ScatterElements ScatterND Sigmoid Sign Sin Sinh Slice Shape Softmax Softplus Softsign
-        SpaceToDepth Split Sqrt Squeeze Sub Tan Tanh Tile TopK Transpose Trilu Unsqueeze Where Xor
+        GatherND Gelu Gemm Greater GreaterOrEqual GridSample HardSigmoid Identity If InstanceNormalization LRN LSTM
+        LayerNormalization LeakyRelu Less LessOrEqual Log LogSoftmax Loop MatMul Max MaxPool Min Mod Mul Neg
+        NonMaxSuppression NonZero Not OneHot Or PRelu Pad Pow RNN Range Reciprocal ReduceMax ReduceMean ReduceMin
+        ReduceProd ReduceSum Relu Reshape Resize Round ScatterElements ScatterND Sigmoid Sign Sin Sinh Slice Shape
+        Softmax Softplus Softsign SpaceToDepth Split Sqrt Squeeze Sub Tan Tanh Tile TopK Transpose Trilu Unsqueeze
+        Where Xor
         """.split()
 )
 """MIL's operations of iOS 15 and later under ONNX's names."""

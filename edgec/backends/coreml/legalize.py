@@ -36,6 +36,7 @@ from edgec.passes.log import RewriteLog
 from edgec.passes.rewrite import RewritePass
 from edgec.rules.base import Rule
 from edgec.rules.decompose.attention import AttentionToMatMul
+from edgec.rules.decompose.detection import CenteredBoxesToCorners, SuppressionByClass
 from edgec.rules.decompose.functions import ElementwiseFromBuiltins, WideClip
 from edgec.rules.table import CLEANUP, EXPAND
 from edgec.spec.target import Target
@@ -49,6 +50,8 @@ RULES: tuple[Rule, ...] = (
 
 ALWAYS: tuple[Rule, ...] = (
     WideClip(),
+    CenteredBoxesToCorners(),
+    SuppressionByClass(),
     GatherFromStart(),
     UnsupportedResizeToMatMul(),
     UnsupportedGridSampleToGather(),

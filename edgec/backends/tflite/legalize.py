@@ -67,6 +67,7 @@ from edgec.passes.rewrite import RewritePass
 from edgec.rules.base import Rule
 from edgec.rules.cleanup.identity import RemoveIdentity, RemoveNoOpMovement
 from edgec.rules.cleanup.movement import MergeReshapes, MergeTransposes
+from edgec.rules.decompose.detection import CenteredBoxesToCorners, SuppressionByClass
 from edgec.rules.decompose.functions import ElementwiseFromBuiltins, WideClip
 from edgec.rules.table import EXPAND
 from edgec.spec.target import Target
@@ -89,6 +90,8 @@ RULES: tuple[Rule, ...] = (
 
 ALWAYS: tuple[Rule, ...] = (
     EmptyReduction(),
+    CenteredBoxesToCorners(),
+    SuppressionByClass(),
     WideClip(),
     TruncatedMod(),
     EluFromUnit(),

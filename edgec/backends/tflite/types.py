@@ -23,6 +23,8 @@ KERNEL_TYPES: dict[str, frozenset[str]] = {
     **dict.fromkeys(("And", "Or", "Not"), frozenset({"bool"})),
     **dict.fromkeys(("Gather", "GatherND", "Pad"), _BYTES),
     "Equal": _NUMBERS | {"bool"},
+    "NonMaxSuppression": _FLOAT,
+    "NonZero": _NUMBERS | {"bool", "int8", "uint8", "uint32"},
     "BitwiseAnd": _BITS | {"int64", "uint64"},
     "BitwiseXor": _BITS,
     "BitShift": _BITS,

@@ -24,6 +24,9 @@ def settle_masks(program: torch.export.ExportedProgram) -> None:
     takes. Other assignments are left alone.
     """
     module = program.graph_module
+    for node in list(module.graph.nodes):
+        if node.op == "call_function" and node.target is aten.masked_select.default:
+            _select_by_index(node)
     puts = [n for n in module.graph.nodes if n.op == "call_function" and n.target in _PUTS]
     settled = [node for node in puts if _settle(node)]
     if settled:
@@ -34,6 +37,20 @@ def settle_masks(program: torch.export.ExportedProgram) -> None:
         for spec, value in zip(program.graph_signature.output_specs, outputs, strict=True):
             if isinstance(value, Node):
                 spec.arg.name = value.name
+
+
+def _select_by_index(node: Node) -> None:
+    """`masked_select(x, mask)` as `x[mask]`, which the exporter knows; both as large as the larger."""
+    x, mask = node.args
+    assert isinstance(x, Node)
+    assert isinstance(mask, Node)
+    shape: Any = torch.broadcast_shapes(  # type: ignore[no-untyped-call]
+        x.meta["val"].shape, mask.meta["val"].shape
+    )
+    wide, chosen = (v if v.meta["val"].shape == shape else call_before(node, aten.expand.default, v, list(shape))
+                    for v in (x, mask))  # fmt: skip
+    if all(isinstance(size, int) for size in shape):
+        node.target, node.args = aten.index.Tensor, (wide, [chosen])
 
 
 def _settle(node: Node) -> bool:

@@ -12,7 +12,7 @@ from edgec.rules.base import Example, Miss, Replacement, Rule
 
 
 class CompressToGather(Rule):
-    """Compress(x, condition) -> Gather of the positions that are true (constant condition)."""
+    """Compress(x, condition) -> Gather of the positions that are true."""
 
     name = "compress-to-gather"
     roots = ("Compress",)
@@ -23,18 +23,24 @@ class CompressToGather(Rule):
             "y = Gather<axis = 1>(x, i)",
             constants="bool[3] c = {1, 0, 1}",
         ),
-        Example("float[2,3] x, bool[3] c", "y = Compress<axis = 1>(x, c)", None),
+        Example(
+            "float[2,3] x, bool[3] c",
+            "y = Compress<axis = 1>(x, c)",
+            "z = NonZero(c)  i = Reshape(z, s)  y = Gather<axis = 1>(x, i)",
+        ),
     )
 
     def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
         r = Reader(node)
         x, condition = r.input(0), constant(r.input(1))
         if condition is None:
-            return Miss("the condition is not constant")
+            places = g.op("Reshape", g.op("NonZero", r.input(1)), g.ints(-1))
+        else:
+            places = g.const(np.flatnonzero(condition))
         axis = r.axis(r.integer("axis"), r.rank(x)) if r.has("axis") else 0
         if not r.has("axis"):
             x = g.op("Reshape", x, g.ints(-1))
-        return [g.op("Gather", x, g.const(np.flatnonzero(condition)), axis=axis)]
+        return [g.op("Gather", x, places, axis=axis)]
 
 
 class TensorScatterToScatterElements(Rule):

@@ -150,3 +150,8 @@ def wrapped(b: MilBuilder, y: Operand, value: Value) -> Operand:
 def through_half(b: MilBuilder, x: Operand) -> Operand:
     """bool as float16, for the moves that MIL has no bool form of."""
     return cast(b, x, "float16") if x.type.dtype == "bool" else x
+
+
+def moved_back(b: MilBuilder, y: Operand, out: TensorType) -> Operand:
+    """Back to bool after a move in float16."""
+    return cast(b, y, "bool") if out.dtype == "bool" else y

@@ -11,6 +11,7 @@ from edgec.backends.coreml.lower.common import (
     MilBuilder,
     cast,
     float_reject,
+    moved_back,
     rank_reject,
     reshape,
     shape_of,
@@ -28,10 +29,6 @@ from edgec.spec.target import Target
 _MODES = {"none": "update", "add": "add", "mul": "mul", "max": "max", "min": "min"}
 
 
-def _back(b: MilBuilder, y: Operand, out: TensorType) -> Operand:
-    return cast(b, y, "bool") if out.dtype == "bool" else y
-
-
 def _rejects_gather(op: Gather, target: Target) -> Reject | None:
     return rank_reject([op.y], target, "gather")
 
@@ -39,7 +36,7 @@ def _rejects_gather(op: Gather, target: Target) -> Reject | None:
 def _gather(op: Gather, b: MilBuilder) -> Operand:
     x, out = through_half(b, b.operand(op.x)), type_of(op.y)
     y = b.emit("gather", TensorType(x.type.dtype, out.shape), x=x, indices=_indices(b, op.indices), axis=op.axis)
-    return _back(b, y, out)
+    return moved_back(b, y, out)
 
 
 def _indices(b: MilBuilder, value: Value) -> Operand:
@@ -49,7 +46,7 @@ def _indices(b: MilBuilder, value: Value) -> Operand:
 def _gather_elements(op: GatherElements, b: MilBuilder) -> Operand:
     x, out, indices = through_half(b, b.operand(op.x)), type_of(op.y), _indices(b, op.indices)
     y = b.emit("gather_along_axis", TensorType(x.type.dtype, out.shape), x=x, indices=indices, axis=op.axis)
-    return _back(b, y, out)
+    return moved_back(b, y, out)
 
 
 def _rejects_gather_elements(op: GatherElements, target: Target) -> Reject | None:
@@ -74,7 +71,7 @@ def _gather_nd(op: GatherND, b: MilBuilder) -> Operand:
     x, out, indices = through_half(b, b.operand(op.x)), type_of(op.y), _indices(b, op.indices)
     batch = op.batch_dims or None
     y = b.emit("gather_nd", TensorType(x.type.dtype, out.shape), x=x, indices=indices, batch_dims=batch)
-    return _back(b, y, out)
+    return moved_back(b, y, out)
 
 
 def _scatter_elements(op: ScatterElements, b: MilBuilder) -> Operand:

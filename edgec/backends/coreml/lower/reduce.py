@@ -9,6 +9,7 @@ import numpy as np
 from edgec.backends.base import Lowering, Operand, Reject, TensorType
 from edgec.backends.coreml.lower.common import (
     MilBuilder,
+    accepts,
     cast,
     float_reject,
     shape_of,
@@ -60,13 +61,35 @@ def _arg(op: ArgReduce, b: MilBuilder) -> Operand:
     return b.emit("sub", out, x=last, y=from_end)
 
 
-def _rejects_topk(op: TopK, target: Target) -> Reject | None:
-    return Reject("topk-computed-k", "k is computed by the model") if op.k is None else None
-
-
 def _topk(op: TopK, b: MilBuilder) -> Sequence[Operand]:
     types = tuple(type_of(v) for v in op.outputs)
+    if op.k is None:
+        return _first_of_sorted(op, types, b)
     return b.emit_many("topk", types, x=b.operand(op.x), k=op.k, axis=op.axis, ascending=not op.largest)
+
+
+def sorted_whole(b: MilBuilder, x: Operand, axis: int, *, ascending: bool) -> tuple[Operand, Operand]:
+    """Everything along an axis in order, and where it was; the size may be open, which `topk` does not take."""
+    places = TensorType("int32", x.type.shape)
+    order = b.emit("argsort", places, x=x, axis=axis, ascending=ascending)
+    return b.emit("gather_along_axis", x.type, x=x, indices=order, axis=axis), order
+
+
+def _first_of_sorted(op: TopK, types: Sequence[TensorType], b: MilBuilder) -> Sequence[Operand]:
+    """`topk` wants k to be constant: everything is sorted, and as much is taken as the model says."""
+    shape = type_of(op.x).shape
+    found = sorted_whole(b, b.operand(op.x), op.axis, ascending=not op.largest)
+    others = tuple(axis != op.axis for axis in range(len(shape)))
+    none = b.const(np.zeros(1, dtype=np.int32), "zero")
+    parts = tuple(b.operand(op.k_value) if not other else none for other in others)
+    end = parts[0]
+    if len(parts) > 1:
+        end = b.emit("concat", TensorType("int32", (len(parts),)), values=parts, axis=0, interleave=False)
+    begin = (0,) * len(shape)
+    return [
+        b.emit("slice_by_index", out, x=y, begin=begin, end=end, end_mask=others)
+        for y, out in zip(found, types, strict=True)
+    ]
 
 
 def _rejects_cumsum(op: CumSum, target: Target) -> Reject | None:
@@ -82,6 +105,6 @@ def _cumsum(op: CumSum, b: MilBuilder) -> Operand:
 LOWERINGS = (
     Lowering(Reduce, _rejects_reduce, _reduce),
     Lowering(ArgReduce, _rejects_arg, _arg),
-    Lowering(TopK, _rejects_topk, _topk),
+    Lowering(TopK, accepts, _topk),
     Lowering(CumSum, _rejects_cumsum, _cumsum),
 )

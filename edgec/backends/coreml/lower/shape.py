@@ -12,6 +12,7 @@ from edgec.backends.coreml.expand.pad import MODES, is_native
 from edgec.backends.coreml.lower.common import (
     MilBuilder,
     cast,
+    moved_back,
     rank_reject,
     reshape,
     shape_of,
@@ -28,7 +29,6 @@ from edgec.ops.shape import (
     Expand,
     Pad,
     Reshape,
-    Slice,
     SpaceToDepth,
     Split,
     Squeeze,
@@ -38,11 +38,6 @@ from edgec.ops.shape import (
     Unsqueeze,
 )
 from edgec.spec.target import Target
-
-
-def _moved(b: MilBuilder, y: Operand, out: TensorType) -> Operand:
-    """Back to bool after a move in float16."""
-    return cast(b, y, "bool") if out.dtype == "bool" else y
 
 
 def _like(x: Operand, out: TensorType) -> TensorType:
@@ -62,14 +57,14 @@ def _rejects_reshape(op: Reshape | Squeeze | Unsqueeze, target: Target) -> Rejec
 def _reshape(op: Reshape | Squeeze | Unsqueeze, b: MilBuilder) -> Operand:
     x, out = through_half(b, b.operand(op.x)), type_of(op.y)
     if static_dims(out) is not None:
-        return _moved(b, reshape(b, x, shape_of(op.y)), out)
+        return moved_back(b, reshape(b, x, shape_of(op.y)), out)
     if isinstance(op, Reshape):
         shape: Operand | tuple[int, ...] = (
             op.shape if op.shape is not None else cast(b, b.operand(op.shape_value), "int32")
         )
-        return _moved(b, b.emit("reshape", _like(x, out), x=x, shape=shape), out)
+        return moved_back(b, b.emit("reshape", _like(x, out), x=x, shape=shape), out)
     opcode = "squeeze" if isinstance(op, Squeeze) else "expand_dims"
-    return _moved(b, b.emit(opcode, _like(x, out), x=x, axes=op.axes), out)
+    return moved_back(b, b.emit(opcode, _like(x, out), x=x, axes=op.axes), out)
 
 
 def _rejects_transpose(op: Transpose, target: Target) -> Reject | None:
@@ -78,7 +73,7 @@ def _rejects_transpose(op: Transpose, target: Target) -> Reject | None:
 
 def _transpose(op: Transpose, b: MilBuilder) -> Operand:
     x, out = through_half(b, b.operand(op.x)), type_of(op.y)
-    return _moved(b, b.emit("transpose", _like(x, out), x=x, perm=op.perm), out)
+    return moved_back(b, b.emit("transpose", _like(x, out), x=x, perm=op.perm), out)
 
 
 def _rejects_concat(op: Concat, target: Target) -> Reject | None:
@@ -87,7 +82,7 @@ def _rejects_concat(op: Concat, target: Target) -> Reject | None:
 
 def _concat(op: Concat, b: MilBuilder) -> Operand:
     parts, out = tuple(through_half(b, b.operand(x)) for x in op.xs), type_of(op.y)
-    return _moved(b, b.emit("concat", _like(parts[0], out), values=parts, axis=op.axis, interleave=False), out)
+    return moved_back(b, b.emit("concat", _like(parts[0], out), values=parts, axis=op.axis, interleave=False), out)
 
 
 def _rejects_split(op: Split, target: Target) -> Reject | None:
@@ -99,60 +94,7 @@ def _split(op: Split, b: MilBuilder) -> Sequence[Operand]:
     outs = [type_of(v) for v in op.outputs]
     types = tuple(_like(x, out) for out in outs)
     parts = b.emit_many("split", types, x=x, split_sizes=op.sizes, axis=op.axis)
-    return [_moved(b, part, out) for part, out in zip(parts, outs, strict=True)]
-
-
-def _rejects_slice(op: Slice, target: Target) -> Reject | None:
-    if not op.is_constant:
-        return Reject("slice-computed", "the bounds are computed by the model")
-    if static_reject([op.x], "slice") is not None and any(step < 0 for step in op.steps or ()):
-        return Reject("slice-dynamic-backwards", "an open dimension is read backwards")
-    return rank_reject([op.x], target, "slice")
-
-
-def _slice_open(op: Slice, b: MilBuilder, x: Operand, out: TensorType) -> Operand:
-    """Where a dimension is open, bounds stay as they are: negative ones count from the end, large ones end there."""
-    rank = len(x.type.shape)
-    begin, end, stride, to_end = [0] * rank, [0] * rank, [1] * rank, [True] * rank
-    lists = (op.starts or (), op.ends or (), op.axes or (), op.steps or ())
-    for start, stop, axis, step in zip(*lists, strict=True):
-        far = stop >= _FAR
-        begin[axis], end[axis], stride[axis], to_end[axis] = max(start, -_FAR), 0 if far else stop, step, far
-    return b.emit(
-        "slice_by_index",
-        _like(x, out),
-        x=x,
-        begin=tuple(begin),
-        end=tuple(end),
-        stride=tuple(stride),
-        end_mask=tuple(to_end),
-    )
-
-
-_FAR = 2**31 - 1
-"""ONNX writes "to the end" as a number beyond any size."""
-
-
-def _slice(op: Slice, b: MilBuilder) -> Operand:
-    """Bounds as ONNX clamps them; one that runs past the front is masked."""
-    x, out, shape = through_half(b, b.operand(op.x)), type_of(op.y), shape_of(op.x)
-    if static_dims(type_of(op.x)) is None:
-        return _moved(b, _slice_open(op, b, x, out), out)
-    begin, end, stride, past = [0] * len(shape), list(shape), [1] * len(shape), [False] * len(shape)
-    lists = (op.starts or (), op.ends or (), op.axes or (), op.steps or ())
-    for start, stop, axis, step in zip(*lists, strict=True):
-        low, high, by = slice(start, stop, step).indices(shape[axis])
-        begin[axis], end[axis], stride[axis], past[axis] = low, high, by, high < 0
-    y = b.emit(
-        "slice_by_index",
-        _like(x, out),
-        x=x,
-        begin=tuple(begin),
-        end=tuple(max(e, 0) for e in end),
-        stride=tuple(stride),
-        end_mask=tuple(past),
-    )
-    return _moved(b, y, out)
+    return [moved_back(b, part, out) for part, out in zip(parts, outs, strict=True)]
 
 
 def _rejects_static(op: SpaceToDepth | DepthToSpace, target: Target) -> Reject | None:
@@ -171,7 +113,7 @@ def _expand(op: Expand, b: MilBuilder) -> Operand:
     wide = reshape(b, x, own)
     reps = tuple(s if o == 1 else 1 for o, s in zip(own, shape, strict=True))
     y = wide if all(r == 1 for r in reps) else b.emit("tile", _like(x, out), x=wide, reps=reps)
-    return _moved(b, y, out)
+    return moved_back(b, y, out)
 
 
 def _rejects_tile(op: Tile, target: Target) -> Reject | None:
@@ -180,7 +122,7 @@ def _rejects_tile(op: Tile, target: Target) -> Reject | None:
 
 def _tile(op: Tile, b: MilBuilder) -> Operand:
     x, out = through_half(b, b.operand(op.x)), type_of(op.y)
-    return _moved(b, b.emit("tile", _like(x, out), x=x, reps=op.repeats), out)
+    return moved_back(b, b.emit("tile", _like(x, out), x=x, reps=op.repeats), out)
 
 
 def _rejects_pad(op: Pad, target: Target) -> Reject | None:
@@ -200,7 +142,7 @@ def _pad(op: Pad, b: MilBuilder) -> Operand:
         first = max(0, len(pairs) - 2)
     flat = tuple(p for pair in pairs[first:] for p in pair)
     fill = float(op.value or 0.0) if x.type.dtype.startswith("float") else int(op.value or 0)
-    return _moved(b, b.emit("pad", _like(x, out), x=x, pad=flat, mode=MODES[op.mode], constant_val=fill), out)
+    return moved_back(b, b.emit("pad", _like(x, out), x=x, pad=flat, mode=MODES[op.mode], constant_val=fill), out)
 
 
 def _fill(op: ConstantOfShape, b: MilBuilder) -> Operand:
@@ -249,7 +191,6 @@ LOWERINGS = (
     Lowering(Transpose, _rejects_transpose, _transpose),
     Lowering(Concat, _rejects_concat, _concat),
     Lowering(Split, _rejects_split, _split),
-    Lowering(Slice, _rejects_slice, _slice),
     Lowering(Expand, _rejects_expand, _expand),
     Lowering(Tile, _rejects_tile, _tile),
     Lowering(Pad, _rejects_pad, _pad),

@@ -14,7 +14,9 @@ from edgec.backends.coreml.lower import (
     linear,
     recurrent,
     reduce,
+    selection,
     shape,
+    slice,
     window,
 )
 
@@ -29,6 +31,8 @@ LOWERINGS = table(
     *linear.LOWERINGS,
     *recurrent.LOWERINGS,
     *reduce.LOWERINGS,
+    *selection.LOWERINGS,
     *shape.LOWERINGS,
+    *slice.LOWERINGS,
     *window.LOWERINGS,
 )

@@ -19,6 +19,7 @@ from edgec.backends.tflite.lower.common import (
     type_reject,
 )
 from edgec.ir.model import constant, static_shape
+from edgec.ops.base import Value
 from edgec.ops.gather import Gather, GatherND, OneHot, ScatterND
 from edgec.spec.target import Target
 
@@ -62,11 +63,22 @@ def _scatter(op: ScatterND, b: Builder) -> Operand:
     landed = b.op("SCATTER_ND", {"indices": indices, "updates": updates, "shape": size}, x.type)
     if op.reduction == "add":
         return b.op("ADD", {"a": x, "b": landed}, fusedActivationFunction=0)
-    ones = b.const(np.ones(static_shape(op.updates) or (), dtype=np.int32), "ones")
+    ones = _ones_like(op.updates, b)
     counts = b.op("SCATTER_ND", {"indices": indices, "updates": ones, "shape": size}, TensorType("int32", shape))
     zero = scalar(b, 0, "int32", "zero")
     hit = b.op("NOT_EQUAL", {"a": counts, "b": zero}, TensorType("bool", shape))
     return b.op("SELECT_V2", {"c": hit, "a": landed, "b": x})
+
+
+def _ones_like(updates: Value, b: Builder) -> Operand:
+    """Integer ones, as many as there are updates."""
+    shape = static_shape(updates)
+    if shape is not None:
+        return b.const(np.ones(shape, dtype=np.int32), "ones")
+    kind = out_type(updates)
+    size = b.op("SHAPE", {"input": b.operand(updates)}, TensorType("int32", (len(kind.shape),)), outType=2)
+    one = scalar(b, 1, "int32", "one")
+    return b.op("FILL", {"dims": size, "value": one}, TensorType("int32", kind.shape))
 
 
 def _is_single(op: ScatterND) -> bool:

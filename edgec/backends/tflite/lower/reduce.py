@@ -49,8 +49,6 @@ def _arg(op: ArgReduce, b: Builder) -> Operand:
 
 
 def _rejects_topk(op: TopK, target: Target) -> Reject | None:
-    if op.k is None:
-        return Reject("topk-computed-k", "k is computed by the model")
     if not op.largest:
         return Reject("topk-smallest", "TOPK_V2 takes the largest")
     return type_reject(op, [op.x])
@@ -58,13 +56,13 @@ def _rejects_topk(op: TopK, target: Target) -> Reject | None:
 
 def _topk(op: TopK, b: Builder) -> Sequence[Operand]:
     """TOPK_V2 works on the last axis and gives int32 indices."""
-    assert op.k is not None
     x = b.operand(op.x)
     rank = len(x.type.shape)
     perm = [i for i in range(rank) if i != op.axis] + [op.axis]
     moved = x if op.axis == rank - 1 else transpose(b, x, perm)
-    shape = (*moved.type.shape[:-1], op.k)
-    inputs = {"input": moved, "k": scalar(b, op.k, "int32", "k")}
+    shape = (*moved.type.shape[:-1], "?" if op.k is None else op.k)
+    k = reshape(b, cast(b, b.operand(op.k_value), "int32"), ()) if op.k is None else scalar(b, op.k, "int32", "k")
+    inputs = {"input": moved, "k": k}
     types = (TensorType(x.type.dtype, shape), TensorType("int32", shape))
     values: list[Operand] = list(b.multi("TOPK_V2", inputs, types))
     values[1] = cast(b, values[1], "int64")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
@@ -33,7 +32,6 @@ from edgec.ops.shape import (
     Reshape,
     ReverseSequence,
     Shape,
-    Slice,
     Split,
     Squeeze,
     Tile,
@@ -98,49 +96,6 @@ def _split(op: Split, b: Builder) -> Sequence[Operand]:
 
 _MOST_PARTS = 4
 """XNNPACK's delegate splits into two, three or four."""
-
-
-def _rejects_slice(op: Slice, target: Target) -> Reject | None:
-    if not op.is_constant:
-        return Reject("slice-computed", "the bounds are computed by the model")
-    shape, axes = shape_of(op.x), op.axes or ()
-    if any(shape[axis] == -1 for axis in axes) or (-1 in shape and any(step != 1 for step in op.steps or ())):
-        return Reject("slice-dynamic", "the size of what is sliced is not known")
-    return type_reject(op, [op.x])
-
-
-def _slice(op: Slice, b: Builder) -> Operand:
-    """Bounds as ONNX clamps them; a negative step that runs past the front ends at -(size + 1)."""
-    x, shape = b.operand(op.x), shape_of(op.x)
-    begin, end, stride = [0] * len(shape), list(shape), [1] * len(shape)
-    assert op.starts is not None
-    assert op.ends is not None
-    assert op.axes is not None
-    assert op.steps is not None
-    for start, stop, axis, step in zip(op.starts, op.ends, op.axes, op.steps, strict=True):
-        size = shape[axis]
-        begin[axis], end[axis], stride[axis] = _bounds(start, stop, step, size)
-    if all(s == 1 for s in stride):
-        size_of = [e - s if e != -1 else -1 for s, e in zip(begin, end, strict=True)]
-        return b.op("SLICE", {"input": x, "begin": ints(b, begin, "begin"), "size": ints(b, size_of, "size")})
-    inputs = {"input": x, "begin": ints(b, begin, "begin"), "end": ints(b, end, "end")}
-    inputs["strides"] = ints(b, stride, "strides")
-    masks: dict[str, Any] = {
-        "beginMask": 0,
-        "endMask": 0,
-        "ellipsisMask": 0,
-        "newAxisMask": 0,
-        "shrinkAxisMask": 0,
-        "offset": False,
-    }
-    return b.op("STRIDED_SLICE", inputs, **masks)
-
-
-def _bounds(start: int, stop: int, step: int, size: int) -> tuple[int, int, int]:
-    low, high, _ = slice(start, stop, step).indices(size)
-    if step > 0:
-        return low, max(low, high), step
-    return low, high if high >= 0 else -(size + 1), step
 
 
 def _rejects_expand(op: Expand, target: Target) -> Reject | None:
@@ -259,7 +214,6 @@ LOWERINGS = (
     Lowering(Transpose, _rejects_transpose, _transpose),
     Lowering(Concat, _rejects_concat, _concat),
     Lowering(Split, _rejects_split, _split),
-    Lowering(Slice, _rejects_slice, _slice),
     Lowering(Expand, _rejects_expand, _expand),
     Lowering(Tile, _rejects_tile, _tile),
     Lowering(Pad, _rejects_pad, _pad),

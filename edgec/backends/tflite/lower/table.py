@@ -3,7 +3,20 @@
 from __future__ import annotations
 
 from edgec.backends.base import table
-from edgec.backends.tflite.lower import control, conv, elementwise, gather, image, linear, pool, reduce, shape, unplaced
+from edgec.backends.tflite.lower import (
+    control,
+    conv,
+    elementwise,
+    gather,
+    image,
+    linear,
+    pool,
+    reduce,
+    selection,
+    shape,
+    slice,
+    unplaced,
+)
 
 LOWERINGS = table(
     *control.LOWERINGS,
@@ -14,6 +27,8 @@ LOWERINGS = table(
     *linear.LOWERINGS,
     *pool.LOWERINGS,
     *reduce.LOWERINGS,
+    *selection.LOWERINGS,
     *shape.LOWERINGS,
+    *slice.LOWERINGS,
     *unplaced.LOWERINGS,
 )

@@ -1,0 +1,120 @@
+"""Operators whose results have as many rows as the data say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from edgec.backends.base import Lowering, Operand, Reject, TensorType
+from edgec.backends.builder import Builder
+from edgec.backends.tflite.lower.common import binary, cast, ints, reshape, scalar, transpose, type_reject
+from edgec.ops.gather import NonMaxSuppression, NonZero
+from edgec.rules.decompose.detection import box_count, is_single
+from edgec.spec.target import Target
+
+_INT32 = 2
+"""`TensorType.INT32` of the TFLite schema."""
+
+
+def _rejects_non_zero(op: NonZero, target: Target) -> Reject | None:
+    if not op.x.shape:
+        return Reject("nonzero-scalar", "a single number has no coordinates")
+    return type_reject(op, [op.x])
+
+
+def _non_zero(op: NonZero, b: Builder) -> Operand:
+    """WHERE gives a row of coordinates for each element, ONNX a column."""
+    rank = len(op.x.shape or ())
+    rows = b.op("WHERE", {"condition": b.operand(op.x)}, TensorType("int64", ("?", rank)))
+    return reshape(b, rows, (1, -1)) if rank == 1 else transpose(b, rows, (1, 0))
+
+
+def _rejects_suppression(op: NonMaxSuppression, target: Target) -> Reject | None:
+    if None in (op.max_output, op.iou_threshold, op.score_threshold):
+        return Reject("nms-computed", "a threshold or the number of boxes to keep is computed by the model")
+    if not is_single(op):
+        return Reject("nms-classes", "there are too many images and classes, or their number is not known")
+    return type_reject(op, [op.boxes, op.scores])
+
+
+@dataclass(frozen=True)
+class _Count:
+    """How many boxes there are, as a number where that is known, and as an operand without dimensions."""
+
+    known: int | None
+    value: Operand
+
+    @property
+    def dim(self) -> int | str:
+        """As a dimension."""
+        return "?" if self.known is None else self.known
+
+
+def _suppression(op: NonMaxSuppression, b: Builder) -> Operand:
+    """NON_MAX_SUPPRESSION_V4 on boxes in the order of their scores, each with its place from the end as its score.
+
+    Among equal scores the kernel takes any first, ONNX's the one with the lower index. What has the threshold's own
+    overlap is suppressed by the kernel and kept by ONNX's.
+    """
+    boxes, scores, count = _ordered_inputs(op, b)
+    overlap = np.nextafter(np.float32(op.iou_threshold or 0.0), np.float32(np.inf))
+    kinds = (TensorType("float32", (count.dim,)), TensorType("int32", (count.dim,)))
+    sorted_scores, order = b.multi("TOPK_V2", {"input": scores, "k": count.value}, kinds)
+    inputs: dict[str, Operand] = {
+        "boxes": b.op("GATHER", {"input": boxes, "indices": order}, boxes.type, axis=0, batchDims=0),
+        "scores": _places(op, sorted_scores, count, b),
+        "limit": _limit(op, count, b),
+        "iou": scalar(b, float(overlap), "float32", "iou"),
+        "floor": scalar(b, 0.0, "float32", "floor"),
+    }
+    kept, number = b.multi(
+        "NON_MAX_SUPPRESSION_V4", inputs, (TensorType("int32", ("?",)), TensorType("int32", ())),
+    )  # fmt: skip
+    bounds: dict[str, Operand] = {"begin": ints(b, (0,), "begin"), "size": reshape(b, number, (1,))}
+    places = b.op("SLICE", {"input": kept, **bounds}, TensorType("int32", ("?",)))
+    chosen = b.op("GATHER", {"input": order, "indices": places}, TensorType("int32", ("?",)), axis=0, batchDims=0)
+    column = cast(b, reshape(b, chosen, (-1, 1)), "int64")
+    padding = b.const(np.asarray([[0, 0], [2, 0]], dtype=np.int32), "paddings")
+    return b.op("PAD", {"input": column, "paddings": padding}, TensorType("int64", ("?", 3)))
+
+
+def _ordered_inputs(op: NonMaxSuppression, b: Builder) -> tuple[Operand, Operand, _Count]:
+    """Boxes (N, 4), scores (N), N."""
+    known = box_count(op)
+    size = -1 if known is None else known
+    boxes, scores = reshape(b, b.operand(op.boxes), (size, 4)), reshape(b, b.operand(op.scores), (size,))
+    if known is not None:
+        return boxes, scores, _Count(known, scalar(b, known, "int32", "count"))
+    shape = b.op("SHAPE", {"input": scores}, TensorType("int32", (1,)), outType=_INT32)
+    return boxes, scores, _Count(None, reshape(b, shape, ()))
+
+
+def _places(op: NonMaxSuppression, scores: Operand, count: _Count, b: Builder) -> Operand:
+    """N, N - 1, … 1 along the sorted scores, and 0 for those that do not exceed the threshold."""
+    if count.known is None:
+        bounds = {"start": cast(b, count.value, "float32"), "limit": scalar(b, 0.0, "float32", "end")}
+        step = scalar(b, -1.0, "float32", "step")
+        places: Operand = b.op("RANGE", {**bounds, "delta": step}, scores.type)
+    else:
+        places = b.const(np.arange(count.known, 0, -1, dtype=np.float32), "places")
+    assert op.score_threshold is not None
+    if op.score_threshold == float("-inf"):
+        return places
+    flags = TensorType("bool", scores.type.shape)
+    above = binary(b, "GREATER", scores, scalar(b, op.score_threshold, "float32", "threshold"), flags)
+    return b.op("SELECT_V2", {"c": above, "a": places, "b": scalar(b, 0.0, "float32", "zero")}, scores.type)
+
+
+def _limit(op: NonMaxSuppression, count: _Count, b: Builder) -> Operand:
+    """The most boxes to keep; the kernel writes as many indices, whatever it finds."""
+    most = min(max(op.max_output or 0, 0), np.iinfo(np.int32).max)
+    if count.known is not None:
+        return scalar(b, min(most, count.known), "int32", "limit")
+    return binary(b, "MINIMUM", count.value, scalar(b, most, "int32", "most"), TensorType("int32", ()))
+
+
+LOWERINGS = (
+    Lowering(NonZero, _rejects_non_zero, _non_zero),
+    Lowering(NonMaxSuppression, _rejects_suppression, _suppression),
+)

@@ -1,0 +1,66 @@
+"""Results with as many rows as the data say: samples differ in size, some have none, and the artifact follows."""
+
+import functools
+
+import numpy as np
+import onnx
+import pytest
+
+from edgec.backends.table import backend
+from edgec.driver import BuildOptions, compile_target, prepare, prepare_captured
+from edgec.frontend.captured import SourceId
+from edgec.frontend.source import SourceRequest
+from edgec.frontend.torch_export import ExportRequest, export_module
+from edgec.measure.fidelity import compare_all
+from edgec.spec.target import load_target
+from tests import selecting
+
+SINGLE = ("numerics.compute=float32", "numerics.weights=float32")
+
+
+def follows(prepared, target, tmp_path, draw):
+    """Build, and compare the artifact with the source on inputs that the build did not see; the sizes that came."""
+    built = compile_target(prepared, target, BuildOptions(out=tmp_path), lambda step: None)
+    assert built.manifest.accuracy.status == "passed"
+    sizes = set()
+    with backend(target.backend).open(built.folder / built.manifest.artifact.path, target) as runner:
+        for seed in range(12):
+            inputs = draw(np.random.default_rng(seed))
+            expected = prepared.captured.reference.run(inputs)
+            sizes.add(tuple(v.shape for v in expected.values()))
+            assert max(d.max_rel for d in compare_all(expected, runner.run(inputs))) < 1e-4, seed
+    return sizes
+
+
+@functools.cache
+def prepared(name):
+    module, examples = selecting.net(name)
+    request = ExportRequest(name, SourceId("module", "test", ""), module, examples)
+    return prepare_captured(export_module(request), BuildOptions(), lambda step: None)
+
+
+@pytest.mark.parametrize("target", ["android", "iphone"])
+@pytest.mark.parametrize("name", selecting.MODELS)
+def test_selected_rows(name, target, tmp_path):
+    source = prepared(name)
+
+    def draw(rng):
+        shift = np.float32(rng.choice([0, 0, 0, -9 if name != "mean-of-selected" else 0]))
+        return {n: rng.standard_normal(a.shape).astype(np.float32) + shift for n, a in source.captured.examples.items()}
+
+    sizes = follows(source, load_target(target, SINGLE), tmp_path, draw)
+    assert len(sizes) > (0 if name in ("mean-of-selected", "scattered") else 1)
+
+
+@pytest.mark.parametrize("target", ["android", "iphone", "iphone-ios16"])
+@pytest.mark.parametrize("center", [False, True])
+def test_suppression(target, center, tmp_path):
+    path = tmp_path / "detector.onnx"
+    onnx.save(selecting.suppression(center), path)
+    source = prepare(SourceRequest(str(path)), BuildOptions(), lambda step: None)
+
+    def draw(rng):
+        scores = np.round(rng.random((2, 3, 30)), 1) * rng.choice([1, 1, 0])  # many are equal
+        return {"boxes": rng.random((2, 30, 4)).astype(np.float32), "scores": scores.astype(np.float32)}
+
+    assert len(follows(source, load_target(target, SINGLE), tmp_path, draw)) > 2

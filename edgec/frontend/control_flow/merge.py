@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,6 +39,28 @@ class Site:
         return Place(self.file, self.line)
 
 
+@dataclass(frozen=True)
+class Either:
+    """A function or module of each side: a call of it is a branch of its own."""
+
+    condition: torch.Tensor
+    site: Site
+    yes: Callable[..., Any]
+    no: Callable[..., Any]
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call both, and select."""
+        from edgec.frontend.control_flow.sides import Branch, select  # which are made of merges
+
+        def yes() -> tuple[Any, tuple[Any, ...]]:
+            return self.yes(*args, **kwargs), ()
+
+        def no() -> tuple[Any, tuple[Any, ...]]:
+            return self.no(*args, **kwargs), ()
+
+        return select(self.condition, yes, no, (), Branch(self.site, returns=True)).value
+
+
 def merge(condition: torch.Tensor, name: str, site: Site, yes: Any, no: Any) -> Any:
     """`yes` where the condition holds, else `no`: tensors of one shape and type, numbers, or equal structures of them.
 
@@ -62,6 +85,8 @@ def _leaf(condition: torch.Tensor, name: str, site: Site, yes: Any, no: Any) -> 
     if not any(tensors):
         if type(yes) is type(no) and yes == no:
             return yes
+        if callable(yes) and callable(no):
+            return Either(condition, site, yes, no)
         if not (isinstance(yes, Number) and isinstance(no, Number)):
             raise _differ(name, site, "values that no tensor holds", _shown(yes), _shown(no))
     if not all(tensors):

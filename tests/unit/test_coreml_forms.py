@@ -16,6 +16,7 @@ from edgec.passes.log import RewriteLog
 from edgec.passes.rewrite import RewritePass
 from edgec.passes.verify import evaluate
 from edgec.rules.base import Rule
+from edgec.rules.decompose.bits import BitShiftToArithmetic, BitwiseToArithmetic
 
 X = "float[2, 3, 7, 6] x"
 POOL = "kernel_shape = [3, 2], dilations = [2, 3], pads = [2, 1, 1, 2], strides = [2, 1]"
@@ -40,6 +41,18 @@ FIRES = {
                         "y = GRU<hidden_size = 1, linear_before_reset = 1>(x, w, r)"),
     "layer-norm-mean": (LayerNormWithStatistics(), "float[2, 3, 4] x", "float[4] s = {1, 2, 3, 4}",
                         "h, m, d = LayerNormalization(x, s) k = Mul(h, m) y = Add(k, d)"),
+    "and": (BitwiseToArithmetic(32), "int32[2, 3] x", "int32[3] z = {-8, 5, 1000000}", "y = BitwiseAnd(x, z)"),
+    "or-of-bytes": (BitwiseToArithmetic(32), "uint8[2, 3] x", "uint8[3] z = {255, 6, 128}", "y = BitwiseOr(x, z)"),
+    "xor-of-all-bits": (BitwiseToArithmetic(32), "int64[2, 3] x", "int64[3] z = {-2147483648, 2147483647, -1}",
+                        "y = BitwiseXor(x, z)"),
+    "xor-of-64-bits": (BitwiseToArithmetic(), "int64[2, 3] x",
+                       "int64[3] z = {-9223372036854775808, 9223372036854775807, -6148914691236517206}",
+                       "y = BitwiseXor(x, z)"),
+    "not-of-bytes": (BitwiseToArithmetic(32), "uint8[2, 3] x", "", "y = BitwiseNot(x)"),
+    "shift-left": (BitShiftToArithmetic(), "uint8[2, 3] x", "uint8[3] n = {1, 7, 9}",
+                   "y = BitShift<direction = 'LEFT'>(x, n)"),
+    "shift-right": (BitShiftToArithmetic(), "uint8[2, 3] x", "uint8[3] n = {1, 7, 9}",
+                    "y = BitShift<direction = 'RIGHT'>(x, n)"),
     "concat-empty": (DropEmptyOperands(), "float[2, 3] x", "float[2, 0] e = {}", "y = Concat<axis = 1>(x, e)"),
 }  # fmt: skip
 
@@ -53,7 +66,9 @@ STAYS = {
 }  # fmt: skip
 
 
-OUTPUTS = {"pad-integers": "int32", "quantize": "uint8", "quantize-channels": "int8"}
+OUTPUTS = {"pad-integers": "int32", "quantize": "uint8", "quantize-channels": "int8", "and": "int32",
+           "or-of-bytes": "uint8", "xor-of-all-bits": "int64", "xor-of-64-bits": "int64", "not-of-bytes": "uint8",
+           "shift-left": "uint8", "shift-right": "uint8"}  # fmt: skip
 """Output types that are not float."""
 
 

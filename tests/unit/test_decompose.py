@@ -120,6 +120,29 @@ CASES = {
     "slogdet": (lambda x: tuple(torch.linalg.slogdet(x)), MATRICES),
     "solve": (lambda a, b: torch.linalg.solve(a, b), MATRICES, rand(2, 4, 3)),
     "solve for a vector": (lambda a, b: torch.linalg.solve(a, b), MATRICES, rand(2, 4)),
+    "cholesky": (lambda x: torch.linalg.cholesky(x @ x.mT + torch.eye(4)), MATRICES),
+    "cholesky of the upper triangle": (
+        lambda x: torch.linalg.cholesky_ex(torch.triu(x @ x.mT + torch.eye(4)), upper=True)[0], MATRICES
+    ),
+    "solve by triangles": (
+        lambda x, b: torch.linalg.solve_triangular(x + 3 * torch.eye(4), b, upper=False, unitriangular=True),
+        MATRICES, rand(2, 4, 3)
+    ),
+    "solve from the right by triangles": (
+        lambda x, b: torch.linalg.solve_triangular(x + 3 * torch.eye(4), b, upper=True, left=False),
+        MATRICES, rand(2, 3, 4)
+    ),
+    "solve by a factor": (
+        lambda x, b: torch.cholesky_solve(b, x + 3 * torch.eye(4)), MATRICES, rand(2, 4, 3)
+    ),
+    "a rectifier of a random slope": (lambda x: F.rrelu(x, 0.1, 0.5), X),
+    "whether all are true": (lambda x: torch.ops.aten._is_all_true(x < 9), X),
+    "shift left": (lambda x, n: x << n, torch.arange(-9, 9), torch.arange(18) * 4),
+    "shift right": (lambda x, n: torch.bitwise_right_shift(x, n), torch.arange(-9, 9) * 7**12, torch.arange(18) * 4),
+    "shift bytes": (lambda x: (x << 3, x >> 2, x << 9), torch.arange(256).to(torch.uint8)),
+    "shift small integers": (
+        lambda x, n: (x >> n, x << n), torch.arange(-64, 64).to(torch.int8), torch.arange(128) % 9
+    ),
     "attention of three dimensions": (lambda x: F.scaled_dot_product_attention(x, x, x), rand(2, 4, 8)),
     "bilinear, corners aligned": (
         lambda x: torch.ops.aten._upsample_bilinear2d_aa(x, [4, 5], True, None, None), IMAGE

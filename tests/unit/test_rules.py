@@ -11,10 +11,12 @@ from edgec.passes.log import RewriteLog
 from edgec.passes.rewrite import RewritePass
 from edgec.passes.verify import evaluate
 from edgec.rules.base import Example, Rule
+from edgec.rules.decompose.bits import BitShiftToArithmetic, BitwiseToArithmetic
 from edgec.rules.table import FUSE, RULES
 from edgec.runners.onnxruntime import OnnxRuntimeRunner
 
-CASES = [(rule, example) for rule in RULES.values() for example in rule.examples]
+TESTED = (*RULES.values(), BitwiseToArithmetic(), BitShiftToArithmetic())
+CASES = [(rule, example) for rule in TESTED for example in rule.examples]
 IDS = [f"{rule.name}-{'fires' if example.after else 'stays'}-{i}" for i, (rule, example) in enumerate(CASES)]
 
 

@@ -36,6 +36,7 @@ from edgec.passes.log import RewriteLog
 from edgec.passes.rewrite import RewritePass
 from edgec.rules.base import Rule
 from edgec.rules.decompose.attention import AttentionToMatMul
+from edgec.rules.decompose.bits import BitShiftToArithmetic, BitwiseToArithmetic
 from edgec.rules.decompose.detection import CenteredBoxesToCorners, SuppressionByClass
 from edgec.rules.decompose.functions import ElementwiseFromBuiltins, WideClip
 from edgec.rules.table import CLEANUP, EXPAND
@@ -45,6 +46,8 @@ RULES: tuple[Rule, ...] = (
     ElementwiseFromBuiltins(("Asinh", "Acosh", "IsNaN", "IsInf")),
     QuantizeToRound(),
     DequantizeToMul(),
+    BitwiseToArithmetic(widest=32),
+    BitShiftToArithmetic(),
 )
 """For operators that the dialect lacks."""
 

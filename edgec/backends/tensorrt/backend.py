@@ -16,9 +16,15 @@ from edgec.backends.tensorrt.lower import OnnxProgram, lower_to_onnx
 from edgec.diag import EdgecError
 from edgec.ir.model import Model
 from edgec.passes.log import RewriteLog
+from edgec.rules.base import Rule
+from edgec.rules.decompose.bits import BitShiftToArithmetic, BitwiseToArithmetic
+from edgec.rules.table import EXPAND
 from edgec.runners.base import Runner
 from edgec.runners.onnxruntime import OnnxRuntimeRunner
 from edgec.spec.target import Target
+
+RULES: tuple[Rule, ...] = (BitwiseToArithmetic(), BitShiftToArithmetic())
+"""For operators that the dialect lacks."""
 
 
 class TensorRTBackend:
@@ -34,7 +40,7 @@ class TensorRTBackend:
     ) -> Model:
         """A copy without the operators that TensorRT has no kernel for. Raises `EdgecError` E0401."""
         legal = model.clone()
-        expand_to(TENSORRT_DIALECT, legal, target, log)
+        expand_to(TENSORRT_DIALECT, legal, target, log, (*EXPAND, *RULES))
         settle_branches(legal, target, log)
         if outside := TENSORRT_DIALECT.check(legal, "E0412"):
             raise EdgecError(outside)

@@ -1,4 +1,4 @@
-"""Attention, distances, norms, and inverses and determinants of small matrices."""
+"""Attention, distances, norms, and inverses, factors and determinants of small matrices."""
 
 from __future__ import annotations
 
@@ -55,18 +55,24 @@ def _number_norm(x: torch.Tensor, ord: Any) -> torch.Tensor:
     return (x != 0).to(x.dtype) if ord == 0 else torch.abs(x)
 
 
+def _small(a: torch.Tensor) -> int:
+    """The rows of a matrix. Raises `EdgecError` E0202 where they are too many, or an open size."""
+    n = a.shape[-1]
+    if isinstance(n, int) and n <= _LARGEST:
+        return n
+    raise error(
+        "E0202",
+        f"a matrix of {n} rows would be inverted or factored",
+        notes=["rejected by `matrix-too-large`", f"up to {_LARGEST} rows are eliminated step by step"],
+    )
+
+
 def _eliminate(a: torch.Tensor, b: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Gauss and Jordan with the largest pivot of each column: a⁻¹b and det a, for a (…, n, n) and b (…, n, m).
 
     Raises `EdgecError` E0202 for matrices of an open size or more than `_LARGEST` rows.
     """
-    n = a.shape[-1]
-    if not isinstance(n, int) or n > _LARGEST:
-        raise error(
-            "E0202",
-            f"a matrix of {n} rows would be inverted",
-            notes=["rejected by `matrix-too-large`", f"up to {_LARGEST} rows are eliminated step by step"],
-        )
+    n = _small(a)
     if n == 0:
         return b.expand(*a.shape[:-2], *b.shape[-2:]).clone(), a.new_ones(a.shape[:-2])
     rows = torch.cat([a, b.expand(*a.shape[:-2], *b.shape[-2:])], -1)
@@ -113,6 +119,44 @@ def _sign_and_log(a: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     return torch.sign(found), torch.log(torch.abs(found))
 
 
+def _cholesky(a: torch.Tensor, *, upper: bool = False) -> torch.Tensor:
+    """L with L Lᵀ = a, a column after the other. Only one triangle of `a` is read, as torch does."""
+    n = _small(a)
+    if upper:
+        return _cholesky(a.transpose(-1, -2)).transpose(-1, -2)
+    columns: list[torch.Tensor] = []
+    for k in range(n):
+        left = a[..., k:, k]
+        for column in columns:
+            left = left - column[..., k:] * column[..., k : k + 1]
+        column = left / torch.sqrt(left[..., :1])
+        columns.append(torch.cat([torch.zeros_like(a[..., :k, k]), column], -1))
+    return torch.stack(columns, -1) if columns else a.clone()
+
+
+def _cholesky_with_info(
+    a: torch.Tensor, *, upper: bool = False, check_errors: bool = False
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """With torch's number for success: a matrix that is not positive definite gives NaN here."""
+    return _cholesky(a, upper=upper), torch.zeros(a.shape[:-2], dtype=torch.int32, device=a.device)
+
+
+def _solve_triangular(
+    a: torch.Tensor, b: torch.Tensor, *, upper: bool, left: bool = True, unitriangular: bool = False
+) -> torch.Tensor:
+    kept = torch.triu(a) if upper else torch.tril(a)
+    if unitriangular:
+        identity = torch.eye(_small(a), dtype=a.dtype, device=a.device)
+        kept = kept * (1 - identity) + identity
+    return _solve(kept, b, left=left)
+
+
+def _cholesky_solve(b: torch.Tensor, factor: torch.Tensor, upper: bool = False) -> torch.Tensor:
+    kept = torch.triu(factor) if upper else torch.tril(factor)
+    across = kept.transpose(-1, -2)
+    return _solve(across @ kept if upper else kept @ across, b)
+
+
 def _needs_folding(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, *rest: Any, **more: Any) -> bool:
     """What torch's own layers ask for, where the exporter takes four dimensions and equal batches alone."""
     return q.dim() != 4 or (not more.get("enable_gqa") and not q.shape[:-2] == k.shape[:-2] == v.shape[:-2])
@@ -128,6 +172,11 @@ LINEAR: dict[str, Decomposition] = {
     "aten.inverse.default": Decomposition(_inverse),
     "aten.linalg_inv_ex.default": Decomposition(_inverse_with_info),
     "aten.linalg_solve.default": Decomposition(_solve),
+    "aten.linalg_cholesky.default": Decomposition(_cholesky),
+    "aten.cholesky.default": Decomposition(lambda a, upper=False: _cholesky(a, upper=upper)),
+    "aten.linalg_cholesky_ex.default": Decomposition(_cholesky_with_info),
+    "aten.linalg_solve_triangular.default": Decomposition(_solve_triangular),
+    "aten.cholesky_solve.default": Decomposition(_cholesky_solve),
     "aten.linalg_det.default": Decomposition(_determinant),
     "aten.det.default": Decomposition(_determinant),
     "aten.logdet.default": Decomposition(lambda a: torch.log(_determinant(a))),

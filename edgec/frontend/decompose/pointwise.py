@@ -158,6 +158,15 @@ def _is_empty(x: torch.Tensor, a: torch.Tensor, b: torch.Tensor, **_: Any) -> bo
     return isinstance(a.shape[1], int) and a.shape[1] == 0
 
 
+def _rectified(x: torch.Tensor, lower: Any = 0.125, upper: Any = 1 / 3, *_: Any) -> torch.Tensor:
+    """Outside of training the slope of what is negative is the mean of the two."""
+    return torch.nn.functional.leaky_relu(x, (lower + upper) / 2)
+
+
+def _evaluated(x: torch.Tensor, lower: Any = 0, upper: Any = 0, training: bool = False, *_: Any) -> bool:
+    return not training
+
+
 _ALIASES: dict[str, Callable[..., Any]] = {
     "divide": torch.div,
     "true_divide": torch.div,
@@ -184,5 +193,8 @@ POINTWISE: dict[str, Decomposition] = {
     "aten.digamma.default": Decomposition(_digamma),
     "aten.amax.default": Decomposition(_every_extreme(torch.amax), _names_none),
     "aten.amin.default": Decomposition(_every_extreme(torch.amin), _names_none),
+    "aten._is_all_true.default": Decomposition(torch.all),
+    "aten._is_any_true.default": Decomposition(torch.any),
+    "aten.rrelu.default": Decomposition(_rectified, _evaluated),
     "aten.aminmax.default": Decomposition(_min_max),
 }

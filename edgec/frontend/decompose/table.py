@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from edgec.frontend.decompose.base import Decomposition
+from edgec.frontend.decompose.bits import BITS
 from edgec.frontend.decompose.convolution import CONVOLUTION
 from edgec.frontend.decompose.indexing import INDEXING
 from edgec.frontend.decompose.linear import LINEAR
@@ -16,6 +17,7 @@ from edgec.frontend.decompose.spectra import SPECTRA
 from edgec.frontend.decompose.statistics import STATISTICS
 
 DECOMPOSITIONS: dict[str, Decomposition] = {
+    **BITS,
     **CONVOLUTION,
     **INDEXING,
     **LINEAR,

@@ -50,6 +50,14 @@ class Resize(Op):
             _roi(r, axes, rank),
         )
 
+    def sizes(self) -> Ints | None:
+        """The output's sizes where they say exactly what the scales are: as float32 a scale of 1.2 is no longer 6/5."""
+        shape = static_shape(self.x)
+        if shape is None or self.out_shape is None or self.scales is None:
+            return None
+        exact = all(i and o / i == s for o, i, s in zip(self.out_shape, shape, self.scales, strict=True))
+        return self.out_shape if exact else None
+
 
 def _scales(r: Reader, x: Value, axes: Ints) -> tuple[float, ...] | None:
     """The scale of each dimension. Sizes win; keep_aspect_ratio_policy reduces them to one common scale."""

@@ -1,4 +1,7 @@
-"""Half floats are computed in float32: the interface keeps its types, and casts that round still round."""
+"""Half and double floats are computed in float32: the interface keeps its types, and casts that round still round.
+
+Doubles lose digits; what that does to the results, the verification says.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +13,13 @@ from edgec.passes.log import RewriteLog
 
 HALVES = (ir.DataType.FLOAT16, ir.DataType.BFLOAT16)
 
+_OTHERS = (*HALVES, ir.DataType.DOUBLE)
+"""Floats that the kernels do not compute with."""
+
 
 def halves_to_single(model: Model, log: RewriteLog) -> None:
-    """Let every half float of the model be a float32, in place, with casts at the interface."""
-    outputs = [(i, v.name, v.dtype) for i, v in enumerate(model.graph.outputs) if v.dtype in HALVES]
+    """Let every half or double float of the model be a float32, in place, with casts at the interface."""
+    outputs = [(i, v.name, v.dtype) for i, v in enumerate(model.graph.outputs) if v.dtype in _OTHERS]
     count = sum(_widen_input(model.graph, value) for value in model.graph.inputs)
     for graph in all_graphs(model):
         if graph is not model.graph:
@@ -26,8 +32,8 @@ def halves_to_single(model: Model, log: RewriteLog) -> None:
         log.fired("halves-to-single", count + len(outputs))
 
 
-def _is_half(value: ir.Value) -> bool:
-    return value.dtype in HALVES
+def _is_other(value: ir.Value) -> bool:
+    return value.dtype in _OTHERS
 
 
 def _cast(value: ir.Value, to: ir.DataType, name: str) -> ir.Node:
@@ -38,8 +44,8 @@ def _cast(value: ir.Value, to: ir.DataType, name: str) -> ir.Node:
 
 
 def _widen_input(graph: ir.Graph, value: ir.Value) -> bool:
-    """Cast a half input once, for all its users."""
-    if not _is_half(value):
+    """Cast such an input once, for all its users."""
+    if not _is_other(value):
         return False
     node = _cast(value, ir.DataType.FLOAT, f"{value.name}/float32")
     _hand_over(graph, value, node)
@@ -53,7 +59,7 @@ def _widen_input(graph: ir.Graph, value: ir.Value) -> bool:
 def _widen_formals(graph: ir.Graph) -> None:
     """The states of a loop are float32 inside as outside."""
     for value in graph.inputs:
-        if _is_half(value):
+        if _is_other(value):
             value.type = ir.TensorType(ir.DataType.FLOAT)
 
 
@@ -67,7 +73,7 @@ def _hand_over(graph: ir.Graph, value: ir.Value, node: ir.Node) -> None:
 
 
 def _widen_constant(value: ir.Value) -> bool:
-    if not _is_half(value) or value.const_value is None:
+    if not _is_other(value) or value.const_value is None:
         return False
     value.const_value = ir.tensor(value.const_value.numpy().astype(np.float32), name=value.name)
     value.type = ir.TensorType(ir.DataType.FLOAT)
@@ -76,14 +82,16 @@ def _widen_constant(value: ir.Value) -> bool:
 
 def _widen_results(graph: ir.Graph, node: ir.Node) -> bool:
     """Results become float32. A Cast to a half float still rounds: its result is cast back."""
-    found = [out for out in node.outputs if _is_half(out)]
+    found = [out for out in node.outputs if _is_other(out)]
     for out in found:
-        if node.op_type == "Cast" and node.domain == "":
+        if node.op_type == "Cast" and node.domain == "" and out.dtype in HALVES:
             back = _cast(out, ir.DataType.FLOAT, f"{out.name}/float32")
             _hand_over(graph, out, back)
             graph.insert_after(node, back)
         else:
             out.type = ir.TensorType(ir.DataType.FLOAT)
+    if found and node.op_type == "Cast" and node.outputs[0].dtype == ir.DataType.FLOAT:
+        node.attributes["to"] = ir.AttrInt64("to", int(ir.DataType.FLOAT))
     if found and node.op_type == "ConstantOfShape":
         fill = node.attributes["value"].as_tensor().numpy().astype(np.float32)
         node.attributes["value"] = ir.AttrTensor("value", ir.tensor(fill))

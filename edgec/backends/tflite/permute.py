@@ -181,8 +181,12 @@ class _Maker:
         return self.node(inputs, attributes)
 
     def resize(self, op: Resize, x: ir.Value | None) -> ir.Node:
-        """Resize keeps its attributes; the scales follow the axes."""
-        attributes = {k: a.value for k, a in self.old.attributes.items() if k != "axes"}
+        """Resize keeps its attributes; the sizes or scales follow the axes."""
+        attributes = {k: a.value for k, a in self.old.attributes.items() if k not in ("axes", "keep_aspect_ratio_policy")}
+        sizes = op.sizes()
+        if sizes is not None:
+            last = np.asarray([sizes[0], *sizes[2:], sizes[1]], dtype=np.int64)
+            return self.node([x, None, None, self._initializer(last)], attributes)
         assert op.scales is not None
         scales = [op.scales[0], *op.scales[2:], op.scales[1]]
         return self.node([x, None, self._initializer(np.asarray(scales, dtype=np.float32))], attributes)

@@ -8,7 +8,7 @@ import onnx_ir as ir
 from edgec.backends.tflite.resize import kernel_of
 from edgec.ir.build import GraphBuilder
 from edgec.ir.model import static_shape
-from edgec.ops.base import Reader
+from edgec.ops.base import Reader, Value
 from edgec.ops.image import Resize
 from edgec.rules.base import NOT_HERE, Miss, Replacement, Rule
 from edgec.rules.decompose.resize import ResizeToMatMul, nearest_indices
@@ -48,9 +48,13 @@ class ResizeThreeDimensions(Rule):
         if shape is None or out is None or len(shape) != 3 or kernel_of(op, (2,)) is None:
             return NOT_HERE
         assert op.scales is not None
+        sizes = op.sizes()
         wide = g.op("Reshape", op.x, g.ints(shape[0], shape[1], 1, shape[2]))
-        scales = g.const(np.asarray([*op.scales[:2], 1.0, op.scales[2]], dtype=np.float32))
+        if sizes is None:
+            factors: tuple[Value | None, ...] = (None, g.const(np.asarray([*op.scales[:2], 1.0, op.scales[2]], dtype=np.float32)))
+        else:
+            factors = (None, None, g.ints(*sizes[:2], 1, sizes[2]))
         kept = {k: a.value for k, a in node.attributes.items() if k not in ("axes", "keep_aspect_ratio_policy")}
-        y = g.op("Resize", wide, None, scales, **kept)
+        y = g.op("Resize", wide, *factors, **kept)
         y.shape = ir.Shape([out[0], out[1], 1, out[2]])
         return [g.op("Reshape", y, g.ints(*out))]

@@ -127,6 +127,10 @@ def _resized(y: Value, resize: Resize, g: GraphBuilder) -> Value:
     assert resize.scales is not None
     assert resize.out_shape is not None
     kept = {k: a.value for k, a in resize.node.attributes.items() if k not in ("axes", "keep_aspect_ratio_policy")}
-    out = g.op("Resize", y, None, g.const(np.asarray(resize.scales, dtype=np.float32)), **kept)
-    out.shape = ir.Shape([resize.out_shape[0], (static_shape(y) or ())[1], *resize.out_shape[2:]])
+    sizes, channels = resize.sizes(), (static_shape(y) or ())[1]
+    if sizes is None:
+        out = g.op("Resize", y, None, g.const(np.asarray(resize.scales, dtype=np.float32)), **kept)
+    else:
+        out = g.op("Resize", y, None, None, g.ints(sizes[0], channels, *sizes[2:]), **kept)
+    out.shape = ir.Shape([resize.out_shape[0], channels, *resize.out_shape[2:]])
     return out

@@ -23,6 +23,7 @@ from edgec.frontend.control_flow.settle import export_settled
 from edgec.frontend.decompose.masked import settle_masks
 from edgec.frontend.decompose.splice import decompose
 from edgec.frontend.dynamic import DynamicDim, check_dims, fitting, resized
+from edgec.frontend.folded import fold_weights
 from edgec.frontend.functional.program import make_functional
 from edgec.frontend.functional.translate import translate
 from edgec.frontend.held import buffers_restored, contents, mark_updates, open_states
@@ -113,6 +114,7 @@ def _export(request: ExportRequest, call: Call) -> torch.export.ExportedProgram:
         with eager(), Settled():
             program = torch.export.export(module, call.args, call.kwargs, dynamic_shapes=shapes, strict=False)
         check_written(program, lambda: output_tensors(_run_eagerly(module, call)))
+        fold_weights(program)
         settle_masks(program)
         decompose(program)
         return program

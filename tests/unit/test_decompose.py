@@ -1,5 +1,6 @@
 """Each decomposition computes what its operator does, and what needs none is left alone."""
 
+import copy
 import math
 
 import pytest
@@ -9,6 +10,7 @@ from torch import nn
 
 from edgec.diag import EdgecError
 from edgec.frontend.decompose.splice import decompose
+from edgec.frontend.folded import fold_weights
 from edgec.frontend.stable import StableSorts
 from edgec.frontend.unwritten import check_written
 
@@ -143,6 +145,34 @@ CASES = {
     "shift small integers": (
         lambda x, n: (x >> n, x << n), torch.arange(-64, 64).to(torch.int8), torch.arange(128) % 9
     ),
+    "cross entropy with smoothing": (
+        lambda x, w: F.cross_entropy(x, torch.tensor([1, 4, -100]), w, label_smoothing=0.2), X, X[0].abs()
+    ),
+    "smoothed sum over positions": (
+        lambda x: F.cross_entropy(x, torch.arange(7).expand(2, 7) % 3, reduction="sum", label_smoothing=0.1),
+        IMAGE[..., 0]
+    ),
+    "complex pieces": (
+        lambda x: tuple(torch.view_as_real(p) for p in torch.view_as_complex(x).unsqueeze(-1).split(1, -2)),
+        rand(3, 2, 2)
+    ),
+    "complex repeated": (lambda x: torch.view_as_real(torch.view_as_complex(x).expand(4, 3, 2) * 1j), rand(3, 2, 2)),
+    "a complex row": (lambda x: torch.view_as_real(torch.view_as_complex(x)[:, -1]), rand(3, 2, 2)),
+    "complex zeros around": (lambda x: torch.view_as_real(F.pad(torch.view_as_complex(x), (1, 2))), rand(3, 2, 2)),
+    "a complex exponential": (lambda x: torch.view_as_real(torch.exp(torch.view_as_complex(x))), rand(3, 2, 2)),
+    "complex powers": (
+        lambda x: tuple(torch.view_as_real(torch.view_as_complex(x) ** n) for n in (3, 0.3)),
+        rand(3, 2, 2)
+    ),
+    "a complex choice": (
+        lambda x, y: torch.view_as_real(torch.where(x[..., 0] > 0, torch.view_as_complex(x), torch.view_as_complex(y))),
+        rand(3, 2, 2), rand(3, 2, 2, seed=1)
+    ),
+    "complex products": (
+        lambda x, y: torch.view_as_real(torch.einsum("ab,cb->ac", torch.view_as_complex(x), torch.view_as_complex(y))),
+        rand(3, 2, 2), rand(4, 2, 2, seed=1)
+    ),
+    "index_reduce in place": (lambda x, i: x.clone().index_reduce_(0, i, x[:2], "amax"), X, torch.tensor([2, 2])),
     "attention of three dimensions": (lambda x: F.scaled_dot_product_attention(x, x, x), rand(2, 4, 8)),
     "bilinear, corners aligned": (
         lambda x: torch.ops.aten._upsample_bilinear2d_aa(x, [4, 5], True, None, None), IMAGE
@@ -197,6 +227,43 @@ LEFT = {
     "difference": lambda x: 1.0 - x,
     "image sampled": lambda x: F.grid_sample(x[None, None], x[:2, :2].reshape(1, 1, 2, 2), align_corners=False),
 }
+
+
+class Orthogonal(nn.Module):
+    """A weight made from another by a factorization."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(rand(12, 12, seed=5))
+        self.register_buffer("steps", torch.zeros(1))
+        self.register_buffer("drift", rand(12, 12, seed=6))
+
+    def forward(self, x):
+        self.drift += 1
+        q, r = torch.linalg.qr(self.weight * 2)
+        return (
+            x @ q,
+            torch.linalg.matrix_exp(self.weight * 0.1) @ r.T,
+            torch.linalg.norm(self.drift),
+            torch.fft.fftfreq(12) * x,
+        )
+
+
+def test_factors_of_weights_alone_are_computed_before():
+    module, x = Orthogonal(), rand(2, 12)
+    program = exported(module, x)
+    fold_weights(program)
+    named = operators(program)
+    assert "aten.linalg_qr.default" not in named
+    assert "aten.linalg_matrix_exp.default" not in named
+    assert (
+        "aten.linalg_norm.default" in named or "aten.linalg_vector_norm.default" in named
+    )  # of what the model changes
+    with torch.no_grad():
+        expected = copy.deepcopy(module)(x)
+        found = program.module()(x)
+    for a, b in zip(expected, found, strict=True):
+        torch.testing.assert_close(b, a)
 
 
 @pytest.mark.parametrize("name", LEFT)

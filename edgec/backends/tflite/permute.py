@@ -182,7 +182,9 @@ class _Maker:
 
     def resize(self, op: Resize, x: ir.Value | None) -> ir.Node:
         """Resize keeps its attributes; the sizes or scales follow the axes."""
-        attributes = {k: a.value for k, a in self.old.attributes.items() if k not in ("axes", "keep_aspect_ratio_policy")}
+        attributes = {
+            k: a.value for k, a in self.old.attributes.items() if k not in ("axes", "keep_aspect_ratio_policy")
+        }
         sizes = op.sizes()
         if sizes is not None:
             last = np.asarray([sizes[0], *sizes[2:], sizes[1]], dtype=np.int64)

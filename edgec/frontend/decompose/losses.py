@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 
@@ -41,6 +42,40 @@ def _cross_entropy_with_logits(
 def _soft_margin(x: torch.Tensor, target: torch.Tensor, reduction: int = 1) -> torch.Tensor:
     """log(1 + e^−tx) as torch computes it: infinite where e^−tx is."""
     return _reduced(_log1p(torch.exp(-target * x)), reduction)
+
+
+def _smoothed_cross_entropy(
+    x: torch.Tensor,
+    target: torch.Tensor,
+    weight: torch.Tensor | None = None,
+    reduction: int = 1,
+    ignore_index: int = -100,
+    label_smoothing: float = 0.0,
+) -> torch.Tensor:
+    """Of class numbers: (1 − s) times the entropy of the own class, and s / C times that of every class.
+
+    The exporter leaves the smoothing out.
+    """
+    dim = 1 if x.dim() > 1 else 0
+    logits = torch.log_softmax(x, dim)
+    weights = torch.ones(1, dtype=x.dtype, device=x.device) if weight is None else weight
+    shape = [1] * x.dim()
+    shape[dim] = -1
+    weighted = logits * weights.reshape(shape)
+    kept = target != ignore_index
+    safe = torch.where(kept, target, torch.zeros_like(target))
+    own = torch.gather(weighted, dim, safe.unsqueeze(dim)).squeeze(dim)
+    share = label_smoothing / x.shape[dim]
+    loss = -(own * (1 - label_smoothing) + weighted.sum(dim) * share) * kept.to(x.dtype)
+    if reduction != 1:
+        return _reduced(loss, reduction)
+    counted = kept.to(x.dtype) if weight is None else weights[safe] * kept.to(x.dtype)
+    return loss.sum() / counted.sum()
+
+
+def _is_smoothed(x: torch.Tensor, target: torch.Tensor, *rest: Any, label_smoothing: float = 0.0, **_: Any) -> bool:
+    smoothing = rest[3] if len(rest) > 3 else label_smoothing
+    return smoothing > 0 and not target.is_floating_point()
 
 
 def _log_add_exp(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
@@ -86,6 +121,7 @@ def _static(x: torch.Tensor, dim: int) -> bool:
 LOSSES: dict[str, Decomposition] = {
     "aten.log_sigmoid.default": Decomposition(_log_sigmoid),
     "aten.binary_cross_entropy_with_logits.default": Decomposition(_cross_entropy_with_logits),
+    "aten.cross_entropy_loss.default": Decomposition(_smoothed_cross_entropy, _is_smoothed),
     "aten.soft_margin_loss.default": Decomposition(_soft_margin),
     "aten.logaddexp.default": Decomposition(_log_add_exp),
     "aten.logcumsumexp.default": Decomposition(_log_cumulative_sum_exp, _static),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -33,13 +34,30 @@ def _decompose_graph(module: torch.fx.GraphModule) -> None:
     changed = False
     while pending:
         node = pending.pop()
-        found = DECOMPOSITIONS.get(str(node.target)) if node.op == "call_function" else None
+        found = _decomposition(str(node.target)) if node.op == "call_function" else None
         if found is not None and found.applies(*_values(node.args), **_values(node.kwargs)):
             pending += _splice(module.graph, node, found)
             changed = True
     if changed:
         module.graph.eliminate_dead_code()
         module.recompile()
+
+
+def _decomposition(target: str) -> Decomposition | None:
+    """That of the operator, or of the one that gives a new tensor where this one changes its first operand."""
+    found = DECOMPOSITIONS.get(target)
+    name, _, overload = target.rpartition(".")
+    if found is not None or not name.endswith("_") or name.endswith("__"):
+        return found
+    plain = DECOMPOSITIONS.get(f"{name[:-1]}.{overload}")
+    return None if plain is None else Decomposition(_in_place(plain.compute), plain.applies)
+
+
+def _in_place(compute: Callable[..., Any]) -> Callable[..., Any]:
+    def change(x: torch.Tensor, *rest: Any, **more: Any) -> torch.Tensor:
+        return x.copy_(compute(x, *rest, **more))
+
+    return change
 
 
 def _splice(graph: torch.fx.Graph, node: torch.fx.Node, found: Decomposition) -> list[torch.fx.Node]:

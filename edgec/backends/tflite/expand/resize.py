@@ -50,8 +50,9 @@ class ResizeThreeDimensions(Rule):
         assert op.scales is not None
         sizes = op.sizes()
         wide = g.op("Reshape", op.x, g.ints(shape[0], shape[1], 1, shape[2]))
+        factors: tuple[Value | None, ...]
         if sizes is None:
-            factors: tuple[Value | None, ...] = (None, g.const(np.asarray([*op.scales[:2], 1.0, op.scales[2]], dtype=np.float32)))
+            factors = (None, g.const(np.asarray([*op.scales[:2], 1.0, op.scales[2]], dtype=np.float32)))
         else:
             factors = (None, None, g.ints(*sizes[:2], 1, sizes[2]))
         kept = {k: a.value for k, a in node.attributes.items() if k not in ("axes", "keep_aspect_ratio_policy")}

@@ -20,10 +20,11 @@ _FOLDED = (
 
 def fold_weights(program: torch.export.ExportedProgram) -> None:
     """Replace, in `program`, each call of such an operator that depends on no input by its value."""
+    found = [n for n in program.graph.nodes if n.op == "call_function" and str(n.target).startswith(_FOLDED)]
+    if not found:
+        return
     known = _Known(program)
-    for node in list(program.graph.nodes):
-        if node.op != "call_function" or not str(node.target).startswith(_FOLDED) or not known.has(node):
-            continue
+    for node in (n for n in found if known.has(n)):
         whole = isinstance(node.meta.get("val"), torch.Tensor)
         for made in [node] if whole else [user for user in node.users if user.target is operator.getitem]:
             made.replace_all_uses_with(_constant(program, made, known.value(made)))

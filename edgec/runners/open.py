@@ -49,7 +49,7 @@ def open_runner(
     source = path.with_suffix(".onnx")
     if not source.is_file():
         raise error("E0603", f"`{path.name}` cannot be executed here", notes=["it needs a GPU, or its ONNX beside it"])
-    return OnnxRuntimeRunner(source)
+    return OnnxRuntimeRunner(source, optimize=False)
 
 
 def _elsewhere(path: Path, on: str, *, as_source: bool) -> Runner:

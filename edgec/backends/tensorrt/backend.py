@@ -57,7 +57,7 @@ class TensorRTBackend:
 
     def open(self, path: Path, target: Target) -> Runner:
         """ONNX Runtime on the ONNX beside the engine."""
-        return OnnxRuntimeRunner(path.with_suffix(".onnx"))
+        return OnnxRuntimeRunner(path.with_suffix(".onnx"), optimize=False)  # as it stands: no other optimizer's errors
 
     def wider(self, target: Target) -> Sequence[Target]:
         """None: it computes in float32."""

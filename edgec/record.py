@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
@@ -35,6 +36,7 @@ from edgec.backends.base import Backend, Program
 from edgec.backends.placement import Placement
 from edgec.diag import Place
 from edgec.frontend.captured import Captured
+from edgec.ir.dims import dim_ranges
 from edgec.ir.model import Model
 from edgec.ir.states import states
 from edgec.measure.accuracy import Verdict
@@ -73,6 +75,7 @@ def manifest(lowered: Lowered, seen: Observed, target: Target, chosen: Backend, 
         source=SourceInfo(**asdict(lowered.captured.source)),
         inputs=inputs,
         outputs=outputs,
+        dimensions=_dimensions(model, (*inputs, *outputs)),
         graph=GraphInfo(_histogram(program), _parameters(model), sum(chosen.macs(i) for i in program.every_instr())),
         rewrites=tuple(Rewrite(rule, count) for rule, count in log.counts.items()),
         accuracy=_accuracy(seen.verdict),
@@ -105,6 +108,12 @@ def _interface(lowered: Lowered) -> tuple[tuple[TensorInfo, ...], tuple[TensorIn
         tuple(_tensor(v) for v in values if v.name not in inside) for values in (graph.inputs, graph.outputs)
     )
     return inputs, outputs, held
+
+
+def _dimensions(model: Model, interface: Sequence[TensorInfo]) -> dict[str, tuple[int, int]]:
+    """The ranges of the dimensions that the interface names, also in sums and products."""
+    text = " ".join(str(d) for tensor in interface for d in tensor.shape)
+    return {n: r for n, r in dim_ranges(model).items() if re.search(rf"(?<!\w){re.escape(n)}(?!\w)", text)}
 
 
 def _relative(place: Place) -> str:

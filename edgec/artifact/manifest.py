@@ -211,6 +211,8 @@ class Manifest:
     branches: tuple[BranchInfo, ...] = ()
     states: tuple[StateInfo, ...] = ()
     functions: tuple[FunctionInfo, ...] = ()
+    dimensions: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """The least and the largest size of each dimension that `inputs` and `outputs` name."""
     schema: int = SCHEMA
 
     def to_json(self) -> str:
@@ -250,6 +252,7 @@ def _manifest(document: Mapping[str, Any]) -> Manifest:
         tools=dict(document["tools"]),
         branches=tuple(_load(BranchInfo, b) for b in document.get("branches", ())),
         states=tuple(_load(StateInfo, s) for s in document.get("states", ())),
+        dimensions={name: (int(low), int(high)) for name, (low, high) in document.get("dimensions", {}).items()},
         functions=tuple(_function(f) for f in document.get("functions", ())),
     )
 

@@ -42,6 +42,12 @@ def set_dim_range(model: Model, name: str, low: int, high: int, choices: Sequenc
         model.metadata_props[f"{_LIST}{name}"] = ",".join(map(str, choices))
 
 
+def forget_dim_range(model: Model, name: str) -> None:
+    """Drop what is noted of a dimension."""
+    model.metadata_props.pop(f"{_KEY}{name}", None)
+    model.metadata_props.pop(f"{_LIST}{name}", None)
+
+
 def rename_dims(model: Model, names: Mapping[str, str]) -> None:
     """Give symbols other names, also inside expressions such as `2*s77 + 1`."""
     if not names:

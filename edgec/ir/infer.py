@@ -91,9 +91,11 @@ def _apply(value: ir.Value, proto: onnx.TypeProto) -> None:
 
 
 def _refined(known: ir.Shape | None, found: ir.Shape) -> ir.Shape:
-    """The numbers that either shape has; symbols stay as they were."""
+    """The numbers that either shape has; symbols stay as they were, and what has no name takes one."""
     if known is None or len(known) != len(found):
         return found if known is None else known
-    return ir.Shape(
-        [f if isinstance(f, int) and not isinstance(k, int) else k for k, f in zip(known, found, strict=True)]
-    )
+    return ir.Shape([k if _is_known(k, f) else f for k, f in zip(known, found, strict=True)])
+
+
+def _is_known(dim: int | ir.SymbolicDim, found: int | ir.SymbolicDim) -> bool:
+    return isinstance(dim, int) or (dim.value is not None and not isinstance(found, int))

@@ -10,6 +10,7 @@ from edgec.ir.model import Model
 from edgec.passes.base import AfterPass, Pipeline
 from edgec.passes.constants import ConstantsToInitializers, FoldConstants
 from edgec.passes.control_flow import SettleControlFlow
+from edgec.passes.data_sizes import DataSizes
 from edgec.passes.deadcode import CommonSubexpressions, DeadCode
 from edgec.passes.functions import ExpandFunctionBodies, InlineFunctions
 from edgec.passes.log import RewriteLog
@@ -51,6 +52,7 @@ def pipeline(disabled: Iterable[str] = (), extra: Iterable[Rule] = ()) -> Pipeli
             FoldConstants(),
             RewritePass("cleanup", kept(CLEANUP)),
             DeadCode(),
+            DataSizes(),
         ],
     )
 

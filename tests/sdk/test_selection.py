@@ -6,6 +6,7 @@ import numpy as np
 import onnx
 import pytest
 
+from edgec.artifact.manifest import read_manifest
 from edgec.backends.table import backend
 from edgec.driver import BuildOptions, compile_target, prepare, prepare_captured
 from edgec.frontend.captured import SourceId
@@ -64,3 +65,15 @@ def test_suppression(target, center, tmp_path):
         return {"boxes": rng.random((2, 30, 4)).astype(np.float32), "scores": scores.astype(np.float32)}
 
     assert len(follows(source, load_target(target, SINGLE), tmp_path, draw)) > 2
+
+
+def test_sizes_have_names_and_ranges(tmp_path):
+    """What is made from one selection has one size, from none to all of the 40 candidates."""
+    built = compile_target(
+        prepared("detections"), load_target("android"), BuildOptions(out=tmp_path), lambda step: None
+    )
+    boxes, best, label, _ = (output.shape for output in built.manifest.outputs)
+    (name,) = best
+    assert (boxes, label) == ((name, 4), (name,))
+    assert built.manifest.dimensions == {name: (0, 40)}
+    assert read_manifest(built.folder / "manifest.json").dimensions == built.manifest.dimensions

@@ -59,7 +59,7 @@ def _engine(onnx_path: Path, program: OnnxProgram, options: TensorRTOptions) -> 
 def _add_profile(builder: Any, config: Any, model: Model) -> None:
     """The sizes for which the engine is built: from the least to the largest, tuned for the middle."""
     ranges = dim_ranges(model)
-    if not ranges:
+    if all(value.shape is None or value.shape.is_static() for value in model.graph.inputs):
         return
     profile = builder.create_optimization_profile()
     for value in model.graph.inputs:

@@ -7,9 +7,9 @@ import onnx_ir as ir
 from edgec.ir.build import GraphBuilder
 from edgec.ir.model import constant, static_shape
 from edgec.ops.base import Reader
-from edgec.ops.shape import Expand, Pad, Slice, Tile, Transpose
+from edgec.ops.shape import Expand, Pad, Shape, Slice, Tile, Transpose
 from edgec.rules.base import NOT_HERE, Example, Miss, Replacement, Rule
-from edgec.rules.match import same_type
+from edgec.rules.match import producer, same_type
 
 
 class RemoveIdentity(Rule):
@@ -77,11 +77,22 @@ def _is_no_op(node: ir.Node, x: ir.Value) -> bool:
             forward = op.steps is not None and all(step == 1 for step in op.steps)
             return forward and same_type(x, node.outputs[0])
         case "Expand":
-            return Expand.decode(r).shape is not None and same_type(x, node.outputs[0])
+            if Expand.decode(r).shape is None:
+                return _is_shape_of(node.inputs[1], x)
+            return same_type(x, node.outputs[0])
         case "Concat":
             return len(node.inputs) == 1
         case _:
             return same_type(x, node.outputs[0])
+
+
+def _is_shape_of(shape: ir.Value | None, x: ir.Value) -> bool:
+    """Whether the value is the whole shape of x."""
+    maker = producer(shape, "Shape")
+    if maker is None or maker.inputs[0] is not x:
+        return False
+    op = Shape.decode(Reader(maker))
+    return (op.start, op.end) == (0, len(x.shape or ()))
 
 
 class RemoveNeutralOperand(Rule):

@@ -26,7 +26,7 @@ class CompressToGather(Rule):
         Example(
             "float[2,3] x, bool[3] c",
             "y = Compress<axis = 1>(x, c)",
-            "z = NonZero(c)  i = Reshape(z, s)  y = Gather<axis = 1>(x, i)",
+            "z = NonZero(c)  i = Squeeze(z, s)  y = Gather<axis = 1>(x, i)",
         ),
     )
 
@@ -34,7 +34,7 @@ class CompressToGather(Rule):
         r = Reader(node)
         x, condition = r.input(0), constant(r.input(1))
         if condition is None:
-            places = g.op("Reshape", g.op("NonZero", r.input(1)), g.ints(-1))
+            places = g.op("Squeeze", g.op("NonZero", r.input(1)), g.ints(0))
         else:
             places = g.const(np.flatnonzero(condition))
         axis = r.axis(r.integer("axis"), r.rank(x)) if r.has("axis") else 0

@@ -1,0 +1,96 @@
+"""Sizes that only the data decide are dimensions with a name and a range: how many elements are not zero, say."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import ClassVar
+
+import onnx_ir as ir
+
+from edgec.ir.dims import UNBOUNDED, dim_ranges, forget_dim_range, rename_dims, set_dim_range
+from edgec.ir.infer import infer_types
+from edgec.ir.model import Model, static_shape
+from edgec.ops.base import Reader
+from edgec.ops.gather import NonMaxSuppression
+from edgec.passes.log import RewriteLog
+
+_AXES = {"NonZero": 1, "NonMaxSuppression": 0}
+"""The dimension of the result that the data decide."""
+
+
+class DataSizes:
+    """Names such a dimension where it is made, notes from none to how many it may have, and follows it downstream."""
+
+    name = "data-sizes"
+    needs: ClassVar[frozenset[str]] = frozenset({"types"})
+    gives: ClassVar[frozenset[str]] = frozenset()
+
+    def run(self, model: Model, log: RewriteLog) -> None:
+        """The main graph: what is decided inside a loop or a branch does not leave it with an open shape."""
+        sources = [node for node in model.graph if node.domain == "" and node.op_type in _AXES]
+        for node in sources:
+            log.fired(self.name, int(_note(model, node)))
+        if sources:
+            _follow(model)
+
+
+def _note(model: Model, node: ir.Node) -> bool:
+    """Name the dimension, unless the frontend has; whether its range became known."""
+    out, axis = node.outputs[0], _AXES[node.op_type]
+    if out.shape is None or isinstance(out.shape[axis], int):
+        return False
+    dim = out.shape[axis]
+    name = str(dim.value) if isinstance(dim, ir.SymbolicDim) and dim.value else f"count_of_{out.name}"
+    if name in dim_ranges(model):
+        return False
+    out.shape = ir.Shape([ir.SymbolicDim(name) if i == axis else d for i, d in enumerate(out.shape)])
+    set_dim_range(model, name, 0, min(_most(node), UNBOUNDED))
+    return True
+
+
+def _follow(model: Model) -> None:
+    """Infer the shapes downstream. torch's exporter has names of its own for these sizes (`u0`), which are kept."""
+    renamed: dict[str, str] = {}
+    for node in model.graph:
+        known = {out: out.shape for out in node.outputs if out.shape is not None and not out.shape.is_static()}
+        for out, shape in known.items():
+            out.shape = ir.Shape([None if _is_unbacked(dim) else dim for dim in shape])
+        infer_types(node)
+        for out, shape in known.items():
+            found = out.shape or ()
+            pairs = [(_symbol(f), _symbol(k)) for f, k in zip(found, shape, strict=True) if _is_unbacked(k)]
+            renamed.update({f: renamed.get(f, k) for f, k in pairs if f and k})
+            renamed.update({k: renamed[f] for f, k in pairs if f and k and renamed[f] != k})
+            out.shape = ir.Shape([k if _symbol(f) == "" else f for f, k in zip(found, shape, strict=True)])
+    ranges = dim_ranges(model)
+    for name, exported in renamed.items():
+        if name in ranges:
+            forget_dim_range(model, name)
+            set_dim_range(model, exported, *ranges[name])
+    rename_dims(model, renamed)
+
+
+def _is_unbacked(dim: int | ir.SymbolicDim) -> bool:
+    return _UNBACKED.fullmatch(_symbol(dim)) is not None
+
+
+def _symbol(dim: int | ir.SymbolicDim) -> str:
+    """The dimension's name; empty where it has none."""
+    return str(dim) if isinstance(dim, int) else str(dim.value or "")
+
+
+_UNBACKED = re.compile(r"u\d+")
+
+
+def _most(node: ir.Node) -> int:
+    """The largest size."""
+    if node.op_type == "NonZero":
+        shape = static_shape(Reader(node).input(0))
+        return UNBOUNDED if shape is None else math.prod(shape)
+    op = NonMaxSuppression.decode(Reader(node))
+    shape = static_shape(op.scores)
+    if shape is None:
+        return UNBOUNDED
+    images, classes, boxes = shape
+    return images * classes * (boxes if op.max_output is None else min(boxes, max(op.max_output, 0)))

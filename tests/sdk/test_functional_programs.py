@@ -68,7 +68,22 @@ def _read_before(m: Model, x: torch.Tensor) -> torch.Tensor:
     return before + y
 
 
-@pytest.mark.parametrize("function", [_residual, _mask, _read_before])
+def _parts_written(m: Model, x: torch.Tensor) -> torch.Tensor:
+    mask = x.new_zeros(8, 8)
+    for k, rows in enumerate((slice(0, -4), slice(-4, -2), slice(-2, None))):
+        mask[rows, rows] = k + 1.0
+    y = m.conv(x)
+    before = y * 2
+    y[:, 1:, ::2] = x[:, 1:, ::2]
+    y[:, :1].zero_()
+    return y * mask + before
+
+
+def _part_kept(m: Model, x: torch.Tensor) -> torch.Tensor:
+    return m.conv(x)[:, 1:].relu_() + 1
+
+
+@pytest.mark.parametrize("function", [_residual, _mask, _read_before, _parts_written, _part_kept])
 def test_functional_without_a_second_trace(function: Callable[[Model, torch.Tensor], torch.Tensor]) -> None:
     x = torch.randn(2, 3, 8, 8)
     assert make_functional(exported(Model(function), x))
@@ -88,6 +103,20 @@ def _view_changed(m: Model, x: torch.Tensor) -> torch.Tensor:
     return y
 
 
+def _part_held(m: Model, x: torch.Tensor) -> torch.Tensor:
+    y = m.conv(x)
+    rows = y[:, :, 2:6]
+    y[:, :, 4:] = 0.5
+    return rows + 1
+
+
+def _part_and_whole(m: Model, x: torch.Tensor) -> torch.Tensor:
+    y = m.conv(x)
+    rows = y[:, :, 2:6].relu_()
+    y[:, :, 4:] = 0.5
+    return nn.functional.pad(rows, (0, 0, 2, 2)) + y
+
+
 def _input_changed(m: Model, x: torch.Tensor) -> torch.Tensor:
     return x.relu_() + x
 
@@ -100,7 +129,7 @@ def _by_its_own_statistics(m: Model, x: torch.Tensor) -> torch.Tensor:
     return torch.batch_norm(x, None, None, None, None, True, 0.1, 1e-5, False).relu_()
 
 
-@pytest.mark.parametrize("function", [_view_before, _view_changed, _input_changed])
+@pytest.mark.parametrize("function", [_view_before, _view_changed, _input_changed, _part_held, _part_and_whole])
 def test_shared_memory_is_left_to_torch(function: Callable[[Model, torch.Tensor], torch.Tensor]) -> None:
     x = torch.randn(2, 3, 8, 8)
     program = exported(Model(function), x)
@@ -114,6 +143,11 @@ def test_other_types_and_forms_are_left_to_torch(function: Callable[[Model, torc
     assert not make_functional(program)
 
 
+def _set(value: torch.Tensor, number: float) -> torch.Tensor:
+    value[::2, 1:] = number
+    return value
+
+
 STEPS: dict[str, Callable[[list[torch.Tensor], int], torch.Tensor]] = {
     "new": lambda values, i: values[i] * 1.5 + 0.25,
     "relu_": lambda values, i: values[i].relu_(),
@@ -122,11 +156,14 @@ STEPS: dict[str, Callable[[list[torch.Tensor], int], torch.Tensor]] = {
     "rows": lambda values, i: values[i].transpose(0, 1),
     "first": lambda values, i: values[i].narrow(0, 0, 4),
     "view": lambda values, i: values[i].view_as(values[i]),
+    "part": lambda values, i: torch.cat([values[i][1:3].tanh_(), values[i][:2]]),
+    "copy": lambda values, i: _set(values[i].clone(), 2.5),
+    "set": lambda values, i: _set(values[i], -1.5),
     "sum": lambda values, i: values[i] + values[-1],
 }
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(sorted(STEPS)), st.integers(0, 7)), min_size=1, max_size=8))
 def test_any_chain_of_views_and_mutations(steps: list[tuple[str, int]]) -> None:
     """Sums of all values that were ever made see every change through every alias."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Any
 
 import torch
+from torch.fx import Node
 
 aten = torch.ops.aten
 
@@ -12,6 +14,7 @@ MUTATING: dict[Any, Any] = {
     aten.add_.Tensor: aten.add.Tensor,
     aten.copy_.default: aten.copy.default,
     aten.div_.Tensor: aten.div.Tensor,
+    aten.fill_.Tensor: aten.fill.Tensor,
     aten.hardsigmoid_.default: aten.hardsigmoid.default,
     aten.hardswish_.default: aten.hardswish.default,
     aten.hardtanh_.default: aten.hardtanh.default,
@@ -22,6 +25,7 @@ MUTATING: dict[Any, Any] = {
     aten.silu_.default: aten.silu.default,
     aten.sub_.Tensor: aten.sub.Tensor,
     aten.tanh_.default: aten.tanh.default,
+    aten.zero_.default: aten.zeros_like.default,
 }
 """What changes its first operand, and what gives the same values in a new tensor."""
 
@@ -37,6 +41,7 @@ FRESH: frozenset[Any] = frozenset(
         aten.arange.start,
         aten.argmax.default,
         aten.avg_pool2d.default,
+        aten.avg_pool3d.default,
         aten.bitwise_and.Tensor,
         aten.bitwise_not.default,
         aten.bmm.default,
@@ -44,6 +49,7 @@ FRESH: frozenset[Any] = frozenset(
         aten.ceil.default,
         aten.clamp.default,
         aten.clamp_min.default,
+        aten.clone.default,
         aten.conv1d.default,
         aten.conv2d.default,
         aten.conv3d.default,
@@ -55,6 +61,7 @@ FRESH: frozenset[Any] = frozenset(
         aten.eq.Scalar,
         aten.eq.Tensor,
         aten.exp.default,
+        aten.full.default,
         aten.full_like.default,
         aten.gather.default,
         aten.ge.Scalar,
@@ -92,6 +99,7 @@ FRESH: frozenset[Any] = frozenset(
         aten.scaled_dot_product_attention.default,
         aten.sign.default,
         aten.sin.default,
+        aten.slice_scatter.default,
         aten.softmax.int,
         aten.softplus.default,
         aten.sqrt.default,
@@ -113,7 +121,6 @@ SHARING: frozenset[Any] = frozenset(
     {
         aten.alias.default,
         aten.chunk.default,
-        aten.clone.default,
         aten.contiguous.default,
         aten.dropout.default,
         aten.einsum.default,
@@ -139,3 +146,20 @@ SHARING: frozenset[Any] = frozenset(
     }
 )
 """What torch's exporter translates as it is and what may give its operand's memory again."""
+
+
+def is_fresh(node: Node) -> bool:
+    """Whether the value shares its memory with no other: a new tensor, or one of several new ones."""
+    if node.target is operator.getitem:
+        return isinstance(node.args[0], Node) and node.args[0].target in FRESH
+    return node.target in FRESH
+
+
+def keeps_type(mutation: Node) -> bool:
+    """Whether the operands are of one type, which is then the new value's too: `half.add_(single)` stays half."""
+    return len({_dtype(value) for value in mutation.args if isinstance(value, Node)}) == 1
+
+
+def _dtype(node: Node) -> torch.dtype | None:
+    value = node.meta.get("val")
+    return value.dtype if isinstance(value, torch.Tensor) else None

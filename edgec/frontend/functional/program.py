@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import operator
 
-import torch
 from torch.export import ExportedProgram
 from torch.fx import Node
 
-from edgec.frontend.functional.operators import FRESH, MUTATING, SHARING, aten
+from edgec.frontend.functional.operators import FRESH, MUTATING, SHARING, aten, is_fresh, keeps_type
+from edgec.frontend.functional.parts import written_part
 from edgec.frontend.functional.rewrites import REWRITES
 from edgec.frontend.fx_call import call_before
 
@@ -27,7 +27,7 @@ def make_functional(program: ExportedProgram) -> bool:
     graph, signature = program.graph, program.graph_signature
     for node in graph.nodes:
         if node.op == "call_function" and node.target not in _PLAIN:
-            instead = _unshared(node) if node.target in MUTATING else _rewritten(node)
+            instead = _unshared(node) or written_part(node) if node.target in MUTATING else _rewritten(node)
             if instead is None:
                 return False
             node.replace_all_uses_with(instead)
@@ -48,27 +48,14 @@ def _unshared(node: Node) -> Node | None:
     """A mutation as a new value, which everything after it reads in place of its operand.
 
     Sound where nobody else holds the operand's memory: an operator with a new result made it, and what read it before
-    kept none of it. The type must be that of the mutation: `half.add_(single)` stays half.
+    kept none of it.
     """
     operand = node.args[0]
-    if not isinstance(operand, Node) or not _fresh(operand):
+    if not isinstance(operand, Node) or not is_fresh(operand) or not keeps_type(node):
         return None
     earlier = [user for user in operand.users if user < node]
-    others = [value for value in node.args[1:] if isinstance(value, Node)]
-    if any(user.target not in FRESH for user in earlier) or any(_dtype(o) != _dtype(operand) for o in others):
+    if any(user.target not in FRESH for user in earlier):
         return None
     value = call_before(node, MUTATING[node.target], *node.args, **node.kwargs)
     operand.replace_all_uses_with(value, lambda user: user > node)
     return value
-
-
-def _fresh(node: Node) -> bool:
-    """Whether the value shares its memory with no other: a new tensor, or one of several new ones."""
-    if node.target is operator.getitem:
-        return isinstance(node.args[0], Node) and node.args[0].target in FRESH
-    return node.target in FRESH
-
-
-def _dtype(node: Node) -> torch.dtype | None:
-    value = node.meta.get("val")
-    return value.dtype if isinstance(value, torch.Tensor) else None

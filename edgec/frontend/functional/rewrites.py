@@ -90,6 +90,10 @@ def _reshape_as(node: Node) -> Node | None:
     return call_before(node, aten.reshape.default, node.args[0], sizes) if static else None
 
 
+def _swapped(node: Node) -> Node | None:
+    return call_before(node, aten.transpose.int, *node.args)
+
+
 def _detach(node: Node) -> Node | None:
     x = node.args[0]
     return x if isinstance(x, Node) else None
@@ -114,6 +118,8 @@ REWRITES: dict[Any, Callable[[Node], Node | None]] = {
     aten.max.other: _maximum,
     aten.min.other: _minimum,
     aten.reshape_as.default: _reshape_as,
+    aten.swapaxes.default: _swapped,
+    aten.swapdims.default: _swapped,
     aten.to.device: _conversion,
     aten.to.dtype: _conversion,
     aten.to.dtype_layout: _conversion,

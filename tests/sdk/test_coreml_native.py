@@ -3,11 +3,14 @@
 import itertools
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 
 import edgec
+from edgec.diag import EdgecError
+from edgec.runners.mil import MilRunner
 
 SINGLE = ("numerics.compute=float32", "accept.max_rel=1e-5")
 
@@ -84,3 +87,35 @@ def test_pytorchs_gru_is_native_from_ios_18_on(both: bool, tmp_path: Path) -> No
         built = edgec.build(module, (x,), target="iphone", out=tmp_path, settings=settings)
         assert built.manifest.accuracy.status == "passed", built.failures
         assert built.manifest.graph.ops.get("gru", 0) == (0 if system == "iOS17" else 4 if both else 2)
+
+
+class Indexes(torch.nn.Module):
+    """Indices that count from the end, computed by the model and fixed, in every gather and scatter."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("fixed", torch.tensor([-1, 0, -3]))
+
+    def forward(self, x: torch.Tensor, i: torch.Tensor) -> torch.Tensor:
+        pairs = x[i, self.fixed]
+        along = torch.gather(x, 0, i[None, :].expand(2, 3).contiguous())
+        written = x.index_put((i, self.fixed), pairs * 2)
+        return written.scatter(0, i[None, :].contiguous() % 4, along[:1]) + x[-2]
+
+
+@pytest.mark.parametrize("target", ["iphone-ios16", "iphone"])
+def test_indices_count_from_the_start(target: str, tmp_path: Path) -> None:
+    """From iOS 17 on MIL knows no others, and reports those of the model that are out of range."""
+    torch.manual_seed(0)
+    inputs = (torch.randn(4, 3), torch.tensor([2, 0, 3]))
+    built = edgec.build(Indexes().eval(), inputs, target=target, out=tmp_path, settings=SINGLE)
+    assert built.manifest.accuracy.status == "passed", built.failures
+    package = built.folder / built.manifest.artifact.path
+    x = inputs[0].numpy()
+    with MilRunner(package) as runner:
+        names = [feature.name for feature in runner.inputs]
+        expected = Indexes()(inputs[0], torch.tensor([2, 0, 3])).numpy()
+        (got,) = runner.run(dict(zip(names, (x, np.array([2, 0, 3], np.int32)), strict=True))).values()
+        np.testing.assert_allclose(got, expected, rtol=1e-6)
+        with pytest.raises(EdgecError, match="out of range"):
+            runner.run(dict(zip(names, (x, np.array([2, 0, 9], np.int32)), strict=True)))

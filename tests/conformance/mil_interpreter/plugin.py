@@ -7,6 +7,7 @@ goes to the file named by `--mil-results`, one JSON object a line.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import shutil
@@ -57,6 +58,11 @@ def _spread(count: int, limit: int) -> list[int]:
     if count <= limit:
         return list(range(count))
     return sorted({round(i * (count - 1) / (limit - 1)) for i in range(limit)})
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """coremltools collects garbage after every conversion: what is there by now is none, and need not be looked at."""
+    gc.freeze()
 
 
 def pytest_configure(config: pytest.Config) -> None:

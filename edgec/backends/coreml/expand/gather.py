@@ -1,13 +1,17 @@
-"""Gathers with indices that may count from the end."""
+"""Gathers and scatters with indices that may count from the end, which MIL's do not know from iOS 17 on."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import numpy as np
 import onnx_ir as ir
 
 from edgec.ir.build import GraphBuilder
-from edgec.ir.model import constant, static_shape
-from edgec.ops.base import Reader
-from edgec.ops.gather import Gather, GatherElements
+from edgec.ir.model import constant
+from edgec.ops.base import Reader, Value
+from edgec.ops.gather import Gather, GatherElements, GatherND, ScatterElements, ScatterND
+from edgec.ops.table import view
 from edgec.rules.base import NOT_HERE, Miss, Replacement, Rule
 from edgec.rules.decompose.indices import from_end, is_non_negative
 
@@ -15,18 +19,50 @@ _DONE = "edgec.from_start"
 
 
 class GatherFromStart(Rule):
-    """Gather and GatherElements with computed or negative indices -> the same with indices from 0 on."""
+    """A gather or scatter with computed or negative indices -> the same with indices from 0 on."""
 
     name = "gather-from-start"
-    roots = ("Gather", "GatherElements")
+    roots = ("Gather", "GatherElements", "GatherND", "ScatterElements", "ScatterND")
     examples = ()
 
     def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
-        op = (Gather if node.op_type == "Gather" else GatherElements).decode(Reader(node))
-        array, shape = constant(op.indices), static_shape(op.x)
-        if _DONE in node.metadata_props or shape is None or (array is not None and is_non_negative(array)):
+        x, indices = Reader(node).input(0), Reader(node).input(1)
+        array = constant(indices)
+        if counts_from_start(node) or x.shape is None or (array is not None and is_non_negative(array)):
             return NOT_HERE
-        indices = from_end(op.indices, g.const(shape[op.axis]), g)
-        result = g.op(node.op_type, op.x, indices, axis=op.axis)
+        sizes = _sizes(x, _axes(node), g)
+        if sizes is None:
+            return Miss("how many dimensions the indices address is not known")
+        moved = from_end(indices, sizes, g)
+        attributes = {name: a.value for name, a in node.attributes.items()}
+        result = g.op(node.op_type, x, moved, *node.inputs[2:], **attributes)
         g.nodes[-1].metadata_props[_DONE] = "1"
         return [result]
+
+
+def counts_from_start(node: ir.Node) -> bool:
+    """Whether the rule has been here: no index is negative."""
+    return _DONE in node.metadata_props
+
+
+def _axes(node: ir.Node) -> Sequence[int] | None:
+    """The dimensions of x that each index (the last dimension of several) addresses."""
+    match op := view(node):
+        case Gather() | GatherElements() | ScatterElements():
+            return (op.axis,)
+        case GatherND() | ScatterND():
+            depth = op.indices.shape[-1] if op.indices.shape is not None else None
+            first = op.batch_dims if isinstance(op, GatherND) else 0
+            return range(first, first + depth) if isinstance(depth, int) else None
+        case _:
+            return None
+
+
+def _sizes(x: Value, axes: Sequence[int] | None, g: GraphBuilder) -> Value | None:
+    """The sizes of those dimensions: one number, or one for each place of an index."""
+    if axes is None or x.shape is None:
+        return None
+    sizes = [x.shape[axis] for axis in axes]
+    if all(isinstance(size, int) for size in sizes):
+        return g.const(np.asarray(sizes[0] if len(sizes) == 1 else sizes, dtype=np.int64))
+    return g.op("Shape", x, start=axes[0], end=axes[-1] + 1)

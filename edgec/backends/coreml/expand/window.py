@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
+from edgec.backends.coreml.expand.gather import counts_from_start
 from edgec.backends.coreml.native import NativeRule
 from edgec.backends.coreml.ops import MIL
 from edgec.ir.build import GraphBuilder
@@ -44,7 +45,8 @@ class WindowToSliceUpdate(NativeRule):
         start = _start(op.indices, count[0], g)
         if start is None:
             return Miss("the rows are not known to be neighbours")
-        start = from_end(start, g.const(shape[0]), g)
+        if not counts_from_start(node):
+            start = from_end(start, g.const(shape[0]), g)
         moved = producer(op.x, "Transpose")
         if moved is None:
             return [_update(op.x, op.updates, start, 0, g)]

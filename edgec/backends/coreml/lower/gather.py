@@ -29,13 +29,21 @@ from edgec.spec.target import Target
 _MODES = {"none": "update", "add": "add", "mul": "mul", "max": "max", "min": "min"}
 
 
+def _checks(b: MilBuilder, indices: Value) -> bool | None:
+    """Whether Core ML reports an index out of range: of computed ones, since iOS 17. Until then it could not."""
+    options = b.target.options
+    assert isinstance(options, CoreMLOptions)
+    return None if options.is_before("iOS17") or constant(indices) is not None else True
+
+
 def _rejects_gather(op: Gather, target: Target) -> Reject | None:
     return rank_reject([op.y], target, "gather")
 
 
 def _gather(op: Gather, b: MilBuilder) -> Operand:
     x, out = through_half(b, b.operand(op.x)), type_of(op.y)
-    y = b.emit("gather", TensorType(x.type.dtype, out.shape), x=x, indices=_indices(b, op.indices), axis=op.axis)
+    arguments = {"indices": _indices(b, op.indices), "axis": op.axis, "validate_indices": _checks(b, op.indices)}
+    y = b.emit("gather", TensorType(x.type.dtype, out.shape), x=x, **arguments)
     return moved_back(b, y, out)
 
 
@@ -45,7 +53,8 @@ def _indices(b: MilBuilder, value: Value) -> Operand:
 
 def _gather_elements(op: GatherElements, b: MilBuilder) -> Operand:
     x, out, indices = through_half(b, b.operand(op.x)), type_of(op.y), _indices(b, op.indices)
-    y = b.emit("gather_along_axis", TensorType(x.type.dtype, out.shape), x=x, indices=indices, axis=op.axis)
+    arguments = {"indices": indices, "axis": op.axis, "validate_indices": _checks(b, op.indices)}
+    y = b.emit("gather_along_axis", TensorType(x.type.dtype, out.shape), x=x, **arguments)
     return moved_back(b, y, out)
 
 
@@ -69,19 +78,23 @@ def _rejects_gather_nd(op: GatherND, target: Target) -> Reject | None:
 
 def _gather_nd(op: GatherND, b: MilBuilder) -> Operand:
     x, out, indices = through_half(b, b.operand(op.x)), type_of(op.y), _indices(b, op.indices)
-    batch = op.batch_dims or None
-    y = b.emit("gather_nd", TensorType(x.type.dtype, out.shape), x=x, indices=indices, batch_dims=batch)
+    arguments = {"batch_dims": op.batch_dims or None, "validate_indices": _checks(b, op.indices)}
+    y = b.emit("gather_nd", TensorType(x.type.dtype, out.shape), x=x, indices=indices, **arguments)
     return moved_back(b, y, out)
 
 
 def _scatter_elements(op: ScatterElements, b: MilBuilder) -> Operand:
-    arguments = {"data": b.operand(op.x), "indices": _indices(b, op.indices), "updates": b.operand(op.updates)}
+    arguments = _scattered(op, b)
     return b.emit("scatter_along_axis", type_of(op.y), **arguments, axis=op.axis, mode=_MODES[op.reduction])
 
 
 def _scatter_nd(op: ScatterND, b: MilBuilder) -> Operand:
-    arguments = {"data": b.operand(op.x), "indices": _indices(b, op.indices), "updates": b.operand(op.updates)}
-    return b.emit("scatter_nd", type_of(op.y), **arguments, mode=_MODES[op.reduction])
+    return b.emit("scatter_nd", type_of(op.y), **_scattered(op, b), mode=_MODES[op.reduction])
+
+
+def _scattered(op: ScatterElements | ScatterND, b: MilBuilder) -> dict[str, object]:
+    operands = {"data": b.operand(op.x), "indices": _indices(b, op.indices), "updates": b.operand(op.updates)}
+    return {**operands, "validate_indices": _checks(b, op.indices)}
 
 
 def _rejects_scatter(op: ScatterElements | ScatterND, target: Target) -> Reject | None:

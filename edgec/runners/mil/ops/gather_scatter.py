@@ -1,7 +1,7 @@
 """Gathers and scatters.
 
-Negative indices count from the end (with `validate_indices` they are errors, as in Core ML). An index out of range
-is an error here; without `validate_indices` Core ML leaves it undefined.
+Until iOS 16 negative indices count from the end; from iOS 17 on they are out of range. An index out of range is an
+error here; without `validate_indices` Core ML leaves the result undefined.
 """
 
 from __future__ import annotations
@@ -13,14 +13,17 @@ import numpy as np
 
 from edgec.runners.mil.arrays import Array
 from edgec.runners.mil.ops.arguments import axis_of, integer
-from edgec.runners.mil.ops.table import Table, computed, exact
+from edgec.runners.mil.ops.table import Context, Op, Table
+
+_FROM_START = 17
+"""The first opset (iOS 17) whose indices count from the start alone."""
 
 
-def _checked(indices: Array, size: int, validate: Array | bool) -> Array:
-    """Indices as non-negative integers. Raises IndexError when one is outside [-size, size), or with `validate`
-    outside [0, size)."""
+def _checked(context: Context, indices: Array, size: int, validate: Array | bool) -> Array:
+    """Indices as non-negative integers. Raises IndexError when one is outside [-size, size), or, with `validate` and
+    from iOS 17 on, outside [0, size)."""
     wide = indices.astype(np.int64)
-    lowest = 0 if validate else -size
+    lowest = 0 if validate or context.opset >= _FROM_START else -size
     if wide.size and (wide.min() < lowest or wide.max() >= size):
         worst = wide.min() if wide.min() < lowest else wide.max()
         raise IndexError(f"the index {worst} is out of range for a dimension of {size}")
@@ -28,10 +31,15 @@ def _checked(indices: Array, size: int, validate: Array | bool) -> Array:
 
 
 def _gather(
-    x: Array, indices: Array, axis: Array | int = 0, batch_dims: Array | int = 0, validate_indices: Array | bool = False
+    context: Context,
+    x: Array,
+    indices: Array,
+    axis: Array | int = 0,
+    batch_dims: Array | int = 0,
+    validate_indices: Array | bool = False,
 ) -> Array:
     at, batch = axis_of(axis, x.ndim), integer(batch_dims)
-    index = _checked(np.asarray(indices), x.shape[at], validate_indices)
+    index = _checked(context, np.asarray(indices), x.shape[at], validate_indices)
     if batch == 0:
         return np.asarray(np.take(x, index, at))
     lead = x.shape[:batch]
@@ -42,24 +50,26 @@ def _gather(
 
 
 def _gather_along_axis(
-    x: Array, indices: Array, axis: Array | int = 0, validate_indices: Array | bool = False
+    context: Context, x: Array, indices: Array, axis: Array | int = 0, validate_indices: Array | bool = False
 ) -> Array:
     at = axis_of(axis, x.ndim)
-    return np.take_along_axis(x, _checked(indices, x.shape[at], validate_indices), at)
+    return np.take_along_axis(x, _checked(context, indices, x.shape[at], validate_indices), at)
 
 
-def _locations(indices: Array, shape: tuple[int, ...], validate: Array | bool) -> tuple[Array, ...]:
-    return tuple(_checked(indices[..., i], shape[i], validate) for i in range(indices.shape[-1]))
+def _locations(context: Context, indices: Array, shape: tuple[int, ...], validate: Array | bool) -> tuple[Array, ...]:
+    return tuple(_checked(context, indices[..., i], shape[i], validate) for i in range(indices.shape[-1]))
 
 
-def _gather_nd(x: Array, indices: Array, batch_dims: Array | int = 0, validate_indices: Array | bool = False) -> Array:
+def _gather_nd(
+    context: Context, x: Array, indices: Array, batch_dims: Array | int = 0, validate_indices: Array | bool = False
+) -> Array:
     batch = integer(batch_dims)
     if batch == 0:
-        return np.asarray(x[_locations(indices, x.shape, validate_indices)])
+        return np.asarray(x[_locations(context, indices, x.shape, validate_indices)])
     lead = x.shape[:batch]
     flat_x = x.reshape(-1, *x.shape[batch:])
     flat_i = indices.reshape(-1, *indices.shape[batch:])
-    parts = [a[_locations(i, a.shape, validate_indices)] for a, i in zip(flat_x, flat_i, strict=True)]
+    parts = [a[_locations(context, i, a.shape, validate_indices)] for a, i in zip(flat_x, flat_i, strict=True)]
     return np.stack(parts).reshape(*lead, *parts[0].shape)
 
 
@@ -100,31 +110,40 @@ def _apply(data: Array, where: Index, updates: Array, mode: str) -> Array:
 
 
 def _scatter(
-    data: Array, indices: Array, updates: Array, axis: Array | int = 0, mode: str = "add",
+    context: Context, data: Array, indices: Array, updates: Array, axis: Array | int = 0, mode: str = "add",
     validate_indices: Array | bool = False,
 ) -> Array:  # fmt: skip
     at = axis_of(axis, data.ndim)
-    index = _checked(np.asarray(indices), data.shape[at], validate_indices)
+    index = _checked(context, np.asarray(indices), data.shape[at], validate_indices)
     return _apply(data, (slice(None),) * at + (index,), updates, mode)
 
 
 def _scatter_along_axis(
-    data: Array, indices: Array, updates: Array, axis: Array | int = 0, mode: str = "add",
+    context: Context, data: Array, indices: Array, updates: Array, axis: Array | int = 0, mode: str = "add",
     validate_indices: Array | bool = False,
 ) -> Array:  # fmt: skip
     at = axis_of(axis, data.ndim)
     where: list[Array | slice] = list(np.indices(indices.shape, sparse=True))
-    where[at] = _checked(indices, data.shape[at], validate_indices)
+    where[at] = _checked(context, indices, data.shape[at], validate_indices)
     return _apply(data, tuple(where), updates, mode)
 
 
 def _scatter_nd(
-    data: Array, indices: Array, updates: Array, mode: str = "add", validate_indices: Array | bool = False
+    context: Context,
+    data: Array,
+    indices: Array,
+    updates: Array,
+    mode: str = "add",
+    validate_indices: Array | bool = False,
 ) -> Array:
-    return _apply(data, _locations(indices, data.shape, validate_indices), updates, mode)
+    return _apply(data, _locations(context, indices, data.shape, validate_indices), updates, mode)
 
 
 OPS: Table = {
-    **exact(gather=_gather, gather_along_axis=_gather_along_axis, gather_nd=_gather_nd),
-    **computed(scatter=_scatter, scatter_along_axis=_scatter_along_axis, scatter_nd=_scatter_nd),
+    "gather": Op(_gather, exact=True, context=True),
+    "gather_along_axis": Op(_gather_along_axis, exact=True, context=True),
+    "gather_nd": Op(_gather_nd, exact=True, context=True),
+    "scatter": Op(_scatter, context=True),
+    "scatter_along_axis": Op(_scatter_along_axis, context=True),
+    "scatter_nd": Op(_scatter_nd, context=True),
 }

@@ -25,15 +25,14 @@ from edgec.frontend.decompose.splice import decompose
 from edgec.frontend.dynamic import DynamicDim, check_dims, fitting, resized
 from edgec.frontend.folded import fold_weights
 from edgec.frontend.functional.program import make_functional
-from edgec.frontend.functional.translate import translate
-from edgec.frontend.held import buffers_restored, contents, mark_updates, open_states
+from edgec.frontend.functional.translate import translate, translate_decomposed
+from edgec.frontend.held import buffers_restored, contents, open_states
 from edgec.frontend.inputs import InputSpec, samples_like
 from edgec.frontend.settled import Settled
 from edgec.frontend.torch_call import Call, TorchReference, eager, example_call, output_names, output_tensors
 from edgec.frontend.unwritten import check_written
 from edgec.frontend.user_code import place_of_failure, user_code
 from edgec.ir.dims import rename_dims, set_dim_range
-from edgec.ir.model import OPSET
 
 
 @dataclass(frozen=True)
@@ -93,18 +92,9 @@ def to_onnx(exported: torch.export.ExportedProgram) -> ir.Model:
     """Translate an exported program, without torch's own optimizer. Raises `EdgecError` E0202."""
     try:
         with torch.no_grad():
-            return translate(exported) if make_functional(exported) else _decomposed(exported)
+            return translate(exported) if make_functional(exported) else translate_decomposed(exported)
     except Exception as failure:  # torch raises anything from RuntimeError to its own private classes
         raise _refused(failure) from failure
-
-
-def _decomposed(exported: torch.export.ExportedProgram) -> ir.Model:
-    """Translated after torch's second trace, which makes it functional."""
-    program = torch.onnx.export(exported, dynamo=True, optimize=False, opset_version=OPSET, verbose=False)
-    assert program is not None
-    assert program.exported_program is not None
-    mark_updates(program.model, program.exported_program.graph_signature.buffers_to_mutate)
-    return program.model
 
 
 def _export(request: ExportRequest, call: Call) -> torch.export.ExportedProgram:

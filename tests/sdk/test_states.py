@@ -48,6 +48,19 @@ class Window(Decoder):
         self.v[:, :, p : p + 1] = v
         return self.attend(q, position)
 
+class Filling(Decoder):
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("length", torch.zeros((), dtype=torch.int64))
+
+    def forward(self, x):
+        q, k, v = self.heads(x)
+        self.k.index_copy_(2, self.length.view(1), k)
+        self.v[:, :, self.length : self.length + 1] = v
+        result = self.attend(q, self.length)
+        self.length += 1
+        return result
+
 class Rolling(torch.nn.Module):
     def __init__(self):
         super().__init__()
@@ -93,6 +106,7 @@ def made(kind, *inputs):
 
 put = lambda: made(Put, torch.randn(1, 1, 16), torch.tensor([3]))
 window = lambda: made(Window, torch.randn(1, 1, 16), torch.tensor([3]))
+filling = lambda: made(Filling, torch.randn(1, 1, 16))
 rolling = lambda: made(Rolling, torch.randn(1, 4))
 counting = lambda: made(Counting, torch.randn(3))
 written = lambda: made(Written, torch.randn(3))
@@ -127,6 +141,8 @@ def steps(name: str, count: int) -> list[dict[str, np.ndarray]]:
     rng = np.random.default_rng(5)
     if name == "rolling":
         return [{"x": rng.standard_normal((1, 4)).astype(np.float32)} for _ in range(count)]
+    if name == "filling":
+        return [{"x": rng.standard_normal((1, 1, 16)).astype(np.float32)} for _ in range(count)]
     positions = [0, 1, 7, 1, 11, -2 if name == "window" else 2][:count]
     xs = [rng.standard_normal((1, 1, 16)).astype(np.float32) for _ in positions]
     return [{"x": x, "position": np.array([p])} for x, p in zip(xs, positions, strict=True)]
@@ -150,7 +166,7 @@ def test_a_package_keeps_its_states_over_several_runs(name: str, tmp_path: Path)
             np.testing.assert_allclose(value, eager.get_buffer(state).numpy(), rtol=1e-2, atol=5e-3)
 
 
-@pytest.mark.parametrize("name", ["put", "window", "rolling", "counting"])
+@pytest.mark.parametrize("name", ["put", "window", "filling", "rolling", "counting"])
 def test_elsewhere_the_app_hands_states_on(name: str, tmp_path: Path) -> None:
     found = built(name, "android", tmp_path)
     eager = module(name)

@@ -19,6 +19,7 @@ from torch.onnx._internal.exporter import _core, _fx_passes
 from torch.onnx._internal.exporter._registration import OnnxDecompMeta, ONNXRegistry
 from torch.onnx._internal.exporter._torchlib._torchlib_registry import get_torchlib_ops
 
+from edgec.frontend.held import mark_updates
 from edgec.ir.model import OPSET
 
 
@@ -30,8 +31,26 @@ def translate(program: ExportedProgram) -> ir.Model:
     _fx_passes.insert_type_promotion_nodes(program.graph_module)
     _fx_passes.remove_assertion_nodes(program.graph_module)
     registry = registry_for({node.target for node in program.graph.nodes if node.op == "call_function"})
+    return _converted(program, registry)
+
+
+def translate_decomposed(program: ExportedProgram) -> ir.Model:
+    """The same of any program: torch traces it once more, which makes it functional and of translated operators."""
+    registry = ONNXRegistry.from_torchlib(opset_version=OPSET)
+    return _converted(_core._prepare_exported_program_for_export(program, registry=registry), registry)
+
+
+def _converted(program: ExportedProgram, registry: ONNXRegistry) -> ir.Model:
+    """In the working opset, updates of buffers marked: the version converter drops what no output needs."""
     model: ir.Model = _core._exported_program_to_onnx_program(program, registry=registry).model
+    graph = model.graph
+    own, updates = len(graph.outputs), program.graph_signature.buffers_to_mutate
+    made = {out.name: out for node in graph for out in node.outputs}
+    graph.outputs.extend(made[name] for name in updates if name in made and made[name] not in list(graph.outputs))
     convert_version(model, OPSET, fallback=True)
+    mark_updates(model, updates)
+    while len(model.graph.outputs) > own:
+        model.graph.outputs.pop()
     return model
 
 

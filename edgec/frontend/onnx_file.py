@@ -14,6 +14,7 @@ from onnx.reference import ReferenceEvaluator
 
 from edgec.diag import EdgecError, Place, error
 from edgec.frontend.captured import Array, Captured, SourceId
+from edgec.frontend.contributed import name_contributed
 from edgec.frontend.dynamic import DynamicDim, check_dims, fitting
 from edgec.frontend.inputs import InputSpec
 from edgec.frontend.light import put_back, set_aside
@@ -113,6 +114,7 @@ def _read(path: Path) -> tuple[onnx.ModelProto, dict[str, onnx.TensorProto]]:
         raise error("E0203", f"`{path.name}` holds no graph with an output", place=place)
     _check_inputs(proto, place)
     external = _check_external_data(proto, path)
+    name_contributed(proto)
     heavy = set_aside(proto)
     try:
         # The checker insists on the shapes of outputs, which many exporters leave to be inferred.

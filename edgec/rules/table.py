@@ -45,7 +45,12 @@ from edgec.rules.decompose.microsoft.normalization import (
     SimplifiedLayerNormToRmsNorm,
     SkipNormToNorm,
 )
-from edgec.rules.decompose.microsoft.quantized import MatMulNBitsToMatMul, QLinearConcatToFloat, QLinearToFloat
+from edgec.rules.decompose.microsoft.quantized import (
+    MatMulNBitsToMatMul,
+    QGemmToFloat,
+    QLinearConcatToFloat,
+    QLinearToFloat,
+)
 from edgec.rules.decompose.normalizations import GroupNormToReduce, LayerNormToReduce, RMSNormToReduce
 from edgec.rules.decompose.recurrent import RecurrentToSequenceFirst, UnrollRecurrent
 from edgec.rules.decompose.reductions import (
@@ -135,6 +140,7 @@ DECOMPOSE: tuple[Rule, ...] = (
     MicrosoftRotaryToOnnx(),
     QLinearToFloat(),
     QLinearConcatToFloat(),
+    QGemmToFloat(),
     MatMulNBitsToMatMul(),
 )
 """Into the core dialect."""

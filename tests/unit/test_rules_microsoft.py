@@ -10,7 +10,9 @@ import onnx_ir as ir
 import pytest
 
 from edgec.dialect.core import CORE
+from edgec.driver import BuildOptions, prepare
 from edgec.frontend.opset import to_working_opset
+from edgec.frontend.source import SourceRequest
 from edgec.passes.canonicalize import canonicalize
 from edgec.passes.log import RewriteLog
 from edgec.runners.onnxruntime import OnnxRuntimeRunner
@@ -42,7 +44,8 @@ class Call:
         outputs = [f"y{i}" for i in range(self.outputs)]
         node = onnx.helper.make_node(self.op, names, outputs, domain=DOMAIN, **self.attributes)
         kinds = [None if v is None else onnx.helper.np_dtype_to_tensor_dtype(v.dtype) for v in self.inputs]
-        element = kinds[0] if self.op.startswith("QLinear") else onnx.TensorProto.FLOAT
+        quantized = self.op.startswith("QLinear") or (self.op == "QGemm" and len(self.inputs) > 7)
+        element = kinds[0] if quantized else onnx.TensorProto.FLOAT
         graph = onnx.helper.make_graph(
             [node],
             "g",
@@ -109,6 +112,17 @@ CALLS = {
     "qlinear-mul": Call("QLinearMul", [byte(2, 3), SCALES[0], ZERO, byte(2, 3), SCALES[1], ZERO, SCALES[2], ZERO]),
     "qlinear-sigmoid": Call("QLinearSigmoid", [byte(2, 3), SCALES[0], ZERO, SCALES[2], ZERO], (1, 2, 3, 4)),
     "qlinear-pool": Call("QLinearGlobalAveragePool", [byte(1, 3, 4, 4), SCALES[0], ZERO, SCALES[1], ZERO]),
+    "qgemm": Call(
+        "QGemm",
+        [byte(2, 5), SCALES[0], ZERO, byte(3, 5), SCALES[1], ZERO, RNG.integers(-900, 900, 3).astype(np.int32)],
+        (1, 2, 4, 5, 6),
+        attributes={"transB": 1, "alpha": 0.5},
+    ),
+    "qgemm-by-column": Call(
+        "QGemm",
+        [byte(2, 5), SCALES[0], ZERO, byte(5, 3), np.abs(draw(3)), byte(3), None, SCALES[2], ZERO],
+        (1, 2, 3, 4, 5, 7, 8),
+    ),
     "nbits": Call(
         "MatMulNBits", [draw(3, 30), *PACKED], (1, 2, 3), attributes={"K": 30, "N": 6, "bits": 4, "block_size": 16}
     ),
@@ -128,6 +142,24 @@ def test_numbers(name: str) -> None:
     for output, array in expected.items():
         slack = 1 if array.dtype.kind == "u" else 0  # the kernels round products of scales, not quotients
         np.testing.assert_allclose(found[output].astype(float), array.astype(float), rtol=1e-4, atol=1e-5 + slack)
+
+
+@pytest.mark.parametrize("op", ["LayerNormalization", "SimplifiedLayerNormalization"])
+def test_what_onnx_runtime_keeps_in_the_default_domain_is_read(op: str, tmp_path: Path) -> None:
+    """Its optimizers write these into files of any opset, which onnx's checker takes for invalid."""
+    inputs = ["x", "s"] + ["b"] * (op == "LayerNormalization")
+    weights = [onnx.numpy_helper.from_array(draw(4), name) for name in ("s", "b")[: len(inputs) - 1]]
+    graph = onnx.helper.make_graph(
+        [onnx.helper.make_node(op, inputs, ["y"], axis=-1, epsilon=1e-5)],
+        "g",
+        [onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, (2, 3, 4))],
+        [onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, (2, 3, 4))],
+        weights,
+    )
+    path = tmp_path / "optimized.onnx"
+    onnx.save(onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 13)], ir_version=8), path)
+    found = prepare(SourceRequest(str(path)), BuildOptions(), lambda step: None)
+    assert CORE.check(found.model) == []
 
 
 def test_types_behind_a_foreign_operator_are_known_in_one_sweep() -> None:

@@ -120,10 +120,12 @@ def _activate(y: Value, name: str, given: tuple[float, ...], g: GraphBuilder) ->
 
 
 class MicrosoftToOnnx(Rule):
-    """Operators that `com.microsoft` had before ONNX did, under ONNX's name."""
+    """Operators that ONNX Runtime had before ONNX did, under ONNX's name."""
 
     name = "microsoft-to-onnx"
-    roots = tuple(f"{DOMAIN}::{op}" for op in ("QuantizeLinear", "DequantizeLinear", "Trilu", "GatherND"))
+    roots = tuple(
+        f"{DOMAIN}::{op}" for op in ("QuantizeLinear", "DequantizeLinear", "Trilu", "GatherND", "LayerNormalization")
+    )
     examples = (
         Example(
             "float[2,3] x",
@@ -136,4 +138,4 @@ class MicrosoftToOnnx(Rule):
 
     def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
         attributes = {k: a.value for k, a in node.attributes.items()}
-        return [g.op(node.op_type, *node.inputs, **attributes)]
+        return g.multi(node.op_type, len(node.outputs), *node.inputs, **attributes)

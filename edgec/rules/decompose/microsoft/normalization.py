@@ -15,7 +15,7 @@ class SimplifiedLayerNormToRmsNorm(Rule):
     """SimplifiedLayerNormalization(x, scale) -> RMSNormalization."""
 
     name = "simplified-layer-norm-to-rms-norm"
-    roots = ("SimplifiedLayerNormalization",)
+    roots = ("SimplifiedLayerNormalization", f"{DOMAIN}::SimplifiedLayerNormalization")
     examples = (
         Example(
             "float[2,3] x",

@@ -6,7 +6,7 @@ import numpy as np
 import onnx_ir as ir
 
 from edgec.ir.build import GraphBuilder
-from edgec.ir.model import Array, constant
+from edgec.ir.model import Array, constant, static_shape
 from edgec.ops.base import Reader, Value
 from edgec.rules.base import Example, Miss, Replacement, Rule
 from edgec.rules.decompose.microsoft.elementwise import DOMAIN
@@ -72,6 +72,40 @@ class QLinearConcatToFloat(Rule):
         ]
         joined = g.op("Concat", *parts, axis=r.integer("axis"))
         return [g.op("QuantizeLinear", joined, r.input(0), r.optional(1))]
+
+
+class QGemmToFloat(Rule):
+    """QGemm(a, b, c) -> Gemm between Dequantize- and Quantize; c is in steps of alpha and both scales."""
+
+    name = "qgemm-to-float"
+    roots = (f"{DOMAIN}::QGemm",)
+    examples = (
+        Example(
+            "uint8[2,3] x",
+            "y = com.microsoft.QGemm<transB = 1>(x, s, p, w, s, p, c, o, p)",
+            "a = DequantizeLinear(x, s, p)  b = DequantizeLinear(w, s, p)  m = Gemm<alpha = 1.0, transB = 1>(a, b)  "
+            "t = Mul(s, s)  f = Cast<to = 1>(c)  d = Mul(f, t)  e = Add(m, d)  y = QuantizeLinear(e, o, p)",
+            constants="float s = {0.5}, float o = {0.73}, uint8 p = {3}, uint8[1,3] w = {1, 5, 9}, int32[1] c = {7}",
+            output="uint8",
+        ),
+    )
+
+    def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
+        r = Reader(node)
+        alpha, across = r.number("alpha", 1.0), r.integer("transB", 0)
+        scale = r.input(4)
+        per_column = 0 if across else 1
+        a = g.op("DequantizeLinear", *(r.input(i) for i in range(3)))
+        axis = per_column if r.rank(scale) and static_shape(scale) != (1,) else None
+        b = g.op("DequantizeLinear", r.input(3), scale, r.input(5), axis=axis)
+        found = g.op("Gemm", a, b, alpha=alpha, transA=r.integer("transA", 0) or None, transB=across or None)
+        if (bias := r.optional(6)) is not None:
+            step = g.op("Mul", r.input(1), scale)
+            step = step if alpha == 1.0 else g.op("Mul", step, g.like(alpha, step))
+            found = g.op("Add", found, g.op("Mul", g.op("Cast", bias, to=ir.DataType.FLOAT.value), step))
+        if r.optional(7) is None:
+            return [found]
+        return [g.op("QuantizeLinear", found, r.input(7), r.optional(8))]
 
 
 class MatMulNBitsToMatMul(Rule):

@@ -17,57 +17,22 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-import onnx
 import onnx_ir as ir
-from onnx import TensorProto, helper
 
+from benchmarks.large_model import LAYER, MODEL, expected, layers_of, make, sample
 from edgec.backends.table import backend
-from edgec.ir.model import OPSET
 from edgec.passes.canonicalize import canonicalize
 from edgec.passes.log import RewriteLog
 from edgec.runners.litert import LiteRTRunner
 from edgec.spec.target import load_target
 
-WIDE, WIDER = 4096, 8192
-LAYER = WIDE * WIDER * 4
 TOLERANCE = 1e-4
-_MODEL, _WEIGHTS, _FILE = "model.onnx", "weights.bin", "model.tflite"
-
-
-def shape_of(layer: int) -> tuple[int, int]:
-    """A layer's weight: there and back again."""
-    return (WIDE, WIDER) if layer % 2 == 0 else (WIDER, WIDE)
-
-
-def make(folder: Path, layers: int) -> None:
-    """Write the ONNX file and its weights, one layer at a time."""
-    rng, nodes, weights, x = np.random.default_rng(0), [], [], "x"
-    with (folder / _WEIGHTS).open("wb") as file:
-        for i in range(layers):
-            rows, columns = shape_of(i)
-            content = rng.standard_normal((rows, columns), dtype=np.float32) / np.float32(np.sqrt(rows))
-            file.write(content.data)
-            tensor = TensorProto(name=f"w{i}", data_type=TensorProto.FLOAT, dims=(rows, columns))
-            tensor.data_location = TensorProto.EXTERNAL
-            for key, value in (("location", _WEIGHTS), ("offset", str(i * LAYER)), ("length", str(LAYER))):
-                tensor.external_data.add(key=key, value=value)
-            weights.append(tensor)
-            nodes += [
-                helper.make_node("MatMul", [x, f"w{i}"], [f"m{i}"]),
-                helper.make_node("Tanh", [f"m{i}"], [f"y{i}"]),
-            ]
-            x = f"y{i}"
-    ends = [
-        helper.make_tensor_value_info(name, TensorProto.FLOAT, [2, size])
-        for name, size in (("x", WIDE), (x, shape_of(layers - 1)[1]))
-    ]
-    graph = helper.make_graph(nodes, "large", ends[:1], ends[1:], weights)
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=10), folder / _MODEL)
+_FILE = "model.tflite"
 
 
 def emit(folder: Path, target_name: str) -> None:
     """Write the TFLite file and print this process's peak memory in MiB."""
-    model = canonicalize(ir.load(folder / _MODEL), RewriteLog())
+    model = canonicalize(ir.load(folder / MODEL), RewriteLog())
     chosen, target = backend("tflite"), load_target(target_name)
     program = chosen.lower(chosen.legalize(model, target, RewriteLog()), target)
     chosen.assemble(program, target, folder / _FILE)
@@ -76,13 +41,10 @@ def emit(folder: Path, target_name: str) -> None:
 
 def difference(folder: Path, layers: int) -> float:
     """LiteRT's largest error relative to numpy's largest output."""
-    x = np.random.default_rng(1).standard_normal((2, WIDE)).astype(np.float32)
     with LiteRTRunner(folder / _FILE) as runner:
-        (found,) = runner.run({"x": x}).values()
-    content = np.memmap(folder / _WEIGHTS, np.float32)
-    for i in range(layers):
-        x = np.tanh(x @ content[i * LAYER // 4 : (i + 1) * LAYER // 4].reshape(shape_of(i)))
-    return float(np.abs(found.astype(np.float64) - x).max() / np.abs(x).max())
+        (found,) = runner.run({"x": sample()}).values()
+    wanted = expected(folder, layers)
+    return float(np.abs(found.astype(np.float64) - wanted).max() / np.abs(wanted).max())
 
 
 def main() -> int:
@@ -94,7 +56,7 @@ def main() -> int:
     if options.emit is not None:
         emit(options.emit, options.target)
         return 0
-    layers = max(1, round(options.gib * 2**30 / LAYER))
+    layers = layers_of(options.gib)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         make(folder, layers)

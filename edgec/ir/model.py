@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import onnx_ir as ir
@@ -40,6 +40,17 @@ def is_constant(value: ir.Value | None) -> bool:
         return value.const_value is not None
     producer = value.producer()
     return producer is not None and producer.op_type == "Constant" and producer.domain == ""
+
+
+def changed_copy(source: ir.TensorProtocol, change: Callable[[Array], Array]) -> Array:
+    """A changed copy of a constant's content. The pages of a weight file that it was copied from are given back."""
+    array = source.numpy()
+    content: Array = np.asarray(change(array), order="C")
+    is_copy = not np.may_share_memory(content, array)
+    del array
+    if is_copy and isinstance(source, ir.ExternalTensor):
+        source.release()
+    return content
 
 
 def static_shape(value: ir.Value) -> tuple[int, ...] | None:

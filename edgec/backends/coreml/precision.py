@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from edgec.backends.coreml.islands import LARGEST
 from edgec.ir.build import GraphBuilder
-from edgec.ir.model import Model, captured, is_constant, subgraphs
+from edgec.ir.model import Model, captured, changed_copy, is_constant, subgraphs
 
 _HALF, _SINGLE = ir.DataType.FLOAT16, ir.DataType.FLOAT
 
@@ -90,7 +90,7 @@ class _Casts:
         assert source is not None
 
         def convert() -> ir.Tensor[NDArray[np.generic]]:
-            return ir.Tensor(_finite(source.numpy(), dtype), name=name)
+            return ir.Tensor(changed_copy(source, lambda array: _finite(array, dtype)), name=name)
 
         tensor = ir.LazyTensor(convert, dtype, shape=ir.Shape(source.shape.numpy()), name=name)
         made = ir.Value(name=name, shape=value.shape, type=ir.TensorType(dtype), const_value=tensor)

@@ -14,7 +14,7 @@ import onnx_ir as ir
 
 from edgec.backends.base import Array
 from edgec.ir.build import GraphBuilder
-from edgec.ir.model import constant, static_shape
+from edgec.ir.model import changed_copy, constant, static_shape
 from edgec.ir.provenance import RULE
 from edgec.ops.base import Ints, Reader, Value
 from edgec.ops.shape import Transpose
@@ -145,7 +145,7 @@ class Maker:
             return made
 
         def make() -> ir.Tensor[Array]:
-            return ir.Tensor(np.ascontiguousarray(change(source.numpy())), name=name)
+            return ir.Tensor(changed_copy(source, change), name=name)
 
         tensor = ir.LazyTensor(make, value.dtype, shape=ir.Shape(shape), name=name)
         made = ir.Value(name=name, shape=ir.Shape(shape), type=ir.TensorType(value.dtype), const_value=tensor)

@@ -10,6 +10,7 @@ import onnx_ir as ir
 from edgec.backends.base import Array, Const, Operand, Ref, Reject, TensorType
 from edgec.backends.builder import Builder
 from edgec.backends.coreml.types import MIL_NAMES, NARROW, mil_type
+from edgec.ir.model import changed_copy
 from edgec.ops.base import Op, Value
 from edgec.spec.target import Target
 
@@ -39,7 +40,7 @@ class MilBuilder(Builder):
         kind = TensorType(type_of(value).dtype, shape)
 
         def make() -> ir.Tensor[Array]:
-            return ir.Tensor(np.ascontiguousarray(change(source.numpy())), name=name)
+            return ir.Tensor(changed_copy(source, change), name=name)
 
         return Const(name, kind, ir.LazyTensor(make, source.dtype, shape=ir.Shape(shape), name=name))
 

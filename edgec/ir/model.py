@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -49,7 +50,8 @@ def changed_copy(source: ir.TensorProtocol, change: Callable[[Array], Array]) ->
     is_copy = not np.may_share_memory(content, array)
     del array
     if is_copy and isinstance(source, ir.ExternalTensor):
-        source.release()
+        with contextlib.suppress(BufferError):  # someone else still reads it
+            source.release()
     return content
 
 

@@ -1,10 +1,11 @@
 """The whole evidence for the MIL interpreter, or a sample of it.
 
-    python -m tests.conformance.mil_interpreter [--per-test N] [--jobs N] [--models FILE] [--table]
+    python -m tests.conformance.mil_interpreter [--per-test N] [--jobs N] [--resume] [--models FILE] [--table]
 
-Runs Apple's op tests (all of them take about an hour on one core; `--per-test 9` takes at most nine cases of each),
+Runs Apple's op tests (all of them take about two hours on one core; `--per-test 9` takes at most nine cases of each),
 then, with `--models`, coremltools' conversions of the models in FILE; keeps the results under build/mil-interpreter
-and writes docs/conformance/mil-interpreter.md. `--table` only writes the document from the results that are there.
+and writes docs/conformance/mil-interpreter.md. `--resume` goes on where an earlier run was stopped; `--table` only
+writes the document from the results that are there.
 Exits 1 when a test does other than `expected.toml` says.
 """
 
@@ -27,25 +28,30 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--per-test", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--resume", action="store_true")
     parser.add_argument("--models", type=Path)
     parser.add_argument("--table", action="store_true")
     options = parser.parse_args()
     _RESULTS.mkdir(parents=True, exist_ok=True)
     if not options.table:
-        _run_apple(options.per_test, options.jobs)
+        _run_apple(options.per_test, options.jobs, options.resume)
     if options.models:
         command = [sys.executable, "-m", "tests.conformance.mil_interpreter.models"]
         subprocess.run([*command, "--models", str(options.models), "--out", str(_RESULTS / "models.jsonl")], check=True)
     records = [record for folder in _FOLDERS for record in table.read(_RESULTS / f"{folder}.jsonl")]
     verdict = table.judge(records, table.expectations())
-    cases = f"at most {options.per_test} cases of each test" if options.per_test else "every case of each test"
+    there = {folder: table.collected(_RESULTS / f"{folder}.jsonl") for folder in _FOLDERS}
     _DOCUMENT.parent.mkdir(parents=True, exist_ok=True)
-    _DOCUMENT.write_text(table.document(records, verdict, table.read(_RESULTS / "models.jsonl"), cases))
+    models = table.read(_RESULTS / "models.jsonl")
+    text = table.document(records, verdict, models, there)
+    if not models and _DOCUMENT.exists():
+        text = table.keeping_models(text, _DOCUMENT.read_text())
+    _DOCUMENT.write_text(text)
     print("\n".join(verdict.surprises) or f"as expected; see {_DOCUMENT}")
     return 1 if verdict.surprises else 0
 
 
-def _run_apple(per_test: int, jobs: int) -> None:
+def _run_apple(per_test: int, jobs: int, resume: bool) -> None:
     """One pytest a folder, `jobs` of them at a time."""
     spec = importlib.util.find_spec("coremltools")
     assert spec is not None
@@ -54,12 +60,14 @@ def _run_apple(per_test: int, jobs: int) -> None:
     running: list[subprocess.Popen[bytes]] = []
     for folder in _FOLDERS:
         results = _RESULTS / f"{folder}.jsonl"
-        results.unlink(missing_ok=True)
+        if not resume:
+            results.unlink(missing_ok=True)
         if len(running) >= jobs:
             running.pop(0).wait()
         command = [sys.executable, "-m", "pytest", "-q", "--tb=no", "-p", "no:cacheprovider", "-c", "/dev/null"]
         command += ["--rootdir", ".", "-p", "tests.conformance.mil_interpreter.plugin"]
         command += ["--mil-per-test", str(per_test), "--mil-results", str(results), str(tests / folder)]
+        command += ["--mil-resume"] if resume else []
         running.append(subprocess.Popen(command))
     for process in running:
         process.wait()

@@ -30,6 +30,7 @@ from coremltools.models import utils as model_utils
 
 from edgec.diag import EdgecError
 from edgec.runners.mil import Feature, MilRunner
+from tests.conformance.mil_interpreter.table import count_file, read
 
 # Tests ask for the macOS version to skip what an old one got wrong.
 _MACOS = (15, 4)
@@ -40,17 +41,22 @@ _predictions = {"count": 0}
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--mil-results", default=None, help="file for one JSON line a test")
     parser.addoption("--mil-per-test", type=int, default=0, help="at most so many cases of each test, evenly spaced")
+    parser.addoption("--mil-resume", action="store_true", help="leave out the cases that the file holds already")
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    limit = config.getoption("--mil-per-test")
-    if not limit:
-        return
-    cases: dict[str, list[pytest.Item]] = {}
-    for item in items:
-        cases.setdefault(item.nodeid.split("[")[0], []).append(item)
-    items[:] = [group[i] for group in cases.values() for i in _spread(len(group), limit)]
+    limit, path = config.getoption("--mil-per-test"), config.getoption("--mil-results")
+    if path is not None:
+        count_file(Path(path)).write_text(f"{len(items)}\n")
+    if limit:
+        cases: dict[str, list[pytest.Item]] = {}
+        for item in items:
+            cases.setdefault(item.nodeid.split("[")[0], []).append(item)
+        items[:] = [group[i] for group in cases.values() for i in _spread(len(group), limit)]
+    if path is not None and config.getoption("--mil-resume"):
+        done = {record["test"] for record in read(Path(path))}
+        items[:] = [item for item in items if _name(item) not in done]
 
 
 def _spread(count: int, limit: int) -> list[int]:

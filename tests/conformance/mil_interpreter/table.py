@@ -78,8 +78,19 @@ def read(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
-def document(apple: list[dict[str, Any]], verdict: Verdict, models: list[dict[str, Any]], cases: str) -> str:
-    """The text of the document."""
+def count_file(results: Path) -> Path:
+    """Where the number of cases that there are is kept, beside the results."""
+    return results.with_suffix(".count")
+
+
+def collected(results: Path) -> int:
+    """How many cases there are, run or not; 0 where nobody counted."""
+    path = count_file(results)
+    return int(path.read_text()) if path.exists() else 0
+
+
+def document(apple: list[dict[str, Any]], verdict: Verdict, models: list[dict[str, Any]], there: dict[str, int]) -> str:
+    """The text of the document; `there` is how many cases each folder has."""
     lines = [
         "# The MIL interpreter against other people's tests",
         "",
@@ -88,22 +99,22 @@ def document(apple: list[dict[str, Any]], verdict: Verdict, models: list[dict[st
         "## Apple's op tests",
         "",
         "The tests in `coremltools/converters/mil/mil/ops/tests`, with the prediction replaced by saving the package",
-        f"and running it in the interpreter, {cases}. *Passed* tests compared the interpreter's outputs with",
-        "the test's own expected outputs: float32 cases to 1e-4 absolute and 1e-5 relative unless the test says",
-        "otherwise (2e-3 where the program holds float16 values), float16 cases to 0.5 absolute and 5 percent",
-        "relative, as coremltools itself does on a Mac. *Built* tests compare no outputs (type",
-        "inference, errors of the builder). *Left out* are skipped or expected to crash by Apple's own marks.",
+        "and running it in the interpreter. *Passed* tests compared the interpreter's outputs with the test's own",
+        "expected outputs: float32 cases to 1e-4 absolute and 1e-5 relative unless the test says otherwise (2e-3",
+        "where the program holds float16 values), float16 cases to 0.5 absolute and 5 percent relative, as",
+        "coremltools itself does on a Mac. *Built* tests compare no outputs (type inference, errors of the builder).",
+        "*Left out* are skipped or expected to crash by Apple's own marks.",
         "",
-        "| tests of | run | passed | built | left out | refused | wrong |",
-        "|---|---:|---:|---:|---:|---:|---:|",
+        "| tests of | cases | run | passed | built | left out | refused | wrong |",
+        "|---|---:|---:|---:|---:|---:|---:|---:|",
     ]
     columns = ("passed", "built", "left out", "refused", "wrong")
     total: Counter[str] = Counter()
     for opset in sorted(verdict.counts):
         count = verdict.counts[opset]
         total.update(count)
-        lines.append(_row(opset, [sum(count.values()), *(count[c] for c in columns)]))
-    lines.append(_row("all", [sum(total.values()), *(total[c] for c in columns)]))
+        lines.append(_row(opset, [there[opset], sum(count.values()), *(count[c] for c in columns)]))
+    lines.append(_row("all", [sum(there.values()), sum(total.values()), *(total[c] for c in columns)]))
     judged = total["passed"] + total["refused"] + total["wrong"]
     share = 100 * total["passed"] / judged if judged else 0.0
     lines += ["", f"Of those that carry expected outputs, {share:.1f} percent pass.", ""]
@@ -111,6 +122,14 @@ def document(apple: list[dict[str, Any]], verdict: Verdict, models: list[dict[st
     reasons = {entry.label: entry.reason for entry in expectations()}
     lines += [f"| {label} | {count} | {reasons[label]} |" for label, count in sorted(verdict.labels.items())]
     return "\n".join(lines + _models(models)) + "\n"
+
+
+_MODELS_TITLE = "## coremltools' conversions of PyTorch models"
+
+
+def keeping_models(text: str, before: str) -> str:
+    """The document with the models' section of the one before: they are not run each time."""
+    return text.partition(_MODELS_TITLE)[0] + "".join(before.partition(_MODELS_TITLE)[1:])
 
 
 def _row(name: str, cells: list[int]) -> str:
@@ -124,7 +143,7 @@ def _models(records: list[dict[str, Any]]) -> list[str]:
     both = [m for m, r in by_model.items() if all(r.get(p, {}).get("outcome") == "agrees" for p in _PRECISIONS)]
     one = [m for m, r in by_model.items() if r.get("float32", {}).get("outcome") == "agrees"]
     lines = [
-        "", "## coremltools' conversions of PyTorch models", "",
+        "", _MODELS_TITLE, "",
         "Each model is converted by coremltools to float32 and to float16, saved, run in the interpreter in the same",
         "precision, and compared with eager PyTorch: the largest error over the largest magnitude of the output,",
         "within 1e-4 (float32) and 3e-2 (float16).",

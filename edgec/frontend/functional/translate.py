@@ -1,12 +1,12 @@
-"""The exporter's translation of a functional program, with the translations of that program's operators alone.
+"""The exporter's translation of programs, its parts called one by one in its order, without what it does not need.
 
-`torch.onnx.export` reads the source of all of its 600 translations, and lists every decomposition, before it begins: a
-tenth of a build. The parts of the exporter that do the work are called here one by one, in its order.
+`torch.onnx.export` reads the source of each of its 600 translations before it begins, and lists every decomposition: a
+tenth of a build. A functional program is given the translations of its own operators alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import Any
 
 import onnx_ir as ir
@@ -16,7 +16,7 @@ from onnxscript.function_libs.torch_lib.registration import default_registry
 from onnxscript.version_converter import convert_version
 from torch.export import ExportedProgram
 from torch.onnx._internal.exporter import _core, _fx_passes
-from torch.onnx._internal.exporter._registration import OnnxDecompMeta, ONNXRegistry
+from torch.onnx._internal.exporter._registration import OnnxDecompMeta, ONNXRegistry, _get_overload
 from torch.onnx._internal.exporter._torchlib._torchlib_registry import get_torchlib_ops
 
 from edgec.frontend.held import mark_updates
@@ -36,7 +36,7 @@ def translate(program: ExportedProgram) -> ir.Model:
 
 def translate_decomposed(program: ExportedProgram) -> ir.Model:
     """The same of any program: torch traces it once more, which makes it functional and of translated operators."""
-    registry = ONNXRegistry.from_torchlib(opset_version=OPSET)
+    registry = full_registry()
     return _converted(_core._prepare_exported_program_for_export(program, registry=registry), registry)
 
 
@@ -55,23 +55,34 @@ def _converted(program: ExportedProgram, registry: ONNXRegistry) -> ir.Model:
 
 
 def registry_for(operators: Set[Any]) -> ONNXRegistry:
-    """What the exporter makes of its two libraries, its own before onnxscript's, for these operators."""
+    """The exporter's registry with the translations of these operators alone."""
+    own = [found for found in get_torchlib_ops() if found.fx_target in operators]
+    return _filled([*own, *_from_onnxscript({_name(operator): operator for operator in operators})])
+
+
+def full_registry() -> ONNXRegistry:
+    """The exporter's registry, without the source of every translation read, which it asks for and does not use."""
+    operators = {name: _get_overload(name) for name, _ in default_registry.items() if not name.startswith("internal::")}
+    return _filled([*get_torchlib_ops(), *_from_onnxscript(operators)])
+
+
+def _filled(translations: Sequence[OnnxDecompMeta]) -> ONNXRegistry:
     registry = ONNXRegistry()
     registry._opset_version = OPSET
-    for translation in (*get_torchlib_ops(), *_from_onnxscript(operators)):
-        if translation.fx_target in operators:
-            registry._register(translation.fx_target, translation)
+    for translation in translations:
+        registry._register(translation.fx_target, translation)
     registry._cleanup_registry_based_on_opset_version()
     return registry
 
 
-def _from_onnxscript(operators: Set[Any]) -> Iterator[OnnxDecompMeta]:
-    names = {_name(operator): operator for operator in operators}
+def _from_onnxscript(operators: Mapping[str, Any]) -> Iterator[OnnxDecompMeta]:
+    """The translations by onnxscript of operators by their names; those that this torch has none of are None."""
     for name, found in default_registry.items():
-        if name in names:
+        operator = operators.get(name)
+        if operator is not None:
             for functions, is_complex in ((found.overloads, False), (found.complex, True)):
                 for function in functions:
-                    yield OnnxDecompMeta(function, names[name], signature=None, is_complex=is_complex)
+                    yield OnnxDecompMeta(function, operator, signature=None, is_complex=is_complex)
 
 
 def _name(operator: Any) -> str:

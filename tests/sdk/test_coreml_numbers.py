@@ -177,3 +177,29 @@ def test_a_constant_beyond_32_bits_is_refused(tmp_path: Path) -> None:
     with pytest.raises(EdgecError) as caught:
         edgec.build(Far(), (torch.arange(4),), target="iphone", out=tmp_path)
     assert caught.value.diagnostics[0].code == "E0401"
+
+
+class Hashes(torch.nn.Module):
+    """Integers that leave 32 bits on the way, and come back."""
+
+    def __init__(self, factor: int) -> None:
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, ids: torch.Tensor) -> torch.Tensor:
+        return (ids * self.factor) % 1013
+
+
+def test_integers_beyond_32_bits_are_refused(tmp_path: Path) -> None:
+    """Wrapped around, they would give other numbers without a word."""
+    inputs = (torch.arange(100_000, 100_008),)
+    with pytest.raises(EdgecError) as refused:
+        edgec.build(Hashes(99_991), inputs, target="iphone", out=tmp_path)
+    (told,) = refused.value.diagnostics
+    assert told.code == "E0401"
+    assert "`Mul`" in told.message
+    assert any("integer-beyond-int32" in note for note in told.notes)
+    assert told.place is not None
+    assert told.place.line is not None
+    built = edgec.build(Hashes(91), inputs, target="iphone", out=tmp_path)
+    assert built.manifest.accuracy.status == "passed"

@@ -22,6 +22,7 @@ from edgec.backends.coreml.expand.recurrent import UnsupportedRecurrentUnrolled,
 from edgec.backends.coreml.expand.resize import UnsupportedResizeToMatMul
 from edgec.backends.coreml.expand.tokens import AttentionOnHeads, AttentionOnTokens
 from edgec.backends.coreml.expand.window import WindowToSliceUpdate
+from edgec.backends.coreml.integers import check_integers
 from edgec.backends.coreml.islands import choose
 from edgec.backends.coreml.native import NativeRule
 from edgec.backends.coreml.precision import to_half
@@ -72,10 +73,12 @@ NATIVE: tuple[NativeRule, ...] = (WindowToSliceUpdate(),)
 
 
 def legalize(model: Model, target: Target, log: RewriteLog, samples: Sequence[Mapping[str, Array]] = ()) -> Model:
-    """A copy in Core ML's dialect. Raises `EdgecError` E0412 with every operator that has no way there.
+    """A copy in Core ML's dialect. Raises `EdgecError` E0412 with every operator that has no way there, E0401.
 
-    For float16 the samples are run: what overflows or loses its digits on them stays in float32.
+    The samples are run where integers may leave 32 bits, and for float16: what overflows or loses its digits on them
+    stays in float32.
     """
+    check_integers(model, samples)
     legal, allowed = model.clone(), dialect(target)
     kept = kept_states(legal, target)
     expand_to(allowed, legal, target, log, (*EXPAND, *RULES))

@@ -60,6 +60,7 @@ CODES: dict[str, Code] = {
     "E0213": Code("the file was written by another version", _CANNOT),
     "E0214": Code("an output is text and left out", _CANNOT),
     "E0215": Code("a check of data is left out", _CANNOT),
+    "E0216": Code("a model in half precision is taken in single", _CANNOT),
     # E03: IR
     "E0301": Code("the graph is invalid", _BAD),
     "E0302": Code("the operator is unknown", _CANNOT),

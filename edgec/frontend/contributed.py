@@ -10,6 +10,8 @@ from collections.abc import Iterator
 
 import onnx
 
+from edgec.ir.model import Model, all_nodes
+
 _DOMAIN = "com.microsoft"
 _DEFAULT = ("", "ai.onnx")
 _SINCE = {"SimplifiedLayerNormalization": None, "LayerNormalization": 17}
@@ -26,6 +28,14 @@ def name_contributed(proto: onnx.ModelProto) -> None:
             node.domain, moved = _DOMAIN, True
     if moved and not any(o.domain == _DOMAIN for o in proto.opset_import):
         proto.opset_import.append(onnx.helper.make_opsetid(_DOMAIN, 1))
+
+
+def name_back(model: Model) -> Model:
+    """The IR of such a file with the operators where ONNX Runtime looks for them."""
+    for node in all_nodes(model):
+        if node.domain == _DOMAIN and node.op_type in _SINCE:
+            node.domain = ""
+    return model
 
 
 def _nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:

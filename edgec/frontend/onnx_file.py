@@ -14,8 +14,10 @@ from onnx.reference import ReferenceEvaluator
 
 from edgec.diag import EdgecError, Place, error
 from edgec.frontend.captured import Array, Captured, SourceId
-from edgec.frontend.contributed import name_contributed
+from edgec.frontend.contributed import name_back, name_contributed
 from edgec.frontend.dynamic import DynamicDim, check_dims, fitting
+from edgec.frontend.halves.graphs import in_halves, widen
+from edgec.frontend.halves.note import computed_in_single
 from edgec.frontend.inputs import InputSpec
 from edgec.frontend.light import put_back, set_aside
 from edgec.frontend.opset import deserialized, to_working_opset
@@ -31,17 +33,17 @@ _LARGEST_INPUT = 1 << 30
 class OnnxReference:
     """The file as it was given, run by ONNX Runtime on the CPU without graph optimization.
 
-    A file that ONNX Runtime has no kernels for is run by onnx's slow reference implementation. `opened` is the file's
-    graph with open dimensions, run in its place.
+    A file that ONNX Runtime has no kernels for is run by onnx's slow reference implementation. `instead` is the file's
+    graph with open dimensions, or in single precision, run in its place.
     """
 
-    def __init__(self, path: Path, opened: Model | None = None) -> None:
+    def __init__(self, path: Path, instead: Model | None = None) -> None:
         self._runner: OnnxRuntimeRunner | None = None
         self._evaluator: ReferenceEvaluator | None = None
         try:
-            self._runner, self.name = OnnxRuntimeRunner(opened or path, optimize=False), "onnxruntime"
+            self._runner, self.name = OnnxRuntimeRunner(instead or path, optimize=False), "onnxruntime"
         except EdgecError as refused:
-            if opened is not None:
+            if instead is not None:
                 raise
             try:
                 self._evaluator, self.name = ReferenceEvaluator(str(path)), "onnx-reference"
@@ -77,16 +79,19 @@ def capture_onnx(path: Path, request: SourceRequest) -> Captured:
     Raises `EdgecError` E0203 (unreadable), E0207 (leaves its folder), E0301 (invalid), E0107 (inputs), E0101 (dims).
     """
     proto, heavy = _read(path)
-    reference = OnnxReference(path)
     if request.dynamic:
         open_dims(proto, request.dynamic)
-        reference = OnnxReference(path, _beside(put_back(deserialized(proto, path), heavy), path))
+    given = name_back(_beside(put_back(deserialized(proto, path), heavy), path))
+    halves = in_halves(given)
+    reference = OnnxReference(path, widen(given) if halves else given if request.dynamic else None)
     model = _beside(put_back(to_working_opset(proto, path), heavy), path)
+    model = widen(model) if halves else model
     examples = _examples(model, request)
     for dim in request.dynamic:
         set_dim_range(model, dim.name, dim.low, dim.high, dim.choices)
     source = SourceId("onnx", request.ref, file_sha256(path))
-    return Captured(source_name(request), source, model, reference, examples, dynamic=request.dynamic)
+    told = (computed_in_single(source_name(request)),) if halves else ()
+    return Captured(source_name(request), source, model, reference, examples, told, dynamic=request.dynamic)
 
 
 def _beside(model: Model, path: Path) -> Model:

@@ -17,6 +17,7 @@ from torch.utils import _pytree as pytree
 
 from edgec.diag import error
 from edgec.frontend.captured import Array
+from edgec.frontend.halves.modules import Widened, no_autocast
 from edgec.frontend.held import HeldBuffer, buffers_restored, contents, fill
 from edgec.frontend.inputs import InputSpec, match_specs
 from edgec.frontend.stable import StableSorts
@@ -113,17 +114,18 @@ class TorchReference:
 
 
 @contextmanager
-def eager() -> Iterator[None]:
-    """Without gradients, without the shortcut of `nn.MultiheadAttention`, which gives padded positions zeros, without
-    the question whether a mask of `nn.Transformer` is causal, which asks the data, and with sorts that keep the order
-    of equals.
+def eager() -> Iterator[Widened]:
+    """In single precision, without gradients, without the shortcut of `nn.MultiheadAttention`, which gives padded
+    positions zeros, without the question whether a mask of `nn.Transformer` is causal, which asks the data, and with
+    sorts that keep the order of equals.
     """
     before, detect = torch.backends.mha.get_fastpath_enabled(), transformer._detect_is_causal_mask
     torch.backends.mha.set_fastpath_enabled(False)
     transformer._detect_is_causal_mask = _as_hinted
     try:
-        with torch.no_grad(), StableSorts():
-            yield
+        precision = Widened()
+        with torch.no_grad(), no_autocast(precision), StableSorts(), precision:
+            yield precision
     finally:
         torch.backends.mha.set_fastpath_enabled(before)
         transformer._detect_is_causal_mask = detect

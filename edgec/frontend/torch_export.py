@@ -7,7 +7,7 @@ import io
 import logging
 import warnings
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import onnx_ir as ir
@@ -26,6 +26,8 @@ from edgec.frontend.dynamic import DynamicDim, check_dims, fitting, resized
 from edgec.frontend.folded import fold_weights
 from edgec.frontend.functional.program import make_functional
 from edgec.frontend.functional.translate import translate, translate_decomposed
+from edgec.frontend.halves.modules import HALVES, in_single, widened
+from edgec.frontend.halves.note import computed_in_single
 from edgec.frontend.held import buffers_restored, contents, open_states
 from edgec.frontend.inputs import InputSpec, samples_like
 from edgec.frontend.settled import Settled
@@ -57,12 +59,16 @@ def export_module(request: ExportRequest) -> Captured:
 
     Raises `EdgecError` E0107 for its inputs, E0201 when it fails eagerly, E0206 for control flow, E0202 for the rest.
     """
-    call = _roomy(example_call(request.module, request.inputs, request.specs, request.source.ref), request)
-    result = _run_eagerly(request.module, call)
+    given = example_call(request.module, request.inputs, request.specs, request.source.ref)
+    single = replace(request, module=widened(request.module))
+    call = _roomy(given.with_tensors([in_single(t) for t in given.tensors()]), single)
+    result, halves = _run_eagerly(single.module, call)
     _check_interface(call, result)
     with _quiet():
-        model = to_onnx(_export(request, call))
-    return captured(request, call, result, model)
+        model = to_onnx(_export(single, call))
+    found = captured(single, call, result, model)
+    halves = halves or single.module is not request.module or any(t.dtype in HALVES for t in given.tensors())
+    return replace(found, warnings=(*found.warnings, computed_in_single(found.name))) if halves else found
 
 
 def captured(request: ExportRequest, call: Call, result: Any, model: ir.Model) -> Captured:
@@ -103,7 +109,7 @@ def _export(request: ExportRequest, call: Call) -> torch.export.ExportedProgram:
     def export() -> torch.export.ExportedProgram:
         with eager(), Settled():
             program = torch.export.export(module, call.args, call.kwargs, dynamic_shapes=shapes, strict=False)
-        check_written(program, lambda: output_tensors(_run_eagerly(module, call)))
+        check_written(program, lambda: output_tensors(_run_eagerly(module, call)[0]))
         fold_weights(program)
         settle_masks(program)
         decompose(program)
@@ -201,13 +207,14 @@ def _unchecked(site: Site) -> Diagnostic:
     )
 
 
-def _run_eagerly(module: torch.nn.Module, call: Call) -> Any:
+def _run_eagerly(module: torch.nn.Module, call: Call) -> tuple[Any, bool]:
+    """The model's result, and whether it asked for half precision on the way."""
     fresh = call.with_tensors([t.clone() for t in call.tensors()])
-    with user_code("running the model on its example inputs"), eager(), buffers_restored(module):
-        return module(*fresh.args, **fresh.kwargs)
+    with user_code("running the model on its example inputs"), eager() as precision, buffers_restored(module):
+        return module(*fresh.args, **fresh.kwargs), precision.seen
 
 
-_WITHOUT_NUMPY = frozenset({torch.bfloat16, torch.float8_e4m3fn, torch.float8_e5m2})
+_WITHOUT_NUMPY = frozenset({torch.float8_e4m3fn, torch.float8_e5m2})
 """Element types that apps have no arrays of."""
 
 

@@ -1,0 +1,135 @@
+"""Models in half precision: taken in float32, and told."""
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnx_ir as ir
+import pytest
+import torch
+from torch import nn
+
+from edgec.driver import BuildOptions, build, prepare, prepare_captured
+from edgec.frontend.captured import SourceId
+from edgec.frontend.source import SourceRequest
+from edgec.frontend.torch_export import ExportRequest, export_module
+
+
+def net() -> nn.Module:
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.SiLU(), nn.Flatten(), nn.Linear(144, 5)).eval()
+
+
+class Inside(nn.Module):
+    """Half precision inside, single outside; a table that is neither parameter nor buffer."""
+
+    def __init__(self, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.net, self.dtype = net().to(dtype), dtype
+        self.table = torch.linspace(-1, 1, 25).reshape(5, 5).to(dtype)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = self.net(x.to(self.dtype)) @ self.table
+        z = torch.zeros(1, 5, dtype=self.dtype)
+        z[:] = y
+        if z.sum() > 0:
+            return torch.cat([z, y.half()]).float()
+        return torch.cat([y.type(torch.float32), z.float() * 2])
+
+
+class Cast(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = net()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            return self.net(x)
+
+
+X = torch.randn(1, 3, 8, 8, generator=torch.Generator().manual_seed(1))
+MODELS = {
+    "half": (lambda: net().half(), X.half()),
+    "bfloat16": (lambda: net().bfloat16(), X.bfloat16()),
+    "half-inside": (lambda: Inside(torch.float16), X),
+    "bfloat16-inside": (lambda: Inside(torch.bfloat16), X),
+    "autocast": (Cast, X),
+}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_modules(name: str) -> None:
+    make, x = MODELS[name]
+    module = make()
+    before = {k: v.dtype for k, v in module.state_dict().items()}
+    request = ExportRequest("model", SourceId("module", "test", ""), module, (x,))
+    found = prepare_captured(export_module(request), BuildOptions(), lambda step: None).captured
+    assert "E0216" in {d.code for d in found.warnings}
+    assert {v.dtype for v in [*found.model.graph.inputs, *found.model.graph.outputs]} == {ir.DataType.FLOAT}
+    assert {k: v.dtype for k, v in module.state_dict().items()} == before
+
+
+def test_what_half_precision_means_is_single(tmp_path: Path) -> None:
+    """The reference is the model in float32 with the weights as they were rounded."""
+    module = net().half()
+    request = ExportRequest("model", SourceId("module", "test", ""), module, (X.half(),))
+    found = export_module(request)
+    name = found.model.graph.inputs[0].name
+    expected = net().half().float()(X).detach().numpy()
+    (given,) = found.reference.run({name: X.numpy()}).values()
+    np.testing.assert_allclose(given, expected, rtol=1e-6, atol=1e-6)
+
+
+def test_a_module_in_single_precision_is_not_told() -> None:
+    request = ExportRequest("model", SourceId("module", "test", ""), net(), (X,))
+    assert export_module(request).warnings == ()
+
+
+def onnx_file(kind: int, path: Path) -> Path:
+    """Half precision inside and outside, in a subgraph as well."""
+    rng = np.random.default_rng(2)
+    weight = ir.tensor(rng.standard_normal((4, 3)).astype(np.float32)).numpy()
+    dtype = onnx.helper.tensor_dtype_to_np_dtype(kind)
+    sides = [
+        onnx.helper.make_graph(
+            [onnx.helper.make_node(op, ["m"], [op])], op, [], [onnx.helper.make_tensor_value_info(op, kind, (2, 3))]
+        )
+        for op in ("Relu", "Neg")
+    ]
+    nodes = [
+        onnx.helper.make_node("MatMul", ["x", "w"], ["m"]),
+        onnx.helper.make_node("ReduceSum", ["m"], ["s"], keepdims=0),
+        onnx.helper.make_node("Greater", ["s", "zero"], ["c"]),
+        onnx.helper.make_node("If", ["c"], ["i"], then_branch=sides[0], else_branch=sides[1]),
+        onnx.helper.make_node("Cast", ["ones"], ["o"], to=kind),
+        onnx.helper.make_node("Add", ["i", "o"], ["y"]),
+    ]
+    graph = onnx.helper.make_graph(
+        nodes,
+        "g",
+        [onnx.helper.make_tensor_value_info("x", kind, (2, 4))],
+        [onnx.helper.make_tensor_value_info("y", kind, (2, 3))],
+        [
+            onnx.numpy_helper.from_array(weight.astype(dtype), "w"),
+            onnx.numpy_helper.from_array(np.zeros((), dtype), "zero"),
+            onnx.numpy_helper.from_array(np.ones(3, np.float32), "ones"),
+        ],
+    )
+    onnx.save(onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 18)], ir_version=9), path)
+    return path
+
+
+@pytest.mark.parametrize("kind", [onnx.TensorProto.FLOAT16, onnx.TensorProto.BFLOAT16])
+def test_onnx_files(kind: int, tmp_path: Path) -> None:
+    path = onnx_file(kind, tmp_path / "half.onnx")
+    prepared = prepare(SourceRequest(str(path)), BuildOptions(), lambda step: None)
+    assert [d.code for d in prepared.captured.warnings] == ["E0216"]
+    assert all(v.dtype == ir.DataType.FLOAT for v in [*prepared.model.graph.inputs, *prepared.model.graph.outputs])
+    weight = onnx.numpy_helper.to_array(onnx.load(path).graph.initializer[0]).astype(np.float32)
+    for sample in prepared.samples:
+        product = sample.inputs["x"] @ weight
+        expected = (np.maximum(product, 0) if product.sum() > 0 else -product) + 1
+        np.testing.assert_allclose(sample.expected["y"], expected, rtol=1e-5, atol=1e-5)
+    report = build(SourceRequest(str(path)), ["android", "iphone"], BuildOptions(out=tmp_path), lambda step: None)
+    assert report.errors == []
+    assert all(b.failures == () for b in report.built)

@@ -97,7 +97,7 @@ def test_samples_that_the_source_refuses_are_told():
             return x * 2
 
     result = prepared(Picky(), (torch.linspace(-1, 1, 16).reshape(2, 8),))
-    assert [d.code for d in result.captured.warnings] == ["E0211"]
+    assert [d.code for d in result.captured.warnings] == ["E0215", "E0211"]
     assert len(result.samples) == 1
 
 

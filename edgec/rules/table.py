@@ -80,6 +80,7 @@ from edgec.rules.decompose.tensors import (
     HardmaxToOneHot,
     MeanVarianceToReduce,
 )
+from edgec.rules.decompose.unique import UniqueToNonZero
 from edgec.rules.decompose.window import WindowWriteToWhere
 from edgec.rules.fuse.attention import RecognizeAttention
 from edgec.rules.fuse.batch_norm import BatchNormToMulAdd, FoldAddIntoLinear, FoldBatchNorm, FoldMulIntoLinear
@@ -123,6 +124,7 @@ DECOMPOSE: tuple[Rule, ...] = (
     RoiAlignToMatMul(),
     DeformConvToMatMul(),
     CompressToGather(),
+    UniqueToNonZero(),
     TensorScatterToScatterElements(),
     WindowWriteToWhere(),
     CumProdToMul(),

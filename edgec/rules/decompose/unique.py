@@ -1,0 +1,99 @@
+"""Unique: each element compared with each, which no runtime on a device has an operator for."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import onnx_ir as ir
+
+from edgec.ir.build import GraphBuilder
+from edgec.ir.model import static_shape
+from edgec.ops.base import Reader, Value
+from edgec.rules.base import Miss, Replacement, Rule
+
+_MOST_PAIRS = 1 << 20
+"""Comparisons of two elements: 1024 elements."""
+_MOST_COLUMNS = 64
+"""Numbers of an element (a row, where an axis is given): each is compared by an operator of its own."""
+
+_INT32, _INT64 = int(ir.DataType.INT32), int(ir.DataType.INT64)
+
+
+class UniqueToNonZero(Rule):
+    """Unique(x) -> the elements that equal none before them, in the order of their ranks (static shapes).
+
+    An element's rank is how many distinct ones are smaller, or, unsorted, come first. No NaN equals another.
+    """
+
+    name = "unique-to-non-zero"
+    roots = ("Unique",)
+    examples = ()
+
+    def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
+        r = Reader(node)
+        x = r.input(0)
+        axis = r.axis(r.integer("axis"), r.rank(x)) if r.has("axis") else None
+        shape = static_shape(x)
+        if shape is None:
+            return Miss("the shape is not static")
+        count = math.prod(shape) if axis is None else shape[axis]
+        columns = 1 if axis is None else math.prod(shape) // max(count, 1)
+        if not 0 < count * count <= _MOST_PAIRS or not 0 < columns <= _MOST_COLUMNS:
+            return Miss(f"{count} elements of {columns} numbers")
+        flat = g.op("Reshape", x, g.ints(-1)) if axis is None else x
+        found = _Ranked(_columns(flat, axis or 0, count, columns, g), count, bool(r.integer("sorted", 1)), g)
+        places = found.places()
+        outputs = [g.op("Gather", flat, places, axis=axis or 0), places, found.rank, found.counts(places)]
+        return outputs[: len(node.outputs)]
+
+
+def _columns(x: Value, axis: int, count: int, columns: int, g: GraphBuilder) -> list[Value]:
+    """The numbers of all elements, one (N, 1) for each of an element's numbers."""
+    rank = len(x.shape or ())
+    moved = x if axis == 0 else g.op("Transpose", x, perm=[axis, *(i for i in range(rank) if i != axis)])
+    table = g.op("Reshape", moved, g.ints(count, columns))
+    return [table] if columns == 1 else list(g.multi("Split", columns, table, g.ints(*(1,) * columns), axis=1))
+
+
+class _Ranked:
+    """Elements compared with each other: `first` (N) whether none before is equal, `rank` (N)."""
+
+    def __init__(self, columns: list[Value], count: int, is_sorted: bool, g: GraphBuilder) -> None:
+        self._g, self._count = g, count
+        self._equal, smaller = self._compared(columns)
+        places = g.const(np.arange(count, dtype=np.int64))
+        before = g.op("ArgMax", self._equal, axis=1, keepdims=0)  # the first that is equal: itself, or one before it
+        self._first = g.op("Cast", g.op("Equal", before, places), to=_INT32)
+        if is_sorted:
+            distinct = g.op("Mul", smaller, g.op("Unsqueeze", self._first, g.ints(0)))
+            self.rank = g.op("Cast", g.op("ReduceSum", distinct, g.ints(1), keepdims=0), to=_INT64)
+        else:
+            so_far = g.op("CumSum", self._first, g.const(0), exclusive=1)
+            self.rank = g.op("Cast", g.op("Gather", so_far, before), to=_INT64)
+
+    def _compared(self, columns: list[Value]) -> tuple[Value, Value]:
+        """(N, N) int32: whether j equals i, and whether j is smaller than i; earlier numbers decide first."""
+        g = self._g
+        equal = smaller = None
+        for column in reversed(columns):
+            across = g.op("Reshape", column, g.ints(1, self._count))
+            same, less = g.op("Equal", column, across), g.op("Less", across, column)
+            smaller = less if smaller is None else g.op("Or", less, g.op("And", same, smaller))
+            equal = same if equal is None else g.op("And", same, equal)
+        return g.op("Cast", equal, to=_INT32), g.op("Cast", smaller, to=_INT32)
+
+    def places(self) -> Value:
+        """(K): where the distinct elements first are, by rank."""
+        g = self._g
+        ranks = g.const(np.arange(self._count, dtype=np.int64).reshape(-1, 1))
+        here = g.op("Cast", g.op("Equal", ranks, g.op("Unsqueeze", self.rank, g.ints(0))), to=_INT32)
+        chosen = g.op("Mul", here, g.op("Unsqueeze", self._first, g.ints(0)))
+        coordinates = g.op("NonZero", chosen)
+        return g.op("Gather", coordinates, g.const(1), axis=0)
+
+    def counts(self, places: Value) -> Value:
+        """(K): how often each occurs."""
+        g = self._g
+        every = g.op("ReduceSum", self._equal, g.ints(1), keepdims=0)
+        return g.op("Cast", g.op("Gather", every, places), to=_INT64)

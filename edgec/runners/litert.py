@@ -63,7 +63,7 @@ class LiteRTRunner:
             interpreter.allocate_tensors()
             for name, detail in self._inputs.items():
                 if inputs[name].size:
-                    interpreter.set_tensor(detail["index"], _contiguous(inputs[name], detail["dtype"]))
+                    interpreter.set_tensor(detail["index"], _contiguous(name, inputs[name], detail["dtype"]))
             interpreter.invoke()
         except (RuntimeError, ValueError) as failure:
             raise error("E0602", "LiteRT fails on the artifact", notes=str(failure).splitlines()[:3]) from failure
@@ -109,8 +109,17 @@ class LiteRTRunner:
         del self._interpreter
 
 
-def _contiguous(array: Array, dtype: Any) -> Array:
-    """What LiteRT copies from. (`ascontiguousarray` would give a 0-D array a dimension.)"""
+def _contiguous(name: str, array: Array, dtype: Any) -> Array:
+    """What LiteRT copies from. (`ascontiguousarray` would give a 0-D array a dimension.)
+
+    Raises `EdgecError` E0107 for a finite double that float32 cannot hold: inside, files compute in that.
+    """
+    if array.dtype == np.float64 and (np.isfinite(array) & (np.abs(array) > np.finfo(np.float32).max)).any():
+        raise error(
+            "E0107",
+            f"input `{name}` holds numbers beyond the range of float32, in which the file computes",
+            notes=["rejected by `interface-float64-range`"],
+        )
     return np.asarray(array, dtype=dtype, order="C")
 
 

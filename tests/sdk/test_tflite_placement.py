@@ -9,7 +9,8 @@ from ai_edge_litert.interpreter import Interpreter
 
 from edgec.backends.base import Program
 from edgec.backends.tflite.backend import TFLITE
-from edgec.backends.tflite.placement import DELEGATES, partitions
+from edgec.backends.tflite.delegates import DELEGATES
+from edgec.backends.tflite.placement import partitions
 from edgec.ir.model import OPSET
 from edgec.passes.canonicalize import canonicalize
 from edgec.passes.log import RewriteLog
@@ -47,3 +48,39 @@ def test_what_breaks_is_named() -> None:
     assert {p.rule for p in found.placed if p.rule} == {"xnnpack-no-greater", "xnnpack-no-select-v2"}
     assert found.counts == {"cpu": 2, "xnnpack": 4}
     assert any("nnapi" in name and "broken by SELECT_V2" in name for name, _ in found.evidence)
+
+
+def _evidence(text: str) -> dict[str, str]:
+    """What is told of each delegate."""
+    found = TFLITE.placement(_program(text), TARGET).evidence
+    return dict(name.split(": ", 1) for name, _ in found if ": " in name)
+
+
+def test_the_other_delegates_are_told() -> None:
+    told = _evidence(GRAPHS["broken"])
+    assert told["gpu"] == "6 of 6 operators in 1 partitions"
+    assert told["qnn"] == "6 of 6 operators in 1 partitions"
+    assert told["nnapi"].endswith("broken by SELECT_V2")
+
+
+@pytest.mark.parametrize(
+    ("text", "unit", "breaks"),
+    [
+        ("g (float[2,3,4,5,6] x) => (float[2,3,4,5,6] y) { y = Exp(x) }", "gpu", "EXP"),
+        ("g (float[2,3,4,5,6] x) => (float[2,3,4,5,6] y) { y = Exp(x) }", "nnapi", "EXP"),
+        ("g (int32[1,8] x) => (int32[1,8] y) { y = Add(x, x) }", "gpu", "ADD"),
+        ("g (float[4,8] x) => (float[4,3] y) { a = Constant<value_ints = [1]>() b = Constant<value_ints = [4]>() "
+         "y = Slice(x, a, b, a) }", "gpu", "SLICE"),
+        ("g (float[1,8] x) => (float[1,8] y) { y = CumSum(x, one) }", "nnapi", "CUMSUM"),
+        ("g (int64[1,8] x) => (int64[1,8] y) { y = Add(x, x) }", "nnapi", "ADD"),
+    ],
+)  # fmt: skip
+def test_what_keeps_an_operator_off(text: str, unit: str, breaks: str) -> None:
+    text = text.replace("{ y = CumSum", "{ one = Constant<value_int = 1>() y = CumSum")
+    assert f"broken by {breaks}" in _evidence(text)[unit]
+
+
+def test_sizes_that_the_data_decide_keep_a_graph_off() -> None:
+    told = _evidence("g (float[8] x) => (int64[1,k] y, float[8] z) { y = NonZero(x)  z = Exp(x) }")
+    assert told["xnnpack"].startswith("1 of 3 operators")
+    assert all(told[unit] == "0 of 3 operators: the data decide sizes (WHERE)" for unit in ("gpu", "nnapi", "qnn"))

@@ -89,7 +89,7 @@ class _Writer:
     operators: list[Any] = field(default_factory=list)
     subgraphs: list[Any] = field(default_factory=list)
     _tensor_index: dict[str, int] = field(default_factory=dict)
-    _code_index: dict[str, int] = field(default_factory=dict)
+    _code_index: dict[tuple[str, int], int] = field(default_factory=dict)
 
     def model(self, program: Program) -> Any:
         """The whole file as an object."""
@@ -161,14 +161,15 @@ class _Writer:
         return options
 
     def _code(self, instr: Instr) -> int:
-        if instr.op not in self._code_index:
+        key = instr.op, version_of(instr)
+        if key not in self._code_index:
             builtin = getattr(self.schema.BuiltinOperator, instr.op)
             code = self.schema.OperatorCodeT()
             code.builtinCode, code.deprecatedBuiltinCode = builtin, min(builtin, 127)
-            code.version = version_of(instr.op)
-            self._code_index[instr.op] = len(self.codes)
+            code.version = key[1]
+            self._code_index[key] = len(self.codes)
             self.codes.append(code)
-        return self._code_index[instr.op]
+        return self._code_index[key]
 
     def _value(self, operand: Operand) -> int:
         """The tensor of an operand. Large float constants are stored in half precision where the target asks."""

@@ -59,9 +59,17 @@ _BUFFERS_OUTSIDE = "2.15"
 _FIRST = {name: release for release, names in _SINCE.items() for name in names.split()}
 
 
-def version_of(opcode: str) -> int:
+_PLAIN = frozenset({"float32", "int32", "int64"})
+_FIRST_UP_TO_RANK_4 = frozenset({"SLICE", "STRIDED_SLICE"})
+"""Builtins whose first version has plain types and up to four dimensions: NNAPI's delegate takes no newer one."""
+
+
+def version_of(instr: Instr) -> int:
     """The builtin's version to declare."""
-    return _VERSIONS.get(opcode, 1)
+    x = instr.operands()[0].type if instr.inputs else None
+    if instr.op in _FIRST_UP_TO_RANK_4 and x is not None and x.dtype in _PLAIN and len(x.shape) <= 4:
+        return 1
+    return _VERSIONS.get(instr.op, 1)
 
 
 def minimum_runtime(instrs: Iterable[Instr], *, outside: bool = False) -> str:

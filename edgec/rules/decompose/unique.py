@@ -10,7 +10,7 @@ import onnx_ir as ir
 from edgec.ir.build import GraphBuilder
 from edgec.ir.model import static_shape
 from edgec.ops.base import Reader, Value
-from edgec.rules.base import Miss, Replacement, Rule
+from edgec.rules.base import Example, Miss, Replacement, Rule
 
 _MOST_PAIRS = 1 << 20
 """Comparisons of two elements: 1024 elements."""
@@ -28,7 +28,18 @@ class UniqueToNonZero(Rule):
 
     name = "unique-to-non-zero"
     roots = ("Unique",)
-    examples = ()
+    examples = (
+        Example(
+            "float[3] x",
+            "y = Unique(x)",
+            "f = Reshape(x, flat)  c = Reshape(f, column)  r = Reshape(c, row)  e = Equal(c, r)  l = Less(r, c)  "
+            "same = Cast<to = 6>(e)  less = Cast<to = 6>(l)  before = ArgMax<axis = 1, keepdims = 0>(same)  "
+            "b = Equal(before, places)  first = Cast<to = 6>(b)  u = Unsqueeze(first, zero)  d = Mul(less, u)  "
+            "s = ReduceSum<keepdims = 0>(d, one)  rank = Cast<to = 7>(s)  v = Unsqueeze(rank, zero)  "
+            "h = Equal(ranks, v)  here = Cast<to = 6>(h)  w = Unsqueeze(first, zero)  k = Mul(here, w)  "
+            "n = NonZero(k)  p = Gather<axis = 0>(n, index)  y = Gather<axis = 0>(f, p)",
+        ),
+    )
 
     def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
         r = Reader(node)
@@ -44,7 +55,9 @@ class UniqueToNonZero(Rule):
         flat = g.op("Reshape", x, g.ints(-1)) if axis is None else x
         found = _Ranked(_columns(flat, axis or 0, count, columns, g), count, bool(r.integer("sorted", 1)), g)
         places = found.places()
-        outputs = [g.op("Gather", flat, places, axis=axis or 0), places, found.rank, found.counts(places)]
+        outputs = [g.op("Gather", flat, places, axis=axis or 0), places, found.rank]
+        if len(node.outputs) > len(outputs):
+            outputs.append(found.counts(places))
         return outputs[: len(node.outputs)]
 
 

@@ -45,6 +45,7 @@ class Builder:
         self.instrs: list[Instr] = []
         self._operands: dict[ir.Value, Operand] = {}
         self._names: set[str] = set()
+        self._counts: dict[str, int] = {}
         self._node: ir.Node | None = None
         self.lower_nodes: Callable[[ir.Graph], None] = _no_lowerings
 
@@ -124,10 +125,12 @@ class Builder:
         return (outputs[index].name if index < len(outputs) else None) or "v"
 
     def _unique(self, hint: str) -> str:
-        name, count = hint, 0
+        """The hint, or with the first free number behind it; numbers are asked for once, whatever asks often."""
+        name, count = hint, self._counts.get(hint, 0)
         while name in self._names:
             count += 1
             name = f"{hint}_{count}"
+        self._counts[hint] = count
         self._names.add(name)
         return name
 

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from edgec.backends.base import Const, Instr, Program
+from edgec.backends.base import Program
 from edgec.backends.placement import Placed, Placement
 from edgec.backends.tflite.delegates import DELEGATES, Delegate, sized_by_data
 from edgec.spec.target import Target
@@ -44,27 +44,32 @@ def partitions(program: Program, delegate: Delegate) -> int:
     As `PartitionGraphIntoIndependentNodeSubsets` of LiteRT's graph_info.cc: turn by turn, everything of one kind that
     can run, then everything of the other.
     """
-    waiting = [(instr, not delegate.rule(instr)) for instr in program.instrs]
-    made = {name for instr in program.instrs for name in (ref.name for ref in instr.outputs)}
-    ready = {v.name for instr in program.instrs for v in instr.operands() if isinstance(v, Const) or v.name not in made}
-    count = 0
-    while waiting:
-        kind = next(taken for instr, taken in waiting if _can_run(instr, ready))
+    kinds = [not delegate.rule(instr) for instr in program.instrs]
+    missing, users = _dependencies(program)
+    ready: dict[bool, list[int]] = {True: [], False: []}
+    for i, number in enumerate(missing):
+        if not number:
+            ready[kinds[i]].append(i)
+    kind, count = ready[True][:1] < ready[False][:1] if ready[True] and ready[False] else bool(ready[True]), 0
+    while ready[True] or ready[False]:
         count += kind
-        waiting = _take(waiting, kind, ready)
+        while ready[kind]:
+            for user in users[ready[kind].pop()]:
+                missing[user] -= 1
+                if not missing[user]:
+                    ready[kinds[user]].append(user)
+        kind = not kind
     return count
 
 
-def _can_run(instr: Instr, ready: set[str]) -> bool:
-    return all(v.name in ready for v in instr.operands())
-
-
-def _take(waiting: list[tuple[Instr, bool]], kind: bool, ready: set[str]) -> list[tuple[Instr, bool]]:
-    """Run everything of one kind, in order (the program is sorted); what is left."""
-    left = []
-    for instr, taken in waiting:
-        if taken is kind and _can_run(instr, ready):
-            ready.update(ref.name for ref in instr.outputs)
-        else:
-            left.append((instr, taken))
-    return left
+def _dependencies(program: Program) -> tuple[list[int], list[list[int]]]:
+    """For each instruction, how many others it waits for, and which ones wait for it."""
+    maker = {ref.name: i for i, instr in enumerate(program.instrs) for ref in instr.outputs}
+    users: list[list[int]] = [[] for _ in program.instrs]
+    missing = []
+    for i, instr in enumerate(program.instrs):
+        before = {maker[v.name] for v in instr.operands() if v.name in maker}
+        missing.append(len(before))
+        for j in before:
+            users[j].append(i)
+    return missing, users

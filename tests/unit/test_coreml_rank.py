@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgec.backends.coreml.expand.groups import grouped
 from edgec.backends.coreml.expand.rank import HIGHEST, ReduceRank, steps
+from edgec.backends.groups import grouped
 from edgec.ir.model import OPSET
 from edgec.passes.log import RewriteLog
 from edgec.passes.rewrite import RewritePass

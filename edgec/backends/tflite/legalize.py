@@ -30,7 +30,7 @@ from edgec.backends.tflite.expand.indexing import (
     ScatterElementsToScatterND,
 )
 from edgec.backends.tflite.expand.joining import JoinConstants
-from edgec.backends.tflite.expand.linear import GemmToMatMul, MatMulVectors
+from edgec.backends.tflite.expand.linear import GemmToMatMul, MatMulOfFewerBatches, MatMulVectors
 from edgec.backends.tflite.expand.narrow import NarrowIntegers
 from edgec.backends.tflite.expand.padding import PadByIndices, TriluToWhere
 from edgec.backends.tflite.expand.pool import PoolByAxes, PoolToSlices
@@ -111,6 +111,7 @@ ALWAYS: tuple[Rule, ...] = (
     PadByIndices(),
     GemmToMatMul(),
     MatMulVectors(),
+    MatMulOfFewerBatches(),
     PoolToSlices(),
     PoolByAxes(),
     DilatedTransposedConv(),

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 
-from edgec.backends.coreml.expand.groups import Grouping, Ints, aligned, broadcast_grouping, grouped
+from edgec.backends.groups import Grouping, Ints, aligned, broadcast_grouping, grouped
 from edgec.ir.build import GraphBuilder
 from edgec.ir.model import static_shape
 from edgec.ops.base import Reader, Value

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
+from edgec.backends.groups import aligned, broadcast_grouping
+from edgec.backends.tflite.types import highest_rank
 from edgec.ir.build import GraphBuilder
 from edgec.ir.model import constant, static_shape
 from edgec.ops.base import Reader
@@ -56,3 +58,36 @@ class MatMulVectors(Rule):
         left = g.op("Reshape", op.a, g.ints(1, a[0])) if len(a) == 1 else op.a
         right = g.op("Reshape", op.b, g.ints(b[0], 1)) if len(b) == 1 else op.b
         return [g.op("Reshape", g.op("MatMul", left, right), g.ints(*out))]
+
+
+class MatMulOfFewerBatches(Rule):
+    """MatMul above the kernel's rank -> MatMul between reshapes: batch dimensions that repeat alike are one."""
+
+    name = "matmul-of-fewer-batches"
+    roots = ("MatMul",)
+    examples = (
+        Example(
+            "float[2,1,2,1,2,3,4] x, float[2,1,2,1,2,4,5] z",
+            "y = MatMul(x, z)",
+            "a = Reshape(x, s)  b = Reshape(z, t)  m = MatMul(a, b)  y = Reshape(m, u)",
+        ),
+        Example("float[2,2,3,4] x, float[2,2,4,5] z", "y = MatMul(x, z)", None),
+    )
+
+    def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
+        op = MatMul.decode(Reader(node))
+        a, b, out = static_shape(op.a), static_shape(op.b), static_shape(node.outputs[0])
+        if a is None or b is None or out is None or len(out) <= highest_rank("MatMul"):
+            return NOT_HERE
+        if len(b) == 2:
+            flat = g.op("Reshape", op.a, g.ints(-1, a[-1]))
+            return [g.op("Reshape", g.op("MatMul", flat, op.b), g.ints(*out))]
+        batches = [aligned(shape, len(out))[:-2] for shape in (a, b)]
+        grouping = broadcast_grouping(batches, out[:-2])
+        if len(grouping.groups) + 2 > highest_rank("MatMul"):
+            return Miss("more batch dimensions are repeated differently than the kernel has")
+        operands = [
+            g.op("Reshape", value, g.ints(*grouping.shape(batch), *shape[-2:]))
+            for value, batch, shape in zip((op.a, op.b), batches, (a, b), strict=True)
+        ]
+        return [g.op("Reshape", g.op("MatMul", *operands), g.ints(*out))]

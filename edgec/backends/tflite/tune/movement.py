@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
+from edgec.backends.tflite.types import highest_rank
 from edgec.ir.build import GraphBuilder
 from edgec.ir.model import constant, static_shape
 from edgec.ops.base import Reader
@@ -164,7 +165,7 @@ class ReshapeAfterLinear(Rule):
         )
         if not before or not after or not out or before[-1] != after[-1] or len(static_shape(other) or ()) != rank:
             return NOT_HERE
-        if len(before) < 2 or len(out) != len(after):
+        if not 2 <= len(before) <= highest_rank(node.op_type) or len(out) != len(after):
             return NOT_HERE
         return [g.op("Reshape", g.op(node.op_type, x, other), g.ints(*out))]
 

@@ -14,6 +14,16 @@ class Newton(nn.Module):
         return y
 
 
+class Root(nn.Module):
+    """Of a negative number there is none, and the loop does not end."""
+
+    def forward(self, a):
+        x = torch.ones_like(a)
+        while (x * x - a).abs().max() > 1e-4:
+            x = 0.5 * (x + a / x)
+        return x
+
+
 class Collatz(nn.Module):
     """Steps of a number to 1: halved when even, 3n + 1 when odd."""
 
@@ -183,6 +193,7 @@ def whole(low, high):
 
 MODELS = {
     "newton": (Newton, lambda: (torch.rand(5) * 100 + 0.5,)),
+    "root": (Root, lambda: (torch.rand(3) + 0.5,)),
     "collatz": (Collatz, lambda: (whole(1, 30),)),
     "greedy": (Greedy, lambda: (torch.randn(1, 8) * 3, torch.randint(0, 12, (1,)))),
     "settles": (Settles, lambda: (torch.randn(3),)),

@@ -5,6 +5,7 @@ import onnx
 import onnx_ir as ir
 import pytest
 
+from edgec.backends.coreml.expand.conv import ComputedTransposedConvToConv
 from edgec.backends.coreml.expand.empty import DropEmptyOperands
 from edgec.backends.coreml.expand.norm import LayerNormWithStatistics
 from edgec.backends.coreml.expand.pad import PadForms
@@ -53,6 +54,12 @@ FIRES = {
                    "y = BitShift<direction = 'LEFT'>(x, n)"),
     "shift-right": (BitShiftToArithmetic(), "uint8[2, 3] x", "uint8[3] n = {1, 7, 9}",
                     "y = BitShift<direction = 'RIGHT'>(x, n)"),
+    "conv-transpose-computed": (
+        ComputedTransposedConvToConv(), "float[1, 4, 5, 3] x",
+        "int64[1] o = {0}, int64[1] i = {2}, int64[1] k = {3}, int64[4] s = {4, 2, 5, 1}",
+        "p = Slice(x, o, i, k) w = Reshape(p, s) "
+        "y = ConvTranspose<strides = [2, 3], pads = [1, 0, 0, 2], output_padding = [1, 2], dilations = [1, 2]>(x, w)",
+    ),
     "concat-empty": (DropEmptyOperands(), "float[2, 3] x", "float[2, 0] e = {}", "y = Concat<axis = 1>(x, e)"),
 }  # fmt: skip
 

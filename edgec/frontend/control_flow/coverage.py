@@ -58,6 +58,9 @@ class Covered:
         return not self.missing and (self.rounds is None or 1 in self.rounds)
 
 
+_PATIENCE = 1000
+"""Steps of a loop after which inputs that were made up are taken for ones that never let it end."""
+
 _ROUNDS = {0: "no step", 2: "several steps"}
 """What has to be seen of a loop. That it runs a single step is looked for, but may need a coincidence."""
 
@@ -74,6 +77,7 @@ def cover(
     found: list[Inputs] = []
     with rewritten.active():
         run(samples[0])
+        runtime.patience = _PATIENCE
         for inputs in samples[1:]:
             _runs(run, inputs)
         for trial, inputs in enumerate(_candidates(samples, found, np.random.default_rng(seed))):
@@ -83,6 +87,7 @@ def cover(
             before = _seen(runtime)
             if _runs(run, inputs) and _seen(runtime) > before:
                 found.append(inputs)
+        runtime.patience = None
     return found, _covered(runtime)
 
 

@@ -54,6 +54,8 @@ class Runtime:
     tracing: bool = False
     sides: dict[Site, set[bool]] = field(default_factory=dict)
     rounds: dict[Site, set[int]] = field(default_factory=dict)
+    longest: int = 0
+    patience: int | None = None
     selected: dict[Site, str] = field(default_factory=dict)
     unchecked: dict[Site, None] = field(default_factory=dict)
     UNDEFINED = UNDEFINED
@@ -99,6 +101,8 @@ class Runtime:
     def loop(self, test: Callable[..., Any], body: Callable[..., State], state: State, branch: Branch) -> State:
         """`while test: body`. Unrolled where something other than data bounds it, else a loop of the graph."""
         for step in itertools.count():
+            if self.patience is not None and step > max(self.patience, 4 * self.longest):
+                raise RuntimeError(f"the loop has not ended after {step} steps")
             with _Bounds() as bounds:
                 going = test(*state)
             if self._is_traced(going):
@@ -259,6 +263,7 @@ class Runtime:
     def _ran(self, site: Site, steps: int) -> None:
         if not self.tracing:
             self.rounds.setdefault(site, set()).add(min(steps, 2))
+            self.longest = max(self.longest, steps)
 
 
 @dataclass(frozen=True)

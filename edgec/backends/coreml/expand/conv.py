@@ -1,0 +1,66 @@
+"""Transposed convolutions whose weight the model computes: MIL's operation takes constants alone, its convolution any."""
+
+from __future__ import annotations
+
+import math
+
+import onnx_ir as ir
+
+from edgec.ir.build import GraphBuilder
+from edgec.ir.model import constant, static_shape
+from edgec.ops.base import Ints, Reader, Value
+from edgec.ops.conv import ConvTranspose
+from edgec.rules.base import NOT_HERE, Miss, Replacement, Rule
+
+
+class ComputedTransposedConvToConv(Rule):
+    """ConvTranspose(x, w) with a computed w -> Conv of x with zeros between its elements and w turned round.
+
+    Dumoulin and Visin, "A guide to convolution arithmetic for deep learning" (2016), section 4.
+    """
+
+    name = "computed-conv-transpose-to-conv"
+    roots = ("ConvTranspose",)
+    examples = ()
+
+    def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
+        op = ConvTranspose.decode(Reader(node))
+        if constant(op.w) is not None:
+            return NOT_HERE
+        shape, weight = static_shape(op.x), static_shape(op.w)
+        if shape is None or weight is None:
+            return Miss("the shape is not static")
+        x, w = op.x, op.window
+        for axis, stride in enumerate(w.strides, 2):
+            x, shape = _spread(x, shape, axis, stride, g)
+        begin = [e - 1 - p for e, p in zip(w.extent, w.pads_begin, strict=True)]
+        end = [
+            e - 1 - p + o - (s - 1)  # `_spread` leaves zeros behind the last element too
+            for e, p, o, s in zip(w.extent, w.pads_end, op.output_padding, w.strides, strict=True)
+        ]
+        x = g.op("Pad", x, g.ints(0, 0, *begin, 0, 0, *end), g.like(0, x))
+        turned = _turned(op.w, weight, op.groups, g)
+        kernel, dilations = list(w.kernel), list(w.dilations)
+        return [g.op("Conv", x, turned, op.b, kernel_shape=kernel, dilations=dilations, group=op.groups)]
+
+
+def _spread(x: Value, shape: Ints, axis: int, stride: int, g: GraphBuilder) -> tuple[Value, Ints]:
+    """`stride - 1` zeros behind every element along one axis."""
+    if stride == 1:
+        return x, shape
+    before, behind = math.prod(shape[:axis]), math.prod(shape[axis + 1 :])
+    apart = g.op("Reshape", x, g.ints(before, shape[axis], 1, behind))
+    padded = g.op("Pad", apart, g.ints(0, 0, 0, 0, 0, 0, stride - 1, 0), g.like(0, x))
+    wide = (*shape[:axis], shape[axis] * stride, *shape[axis + 1 :])
+    return g.op("Reshape", padded, g.ints(*wide)), wide
+
+
+def _turned(w: Value, shape: Ints, groups: int, g: GraphBuilder) -> Value:
+    """(C, M/groups, k…) -> (M, C/groups, k…), mirrored along the kernel."""
+    taken, given, kernel = shape[0] // groups, shape[1], shape[2:]
+    parts = g.op("Reshape", w, g.ints(groups, taken, given, math.prod(kernel)))
+    swapped = g.op("Transpose", parts, perm=[0, 2, 1, 3])
+    joined = g.op("Reshape", swapped, g.ints(groups * given, taken, *kernel))
+    axes = range(2, len(shape))
+    back = ([-1] * len(kernel), [-size - 1 for size in kernel], list(axes), [-1] * len(kernel))
+    return g.op("Slice", joined, *(g.ints(*numbers) for numbers in back))

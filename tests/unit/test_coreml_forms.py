@@ -56,9 +56,9 @@ FIRES = {
                     "y = BitShift<direction = 'RIGHT'>(x, n)"),
     "conv-transpose-computed": (
         ComputedTransposedConvToConv(), "float[1, 4, 5, 3] x",
-        "int64[1] o = {0}, int64[1] i = {2}, int64[1] k = {3}, int64[4] s = {4, 2, 5, 1}",
+        "int64[1] o = {0}, int64[1] i = {2}, int64[1] k = {3}, int64[4] s = {4, 1, 5, 2}",
         "p = Slice(x, o, i, k) w = Reshape(p, s) "
-        "y = ConvTranspose<strides = [2, 3], pads = [1, 0, 0, 2], output_padding = [1, 2], dilations = [1, 2]>(x, w)",
+        "y = ConvTranspose<strides = [2, 2], pads = [1, 0, 0, 1], output_padding = [1, 1], dilations = [1, 2]>(x, w)",
     ),
     "concat-empty": (DropEmptyOperands(), "float[2, 3] x", "float[2, 0] e = {}", "y = Concat<axis = 1>(x, e)"),
 }  # fmt: skip

@@ -1,4 +1,4 @@
-"""Transposed convolutions whose weight the model computes: MIL's operation takes constants alone, its convolution any."""
+"""Transposed convolutions whose weight the model computes: MIL takes constants there, and any weight in `conv`."""
 
 from __future__ import annotations
 

@@ -280,7 +280,31 @@ class Chosen(nn.Module):
         return torch.stack(outs) + self.scales[i - 1], [x, x * 2, x * 3, -x][i] + torch.stack(rows)
 
 
+class Forked(nn.Module):
+    """Sides that no value stands for: tensors of other shapes, and None; what is made of them is alike."""
+
+    def __init__(self):
+        super().__init__()
+        self.wide, self.narrow = nn.Linear(4, 6), nn.Linear(4, 2)
+
+    def mask(self, x):
+        found = x > 0.3
+        if not found.any(dim=-1).all():
+            found = None
+        return found
+
+    def forward(self, x):
+        h = self.wide(x) if x.sum() > 0 else self.narrow(x)
+        mask = self.mask(x)
+        if mask is not None:
+            x = x.clone()
+            x[:, 0] += 1
+            x = x.masked_fill(mask, 0.0)
+        return h.mean(-1) + x.sum(-1)
+
+
 MODELS = {
+    "forked": (Forked, lambda: (rows(2, 4),)),
     "sides": (Sides, lambda: (rows(2, 4),)),
     "nested": (Nested, lambda: (rows(2, 4) * 2,)),
     "early-exits": (EarlyExits, lambda: (rows(2, 4) * 1.2,)),

@@ -107,7 +107,7 @@ def _export(request: ExportRequest, call: Call) -> torch.export.ExportedProgram:
     module, shapes = request.module, _dynamic_shapes(request, call)
 
     def export() -> torch.export.ExportedProgram:
-        with eager(), Settled():
+        with eager(), Settled(), request.rewritten.runtime.forks.applied(module):
             program = torch.export.export(module, call.args, call.kwargs, dynamic_shapes=shapes, strict=False)
         check_written(program, lambda: output_tensors(_run_eagerly(module, call)[0]))
         fold_weights(program)

@@ -39,7 +39,7 @@ def test_both_sides_agree_with_python(name):
     assert len(seen) > 15, "the samples do not differ"
 
 
-@pytest.mark.parametrize("name", ["sides", "expressions", "loops", "dead-index", "matching", "chosen"])
+@pytest.mark.parametrize("name", ["sides", "expressions", "loops", "dead-index", "matching", "chosen", "forked"])
 def test_every_side_is_covered(name):
     make, draw = MODELS[name]
     torch.manual_seed(3)

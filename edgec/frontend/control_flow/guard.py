@@ -30,14 +30,16 @@ class Guard(FunctionMode):
     Both sides are computed and one is selected, so NaN and infinity on the other side are dropped by the selection.
     What would *fail* there is made harmless: indices are clamped into range and integer divisors of zero replaced by
     one, neither of which changes a side that is taken, since it would have raised. A loop there, which might never
-    come to an end, runs no step. A change in place of a tensor from outside the branch is refused.
+    come to an end, runs no step. A change in place of a tensor from outside the branch is refused, unless the side is
+    the `whole` rest of the model, traced for itself.
     """
 
     _open: ClassVar[list[Guard]] = []
+    _in_loop: ClassVar[bool] = False
 
-    def __init__(self, site: Site, own: Sequence[torch.Tensor], taken: torch.Tensor) -> None:
+    def __init__(self, site: Site, own: Sequence[torch.Tensor], taken: torch.Tensor, *, whole: bool = False) -> None:
         super().__init__()
-        self._site, self._taken = site, taken
+        self._site, self._taken, self._whole = site, taken, whole
         self._own = {id(t) for t in own}
         self._kept: list[torch.Tensor] = []  # an id is only unique while its object lives
 
@@ -57,19 +59,25 @@ class Guard(FunctionMode):
         return functools.reduce(torch.logical_and, conditions) if conditions else None
 
     @classmethod
+    def nested(cls) -> bool:
+        """Whether this is inside a side that ends before the model does, or inside a loop of the graph."""
+        return cls._in_loop or not all(guard._whole for guard in cls._open)
+
+    @classmethod
     @contextmanager
     def outside(cls) -> Iterator[None]:
         """For the body of a loop of the graph, which runs only where the loop does."""
         around, cls._open = cls._open, []
+        before, cls._in_loop = cls._in_loop, True
         try:
             yield
         finally:
-            cls._open = around
+            cls._open, cls._in_loop = around, before
 
     def call(self, function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """As `FunctionMode` says."""
         name = getattr(function, "__name__", "")
-        if _in_place(name) or "out" in kwargs:
+        if not self._whole and (_in_place(name) or "out" in kwargs):
             self._check_change(kwargs.get("out", args[0] if args else None))
         result = function(*_safe(function, args), **kwargs)
         if isinstance(result, torch.Tensor):

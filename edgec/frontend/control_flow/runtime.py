@@ -12,7 +12,9 @@ from typing import Any
 
 import torch
 
+from edgec.diag import EdgecError
 from edgec.frontend.control_flow.choices import chosen, holds_choices, sites_of
+from edgec.frontend.control_flow.forks import ForkError, Forks
 from edgec.frontend.control_flow.guard import Guard
 from edgec.frontend.control_flow.loops import UNROLLED, Carried, truth, unrolled
 from edgec.frontend.control_flow.merge import UNDEFINED, Site, merge
@@ -55,6 +57,7 @@ class Runtime:
     sides: dict[Site, set[bool]] = field(default_factory=dict)
     rounds: dict[Site, set[int]] = field(default_factory=dict)
     longest: int = 0
+    forks: Forks = field(default_factory=Forks)
     patience: int | None = None
     selected: dict[Site, str] = field(default_factory=dict)
     unchecked: dict[Site, None] = field(default_factory=dict)
@@ -91,7 +94,16 @@ class Runtime:
         """`if test: yes else: no`. Each side takes the state and gives its return value and the new state."""
         if not self._is_traced(test):
             return yes(*state) if self._take(branch.site, test) else no(*state)
-        found = select(truth(test), yes, no, state, branch)
+        forked = self.forks.side(branch.site, truth(test))
+        if forked is not None:
+            self.selected.setdefault(branch.site, "the model is computed for each side and one result selected")
+            return yes(*state) if forked else no(*state)
+        try:
+            found = select(truth(test), yes, no, state, branch)
+        except EdgecError as refused:
+            if Guard.nested() or branch.site in self.forks.refused:
+                raise
+            raise ForkError(branch.site, refused) from refused
         if found.raises:
             self.unchecked.setdefault(branch.site)
         else:

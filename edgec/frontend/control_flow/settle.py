@@ -12,6 +12,7 @@ from typing import TypeVar
 import torch
 
 from edgec.diag import EdgecError, Place, error
+from edgec.frontend.control_flow.forks import ForkError
 from edgec.frontend.control_flow.functions import Rewritten, contains
 from edgec.frontend.control_flow.jumps import UnsupportedError
 
@@ -38,6 +39,10 @@ def export_settled(export: Callable[[], Result], rewritten: Rewritten) -> Result
             with rewritten.active(), rewritten.runtime.trace():
                 return export()
         except Exception as failure:  # torch raises its own private classes, some wrapped in others
+            fork = next((f for f in _chain(failure) if isinstance(f, ForkError)), None)
+            if fork is not None:
+                rewritten.runtime.forks.refused[fork.site] = fork.refused
+                continue
             refused = _refusal(failure)
             if refused is not None:
                 raise refused from failure

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,8 +33,10 @@ def build(
     `--set` does (`"numerics.compute=float32"`), `dynamic` opens dimensions as `--dynamic` does (`"x:0=batch:1..16"`).
     Raises `EdgecError` as the command line reports it; check `Built.failures` for checks that did not hold.
     """
+    from edgec.frontend.halves.modules import in_halves
     from edgec.frontend.torch_export import ExportRequest, export_module
 
+    module = copy.deepcopy(module) if in_halves(module) else module
     resolved = load_target(target, settings)
     dims = tuple(dim for text in dynamic for dim in parse_dynamic(text))
     title = name or type(module).__name__

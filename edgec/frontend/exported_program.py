@@ -15,8 +15,9 @@ import torch
 
 from edgec.diag import Place, error
 from edgec.frontend.captured import Captured, SourceId
+from edgec.frontend.foreign_types import as_dictionaries
 from edgec.frontend.source import SourceRequest, file_sha256, source_name
-from edgec.frontend.torch_export import ExportRequest, export_module
+from edgec.frontend.torch_export import ExportRequest, export_module, quiet
 from edgec.frontend.weights import executes_code
 
 _PICKLED = ("opaque_obj", "custom_obj")
@@ -38,8 +39,9 @@ def capture_program(path: Path, request: SourceRequest) -> Captured:
 
     Raises `EdgecError` E0203 (unreadable), E0204 (would execute code), E0207 (leaves the archive).
     """
-    _check_archive(path)
-    program = _load(path)
+    documents = _check_archive(path)
+    with as_dictionaries(documents), quiet():
+        program = _load(path)
     module = program.module()
     _settle(module)
     inputs = _examples(program) if not request.inputs else None
@@ -49,7 +51,8 @@ def capture_program(path: Path, request: SourceRequest) -> Captured:
     )
 
 
-def _check_archive(path: Path) -> None:
+def _check_archive(path: Path) -> list[bytes]:
+    """The archive's documents, none of which names code or leaves it."""
     place = Place(str(path))
     try:
         with zipfile.ZipFile(path) as archive:
@@ -67,6 +70,7 @@ def _check_archive(path: Path) -> None:
     for document in documents:
         for expression in _expressions(document, path):
             _check_expression(expression, path)
+    return documents
 
 
 def _expressions(document: bytes, path: Path) -> Iterator[str]:

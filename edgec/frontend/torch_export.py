@@ -26,7 +26,7 @@ from edgec.frontend.dynamic import DynamicDim, check_dims, fitting, resized
 from edgec.frontend.folded import fold_weights
 from edgec.frontend.functional.program import make_functional
 from edgec.frontend.functional.translate import translate, translate_decomposed
-from edgec.frontend.halves.modules import HALVES, in_single, widened
+from edgec.frontend.halves.modules import HALVES, in_halves, in_single, widen
 from edgec.frontend.halves.note import computed_in_single
 from edgec.frontend.held import buffers_restored, contents, open_states
 from edgec.frontend.inputs import InputSpec, samples_like
@@ -55,19 +55,20 @@ class ExportRequest:
 
 
 def export_module(request: ExportRequest) -> Captured:
-    """Export a module.
+    """Export a module. Weights in half precision become float32 in place: who keeps the module gives a copy.
 
     Raises `EdgecError` E0107 for its inputs, E0201 when it fails eagerly, E0206 for control flow, E0202 for the rest.
     """
     given = example_call(request.module, request.inputs, request.specs, request.source.ref)
-    single = replace(request, module=widened(request.module))
-    call = _roomy(given.with_tensors([in_single(t) for t in given.tensors()]), single)
-    result, halves = _run_eagerly(single.module, call)
+    halves = in_halves(request.module) or any(t.dtype in HALVES for t in given.tensors())
+    widen(request.module)
+    call = _roomy(given.with_tensors([in_single(t) for t in given.tensors()]), request)
+    result, asked = _run_eagerly(request.module, call)
     _check_interface(call, result)
-    with _quiet():
-        model = to_onnx(_export(single, call))
-    found = captured(single, call, result, model)
-    halves = halves or single.module is not request.module or any(t.dtype in HALVES for t in given.tensors())
+    with quiet():
+        model = to_onnx(_export(request, call))
+    found = captured(request, call, result, model)
+    halves = halves or asked
     return replace(found, warnings=(*found.warnings, computed_in_single(found.name))) if halves else found
 
 
@@ -267,7 +268,7 @@ def _carried(graph: ir.Graph, i: int) -> ir.Value:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """torch and onnxscript talk on stdout, stderr and in logs of things that a user of edgec cannot act on."""
     names = ("torch.onnx", "torch.onnx._internal", "onnxscript", "torch.export", "torch.fx", "torch._dynamo")
     loggers = [logging.getLogger(name) for name in names]

@@ -9,8 +9,10 @@ import pytest
 import torch
 from torch import nn
 
+import edgec
 from edgec.driver import BuildOptions, build, prepare, prepare_captured
 from edgec.frontend.captured import SourceId
+from edgec.frontend.inputs import InputSpec
 from edgec.frontend.source import SourceRequest
 from edgec.frontend.torch_export import ExportRequest, export_module
 
@@ -61,12 +63,28 @@ MODELS = {
 def test_modules(name: str) -> None:
     make, x = MODELS[name]
     module = make()
-    before = {k: v.dtype for k, v in module.state_dict().items()}
     request = ExportRequest("model", SourceId("module", "test", ""), module, (x,))
     found = prepare_captured(export_module(request), BuildOptions(), lambda step: None).captured
     assert "E0216" in {d.code for d in found.warnings}
     assert {v.dtype for v in [*found.model.graph.inputs, *found.model.graph.outputs]} == {ir.DataType.FLOAT}
+
+
+def test_the_modules_of_the_python_interface_stay_as_they_are(tmp_path: Path) -> None:
+    module = Inside(torch.bfloat16)
+    before = {k: v.dtype for k, v in module.state_dict().items()}
+    assert edgec.build(module, (X,), target="android", out=tmp_path).failures == ()
     assert {k: v.dtype for k, v in module.state_dict().items()} == before
+    assert module.table.dtype == torch.bfloat16
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_torch_files(dtype: torch.dtype, tmp_path: Path) -> None:
+    module = net().to(dtype)
+    torch.jit.trace(module, X.to(dtype)).save(str(tmp_path / "net.pt"))
+    torch.export.save(torch.export.export(module, (X.to(dtype),)), tmp_path / "net.pt2")
+    inputs = (InputSpec("input", (1, 3, 8, 8), "float32"),)
+    for request in (SourceRequest(str(tmp_path / "net.pt"), inputs), SourceRequest(str(tmp_path / "net.pt2"))):
+        assert "E0216" in {d.code for d in prepare(request, BuildOptions(), lambda s: None).captured.warnings}
 
 
 def test_what_half_precision_means_is_single(tmp_path: Path) -> None:

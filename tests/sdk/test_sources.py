@@ -15,6 +15,7 @@ import torch
 from onnx import helper, numpy_helper
 from safetensors.torch import save_file
 from torch import nn
+from torch.utils import _pytree as pytree
 
 import edgec
 from edgec.diag import EdgecError
@@ -27,6 +28,7 @@ from edgec.frontend.torch_export import ExportRequest, export_module
 CODE = """
 import torch
 from torch import nn
+from torch.utils import _pytree as pytree
 
 class Net(nn.Module):
     def __init__(self):
@@ -275,3 +277,30 @@ def test_an_emitted_graph_holds_the_weights_that_lay_beside_its_source(tmp_path:
         session = onnxruntime.InferenceSession(tmp_path / "out" / "net" / target / "net.onnx")
         x = np.ones((2, 4), dtype=np.float32)
         np.testing.assert_allclose(session.run(None, {"x": x})[0], x @ weight)
+
+
+def test_a_program_whose_output_class_is_not_at_hand(tmp_path):
+    """As transformers' outputs are: the file names a class that this process has not imported."""
+
+    class Result(dict):
+        pass
+
+    pytree.register_pytree_node(
+        Result,
+        lambda r: (list(r.values()), list(r)),
+        lambda values, keys: Result(zip(keys, values, strict=True)),
+        serialized_type_name="elsewhere.Result",
+    )
+
+    class Model(torch.nn.Module):
+        def forward(self, x):
+            return Result(hidden=x * 2, pooled=x.mean(0))
+
+    path = tmp_path / "model.pt2"
+    try:
+        torch.export.save(torch.export.export(Model(), (torch.randn(3, 4),)), path)
+    finally:
+        pytree._deregister_pytree_node(Result)
+    found = prepare(SourceRequest(str(path)), BuildOptions(), lambda step: None)
+    assert [v.name for v in found.model.graph.outputs] == ["hidden", "pooled"]
+    assert "elsewhere.Result" not in pytree.SERIALIZED_TYPE_TO_PYTHON_TYPE

@@ -6,7 +6,6 @@ model in float32, and that is what is exported and what artifacts are compared w
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -43,17 +42,19 @@ class Widened(FunctionMode):
         return function(*args, **kwargs)
 
 
-def widened(module: torch.nn.Module) -> torch.nn.Module:
-    """The module, or a copy with its weights and other tensors in float32 where some are in half precision."""
-    if not any(t.dtype in HALVES for part in module.modules() for t in _own_tensors(part).values()):
-        return module
-    wide = copy.deepcopy(module)
-    for part in wide.modules():
+def in_halves(module: torch.nn.Module) -> bool:
+    """Whether some of the module's weights or other tensors are in half precision."""
+    return any(t.dtype in HALVES for part in module.modules() for t in _own_tensors(part).values())
+
+
+def widen(module: torch.nn.Module) -> None:
+    """Put those tensors into float32, in place."""
+    for part in module.modules():
         for parameter in part.parameters(recurse=False):
             parameter.data = in_single(parameter.data)
         for name, tensor in _own_tensors(part).items():
-            setattr(part, name, in_single(tensor))
-    return wide
+            if tensor.dtype in HALVES:
+                setattr(part, name, in_single(tensor))
 
 
 def _own_tensors(part: torch.nn.Module) -> dict[str, torch.Tensor]:

@@ -24,6 +24,8 @@ from edgec.frontend.weights import executes_code
 def capture_torchscript(path: Path, request: SourceRequest) -> Captured:
     """Export a scripted or traced archive; the archive itself, run by torch, is the reference.
 
+    Of one in half precision it is the graph's nodes, run one by one in float32.
+
     Raises `EdgecError` E0103 (a state dict, not a model), E0203 (unreadable), E0204 (pickled objects), E0107 (inputs).
     """
     _check_kind(path)
@@ -45,7 +47,9 @@ def capture_torchscript(path: Path, request: SourceRequest) -> Captured:
     captured = export_module(exporting)
     assert isinstance(captured.reference, TorchReference)
     told = [*captured.warnings, *([_unproven(path)] if graph.is_straight else [])]
-    return replace(captured, reference=captured.reference.of(script, inside="weights"), warnings=tuple(told))
+    if not any(d.code == "E0216" for d in told):  # torch's interpreter would compute in half precision
+        captured = replace(captured, reference=captured.reference.of(script, inside="weights"))
+    return replace(captured, warnings=tuple(told))
 
 
 def _check_kind(path: Path) -> None:

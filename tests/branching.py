@@ -254,6 +254,21 @@ class Matching(nn.Module):
         return y + 1
 
 
+class Quantified(nn.Module):
+    """`any`, `all`, `in` and sums over what the data pick."""
+
+    def forward(self, x, k):
+        if any(row.sum() > 1 for row in x) and all(row.sum() > -3 for row in x if row[0] > 0):
+            x = x + 1
+        count = sum(1 for row in x if row.sum() > 0)
+        total = sum(row * 2 for row in x if row[1] > 0 if row[2] < 1)
+        if k in (1, 2):
+            x = x * 2
+        elif k not in [0, 3, x.size(1)]:
+            x = x - k
+        return x * count + total
+
+
 class Chosen(nn.Module):
     """Layers, weights and tensors picked by the data out of lists and dictionaries."""
 
@@ -320,5 +335,6 @@ MODELS = {
     "calls": (Calls, lambda: (rows(2, 4) * 2,)),
     "checks": (Checks, lambda: (rows(2, 4),)),
     "matching": (Matching, lambda: (rows(2, 4),)),
+    "quantified": (Quantified, lambda: (rows(2, 4), torch.randint(-1, 6, ()))),
     "chosen": (Chosen, lambda: (rows(2, 4),)),
 }

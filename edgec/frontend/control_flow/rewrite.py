@@ -25,6 +25,7 @@ from edgec.frontend.control_flow.names import (
 
 _NUMBERS = {"bool", "int", "float"}
 _EXTREMES = {"min": "least", "max": "greatest"}
+_QUANTIFIERS = {"any": "some", "all": "every"}
 
 Node = TypeVar("Node", bound=ast.AST)
 
@@ -235,8 +236,11 @@ class _Expressions(ast.NodeTransformer):
         return _at(runtime_call("item", node.value, node.slice, where), node)
 
     def visit_Compare(self, node: ast.Compare) -> ast.expr:
-        """`a < b < c` asks for the truth of `a < b`."""
+        """`a < b < c` asks for the truth of `a < b`, and `a in b` for that of an equality."""
         self.generic_visit(node)
+        if len(node.ops) == 1 and isinstance(node.ops[0], ast.In | ast.NotIn) and not _walrus(node):
+            inside = runtime_call("contains", node.comparators[0], node.left)
+            return _at(inside if isinstance(node.ops[0], ast.In) else runtime_call("negated", inside), node)
         if len(node.ops) == 1 or _walrus(node):
             return node
         links = [
@@ -246,6 +250,7 @@ class _Expressions(ast.NodeTransformer):
         return _at(runtime_call("chain", node.left, *links), node)
 
     def visit_Call(self, node: ast.Call) -> ast.expr:
+        _fold_filter(node)
         self.generic_visit(node)
         function, plain = node.func, not node.keywords and not any(isinstance(a, ast.Starred) for a in node.args)
         if isinstance(function, ast.Attribute) and function.attr == "item" and not node.args and plain:
@@ -257,6 +262,8 @@ class _Expressions(ast.NodeTransformer):
             return node
         if function.id in _NUMBERS and len(node.args) == 1:
             return _at(runtime_call("number", function, node.args[0]), node)
+        if function.id in _QUANTIFIERS and len(node.args) == 1:
+            return _at(runtime_call(_QUANTIFIERS[function.id], *node.args), node)
         if function.id in _EXTREMES and len(node.args) > 1:
             return _at(runtime_call(_EXTREMES[function.id], *node.args), node)
         if function.id == "super" and not node.args and self._rewriter.first:
@@ -265,6 +272,25 @@ class _Expressions(ast.NodeTransformer):
 
     def visit_Lambda(self, node: ast.Lambda) -> ast.expr:
         return node
+
+
+def _fold_filter(call: ast.Call) -> None:
+    """`sum(a for … if c)` adds `a if c else 0`, `any` asks for `c and a`, `all` for `not c or a`: none left out."""
+    name = call.func.id if isinstance(call.func, ast.Name) else ""
+    made = call.args[0] if len(call.args) == 1 else None
+    if name not in ("sum", "any", "all") or not isinstance(made, ast.GeneratorExp | ast.ListComp):
+        return
+    (last, *others) = reversed(made.generators)
+    if not last.ifs or any(g.ifs for g in others) or _walrus(made):
+        return
+    test = last.ifs[0] if len(last.ifs) == 1 else ast.BoolOp(ast.And(), last.ifs)
+    if name == "sum":
+        made.elt = _at(ast.IfExp(test, made.elt, ast.Constant(0)), made.elt)
+    elif name == "any":
+        made.elt = _at(ast.BoolOp(ast.And(), [test, made.elt]), made.elt)
+    else:
+        made.elt = _at(ast.BoolOp(ast.Or(), [ast.UnaryOp(ast.Not(), test), made.elt]), made.elt)
+    last.ifs = []
 
 
 def is_coroutine(code: CodeType) -> bool:

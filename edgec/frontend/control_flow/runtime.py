@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 import operator
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -240,6 +240,28 @@ class Runtime:
         """`target += value`: in place, but not for a tensor without dimensions, which may stand for a number."""
         plain, in_place = _AUGMENTED[operation]
         return (plain if isinstance(target, torch.Tensor) and target.dim() == 0 else in_place)(target, value)
+
+    def contains(self, container: Any, item: Any) -> Any:
+        """`item in container`: whether it equals some element."""
+        if self._is_traced(container):
+            return torch.eq(container, item).any()
+        traced = self._is_traced(item) or (isinstance(container, list | tuple) and any(map(self._is_traced, container)))
+        return self.some(item == element for element in container) if traced else item in container
+
+    def some(self, values: Iterable[Any]) -> Any:
+        """`any(values)`."""
+        found: Any = False
+        for value in values:
+            if not self._is_traced(value):
+                if value:
+                    return True
+            else:
+                found = truth(value) if found is False else torch.logical_or(found, truth(value))
+        return found
+
+    def every(self, values: Iterable[Any]) -> Any:
+        """`all(values)`."""
+        return self.negated(self.some(self.negated(value) for value in values))
 
     def least(self, *values: Any) -> Any:
         """`min(a, b, …)`."""

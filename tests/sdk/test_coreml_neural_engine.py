@@ -159,6 +159,39 @@ def test_the_choice_is_told(tmp_path: Path) -> None:
     assert fired["attention-on-tokens"] == 1
 
 
+@pytest.mark.parametrize("target", ["iphone-ios16", "iphone-ios18"])
+def test_every_system_takes_the_form(target: str, tmp_path: Path) -> None:
+    """From iOS 18 on there is a fused attention; asked for the form, a block has none."""
+    torch.manual_seed(0)
+    built = edgec.build(*models.transformer_block(), target=target, out=tmp_path, settings=SINGLE)
+    assert built.manifest.accuracy.status == "passed", built.failures
+    assert built.manifest.graph.ops["einsum"] == 4
+    assert "scaled_dot_product_attention" not in built.manifest.graph.ops
+
+
+class Cached(nn.Module):
+    """Attention whose keys a state keeps: what is dynamic or kept stays, the projections are turned."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.q, self.out = nn.Linear(8, 8), nn.Linear(8, 8)
+        self.register_buffer("keys", torch.zeros(1, 4, 8))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.keys[:, :2] = x
+        y = F.scaled_dot_product_attention(self.q(x)[:, None], self.keys[:, None], self.keys[:, None])
+        return self.out(y[:, 0])
+
+
+def test_states_stay_what_they_are(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    inputs = (torch.randn(1, 2, 8),)
+    built = edgec.build(Cached().eval(), inputs, target="iphone-ios18", out=tmp_path, settings=[ON])
+    assert built.manifest.accuracy.status == "passed", built.failures
+    assert [s.kept for s in built.manifest.states] == ["artifact"]
+    assert "linear" not in built.manifest.graph.ops
+
+
 def test_without_the_engine_nothing_is_turned(tmp_path: Path) -> None:
     built = built_block(tmp_path, "options.neural_engine=auto", "options.compute_units=cpu_and_gpu")
     assert built.neural_engine is None

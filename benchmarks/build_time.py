@@ -1,7 +1,8 @@
 """What a build costs beside the export that it contains: `python -m benchmarks.build_time`.
 
 Whole processes, in turn: torch.onnx.export of the example alone, `edgec build` for one target, and for three. Prints
-the median seconds and peak memory of each and their ratios to the export.
+the medians of each, by the clock and by processor time (a loaded machine shows in the first alone), with their ratios
+to the export, and peak memory.
 """
 
 from __future__ import annotations
@@ -51,12 +52,13 @@ def main(rounds: int = 5) -> None:
             for entry in entries:
                 if not entry.run(entry.command):
                     sys.exit(f"{entry.name} failed: {' '.join(entry.command)}")
-    base = statistics.median(entries[0].seconds)
+    base, busy = (statistics.median(times) for times in (entries[0].seconds, entries[0].cpu))
     print(f"MobileNetV2 at 224, {rounds} rounds in turn, medians, {os.cpu_count()} cores")
-    print(f"{'':28} {'seconds':>8} {'ratio':>6} {'peak MiB':>9}")
+    print(f"{'':28} {'seconds':>8} {'ratio':>6} {'cpu s':>6} {'ratio':>6} {'peak MiB':>9}")
     for entry in entries:
-        seconds = statistics.median(entry.seconds)
-        print(f"{entry.name:28} {seconds:8.2f} {seconds / base:6.2f} {statistics.median(entry.peak_mib):9.0f}")
+        seconds, cpu = statistics.median(entry.seconds), statistics.median(entry.cpu)
+        print(f"{entry.name:28} {seconds:8.2f} {seconds / base:6.2f} {cpu:6.2f} {cpu / busy:6.2f}", end=" ")
+        print(f"{statistics.median(entry.peak_mib):9.0f}")
 
 
 if __name__ == "__main__":

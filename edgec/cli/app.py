@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
 from typing import Annotated
 
@@ -62,6 +63,7 @@ _THRESHOLDS = (20_000, 50, 100)
 def main() -> None:
     """The console script."""
     own_process()
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # torch's threads that wait would each burn a core
     gc.set_threshold(*_THRESHOLDS)
     try:
         sys.exit(app())

@@ -318,7 +318,31 @@ class Forked(nn.Module):
         return h.mean(-1) + x.sum(-1)
 
 
+class Experts(nn.Module):
+    """Each row goes to its two best layers, where any row does."""
+
+    def __init__(self):
+        super().__init__()
+        self.gate = nn.Linear(4, 3)
+        self.layers = nn.ModuleList(nn.Linear(4, 4) for _ in range(3))
+
+    def forward(self, x):
+        weights, best = self.gate(x).softmax(-1).topk(2)
+        y = torch.zeros_like(x)
+        for k, layer in enumerate(self.layers):
+            row, place = torch.where(best == k)
+            if row.numel() > 0:
+                y.index_add_(0, row, layer(x[row]) * weights[row, place, None])
+        for k, layer in enumerate(self.layers):
+            row, place = torch.where(best == k)
+            if not row.shape[0] > 1:
+                continue
+            y = y.index_add(0, row, torch.tanh(layer(x[row])) * weights[row, place, None])
+        return y
+
+
 MODELS = {
+    "experts": (Experts, lambda: (rows(2, 4) * 2,)),
     "forked": (Forked, lambda: (rows(2, 4),)),
     "sides": (Sides, lambda: (rows(2, 4),)),
     "nested": (Nested, lambda: (rows(2, 4) * 2,)),

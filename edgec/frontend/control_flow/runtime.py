@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
+from torch.fx.experimental.symbolic_shapes import is_concrete_bool
 
 from edgec.diag import EdgecError
 from edgec.frontend.control_flow.choices import chosen, holds_choices, sites_of
@@ -92,6 +93,7 @@ class Runtime:
 
     def branch(self, test: Any, yes: Side, no: Side, state: State, branch: Branch) -> tuple[Any, State]:
         """`if test: yes else: no`. Each side takes the state and gives its return value and the new state."""
+        test = self._of_sizes(test)
         if not self._is_traced(test):
             return yes(*state) if self._take(branch.site, test) else no(*state)
         forked = self.forks.side(branch.site, truth(test))
@@ -139,6 +141,7 @@ class Runtime:
 
     def both(self, first: Any, *others: Callable[[], Any]) -> Any:
         """`first and …`: the first that is false, else the last."""
+        first = self._of_sizes(first)
         for other in others:
             _Bounds.note(first)
             if not self._is_traced(first):
@@ -154,6 +157,7 @@ class Runtime:
 
     def either(self, first: Any, *others: Callable[[], Any]) -> Any:
         """`first or …`: the first that is true, else the last."""
+        first = self._of_sizes(first)
         for other in others:
             if not self._is_traced(first):
                 first = first or other()
@@ -186,6 +190,7 @@ class Runtime:
 
     def negated(self, value: Any) -> Any:
         """`not value`."""
+        value = self._of_sizes(value)
         return torch.logical_not(truth(value)) if self._is_traced(value) else not value
 
     def choose(self, test: Any, yes: Callable[[], Any], no: Callable[[], Any], where: tuple[Any, ...]) -> Any:
@@ -194,7 +199,7 @@ class Runtime:
 
     def item(self, container: Any, index: Any, where: tuple[Any, ...]) -> Any:
         """`container[index]`, where data may pick the element of a list."""
-        if self._is_traced(index) and index.numel() == 1 and holds_choices(container):
+        if self._is_traced(index) and holds_choices(container) and index.numel() == 1:
             return chosen(container, index, self._branching, Site(*where))
         found = container[index]
         if not self.tracing and isinstance(index, int | torch.Tensor) and holds_choices(container):
@@ -284,6 +289,13 @@ class Runtime:
         """The bounds of a `for … in range(…)`."""
         start, stop, step = (0, bounds[0], 1) if len(bounds) == 1 else (*bounds, 1)[:3]
         return Range(start, stop, step)
+
+    def _of_sizes(self, test: Any) -> Any:
+        """A question about sizes that the data decide, such as `found.numel() > 0`, as a tensor."""
+        if not self.tracing or not isinstance(test, torch.SymBool) or is_concrete_bool(test):
+            return test
+        number: Any = torch.sym_ite(test, 1, 0)  # type: ignore[no-untyped-call]
+        return torch.scalar_tensor(number, dtype=torch.int64) != 0
 
     def _is_traced(self, value: Any) -> bool:
         return self.tracing and isinstance(value, torch.Tensor)

@@ -115,7 +115,7 @@ def _nms(
     counts = np.zeros(batch, np.int32)
     floor = -np.inf if score_threshold is None else float(score_threshold)
     for i in range(batch):
-        kept = _survivors(boxes[i], scores[i], float(iou_threshold), floor, bool(per_class_suppression))[:limit]
+        kept = _survivors(boxes[i], scores[i], float(iou_threshold), floor, bool(per_class_suppression), limit)
         counts[i] = len(kept)
         out_boxes[i, : len(kept)], out_scores[i, : len(kept)] = boxes[i][kept], scores[i][kept]
         indices[i, : len(kept)] = kept
@@ -124,25 +124,28 @@ def _nms(
     return out_boxes, out_scores, indices, counts
 
 
-def _survivors(boxes: Array, scores: Array, threshold: float, floor: float, per_class: bool) -> list[int]:
+def _survivors(boxes: Array, scores: Array, threshold: float, floor: float, per_class: bool, limit: int) -> list[int]:
+    """Up to `limit` boxes, best first; each one that is kept strikes out those that overlap it."""
     best, label = scores.max(axis=1), scores.argmax(axis=1)
+    waiting = np.argsort(-best, kind="stable")
+    waiting = waiting[~(best[waiting] < floor)]
     kept: list[int] = []
-    for index in np.argsort(-best, kind="stable"):
-        if best[index] < floor:
-            break
-        rivals = [k for k in kept if not per_class or label[k] == label[index]]
-        if all(_iou(boxes[index], boxes[k]) <= threshold for k in rivals):
-            kept.append(int(index))
+    while waiting.size and len(kept) < limit:
+        chosen, waiting = waiting[0], waiting[1:]
+        kept.append(int(chosen))
+        apart = _overlaps(boxes[chosen], boxes[waiting]) <= threshold
+        waiting = waiting[apart | (label[waiting] != label[chosen]) if per_class else apart]
     return kept
 
 
-def _iou(a: Array, b: Array) -> float:
-    """Intersection over union of two boxes (centre x, centre y, width, height); 0 where the union is empty."""
-    low = np.maximum(a[:2] - a[2:] / 2, b[:2] - b[2:] / 2)
-    high = np.minimum(a[:2] + a[2:] / 2, b[:2] + b[2:] / 2)
-    inside = float(np.prod(np.maximum(high - low, 0)))
-    union = float(a[2] * a[3] + b[2] * b[3]) - inside
-    return inside / union if union > 0 else 0.0
+def _overlaps(a: Array, b: Array) -> Array:
+    """Intersection over union of a box (centre x, centre y, width, height) with (N, 4); 0 where the union is empty."""
+    low = np.maximum(a[:2] - a[2:] / 2, b[:, :2] - b[:, 2:] / 2)
+    high = np.minimum(a[:2] + a[2:] / 2, b[:, :2] + b[:, 2:] / 2)
+    inside = np.prod(np.maximum(high - low, 0), axis=1).astype(np.float64)
+    union = (a[2] * a[3] + b[:, 2] * b[:, 3]).astype(np.float64) - inside
+    found: Array = np.divide(inside, union, out=np.zeros_like(inside), where=union > 0)
+    return found
 
 
 OPS: Table = {

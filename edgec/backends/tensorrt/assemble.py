@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import importlib.util
+import os
+import signal
+import subprocess
+import sys
+import tempfile
 from pathlib import Path
-from typing import Any
 
+from edgec.backends.tensorrt import engine
+from edgec.backends.tensorrt.engine import Refused, Request, refusals
 from edgec.backends.tensorrt.lower import OnnxProgram
 from edgec.diag import Diagnostic, EdgecError, Place, error
 from edgec.ir.dims import UNBOUNDED, dim_ranges
@@ -34,41 +41,59 @@ def assemble(program: OnnxProgram, target: Target, path: Path) -> None:
 
 
 def _engine(onnx_path: Path, program: OnnxProgram, options: TensorRTOptions) -> bytes:
-    trt = _tensorrt()
-    log = _log(trt)
-    builder = trt.Builder(log)
-    network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
-    parser = trt.OnnxParser(network, log)
-    if not parser.parse_from_file(str(onnx_path)):
-        raise EdgecError([_parser_error(parser.get_error(i), program) for i in range(parser.num_errors)])
-    config = builder.create_builder_config()
-    config.num_compute_capabilities = len(options.compute_capabilities)
-    for i, name in enumerate(options.compute_capabilities):
-        if not hasattr(trt.ComputeCapability, name):
-            raise error("E0501", f"this TensorRT-RTX does not build for {name}", notes=[f"version {trt.__version__}"])
-        config.set_compute_capability(getattr(trt.ComputeCapability, name), i)
-    config.clear_flag(trt.BuilderFlag.TF32)  # on by default: 10 bits of mantissa, which `accept` does not grant
-    _add_profile(builder, config, program.model)
-    log.messages.clear()
-    engine = builder.build_serialized_network(network, config)
-    if engine is None:
-        raise error("E0501", "TensorRT could not build the engine", notes=log.messages[:4])
-    return bytes(engine)
+    """The engine, built by a process of its own: what crashes TensorRT's builder does not crash this one."""
+    if importlib.util.find_spec("tensorrt_rtx_bindings") is None:
+        raise error("E0502", "TensorRT-RTX is not installed", help=["pip install 'edgec[tensorrt]'"])
+    with tempfile.TemporaryDirectory() as folder:
+        job = Path(folder)
+        Request(str(onnx_path.resolve()), tuple(options.compute_capabilities), _ranges(program.model)).write(job)
+        command = [sys.executable, "-m", engine.__name__, str(job)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, env=_environment())
+        if found := refusals(job):
+            raise EdgecError([_diagnostic(r, program) for r in found])
+        if done.returncode or not (job / "engine").is_file():
+            raise _crashed(done)
+        return (job / "engine").read_bytes()
 
 
-def _add_profile(builder: Any, config: Any, model: Model) -> None:
-    """The sizes for which the engine is built: from the least to the largest, tuned for the middle."""
+def _environment() -> dict[str, str]:
+    """The process finds this package where this one did."""
+    root = str(Path(engine.__file__).parents[3])
+    return {**os.environ, "PYTHONPATH": os.pathsep.join([root, os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)}
+
+
+def _crashed(done: subprocess.CompletedProcess[str]) -> EdgecError:
+    if done.returncode < 0:
+        how = f"signal {-done.returncode}: {signal.strsignal(-done.returncode)}"
+    else:
+        how = f"exit code {done.returncode}"
+    last = [line.strip() for line in done.stderr.splitlines() if line.strip()][-1:]
+    return error(
+        "E0501",
+        "TensorRT's builder crashed on the model",
+        notes=[how, *last],
+        help=["the ONNX it was given: `--emit onnx`; TensorRT's maintainers can reproduce it with that"],
+    )
+
+
+def _diagnostic(refused: Refused, program: OnnxProgram) -> Diagnostic:
+    """What TensorRT refuses, at the place of its node."""
+    place = Place(node=refused.name or None)
+    if 0 <= refused.node < len(program.instrs):
+        place = program.instrs[refused.node].place or place
+    return Diagnostic("E0501", refused.message, place, refused.notes)
+
+
+def _ranges(model: Model) -> dict[str, tuple[list[int], list[int]]]:
+    """The least and the largest sizes of each input that is open."""
     ranges = dim_ranges(model)
-    if all(value.shape is None or value.shape.is_static() for value in model.graph.inputs):
-        return
-    profile = builder.create_optimization_profile()
+    found = {}
     for value in model.graph.inputs:
         assert value.shape is not None
         sizes = [(d, d) if isinstance(d, int) else _bounded(str(d.value), ranges) for d in value.shape]
         if any(low != high for low, high in sizes):
-            least, largest = [low for low, _ in sizes], [high for _, high in sizes]
-            profile.set_shape(value.name, least, [(a + b) // 2 for a, b in sizes], largest)
-    config.add_optimization_profile(profile)
+            found[value.name or ""] = ([low for low, _ in sizes], [high for _, high in sizes])
+    return found
 
 
 def _bounded(name: str, ranges: dict[str, tuple[int, int]]) -> tuple[int, int]:
@@ -80,44 +105,3 @@ def _bounded(name: str, ranges: dict[str, tuple[int, int]]) -> tuple[int, int]:
             help=[f"give it a range, for instance `{name}:1..16`"],
         )
     return low, high
-
-
-def _tensorrt() -> Any:
-    try:
-        import tensorrt_rtx_bindings as trt
-    except ImportError as missing:
-        raise error(
-            "E0502", "TensorRT-RTX is not installed", notes=[str(missing)], help=["pip install 'edgec[tensorrt]'"]
-        ) from missing
-    return trt
-
-
-_LOGS: list[Any] = []
-"""TensorRT keeps the first logger of a process and ignores all later ones."""
-
-
-def _log(trt: Any) -> Any:
-    """A logger that keeps warnings and errors instead of printing them."""
-    if not _LOGS:
-
-        class Log(trt.ILogger):  # type: ignore[misc]
-            def __init__(self) -> None:
-                trt.ILogger.__init__(self)
-                self.messages: list[str] = []
-
-            def log(self, severity: Any, message: str) -> None:
-                if severity <= trt.ILogger.WARNING:
-                    self.messages.append(message.strip())
-
-        _LOGS.append(Log())
-    _LOGS[0].messages.clear()
-    return _LOGS[0]
-
-
-def _parser_error(problem: Any, program: OnnxProgram) -> Diagnostic:
-    """A parser's error at the place of its node."""
-    index = problem.node()
-    place = program.instrs[index].place if 0 <= index < len(program.instrs) else Place(node=problem.node_name() or None)
-    return Diagnostic(
-        "E0501", f"TensorRT's parser refuses `{problem.node_operator()}`", place, (problem.desc().strip(),)
-    )

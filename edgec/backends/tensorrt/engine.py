@@ -1,0 +1,116 @@
+"""TensorRT-RTX's builder, run in a process of its own: where it crashes, the build ends in a diagnostic.
+
+    python -m edgec.backends.tensorrt.engine JOB
+
+JOB is a folder with a request (`request.json`); the engine (`engine`) or what went wrong (`refused.json`) is written
+beside it. Nothing but TensorRT's own binding is imported here.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+Sizes = list[int]
+
+
+@dataclass(frozen=True)
+class Request:
+    """The ONNX file, the GPUs by their names in `ComputeCapability`, and each open input's least and largest sizes."""
+
+    onnx: str
+    capabilities: tuple[str, ...]
+    ranges: dict[str, tuple[Sizes, Sizes]]
+
+    def write(self, folder: Path) -> None:
+        """Put it where the process looks for it."""
+        (folder / "request.json").write_text(json.dumps(asdict(self)), encoding="utf-8")
+
+
+@dataclass(frozen=True)
+class Refused:
+    """Why there is no engine; `node` counts in the ONNX file's nodes, -1 where it is none of them."""
+
+    message: str
+    notes: tuple[str, ...] = ()
+    node: int = -1
+    name: str = ""
+
+
+def refusals(folder: Path) -> list[Refused]:
+    """What the process wrote; empty where it did not come to it."""
+    path = folder / "refused.json"
+    if not path.is_file():
+        return []
+    return [Refused(**{**r, "notes": tuple(r["notes"])}) for r in json.loads(path.read_text(encoding="utf-8"))]
+
+
+def main() -> None:
+    """Build what the folder asks for."""
+    folder = Path(sys.argv[1])
+    request = Request(**json.loads((folder / "request.json").read_text(encoding="utf-8")))
+    found = _built(request)
+    if isinstance(found, bytes):
+        (folder / "engine").write_bytes(found)
+    else:
+        (folder / "refused.json").write_text(json.dumps([asdict(r) for r in found]), encoding="utf-8")
+
+
+def _built(request: Request) -> bytes | list[Refused]:
+    import tensorrt_rtx_bindings as trt
+
+    log = _log(trt)
+    builder = trt.Builder(log)
+    network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
+    parser = trt.OnnxParser(network, log)
+    if not parser.parse_from_file(request.onnx):
+        return [_refused(parser.get_error(i)) for i in range(parser.num_errors)]
+    config = builder.create_builder_config()
+    config.num_compute_capabilities = len(request.capabilities)
+    for i, name in enumerate(request.capabilities):
+        if not hasattr(trt.ComputeCapability, name):
+            return [Refused(f"this TensorRT-RTX does not build for {name}", (f"version {trt.__version__}",))]
+        config.set_compute_capability(getattr(trt.ComputeCapability, name), i)
+    config.clear_flag(trt.BuilderFlag.TF32)  # on by default: 10 bits of mantissa, which `accept` does not grant
+    if request.ranges:
+        config.add_optimization_profile(_profile(builder, request))
+    log.messages.clear()
+    engine = builder.build_serialized_network(network, config)
+    if engine is None:
+        return [Refused("TensorRT could not build the engine", tuple(log.messages[:4]))]
+    return bytes(engine)
+
+
+def _profile(builder: Any, request: Request) -> Any:
+    """The sizes for which the engine is built: from the least to the largest, tuned for the middle."""
+    profile = builder.create_optimization_profile()
+    for name, (least, largest) in request.ranges.items():
+        profile.set_shape(name, least, [(a + b) // 2 for a, b in zip(least, largest, strict=True)], largest)
+    return profile
+
+
+def _log(trt: Any) -> Any:
+    """A logger that keeps warnings and errors instead of printing them."""
+
+    class Log(trt.ILogger):  # type: ignore[misc]
+        def __init__(self) -> None:
+            trt.ILogger.__init__(self)
+            self.messages: list[str] = []
+
+        def log(self, severity: Any, message: str) -> None:
+            if severity <= trt.ILogger.WARNING:
+                self.messages.append(message.strip())
+
+    return Log()
+
+
+def _refused(problem: Any) -> Refused:
+    message = f"TensorRT's parser refuses `{problem.node_operator()}`"
+    return Refused(message, (problem.desc().strip(),), problem.node(), problem.node_name())
+
+
+if __name__ == "__main__":
+    main()

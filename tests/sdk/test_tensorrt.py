@@ -30,11 +30,3 @@ def test_a_crash_of_the_builder_is_a_diagnostic(script: str, how: str, tmp_path:
     assert "TensorRT's builder crashed" in said
     assert how in said
     assert not list((tmp_path / "out").rglob("*.engine"))
-
-
-def test_a_gpu_that_the_builder_does_not_know(tmp_path: Path) -> None:
-    with pytest.raises(EdgecError) as raised:
-        edgec.build(
-            nn.ReLU(), (randn(1, 3),), target="rtx", out=tmp_path, settings=["options.compute_capabilities=['SM12345']"]
-        )
-    assert raised.value.diagnostics[0].code in ("E0501", "E0106")

@@ -60,10 +60,15 @@ _THRESHOLDS = (20_000, 50, 100)
 """
 
 
+_SLEEPING = {"OMP_WAIT_POLICY": "PASSIVE", "OPENBLAS_THREAD_TIMEOUT": "4"}
+"""torch's and numpy's threads that wait would each burn a core, and several libraries have theirs. Read at loading."""
+
+
 def main() -> None:
     """The console script."""
     own_process()
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # torch's threads that wait would each burn a core
+    for name, value in _SLEEPING.items():
+        os.environ.setdefault(name, value)
     gc.set_threshold(*_THRESHOLDS)
     try:
         sys.exit(app())

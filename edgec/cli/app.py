@@ -61,8 +61,8 @@ _THRESHOLDS = (20_000, 50, 100)
 
 
 _THREADS = {"OMP_WAIT_POLICY": "PASSIVE", "OPENBLAS_NUM_THREADS": "1"}
-"""torch's threads sleep while they wait; numpy's, which cannot be told to, are left out: waiting ones took the cores from
-ONNX Runtime's, two thirds of ConvNeXt's build. Read when the libraries load.
+"""torch's threads sleep while they wait; numpy's, which cannot be told to, are left out: waiting ones took the cores
+from ONNX Runtime's, two thirds of ConvNeXt's build. Read when the libraries load.
 """
 
 

@@ -17,7 +17,7 @@ from torch.utils import _pytree as pytree
 
 from edgec.diag import error
 from edgec.frontend.captured import Array
-from edgec.frontend.halves.modules import Widened, no_autocast
+from edgec.frontend.halves.modules import Widened, in_single, no_autocast
 from edgec.frontend.held import HeldBuffer, buffers_restored, contents, fill
 from edgec.frontend.inputs import InputSpec, match_specs
 from edgec.frontend.stable import StableSorts
@@ -88,7 +88,7 @@ class TorchReference:
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """Call the module on arrays named as the graph's inputs."""
-        tensors = [torch.from_numpy(np.array(inputs[name])) for name in self._inputs]
+        tensors = [in_single(torch.from_numpy(np.array(inputs[name]))) for name in self._inputs]
         call = self._call.with_tensors(tensors)
         with user_code("running the model"), eager(), buffers_restored(self._module, [b.path for b in self._held]):
             fill(self._module, self._held, inputs)
@@ -102,7 +102,7 @@ class TorchReference:
         """The same in float64. None where the module holds states, or insists on its own types."""
         if self._held:
             return None
-        arrays = {n: a.astype(np.float64) if a.dtype == np.float32 else a for n, a in inputs.items()}
+        arrays = {n: a.astype(np.float64) if a.dtype.kind == "f" else a for n, a in inputs.items()}
         usual = torch.get_default_dtype()
         torch.set_default_dtype(torch.float64)
         try:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
 import onnx_ir as ir
 import torch
 from torch.utils import _pytree as pytree
@@ -26,6 +27,7 @@ from edgec.frontend.dynamic import DynamicDim, check_dims, fitting, resized
 from edgec.frontend.folded import fold_weights
 from edgec.frontend.functional.program import make_functional
 from edgec.frontend.functional.translate import translate, translate_decomposed
+from edgec.frontend.halves.graphs import take_half
 from edgec.frontend.halves.modules import HALVES, in_halves, in_single, widen
 from edgec.frontend.halves.note import computed_in_single
 from edgec.frontend.held import buffers_restored, contents, open_states
@@ -67,9 +69,22 @@ def export_module(request: ExportRequest) -> Captured:
     _check_interface(call, result)
     with quiet():
         model = to_onnx(_export(request, call))
-    found = captured(request, call, result, model)
+    found = _with_half_inputs(captured(request, call, result, model), given)
     halves = halves or asked
     return replace(found, warnings=(*found.warnings, computed_in_single(found.name))) if halves else found
+
+
+def _with_half_inputs(found: Captured, given: Call) -> Captured:
+    """Inputs that came in float16 stay so: they are converted without loss."""
+    inputs = list(zip(found.model.graph.inputs, given.tensors(), strict=False))
+    halves = {value.name: value for value, tensor in inputs if tensor.dtype == torch.float16}
+    for value in halves.values():
+        take_half(found.model.graph, value)
+
+    def in_half(sample: dict[str, Array]) -> dict[str, Array]:
+        return {name: a.astype(np.float16) if name in halves else a for name, a in sample.items()}
+
+    return replace(found, examples=in_half(found.examples), extra_samples=tuple(map(in_half, found.extra_samples)))
 
 
 def captured(request: ExportRequest, call: Call, result: Any, model: ir.Model) -> Captured:

@@ -152,9 +152,10 @@ def _solve_triangular(
 
 
 def _cholesky_solve(b: torch.Tensor, factor: torch.Tensor, upper: bool = False) -> torch.Tensor:
+    """One factor after the other: their product would be as ill-conditioned as both together."""
     kept = torch.triu(factor) if upper else torch.tril(factor)
-    across = kept.transpose(-1, -2)
-    return _solve(across @ kept if upper else kept @ across, b)
+    first, second = (kept.transpose(-1, -2), kept) if upper else (kept, kept.transpose(-1, -2))
+    return _solve(second, _solve(first, b))
 
 
 def _needs_folding(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, *rest: Any, **more: Any) -> bool:

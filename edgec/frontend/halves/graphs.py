@@ -23,7 +23,11 @@ def in_halves(model: Model) -> bool:
 
 
 def widen(model: Model) -> Model:
-    """The same graph with float32 in the place of float16 and bfloat16, weights included; in place."""
+    """The same graph with float32 in the place of float16 and bfloat16, weights included; in place.
+
+    Inputs in float16 stay so: they are converted without loss.
+    """
+    halves = [value for value in model.graph.inputs if value.dtype == ir.DataType.FLOAT16]
     for value in list(_values(model)):
         if value.const_value is not None and value.const_value.dtype in _HALVES:
             value.const_value = _wide(value.const_value)
@@ -34,7 +38,23 @@ def widen(model: Model) -> Model:
     for function in model.functions.values():
         for node in function.all_nodes():
             _widen_attributes(node)
+    for value in halves:
+        if not value.is_initializer():
+            take_half(model.graph, value)
     return model
+
+
+def take_half(graph: ir.Graph, value: ir.Value) -> None:
+    """Make a float32 input one of float16, converted where the graph begins."""
+    uses = list(value.uses())
+    node = ir.Node("", "Cast", [value], [ir.AttrInt64("to", ir.DataType.FLOAT.value)])
+    wide = node.outputs[0]
+    wide.name, wide.shape, wide.dtype = f"{value.name}/single", value.shape, ir.DataType.FLOAT
+    graph.insert_before(graph[0], node) if len(graph) else graph.append(node)
+    for user, index in uses:
+        user.replace_input_with(index, wide)
+    graph.outputs[:] = [wide if output is value else output for output in graph.outputs]
+    value.dtype = ir.DataType.FLOAT16
 
 
 def _values(model: Model) -> Iterator[ir.Value]:

@@ -8,5 +8,5 @@ from edgec.diag import Diagnostic, Severity
 def computed_in_single(name: str) -> Diagnostic:
     """The note (E0216) on a model that is written in half precision."""
     message = f"`{name}` is written in half precision; its meaning is taken in float32"
-    notes = ("its inputs and outputs are float32, and its artifacts compute in what their targets say",)
+    notes = ("its outputs are float32, and its artifacts compute in what their targets say",)
     return Diagnostic("E0216", message, notes=notes, severity=Severity.NOTE)

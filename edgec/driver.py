@@ -8,7 +8,7 @@ from pathlib import Path
 
 from edgec import record
 from edgec.artifact.files import atomic_folder, check_writable
-from edgec.artifact.manifest import Latency, Manifest
+from edgec.artifact.manifest import Latency, Manifest, PlacementInfo
 from edgec.attempts import Prepared, Progress, accurate, lowered_for
 from edgec.backends.base import Backend, FunctionsBackend, Program
 from edgec.backends.table import backend
@@ -129,10 +129,11 @@ class Step:
 
 @dataclass(frozen=True)
 class Forecast:
-    """A predicted run: the total, and its instructions from the dearest on."""
+    """A predicted run: the total, its instructions from the dearest on, and the units that they lie on."""
 
     latency: Latency
     steps: list[Step]
+    placement: PlacementInfo
 
 
 def predict_source(source: SourceRequest, name: str, options: BuildOptions, progress: Progress) -> Forecast:
@@ -152,7 +153,8 @@ def predict_source(source: SourceRequest, name: str, options: BuildOptions, prog
         Step(i.op, str(i.place or ""), instruction_ms(Cost(chosen.macs(i), bytes_moved(i)), model))
         for i in program.every_instr()
     ]
-    return Forecast(latency, sorted(steps, key=lambda step: -step.ms))
+    placement = record.placement_info(chosen.placement(program, target))
+    return Forecast(latency, sorted(steps, key=lambda step: -step.ms), placement)
 
 
 def prepare(source: SourceRequest, options: BuildOptions, progress: Progress) -> Prepared:

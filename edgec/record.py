@@ -81,7 +81,7 @@ def manifest(lowered: Lowered, seen: Observed, target: Target, chosen: Backend, 
         accuracy=_accuracy(seen.verdict),
         latency=seen.latency,
         float32=tuple(Kept(k.op, k.node, k.module, k.evidence) for k in log.kept_wide),
-        placement=_placement(chosen.placement(program, target, path)),
+        placement=placement_info(chosen.placement(program, target, path)),
         layout=None if log.layout is None else LayoutInfo(**asdict(log.layout)),
         neural_engine=None if log.form is None else NeuralEngineInfo(**asdict(log.form)),
         tools={**tools(), **chosen.tools},
@@ -140,7 +140,8 @@ def _parameters(model: Model) -> int:
     )
 
 
-def _placement(found: Placement) -> PlacementInfo:
+def placement_info(found: Placement) -> PlacementInfo:
+    """A placement as the manifest tells it."""
     off = tuple(OffUnit(p.op, p.name, p.place.module or "", p.unit, p.rule) for p in found.placed if p.rule)
     return PlacementInfo(found.kind, found.counts, found.switches, off, dict(found.evidence))
 

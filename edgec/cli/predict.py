@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from edgec.cli.progress import Progress
 from edgec.cli.run import guarded, print_json
+
+if TYPE_CHECKING:
+    from edgec.artifact.manifest import PlacementInfo
 
 
 def predict_command(
@@ -37,6 +40,24 @@ def predict_command(
         print(f"{total.p50_ms:.3f} ms ({total.low_ms:.3f} to {total.high_ms:.3f}) on {total.device}, {total.method}")
         for step in found.steps[:15]:
             print(f"{step.ms:9.3f} ms  {step.op:24} {step.place}")
+        _print_placement(found.placement)
         return 0
 
     raise typer.Exit(guarded(body, as_document=json))
+
+
+_SHOWN = 10
+"""Operators off the first unit that are listed; `--json` holds all."""
+
+
+def _print_placement(placement: PlacementInfo) -> None:
+    if not placement.units:
+        return
+    units = ", ".join(f"{count} on {unit}" for unit, count in placement.units.items())
+    print(f"placement ({placement.kind}): {units}; the unit changes {placement.switches} times")
+    for off in placement.off[:_SHOWN]:
+        print(f"  {off.op:24} {off.unit}: {off.rule}  {off.module or off.node}")
+    if len(placement.off) > _SHOWN:
+        print(f"  and {len(placement.off) - _SHOWN} more")
+    for about, said in placement.evidence.items():
+        print(f"  = {about}: {said}")

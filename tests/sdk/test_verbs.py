@@ -102,9 +102,16 @@ def test_bench_times_what_runs_here(built):
     assert "edgec predict" in refused.stderr
 
 
+def test_predict_tells_the_placement_with_its_sources():
+    told = edgec("predict", MODEL, "--target", "android").stdout
+    assert "placement (predicted): " in told
+    assert all(f"= {delegate}: " in told for delegate in ("gpu", "nnapi", "qnn", "xnnpack"))
+
+
 def test_predict_names_the_dearest_operators():
     found = json.loads(edgec("predict", MODEL, "--target", "iphone", "--json").stdout)
     assert found["latency"]["kind"] == "predicted"
+    assert sum(found["placement"]["units"].values()) == len(found["steps"])
     times = [step["ms"] for step in found["steps"]]
     assert times == sorted(times, reverse=True)
     assert {"conv", "relu"} <= {step["op"] for step in found["steps"]}

@@ -101,7 +101,7 @@ def captured(request: ExportRequest, call: Call, result: Any, model: ir.Model) -
     reference = TorchReference(request.module, call, names, results, held)
     extra: list[dict[str, Array]] = []
     branches: list[Covered] = []
-    if request.rewritten.runtime.selected:
+    if request.rewritten.runtime.selected or request.rewritten.runtime.unchecked:
         extra, branches = cover(request.rewritten, reference.run, samples_like(examples, 2))
     told = tuple(d for b in branches for d in _told(b))
     told += tuple(_unchecked(site) for site in request.rewritten.runtime.unchecked)

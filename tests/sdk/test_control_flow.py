@@ -140,6 +140,23 @@ def test_a_side_that_raises_either_way_is_left_out():
     assert {d.code for d in found.warnings} == {"E0215"}
 
 
+class CaughtByItsCaller(torch.nn.Module):
+    def checked(self, x):
+        if x.sum() > 40:
+            raise ValueError("large")
+        return x * 2
+
+    def forward(self, x):
+        try:
+            return self.checked(x)
+        except ValueError:
+            return x - 1
+
+
+def test_a_left_out_raise_that_a_caller_catches_is_not_silent():
+    assert refused(CaughtByItsCaller()).code == "E0205"
+
+
 def test_the_functions_are_put_back():
     model = MODELS["sides"][0]()
     before = type(model).forward.__code__

@@ -82,7 +82,8 @@ def cover(
             _runs(run, inputs)
         for trial, inputs in enumerate(_candidates(samples, found, np.random.default_rng(seed))):
             seen = _covered(runtime)
-            if all(b.complete for b in seen) or (trial >= _FOR_COINCIDENCES and not any(b.missing for b in seen)):
+            complete = all(b.complete for b in seen) and not _unraised(runtime)
+            if complete or (trial >= _FOR_COINCIDENCES and not any(b.missing for b in seen)):
                 break
             before = _seen(runtime)
             if _runs(run, inputs) and _seen(runtime) > before:
@@ -97,6 +98,11 @@ def _covered(runtime: Runtime) -> list[Covered]:
         rounds = tuple(sorted(runtime.rounds.get(site, ()))) if how == STAYS_LOOP else None
         found.append(Covered(site, how, tuple(sorted(runtime.sides.get(site, ()), reverse=True)), rounds))
     return sorted(found, key=lambda branch: (branch.site.file, branch.site.line))
+
+
+def _unraised(runtime: Runtime) -> bool:
+    """Whether some side that was left out because it raises was not seen to: a caller may catch what it raises."""
+    return any(len(runtime.sides.get(site, ())) < 2 for site in runtime.unchecked if site.kind != "assert")
 
 
 def _seen(runtime: Runtime) -> int:

@@ -58,11 +58,14 @@ def load_estimator(path: Path) -> Loaded:
             if foreign:
                 raise _executes(path, foreign)
             estimator = skops.io.load(path, trusted=list(_DATA))
-            _check(estimator)
         except EdgecError:
             raise
         except Exception as failure:  # skops and the estimators raise whatever a broken file makes them
             raise _unreadable(path, failure) from failure
+    try:
+        _check(estimator)
+    except ValueError as failure:
+        raise _unreadable(path, failure) from failure
     return Loaded(estimator, _other_version(path, told))
 
 

@@ -10,9 +10,8 @@ import numpy as np
 import onnx
 import onnx_ir as ir
 from google.protobuf.message import DecodeError
-from onnx.reference import ReferenceEvaluator
 
-from edgec.diag import EdgecError, Place, error
+from edgec.diag import Place, error
 from edgec.frontend.captured import Array, Captured, SourceId
 from edgec.frontend.contributed import name_back, name_contributed
 from edgec.frontend.dynamic import DynamicDim, check_dims, fitting
@@ -20,57 +19,15 @@ from edgec.frontend.halves.graphs import in_halves, widen
 from edgec.frontend.halves.note import computed_in_single
 from edgec.frontend.inputs import InputSpec
 from edgec.frontend.light import put_back, set_aside
+from edgec.frontend.older_opsets import spell_out
+from edgec.frontend.onnx_reference import OnnxReference
 from edgec.frontend.opset import deserialized, to_working_opset
 from edgec.frontend.source import SourceRequest, file_sha256, source_name
 from edgec.ir.dims import set_dim_range
 from edgec.ir.model import Model
-from edgec.runners.onnxruntime import OnnxRuntimeRunner
 
 _LARGEST_INPUT = 1 << 30
 """Elements of an input beyond which a file is taken to be broken."""
-
-
-class OnnxReference:
-    """The file as it was given, run by ONNX Runtime on the CPU without graph optimization.
-
-    A file that ONNX Runtime has no kernels for is run by onnx's slow reference implementation. `instead` is the file's
-    graph with open dimensions, or in single precision, run in its place.
-    """
-
-    def __init__(self, path: Path, instead: Model | None = None) -> None:
-        self._runner: OnnxRuntimeRunner | None = None
-        self._evaluator: ReferenceEvaluator | None = None
-        try:
-            self._runner, self.name = OnnxRuntimeRunner(instead or path, optimize=False), "onnxruntime"
-        except EdgecError as refused:
-            if instead is not None:
-                raise
-            try:
-                self._evaluator, self.name = ReferenceEvaluator(str(path)), "onnx-reference"
-            except Exception as failure:  # the reference raises whatever its operators do
-                raise self._refusal(f"`{path.name}`", refused) from failure
-
-    def precise(self, inputs: Mapping[str, Array]) -> dict[str, Array] | None:
-        """None: a graph's types are fixed."""
-
-    def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
-        """Run the original file. Raises `EdgecError` E0203."""
-        try:
-            if self._runner is not None:
-                return self._runner.run(inputs)
-            assert self._evaluator is not None
-            results = self._evaluator.run(None, dict(inputs))
-            return dict(zip(self._evaluator.output_names, map(np.asarray, results), strict=True))
-        except EdgecError as refused:
-            raise self._refusal("the model", refused) from refused
-        except Exception as failure:  # as above
-            first = (str(failure).splitlines() or [type(failure).__name__])[0]
-            raise error("E0203", "onnx's reference fails on the model", notes=[first]) from failure
-
-    @staticmethod
-    def _refusal(what: str, refused: EdgecError) -> EdgecError:
-        first = refused.diagnostics[0]
-        return error("E0203", f"ONNX Runtime does not run {what}", notes=first.notes)
 
 
 def capture_onnx(path: Path, request: SourceRequest) -> Captured:
@@ -83,7 +40,8 @@ def capture_onnx(path: Path, request: SourceRequest) -> Captured:
         open_dims(proto, request.dynamic)
     given = name_back(_beside(put_back(deserialized(proto, path), heavy), path))
     halves = in_halves(given)
-    reference = OnnxReference(path, widen(given) if halves else given if request.dynamic else None)
+    given = widen(given) if halves else given
+    reference = OnnxReference(path, given, changed=halves or bool(request.dynamic))
     model = _beside(put_back(to_working_opset(proto, path), heavy), path)
     model = widen(model) if halves else model
     examples = _examples(model, request)
@@ -118,13 +76,14 @@ def _read(path: Path) -> tuple[onnx.ModelProto, dict[str, onnx.TensorProto]]:
     if not proto.graph.output:
         raise error("E0203", f"`{path.name}` holds no graph with an output", place=place)
     _check_inputs(proto, place)
-    external = _check_external_data(proto, path)
+    _check_external_data(proto, path)
     name_contributed(proto)
+    spell_out(proto)
     heavy = set_aside(proto)
     try:
         # The checker insists on the shapes of outputs, which many exporters leave to be inferred.
         proto = onnx.shape_inference.infer_shapes(proto, data_prop=True)
-        onnx.checker.check_model(_weightless(proto) if external or heavy else proto)
+        onnx.checker.check_model(_checkable(proto))
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError, ValueError, OSError) as failure:
         raise error(
             "E0301", f"`{path.name}` is not a valid model", place=place, notes=_first_lines(failure)
@@ -140,15 +99,13 @@ def _check_inputs(proto: onnx.ModelProto, place: Place) -> None:
             raise error("E0301", f"input `{value.name}` cannot be as large as it says: {shape}", place=place)
 
 
-def _check_external_data(proto: onnx.ModelProto, path: Path) -> bool:
-    """Whether weights lie in other files: all in the model's own folder, links resolved, each as long as it says."""
+def _check_external_data(proto: onnx.ModelProto, path: Path) -> None:
+    """Weights in other files must lie in the model's own folder, links resolved, each as long as it says."""
     folder = path.resolve().parent
-    found = False
     for tensor in onnx.external_data_helper._get_all_tensors(proto):
         entries = {entry.key: entry.value for entry in tensor.external_data}
         if tensor.data_location != onnx.TensorProto.EXTERNAL:
             continue
-        found = True
         location = entries.get("location", "")
         file = (folder / location).resolve()
         if not file.is_relative_to(folder):
@@ -159,16 +116,18 @@ def _check_external_data(proto: onnx.ModelProto, path: Path) -> bool:
                 notes=[f"its location is `{location}`"],
             )
         _check_extent(tensor, entries, file, path)
-    return found
 
 
-def _weightless(proto: onnx.ModelProto) -> onnx.ModelProto:
-    """For onnx's checker, which would look for external data in the working folder."""
+def _checkable(proto: onnx.ModelProto) -> onnx.ModelProto:
+    """For onnx's checker, which would look for external data in the working folder, and wants outputs of known rank."""
     copy = onnx.ModelProto()
     copy.CopyFrom(proto)
     for tensor in onnx.external_data_helper._get_all_tensors(copy):
         if tensor.data_location == onnx.TensorProto.EXTERNAL:
             tensor.CopyFrom(onnx.TensorProto(name=tensor.name, data_type=tensor.data_type, dims=[0], raw_data=b""))
+    for output in copy.graph.output:
+        if output.type.HasField("tensor_type") and not output.type.tensor_type.HasField("shape"):
+            output.type.tensor_type.shape.SetInParent()
     return copy
 
 

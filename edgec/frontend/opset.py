@@ -9,9 +9,8 @@ import onnx.inliner
 import onnx_ir as ir
 
 from edgec.diag import Place, error
+from edgec.frontend.older_opsets import DEFAULT_DOMAINS, after_conversion
 from edgec.ir.model import IR_VERSION, OPSET, Model
-
-_DEFAULT = ("", "ai.onnx")
 
 
 def to_working_opset(proto: onnx.ModelProto, path: Path) -> Model:
@@ -19,7 +18,7 @@ def to_working_opset(proto: onnx.ModelProto, path: Path) -> Model:
 
     Operators that are newer than `OPSET` are kept as they are: rules and function bodies take them apart.
     """
-    version = next((o.version for o in proto.opset_import if o.domain in _DEFAULT), OPSET)
+    version = next((o.version for o in proto.opset_import if o.domain in DEFAULT_DOMAINS), OPSET)
     try:
         if version < 7:
             proto = _prelu_slopes(proto)
@@ -29,6 +28,7 @@ def to_working_opset(proto: onnx.ModelProto, path: Path) -> Model:
             proto = onnx.inliner.inline_local_functions(proto)  # the converter would drop them
         if version < OPSET:
             proto = onnx.version_converter.convert_version(proto, OPSET)
+            after_conversion(proto, version)
         proto = onnx.shape_inference.infer_shapes(proto, data_prop=True)
     except (RuntimeError, ValueError) as failure:
         raise error(
@@ -96,6 +96,6 @@ def _relabelled(proto: onnx.ModelProto) -> onnx.ModelProto:
     copy.CopyFrom(proto)
     for holder in (copy, *copy.functions):
         for entry in holder.opset_import:
-            if entry.domain in _DEFAULT:
+            if entry.domain in DEFAULT_DOMAINS:
                 entry.version = OPSET
     return copy

@@ -67,11 +67,10 @@ class ComposedReduction(Rule):
         finite = g.op("Where", g.op("IsInf", top), g.like(0.0, x), top)
         total = g.op("ReduceSum", g.op("Exp", g.op("Sub", x, finite)), axes, keepdims=1, noop_with_empty_axes=noop)
         result = g.op("Add", g.op("Log", total), finite)
-        if keepdims:
+        every = axes is None or r.const_ints(1) == ()
+        if keepdims or (noop and every):
             return [result]
-        if noop and axes is None:
-            return [result]
-        return [g.op("Squeeze", result, axes if axes is not None else g.ints(*range(r.rank(x))))]
+        return [g.op("Squeeze", result, g.ints(*range(r.rank(x))) if every else axes)]
 
 
 class VariadicToBinary(Rule):

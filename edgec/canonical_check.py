@@ -20,14 +20,16 @@ CANONICAL_ACCEPT = Accept(max_rel=CANONICAL_REL)
 """What the canonical graph must show against the source (DESIGN §8)."""
 
 
-def check_canonical(model: Model, samples: Sequence[Sample], source: Reference) -> None:
+def check_canonical(
+    model: Model, samples: Sequence[Sample], source: Reference, accept: Accept = CANONICAL_ACCEPT
+) -> None:
     """Raises `EdgecError` E0205 where the graph's outputs are not the source's, but for rounding."""
     fidelity = _fidelity(samples, _canonical_outputs(model, samples))
-    if judge(fidelity, CANONICAL_ACCEPT):  # ONNX Runtime's own rewriting is wrong now and then: BiT's weights, for one
+    if judge(fidelity, accept):  # ONNX Runtime's own rewriting is wrong now and then: BiT's weights, for one
         fidelity = _fidelity(samples, _canonical_outputs(model, samples, optimize=False))
-    if judge(fidelity, CANONICAL_ACCEPT) and _is_small(model):  # ONNX Runtime's kernels are loose near zero
+    if judge(fidelity, accept) and _is_small(model):  # ONNX Runtime's kernels are loose near zero
         fidelity = _fidelity(samples, _reference_outputs(model, samples))
-    if judge(fidelity, CANONICAL_ACCEPT) and judge(fidelity, _with_rounding(samples, source)):
+    if judge(fidelity, accept) and judge(fidelity, _with_rounding(samples, source)):
         raise error(
             "E0205",
             f"the exported graph differs from the source by {fidelity.max_rel:.3g} relative",

@@ -13,8 +13,6 @@ from edgec.artifact.manifest import Latency
 from edgec.diag import Diagnostic, EdgecError, error
 from edgec.driver import BuildOptions, prepare
 from edgec.frontend.source import SourceRequest
-from edgec.ir.states import states
-from edgec.measure.accuracy import verify
 from edgec.measure.arrays import draw_arrays, load_arrays
 from edgec.measure.divergence import Pair, all_values, pairs
 from edgec.measure.inspection import inputs_of, inspect
@@ -98,7 +96,7 @@ def _check_numbers(found: Located, source: SourceRequest, way: Execution, report
     prepared = prepare(replace(source, states=pairs), BuildOptions(), lambda step: None)
     accept = load_target(found.manifest.target).accept if found.manifest else DEFAULT_ACCEPT
     with open_runner(found.path, as_source=True, function=way.function, on=way.on) as runner:
-        verdict = verify(runner, prepared.samples, accept, states(prepared.model))
+        verdict = prepared.verify(runner, accept)
     f = verdict.fidelity
     result = f"{verdict.status} by {runner.name} on {f.samples} samples: rel {f.max_rel:.2e}, {f.psnr_db:.1f} dB"
     report.note("accuracy", result, verdict.failures)

@@ -13,7 +13,6 @@ from edgec.attempts import Prepared, Progress, accurate, lowered_for
 from edgec.backends.base import Backend, FunctionsBackend, Program
 from edgec.backends.table import backend
 from edgec.backends.traffic import bytes_moved
-from edgec.canonical_check import check_canonical
 from edgec.diag import Diagnostic, EdgecError, Severity, error, warning
 from edgec.frontend.captured import Captured
 from edgec.frontend.dynamic import resized, sizes
@@ -21,11 +20,13 @@ from edgec.frontend.inputs import samples_like
 from edgec.frontend.source import SourceRequest, capture, source_name
 from edgec.ir.save import save_onnx
 from edgec.ir.states import states
-from edgec.measure.accuracy import SAMPLES, STEPS, Sample, verify
+from edgec.measure.accuracy import SAMPLES, STEPS, Sample
 from edgec.measure.predict import Cost, instruction_ms, predict
 from edgec.passes.canonicalize import canonicalize
 from edgec.passes.log import RewriteLog
 from edgec.passes.verify import check_after_each
+from edgec.quantized.check import check_model
+from edgec.quantized.qdq import in_qdq_format
 from edgec.record import Lowered, Observed
 from edgec.runners.base import Array
 from edgec.spec.device import load_device
@@ -165,6 +166,8 @@ def prepare(source: SourceRequest, options: BuildOptions, progress: Progress) ->
 
 def prepare_captured(captured: Captured, options: BuildOptions, progress: Progress) -> Prepared:
     """Canonicalize what a frontend gave and check it against the source (E0205)."""
+    log = RewriteLog()
+    captured = in_qdq_format(captured, log, options.disable)
     count = STEPS if states(captured.model) else SAMPLES
     drawn = [*samples_like(captured.examples, count), *captured.extra_samples]
     drawn += [resized(drawn[1], captured.dynamic, size) for size in sizes(captured.dynamic, captured.examples)]
@@ -172,12 +175,12 @@ def prepare_captured(captured: Captured, options: BuildOptions, progress: Progre
     if len(samples) < len(drawn):
         captured = replace(captured, warnings=(*captured.warnings, _untaken(len(drawn) - len(samples), len(drawn))))
     progress("canonicalize")
-    log = RewriteLog()
+    exported = captured.model.clone()
     after = check_after_each(captured.model, samples[0].inputs) if options.check_passes else None
     model = canonicalize(captured.model, log, after, options.disable)
     model.graph.name = captured.name
-    check_canonical(model, samples, captured.reference)
-    return Prepared(captured, model, log, samples)
+    rounding = check_model(model, exported, samples, captured.reference)
+    return Prepared(captured, model, log, samples, rounding)
 
 
 def _samples(captured: Captured, drawn: Sequence[dict[str, Array]]) -> list[Sample]:
@@ -247,7 +250,7 @@ def compile_functions(
         seen = {}
         for function, prepared in parts.items():
             with chosen.open_function(path, target, function) as runner:
-                verdict = verify(runner, prepared.samples, target.accept, states(prepared.model))
+                verdict = prepared.verify(runner, target.accept)
             latency = _latency(chosen, lowered[function].program, target, options.device)
             seen[function] = Observed(verdict, latency)
         both = {function: (lowered[function], seen[function]) for function in parts}

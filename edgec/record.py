@@ -158,7 +158,7 @@ def _accuracy(verdict: Verdict) -> Accuracy:
         f.psnr_db,
         f.worst_output,
         f.worst_index,
-        _NOTES.get(verdict.runner, ""),
+        "; ".join(note for note in (_NOTES.get(verdict.runner, ""), verdict.note) if note),
     )
 
 

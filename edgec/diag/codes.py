@@ -61,6 +61,7 @@ CODES: dict[str, Code] = {
     "E0214": Code("an output is text and left out", _CANNOT),
     "E0215": Code("a check of data is left out", _CANNOT),
     "E0216": Code("a model in half precision is taken in single", _CANNOT),
+    "E0217": Code("integer kernels are taken as float operators between quantizers", _CANNOT),
     # E03: IR
     "E0301": Code("the graph is invalid", _BAD),
     "E0302": Code("the operator is unknown", _CANNOT),
@@ -80,6 +81,7 @@ CODES: dict[str, Code] = {
     "E0605": Code("the artifact is not the one that its manifest describes", ExitCode.CHECK_FAILED),
     "E0606": Code("the artifact exceeds its budget", ExitCode.CHECK_FAILED),
     "E0607": Code("float16 is not accurate enough", ExitCode.CHECK_FAILED),
+    "E0608": Code("a quantized model is judged by its own rounding", ExitCode.CHECK_FAILED),
     # E07: device
     "E0701": Code("the device did not answer", _AWAY),
     "E0702": Code("the device has no latency model", _AWAY),

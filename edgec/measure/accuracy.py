@@ -38,12 +38,13 @@ class Sample:
 
 @dataclass(frozen=True)
 class Verdict:
-    """`status` is passed or failed; `failures` say by how much and where."""
+    """`status` is passed or failed; `failures` say by how much and where, `note` what excused a miss."""
 
     status: str
     runner: str
     fidelity: Fidelity
     failures: tuple[Diagnostic, ...]
+    note: str = ""
 
 
 def verify(runner: Runner, samples: Sequence[Sample], accept: Accept, states: Sequence[State] = ()) -> Verdict:

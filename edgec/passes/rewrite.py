@@ -61,7 +61,7 @@ class RewritePass:
 
     def _try_rules(self, node: ir.Node, graph: ir.Graph, log: RewriteLog) -> list[ir.Node]:
         """Apply the first rule that fires; return the nodes worth another look."""
-        for rule in self._by_root.get(_key(node), ()):
+        for rule in self._by_root.get(root_of(node), ()):
             builder = GraphBuilder(graph, [node], rule.name)
             result = _apply(rule, node, builder)
             if isinstance(result, Miss):
@@ -81,7 +81,8 @@ def _apply(rule: Rule, node: ir.Node, builder: GraphBuilder) -> Replacement | Mi
         return Miss(unknown.diagnostics[0].message)
 
 
-def _key(node: ir.Node) -> str:
+def root_of(node: ir.Node) -> str:
+    """The operator as rules name their roots: with its domain, other than ONNX's own."""
     return node.op_type if node.domain == "" else f"{node.domain}::{node.op_type}"
 
 

@@ -95,6 +95,15 @@ from edgec.rules.fuse.normalization import RecognizeLayerNorm, RecognizeRMSNorm,
 from edgec.rules.fuse.padding import FoldPad
 from edgec.rules.fuse.pieces import MatMulAddToGemm, RecognizeGelu, RecognizeHardSwish, RecognizeMish
 
+QOPERATOR: tuple[Rule, ...] = (
+    QLinearMatMulToFloat(),
+    QLinearConvToFloat(),
+    QLinearToFloat(),
+    QLinearConcatToFloat(),
+    QGemmToFloat(),
+)
+"""From operators on quantized values to float operators between DequantizeLinear and QuantizeLinear."""
+
 DECOMPOSE: tuple[Rule, ...] = (
     CastLikeToCast(),
     EinsumToMatMul(),
@@ -114,8 +123,7 @@ DECOMPOSE: tuple[Rule, ...] = (
     LpPoolToAveragePool(),
     RecurrentToSequenceFirst(),
     DropoutToIdentity(),
-    QLinearMatMulToFloat(),
-    QLinearConvToFloat(),
+    *QOPERATOR,
     IntegerProductToFloat(),
     DftToMatMul(),
     StftToConv(),
@@ -140,9 +148,6 @@ DECOMPOSE: tuple[Rule, ...] = (
     MultiHeadAttentionToAttention(),
     MicrosoftAttentionToAttention(),
     MicrosoftRotaryToOnnx(),
-    QLinearToFloat(),
-    QLinearConcatToFloat(),
-    QGemmToFloat(),
     MatMulNBitsToMatMul(),
 )
 """Into the core dialect."""

@@ -30,12 +30,20 @@ class ResizeToMatMul(Rule):
         matrices = axis_matrices(op)
         if matrices is None:
             return NOT_HERE
-        y = op.x
+        dtype = op.x.dtype or ir.DataType.FLOAT
+        if dtype.is_integer() and (op.mode != "nearest" or dtype.bitwidth > _EXACT_BITS):
+            return Miss(f"{dtype} is no number to interpolate")
+        y = g.op("Cast", op.x, to=int(ir.DataType.FLOAT)) if dtype.is_integer() else op.x
         for axis, matrix in matrices.items():
             y = _along(y, matrix, axis, g)
         if op.transform == "tf_crop_and_resize":
             y = _extrapolate(op, y, g)
+        y = g.op("Cast", y, to=int(dtype)) if dtype.is_integer() else y
         return [y if y is not op.x else g.op("Identity", y)]
+
+
+_EXACT_BITS = 16
+"""Integers that a float32 holds."""
 
 
 def axis_matrices(op: Resize) -> dict[int, Matrix] | None:

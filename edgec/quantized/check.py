@@ -1,0 +1,35 @@
+"""The canonical graph against the source, whether or not it quantizes what it computes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from edgec.canonical_check import CANONICAL_ACCEPT, CANONICAL_REL, check_canonical
+from edgec.diag import EdgecError
+from edgec.frontend.captured import Reference
+from edgec.ir.model import Model
+from edgec.measure.accuracy import Sample
+from edgec.measure.fidelity import Fidelity
+from edgec.quantized.pieces import compare_pieces, quantized_values
+from edgec.quantized.rounding import excused, rounding_of
+
+
+def check_model(model: Model, exported: Model, samples: Sequence[Sample], source: Reference) -> Fidelity | None:
+    """Check the canonical graph by its outputs; return how far a rounding moves a graph that quantizes (else None).
+
+    Where it moves them further than `CANONICAL_REL`, they may be that far off, and every quantized value must be what
+    `exported` gives, each from the same values before it. Raises `EdgecError` E0205.
+    """
+    rounding = rounding_of(model, samples)
+    if rounding is None:
+        check_canonical(model, samples, source)
+        return None
+    try:
+        check_canonical(model, samples, source)
+    except EdgecError:
+        check_canonical(model, samples, source, excused(CANONICAL_ACCEPT, rounding))
+        known = set(quantized_values(model))
+        names = [name for name in quantized_values(exported) if name in known]
+        for sample in samples:
+            compare_pieces(exported, model, names, sample.inputs).check(model.graph.name or "model", CANONICAL_REL)
+    return rounding

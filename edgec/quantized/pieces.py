@@ -1,0 +1,138 @@
+"""Two graphs of one quantized model, piece by piece: each quantized value from the same values before it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import onnx_ir as ir
+
+from edgec.diag import error
+from edgec.ir.model import Array, Model
+from edgec.measure.fidelity import Difference, compare
+from edgec.runners.onnxruntime import OnnxRuntimeRunner
+
+STEPS = (ir.DataType.UINT8, ir.DataType.INT8, ir.DataType.UINT16, ir.DataType.INT16)
+"""Element types of quantized values."""
+
+_GIVEN = "/given"
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One quantized value in both graphs, in quantization steps.
+
+    `off` of its `size` elements differ, none by more than `largest`; `balance` is the sum of the differences.
+    """
+
+    name: str
+    size: int
+    off: int
+    largest: int
+    balance: int
+
+    @property
+    def is_same(self) -> bool:
+        """Whether rounding alone explains it.
+
+        An element may lie on the other side of a boundary, one step away, and to either side alike: a wrong zero point
+        or scale moves elements to one side. The sum of n fair steps deviates by the root of n at most.
+        """
+        return self.largest <= 1 and abs(self.balance) <= _BIASED * self.size + 3 * math.sqrt(self.off)
+
+
+_BIASED = 0.01
+"""The share of elements that may be off to one side: more than boundaries explain is another scale."""
+
+
+@dataclass(frozen=True)
+class Pieces:
+    """What two graphs have in common on one sample: quantized values, and outputs that are none."""
+
+    quantized: list[Piece]
+    outputs: list[Difference]
+
+    @property
+    def off(self) -> int:
+        """Elements of quantized values that differ."""
+        return sum(p.off for p in self.quantized)
+
+    @property
+    def size(self) -> int:
+        """Elements of quantized values."""
+        return sum(p.size for p in self.quantized)
+
+    def check(self, name: str, max_rel: float) -> None:
+        """Raise `EdgecError` E0205 where a quantized value, or an output by more than `max_rel`, is another one."""
+        wrong = [p for p in self.quantized if not p.is_same]
+        notes = [
+            f"`{p.name}`: {p.off} of {p.size} elements differ, by {p.largest} steps at most and {p.balance} together"
+            for p in wrong
+        ]
+        notes += [
+            f"output `{d.output}`: relative error {d.max_rel:.3g}" for d in self.outputs if not d.max_rel <= max_rel
+        ]
+        if notes:
+            message = f"`{name}` computes something else where it quantizes"
+            raise error("E0205", message, notes=notes[:_SHOWN])
+
+
+_SHOWN = 5
+
+_OTHER_SHAPE = 1 << 16
+"""Steps that a value of another shape is off: the whole range."""
+
+
+def quantized_values(model: Model) -> list[str]:
+    """The quantized values that the graph computes, by name and in its order; those inside branches are not seen."""
+    return [v.name for node in model.graph for v in node.outputs if v.dtype in STEPS and v.name]
+
+
+def compare_pieces(source: Model, other: Model, names: Sequence[str], inputs: Mapping[str, Array]) -> Pieces:
+    """Run `source`, then `other` with each use of a named value fed from `source`'s.
+
+    Raises `EdgecError` E0602 where ONNX Runtime does not run one of them.
+    """
+    with OnnxRuntimeRunner(_showing(source, names), optimize=False) as runner:
+        expected = runner.run(inputs)
+    given = {f"{name}{_GIVEN}": expected[name] for name in names}
+    with OnnxRuntimeRunner(_cut(other, names), optimize=False) as runner:
+        found = runner.run({**inputs, **given})
+    outputs = [v.name for v in other.graph.outputs if v.name and v.name not in given and v.name not in names]
+    return Pieces(
+        [_piece(n, expected[n], found[n]) for n in names], [compare(n, expected[n], found[n]) for n in outputs]
+    )
+
+
+def _piece(name: str, expected: Array, found: Array) -> Piece:
+    if expected.shape != found.shape:
+        return Piece(name, found.size, found.size, _OTHER_SHAPE, 0)
+    apart = found.astype(np.int64) - expected.astype(np.int64)
+    return Piece(name, apart.size, int(np.count_nonzero(apart)), int(np.abs(apart).max(initial=0)), int(apart.sum()))
+
+
+def _showing(model: Model, names: Sequence[str]) -> Model:
+    """The graph with the named values among its outputs."""
+    shown = model.clone()
+    values = _by_name(shown.graph)
+    shown.graph.outputs.extend(values[name] for name in names if not values[name].is_graph_output())
+    return shown
+
+
+def _cut(model: Model, names: Sequence[str]) -> Model:
+    """The graph with every use of a named value fed from an input of its own, and the value as an output."""
+    shown = _showing(model, names)
+    values = _by_name(shown.graph)
+    for name in names:
+        value = values[name]
+        given = ir.Value(name=f"{name}{_GIVEN}", shape=value.shape, type=value.type)
+        for user, index in list(value.uses()):
+            user.replace_input_with(index, given)
+        shown.graph.inputs.append(given)
+    return shown
+
+
+def _by_name(graph: ir.Graph) -> dict[str, ir.Value]:
+    return {v.name: v for node in graph for v in node.outputs if v.name}

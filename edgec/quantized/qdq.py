@@ -1,0 +1,80 @@
+"""The one form of quantized operators: QLinearConv and its like as DequantizeLinear, float operator, QuantizeLinear."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import onnx_ir as ir
+
+from edgec.diag import Diagnostic, Severity
+from edgec.frontend.captured import Captured
+from edgec.frontend.inputs import samples_like
+from edgec.frontend.onnx_file import OnnxReference
+from edgec.ir.model import Model
+from edgec.measure.accuracy import SAMPLES
+from edgec.passes.base import Pipeline
+from edgec.passes.constants import ConstantsToInitializers, FoldConstants
+from edgec.passes.log import RewriteLog
+from edgec.passes.rewrite import RewritePass, root_of
+from edgec.quantized.pieces import STEPS, compare_pieces
+from edgec.rules.table import QOPERATOR
+from edgec.runners.base import Array
+
+
+def in_qdq_format(captured: Captured, log: RewriteLog, disabled: Iterable[str] = ()) -> Captured:
+    """A source in QOperator format as one in QDQ format, which is its reference from here on; others as they are.
+
+    Each operator is run on the source's own values beside ONNX Runtime's integer kernel; a note (E0217) says how far
+    they are apart. Raises `EdgecError` E0205 where that is more than rounding.
+    """
+    off = frozenset(disabled)
+    rules = RewritePass("qdq", [rule for rule in QOPERATOR if rule.name not in off])
+    roots = {root for rule in rules.rules for root in rule.roots}
+    found = [node.outputs[0] for node in captured.model.graph if root_of(node) in roots]
+    if not found:
+        return captured
+    source = captured.model.clone()
+    _rewrite_keeping(captured.model, found, rules, log)
+    reference = OnnxReference(Path(captured.source.ref), captured.model.clone())
+    note = _compared(captured.name, source, captured.model, samples_like(captured.examples, SAMPLES))
+    return replace(captured, reference=reference, warnings=(*captured.warnings, note))
+
+
+def _rewrite_keeping(model: Model, values: Sequence[ir.Value], rules: RewritePass, log: RewriteLog) -> None:
+    """Apply the rules with the names of the values kept, as those of an interface are."""
+    outputs = model.graph.outputs
+    count = len(outputs)
+    outputs.extend(value for value in values if not value.is_graph_output())
+    Pipeline("qdq", [ConstantsToInitializers(), FoldConstants(), rules]).run(model, log)
+    outputs[:] = outputs[:count]
+
+
+def _compared(name: str, source: Model, model: Model, drawn: Sequence[dict[str, Array]]) -> Diagnostic:
+    """The note on what both graphs give on the samples. Raises `EdgecError` E0205."""
+    names = _with_types(source, model)
+    found = [compare_pieces(source, model, names, inputs) for inputs in drawn]
+    for each in found:
+        each.check(name, _OUTPUT_REL)
+    off, size = sum(f.off for f in found), sum(f.size for f in found)
+    message = f"the quantized operators of `{name}` are taken as DequantizeLinear, float operator, QuantizeLinear"
+    notes = (
+        f"ONNX Runtime's integer kernels round {off} of {size} elements to the step beside",
+        "artifacts are compared with that form of the model",
+    )
+    return Diagnostic("E0217", message, notes=notes, severity=Severity.NOTE)
+
+
+_OUTPUT_REL = 1e-5
+"""What an output that is not quantized may be off, from the same quantized values: float32 in another order."""
+
+
+def _with_types(source: Model, model: Model) -> list[str]:
+    """The quantized values that both graphs name; those of the source get their types, which other domains lack."""
+    known = {v.name: v for node in model.graph for v in node.outputs if v.dtype in STEPS}
+    found = []
+    for value in (v for node in source.graph for v in node.outputs if v.name in known):
+        value.shape, value.type = known[value.name].shape, known[value.name].type
+        found.append(value.name or "")
+    return found

@@ -11,7 +11,7 @@ import onnx_ir as ir
 from edgec.diag import Diagnostic, Severity
 from edgec.frontend.captured import Captured
 from edgec.frontend.inputs import samples_like
-from edgec.frontend.onnx_file import OnnxReference
+from edgec.frontend.onnx_reference import OnnxReference
 from edgec.ir.model import Model
 from edgec.measure.accuracy import SAMPLES
 from edgec.passes.base import Pipeline
@@ -37,7 +37,7 @@ def in_qdq_format(captured: Captured, log: RewriteLog, disabled: Iterable[str] =
         return captured
     source = captured.model.clone()
     _rewrite_keeping(captured.model, found, rules, log)
-    reference = OnnxReference(Path(captured.source.ref), captured.model.clone())
+    reference = OnnxReference(Path(captured.source.ref), captured.model.clone(), changed=True)
     note = _compared(captured.name, source, captured.model, samples_like(captured.examples, SAMPLES))
     return replace(captured, reference=reference, warnings=(*captured.warnings, note))
 

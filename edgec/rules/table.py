@@ -34,6 +34,7 @@ from edgec.rules.decompose.microsoft.attention import (
     MicrosoftRotaryToOnnx,
     MultiHeadAttentionToAttention,
 )
+from edgec.rules.decompose.microsoft.dynamic import IntegerProductInFloat, QuantizedToFloatLayer
 from edgec.rules.decompose.microsoft.elementwise import (
     FusedActivation,
     FusedMatMulToMatMul,
@@ -50,6 +51,7 @@ from edgec.rules.decompose.microsoft.quantized import (
     QGemmToFloat,
     QLinearConcatToFloat,
     QLinearToFloat,
+    QLinearWhereToFloat,
 )
 from edgec.rules.decompose.normalizations import GroupNormToReduce, LayerNormToReduce, RMSNormToReduce
 from edgec.rules.decompose.recurrent import RecurrentToSequenceFirst, UnrollRecurrent
@@ -100,6 +102,7 @@ QOPERATOR: tuple[Rule, ...] = (
     QLinearConvToFloat(),
     QLinearToFloat(),
     QLinearConcatToFloat(),
+    QLinearWhereToFloat(),
     QGemmToFloat(),
 )
 """From operators on quantized values to float operators between DequantizeLinear and QuantizeLinear."""
@@ -125,6 +128,8 @@ DECOMPOSE: tuple[Rule, ...] = (
     DropoutToIdentity(),
     *QOPERATOR,
     IntegerProductToFloat(),
+    IntegerProductInFloat(),
+    QuantizedToFloatLayer(),
     DftToMatMul(),
     StftToConv(),
     Col2ImToConvTranspose(),

@@ -81,7 +81,7 @@ def test_example(rule: Rule, example: Example) -> None:
     assert log.counts[rule.name] >= 1
     assert [node.op_type for node in model.graph] == ops_of(example.after)
     assert model.graph.outputs[0].name == "y"
-    for a, b in zip(before, evaluate(model, feeds), strict=True):
+    for a, b in zip(before, computed(model, feeds), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
 
 

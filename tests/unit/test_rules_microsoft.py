@@ -31,21 +31,26 @@ def byte(*shape: int) -> np.ndarray:
 
 @dataclass
 class Call:
-    """One node: its inputs in order (None is absent), which of them are constants, and its attributes."""
+    """One node: its inputs in order (None is absent), which of them are constants, and its attributes.
+
+    It gives `outputs`, and `unused` ones behind them.
+    """
 
     op: str
     inputs: list[np.ndarray | None]
     constants: tuple[int, ...] = ()
     outputs: int = 1
     attributes: dict[str, Any] = field(default_factory=dict)
+    unused: int = 0
 
     def model(self) -> onnx.ModelProto:
         names = ["" if v is None else f"x{i}" for i, v in enumerate(self.inputs)]
         outputs = [f"y{i}" for i in range(self.outputs)]
-        node = onnx.helper.make_node(self.op, names, outputs, domain=DOMAIN, **self.attributes)
+        left = [f"unused{i}" for i in range(self.unused)]
+        node = onnx.helper.make_node(self.op, names, outputs + left, domain=DOMAIN, **self.attributes)
         kinds = [None if v is None else onnx.helper.np_dtype_to_tensor_dtype(v.dtype) for v in self.inputs]
         quantized = self.op.startswith("QLinear") or (self.op == "QGemm" and len(self.inputs) > 7)
-        element = kinds[0] if quantized else onnx.TensorProto.FLOAT
+        element = kinds[1 if self.op == "QLinearWhere" else 0] if quantized else onnx.TensorProto.FLOAT
         graph = onnx.helper.make_graph(
             [node],
             "g",
@@ -112,6 +117,49 @@ CALLS = {
     "qlinear-mul": Call("QLinearMul", [byte(2, 3), SCALES[0], ZERO, byte(2, 3), SCALES[1], ZERO, SCALES[2], ZERO]),
     "qlinear-sigmoid": Call("QLinearSigmoid", [byte(2, 3), SCALES[0], ZERO, SCALES[2], ZERO], (1, 2, 3, 4)),
     "qlinear-pool": Call("QLinearGlobalAveragePool", [byte(1, 3, 4, 4), SCALES[0], ZERO, SCALES[1], ZERO]),
+    "qlinear-where": Call(
+        "QLinearWhere",
+        [byte(2, 3) > 99, byte(2, 3), SCALES[0], ZERO, byte(2, 3), SCALES[1], ZERO, SCALES[2], ZERO],
+        (2, 3, 5, 6, 7, 8),
+    ),
+    "integers-to-float": Call(
+        "MatMulIntegerToFloat",
+        [byte(2, 5), byte(5, 3), SCALES[0], np.abs(draw(3)), ZERO, byte(3), draw(3)],
+        (1, 2, 3, 4, 5, 6),
+    ),
+    "integers-to-float-plain": Call("MatMulIntegerToFloat", [byte(2, 5), byte(5, 3), SCALES[0], SCALES[1]], (1, 2, 3)),
+    "dynamic-product": Call("DynamicQuantizeMatMul", [draw(2, 5), byte(5, 3), SCALES[1], ZERO, draw(3)], (1, 2, 3, 4)),
+    "dynamic-product-by-column": Call(
+        "DynamicQuantizeMatMul", [draw(2, 5), byte(5, 3), np.abs(draw(3)), byte(3)], (1, 2, 3)
+    ),
+    "qattention": Call(
+        "QAttention",
+        [
+            byte(1, 4, 6),
+            byte(6, 18).astype(np.int8),
+            draw(18),
+            SCALES[0],
+            SCALES[2],
+            None,
+            ZERO,
+            np.asarray(0, np.int8),
+        ],
+        (1, 2, 3, 4, 6, 7),
+        attributes={"num_heads": 2},
+    ),
+    "qembed": Call(
+        "QEmbedLayerNormalization",
+        [
+            RNG.integers(0, 5, (1, 4)).astype(np.int32),
+            None,
+            *(byte(5, 6), byte(4, 6), None, byte(6), byte(6)),
+            None,
+            *(SCALES[0], SCALES[1], None, SCALES[2], SCALES[0]),
+            *(ZERO, ZERO, None, ZERO, ZERO),
+        ],
+        (2, 3, 5, 6, 8, 9, 11, 12, 13, 14, 16, 17),
+        unused=1,
+    ),
     "qgemm": Call(
         "QGemm",
         [byte(2, 5), SCALES[0], ZERO, byte(3, 5), SCALES[1], ZERO, RNG.integers(-900, 900, 3).astype(np.int32)],

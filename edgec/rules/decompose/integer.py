@@ -89,16 +89,16 @@ class IntegerProductToFloat(Rule):
         a, b = r.input(0), r.input(1)
         if node.op_type == "MatMulInteger":
             rows, columns = (-1, 1), (-1,)
-            product = g.op("MatMul", _shifted(a, r.optional(2), rows, g), _shifted(b, r.optional(3), columns, g))
+            product = g.op("MatMul", shifted(a, r.optional(2), rows, g), shifted(b, r.optional(3), columns, g))
         else:
             channels = (-1, *(1,) * (r.rank(b) - 1))
             attributes = {k: node.attributes[k].value for k in _CONV if r.has(k)}
-            left, right = _shifted(a, r.optional(2), (), g), _shifted(b, r.optional(3), channels, g)
+            left, right = shifted(a, r.optional(2), (), g), shifted(b, r.optional(3), channels, g)
             product = g.op("Conv", left, right, **attributes)
         return [g.op("Cast", g.op("Round", product), to=int(ir.DataType.INT32))]
 
 
-def _shifted(x: Value, zero_point: Value | None, shape: tuple[int, ...], g: GraphBuilder) -> Value:
+def shifted(x: Value, zero_point: Value | None, shape: tuple[int, ...], g: GraphBuilder) -> Value:
     """x minus its zero point in float32; one zero point for each row, column or channel is laid along `shape`."""
     found = g.op("Cast", x, to=int(_FLOAT))
     if zero_point is None:

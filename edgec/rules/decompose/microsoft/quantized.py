@@ -74,6 +74,28 @@ class QLinearConcatToFloat(Rule):
         return [g.op("QuantizeLinear", joined, r.input(0), r.optional(1))]
 
 
+class QLinearWhereToFloat(Rule):
+    """QLinearWhere(condition, x, y) -> Where between Dequantize- and Quantize."""
+
+    name = "qlinear-where-to-float"
+    roots = (f"{DOMAIN}::QLinearWhere",)
+    examples = (
+        Example(
+            "bool[2,3] c, uint8[2,3] x, uint8[2,3] z",
+            "y = com.microsoft.QLinearWhere(c, x, s, p, z, s, p, o, p)",
+            "a = DequantizeLinear(x, s, p)  b = DequantizeLinear(z, s, p)  d = Where(c, a, b)  "
+            "y = QuantizeLinear(d, o, p)",
+            constants="float s = {0.5}, float o = {0.73}, uint8 p = {3}",
+            output="uint8",
+        ),
+    )
+
+    def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
+        r = Reader(node)
+        x, y = (g.op("DequantizeLinear", *(r.optional(i + k) for k in range(3))) for i in (1, 4))
+        return [g.op("QuantizeLinear", g.op("Where", r.input(0), x, y), r.input(7), r.optional(8))]
+
+
 class QGemmToFloat(Rule):
     """QGemm(a, b, c) -> Gemm between Dequantize- and Quantize; c is in steps of alpha and both scales."""
 

@@ -35,17 +35,21 @@ _EXPRESSION = re.compile(r"[\w\s()+\-*/%,.<>=&|~!]*")
 
 
 def capture_program(path: Path, request: SourceRequest) -> Captured:
-    """Export an archived program again, its own example inputs unless `--input` gives others.
+    """Export an archived program again.
 
     Raises `EdgecError` E0203 (unreadable), E0204 (would execute code), E0207 (leaves the archive).
     """
     documents = _check_archive(path)
     with as_dictionaries(documents), quiet():
         program = _load(path)
+    return export_program(program, request, SourceId("pt2", request.ref, file_sha256(path)))
+
+
+def export_program(program: torch.export.ExportedProgram, request: SourceRequest, source: SourceId) -> Captured:
+    """Export a program again, its own example inputs unless `--input` gives others."""
     module = program.module()
     _settle(module)
     inputs = _examples(program) if not request.inputs else None
-    source = SourceId("pt2", request.ref, file_sha256(path))
     return export_module(
         ExportRequest(source_name(request), source, module, inputs, request.inputs, dynamic=request.dynamic)
     )

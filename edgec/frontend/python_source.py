@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import inspect
-import sys
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -15,8 +12,11 @@ import torch
 from edgec.diag import error
 from edgec.diag.suggest import suggest
 from edgec.frontend.captured import Captured, SourceId
+from edgec.frontend.exported_program import export_program
+from edgec.frontend.import_code import import_code
 from edgec.frontend.source import SourceRequest, file_sha256, source_name
-from edgec.frontend.torch_export import ExportRequest, export_module
+from edgec.frontend.torch_export import ExportRequest, export_module, quiet
+from edgec.frontend.torchscript.capture import export_script, script_inputs
 from edgec.frontend.user_code import user_code
 from edgec.frontend.weights import load_weights
 
@@ -27,48 +27,31 @@ SEED = 0
 def capture_python(request: SourceRequest) -> Captured:
     """Import `file.py:attr` or `package.module:attr` and export the module that it names."""
     where, _, attribute = request.ref.rpartition(":")
+    if not where or not attribute:
+        raise error("E0103", f"`{request.ref}` names no model", help=["name `file.py:attr` or `package.module:attr`"])
     with user_code(f"importing `{where}`"):
         torch.manual_seed(SEED)
-        module = _import(where)
+        module = import_code(where)
     file = Path(module.__file__) if module.__file__ else None
     found = _attribute(module, where, attribute)
-    net, inputs = _module_and_inputs(found, request)
+    net, inputs = _model_and_inputs(found, request)
+    source = SourceId("python", request.ref, file_sha256(file) if file and file.is_file() else "")
+    if isinstance(net, torch.export.ExportedProgram):
+        return _program(net, request, source)
     if request.weights is not None:
         load_weights(net, request.weights)
-    source = SourceId("python", request.ref, file_sha256(file) if file and file.is_file() else "")
+    if isinstance(net, torch.jit.ScriptModule):
+        return export_script(net, script_inputs(net, inputs, request), request, source)
     return export_module(
         ExportRequest(source_name(request), source, net, inputs, request.inputs, dynamic=request.dynamic)
     )
 
 
-def _import(where: str) -> ModuleType:
-    path = Path(where)
-    if path.suffix != ".py":
-        try:
-            sys.path.insert(0, str(Path.cwd()))
-            return importlib.import_module(where)
-        except ModuleNotFoundError as missing:
-            if missing.name is not None and where.split(".")[0] != missing.name.split(".")[0]:
-                raise
-            raise error(
-                "E0102", f"no module `{where}`", help=["name a file as `path/to/file.py:attr`, or install the package"]
-            ) from None
-    if not path.is_file():
-        near = sorted(p.name for p in path.parent.glob("*.py"))[:5] if path.parent.is_dir() else []
-        raise error(
-            "E0102", f"`{where}` was not found", help=[f"in `{path.parent}` there is {', '.join(near)}"] if near else []
-        )
-    folder = str(path.parent.resolve())
-    if folder not in sys.path:
-        sys.path.insert(0, folder)
-    spec = importlib.util.spec_from_file_location(path.stem, path.resolve())
-    assert spec is not None and spec.loader is not None  # noqa: PT018 - a .py file always has both
-    module = importlib.util.module_from_spec(spec)
-    known = sys.modules.get(path.stem)
-    if known is None or getattr(known, "__file__", None) == module.__file__:
-        sys.modules[path.stem] = module  # pickling and dataclasses look there; a package of that name keeps its place
-    spec.loader.exec_module(module)
-    return module
+def _program(program: torch.export.ExportedProgram, request: SourceRequest, source: SourceId) -> Captured:
+    if request.weights is not None:
+        raise error("E0101", f"`--weights` goes with a module; `{request.ref}` is a program that holds its own")
+    with quiet():
+        return export_program(program, request, source)
 
 
 def _attribute(module: ModuleType, where: str, attribute: str) -> Any:
@@ -92,16 +75,17 @@ def _could_be_model(value: object) -> bool:
     return isinstance(value, torch.nn.Module) or inspect.isfunction(value) or inspect.isclass(value)
 
 
-def _module_and_inputs(found: Any, request: SourceRequest) -> tuple[torch.nn.Module, Any]:
-    """A module stays; a class or function is called without arguments."""
-    if not isinstance(found, torch.nn.Module) and callable(found):
+def _model_and_inputs(found: Any, request: SourceRequest) -> tuple[Any, Any]:
+    """A model stays; a class or function is called without arguments."""
+    if not isinstance(found, _MODELS) and callable(found):
+        _check_callable(found, request)
         with user_code(f"calling `{request.ref}`"):
             torch.manual_seed(SEED)
             found = found()
     inputs: Any = None
-    if isinstance(found, tuple) and len(found) == 2 and isinstance(found[0], torch.nn.Module):
+    if isinstance(found, tuple) and len(found) == 2 and isinstance(found[0], _MODELS):
         found, inputs = found
-    if not isinstance(found, torch.nn.Module):
+    if not isinstance(found, _MODELS):
         raise error(
             "E0103",
             f"`{request.ref}` is a {type(found).__name__}, not a model",
@@ -109,4 +93,23 @@ def _module_and_inputs(found: Any, request: SourceRequest) -> tuple[torch.nn.Mod
                 "name a `torch.nn.Module`, a class, or a function that returns a module or `(module, example_inputs)`"
             ],
         )
-    return found.eval(), inputs
+    return (found.eval() if isinstance(found, torch.nn.Module) else found), inputs
+
+
+_MODELS = (torch.nn.Module, torch.export.ExportedProgram)
+
+
+def _check_callable(found: Any, request: SourceRequest) -> None:
+    """What is called without arguments must need none."""
+    try:
+        parameters = inspect.signature(found).parameters.values()
+    except (TypeError, ValueError):  # some compiled callables tell nothing
+        return
+    optional = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    needed = [p.name for p in parameters if p.default is inspect.Parameter.empty and p.kind not in optional]
+    if needed:
+        raise error(
+            "E0103",
+            f"`{request.ref}` needs arguments: {', '.join(needed)}",
+            help=["name a function without parameters that returns the module, or `(module, example_inputs)`"],
+        )

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import argparse
+import itertools
+import json
 import pickle
 import re
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy._core.multiarray import scalar as np_scalar
 
 from edgec.diag import EdgecError, Place, error
 from edgec.diag.suggest import suggest
@@ -17,8 +22,13 @@ from edgec.diag.suggest import suggest
 _WRAPPERS = ("state_dict", "model_state_dict", "model", "module", "ema_state_dict")
 """Keys under which training scripts put the state dict of a checkpoint."""
 
-_PREFIXES = ("module.", "model.", "_orig_mod.")
-"""What DataParallel, Lightning and torch.compile put before every name."""
+_PLAIN: tuple[Any, ...] = (
+    argparse.Namespace,
+    np.dtype,
+    np_scalar,
+    *(type(np.dtype(kind)) for kind in "?bBhHiIlLqQefd"),
+)
+"""Beside tensors and plain containers, what training scripts keep in checkpoints: options, and numbers of numpy."""
 
 _SAVE = (
     "save the weights with `safetensors.torch.save_file(model.state_dict(), …)` or `torch.save(model.state_dict(), …)`"
@@ -32,11 +42,14 @@ def load_weights(module: torch.nn.Module, path: Path) -> None:
     """
     state = read_state(path)
     own = module.state_dict()
-    state = _without_prefix(state, own)
+    state = _as_named(state, own)
     # Batch norms count their batches for training alone; older checkpoints lack the counters.
+    # A tensor that the model has under several names, as tied embeddings, is in most files once.
+    there = {_place(own[n]) for n in own if n in state}
     missing = [n for n in own if n not in state and not n.endswith("num_batches_tracked")]
+    missing = [n for n in missing if _place(own[n]) not in there]
     unknown = [n for n in state if n not in own]
-    misfits = [n for n in own if n in state and own[n].shape != state[n].shape]
+    misfits = [n for n in own if n in state and _differs(own[n], state[n])]
     if missing or unknown or misfits:
         raise _misfit(path, own, state, missing, unknown, misfits)
     module.load_state_dict(state, strict=False)
@@ -45,15 +58,51 @@ def load_weights(module: torch.nn.Module, path: Path) -> None:
 def read_state(path: Path) -> dict[str, torch.Tensor]:
     """The tensors of a `.safetensors` file or of a checkpoint that holds nothing but tensors and plain data."""
     if not path.is_file():
-        raise error("E0102", f"`{path}` was not found")
+        what = "is a folder, not a file of weights" if path.is_dir() else "was not found"
+        raise error("E0102", f"`{path}` {what}")
+    if path.name.endswith(".index.json"):
+        return _read_shards(path)
     found = _read_safetensors(path) if path.suffix == ".safetensors" else _read_checkpoint(path)
-    for key in _WRAPPERS:
-        if isinstance(found, Mapping) and isinstance(found.get(key), Mapping):
-            found = found[key]
-    tensors = {k: v for k, v in found.items() if isinstance(v, torch.Tensor)} if isinstance(found, Mapping) else {}
+    tensors = _tensors(found)
     if not tensors:
-        raise error("E0110", f"`{path.name}` holds no named tensors", place=Place(str(path)), help=[_SAVE])
+        keys = _listed([str(key) for key in found]) if isinstance(found, Mapping) else ""
+        notes = [f"it holds {keys}"] if keys else []
+        raise error("E0110", f"`{path.name}` holds no named tensors", place=Place(str(path)), notes=notes, help=[_SAVE])
     return tensors
+
+
+def _tensors(found: Any) -> dict[str, torch.Tensor]:
+    """The tensors of a mapping, or of the one mapping inside it that training scripts put them in."""
+    if not isinstance(found, Mapping):
+        return {}
+    inner = [key for key in _WRAPPERS if isinstance(found.get(key), Mapping)]
+    if inner:
+        return _tensors(found[inner[0]])
+    own = {str(name): tensor for name, tensor in found.items() if isinstance(tensor, torch.Tensor)}
+    deeper = [tensors for tensors in map(_tensors, found.values()) if tensors] if not own else []
+    return deeper[0] if len(deeper) == 1 else own
+
+
+def _read_shards(path: Path) -> dict[str, torch.Tensor]:
+    """The tensors of the files that a `model.safetensors.index.json` names, all in its own folder."""
+    try:
+        names = json.loads(path.read_bytes())["weight_map"]
+        listed = {str(tensor): Path(str(file)) for tensor, file in names.items()}
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as failure:
+        raise error("E0203", f"`{path.name}` is not an index of weights", place=Place(str(path))) from failure
+    found: dict[str, torch.Tensor] = {}
+    for file in sorted(set(listed.values())):
+        if not (path.parent / file).resolve().is_relative_to(path.parent.resolve()):
+            raise error(
+                "E0207",
+                f"`{path.name}` points outside its folder",
+                place=Place(str(path)),
+                notes=[f"it names `{file}`"],
+            )
+        found |= read_state(path.parent / file) if not file.name.endswith(".index.json") else {}
+    if lost := [name for name in listed if name not in found]:
+        raise error("E0203", f"`{lost[0]}` is not in the file that `{path.name}` names", place=Place(str(path)))
+    return found
 
 
 def _read_safetensors(path: Path) -> Any:
@@ -71,7 +120,8 @@ def _read_safetensors(path: Path) -> Any:
 def _read_checkpoint(path: Path) -> Any:
     """torch's restricted unpickler admits tensors and plain containers and calls nothing."""
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        with torch.serialization.safe_globals(list(_PLAIN)):
+            return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as failure:
         named = re.search(r"GLOBAL (\S+)", str(failure))
         why = f"it names `{named[1]}`" if named else "torch's restricted reader refuses it"
@@ -93,12 +143,43 @@ def executes_code(path: Path, why: str) -> EdgecError:
     )
 
 
-def _without_prefix(state: dict[str, torch.Tensor], own: Mapping[str, Any]) -> dict[str, torch.Tensor]:
-    """Names as the module spells them, if stripping one common prefix makes more of them fit."""
-    for prefix in _PREFIXES:
-        if all(n.startswith(prefix) for n in state) and not any(n in own for n in state):
-            state = {n.removeprefix(prefix): t for n, t in state.items()}
+def _as_named(state: dict[str, torch.Tensor], own: Mapping[str, Any]) -> dict[str, torch.Tensor]:
+    """Names as the module spells them, where one prefix before all of the file's or of the module's is the difference.
+
+    DataParallel, Lightning, torch.compile and modules that hold the model put one there.
+    """
+    if any(name in own for name in state):
+        return state
+    for prefix in _prefixes(state):
+        stripped = {name.removeprefix(prefix): tensor for name, tensor in state.items()}
+        if any(name in own for name in stripped):
+            return stripped
+    for prefix in _prefixes(own):
+        longer = {prefix + name: tensor for name, tensor in state.items()}
+        if any(name in own for name in longer):
+            return longer
     return state
+
+
+def _prefixes(names: Iterable[str]) -> list[str]:
+    """The dotted beginnings that all names share, the shortest first."""
+    parts = [name.split(".")[:-1] for name in names]
+    shared = itertools.takewhile(lambda part: len(set(part)) == 1, zip(*parts, strict=False))
+    return [f"{prefix}." for prefix in itertools.accumulate((part[0] for part in shared), "{}.{}".format)]
+
+
+def _place(tensor: torch.Tensor) -> tuple[object, ...]:
+    """Where a tensor's elements lie: the same for two names of one parameter."""
+    if tensor.numel() == 0:
+        return (id(tensor),)
+    return (tensor.data_ptr(), tuple(tensor.shape), tensor.stride())
+
+
+def _differs(own: torch.Tensor, given: torch.Tensor) -> bool:
+    """Another shape, or numbers that the module's cannot hold: whole ones are quantized, and mean something else."""
+    if own.is_floating_point() != given.is_floating_point() or own.is_complex() != given.is_complex():
+        return True
+    return own.shape != given.shape
 
 
 def _misfit(
@@ -109,18 +190,26 @@ def _misfit(
     unknown: list[str],
     misfits: list[str],
 ) -> EdgecError:
-    notes = [f"`{n}` is {list(state[n].shape)} in the file and {list(own[n].shape)} in the model" for n in misfits[:3]]
+    notes = [
+        f"`{n}` is {_told(state[n], own[n])} in the file and {_told(own[n], state[n])} in the model"
+        for n in misfits[:3]
+    ]
     notes += [f"missing: {_listed(missing)}"] if missing else []
     notes += [f"not in the model: {_listed(unknown)}"] if unknown else []
     near = suggest(missing[0], unknown) if missing and unknown else None
     return error(
         "E0110",
         f"`{path.name}` does not fit the model: {len(missing)} names missing, {len(unknown)} unknown, "
-        f"{len(misfits)} of another shape",
+        f"{len(misfits)} of another shape or type",
         place=Place(str(path)),
         notes=notes,
         help=[f"is `{near}` meant for `{missing[0]}`?"] if near else [],
     )
+
+
+def _told(tensor: torch.Tensor, other: torch.Tensor) -> str:
+    """What sets a tensor apart from another: its shape, or else its element type."""
+    return str(list(tensor.shape)) if tensor.shape != other.shape else str(tensor.dtype).removeprefix("torch.")
 
 
 def _listed(names: list[str]) -> str:
@@ -128,4 +217,5 @@ def _listed(names: list[str]) -> str:
 
 
 def _first_line(failure: BaseException) -> str:
-    return (str(failure).strip().splitlines() or [type(failure).__name__])[0]
+    first = (str(failure).strip().splitlines() or [""])[0]
+    return first if isinstance(failure, RuntimeError) and first else f"{type(failure).__name__} {first}".strip()

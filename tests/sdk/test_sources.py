@@ -1,9 +1,11 @@
 """Every way in: weights beside code, exported programs, TorchScript, structured inputs; and what is refused."""
 
+import argparse
 import dataclasses
 import json
 import pickle
 import shutil
+import tempfile
 import zipfile
 from pathlib import Path
 
@@ -24,6 +26,7 @@ from edgec.frontend.captured import SourceId
 from edgec.frontend.inputs import InputSpec
 from edgec.frontend.source import SourceRequest
 from edgec.frontend.torch_export import ExportRequest, export_module
+from edgec.frontend.weights import load_weights
 
 CODE = """
 import torch
@@ -99,6 +102,106 @@ def test_weights_beside_code(code, form, tmp_path):
     weight = prepared.captured.model.graph.initializers
     found = [v.const_value.numpy() for v in weight.values() if v.shape == (2, 4, 1, 1)]
     assert torch.equal(torch.from_numpy(found[0]), state["net.3.weight"])
+
+
+def wrapped(form, state):
+    """The same tensors as training scripts leave them."""
+    match form:
+        case "deeper":
+            return {"model": {"state_dict": state}, "step": np.float64(3)}
+        case "another name":
+            return {"params_ema": state, "options": argparse.Namespace(lr=0.1)}
+        case "two prefixes":
+            return {f"model.module.{k}": v for k, v in state.items()}
+        case _:
+            return {k.removeprefix("net."): v for k, v in state.items()}
+
+
+@pytest.mark.parametrize("form", ["deeper", "another name", "two prefixes", "the inner module's"])
+def test_weights_as_training_scripts_leave_them(code, form, tmp_path):
+    state = Net().state_dict()
+    torch.save(wrapped(form, state), tmp_path / "w.ckpt")
+    prepared = run(f"{code}:model", weights=tmp_path / "w.ckpt")
+    found = [
+        v.const_value.numpy() for v in prepared.captured.model.graph.initializers.values() if v.shape == (2, 4, 1, 1)
+    ]
+    assert torch.equal(torch.from_numpy(found[0]), state["net.3.weight"])
+
+
+def test_weights_in_several_files(code, tmp_path):
+    state = Net().state_dict()
+    files = {name: f"{i % 2}.safetensors" for i, name in enumerate(state)}
+    for file in set(files.values()):
+        save_file({name: state[name] for name in state if files[name] == file}, tmp_path / file)
+    index = tmp_path / "model.safetensors.index.json"
+    index.write_text(json.dumps({"weight_map": files}))
+    prepared = run(f"{code}:model", weights=index)
+    found = [
+        v.const_value.numpy() for v in prepared.captured.model.graph.initializers.values() if v.shape == (2, 4, 1, 1)
+    ]
+    assert torch.equal(torch.from_numpy(found[0]), state["net.3.weight"])
+    index.write_text(json.dumps({"weight_map": {**files, "net.0.bias": "../elsewhere.safetensors"}}))
+    assert refusal(f"{code}:model", weights=index).code == "E0207"
+    index.write_text("{")
+    assert refusal(f"{code}:model", weights=index).code == "E0203"
+
+
+def test_quantized_weights_are_no_floats(code, tmp_path):
+    state = {k: v.to(torch.int8) for k, v in Net().state_dict().items()}
+    save_file(state, tmp_path / "w.safetensors")
+    told = refusal(f"{code}:model", weights=tmp_path / "w.safetensors")
+    assert told.code == "E0110"
+    assert "int8 in the file and float32 in the model" in told.notes[0]
+
+
+def test_tied_weights_are_in_the_file_once():
+    net = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 3))
+    net[1].weight = net[0].weight
+    state = {k: v.clone() + 1 for k, v in net.state_dict().items() if k != "1.weight"}
+    with tempfile.TemporaryDirectory() as folder:
+        save_file(state, Path(folder) / "w.safetensors")
+        load_weights(net, Path(folder) / "w.safetensors")
+    assert torch.equal(net[1].weight, state["0.weight"])
+
+
+FORMS = """
+import torch
+from code import Net
+
+class Sized(Net):
+    def __init__(self, size):
+        super().__init__()
+
+scripted = torch.jit.script(Net().eval())
+
+def traced():
+    return torch.jit.trace(Net().eval(), torch.randn(1, 3, 8, 8)), {"x": torch.randn(1, 3, 8, 8)}
+
+def program():
+    return torch.export.export(Net().eval(), (torch.randn(1, 3, 8, 8),))
+"""
+
+
+def test_what_code_may_name(tmp_path):
+    (tmp_path / "parts.py").write_text(CODE)
+    (tmp_path / "forms.py").write_text(FORMS.replace("from code", "from parts"))
+    specs = (InputSpec("x", (1, 3, 8, 8), "float32"),)
+    assert run(f"{tmp_path}/forms.py:scripted", inputs=specs).samples
+    assert run(f"{tmp_path}/forms.py:traced").samples
+    assert [v.name for v in run(f"{tmp_path}/forms.py:program").model.graph.inputs] == ["x"]
+    told = refusal(f"{tmp_path}/forms.py:Sized", inputs=specs)
+    assert (told.code, told.message) == ("E0103", f"`{tmp_path}/forms.py:Sized` needs arguments: size")
+    assert refusal(f"{tmp_path}/forms.py:").code == "E0103"
+
+
+def test_a_file_of_a_package_imports_its_neighbours(tmp_path):
+    folder = tmp_path / "some_package" / "nets"
+    folder.mkdir(parents=True)
+    for part in (folder, folder.parent):
+        (part / "__init__.py").write_text("")
+    (folder.parent / "parts.py").write_text(CODE)
+    (folder / "whole.py").write_text("from ..parts import Net, model\n")
+    assert run(f"{folder}/whole.py:model").samples
 
 
 def test_weights_that_do_not_fit(code, tmp_path):

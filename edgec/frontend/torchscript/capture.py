@@ -30,10 +30,13 @@ def capture_torchscript(path: Path, request: SourceRequest) -> Captured:
     """
     _check_kind(path)
     script = _load(path)
-    arguments = script.forward.schema.arguments[1:]
-    inputs = _examples(arguments, request, path)
-    names = tuple(a.name for a, i in zip(arguments, inputs, strict=True) if isinstance(i, torch.Tensor))
-    source = SourceId("torchscript", request.ref, file_sha256(path))
+    inputs = _examples(_arguments(script), request, path.name)
+    return export_script(script, inputs, request, SourceId("torchscript", request.ref, file_sha256(path)))
+
+
+def export_script(script: Any, inputs: tuple[Any, ...], request: SourceRequest, source: SourceId) -> Captured:
+    """Export a scripted or traced module, `inputs` for its parameters one by one."""
+    names = tuple(a.name for a, i in zip(_arguments(script), inputs, strict=True) if isinstance(i, torch.Tensor))
     graph = ScriptGraph(script)
     exporting = ExportRequest(
         source_name(request),
@@ -46,10 +49,28 @@ def capture_torchscript(path: Path, request: SourceRequest) -> Captured:
     )
     captured = export_module(exporting)
     assert isinstance(captured.reference, TorchReference)
-    told = [*captured.warnings, *([_unproven(path)] if graph.is_straight else [])]
+    told = [*captured.warnings, *([_unproven(request.ref)] if graph.is_straight else [])]
     if not any(d.code == "E0216" for d in told):  # torch's interpreter would compute in half precision
         captured = replace(captured, reference=captured.reference.of(script, inside="weights"))
     return replace(captured, warnings=tuple(told))
+
+
+def script_inputs(script: Any, inputs: Any, request: SourceRequest) -> tuple[Any, ...]:
+    """What a scripted module is called with: its example inputs, by position or by name, or samples of `--input`."""
+    arguments = _arguments(script)
+    if inputs is None or request.inputs:
+        return _examples(arguments, request, request.ref)
+    if not isinstance(inputs, dict):
+        inputs = inputs if isinstance(inputs, tuple | list) else (inputs,)
+        inputs = dict(zip((a.name for a in arguments), inputs, strict=False))
+    if missing := [a.name for a in arguments if a.name not in inputs and not a.has_default_value()]:
+        raise error("E0107", f"no example for input `{missing[0]}`")
+    return tuple(inputs.get(a.name, a.default_value) for a in arguments)
+
+
+def _arguments(script: Any) -> list[Any]:
+    found: list[Any] = script.forward.schema.arguments[1:]
+    return found
 
 
 def _check_kind(path: Path) -> None:
@@ -90,14 +111,14 @@ def _load(path: Path) -> Any:
         raise error("E0203", f"torch cannot read `{path.name}`", place=Place(str(path)), notes=lines[:1]) from failure
 
 
-def _examples(arguments: list[Any], request: SourceRequest, path: Path) -> tuple[Any, ...]:
+def _examples(arguments: list[Any], request: SourceRequest, what: str) -> tuple[Any, ...]:
     """Samples of `--input` for the parameters that have no default, and for those that it names."""
     given = {s.name for s in request.inputs}
     names = [a.name for a in arguments if a.name in given or not a.has_default_value()]
     if not request.inputs:
         raise error(
             "E0107",
-            f"`{path.name}` comes without example inputs",
+            f"`{what}` comes without example inputs",
             help=[" ".join(f"--input {n}=SHAPE" for n in names) + " gives them"],
         )
     rng = np.random.default_rng(0)
@@ -105,11 +126,11 @@ def _examples(arguments: list[Any], request: SourceRequest, path: Path) -> tuple
     return tuple(drawn.get(a.name, a.default_value) for a in arguments)
 
 
-def _unproven(path: Path) -> Diagnostic:
+def _unproven(ref: str) -> Diagnostic:
     return warning(
         "E0210",
-        f"`{path.name}` holds no decision at all, as a traced model does not",
-        place=Place(str(path)),
+        f"`{Path(ref).name}` holds no decision at all, as a traced model does not",
+        place=Place(ref.rpartition(":")[0] or ref),
         notes=["a tracer keeps the side of an `if` that its example took, and nothing in the file tells"],
         help=["build from the Python source, or script the model with `torch.jit.script`, to have its branches kept"],
     )

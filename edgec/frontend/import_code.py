@@ -1,0 +1,75 @@
+"""The user's code as a module: from a file, alone or in its package, or by its dotted name."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+
+from edgec.diag import error
+
+
+def import_code(where: str) -> ModuleType:
+    """Import `path/to/file.py` or `package.module`. Raises `EdgecError` E0102, or whatever the code itself raises."""
+    path = Path(where)
+    if path.suffix != ".py":
+        return _named(where)
+    if not path.is_file():
+        near = sorted(p.name for p in path.parent.glob("*.py"))[:5] if path.parent.is_dir() else []
+        raise error(
+            "E0102", f"`{where}` was not found", help=[f"in `{path.parent}` there is {', '.join(near)}"] if near else []
+        )
+    _search_first(path.parent.resolve())
+    return _in_package(path.resolve()) if _is_in_package(path) else _alone(path)
+
+
+def _named(where: str) -> ModuleType:
+    _search_first(Path.cwd())
+    try:
+        return importlib.import_module(where)
+    except ModuleNotFoundError as missing:
+        if missing.name is not None and where.split(".")[0] != missing.name.split(".")[0]:
+            raise
+        raise error(
+            "E0102", f"no module `{where}`", help=["name a file as `path/to/file.py:attr`, or install the package"]
+        ) from None
+
+
+def _search_first(folder: Path) -> None:
+    if str(folder) not in sys.path:
+        sys.path.insert(0, str(folder))
+
+
+def _alone(path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(path.stem, path.resolve())
+    assert spec is not None and spec.loader is not None  # noqa: PT018 - a .py file always has both
+    module = importlib.util.module_from_spec(spec)
+    known = sys.modules.get(path.stem)
+    if known is None or getattr(known, "__file__", None) == module.__file__:
+        sys.modules[path.stem] = module  # pickling and dataclasses look there; a package of that name keeps its place
+    spec.loader.exec_module(module)
+    return module
+
+
+def _is_in_package(path: Path) -> bool:
+    """Whether the file imports relatively: a folder with `__init__.py` alone may as well hold scripts."""
+    if not (path.resolve().parent / "__init__.py").is_file():
+        return False
+    tree = ast.parse(path.read_bytes(), str(path))
+    return any(isinstance(node, ast.ImportFrom) and node.level for node in ast.walk(tree))
+
+
+def _in_package(path: Path) -> ModuleType:
+    """As `python -m package.module` would find the file from the folder above its outermost package."""
+    root, parts = path.parent, [path.stem]
+    while (root / "__init__.py").is_file():
+        parts.insert(0, root.name)
+        root = root.parent
+    _search_first(root)
+    module = importlib.import_module(".".join(parts))
+    if Path(module.__file__ or "").resolve() != path:
+        raise ImportError(f"`{'.'.join(parts)}` is another module here: {module.__file__}")
+    return module

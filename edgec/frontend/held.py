@@ -13,6 +13,7 @@ import onnx_ir as ir
 import torch
 
 from edgec.frontend.captured import Array
+from edgec.frontend.naming import claim, weights
 from edgec.ir.model import Model, subgraphs
 from edgec.ir.states import State, set_state
 
@@ -42,17 +43,20 @@ def open_states(model: Model) -> tuple[HeldBuffer, ...]:
     """
     graph = model.graph
     updates = {v.metadata_props[_UPDATES]: v for v in _values(graph).values() if _UPDATES in v.metadata_props}
-    updates = {path: value for path, value in updates.items() if path in graph.initializers}
+    known = weights(graph)
+    updates = {path: value for path, value in updates.items() if path in known}
     held = []
     for path in _carrying(graph, updates):
-        before, after = graph.initializers[path], updates[path]
+        before, after = known[path], updates[path]
         assert before.const_value is not None
+        assert before.name is not None
         zero = not before.const_value.numpy().any()
-        name = _free(graph, re.sub(r"\W", "_", path), before)
-        del graph.initializers[path]
-        before.const_value, before.name = None, name
+        del graph.initializers[before.name]
+        before.const_value = None
+        name = _free_outside(graph, re.sub(r"\W", "_", path))
+        claim(graph, before, name)
         graph.inputs.append(before)
-        output = _as_output(graph, after, before, _free(graph, f"{name}_out", None))
+        output = _as_output(graph, after, before, _free_outside(graph, f"{name}_out"))
         set_state(model, State(name, output, zero))
         held.append(HeldBuffer(path, name, output))
     return tuple(held)
@@ -66,10 +70,11 @@ def _values(graph: ir.Graph) -> dict[str, ir.Value]:
 def _carrying(graph: ir.Graph, updates: Mapping[str, ir.Value]) -> list[str]:
     """The buffers whose value before the run reaches an output, or another such buffer's update."""
     known: set[str] = set()
+    before = weights(graph)
     wanted = list(graph.outputs)
     while True:
         reached = _ancestors(wanted)
-        fresh = [p for p in updates if p not in known and graph.initializers[p] in reached]
+        fresh = [p for p in updates if p not in known and before[p] in reached]
         if not fresh:
             return [p for p in updates if p in known]
         known.update(fresh)
@@ -100,14 +105,16 @@ def _as_output(graph: ir.Graph, value: ir.Value, before: ir.Value, name: str) ->
     """A graph output of its own for the update, also where that is an output or an input already."""
     node = ir.Node("", "Identity", [value], num_outputs=1)
     out = node.outputs[0]
-    out.name, out.shape, out.type = name, before.shape, before.type
+    claim(graph, out, name)
+    out.shape, out.type = before.shape, before.type
     graph.append(node)
     graph.outputs.append(out)
     return name
 
 
-def _free(graph: ir.Graph, wanted: str, own: ir.Value | None) -> str:
-    taken = {name for name, value in _values(graph).items() if value is not own}
+def _free_outside(graph: ir.Graph, wanted: str) -> str:
+    """The name, or the first of it with a number that no input or output has."""
+    taken = {value.name for value in (*graph.inputs, *graph.outputs)}
     name, count = wanted, 0
     while name in taken:
         count += 1

@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as functional
 
 from edgec.frontend.attention import attention
+from edgec.frontend.bags import embedding_bag
 from edgec.frontend.function_mode import Function, FunctionMode
 from edgec.frontend.indexing import get_item, set_item
 
@@ -82,6 +83,7 @@ def _equal(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor | bool:
 
 _FORMS: dict[Callable[..., Any], Callable[..., Any]] = {
     functional.scaled_dot_product_attention: attention,
+    functional.embedding_bag: embedding_bag,
     functional.gaussian_nll_loss: _gaussian_likelihood,
     torch.allclose: _allclose,
     torch.Tensor.allclose: _allclose,

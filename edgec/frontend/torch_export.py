@@ -32,6 +32,7 @@ from edgec.frontend.halves.modules import HALVES, in_halves, in_single, widen
 from edgec.frontend.halves.note import computed_in_single
 from edgec.frontend.held import buffers_restored, contents, open_states
 from edgec.frontend.inputs import InputSpec, samples_like
+from edgec.frontend.naming import name_interface, separate_weights
 from edgec.frontend.settled import Settled
 from edgec.frontend.torch_call import Call, TorchReference, eager, example_call, output_names, output_tensors
 from edgec.frontend.unwritten import check_written
@@ -91,7 +92,8 @@ def captured(request: ExportRequest, call: Call, result: Any, model: ir.Model) -
     """The exported graph with its interface named, its reference, and samples for each side of its branches."""
     for value, name in zip(model.graph.inputs, request.input_names, strict=False):
         value.name = name
-    names = _name_interface(model, result)
+    names = name_interface(model.graph, output_names(result))
+    separate_weights(model.graph)
     results = [v.name or "" for v in model.graph.outputs]
     _name_dims(model, request.dynamic)
     held = open_states(model)
@@ -253,33 +255,6 @@ def _check_interface(call: Call, result: Any) -> None:
 
 def _unfit(what: str, label: str, advice: str) -> EdgecError:
     return error("E0202", what, notes=[f"rejected by `{label}`"], help=[advice])
-
-
-def _name_interface(model: ir.Model, result: Any) -> list[str]:
-    """Give the graph's outputs their names; returns the names of the inputs."""
-    graph = model.graph
-    taken = {v.name for v in graph.inputs}
-    for i, name in enumerate(output_names(result)):
-        value = _carried(graph, i)
-        wanted = name if name not in taken else f"{name}_out"
-        for node in graph:
-            for out in node.outputs:
-                if out is not value and out.name == wanted:
-                    out.name = f"{wanted}_inner"
-        value.name = wanted
-    return [v.name or "" for v in graph.inputs]
-
-
-def _carried(graph: ir.Graph, i: int) -> ir.Value:
-    """Output `i` with a name of its own, also where it is an input or constant handed through, or given twice."""
-    value = graph.outputs[i]
-    if value.producer() is not None and value not in list(graph.outputs)[:i]:
-        return value
-    node = ir.Node("", "Identity", [value], num_outputs=1)
-    node.outputs[0].shape, node.outputs[0].type = value.shape, value.type
-    graph.append(node)
-    graph.outputs[i] = node.outputs[0]
-    return node.outputs[0]
 
 
 @contextlib.contextmanager

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from edgec.diag import error
+from edgec.frontend.bags import bag_operator, padded_bag_operator
 from edgec.frontend.decompose.base import Decomposition
 
 
@@ -103,6 +104,10 @@ INDEXING: dict[str, Decomposition] = {
     "aten.index_reduce.default": Decomposition(_index_reduce),
     "aten.nonzero.default": Decomposition(_nonzero_of_scalar, _has_no_dims),
     "aten.argwhere.default": Decomposition(_nonzero_of_scalar, _has_no_dims),
+    "aten.embedding_bag.default": Decomposition(bag_operator),
+    "aten.embedding_bag.padding_idx": Decomposition(padded_bag_operator),
+    "aten._embedding_bag.default": Decomposition(bag_operator),
+    "aten._embedding_bag_forward_only.default": Decomposition(bag_operator),
     "aten._grouped_mm.default": Decomposition(_grouped_mm, _is_by_rows),
     "transformers.grouped_mm_fallback.default": Decomposition(_grouped_mm),
 }

@@ -20,6 +20,7 @@ from torch.onnx._internal.exporter._registration import OnnxDecompMeta, ONNXRegi
 from torch.onnx._internal.exporter._torchlib._torchlib_registry import get_torchlib_ops
 
 from edgec.frontend.held import mark_updates
+from edgec.frontend.naming import separate_weights
 from edgec.ir.model import OPSET
 
 
@@ -44,6 +45,7 @@ def _converted(program: ExportedProgram, registry: ONNXRegistry) -> ir.Model:
     """In the working opset, updates of buffers marked: the version converter drops what no output needs."""
     model: ir.Model = _core._exported_program_to_onnx_program(program, registry=registry).model
     graph = model.graph
+    separate_weights(graph)
     own, updates = len(graph.outputs), program.graph_signature.buffers_to_mutate
     made = {out.name: out for node in graph for out in node.outputs}
     graph.outputs.extend(made[name] for name in updates if name in made and made[name] not in list(graph.outputs))

@@ -81,8 +81,8 @@ _KEPT = frozenset({"Constant", "Identity", "Range"})
 def function_body(node: ir.Node) -> onnx.FunctionProto | None:
     """The body that ONNX publishes, for the node's own input types and at the working opset, or None."""
     schema = _schema(node)
-    if schema is None:
-        return None
+    if schema is None or any(v is not None and v.dtype is None for v in node.inputs):
+        return None  # behind an operator that nothing takes apart
     body = _context_body(schema, node) if schema.has_context_dependent_function else _plain_body(schema)  # type: ignore[attr-defined]
     if body is None:
         return None
@@ -112,8 +112,6 @@ def _plain_body(schema: onnx.defs.OpSchema) -> onnx.FunctionProto | None:
 
 def _context_body(schema: onnx.defs.OpSchema, node: ir.Node) -> onnx.FunctionProto | None:
     """A body that depends on attributes and input types."""
-    if any(v is not None and v.dtype is None for v in node.inputs):
-        return None
     known = schema.context_dependent_function_opset_versions  # type: ignore[attr-defined]
     versions = [v for v in known if v <= max(OPSET, schema.since_version)]
     if not versions:

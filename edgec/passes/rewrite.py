@@ -49,9 +49,9 @@ class RewritePass:
             waiting.discard(node)
             if node.graph is not graph:
                 continue
-            infer_types(node)  # behind an operator of another domain, types are known once that is taken apart
+            typed = _newly_typed(node)
             changed = self._try_rules(node, graph, log)
-            for other in changed:
+            for other in (*typed, *changed):
                 if other not in waiting:
                     waiting.add(other)
                     pending.append(other)
@@ -72,6 +72,17 @@ class RewritePass:
             log.fired(rule.name)
             return _commit(graph, node, builder, result)
         return []
+
+
+def _newly_typed(node: ir.Node) -> list[ir.Node]:
+    """Infer the node's types; the users of what was unknown until now: an operator of another domain had hidden it."""
+    unknown = [out for out in node.outputs if not _is_known(out)]
+    infer_types(node)
+    return [use.node for out in unknown if _is_known(out) for use in out.uses() if use.node.graph is node.graph]
+
+
+def _is_known(value: ir.Value) -> bool:
+    return value.dtype is not None and value.shape is not None
 
 
 def _apply(rule: Rule, node: ir.Node, builder: GraphBuilder) -> Replacement | Miss:

@@ -97,6 +97,25 @@ CALLS = {
         [draw(2, 5, 8), draw(8, 24), draw(24), np.asarray([[1, 1, 1, 0, 0], [1, 1, 1, 1, 1]], np.int32)],
         attributes={"num_heads": 2},
     ),
+    "attention-lengths": Call(
+        "Attention",
+        [draw(2, 5, 8), draw(8, 24), draw(24), np.asarray([3, 5], np.int32)],
+        attributes={"num_heads": 2},
+    ),
+    "attention-mask-by-query": Call(
+        "Attention",
+        [draw(2, 5, 8), draw(8, 24), draw(24), np.tril(np.ones((2, 5, 5), np.int32))],
+        attributes={"num_heads": 2},
+    ),
+    "mha-mask-and-bias": Call(
+        "MultiHeadAttention",
+        [
+            *(draw(1, 3, 8), draw(1, 4, 8), draw(1, 4, 8), None),
+            np.asarray([[1, 1, 0, 1]], np.int32),
+            draw(1, 4, 3, 4),
+        ],
+        attributes={"num_heads": 4},
+    ),
     "mha": Call("MultiHeadAttention", [draw(2, 3, 8), draw(2, 5, 8), draw(2, 5, 8)], attributes={"num_heads": 2}),
     "mha-bias": Call(
         "MultiHeadAttention",
@@ -230,3 +249,38 @@ def test_types_behind_a_foreign_operator_are_known_in_one_sweep() -> None:
     proto = onnx.helper.make_model(graph, opset_imports=imports, ir_version=8)
     core = canonicalize(to_working_opset(proto, Path("chain")), RewriteLog())
     assert [node.op_type for node in core.graph].count("Attention") == 12
+
+
+def compared(text: str, feeds: dict[str, np.ndarray]) -> None:
+    """The canonical graph gives what ONNX Runtime gives for the source."""
+    source = onnx.parser.parse_model(text)
+    with OnnxRuntimeRunner(ir.serde.deserialize_model(source), optimize=False) as runner:
+        expected = runner.run(feeds)["y"]
+    model = canonicalize(to_working_opset(source, Path("m.onnx")), RewriteLog())
+    with OnnxRuntimeRunner(model) as runner:
+        np.testing.assert_allclose(runner.run(feeds)["y"], expected, rtol=1e-5, atol=1e-6)
+
+
+def test_embedding_hands_its_mask_on() -> None:
+    text = """<ir_version: 8, opset_import: ["" : 17, "com.microsoft" : 1]>
+        g (int32[2,4] ids, int32[2,4] mask, float[9,6] w, float[4,6] p, float[6] s, float[6,18] v, float[18] c)
+        => (float[2,4,6] y) {
+            e, m = com.microsoft.EmbedLayerNormalization (ids, , w, p, , s, s, mask)
+            y = com.microsoft.Attention <num_heads: int = 2> (e, v, c, m)
+        }"""
+    floats = {n: draw(*s) for n, s in {"w": (9, 6), "p": (4, 6), "s": (6,), "v": (6, 18), "c": (18,)}.items()}
+    ids = RNG.integers(0, 9, (2, 4)).astype(np.int32)
+    compared(text, {"ids": ids, "mask": np.asarray([[1, 1, 0, 0], [1, 1, 1, 1]], np.int32), **floats})
+
+
+def test_types_reach_what_lies_behind_several_contributed_operators() -> None:
+    text = """<ir_version: 8, opset_import: ["" : 17, "com.microsoft" : 1]>
+        g (float[1,4,6] x, float[6] b, uint8[6,18] w, float[18] c, uint8[6,6] v) => (float[1,4,6] y)
+        <float s = {0.1}, uint8 p = {120}> {
+            a = com.microsoft.BiasGelu (x, b)
+            q, t, z = DynamicQuantizeLinear (a)
+            d = com.microsoft.QAttention <num_heads: int = 2> (q, w, c, t, s, , z, p)
+            e = com.microsoft.BiasGelu (d, b)
+            y = com.microsoft.DynamicQuantizeMatMul (e, v, s, p)
+        }"""
+    compared(text, {"x": draw(1, 4, 6), "b": draw(6), "w": byte(6, 18), "c": draw(18), "v": byte(6, 6)})

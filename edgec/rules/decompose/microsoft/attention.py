@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -40,10 +41,10 @@ class MultiHeadAttentionToAttention(Rule):
         heads = r.integer("num_heads")
         if (bias := r.optional(3)) is not None:
             q, k, v = _biased([q, k, v], bias, g)
-        mask = _mask(r.optional(4), r.optional(5), (shapes[0] or (0, 0))[1], g)
+        parts = [_split_heads(x, heads, g) for x in (q, k, v)]
+        mask = _mask(r.optional(4), r.optional(5), parts, g)
         if isinstance(mask, Miss):
             return mask
-        parts = [_split_heads(x, heads, g) for x in (q, k, v)]
         how: dict[str, Any] = {
             "scale": r.number("scale", 0.0) or None,
             "is_causal": r.integer("unidirectional", 0) or None,
@@ -82,11 +83,11 @@ class MicrosoftAttentionToAttention(Rule):
         product = g.op("MatMul", x, weights)
         if (bias := r.optional(2)) is not None:
             product = g.op("Add", product, bias)
-        mask = _mask(r.optional(3), r.optional(5), (static_shape(x) or (0, 0))[1], g)
-        if isinstance(mask, Miss):
-            return mask
         heads = r.integer("num_heads")
         parts = [_split_heads(p, heads, g) for p in g.multi("Split", 3, product, g.ints(*sizes), axis=2)]
+        mask = _mask(r.optional(3), r.optional(5), parts, g)
+        if isinstance(mask, Miss):
+            return mask
         how: dict[str, Any] = {
             "scale": r.number("scale", 0.0) or None,
             "is_causal": r.integer("unidirectional", 0) or None,
@@ -105,19 +106,30 @@ def _biased(parts: list[Value], bias: Value, g: GraphBuilder) -> list[Value]:
     return found
 
 
-def _mask(padding: Value | None, bias: Value | None, queries: int, g: GraphBuilder) -> Value | Miss | None:
-    """What Attention takes as its mask: a bias to add, or true where a key counts, from (B, T) of 0 and 1."""
+def _mask(padding: Value | None, bias: Value | None, parts: Sequence[Value], g: GraphBuilder) -> Value | Miss | None:
+    """What Attention takes as its mask: a bias to add, or true where a key counts.
+
+    `padding` is (B, T) or (B, S, T) of 0 and 1, or (B) with how many keys count, the first ones.
+    """
     if padding is None:
         return bias
-    if bias is not None:
-        return Miss("a padding mask and an attention bias are given at once")
+    (batch, _, queries, _), (_, _, keys, _) = (static_shape(part) or (0, 0, 0, 0) for part in parts[:2])
     shape = static_shape(padding)
-    if shape is None or len(shape) != 2:
-        return Miss("the padding mask is not (batch, keys)")
-    kept = g.op("Cast", padding, to=int(ir.DataType.BOOL))
-    return g.op(
-        "Expand", g.op("Reshape", kept, g.ints(shape[0], 1, 1, shape[1])), g.ints(shape[0], 1, queries, shape[1])
-    )
+    if shape == (batch,):
+        lengths = g.op("Reshape", padding, g.ints(batch, 1, 1, 1))
+        kept = g.op("Less", g.const(np.arange(keys).reshape(1, 1, 1, keys), dtype=padding.dtype), lengths)
+    elif shape in ((batch, keys), (batch, queries, keys)):
+        laid = g.ints(batch, 1, queries if len(shape) == 3 else 1, keys)
+        kept = g.op("Cast", g.op("Reshape", padding, laid), to=int(ir.DataType.BOOL))
+    else:
+        return Miss("the padding mask is neither (batch), (batch, keys) nor (batch, queries, keys)")
+    if bias is not None:
+        return g.op("Where", kept, bias, g.like(_MASKED, bias))
+    return g.op("Expand", kept, g.ints(batch, 1, queries, keys))
+
+
+_MASKED = -10000.0
+"""The default of `mask_filter_value`, which masked scores get beside a bias."""
 
 
 def _split_heads(x: Value, heads: int, g: GraphBuilder) -> Value:

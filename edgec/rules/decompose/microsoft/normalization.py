@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import onnx_ir as ir
 
 from edgec.ir.build import GraphBuilder
@@ -88,8 +89,8 @@ class EmbedLayerNormToGather(Rule):
     def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
         r = Reader(node)
         ids, shape = r.input(0), static_shape(r.input(0))
-        if shape is None or _used(node, 1):
-            return Miss("the shape is not static or the mask index is used")
+        if shape is None:
+            return Miss("the shape is not static")
         total = g.op("Gather", r.input(2), ids, axis=0)
         positions, segments, table = r.optional(8), r.optional(1), r.optional(4)
         if positions is None:
@@ -100,7 +101,16 @@ class EmbedLayerNormToGather(Rule):
         if segments is not None and table is not None:
             total = g.op("Add", total, g.op("Gather", table, segments, axis=0))
         found = _normalize(total, r.input(5), r.optional(6), r.number("epsilon", 1e-12), False, g)
-        return [found, *(total for _ in node.outputs[1:])]
+        results = [found, _mask_index(r.optional(7), shape[0], g), total]
+        return results[: len(node.outputs)]
+
+
+def _mask_index(mask: Value | None, batch: int, g: GraphBuilder) -> Value:
+    """How many ones each row of the mask has; 0 where there is none."""
+    if mask is None:
+        return g.const(np.zeros(batch, np.int32))
+    ones = g.op("Cast", g.op("Equal", mask, g.like(1, mask)), to=int(ir.DataType.INT32))
+    return g.op("ReduceSum", ones, g.ints(1), keepdims=0)
 
 
 def _normalize(x: Value, scale: Value, bias: Value | None, epsilon: float, simplified: bool, g: GraphBuilder) -> Value:

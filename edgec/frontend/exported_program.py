@@ -46,10 +46,10 @@ def capture_program(path: Path, request: SourceRequest) -> Captured:
 
 
 def export_program(program: torch.export.ExportedProgram, request: SourceRequest, source: SourceId) -> Captured:
-    """Export a program again, its own example inputs unless `--input` gives others."""
+    """Export a program again, on its own example inputs where `--input` gives no others."""
     module = program.module()
     _settle(module)
-    inputs = _examples(program) if not request.inputs else None
+    inputs = _examples(program)
     return export_module(
         ExportRequest(source_name(request), source, module, inputs, request.inputs, dynamic=request.dynamic)
     )

@@ -137,11 +137,15 @@ def _as_hinted(mask: torch.Tensor | None, is_causal: bool | None = None, size: i
 
 
 def example_call(module: torch.nn.Module, inputs: Any, specs: Sequence[InputSpec], ref: str) -> Call:
-    """The example call: what came with the model, or seeded samples of `--input`. Raises `EdgecError` E0107."""
-    if inputs is not None and not specs:
+    """The example call: what came with the model, seeded samples where `--input` says so. Raises `EdgecError` E0107."""
+    if inputs is not None:
         call = Call((), dict(inputs)) if isinstance(inputs, dict) else Call(_as_arguments(inputs))
         _register_dataclasses((call.args, call.kwargs))
-        return call
+        if not specs:
+            return call
+        own = call.names(module)
+        if {s.name for s in specs} <= set(own):
+            return _with_samples(call, own, specs)
     names = _required_parameters(module)
     if not specs:
         raise error(
@@ -156,6 +160,13 @@ def example_call(module: torch.nn.Module, inputs: Any, specs: Sequence[InputSpec
     known = [n for n in inspect.signature(module.forward).parameters if n in names or n in given]
     rng = np.random.default_rng(0)
     return Call((), {s.name: torch.from_numpy(s.sample(rng)) for s in match_specs(known, specs)})
+
+
+def _with_samples(call: Call, names: Sequence[str], specs: Sequence[InputSpec]) -> Call:
+    """The call with those of its tensors that the specs name drawn anew."""
+    rng = np.random.default_rng(0)
+    drawn = {s.name: torch.from_numpy(np.asarray(s.sample(rng))) for s in specs}
+    return call.with_tensors([drawn.get(n, t) for n, t in zip(names, call.tensors(), strict=True)])
 
 
 def output_tensors(result: Any) -> list[torch.Tensor]:

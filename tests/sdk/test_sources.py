@@ -407,3 +407,70 @@ def test_a_program_whose_output_class_is_not_at_hand(tmp_path):
     found = prepare(SourceRequest(str(path)), BuildOptions(), lambda step: None)
     assert [v.name for v in found.model.graph.outputs] == ["hidden", "pooled"]
     assert "elsewhere.Result" not in pytree.SERIALIZED_TYPE_TO_PYTHON_TYPE
+
+
+class Parts(nn.Module):
+    def forward(self, table: dict[str, torch.Tensor], rows: list[torch.Tensor]):
+        same = table["a"].dtype == torch.float32
+        return table["a"] * table["b"] + (rows[0] if same else rows[1])
+
+
+def test_structures_of_a_torchscript_file_are_named_by_their_parts(tmp_path):
+    path = tmp_path / "parts.pt"
+    torch.jit.script(Parts()).save(str(path))
+    specs = tuple(InputSpec(name, (3,), "float32") for name in ("table_a", "table_b", "rows_0", "rows_1"))
+    assert [v.name for v in run(path, inputs=specs).model.graph.inputs] == [s.name for s in specs]
+    assert "table_KEY" in refusal(path).help[0]
+
+
+class Repeated(nn.Module):
+    def forward(self, x: torch.Tensor, times: int) -> torch.Tensor:
+        return x * times
+
+
+def test_a_number_that_a_torchscript_file_wants_is_refused(tmp_path):
+    torch.jit.script(Repeated()).save(str(tmp_path / "m.pt"))
+    told = refusal(tmp_path / "m.pt", inputs=(InputSpec("x", (2,), "float32"),))
+    assert (told.code, "times" in told.message) == ("E0107", True)
+
+
+@pytest.mark.parametrize("first", [False, True])
+def test_a_scripted_transformer(first, tmp_path):
+    """Scripted, it calls one fused kernel a layer."""
+
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            layer = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True, norm_first=first, activation="gelu")
+            self.net = nn.TransformerEncoder(layer, 1, enable_nested_tensor=False)
+            self.mix = nn.MultiheadAttention(8, 2, batch_first=True)
+
+        def forward(self, x, padding):
+            x = self.net(x, src_key_padding_mask=padding)
+            return self.mix(x, x, x)
+
+    torch.jit.script(Net().eval()).save(str(tmp_path / "m.pt"))
+    specs = (InputSpec("x", (2, 12, 8), "float32"), InputSpec("padding", (2, 12), "bool"))
+    assert len(run(tmp_path / "m.pt", inputs=specs).model.graph.outputs) == 2
+
+
+def test_a_torchscript_file_that_torch_quantized(tmp_path):
+    net = torch.ao.quantization.quantize_dynamic(nn.Sequential(nn.Linear(4, 4)), {nn.Linear})
+    torch.jit.script(net).save(str(tmp_path / "m.pt"))
+    told = refusal(tmp_path / "m.pt", inputs=(InputSpec("input", (2, 4), "float32"),))
+    assert "rejected by `torchscript-quantized`" in told.notes
+
+
+def test_an_archive_cut_short_is_no_pickle(tmp_path):
+    torch.jit.script(Repeated()).save(str(tmp_path / "m.pt"))
+    content = (tmp_path / "m.pt").read_bytes()
+    (tmp_path / "m.pt").write_bytes(content[: len(content) // 2])
+    assert refusal(tmp_path / "m.pt").code == "E0203"
+
+
+def test_samples_in_the_place_of_a_models_own(tmp_path):
+    size = torch.export.Dim("n", min=2, max=8)
+    program = torch.export.export(Net().eval(), (torch.randn(3, 3, 8, 8),), dynamic_shapes={"x": {0: size}})
+    torch.export.save(program, tmp_path / "m.pt2")
+    prepared = run(tmp_path / "m.pt2", inputs=(InputSpec("x", (5, 3, 8, 8), "float32"),))
+    assert prepared.samples[0].inputs["x"].shape == (5, 3, 8, 8)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch.utils import _pytree as pytree
 
 from edgec.diag import Diagnostic, Place, error, warning
 from edgec.frontend.captured import Captured, SourceId
@@ -36,8 +38,16 @@ def capture_torchscript(path: Path, request: SourceRequest) -> Captured:
 
 def export_script(script: Any, inputs: tuple[Any, ...], request: SourceRequest, source: SourceId) -> Captured:
     """Export a scripted or traced module, `inputs` for its parameters one by one."""
-    names = tuple(a.name for a, i in zip(_arguments(script), inputs, strict=True) if isinstance(i, torch.Tensor))
+    given = {a.name: i for a, i in zip(_arguments(script), inputs, strict=True)}
+    names = tuple("_".join(map(_key, path)) for path, leaf in _leaves(given) if isinstance(leaf, torch.Tensor))
     graph = ScriptGraph(script)
+    if graph.is_quantized:
+        raise error(
+            "E0202",
+            f"`{Path(request.ref).name}` is quantized by torch, in operators of its own",
+            notes=["rejected by `torchscript-quantized`"],
+            help=["give the float model; a target such as `android-int8` quantizes it"],
+        )
     exporting = ExportRequest(
         source_name(request),
         source,
@@ -68,6 +78,14 @@ def script_inputs(script: Any, inputs: Any, request: SourceRequest) -> tuple[Any
     return tuple(inputs.get(a.name, a.default_value) for a in arguments)
 
 
+def _leaves(value: Any) -> Any:
+    return pytree.tree_flatten_with_path(value)[0]
+
+
+def _key(part: Any) -> str:
+    return str(part.idx if isinstance(part, pytree.SequenceKey) else part.key)
+
+
 def _arguments(script: Any) -> list[Any]:
     found: list[Any] = script.forward.schema.arguments[1:]
     return found
@@ -76,7 +94,10 @@ def _arguments(script: Any) -> list[Any]:
 def _check_kind(path: Path) -> None:
     """A TorchScript archive is a zip file with code in it."""
     if not zipfile.is_zipfile(path):
-        raise executes_code(path, "it is a pickle of torch's old format")
+        with path.open("rb") as file:
+            if file.read(1) == _PICKLE:
+                raise executes_code(path, "it is a pickle of torch's old format")
+        raise error("E0203", f"`{path.name}` is not a TorchScript archive, or is cut short", place=Place(str(path)))
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
@@ -87,6 +108,10 @@ def _check_kind(path: Path) -> None:
     if any(n.endswith("/data.pkl") for n in names):
         raise _pickle(path)
     raise error("E0203", f"`{path.name}` is not a TorchScript archive", place=Place(str(path)))
+
+
+_PICKLE = b"\x80"
+"""With which every pickle of protocol 2 or later begins."""
 
 
 def _pickle(path: Path) -> Exception:
@@ -113,8 +138,8 @@ def _load(path: Path) -> Any:
 
 def _examples(arguments: list[Any], request: SourceRequest, what: str) -> tuple[Any, ...]:
     """Samples of `--input` for the parameters that have no default, and for those that it names."""
-    given = {s.name for s in request.inputs}
-    names = [a.name for a in arguments if a.name in given or not a.has_default_value()]
+    given = [s.name for s in request.inputs]
+    names = [n for a in arguments for n in _names(a, given)]
     if not request.inputs:
         raise error(
             "E0107",
@@ -123,7 +148,41 @@ def _examples(arguments: list[Any], request: SourceRequest, what: str) -> tuple[
         )
     rng = np.random.default_rng(0)
     drawn = {s.name: torch.from_numpy(np.asarray(s.sample(rng))) for s in match_specs(names, request.inputs)}
-    return tuple(drawn.get(a.name, a.default_value) for a in arguments)
+    return tuple(_argument(a, drawn) for a in arguments)
+
+
+def _names(argument: Any, given: list[str]) -> list[str]:
+    """What `--input` calls a parameter: by its name, or that of a structure by those of its parts: `d_left`, `rest_0`.
+
+    Raises `EdgecError` E0107 for a parameter that is no tensor and has no default.
+    """
+    if _STRUCTURE.match(str(argument.type)):
+        return [n for n in given if n.startswith(f"{argument.name}_")] or [f"{argument.name}_KEY"]
+    if argument.name in given:
+        return [argument.name]
+    if argument.has_default_value():
+        return []
+    if str(argument.type) in ("int", "float", "bool", "str"):
+        raise error(
+            "E0107",
+            f"parameter `{argument.name}` is a Python {argument.type}, which `--input` cannot give",
+            help=["name code that loads the file and returns `(torch.jit.load(…), example_inputs)`"],
+        )
+    return [argument.name]
+
+
+_STRUCTURE = re.compile(r"(Dict|List|Tuple)\[.*Tensor")
+
+
+def _argument(argument: Any, drawn: dict[str, torch.Tensor]) -> Any:
+    if not _STRUCTURE.match(str(argument.type)):
+        return drawn.get(argument.name, argument.default_value)
+    prefix = f"{argument.name}_"
+    parts = {name.removeprefix(prefix): tensor for name, tensor in drawn.items() if name.startswith(prefix)}
+    if str(argument.type).startswith("Dict"):
+        return parts
+    found = [parts[key] for key in sorted(parts, key=lambda key: (len(key), key))]
+    return tuple(found) if str(argument.type).startswith("Tuple") else found
 
 
 def _unproven(ref: str) -> Diagnostic:

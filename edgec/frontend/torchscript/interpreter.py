@@ -45,6 +45,11 @@ class ScriptGraph(torch.nn.Module):
         """Whether the graph decides nothing, not even on Python values."""
         return not (self._graph.findAllNodes("prim::If") or self._graph.findAllNodes("prim::Loop"))
 
+    @property
+    def is_quantized(self) -> bool:
+        """Whether some operator takes torch's packed quantized weights."""
+        return "quantized::" in str(self._graph)
+
     def forward(self, *inputs: Any) -> Any:
         """Run the graph on its inputs."""
         own, *parameters = self._graph.inputs()

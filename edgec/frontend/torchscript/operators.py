@@ -11,6 +11,7 @@ import torch
 
 from edgec.diag import error
 from edgec.frontend.control_flow.merge import UNDEFINED
+from edgec.frontend.torchscript import transformers
 
 Function = Callable[[Any, list[Any]], tuple[Any, ...]]
 
@@ -171,8 +172,20 @@ def _tensor(node: Any, arguments: list[Any]) -> tuple[Any, ...]:
     return (made if arguments[1] is None else torch.ops.aten.to.dtype(made, arguments[1]),)
 
 
+_DTYPES = (
+    torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64, torch.float16, torch.float32, torch.float64,
+    torch.complex32, torch.complex64, torch.complex128, torch.bool, torch.qint8, torch.quint8, torch.qint32,
+    torch.bfloat16,
+)  # fmt: skip
+"""Element types by their number (c10/core/ScalarType.h), which is what TorchScript compares and hands on."""
+
+_LAYOUTS = (torch.strided, torch.sparse_coo)
+"""Likewise (c10/core/Layout.h)."""
+
 PYTHON: dict[str, Function] = {
     "aten::tensor": _tensor,
+    "aten::_native_multi_head_attention": transformers.attention,
+    "aten::_transformer_encoder_layer_fwd": transformers.encoder_layer,
     "aten::_convolution": lambda node, a: (torch.ops.aten.convolution(*a[:9]),),  # less the flags for CUDA
     "prim::ListConstruct": lambda node, a: (list(a),),
     "prim::TupleConstruct": lambda node, a: (tuple(a),),
@@ -186,8 +199,8 @@ PYTHON: dict[str, Function] = {
     "prim::RaiseException": _raise,
     "prim::Print": lambda node, a: (),
     "prim::device": lambda node, a: (a[0].device,),
-    "prim::dtype": lambda node, a: (a[0].dtype,),
-    "prim::layout": lambda node, a: (a[0].layout,),
+    "prim::dtype": lambda node, a: (_DTYPES.index(a[0].dtype),),
+    "prim::layout": lambda node, a: (_LAYOUTS.index(a[0].layout),),
     "prim::data": lambda node, a: (a[0].detach(),),
     "prim::is_cuda": lambda node, a: (False,),
     "prim::min": _extreme(min, torch.minimum),

@@ -5,12 +5,14 @@ What can be traced and is only translated badly is decomposed afterwards: `front
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from typing import Any
 
 import torch
 import torch.nn.functional as functional
+from torch.utils import _pytree as pytree
 
 from edgec.frontend.attention import attention
 from edgec.frontend.bags import embedding_bag
@@ -44,9 +46,26 @@ def _gaussian_likelihood(
 
 def _tensor(data: Any, *, dtype: torch.dtype | None = None, device: Any = None, **kwargs: Any) -> torch.Tensor:
     """A number is filled in by an operator: torch's exported loops inside loops cannot hold constants."""
+    if (
+        isinstance(data, list | tuple)
+        and not kwargs
+        and any(isinstance(v, torch.Tensor) for v in pytree.tree_leaves(data))
+    ):
+        return _stacked(data, dtype)
     if type(data) not in _NUMBERS or kwargs:
         return torch.tensor(data, dtype=dtype, device=device, **kwargs)
     return torch.full((), data, dtype=dtype or _NUMBERS[type(data)] or torch.get_default_dtype(), device=device)
+
+
+def _stacked(data: Any, dtype: torch.dtype | None) -> torch.Tensor:
+    """`torch.tensor([x.max().item(), 0.5])`, where tensors without dimensions stand for numbers."""
+    if isinstance(data, list | tuple):
+        parts = [_stacked(part, dtype) for part in data]
+        kind = functools.reduce(torch.promote_types, (part.dtype for part in parts))
+        return torch.stack([part.to(kind) for part in parts])
+    if not isinstance(data, torch.Tensor):
+        return _tensor(data, dtype=dtype)
+    return data if dtype is None else data.to(dtype)
 
 
 _NUMBERS: dict[type, torch.dtype | None] = {bool: torch.bool, int: torch.int64, float: None}

@@ -1,5 +1,6 @@
 """Control flow on data: the exported graph does what Python does, on whichever side the data say."""
 
+import heapq
 import re
 from pathlib import Path
 
@@ -14,6 +15,9 @@ from edgec.frontend.torch_export import ExportRequest, export_module
 from edgec.measure.fidelity import compare_all
 from edgec.runners.onnxruntime import OnnxRuntimeRunner
 from tests.branching import MODELS
+from tests.branching_styles import STYLES
+
+ALL = MODELS | STYLES
 
 
 def prepared(module, inputs):
@@ -21,9 +25,9 @@ def prepared(module, inputs):
     return prepare_captured(export_module(request), BuildOptions(), lambda step: None)
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", ALL)
 def test_both_sides_agree_with_python(name):
-    make, draw = MODELS[name]
+    make, draw = ALL[name]
     torch.manual_seed(3)
     model = make()
     result = prepared(model, draw())
@@ -80,7 +84,22 @@ class OutsideInPlace(torch.nn.Module):
 
 class Hidden(torch.nn.Module):
     def forward(self, x):
-        return x * min(sorted([x[0, 0], x[0, 1]]))
+        return x * heapq.nsmallest(1, [x[0, 0], x[0, 1]])[0]
+
+
+class EndsEarly(torch.nn.Module):
+    def forward(self, x):
+        total = 0.0
+        for row in x:
+            total = total + row
+            if total.sum() > 2:
+                break
+        return total
+
+
+def test_a_loop_that_ends_early_is_covered_on_both_ways():
+    found = prepared(EndsEarly(), (torch.randn(3, 4),)).captured
+    assert {b.site.kind: set(b.sides) for b in found.branches} == {"for": {True, False}, "if": {True, False}}
 
 
 class NeverTaken(torch.nn.Module):

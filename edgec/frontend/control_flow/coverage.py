@@ -33,12 +33,14 @@ class Covered:
     """A branch on data: where it is, what became of it, and which of its sides verification takes.
 
     `rounds` says, for a loop of the graph, how many steps it runs: none, one or (2) several; None for all others.
+    One that has `begun` before data decide on it runs one step at least.
     """
 
     site: Site
     how: str
     sides: tuple[bool, ...]
     rounds: tuple[int, ...] | None = None
+    begun: bool = False
 
     @property
     def place(self) -> Place:
@@ -49,8 +51,10 @@ class Covered:
     def missing(self) -> tuple[str, ...]:
         """What no sample makes of it, in words."""
         if self.rounds is not None:
-            return tuple(f"runs {text}" for count, text in _ROUNDS.items() if count not in self.rounds)
-        return tuple(f"is {'true' if side else 'false'}" for side in (True, False) if side not in self.sides)
+            needless = (0,) if self.begun else ()
+            return tuple(f"runs {text}" for count, text in _ROUNDS.items() if count not in (*self.rounds, *needless))
+        words = _ENDS if self.site.kind in ("for", "while") else _TRUTHS
+        return tuple(text for side, text in words.items() if side not in self.sides)
 
     @property
     def complete(self) -> bool:
@@ -60,6 +64,9 @@ class Covered:
 
 _PATIENCE = 1000
 """Steps of a loop after which inputs that were made up are taken for ones that never let it end."""
+
+_TRUTHS = {True: "is true", False: "is false"}
+_ENDS = {True: "goes on", False: "ends early"}
 
 _ROUNDS = {0: "no step", 2: "several steps"}
 """What has to be seen of a loop. That it runs a single step is looked for, but may need a coincidence."""
@@ -96,7 +103,9 @@ def _covered(runtime: Runtime) -> list[Covered]:
     found = []
     for site, how in runtime.selected.items():
         rounds = tuple(sorted(runtime.rounds.get(site, ()))) if how == STAYS_LOOP else None
-        found.append(Covered(site, how, tuple(sorted(runtime.sides.get(site, ()), reverse=True)), rounds))
+        found.append(
+            Covered(site, how, tuple(sorted(runtime.sides.get(site, ()), reverse=True)), rounds, site in runtime.begun)
+        )
     return sorted(found, key=lambda branch: (branch.site.file, branch.site.line))
 
 

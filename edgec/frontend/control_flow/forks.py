@@ -18,17 +18,19 @@ from torch.utils import _pytree as pytree
 from edgec.diag import EdgecError
 from edgec.frontend.control_flow.guard import Guard
 from edgec.frontend.control_flow.merge import Site, merge
+from edgec.frontend.control_flow.names import FLAG
+from edgec.frontend.control_flow.sides import Branch, State
 
-_MOST = 8
+_MOST = 16
 """Runs of the model into which its forks may part."""
 
 
 class ForkError(Exception):
-    """A branch at `site` has to be forked; `refused` is what is told where that cannot be."""
+    """The branches at `sites` have to be forked; `refused` is what is told where that cannot be."""
 
-    def __init__(self, site: Site, refused: EdgecError) -> None:
+    def __init__(self, sites: Sequence[Site], refused: EdgecError) -> None:
         super().__init__(str(refused))
-        self.site, self.refused = site, refused
+        self.sites, self.refused = sites, refused
 
 
 @dataclass
@@ -49,6 +51,24 @@ class Forks:
 
     refused: dict[Site, EdgecError] = field(default_factory=dict)
     _run: _Run | None = None
+    _enders: dict[tuple[str, str], set[Site]] = field(default_factory=dict)
+
+    def ends(self, branch: Branch, before: State, after: State) -> None:
+        """Note which loops a branch may end early: it changes their flags."""
+        for name, old, new in zip(branch.names, before, after, strict=True):
+            if name.startswith(FLAG) and new is not old:
+                self._enders.setdefault((branch.site.file, name), set()).add(branch.site)
+
+    def asked(self, branch: Branch, refused: EdgecError) -> Exception:
+        """What to raise for a branch or loop that was refused: it is to be forked, or where it cannot be, `refused`.
+
+        For a loop that branches end early these are forked: each way knows then for certain how the loop ended.
+        """
+        enders = self._enders.get((branch.site.file, branch.flag), set()) if branch.flag else set()
+        new = [site for site in (*sorted(enders, key=lambda s: s.line), branch.site) if site not in self.refused]
+        if Guard.nested() or not new:
+            return refused
+        return ForkError([site for site in new if site in enders] or new, refused)
 
     def side(self, site: Site, condition: torch.Tensor) -> bool | None:
         """The side that this trace takes; None where the branch is not forked. What must not fail there is guarded."""
@@ -56,6 +76,8 @@ class Forks:
         if run is None or site not in self.refused or Guard.nested():
             return None
         place = len(run.sites)
+        if place == _MOST:
+            raise self.refused[site]
         if place == len(run.sides):
             run.sides.append(True)
         run.sites.append(site)

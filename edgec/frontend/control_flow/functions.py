@@ -16,6 +16,8 @@ from edgec.frontend.control_flow.names import RUNTIME
 from edgec.frontend.control_flow.rewrite import Rewriter, is_coroutine
 from edgec.frontend.control_flow.runtime import Runtime
 
+_LAMBDA = "_edgec_lambda"
+
 
 @dataclass
 class Rewritten:
@@ -55,9 +57,9 @@ def functions_of(code: CodeType) -> list[FunctionType]:
 
 
 def _rewritten(code: CodeType) -> CodeType:
-    if is_coroutine(code) or code.co_name == "<lambda>":
-        raise UnsupportedError("it is a lambda, a generator or a coroutine", code.co_firstlineno)
-    definition = _definition(code)
+    if is_coroutine(code):
+        raise UnsupportedError("it is a generator or a coroutine", code.co_firstlineno)
+    definition = _lambda(code) if code.co_name == "<lambda>" else _definition(code)
     _Mangled(code.co_qualname).visit(definition)
     Rewriter(code).function(definition)
     made = _compiled(definition, code)
@@ -78,6 +80,22 @@ def _definition(code: CodeType) -> ast.FunctionDef:
         raise UnsupportedError("it is not a plain function", code.co_firstlineno)
     definition.decorator_list = []
     return definition
+
+
+def _lambda(code: CodeType) -> ast.FunctionDef:
+    """A lambda as a function: several may stand on one line, so it is found by the columns of its code."""
+    try:
+        lines, _ = inspect.findsource(code)
+        tree = ast.parse("".join(lines))
+    except (OSError, SyntaxError, TypeError):
+        raise UnsupportedError("its source is not at hand", code.co_firstlineno) from None
+    places = {(line, column) for line, _, column, _ in code.co_positions() if line is not None and column is not None}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Lambda) and (node.body.lineno, node.body.col_offset) in places:
+            inner = ast.Return(node.body)
+            made = ast.FunctionDef(_LAMBDA, node.args, [ast.copy_location(inner, node.body)], [])
+            return ast.fix_missing_locations(ast.copy_location(made, node))
+    raise UnsupportedError("its source is not at hand", code.co_firstlineno)
 
 
 def _compiled(definition: ast.FunctionDef, original: CodeType) -> CodeType:

@@ -55,18 +55,37 @@ class Jumps:
             elif isinstance(statement, ast.If) and has_own([statement], (ast.Return,)):
                 both = (self._returning(statement.body, self._copy(after)), self._returning(statement.orelse, after))
                 return [*done, _if(statement, *both)]
-            elif isinstance(statement, ast.With) and has_own([statement], (ast.Return,)):
-                return [*done, self._with(statement, after)]
+            elif isinstance(statement, ast.With | ast.Try) and has_own([statement], (ast.Return,)):
+                done += self._managed(statement, after)
+                return done
             else:
                 done.append(self._inner(statement))
         if rest:
             return [*done, *self._returning(rest, [])]
         return [*done, ast.Return(ast.Constant(None))]
 
-    def _with(self, statement: ast.With, after: Statements) -> ast.stmt:
-        if not _always_returns(statement.body):
-            raise UnsupportedError("`return` on some paths inside `with`", statement.lineno)
-        return ast.copy_location(ast.With(statement.items, self._returning(statement.body, [])), statement)
+    def _managed(self, statement: ast.With | ast.Try, after: Statements) -> Statements:
+        """`with` or `try` that returns: where not on every path, a flag says whether it did."""
+        if isinstance(statement, ast.With) and _always_returns(statement.body):
+            statement.body = self._returning(statement.body, [])
+            return [statement]
+        if isinstance(statement, ast.Try) and has_own(statement.finalbody, (ast.Return,)):
+            raise UnsupportedError("`return` inside `finally`", statement.lineno)
+        flags = _Flags(next(self._numbers))
+        setup = [assign(flags.stop, ast.Constant(False)), *flags.unset()]
+        self._leave_inside(statement, flags)
+        rest = self._returning([flags.leave()], after)
+        return [*_placed(setup, statement), statement, *_placed(rest, statement)]
+
+    def _leave_inside(self, statement: ast.With | ast.Try, flags: _Flags) -> None:
+        """Flags in the place of the jumps inside `with` or `try`."""
+        if isinstance(statement, ast.Try):
+            for handler in statement.handlers:
+                handler.body = self._leaving(handler.body, [], flags)
+            if statement.orelse:
+                going = ast.UnaryOp(ast.Not(), _name(flags.stop))
+                statement.orelse = _placed([ast.If(going, self._leaving(statement.orelse, [], flags), [])], statement)
+        statement.body = self._leaving(statement.body, [], flags)
 
     def _inner(self, statement: ast.stmt) -> ast.stmt:
         """Loops inside a statement without a `return` of its own."""
@@ -94,15 +113,14 @@ class Jumps:
             return _Lowered([loop])
         flags = _Flags(next(self._numbers))
         orelse = self._orelse(loop, flags)
+        only_returns = _is_endless(loop) and not has_own(loop.body, (ast.Break,), into_loops=False)
         lowered_loop = _guarded(loop, self._leaving(loop.body, [], flags), flags)
         setup = [assign(flags.stop, ast.Constant(False))]
         if not returns:
             return _Lowered(_placed([*setup, lowered_loop, *orelse], loop))
-        unset = ast.Attribute(_name(RUNTIME), "UNDEFINED", ast.Load())
-        setup += [assign(flags.returned, ast.Constant(False)), assign(flags.value, unset)]
-        leave = ast.If(_name(flags.returned), [ast.Return(_name(flags.value))], [])
+        leave = flags.leave(ast.Constant(True) if only_returns else None)
         _placed([leave], loop)
-        return _Lowered(_placed([*setup, lowered_loop, *orelse], loop), leave)
+        return _Lowered(_placed([*setup, *flags.unset(), lowered_loop, *orelse], loop), leave)
 
     def _orelse(self, loop: ast.For | ast.While, flags: _Flags) -> Statements:
         """`else` of a loop with early exits: taken where none of them was."""
@@ -137,7 +155,13 @@ class Jumps:
                 done += lowered.statements
                 if lowered.leave is not None:
                     return [*done, *self._leaving([lowered.leave], after, flags)]
-            elif has_own([statement], (ast.Return,)) or has_own([statement], _JUMPS, into_loops=False):
+            elif isinstance(statement, ast.With | ast.Try) and _leaves(statement):
+                if has_own([statement], (ast.Continue,), into_loops=False):
+                    raise UnsupportedError(f"`continue` inside `{type(statement).__name__.lower()}`", statement.lineno)
+                self._leave_inside(statement, flags)
+                further = ast.If(ast.UnaryOp(ast.Not(), _name(flags.stop)), self._leaving(after, [], flags), [])
+                return [*done, statement, *_placed([further], statement)]
+            elif _leaves(statement):
                 raise UnsupportedError(f"a jump inside `{type(statement).__name__.lower()}`", statement.lineno)
             else:
                 done.append(self._inner(statement))
@@ -156,6 +180,15 @@ class _Flags:
     def __init__(self, number: int) -> None:
         self.stop, self.returned, self.value = (f"_edgec_{k}_{number}" for k in ("stop", "returned", "value"))
 
+    def unset(self) -> Statements:
+        """Nothing has been returned yet."""
+        unset = ast.Attribute(_name(RUNTIME), "UNDEFINED", ast.Load())
+        return [assign(self.returned, ast.Constant(False)), assign(self.value, unset)]
+
+    def leave(self, test: ast.expr | None = None) -> ast.If:
+        """Return from the function where its flag, or `test`, says so."""
+        return ast.If(test or _name(self.returned), [ast.Return(_name(self.value))], [])
+
 
 @dataclass(frozen=True)
 class _Lowered:
@@ -167,12 +200,16 @@ class _Lowered:
 
 def _guarded(loop: ast.For | ast.While, body: Statements, flags: _Flags) -> ast.stmt:
     if isinstance(loop, ast.While):
-        endless = isinstance(loop.test, ast.Constant) and bool(loop.test.value)
-        rest = [] if endless else [thunk(loop.test)]
+        rest = [] if _is_endless(loop) else [thunk(loop.test)]
         return ast.While(runtime_call("going", _name(flags.stop), *rest), body, [])
     going = ast.UnaryOp(ast.Not(), _name(flags.stop))
     leave = ast.If(runtime_call("certain", _name(flags.stop)), [ast.Break()], [])
-    return ast.For(loop.target, loop.iter, [leave, ast.If(going, body, [])], [])
+    stopped = assign(flags.stop, ast.Constant(True))  # plain again, for who follows this side alone
+    return ast.For(loop.target, loop.iter, [leave, ast.If(going, body, [stopped])], [])
+
+
+def _is_endless(loop: ast.For | ast.While) -> bool:
+    return isinstance(loop, ast.While) and isinstance(loop.test, ast.Constant) and bool(loop.test.value)
 
 
 def _is_range(loop: ast.For) -> bool:

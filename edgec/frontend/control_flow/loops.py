@@ -72,12 +72,14 @@ class _Variable:
 class Carried:
     """A `while` whose end only the data know: the variables that its body changes are carried as tensors.
 
-    A variable may be a tensor, a number, or a list, tuple or dictionary of them that keeps its structure.
+    A variable may be a tensor, a number, or a list, tuple or dictionary of them that keeps its structure. Those that
+    are not `live`, as each round binds them anew and nobody reads them afterwards, are not carried.
     """
 
     site: Site
     names: tuple[str, ...]
     state: State
+    live: frozenset[str]
 
     def run(self, test: Test, body: Body) -> State:
         """The state after the loop. Raises `EdgecError` E0206 where a variable changes its shape or type."""
@@ -117,7 +119,8 @@ class Carried:
             lent = [Lent(v) for v in state]
             with Guard.outside():
                 after = body(*(v.value for v in lent))
-            changed = [i for i, (given, new) in enumerate(zip(lent, after, strict=True)) if _changes(given, new)]
+            pairs = zip(self.names, lent, after, strict=True)
+            changed = [i for i, (name, given, new) in enumerate(pairs) if name in self.live and _changes(given, new)]
             if all(i in found for i in changed):
                 return [found[i] for i in sorted(found)]
             found |= {i: self._variable(i, self.names[i], state[i], after[i]) for i in changed}

@@ -35,10 +35,27 @@ def _test(case: ast.match_case, name: str) -> ast.expr | None:
     found = _matches(case.pattern, name)
     if found is None or case.guard is None:
         return found
-    if _bound(case.pattern, name):
-        return None
+    guard = case.guard
+    for bound in _bound(case.pattern, name):
+        guard = _Renamed(_target(bound), name).visit(guard)
     always = isinstance(found, ast.Constant) and found.value is True
-    return case.guard if always else ast.BoolOp(ast.And(), [found, case.guard])
+    return guard if always else ast.BoolOp(ast.And(), [found, guard])
+
+
+class _Renamed(ast.NodeTransformer):
+    """A guard that asks for the subject itself, in the place of the name that its case binds to it."""
+
+    def __init__(self, old: str, new: str) -> None:
+        self._old, self._new = old, new
+
+    def visit_Name(self, node: ast.Name) -> ast.Name:
+        return ast.copy_location(ast.Name(self._new, node.ctx), node) if node.id == self._old else node
+
+
+def _target(bound: ast.Assign) -> str:
+    (target,) = bound.targets
+    assert isinstance(target, ast.Name)
+    return target.id
 
 
 def _matches(pattern: ast.pattern, name: str) -> ast.expr | None:
@@ -57,7 +74,7 @@ def _matches(pattern: ast.pattern, name: str) -> ast.expr | None:
     return None
 
 
-def _bound(pattern: ast.pattern, name: str) -> list[ast.stmt]:
+def _bound(pattern: ast.pattern, name: str) -> list[ast.Assign]:
     """`case other:` binds the subject."""
     if isinstance(pattern, ast.MatchAs) and pattern.pattern is None and pattern.name:
         return [assign(pattern.name, ast.Name(name, ast.Load()))]

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 RUNTIME = "__edgec__"
 """The name under which rewritten functions find the runtime."""
+
+FLAG = "_edgec_stop_"
+"""How the variables begin that end a loop early."""
+
+Node = TypeVar("Node", bound=ast.AST)
 
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
 
@@ -76,3 +81,13 @@ def thunk(body: ast.expr, *parameters: str) -> ast.Lambda:
 def literal(value: Any) -> ast.expr:
     """A constant of any nesting, such as a tuple of names."""
     return ast.Constant(value)
+
+
+def name(text: str) -> ast.Name:
+    """A name that is read."""
+    return ast.Name(text, ast.Load())
+
+
+def placed(node: Node, where: ast.AST) -> Node:
+    """The node at another's lines."""
+    return ast.fix_missing_locations(ast.copy_location(node, where))

@@ -11,11 +11,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from torch.fx.experimental.symbolic_shapes import is_concrete_bool
+from torch.fx.experimental.symbolic_shapes import is_concrete_bool, is_concrete_int
 
 from edgec.diag import EdgecError
+from edgec.frontend.control_flow.bounds import Bounds, Range
 from edgec.frontend.control_flow.choices import chosen, holds_choices, sites_of
-from edgec.frontend.control_flow.forks import ForkError, Forks
+from edgec.frontend.control_flow.forks import Forks
+from edgec.frontend.control_flow.functions_of_numbers import FUNCTIONS, extreme, ordered
 from edgec.frontend.control_flow.guard import Guard
 from edgec.frontend.control_flow.loops import UNROLLED, Carried, truth, unrolled
 from edgec.frontend.control_flow.merge import UNDEFINED, Site, merge
@@ -39,7 +41,6 @@ _AUGMENTED: dict[str, tuple[Callable[[Any, Any], Any], Callable[[Any, Any], Any]
 """Python's operators by the name of their syntax node: as an expression, and in place."""
 
 _AND, _OR = Site("and", "", 0, (0, 0)), Site("or", "", 0, (0, 0))
-_EXTREME = Site("min or max", "", 0, (0, 0))
 
 
 STAYS_LOOP = "it stays a loop of the graph"
@@ -51,7 +52,7 @@ class Runtime:
 
     `sides` holds, for each site met with a tensor condition, the sides that eager runs took; `rounds`, for each loop,
     how many steps they ran: none, one or (2) several. `unchecked` are the checks of data that no graph can hold:
-    each `assert`, and each branch one side of which raises.
+    each `assert`, and each branch one side of which raises. `begun` are the loops whose first step no data decide on.
     """
 
     tracing: bool = False
@@ -62,7 +63,14 @@ class Runtime:
     patience: int | None = None
     selected: dict[Site, str] = field(default_factory=dict)
     unchecked: dict[Site, None] = field(default_factory=dict)
+    begun: set[Site] = field(default_factory=set)
     UNDEFINED = UNDEFINED
+
+    def begin(self) -> None:
+        """Forget what an earlier export, which failed, made of the branches."""
+        self.selected.clear()
+        self.unchecked.clear()
+        self.begun.clear()
 
     @contextmanager
     def trace(self) -> Iterator[None]:
@@ -87,9 +95,10 @@ class Runtime:
         live: tuple[str, ...],
         returns: bool,
         attributes: tuple[tuple[Any, str], ...],
+        flag: str,
     ) -> Branch:
         """A branch as the rewritten source writes it down."""
-        return Branch(Site(*where), names, frozenset(live), returns, attributes)
+        return Branch(Site(*where), names, frozenset(live), returns, attributes, flag)
 
     def branch(self, test: Any, yes: Side, no: Side, state: State, branch: Branch) -> tuple[Any, State]:
         """`if test: yes else: no`. Each side takes the state and gives its return value and the new state."""
@@ -103,9 +112,8 @@ class Runtime:
         try:
             found = select(truth(test), yes, no, state, branch)
         except EdgecError as refused:
-            if Guard.nested() or branch.site in self.forks.refused:
-                raise
-            raise ForkError(branch.site, refused) from refused
+            raise self.forks.asked(branch, refused) from refused
+        self.forks.ends(branch, state, found.state)
         if found.raises:
             self.unchecked.setdefault(branch.site)
         else:
@@ -117,22 +125,47 @@ class Runtime:
         for step in itertools.count():
             if self.patience is not None and step > max(self.patience, 4 * self.longest):
                 raise RuntimeError(f"the loop has not ended after {step} steps")
-            with _Bounds() as bounds:
+            with Bounds() as bounds:
                 going = test(*state)
             if self._is_traced(going):
-                break
-            if not self._take(branch.site, going):
+                forked = self.forks.side(branch.site, truth(going)) if bounds.seen else None
+                if forked is None:
+                    return self._settled(going, test, body, state, branch, bounded=bounds.seen)
+                self.selected.setdefault(branch.site, "the model is computed for each number of steps and one selected")
+                if not forked:
+                    return state
+            elif not self._take(branch.site, going):
                 self._ran(branch.site, step)
                 return state
+            elif self.tracing:
+                self.begun.add(branch.site)
             state = body(*state)
-        done = unrolled(going, test, body, state, branch) if bounds.seen else None
-        if done is None:
-            try:
-                state = Carried(branch.site, branch.names, state).run(test, body)
-            except Exception:  # whatever a body does that a loop of the graph cannot
-                done = unrolled(going, test, body, state, branch, UNROLLED) if bounds.seen else None
-                if done is None:
-                    raise
+        raise AssertionError("unreachable")  # pragma: no cover
+
+    def _settled(
+        self,
+        going: torch.Tensor,
+        test: Callable[..., Any],
+        body: Callable[..., State],
+        state: State,
+        branch: Branch,
+        *,
+        bounded: bool,
+    ) -> State:
+        """The state after a loop that data end. A few steps are unrolled, else it stays a loop, else more are."""
+        try:
+            done = unrolled(going, test, body, state, branch) if bounded else None
+            if done is None:
+                try:
+                    state = Carried(branch.site, branch.names, state, branch.live).run(test, body)
+                except Exception:  # whatever a body does that a loop of the graph cannot
+                    done = unrolled(going, test, body, state, branch, UNROLLED) if bounded else None
+                    if done is None:
+                        raise
+        except EdgecError as refused:
+            if not bounded:
+                raise
+            raise self.forks.asked(branch, refused) from refused
         if done is None:
             self.selected.setdefault(branch.site, STAYS_LOOP)
             return state
@@ -143,12 +176,12 @@ class Runtime:
         """`first and …`: the first that is false, else the last."""
         first = self._of_sizes(first)
         for other in others:
-            _Bounds.note(first)
+            Bounds.note(first)
             if not self._is_traced(first):
                 first = other() if first else first
                 continue
             second = _guarded(_AND, truth(first), other)
-            _Bounds.note(second)
+            Bounds.note(second)
             if not isinstance(second, torch.Tensor) and not second:
                 return second  # false whatever the data say
             logical = _logical(torch.logical_and, first, second)
@@ -217,9 +250,12 @@ class Runtime:
     def _branching(self, test: Any, yes: Callable[[], Any], no: Callable[[], Any], branch: Branch) -> Any:
         return self.branch(test, lambda: (yes(), ()), lambda: (no(), ()), (), branch)[0]
 
-    def certain(self, flag: Any) -> bool:
-        """Whether a flag is true whatever the data say."""
-        return not isinstance(flag, torch.Tensor) and bool(flag)
+    def certain(self, flag: Any, loop: tuple[Any, ...]) -> bool:
+        """Whether the flag that ends a loop early is true whatever the data say."""
+        known = not isinstance(flag, torch.Tensor) and bool(flag)
+        if known and not self.tracing:
+            self.sides.setdefault(Site(*loop), set()).add(False)
+        return known
 
     def holds(self, test: Any, where: tuple[Any, ...]) -> Any:
         """An assertion's test; one on data cannot be kept in a graph."""
@@ -268,21 +304,28 @@ class Runtime:
         """`all(values)`."""
         return self.negated(self.some(self.negated(value) for value in values))
 
-    def least(self, *values: Any) -> Any:
-        """`min(a, b, …)`."""
-        return self._extreme(min, lambda a, b: b < a, values)
+    def extreme(self, function: Callable[..., Any], values: State, options: dict[str, Any]) -> Any:
+        """`min(a, b, …)` or `max(a, b, …)`, of one iterable too, with its `key` and `default`."""
+        if not self.tracing or function not in (min, max):
+            return function(*values, **options)
+        found = list(values[0]) if len(values) == 1 else list(values)
+        return extreme(function, found, options)
 
-    def greatest(self, *values: Any) -> Any:
-        """`max(a, b, …)`."""
-        return self._extreme(max, lambda a, b: b > a, values)
+    def ordered(self, function: Callable[..., Any], values: State, options: dict[str, Any]) -> Any:
+        """`sorted(values, key=…, reverse=…)`."""
+        if not self.tracing or function is not sorted or isinstance(values[0], torch.Tensor):
+            return function(*values, **options)
+        return ordered(list(values[0]), options)
 
-    def _extreme(self, plain: Callable[..., Any], beats: Callable[[Any, Any], Any], values: State) -> Any:
-        if not any(self._is_traced(v) for v in values):
-            return plain(*values)
-        best = values[0]
-        for value in values[1:]:
-            best = merge(truth(beats(best, value)), "", _EXTREME, value, best)
-        return best
+    def length(self, function: Callable[..., Any], value: Any) -> Any:
+        """`len(x)`, which may be a size that data decide."""
+        sized = self._is_traced(value) and value.dim() and function is len
+        return value.shape[0] if sized else function(value)
+
+    def mathematical(self, function: Callable[..., Any], values: State, options: dict[str, Any]) -> Any:
+        """A call of what may be a function of `math`, by its name, or `round`."""
+        known = FUNCTIONS.get(function) if any(map(self._is_traced, values)) else None
+        return function(*values, **options) if known is None else known(*values, **options)
 
     @staticmethod
     def Range(*bounds: Any) -> Range:  # noqa: N802 - stands for the builtin
@@ -292,6 +335,8 @@ class Runtime:
 
     def _of_sizes(self, test: Any) -> Any:
         """A question about sizes that the data decide, such as `found.numel() > 0`, as a tensor."""
+        if self.tracing and isinstance(test, torch.SymInt) and not is_concrete_int(test):
+            test = test != 0
         if not self.tracing or not isinstance(test, torch.SymBool) or is_concrete_bool(test):
             return test
         number: Any = torch.sym_ite(test, 1, 0)  # type: ignore[no-untyped-call]
@@ -310,44 +355,6 @@ class Runtime:
         if not self.tracing:
             self.rounds.setdefault(site, set()).add(min(steps, 2))
             self.longest = max(self.longest, steps)
-
-
-@dataclass(frozen=True)
-class Range:
-    """`range(start, stop, step)` whose bounds may be tensors."""
-
-    start: Any
-    stop: Any
-    step: Any
-
-    def holds(self, value: Any) -> Any:
-        """Whether `value` is still inside."""
-        if isinstance(self.step, torch.Tensor):
-            return torch.where(self.step > 0, value < self.stop, value > self.stop)
-        inside = value < self.stop if self.step > 0 else value > self.stop
-        _Bounds.note(inside)
-        return inside
-
-
-class _Bounds:
-    """Notes whether a loop's test holds a part that is not data, which may bound the loop."""
-
-    _open: list[_Bounds] = []  # noqa: RUF012 - a stack of the tests being evaluated
-
-    def __init__(self) -> None:
-        self.seen = False
-
-    def __enter__(self) -> _Bounds:
-        self._open.append(self)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._open.pop()
-
-    @classmethod
-    def note(cls, value: Any) -> None:
-        if cls._open and not isinstance(value, torch.Tensor):
-            cls._open[-1].seen = True
 
 
 def _logical(operation: Callable[..., torch.Tensor], first: Any, second: Any) -> torch.Tensor | None:

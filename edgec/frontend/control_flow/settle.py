@@ -35,13 +35,14 @@ def export_settled(export: Callable[[], Result], rewritten: Rewritten) -> Result
     Raises `EdgecError` E0206 where that function cannot be rewritten; other failures of `export` go through.
     """
     for _ in range(_ATTEMPTS):
+        rewritten.runtime.begin()
         try:
             with rewritten.active(), rewritten.runtime.trace():
                 return export()
         except Exception as failure:  # torch raises its own private classes, some wrapped in others
             fork = next((f for f in _chain(failure) if isinstance(f, ForkError)), None)
             if fork is not None:
-                rewritten.runtime.forks.refused[fork.site] = fork.refused
+                rewritten.runtime.forks.refused.update(dict.fromkeys(fork.sites, fork.refused))
                 continue
             refused = _refusal(failure)
             if refused is not None:

@@ -18,13 +18,16 @@ Side = Callable[..., tuple[Any, State]]
 
 @dataclass(frozen=True)
 class Branch:
-    """A branch with what it reads and writes. `live` are the names whose values matter afterwards."""
+    """A branch with what it reads and writes. `live` are the names whose values matter afterwards; `flag` is the one
+    that ends a loop early.
+    """
 
     site: Site
     names: tuple[str, ...] = ()
     live: frozenset[str] = frozenset()
     returns: bool = False
     attributes: tuple[tuple[Any, str], ...] = ()
+    flag: str = ""
 
 
 class Lent:

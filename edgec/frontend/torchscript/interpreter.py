@@ -9,8 +9,9 @@ from typing import Any
 
 import torch
 
+from edgec.frontend.control_flow.bounds import Range
 from edgec.frontend.control_flow.merge import UNDEFINED, Site
-from edgec.frontend.control_flow.runtime import Range, Runtime
+from edgec.frontend.control_flow.runtime import Runtime
 from edgec.frontend.control_flow.sides import Branch, State
 from edgec.frontend.torchscript.operators import NUMBERS, PYTHON, apply
 

@@ -1,0 +1,139 @@
+"""Expressions with their logic, conversions and choices turned into calls of the runtime."""
+
+from __future__ import annotations
+
+import ast
+
+from edgec.frontend.control_flow.functions_of_numbers import NAMES
+from edgec.frontend.control_flow.names import literal, name, placed, runtime_call, thunk
+
+_NUMBERS = {"bool", "int", "float"}
+_EXTREMES = {"min", "max"}
+_QUANTIFIERS = {"any": "some", "all": "every"}
+
+
+class Expressions(ast.NodeTransformer):
+    """Rewrites the expressions of one function: `file` is the one that it stands in, `first` its first parameter."""
+
+    def __init__(self, file: str, first: str | None) -> None:
+        self._file, self._first = file, first
+
+    def own_expressions(self, statement: ast.stmt) -> ast.stmt:
+        """Rewrite the expressions of one statement, not those of the statements inside it."""
+        for field, value in ast.iter_fields(statement):
+            if isinstance(value, ast.expr):
+                setattr(statement, field, self.visit(value))
+            elif isinstance(value, list) and value and isinstance(value[0], ast.expr | ast.withitem):
+                setattr(statement, field, [self.visit(v) for v in value])
+        return statement
+
+    def visit_BoolOp(self, node: ast.BoolOp) -> ast.expr:
+        """`and`, `or`."""
+        self.generic_visit(node)
+        if _binds(node):
+            return node
+        logic = "both" if isinstance(node.op, ast.And) else "either"
+        return placed(runtime_call(logic, node.values[0], *(thunk(v) for v in node.values[1:])), node)
+
+    def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.expr:
+        """`not`."""
+        self.generic_visit(node)
+        return placed(runtime_call("negated", node.operand), node) if isinstance(node.op, ast.Not) else node
+
+    def visit_IfExp(self, node: ast.IfExp) -> ast.expr:
+        """`yes if test else no`."""
+        self.generic_visit(node)
+        if _binds(node):
+            return node
+        sides = (node.body.lineno, node.orelse.lineno)
+        where = literal(("conditional expression", self._file, node.lineno, sides))
+        return placed(runtime_call("choose", node.test, thunk(node.body), thunk(node.orelse), where), node)
+
+    def visit_Subscript(self, node: ast.Subscript) -> ast.expr:
+        """Elements that are read; a constant index is no decision."""
+        self.generic_visit(node)
+        fixed = isinstance(node.slice, ast.Constant | ast.Slice | ast.Tuple | ast.UnaryOp)
+        if fixed or not isinstance(node.ctx, ast.Load) or _binds(node):
+            return node
+        where = literal(("choice of element", self._file, node.lineno, (node.lineno,) * 2))
+        return placed(runtime_call("item", node.value, node.slice, where), node)
+
+    def visit_Compare(self, node: ast.Compare) -> ast.expr:
+        """`a < b < c` asks for the truth of `a < b`, and `a in b` for that of an equality."""
+        self.generic_visit(node)
+        if len(node.ops) == 1 and isinstance(node.ops[0], ast.In | ast.NotIn) and not _binds(node):
+            inside = runtime_call("contains", node.comparators[0], node.left)
+            return placed(inside if isinstance(node.ops[0], ast.In) else runtime_call("negated", inside), node)
+        if len(node.ops) == 1 or _binds(node):
+            return node
+        links = [
+            ast.Tuple([thunk(ast.Compare(name("a"), [op], [name("b")]), "a", "b"), thunk(value)], ast.Load())
+            for op, value in zip(node.ops, node.comparators, strict=True)
+        ]
+        return placed(runtime_call("chain", node.left, *links), node)
+
+    def visit_Call(self, node: ast.Call) -> ast.expr:
+        """Conversions to numbers, and what Python does with numbers."""
+        _fold_filter(node)
+        self.generic_visit(node)
+        function, plain = node.func, not node.keywords and not any(isinstance(a, ast.Starred) for a in node.args)
+        if isinstance(function, ast.Attribute) and function.attr == "item" and not node.args and plain:
+            return placed(runtime_call("number", ast.Name("object", ast.Load()), function.value), node)
+        if isinstance(function, ast.Attribute) and function.attr == "is_nonzero" and plain and len(node.args) < 2:
+            of = node.args[0] if node.args else function.value  # `torch.is_nonzero(x)` or `x.is_nonzero()`
+            return placed(runtime_call("number", ast.Name("bool", ast.Load()), of), node)
+        if isinstance(function, ast.Name) and function.id in _EXTREMES:
+            return placed(_with_options("extreme", function, node), node)
+        if _is_mathematical(function):
+            return placed(_with_options("mathematical", function, node), node)
+        if isinstance(function, ast.Name) and function.id == "sorted" and len(node.args) == 1:
+            return placed(_with_options("ordered", function, node), node)
+        if not isinstance(function, ast.Name) or not plain:
+            return node
+        if function.id == "len" and len(node.args) == 1:
+            return placed(runtime_call("length", function, *node.args), node)
+        if function.id in _NUMBERS and len(node.args) == 1:
+            return placed(runtime_call("number", function, node.args[0]), node)
+        if function.id in _QUANTIFIERS and len(node.args) == 1:
+            return placed(runtime_call(_QUANTIFIERS[function.id], *node.args), node)
+        if function.id == "super" and not node.args and self._first:
+            return placed(ast.Call(function, [name("__class__"), name(self._first)], []), node)
+        return node
+
+
+def _with_options(replacement: str, function: ast.expr, call: ast.Call) -> ast.expr:
+    """`__edgec__.replacement(function, (arguments…), {keyword: …})`."""
+    keys: list[ast.expr | None] = [ast.Constant(k.arg) if k.arg else None for k in call.keywords]
+    options = ast.Dict(keys, [k.value for k in call.keywords])
+    return runtime_call(replacement, function, ast.Tuple(call.args, ast.Load()), options)
+
+
+def _is_mathematical(function: ast.expr) -> bool:
+    """What may be a function of `math`, or `round`; which it is shows when it is called."""
+    if isinstance(function, ast.Attribute):
+        return isinstance(function.value, ast.Name) and function.value.id == "math"
+    return isinstance(function, ast.Name) and function.id in NAMES
+
+
+def _fold_filter(call: ast.Call) -> None:
+    """`sum(a for … if c)` adds `a if c else 0`, `any` asks for `c and a`, `all` for `not c or a`: none left out."""
+    called = call.func.id if isinstance(call.func, ast.Name) else ""
+    made = call.args[0] if len(call.args) == 1 else None
+    if called not in ("sum", "any", "all") or not isinstance(made, ast.GeneratorExp | ast.ListComp):
+        return
+    (last, *others) = reversed(made.generators)
+    if not last.ifs or any(g.ifs for g in others) or _binds(made):
+        return
+    test = last.ifs[0] if len(last.ifs) == 1 else ast.BoolOp(ast.And(), last.ifs)
+    if called == "sum":
+        made.elt = placed(ast.IfExp(test, made.elt, ast.Constant(0)), made.elt)
+    elif called == "any":
+        made.elt = placed(ast.BoolOp(ast.And(), [test, made.elt]), made.elt)
+    else:
+        made.elt = placed(ast.BoolOp(ast.Or(), [ast.UnaryOp(ast.Not(), test), made.elt]), made.elt)
+    last.ifs = []
+
+
+def _binds(node: ast.AST) -> bool:
+    """Whether it binds a name, or waits: a function of its own could not do that for it."""
+    return any(isinstance(n, ast.NamedExpr | ast.Await | ast.Yield) for n in ast.walk(node))

@@ -10,7 +10,6 @@ from edgec.backends.coreml.expand.empty import DropEmptyOperands
 from edgec.backends.coreml.expand.norm import LayerNormWithStatistics
 from edgec.backends.coreml.expand.pad import PadForms
 from edgec.backends.coreml.expand.pool import DilatedPoolToSlices
-from edgec.backends.coreml.expand.quantize import DequantizeToMul, QuantizeToRound
 from edgec.backends.coreml.expand.recurrent import UnsupportedRecurrentUnrolled
 from edgec.ir.model import OPSET
 from edgec.passes.log import RewriteLog
@@ -18,6 +17,7 @@ from edgec.passes.rewrite import RewritePass
 from edgec.passes.verify import evaluate
 from edgec.rules.base import Rule
 from edgec.rules.decompose.bits import BitShiftToArithmetic, BitwiseToArithmetic
+from edgec.rules.decompose.quantize import DequantizeToMul, QuantizeToClip
 
 X = "float[2, 3, 7, 6] x"
 POOL = "kernel_shape = [3, 2], dilations = [2, 3], pads = [2, 1, 1, 2], strides = [2, 1]"
@@ -31,8 +31,8 @@ FIRES = {
     "max-pool-ceil": (DilatedPoolToSlices(), X, "", f"y = MaxPool<{POOL}, ceil_mode = 1>(x)"),
     "average-pool": (DilatedPoolToSlices(), X, "", f"y = AveragePool<{POOL}>(x)"),
     "average-pool-counts": (DilatedPoolToSlices(), X, "", f"y = AveragePool<{POOL}, count_include_pad = 1>(x)"),
-    "quantize": (QuantizeToRound(), X, "float s = {0.03}, uint8 z = {128}", "y = QuantizeLinear(x, s, z)"),
-    "quantize-channels": (QuantizeToRound(), X, "float[3] s = {0.01, 0.02, 0.1}, int8[3] z = {1, -3, 7}",
+    "quantize": (QuantizeToClip(), X, "float s = {0.03}, uint8 z = {128}", "y = QuantizeLinear(x, s, z)"),
+    "quantize-channels": (QuantizeToClip(), X, "float[3] s = {0.01, 0.02, 0.1}, int8[3] z = {1, -3, 7}",
                           "y = QuantizeLinear<axis = 1>(x, s, z)"),
     "dequantize": (DequantizeToMul(), "uint8[2, 3] x", "float[3] s = {0.5, 2, 0.1}, uint8[3] z = {3, 0, 200}",
                    "y = DequantizeLinear<axis = 1>(x, s, z)"),

@@ -17,7 +17,6 @@ from edgec.backends.coreml.expand.grid_sample import UnsupportedGridSampleToGath
 from edgec.backends.coreml.expand.norm import LayerNormWithStatistics
 from edgec.backends.coreml.expand.pad import PadForms
 from edgec.backends.coreml.expand.pool import DilatedPoolToSlices
-from edgec.backends.coreml.expand.quantize import DequantizeToMul, QuantizeToRound
 from edgec.backends.coreml.expand.rank import ReduceRank
 from edgec.backends.coreml.expand.recurrent import UnsupportedRecurrentUnrolled, resets_after
 from edgec.backends.coreml.expand.resize import UnsupportedResizeToMatMul
@@ -41,12 +40,13 @@ from edgec.rules.decompose.attention import AttentionToMatMul
 from edgec.rules.decompose.bits import BitShiftToArithmetic, BitwiseToArithmetic
 from edgec.rules.decompose.detection import CenteredBoxesToCorners, SuppressionByClass
 from edgec.rules.decompose.functions import ElementwiseFromBuiltins, WideClip
+from edgec.rules.decompose.quantize import DequantizeToMul, QuantizeToClip
 from edgec.rules.table import CLEANUP, EXPAND
 from edgec.spec.target import Target
 
 RULES: tuple[Rule, ...] = (
     ElementwiseFromBuiltins(("Asinh", "Acosh", "IsNaN", "IsInf")),
-    QuantizeToRound(),
+    QuantizeToClip(),
     DequantizeToMul(),
     BitwiseToArithmetic(widest=32),
     BitShiftToArithmetic(),

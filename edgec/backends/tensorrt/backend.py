@@ -13,6 +13,7 @@ from edgec.backends.tensorrt.assemble import assemble
 from edgec.backends.tensorrt.cost import macs
 from edgec.backends.tensorrt.dialect import TENSORRT_DIALECT
 from edgec.backends.tensorrt.lower import OnnxProgram, lower_to_onnx
+from edgec.backends.tensorrt.quantizers import quantize_in_float
 from edgec.diag import EdgecError
 from edgec.ir.model import Model
 from edgec.passes.log import RewriteLog
@@ -40,6 +41,7 @@ class TensorRTBackend:
     ) -> Model:
         """A copy without the operators that TensorRT has no kernel for. Raises `EdgecError` E0401."""
         legal = model.clone()
+        quantize_in_float(legal, log)
         expand_to(TENSORRT_DIALECT, legal, target, log, (*EXPAND, *RULES))
         settle_branches(legal, target, log)
         if outside := TENSORRT_DIALECT.check(legal, "E0412"):

@@ -34,7 +34,6 @@ from edgec.backends.tflite.expand.linear import GemmToMatMul, MatMulOfFewerBatch
 from edgec.backends.tflite.expand.narrow import NarrowIntegers
 from edgec.backends.tflite.expand.padding import PadByIndices, TriluToWhere
 from edgec.backends.tflite.expand.pool import PoolByAxes, PoolToSlices
-from edgec.backends.tflite.expand.quantize import DequantizeToMul, QuantizeToClip
 from edgec.backends.tflite.expand.recurrent import RecurrentToBlocks
 from edgec.backends.tflite.expand.resize import ResizeThreeDimensions, ResizeWithoutKernel
 from edgec.backends.tflite.expand.sorting import LastArgument, SmallestByLargest, WideArgument
@@ -69,6 +68,7 @@ from edgec.rules.cleanup.identity import RemoveIdentity, RemoveNoOpMovement
 from edgec.rules.cleanup.movement import MergeReshapes, MergeTransposes
 from edgec.rules.decompose.detection import CenteredBoxesToCorners, SuppressionByClass
 from edgec.rules.decompose.functions import ElementwiseFromBuiltins, WideClip
+from edgec.rules.decompose.quantize import DequantizeToMul, QuantizeToClip
 from edgec.rules.table import EXPAND
 from edgec.spec.target import Target
 

@@ -152,26 +152,6 @@ CASES = {
         lambda x: F.cross_entropy(x, torch.arange(7).expand(2, 7) % 3, reduction="sum", label_smoothing=0.1),
         IMAGE[..., 0]
     ),
-    "complex pieces": (
-        lambda x: tuple(torch.view_as_real(p) for p in torch.view_as_complex(x).unsqueeze(-1).split(1, -2)),
-        rand(3, 2, 2)
-    ),
-    "complex repeated": (lambda x: torch.view_as_real(torch.view_as_complex(x).expand(4, 3, 2) * 1j), rand(3, 2, 2)),
-    "a complex row": (lambda x: torch.view_as_real(torch.view_as_complex(x)[:, -1]), rand(3, 2, 2)),
-    "complex zeros around": (lambda x: torch.view_as_real(F.pad(torch.view_as_complex(x), (1, 2))), rand(3, 2, 2)),
-    "a complex exponential": (lambda x: torch.view_as_real(torch.exp(torch.view_as_complex(x))), rand(3, 2, 2)),
-    "complex powers": (
-        lambda x: tuple(torch.view_as_real(torch.view_as_complex(x) ** n) for n in (3, 0.3)),
-        rand(3, 2, 2)
-    ),
-    "a complex choice": (
-        lambda x, y: torch.view_as_real(torch.where(x[..., 0] > 0, torch.view_as_complex(x), torch.view_as_complex(y))),
-        rand(3, 2, 2), rand(3, 2, 2, seed=1)
-    ),
-    "complex products": (
-        lambda x, y: torch.view_as_real(torch.einsum("ab,cb->ac", torch.view_as_complex(x), torch.view_as_complex(y))),
-        rand(3, 2, 2), rand(4, 2, 2, seed=1)
-    ),
     "index_reduce in place": (lambda x, i: x.clone().index_reduce_(0, i, x[:2], "amax"), X, torch.tensor([2, 2])),
     "attention of three dimensions": (lambda x: F.scaled_dot_product_attention(x, x, x), rand(2, 4, 8)),
     "bilinear, corners aligned": (

@@ -14,7 +14,7 @@ from edgec.diag import error
 from edgec.frontend.decompose.base import Decomposition
 from edgec.frontend.decompose.table import DECOMPOSITIONS
 
-_CARRIED = ("stack_trace", "nn_module_stack", "source_fn_stack", "torch_fn", "from_node")
+CARRIED = ("stack_trace", "nn_module_stack", "source_fn_stack", "torch_fn", "from_node")
 """What a node knows of the Python that it came from."""
 
 
@@ -26,7 +26,7 @@ def decompose(program: torch.export.ExportedProgram) -> None:
     for module in program.graph_module.modules():
         if isinstance(module, torch.fx.GraphModule):
             _decompose_graph(module)
-    _rename_outputs(program)
+    rename_outputs(program)
 
 
 def _decompose_graph(module: torch.fx.GraphModule) -> None:
@@ -79,7 +79,7 @@ def _splice(graph: torch.fx.Graph, node: torch.fx.Node, found: Decomposition) ->
     new = [n for n in graph.nodes if n not in before]
     for n in new:
         assert n.op == "call_function", f"{node.target} decomposes into a constant of its own"
-        n.meta |= {key: node.meta[key] for key in _CARRIED if key in node.meta}
+        n.meta |= {key: node.meta[key] for key in CARRIED if key in node.meta}
     _replace(graph, node, result)
     return new
 
@@ -105,7 +105,7 @@ def _replace(graph: torch.fx.Graph, node: torch.fx.Node, result: Any) -> None:
     graph.erase_node(node)
 
 
-def _rename_outputs(program: torch.export.ExportedProgram) -> None:
+def rename_outputs(program: torch.export.ExportedProgram) -> None:
     """The program's signature names its results by their nodes."""
     (values,) = program.graph_module.graph.output_node().args
     for spec, value in zip(program.graph_signature.output_specs, values, strict=True):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from edgec.frontend.decompose.base import Decomposition
 from edgec.frontend.decompose.bits import BITS
-from edgec.frontend.decompose.complex import COMPLEX
 from edgec.frontend.decompose.convolution import CONVOLUTION
 from edgec.frontend.decompose.indexing import INDEXING
 from edgec.frontend.decompose.linear import LINEAR
@@ -19,7 +18,6 @@ from edgec.frontend.decompose.statistics import STATISTICS
 
 DECOMPOSITIONS: dict[str, Decomposition] = {
     **BITS,
-    **COMPLEX,
     **CONVOLUTION,
     **INDEXING,
     **LINEAR,

@@ -19,6 +19,7 @@ from torch.onnx._internal.exporter import _core, _fx_passes
 from torch.onnx._internal.exporter._registration import OnnxDecompMeta, ONNXRegistry, _get_overload
 from torch.onnx._internal.exporter._torchlib._torchlib_registry import get_torchlib_ops
 
+from edgec.frontend.functional.complexes import settle_complex
 from edgec.frontend.held import mark_updates
 from edgec.frontend.naming import separate_weights
 from edgec.ir.model import OPSET
@@ -29,6 +30,7 @@ def translate(program: ExportedProgram) -> ir.Model:
 
     Raises what torch's exporter raises.
     """
+    settle_complex(program)
     _fx_passes.insert_type_promotion_nodes(program.graph_module)
     _fx_passes.remove_assertion_nodes(program.graph_module)
     registry = registry_for({node.target for node in program.graph.nodes if node.op == "call_function"})
@@ -38,7 +40,9 @@ def translate(program: ExportedProgram) -> ir.Model:
 def translate_decomposed(program: ExportedProgram) -> ir.Model:
     """The same of any program: torch traces it once more, which makes it functional and of translated operators."""
     registry = full_registry()
-    return _converted(_core._prepare_exported_program_for_export(program, registry=registry), registry)
+    prepared = _core._prepare_exported_program_for_export(program, registry=registry)
+    settle_complex(prepared)
+    return _converted(prepared, registry)
 
 
 def _converted(program: ExportedProgram, registry: ONNXRegistry) -> ir.Model:

@@ -6,6 +6,7 @@ What can be traced and is only translated badly is decomposed afterwards: `front
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -16,6 +17,7 @@ from torch.utils import _pytree as pytree
 
 from edgec.frontend.attention import attention
 from edgec.frontend.bags import embedding_bag
+from edgec.frontend.covariance import corrcoef, cov
 from edgec.frontend.function_mode import Function, FunctionMode
 from edgec.frontend.indexing import get_item, set_item
 
@@ -100,6 +102,21 @@ def _equal(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor | bool:
     return torch.eq(a, b).all() if a.shape == b.shape else False
 
 
+def _narrow(x: torch.Tensor, dim: int, start: Any, length: int) -> torch.Tensor:
+    """From a place that the data says on, as a choice of places."""
+    if not isinstance(start, torch.Tensor):
+        return torch.narrow(x, dim, start, length)
+    first = torch.where(start < 0, start + x.shape[dim], start)
+    return torch.index_select(x, dim, first.reshape(1) + torch.arange(length, device=x.device))
+
+
+def _combinations(x: torch.Tensor, r: int = 2, with_replacement: bool = False) -> torch.Tensor:
+    """The places of each choice of `r` elements are known from the size; torch masks all pairs."""
+    choose = itertools.combinations_with_replacement if with_replacement else itertools.combinations
+    places = torch.tensor(list(choose(range(x.shape[0]), r)), dtype=torch.int64).reshape(-1, r)
+    return torch.index_select(x, 0, places.reshape(-1)).reshape(places.shape) if r else x.new_zeros(0)
+
+
 _FORMS: dict[Callable[..., Any], Callable[..., Any]] = {
     functional.scaled_dot_product_attention: attention,
     functional.embedding_bag: embedding_bag,
@@ -108,6 +125,13 @@ _FORMS: dict[Callable[..., Any], Callable[..., Any]] = {
     torch.Tensor.allclose: _allclose,
     torch.equal: _equal,
     torch.Tensor.equal: _equal,
+    torch.cov: cov,
+    torch.Tensor.cov: cov,
+    torch.corrcoef: corrcoef,
+    torch.Tensor.corrcoef: corrcoef,
+    torch.combinations: _combinations,
+    torch.narrow: _narrow,
+    torch.Tensor.narrow: _narrow,
     torch.tensor: _tensor,
     torch.floor_divide: _floor_divide,
     torch.Tensor.__rfloordiv__: _reflected(_floor_divide),

@@ -1,4 +1,4 @@
-"""Convolutions of volumes."""
+"""Convolutions of volumes, and transposed ones of a sample without a batch."""
 
 from __future__ import annotations
 
@@ -34,4 +34,19 @@ def _has_none(x: torch.Tensor, weight: torch.Tensor, bias: Any = None, *rest: An
     return bias is None
 
 
-CONVOLUTION: dict[str, Decomposition] = {"aten.conv3d.default": Decomposition(_without_bias, _has_none)}
+def _one_sample(operator: Any) -> Decomposition:
+    """As a batch of one, which is all that the exporter knows of transposed convolutions."""
+
+    def compute(x: torch.Tensor, *rest: Any, **more: Any) -> torch.Tensor:
+        found: torch.Tensor = operator(x.unsqueeze(0), *rest, **more)
+        return found.squeeze(0)
+
+    return Decomposition(compute, lambda x, weight, *rest, **more: x.dim() < weight.dim())
+
+
+CONVOLUTION: dict[str, Decomposition] = {
+    "aten.conv3d.default": Decomposition(_without_bias, _has_none),
+    "aten.conv_transpose1d.default": _one_sample(torch.ops.aten.conv_transpose1d.default),
+    "aten.conv_transpose2d.input": _one_sample(torch.ops.aten.conv_transpose2d.input),
+    "aten.conv_transpose3d.input": _one_sample(torch.ops.aten.conv_transpose3d.input),
+}

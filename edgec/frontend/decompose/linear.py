@@ -137,8 +137,26 @@ def _cholesky(a: torch.Tensor, *, upper: bool = False) -> torch.Tensor:
 def _cholesky_with_info(
     a: torch.Tensor, *, upper: bool = False, check_errors: bool = False
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """With torch's number for success: a matrix that is not positive definite gives NaN here."""
-    return _cholesky(a, upper=upper), torch.zeros(a.shape[:-2], dtype=torch.int32, device=a.device)
+    """With the number of the first column whose pivot is not positive, or zero. That column holds its pivot as it was
+    found, and what lies behind is left as given (LAPACK's spotf2).
+    """
+    n = _small(a)
+    if upper:
+        factor, failed = _cholesky_with_info(a.transpose(-1, -2))
+        return factor.transpose(-1, -2), failed
+    failed = torch.zeros(a.shape[:-2], dtype=torch.int32, device=a.device)
+    columns: list[torch.Tensor] = []
+    for k in range(n):
+        left = a[..., k:, k]
+        for column in columns:
+            left = left - column[..., k:] * column[..., k : k + 1]
+        pivot, sound = left[..., :1], (failed == 0).unsqueeze(-1)
+        root = torch.sqrt(torch.where(pivot > 0, pivot, torch.ones_like(pivot)))
+        halted = torch.cat([torch.where(sound, pivot, a[..., k : k + 1, k]), a[..., k + 1 :, k]], -1)
+        column = torch.where(sound & (pivot > 0), left / root, halted)
+        failed = torch.where((failed == 0) & ~(pivot[..., 0] > 0), torch.full_like(failed, k + 1), failed)
+        columns.append(torch.cat([torch.zeros_like(a[..., :k, k]), column], -1))
+    return (torch.stack(columns, -1) if columns else a.clone()), failed
 
 
 def _solve_triangular(
@@ -158,13 +176,28 @@ def _cholesky_solve(b: torch.Tensor, factor: torch.Tensor, upper: bool = False) 
     return _solve(second, _solve(first, b))
 
 
+def _attention(
+    q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, mask: Any = None, dropout_p: float = 0.0, *rest: Any, **more: Any
+) -> torch.Tensor:
+    """Raises `EdgecError` E0202 where weights are dropped at random, which the exporter forgets."""
+    if dropout_p:
+        raise error(
+            "E0202",
+            f"attention drops its weights at random, {dropout_p:g} of them",
+            notes=["rejected by `random-numbers`"],
+            help=["give `dropout_p=self.dropout if self.training else 0.0`"],
+        )
+    return attention(q, k, v, mask, dropout_p, *rest, **more)
+
+
 def _needs_folding(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, *rest: Any, **more: Any) -> bool:
     """What torch's own layers ask for, where the exporter takes four dimensions and equal batches alone."""
-    return q.dim() != 4 or (not more.get("enable_gqa") and not q.shape[:-2] == k.shape[:-2] == v.shape[:-2])
+    drops = (rest[1] if len(rest) > 1 else more.get("dropout_p", 0.0)) > 0
+    return drops or q.dim() != 4 or (not more.get("enable_gqa") and not q.shape[:-2] == k.shape[:-2] == v.shape[:-2])
 
 
 LINEAR: dict[str, Decomposition] = {
-    "aten.scaled_dot_product_attention.default": Decomposition(attention, _needs_folding),
+    "aten.scaled_dot_product_attention.default": Decomposition(_attention, _needs_folding),
     "aten.cdist.default": Decomposition(_distances),
     "aten.pdist.default": Decomposition(_pair_distances, lambda x, *_: isinstance(x.shape[0], int)),
     "aten.linalg_norm.default": Decomposition(_norm, _is_whole),

@@ -44,7 +44,7 @@ def _soft_margin(x: torch.Tensor, target: torch.Tensor, reduction: int = 1) -> t
     return _reduced(_log1p(torch.exp(-target * x)), reduction)
 
 
-def _smoothed_cross_entropy(
+def _cross_entropy(
     x: torch.Tensor,
     target: torch.Tensor,
     weight: torch.Tensor | None = None,
@@ -54,9 +54,11 @@ def _smoothed_cross_entropy(
 ) -> torch.Tensor:
     """Of class numbers: (1 − s) times the entropy of the own class, and s / C times that of every class.
 
-    The exporter leaves the smoothing out.
+    The exporter leaves the smoothing out, and knows neither probabilities nor a sample without a batch.
     """
     dim = 1 if x.dim() > 1 else 0
+    if target.is_floating_point():
+        return _entropy_of_probabilities(x, target, weight, reduction, label_smoothing)
     logits = torch.log_softmax(x, dim)
     weights = torch.ones(1, dtype=x.dtype, device=x.device) if weight is None else weight
     shape = [1] * x.dim()
@@ -73,9 +75,22 @@ def _smoothed_cross_entropy(
     return loss.sum() / counted.sum()
 
 
-def _is_smoothed(x: torch.Tensor, target: torch.Tensor, *rest: Any, label_smoothing: float = 0.0, **_: Any) -> bool:
+def _entropy_of_probabilities(
+    x: torch.Tensor, target: torch.Tensor, weight: torch.Tensor | None, reduction: int, smoothing: float
+) -> torch.Tensor:
+    """−Σ_c w_c · y_c · log p_c, its mean over the samples, whatever they weigh."""
+    dim = 1 if x.dim() > 1 else 0
+    shape = [1] * x.dim()
+    shape[dim] = -1
+    wanted = target * (1 - smoothing) + smoothing / x.shape[dim] if smoothing else target
+    terms = torch.log_softmax(x, dim) * wanted
+    loss = -(terms if weight is None else terms * weight.reshape(shape)).sum(dim)
+    return _reduced(loss, reduction)
+
+
+def _is_unusual(x: torch.Tensor, target: torch.Tensor, *rest: Any, label_smoothing: float = 0.0, **_: Any) -> bool:
     smoothing = rest[3] if len(rest) > 3 else label_smoothing
-    return smoothing > 0 and not target.is_floating_point()
+    return smoothing > 0 or target.is_floating_point() or x.dim() == 1
 
 
 def _log_add_exp(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
@@ -121,7 +136,7 @@ def _static(x: torch.Tensor, dim: int) -> bool:
 LOSSES: dict[str, Decomposition] = {
     "aten.log_sigmoid.default": Decomposition(_log_sigmoid),
     "aten.binary_cross_entropy_with_logits.default": Decomposition(_cross_entropy_with_logits),
-    "aten.cross_entropy_loss.default": Decomposition(_smoothed_cross_entropy, _is_smoothed),
+    "aten.cross_entropy_loss.default": Decomposition(_cross_entropy, _is_unusual),
     "aten.soft_margin_loss.default": Decomposition(_soft_margin),
     "aten.logaddexp.default": Decomposition(_log_add_exp),
     "aten.logcumsumexp.default": Decomposition(_log_cumulative_sum_exp, _static),

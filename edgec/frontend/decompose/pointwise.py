@@ -167,6 +167,27 @@ def _evaluated(x: torch.Tensor, lower: Any = 0, upper: Any = 0, training: bool =
     return not training
 
 
+def _squeeze_nothing(x: torch.Tensor, dims: Any) -> torch.Tensor:
+    """Where no dimension named has one element alone, the exporter has no word for the same tensor."""
+    same: torch.Tensor = torch.ops.aten.view.default(x, x.shape)
+    return same
+
+
+def _keeps_all(x: torch.Tensor, dims: Any) -> bool:
+    return not x.dim() or all(isinstance(x.shape[d], int) and x.shape[d] != 1 for d in dims)
+
+
+def _product_of_number(
+    x: torch.Tensor, dim: int, keepdim: bool = False, *, dtype: torch.dtype | None = None
+) -> torch.Tensor:
+    """Of a single number, whose dimension the exporter looks for."""
+    return x.to(dtype or (x.dtype if x.is_floating_point() or x.is_complex() else torch.int64)).clone()
+
+
+def _is_number(x: torch.Tensor, *rest: Any, **more: Any) -> bool:
+    return x.dim() == 0
+
+
 _ALIASES: dict[str, Callable[..., Any]] = {
     "divide": torch.div,
     "true_divide": torch.div,
@@ -182,6 +203,8 @@ POINTWISE: dict[str, Decomposition] = {
         for name, function in _ALIASES.items()
         for kind in ("Tensor", "Scalar")
     },
+    "aten.squeeze.dims": Decomposition(_squeeze_nothing, _keeps_all),
+    "aten.prod.dim_int": Decomposition(_product_of_number, _is_number),
     "aten.rsub.Scalar": Decomposition(_reversed_difference, _promotes),
     "aten.copysign.Tensor": Decomposition(_copy_sign),
     "aten.copysign.Scalar": Decomposition(_copy_sign),

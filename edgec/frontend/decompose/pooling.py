@@ -70,9 +70,32 @@ def _adaptive(reduce: Reduce, even: Reduce) -> Callable[[torch.Tensor, Any], tor
     return pool
 
 
-def _values_only(pool: Callable[[torch.Tensor, Any], torch.Tensor]) -> Any:
-    """Of the maxima the values; their places are not known this way."""
-    return lambda x, output_size: (pool(x, output_size), None)
+def _places(x: torch.Tensor, output_size: Any) -> torch.Tensor:
+    """Of each window's maximum the number in the flattened image. Windows shorter than the longest repeat their end."""
+    first, rank = x.dim() - len(output_size), len(output_size)
+    number = torch.zeros((1,) * (2 * rank), dtype=torch.int64)
+    windows = x
+    for i, (size, out) in enumerate(zip(x.shape[first:], output_size, strict=True)):
+        longest = max(-(-(k + 1) * size // out) - k * size // out for k in range(out))
+        at = torch.arange(out).unsqueeze(1)
+        start, end = at * size // out, -(-(at + 1) * size // out)
+        table = torch.minimum(start + torch.arange(longest), end - 1)
+        axis = first + 2 * i
+        chosen = windows.index_select(axis, table.reshape(-1))
+        windows = chosen.reshape(*windows.shape[:axis], out, longest, *windows.shape[axis + 1 :])
+        shape = [1] * (2 * rank)
+        shape[2 * i : 2 * i + 2] = [out, longest]
+        number = number * size + table.reshape(shape)
+    order = [*range(first), *range(first, windows.dim(), 2), *range(first + 1, windows.dim(), 2)]
+    flat = windows.permute(order).flatten(first + rank)
+    numbers = number.permute([*range(0, 2 * rank, 2), *range(1, 2 * rank, 2)]).flatten(rank)
+    best = torch.argmax(flat, -1, keepdim=True)
+    return torch.gather(numbers.expand(flat.shape), -1, best).squeeze(-1)
+
+
+def _with_places(pool: Callable[[torch.Tensor, Any], torch.Tensor]) -> Any:
+    """The maxima and their places, which fall away again where nobody asks for them."""
+    return lambda x, output_size: (pool(x, output_size), _places(x, output_size))
 
 
 def _is_static(x: torch.Tensor, output_size: Any) -> bool:
@@ -86,7 +109,7 @@ POOLING: dict[str, Decomposition] = {
     "aten.avg_pool3d.default": Decomposition(_average(functional.avg_pool3d, 3), _has_divisor),
     "aten.adaptive_avg_pool3d.default": Decomposition(_adaptive(torch.mean, functional.avg_pool3d), _is_static),
     **{
-        f"aten.adaptive_max_pool{i + 1}d.default": Decomposition(_values_only(pool), _is_static)
+        f"aten.adaptive_max_pool{i + 1}d.default": Decomposition(_with_places(pool), _is_static)
         for i, pool in enumerate(_MAX)
     },
 }

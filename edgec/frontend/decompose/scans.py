@@ -53,10 +53,14 @@ def _extreme(better: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]) -> Ca
 
 
 def _rank(x: torch.Tensor, counted: torch.Tensor, dim: int) -> Pair:
-    """Of the values in rising order, NaN last, the lower of the middle two of the first `counted`, and its index."""
-    values, index = torch.sort(x, dim)
+    """Of the values in rising order, NaN last, the lower of the middle two of the first `counted`, and its index.
+
+    A NaN is sorted as infinity: where a runtime's sort puts it is not defined.
+    """
+    values, index = torch.sort(torch.where(torch.isnan(x), torch.full_like(x, float("inf")), x), dim)
     middle = torch.clamp(torch.div(counted - 1, 2, rounding_mode="floor"), min=0)
-    return torch.gather(values, dim, middle), torch.gather(index, dim, middle)
+    found = torch.gather(values, dim, middle)
+    return torch.where(counted > 0, found, torch.full_like(found, float("nan"))), torch.gather(index, dim, middle)
 
 
 def _median(x: torch.Tensor, dim: int = -1, keepdim: bool = False, *, ignored: bool = False) -> Pair:

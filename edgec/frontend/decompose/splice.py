@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import operator
 from collections.abc import Callable
 from typing import Any
 
 import torch
+from torch._subclasses.fake_tensor import FakeTensor
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.utils import _pytree as pytree
 
@@ -34,13 +36,37 @@ def _decompose_graph(module: torch.fx.GraphModule) -> None:
     changed = False
     while pending:
         node = pending.pop()
-        found = _decomposition(str(node.target)) if node.op == "call_function" else None
+        if node.op != "call_function":
+            continue
+        if _is_empty(node):
+            _fill(module.graph, node)
+            changed = True
+            continue
+        found = _decomposition(str(node.target))
         if found is not None and found.applies(*_values(node.args), **_values(node.kwargs)):
             pending += _splice(module.graph, node, found)
             changed = True
     if changed:
         module.graph.eliminate_dead_code()
         module.recompile()
+
+
+def _is_empty(node: torch.fx.Node) -> bool:
+    """Whether a call computes a tensor without elements: several operators of ONNX cannot."""
+    value = node.meta.get("val")
+    if not isinstance(value, torch.Tensor) or value.is_complex() or not node.all_input_nodes:
+        return False
+    return all(isinstance(size, int) for size in value.shape) and value.numel() == 0
+
+
+def _fill(graph: torch.fx.Graph, node: torch.fx.Node) -> None:
+    """Put a tensor without elements in the place of `node`: there is only one of its shape and type."""
+    value = node.meta["val"]
+    with graph.inserting_before(node):
+        new = graph.call_function(torch.ops.aten.zeros.default, (list(value.shape),), {"dtype": value.dtype})
+    new.meta |= {key: node.meta[key] for key in ("val", *CARRIED) if key in node.meta}
+    node.replace_all_uses_with(new)
+    graph.erase_node(node)
 
 
 def _decomposition(target: str) -> Decomposition | None:
@@ -70,8 +96,9 @@ def _splice(graph: torch.fx.Graph, node: torch.fx.Node, found: Decomposition) ->
         args, kwargs = pytree.tree_unflatten([next(values) if _is_node(leaf) else leaf for leaf in leaves], spec)
         return found.compute(*args, **kwargs)
 
-    with torch.no_grad():
-        traced = make_fx(call)(*(n.meta["val"] for n in inputs))
+    values = [n.meta["val"] for n in inputs]
+    with torch.no_grad(), _mode_of(values):
+        traced = make_fx(call)(*values)
     holders = [n for n in traced.graph.nodes if n.op == "placeholder"]
     before = set(graph.nodes)
     with graph.inserting_before(node):
@@ -79,9 +106,19 @@ def _splice(graph: torch.fx.Graph, node: torch.fx.Node, found: Decomposition) ->
     new = [n for n in graph.nodes if n not in before]
     for n in new:
         assert n.op == "call_function", f"{node.target} decomposes into a constant of its own"
+        same = n.target is node.target and found.applies(*_values(n.args), **_values(n.kwargs))
+        assert not same, f"{node.target} decomposes into itself"
         n.meta |= {key: node.meta[key] for key in CARRIED if key in node.meta}
     _replace(graph, node, result)
     return new
+
+
+def _mode_of(values: list[Any]) -> contextlib.AbstractContextManager[Any]:
+    """The mode that the program's own tensors without data are of: else each tensor made anew gets one of its own, and
+    torch's passes refuse a program of several.
+    """
+    modes = [v.fake_mode for v in pytree.tree_leaves(values) if isinstance(v, FakeTensor)]
+    return modes[0] if modes else contextlib.nullcontext()
 
 
 def _replace(graph: torch.fx.Graph, node: torch.fx.Node, result: Any) -> None:

@@ -98,6 +98,19 @@ def _norm_without_statistics(x: torch.Tensor, weight: Any, bias: Any, *rest: Any
     return _training_norm(x, weight, bias, None, None, *rest)
 
 
+def _evaluated_norm(
+    x: torch.Tensor, weight: Any, bias: Any, mean: Any, var: Any, training: bool, momentum: float, eps: float
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """By the running statistics; torch keeps none of the batch's then."""
+    no_training: Any = torch.ops.aten._native_batch_norm_legit_no_training.default
+    nothing = x.new_zeros(0)
+    return no_training(x, weight, bias, mean, var, momentum, eps)[0], nothing, nothing.clone()
+
+
+def _norm_and_moments(*args: Any) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    return (_training_norm if args[5] else _evaluated_norm)(*args)
+
+
 def _is_training(x: torch.Tensor, weight: Any, bias: Any, mean: Any, var: Any, training: bool, *rest: Any) -> bool:
     return training
 
@@ -108,7 +121,7 @@ STATISTICS: dict[str, Decomposition] = {
     **_entries("var_mean", lambda var, mean: (var, mean)),
     **_entries("std_mean", lambda var, mean: (torch.sqrt(var), mean)),
     "aten.batch_norm.default": Decomposition(_norm, _is_training),
-    "aten.native_batch_norm.default": Decomposition(_training_norm, _is_training),
-    "aten._native_batch_norm_legit.default": Decomposition(_training_norm, _is_training),
+    "aten.native_batch_norm.default": Decomposition(_norm_and_moments),
+    "aten._native_batch_norm_legit.default": Decomposition(_norm_and_moments),
     "aten._native_batch_norm_legit.no_stats": Decomposition(_norm_without_statistics, lambda *args: bool(args[3])),
 }

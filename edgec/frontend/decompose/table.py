@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from edgec.frontend.decompose.base import Decomposition
 from edgec.frontend.decompose.bits import BITS
+from edgec.frontend.decompose.composite import COMPOSITE
 from edgec.frontend.decompose.convolution import CONVOLUTION
+from edgec.frontend.decompose.counting import COUNTING
 from edgec.frontend.decompose.indexing import INDEXING
 from edgec.frontend.decompose.linear import LINEAR
 from edgec.frontend.decompose.losses import LOSSES
+from edgec.frontend.decompose.placing import PLACING
 from edgec.frontend.decompose.pointwise import POINTWISE
 from edgec.frontend.decompose.pooling import POOLING
 from edgec.frontend.decompose.recurrent import RECURRENT
@@ -18,10 +21,13 @@ from edgec.frontend.decompose.statistics import STATISTICS
 
 DECOMPOSITIONS: dict[str, Decomposition] = {
     **BITS,
+    **COMPOSITE,
     **CONVOLUTION,
+    **COUNTING,
     **INDEXING,
     **LINEAR,
     **LOSSES,
+    **PLACING,
     **POINTWISE,
     **POOLING,
     **RECURRENT,

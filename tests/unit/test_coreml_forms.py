@@ -5,7 +5,7 @@ import onnx
 import onnx_ir as ir
 import pytest
 
-from edgec.backends.coreml.expand.conv import ComputedTransposedConvToConv
+from edgec.backends.coreml.expand.conv import ComputedDilatedConvToConv, ComputedTransposedConvToConv
 from edgec.backends.coreml.expand.empty import DropEmptyOperands
 from edgec.backends.coreml.expand.norm import LayerNormWithStatistics
 from edgec.backends.coreml.expand.pad import PadForms
@@ -54,6 +54,12 @@ FIRES = {
                    "y = BitShift<direction = 'LEFT'>(x, n)"),
     "shift-right": (BitShiftToArithmetic(), "uint8[2, 3] x", "uint8[3] n = {1, 7, 9}",
                     "y = BitShift<direction = 'RIGHT'>(x, n)"),
+    "computed-dilated-conv": (
+        ComputedDilatedConvToConv(), "float[1, 4, 9, 8] x",
+        "int64[1] f = {-1}, int64[1] o = {0}, int64[1] i = {48}, int64[4] s = {4, 2, 3, 2}",
+        "a = Reshape(x, f) b = Slice(a, o, i) w = Reshape(b, s) "
+        "y = Conv<dilations = [2, 3], group = 2, pads = [1, 0, 2, 1], strides = [2, 1]>(x, w)",
+    ),
     "conv-transpose-computed": (
         ComputedTransposedConvToConv(), "float[1, 4, 5, 3] x",
         "int64[1] o = {0}, int64[1] i = {2}, int64[1] k = {3}, int64[4] s = {4, 1, 5, 2}",

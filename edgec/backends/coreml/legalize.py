@@ -10,7 +10,7 @@ from edgec.backends.coreml.channels.layout import turn_tokens
 from edgec.backends.coreml.channels.maker import NAME
 from edgec.backends.coreml.dialect import dialect, has_fused_attention, takes_channels
 from edgec.backends.coreml.expand.attention import GroupedAttentionRepeated, UnsupportedAttentionToMatMul
-from edgec.backends.coreml.expand.conv import ComputedTransposedConvToConv
+from edgec.backends.coreml.expand.conv import ComputedDilatedConvToConv, ComputedTransposedConvToConv
 from edgec.backends.coreml.expand.empty import DropEmptyOperands
 from edgec.backends.coreml.expand.gather import GatherFromStart
 from edgec.backends.coreml.expand.grid_sample import UnsupportedGridSampleToGather
@@ -63,6 +63,7 @@ ALWAYS: tuple[Rule, ...] = (
     LayerNormWithStatistics(),
     DilatedPoolToSlices(),
     ComputedTransposedConvToConv(),
+    ComputedDilatedConvToConv(),
     PadForms(),
     DropEmptyOperands(),
     ReduceRank(),

@@ -1,4 +1,4 @@
-"""Transposed convolutions whose weight the model computes: MIL takes constants there, and any weight in `conv`."""
+"""Convolutions whose weight the model computes: MIL's `conv` takes one without dilation, `conv_transpose` none."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import onnx_ir as ir
 from edgec.ir.build import GraphBuilder
 from edgec.ir.model import constant, static_shape
 from edgec.ops.base import Ints, Reader, Value
-from edgec.ops.conv import ConvTranspose
+from edgec.ops.conv import Conv, ConvTranspose
 from edgec.rules.base import NOT_HERE, Miss, Replacement, Rule
 
 
@@ -42,6 +42,29 @@ class ComputedTransposedConvToConv(Rule):
         turned = _turned(op.w, weight, op.groups, g)
         kernel, dilations = list(w.kernel), list(w.dilations)
         return [g.op("Conv", x, turned, op.b, kernel_shape=kernel, dilations=dilations, group=op.groups)]
+
+
+class ComputedDilatedConvToConv(Rule):
+    """Conv(x, w) with a computed w and dilations -> Conv with zeros between the weight's elements."""
+
+    name = "computed-dilated-conv-to-conv"
+    roots = ("Conv",)
+    examples = ()
+
+    def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
+        op = Conv.decode(Reader(node))
+        window, shape = op.window, static_shape(op.w)
+        if constant(op.w) is not None or all(d == 1 for d in window.dilations):
+            return NOT_HERE
+        if shape is None:
+            return Miss("the shape is not static")
+        w = op.w
+        for axis, dilation in enumerate(window.dilations, 2):
+            w, shape = _spread(w, shape, axis, dilation, g)
+        axes = g.ints(*range(2, len(shape)))
+        w = g.op("Slice", w, g.ints(*(0 for _ in window.extent)), g.ints(*window.extent), axes)
+        pads = [*window.pads_begin, *window.pads_end]
+        return [g.op("Conv", op.x, w, op.b, pads=pads, strides=list(window.strides), group=op.groups)]
 
 
 def _spread(x: Value, shape: Ints, axis: int, stride: int, g: GraphBuilder) -> tuple[Value, Ints]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from math import prod
 
@@ -28,7 +29,8 @@ def check_canonical(
     if judge(fidelity, accept):  # ONNX Runtime's own rewriting is wrong now and then: BiT's weights, for one
         fidelity = _fidelity(samples, _canonical_outputs(model, samples, optimize=False))
     if judge(fidelity, accept) and _is_small(model):  # ONNX Runtime's kernels are loose near zero
-        fidelity = _fidelity(samples, _reference_outputs(model, samples))
+        with contextlib.suppress(Exception):  # the reference raises whatever numpy does
+            fidelity = _fidelity(samples, _reference_outputs(model, samples))
     if judge(fidelity, accept) and judge(fidelity, _with_rounding(samples, source)):
         raise error(
             "E0205",

@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as functional
 from torch.utils import _pytree as pytree
 
+from edgec.diag import error
 from edgec.frontend.attention import attention
 from edgec.frontend.bags import embedding_bag
 from edgec.frontend.covariance import corrcoef, cov
@@ -117,10 +118,31 @@ def _combinations(x: torch.Tensor, r: int = 2, with_replacement: bool = False) -
     return torch.index_select(x, 0, places.reshape(-1)).reshape(places.shape) if r else x.new_zeros(0)
 
 
+def _hamming(
+    length: int, periodic: bool = True, alpha: float = 0.54, beta: float = 0.46, *, dtype: Any = None, **more: Any
+) -> torch.Tensor:
+    """α − β cos(2πn / N): ONNX's own has 25/46 and 21/46, and torch 0.54 and 0.46."""
+    if length < 2:
+        return torch.ones(length, dtype=dtype or torch.get_default_dtype())
+    n = torch.arange(length, dtype=dtype or torch.get_default_dtype())
+    return alpha - beta * torch.cos(n * (2 * math.pi / (length if periodic else length - 1)))
+
+
+def _gradient(*args: Any, **kwargs: Any) -> Any:
+    raise error(
+        "E0202",
+        "the model takes a gradient inside its forward",
+        notes=["`torch.autograd.grad` cannot be exported", "rejected by `gradient`"],
+        help=["write the derivative as a formula"],
+    )
+
+
 _FORMS: dict[Callable[..., Any], Callable[..., Any]] = {
     functional.scaled_dot_product_attention: attention,
     functional.embedding_bag: embedding_bag,
     functional.gaussian_nll_loss: _gaussian_likelihood,
+    torch.hamming_window: _hamming,
+    torch.autograd.grad: _gradient,
     torch.allclose: _allclose,
     torch.Tensor.allclose: _allclose,
     torch.equal: _equal,

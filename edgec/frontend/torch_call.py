@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch.distributions import Distribution
 from torch.nn.modules import transformer
 from torch.utils import _pytree as pytree
 
@@ -116,12 +117,14 @@ class TorchReference:
 @contextmanager
 def eager() -> Iterator[Widened]:
     """In single precision, without gradients, without the shortcut of `nn.MultiheadAttention`, which gives padded
-    positions zeros, without the question whether a mask of `nn.Transformer` is causal, which asks the data, and with
-    sorts that keep the order of equals.
+    positions zeros, without the questions whether a mask of `nn.Transformer` is causal and whether the parameters of a
+    distribution are valid, which ask the data, and with sorts that keep the order of equals.
     """
     before, detect = torch.backends.mha.get_fastpath_enabled(), transformer._detect_is_causal_mask
     torch.backends.mha.set_fastpath_enabled(False)
     transformer._detect_is_causal_mask = _as_hinted
+    validates = Distribution._validate_args
+    Distribution.set_default_validate_args(False)
     try:
         precision = Widened()
         with torch.no_grad(), no_autocast(precision), StableSorts(), precision:
@@ -129,6 +132,7 @@ def eager() -> Iterator[Widened]:
     finally:
         torch.backends.mha.set_fastpath_enabled(before)
         transformer._detect_is_causal_mask = detect
+        Distribution.set_default_validate_args(validates)
 
 
 def _as_hinted(mask: torch.Tensor | None, is_causal: bool | None = None, size: int | None = None) -> bool:

@@ -35,6 +35,7 @@ from edgec.frontend.inputs import InputSpec, samples_like
 from edgec.frontend.naming import name_interface, separate_weights
 from edgec.frontend.settled import Settled
 from edgec.frontend.torch_call import Call, TorchReference, eager, example_call, output_names, output_tensors
+from edgec.frontend.torchscript.embedded import scripts_as_graphs
 from edgec.frontend.unwritten import check_written
 from edgec.frontend.user_code import place_of_failure, user_code
 from edgec.ir.dims import rename_dims, set_dim_range
@@ -125,8 +126,11 @@ def _export(request: ExportRequest, call: Call) -> torch.export.ExportedProgram:
     module, shapes = request.module, _dynamic_shapes(request, call)
 
     def export() -> torch.export.ExportedProgram:
-        with eager(), Settled(), request.rewritten.runtime.forks.applied(module):
+        runtime = request.rewritten.runtime
+        with eager(), Settled(), scripts_as_graphs(module, runtime), runtime.forks.applied(module):
             program = torch.export.export(module, call.args, call.kwargs, dynamic_shapes=shapes, strict=False)
+        if any(getattr(n.target, "__module__", "").startswith("torch._functorch") for n in program.graph.nodes):
+            program = program.run_decompositions({})  # which computes what `vmap` maps
         check_written(program, lambda: output_tensors(_run_eagerly(module, call)[0]))
         fold_weights(program)
         settle_masks(program)
@@ -190,8 +194,12 @@ def _refused(failure: Exception) -> EdgecError:
         "E0202",
         f"torch could not export the model: {type(cause).__name__}",
         place=place_of_failure(cause),
-        notes=lines[:3],
+        notes=[line if len(line) < _LONG else f"{line[:_LONG]} …" for line in lines[:3]],
     )
+
+
+_LONG = 300
+"""Characters of one of torch's lines that are told."""
 
 
 def _told(branch: Covered) -> list[Diagnostic]:

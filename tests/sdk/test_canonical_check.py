@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import onnx_ir as ir
@@ -48,4 +48,14 @@ def test_taken(error: float, rounding: float | None) -> None:
 def test_refused(error: float, rounding: float | None) -> None:
     with pytest.raises(EdgecError) as caught:
         check_canonical(scaled(error), [Sample({"x": X}, {"y": X})], Rounding(rounding))
+    assert caught.value.diagnostics[0].code == "E0205"
+
+
+def test_a_reference_that_fails_leaves_the_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(model: ir.Model, samples: Sequence[Sample]) -> list[dict[str, Array]]:
+        raise ValueError("a kernel of numpy's")
+
+    monkeypatch.setattr("edgec.canonical_check._reference_outputs", fail)
+    with pytest.raises(EdgecError) as caught:
+        check_canonical(scaled(1e-2), [Sample({"x": X}, {"y": X})], Rounding(None))
     assert caught.value.diagnostics[0].code == "E0205"

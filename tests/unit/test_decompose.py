@@ -152,6 +152,11 @@ CASES = {
         lambda x: F.cross_entropy(x, torch.arange(7).expand(2, 7) % 3, reduction="sum", label_smoothing=0.1),
         IMAGE[..., 0]
     ),
+    "fake quantization to four bits": (lambda x: torch.fake_quantize_per_tensor_affine(x, 0.1, 3, -8, 7), X),
+    "fake quantization by channel": (
+        lambda x, s: torch.fake_quantize_per_channel_affine(x, s, torch.tensor([0, 1, 2], dtype=torch.int32), 0, -8, 7),
+        X, torch.tensor([0.1, 0.2, 0.3])
+    ),
     "index_reduce in place": (lambda x, i: x.clone().index_reduce_(0, i, x[:2], "amax"), X, torch.tensor([2, 2])),
     "attention of three dimensions": (lambda x: F.scaled_dot_product_attention(x, x, x), rand(2, 4, 8)),
     "bilinear, corners aligned": (

@@ -13,6 +13,7 @@ from edgec.frontend.decompose.losses import LOSSES
 from edgec.frontend.decompose.placing import PLACING
 from edgec.frontend.decompose.pointwise import POINTWISE
 from edgec.frontend.decompose.pooling import POOLING
+from edgec.frontend.decompose.quantization import QUANTIZATION
 from edgec.frontend.decompose.recurrent import RECURRENT
 from edgec.frontend.decompose.resample import RESAMPLE
 from edgec.frontend.decompose.scans import SCANS
@@ -30,6 +31,7 @@ DECOMPOSITIONS: dict[str, Decomposition] = {
     **PLACING,
     **POINTWISE,
     **POOLING,
+    **QUANTIZATION,
     **RECURRENT,
     **RESAMPLE,
     **SCANS,

@@ -42,7 +42,7 @@ def _filled(x: Any) -> tuple[Any, Any]:
 
 def _whole(real: Any, imag: Any) -> Parts:
     """Parts of one shape and element type."""
-    shape = torch.broadcast_shapes(real.shape, imag.shape)
+    shape: Any = torch.broadcast_shapes(real.shape, imag.shape)  # type: ignore[no-untyped-call]
     return Parts(*(part if part.shape == shape else part.expand(shape) for part in (real, imag)))
 
 

@@ -90,7 +90,8 @@ class _Settling:
         holders = [n for n in traced.graph.nodes if n.op == "placeholder"]
         before = set(self._graph.nodes)
         with self._graph.inserting_before(node):
-            made = iter(self._graph.graph_copy(traced.graph, dict(zip(holders, given, strict=True))))
+            copied: Any = self._graph.graph_copy(traced.graph, dict(zip(holders, given, strict=True)))
+        made = iter(copied)
         for new in [n for n in self._graph.nodes if n not in before]:
             new.meta |= {key: node.meta[key] for key in CARRIED if key in node.meta}
         result, complex_ = found

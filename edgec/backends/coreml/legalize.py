@@ -17,7 +17,6 @@ from edgec.backends.coreml.expand.grid_sample import UnsupportedGridSampleToGath
 from edgec.backends.coreml.expand.norm import LayerNormWithStatistics
 from edgec.backends.coreml.expand.pad import PadForms
 from edgec.backends.coreml.expand.pool import DilatedPoolToSlices
-from edgec.backends.coreml.expand.rank import ReduceRank
 from edgec.backends.coreml.expand.recurrent import UnsupportedRecurrentUnrolled, resets_after
 from edgec.backends.coreml.expand.resize import UnsupportedResizeToMatMul
 from edgec.backends.coreml.expand.tokens import AttentionOnHeads, AttentionOnTokens
@@ -29,6 +28,7 @@ from edgec.backends.coreml.precision import to_half
 from edgec.backends.coreml.ranges import Ranges, observe
 from edgec.backends.coreml.states import kept_states
 from edgec.backends.expand import expand_to
+from edgec.backends.rank import ReduceRank
 from edgec.diag import EdgecError
 from edgec.ir.model import Model
 from edgec.passes.constants import FoldConstants
@@ -53,6 +53,9 @@ RULES: tuple[Rule, ...] = (
 )
 """For operators that the dialect lacks."""
 
+_HIGHEST_RANK = 5
+"""Core ML's tensors end at five dimensions."""
+
 ALWAYS: tuple[Rule, ...] = (
     WideClip(),
     CenteredBoxesToCorners(),
@@ -66,7 +69,7 @@ ALWAYS: tuple[Rule, ...] = (
     ComputedDilatedConvToConv(),
     PadForms(),
     DropEmptyOperands(),
-    ReduceRank(),
+    ReduceRank(lambda _: _HIGHEST_RANK),
 )
 """For operators that the dialect has, in some forms."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from edgec.backends.control_flow import settle_branches
 from edgec.backends.expand import expand_to
+from edgec.backends.rank import ReduceRank
 from edgec.backends.tflite.dialect import TFLITE_DIALECT
 from edgec.backends.tflite.expand.arithmetic import (
     BitwiseFromKernels,
@@ -57,6 +58,7 @@ from edgec.backends.tflite.tune.patches import PatchesToMatMul
 from edgec.backends.tflite.tune.resize import PointwiseBeforeResize, PointwiseOfResizes
 from edgec.backends.tflite.tune.steps import StepToReshape
 from edgec.backends.tflite.tune.volume import VolumeToPlanes
+from edgec.backends.tflite.types import highest_rank
 from edgec.diag import EdgecError
 from edgec.ir.model import Model
 from edgec.passes.constants import FoldConstants
@@ -120,6 +122,7 @@ ALWAYS: tuple[Rule, ...] = (
     ResizeThreeDimensions(),
     ResizeWithoutKernel(),
     ComputeWider(),
+    ReduceRank(highest_rank),
 )
 """For operators that the dialect has, in some forms. The order is that of preference at one node."""
 

@@ -14,8 +14,9 @@ _TYPED = {(0, 255), (-128, 127), (0, 127)}
 
 def _whole(x: torch.Tensor, scale: Any, zero_point: Any, low: int, high: int) -> torch.Tensor:
     """(clamp(round(x / s) + z, low, high) − z) s."""
-    steps = torch.round(x * (1.0 / scale)) + zero_point
-    return (torch.clamp(steps, low, high) - zero_point) * scale
+    steps = torch.clamp(torch.round(x * (1.0 / scale)) + zero_point, low, high)
+    found: torch.Tensor = (steps - zero_point) * scale
+    return found
 
 
 def _by_channel(

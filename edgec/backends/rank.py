@@ -1,4 +1,4 @@
-"""Operators above Core ML's rank as the same operators on fewer dimensions: window attention, pixel unshuffle."""
+"""Operators above a target's rank as the same operators on fewer dimensions: window attention, pixel unshuffle."""
 
 from __future__ import annotations
 
@@ -21,12 +21,10 @@ from edgec.ops.shape import Expand, Pad, Slice, Tile, Transpose
 from edgec.rules.axes import merged
 from edgec.rules.base import NOT_HERE, Miss, Replacement, Rule
 
-HIGHEST = 5
-"""Core ML's tensors end at five dimensions."""
 
-
-def _is_high(node: ir.Node) -> bool:
-    return any(len(v.shape or ()) > HIGHEST for v in (*node.inputs, *node.outputs) if v is not None)
+def _rank(node: ir.Node) -> int:
+    """The most dimensions of what it takes and gives."""
+    return max((len(v.shape or ()) for v in (*node.inputs, *node.outputs) if v is not None), default=0)
 
 
 def _shape(value: Value) -> Ints:
@@ -43,18 +41,18 @@ def _attributes(node: ir.Node, **changed: Any) -> dict[str, Any]:
     return {**{name: attr.value for name, attr in node.attributes.items()}, **changed}
 
 
-def _transpose(node: ir.Node, g: GraphBuilder) -> Replacement:
+def _transpose(node: ir.Node, g: GraphBuilder, highest: int) -> Replacement:
     op = Transpose.decode(Reader(node))
     y, shape = op.x, _shape(op.x)
-    for perm in steps(shape, op.perm):
+    for perm in steps(shape, op.perm, highest):
         sizes, small = merged(shape, perm)
         shape = tuple(shape[i] for i in perm)
         y = g.op("Reshape", g.op("Transpose", _reshape(y, sizes, g), perm=list(small)), g.ints(*shape))
     return [y]
 
 
-def steps(shape: Ints, perm: Ints) -> list[Ints]:
-    """Transposes that together are `perm`, each of at most five dimensions once `merged`: the fewest, by search.
+def steps(shape: Ints, perm: Ints, highest: int) -> list[Ints]:
+    """Transposes that together are `perm`, each of at most `highest` dimensions once `merged`: the fewest, by search.
 
     All but the last swap two neighbouring blocks of axes, which takes four dimensions.
     """
@@ -64,7 +62,7 @@ def steps(shape: Ints, perm: Ints) -> list[Ints]:
         order, done = pending.popleft()
         rest = tuple(order.index(axis) for axis in perm)
         now = tuple(shape[axis] for axis in order)
-        if len(merged(now, rest)[0]) <= HIGHEST:
+        if len(merged(now, rest)[0]) <= highest:
             return [*done, rest]
         for a, b, c in combinations(range(rank + 1), 3):
             swap = (*range(a), *range(b, c), *range(a, b), *range(c, rank))
@@ -227,24 +225,34 @@ _REWRITES: Mapping[str, _Rewrite] = {
     "ScatterND": _scatter_nd,
     "Slice": _slice,
     "Tile": _tile,
-    "Transpose": _transpose,
 }
-"""How each operator is rewritten."""
+"""How each operator but Transpose is rewritten."""
 
 
 class ReduceRank(Rule):
-    """An operator above rank 5 -> the same one between reshapes: dimensions that it treats alike are one."""
+    """An operator above the target's rank -> the same one between reshapes: dimensions that it treats alike are one."""
 
     name = "reduce-rank"
-    roots = tuple(_REWRITES)
+    roots = (*_REWRITES, "Transpose")
     examples = ()
 
+    def __init__(self, highest: Callable[[str], int]) -> None:
+        """`highest` says of each operator how many dimensions it may have; Reshape may have any number."""
+        self._highest = highest
+
     def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
-        if not _is_high(node):
+        """As `Rule` says."""
+        if not self._is_high(node):
             return NOT_HERE
         if any(static_shape(v) is None for v in (*node.inputs, *node.outputs) if v is not None):
             return Miss("a shape is not static")
-        result = _REWRITES[node.op_type](node, g)
-        if any(_is_high(n) for n in g.nodes if n.op_type != "Reshape"):
-            return Miss("more than five dimensions are treated differently")
+        if node.op_type == "Transpose":
+            result = _transpose(node, g, self._highest("Transpose"))
+        else:
+            result = _REWRITES[node.op_type](node, g)
+        if any(self._is_high(n) for n in g.nodes if n.op_type != "Reshape"):
+            return Miss("too many dimensions are treated differently")
         return result
+
+    def _is_high(self, node: ir.Node) -> bool:
+        return _rank(node) > self._highest(node.op_type)

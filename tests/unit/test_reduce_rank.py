@@ -7,14 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgec.backends.coreml.expand.rank import HIGHEST, ReduceRank, steps
 from edgec.backends.groups import grouped
+from edgec.backends.rank import ReduceRank, steps
+from edgec.backends.tflite.types import highest_rank
 from edgec.ir.model import OPSET
 from edgec.passes.log import RewriteLog
 from edgec.passes.rewrite import RewritePass
 from edgec.passes.verify import evaluate
 from edgec.rules.axes import merged
 
+HIGHEST = 5
 SHAPES = st.integers(1, 7).flatmap(
     lambda rank: st.tuples(st.tuples(*[st.integers(1, 3)] * rank), st.permutations(range(rank)))
 )
@@ -33,7 +35,7 @@ def test_merging_moves_every_element_alike(case: tuple[tuple[int, ...], list[int
 def test_steps_together_are_the_transpose(case: tuple[tuple[int, ...], list[int]]) -> None:
     shape, perm = case
     array = now = np.arange(np.prod(shape)).reshape(shape)
-    for step in steps(shape, tuple(perm)):
+    for step in steps(shape, tuple(perm), HIGHEST):
         assert len(merged(now.shape, step)[0]) <= HIGHEST
         now = now.transpose(step)
     assert np.array_equal(now, array.transpose(perm))
@@ -98,9 +100,20 @@ def test_numbers_stay_and_high_ranks_go(name: str) -> None:
     feed = {"x": np.random.default_rng(3).standard_normal(shape).astype(np.float32)}
     before = evaluate(model, feed)
     log = RewriteLog()
-    RewritePass("test", [ReduceRank()]).run(model, log)
+    RewritePass("test", [ReduceRank(lambda _: HIGHEST)]).run(model, log)
     assert log.counts["reduce-rank"]
     for node in model.graph:
         if node.op_type != "Reshape":
             assert all(len(v.shape) <= HIGHEST for v in (*node.inputs, *node.outputs) if v is not None), node.op_type
     np.testing.assert_allclose(evaluate(model, feed)[0], before[0], rtol=1e-6)
+
+
+def test_each_operator_has_a_limit_of_its_own() -> None:
+    body = "g (float[1, 2, 3, 2, 2, 3, 2] x) => (float y) { a = Softmax<axis = 2>(x) y = Relu(a) }"
+    graph = onnx.parser.parse_graph(body)
+    graph.output[0].type.tensor_type.ClearField("shape")
+    proto = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", OPSET)], ir_version=10)
+    model = ir.serde.deserialize_model(onnx.shape_inference.infer_shapes(proto))
+    RewritePass("test", [ReduceRank(highest_rank)]).run(model, RewriteLog())
+    ranks = {node.op_type: len(node.outputs[0].shape) for node in model.graph if node.op_type != "Reshape"}
+    assert ranks == {"Softmax": 3, "Relu": 7}

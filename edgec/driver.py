@@ -27,6 +27,7 @@ from edgec.passes.log import RewriteLog
 from edgec.passes.verify import check_after_each
 from edgec.quantized.check import check_model
 from edgec.quantized.qdq import in_qdq_format
+from edgec.quantized.rounding import quantizes
 from edgec.record import Lowered, Observed
 from edgec.runners.base import Array
 from edgec.spec.device import load_device
@@ -175,7 +176,7 @@ def prepare_captured(captured: Captured, options: BuildOptions, progress: Progre
     if len(samples) < len(drawn):
         captured = replace(captured, warnings=(*captured.warnings, _untaken(len(drawn) - len(samples), len(drawn))))
     progress("canonicalize")
-    exported = captured.model.clone()
+    exported = captured.model.clone() if quantizes(captured.model) else None
     after = check_after_each(captured.model, samples[0].inputs) if options.check_passes else None
     model = canonicalize(captured.model, log, after, options.disable)
     model.graph.name = captured.name

@@ -14,11 +14,11 @@ from edgec.quantized.pieces import compare_pieces, quantized_values
 from edgec.quantized.rounding import excused, rounding_of
 
 
-def check_model(model: Model, exported: Model, samples: Sequence[Sample], source: Reference) -> Fidelity | None:
+def check_model(model: Model, exported: Model | None, samples: Sequence[Sample], source: Reference) -> Fidelity | None:
     """Check the canonical graph by its outputs; return how far a rounding moves a graph that quantizes (else None).
 
     Where it moves them further than `CANONICAL_REL`, they may be that far off, and every quantized value must be what
-    `exported` gives, each from the same values before it. Raises `EdgecError` E0205.
+    `exported`, which quantized already, gives: each from the same values before it. Raises `EdgecError` E0205.
     """
     rounding = rounding_of(model, samples)
     if rounding is None:
@@ -28,8 +28,13 @@ def check_model(model: Model, exported: Model, samples: Sequence[Sample], source
         check_canonical(model, samples, source)
     except EdgecError:
         check_canonical(model, samples, source, excused(CANONICAL_ACCEPT, rounding))
-        known = set(quantized_values(model))
-        names = [name for name in quantized_values(exported) if name in known]
-        for sample in samples:
-            compare_pieces(exported, model, names, sample.inputs).check(model.graph.name or "model", CANONICAL_REL)
+        if exported is not None:
+            _check_pieces(model, exported, samples)
     return rounding
+
+
+def _check_pieces(model: Model, exported: Model, samples: Sequence[Sample]) -> None:
+    known = set(quantized_values(model))
+    names = [name for name in quantized_values(exported) if name in known]
+    for sample in samples:
+        compare_pieces(exported, model, names, sample.inputs).check(model.graph.name or "model", CANONICAL_REL)

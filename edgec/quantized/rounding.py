@@ -64,7 +64,7 @@ def excused(accept: Accept, rounding: Fidelity | None) -> Accept:
 
 
 def _is_quantizer(node: ir.Node) -> bool:
-    value = node.inputs[0] if node.op_type == "QuantizeLinear" else None
+    value = node.inputs[0] if node.op_type in ("QuantizeLinear", "DynamicQuantizeLinear") else None
     return value is not None and constant(value) is None
 
 

@@ -47,6 +47,7 @@ def pipeline(disabled: Iterable[str] = (), extra: Iterable[Rule] = ()) -> Pipeli
             SettleSequences(),
             RewritePass("decompose-bodies", kept((*DECOMPOSE, *CLEANUP))),
             FoldConstants(),
+            CommonSubexpressions(),
             RewritePass("fuse", kept((*FUSE, *extra, *CLEANUP))),
             CommonSubexpressions(),
             FoldConstants(),

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from onnx_ir.passes.common import (
     CommonSubexpressionEliminationPass,
+    DeduplicateInitializersPass,
     RemoveUnusedNodesPass,
     TopologicalSortPass,
 )
@@ -33,7 +34,7 @@ class DeadCode:
 
 
 class CommonSubexpressions:
-    """Two nodes with the same operator, inputs and attributes become one."""
+    """Two nodes with the same operator, inputs and attributes become one; small constants of one content as well."""
 
     name = "common-subexpressions"
     needs: ClassVar[frozenset[str]] = frozenset()
@@ -42,5 +43,10 @@ class CommonSubexpressions:
     def run(self, model: Model, log: RewriteLog) -> None:
         """Merge in the main graph and every subgraph."""
         before = sum(1 for _ in all_nodes(model))
+        DeduplicateInitializersPass(size_limit=_SMALL)(model)
         CommonSubexpressionEliminationPass()(model)
         log.fired(self.name, before - sum(1 for _ in all_nodes(model)))
+
+
+_SMALL = 64
+"""Elements of a constant that is compared with others: axes, shapes, factors."""

@@ -18,6 +18,11 @@ def only_use(value: ir.Value) -> bool:
     return len(list(value.uses())) == 1 and not value.is_graph_output()
 
 
+def is_float(value: ir.Value) -> bool:
+    """Whether the value is known to be of a floating-point type."""
+    return value.dtype is not None and value.dtype.is_floating_point()
+
+
 def is_wanted(value: ir.Value) -> bool:
     """Whether a node uses the value or the graph shows it."""
     return value.is_graph_output() or next(iter(value.uses()), None) is not None

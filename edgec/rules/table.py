@@ -13,6 +13,7 @@ from edgec.rules.cleanup.movement import (
     ReshapeThroughUnits,
     TransposeInBatches,
 )
+from edgec.rules.cleanup.reductions import CanonicalReduction, KeepReducedAxes, SumToMean
 from edgec.rules.decompose.activations import (
     CeluToElu,
     GeluToErf,
@@ -171,6 +172,9 @@ CLEANUP: tuple[Rule, ...] = (
     TakeConstantSide(),
     CancelTransposes(),
     CancelReshapes(),
+    CanonicalReduction(),
+    KeepReducedAxes(),
+    SumToMean(),
 )
 """Smaller, for every target."""
 

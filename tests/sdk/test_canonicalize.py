@@ -3,10 +3,14 @@
 from pathlib import Path
 
 import pytest
+import torch
 
 from edgec.diag import Diagnostic
 from edgec.dialect.core import CORE
+from edgec.driver import BuildOptions, prepare_captured
+from edgec.frontend.captured import SourceId
 from edgec.frontend.source import SourceRequest, capture
+from edgec.frontend.torch_export import ExportRequest, export_module
 from edgec.ir.model import Model
 from edgec.passes.canonicalize import canonicalize
 from edgec.passes.log import RewriteLog
@@ -38,3 +42,28 @@ def test_known_fusions_fire() -> None:
     model = canonicalize(capture(SourceRequest(f"{MODELS}:bert")).model, log)
     kinds = {node.op_type for node in model.graph}
     assert {"LayerNormalization", "Gelu", "Attention"} <= kinds
+
+
+class OwnLayerNorm(torch.nn.Module):
+    """Layer normalization as people write it themselves."""
+
+    def __init__(self, form):
+        super().__init__()
+        self.form, self.scale, self.shift = form, torch.nn.Parameter(torch.rand(8)), torch.nn.Parameter(torch.rand(8))
+
+    def forward(self, x):
+        mean = x.mean(-1, keepdim=True)
+        if self.form == "centred twice":
+            spread = (x - mean).pow(2).mean(-1, keepdim=True)
+        elif self.form == "by var":
+            spread = x.var(-1, keepdim=True, unbiased=False)
+        else:
+            spread, mean = torch.var_mean(x, -1, correction=0, keepdim=True)
+        return (x - mean) / torch.sqrt(spread + 1e-5) * self.scale + self.shift
+
+
+@pytest.mark.parametrize("form", ["centred twice", "by var", "by var_mean"])
+def test_a_layer_norm_of_ones_own_is_recognized(form):
+    request = ExportRequest("m", SourceId("module", "m", ""), OwnLayerNorm(form).eval(), (torch.randn(2, 5, 8),))
+    model = prepare_captured(export_module(request), BuildOptions(), lambda step: None).model
+    assert [node.op_type for node in model.graph] == ["LayerNormalization"]

@@ -43,6 +43,12 @@ class FoldPad(Rule):
             None,
             constants="int64[8] a = {0, 0, 1, 1, 0, 0, 0, 0}",
         ),
+        Example(
+            "float[1,1,4,4] x",
+            "p = Pad(x, a)  y = AveragePool<kernel_shape = [2, 2]>(p)",
+            None,
+            constants="int64[8] a = {0, 0, 2, 0, 0, 0, 0, 0}",
+        ),
     )
 
     def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
@@ -66,5 +72,8 @@ class FoldPad(Rule):
             if r.integer("ceil_mode", 0):
                 return Miss("ceil_mode counts padding and overhang differently")
             attributes["count_include_pad"] = 1
-        attributes["pads"] = [a + b for a, b in zip(own, (*op.begin[2:], *op.end[2:]), strict=True)]
+        pads = [a + b for a, b in zip(own, (*op.begin[2:], *op.end[2:]), strict=True)]
+        if node.op_type != "Conv" and any(p >= k for p, k in zip(pads, r.ints("kernel_shape", ()) * 2, strict=True)):
+            return Miss("the padding is as wide as the window")
+        attributes["pads"] = pads
         return [g.op(node.op_type, op.x, *node.inputs[1:], **attributes)]

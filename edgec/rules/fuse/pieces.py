@@ -10,7 +10,7 @@ from edgec.ir.build import GraphBuilder
 from edgec.ir.model import static_shape
 from edgec.ops.base import Reader
 from edgec.rules.base import NOT_HERE, Example, Miss, Replacement, Rule
-from edgec.rules.match import is_scalar, operands, producer, scalar, with_scalar
+from edgec.rules.match import is_float, is_scalar, operands, producer, scalar, with_scalar
 
 
 class RecognizeGelu(Rule):
@@ -178,6 +178,13 @@ class MatMulAddToGemm(Rule):
             None,
             constants="float[3,2] w = {1, 2, 3, 4, 5, 6}, float[2] b = {1, -1}",
         ),
+        Example(
+            "int32[2,3] x",
+            "m = MatMul(x, w)  y = Add(m, b)",
+            None,
+            constants="int32[3,2] w = {1, 2, 3, 4, 5, 6}, int32[2] b = {1, -1}",
+            output="int32",
+        ),
     )
 
     def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
@@ -191,5 +198,7 @@ class MatMulAddToGemm(Rule):
             shape = static_shape(bias)
             if shape is None or len(shape) > 1 or static_shape(product) is None:
                 return Miss("the addend is not a vector")
+            if not is_float(product):
+                return Miss("the product is one of integers")
             return [g.op("Gemm", a, b, bias)]
         return NOT_HERE

@@ -22,6 +22,9 @@ _SPEC = re.compile(
 _BETWEEN = re.compile(r",(?![^\[]*\])")
 """Commas outside brackets."""
 
+_MOST_AXES = 64
+"""Dimensions of a tensor in numpy and torch."""
+
 _HELP = "write `--dynamic x:0=batch,2..3=8..512`: a name, a range or a list (`side:[224,256]`), or a name with either"
 
 
@@ -62,8 +65,17 @@ def _parse_part(target: str, part: str, text: str) -> list[DynamicDim]:
         raise error(
             "E0101", f"`{part}` is not a range of sizes", help=["the least size is 1 and not above the largest"]
         )
+    if low == high or high > UNBOUNDED:
+        raise error(
+            "E0101",
+            f"`{part}` is {'one size, which is not open' if low == high else 'beyond what a dimension can be'}",
+            help=["give the example that size, or a wider range" if low == high else f"end at {UNBOUNDED} or before"],
+        )
     first = int(found["first"])
-    axes = range(first, int(found["last"] or first) + 1)
+    last = int(found["last"] or first)
+    if not first <= last < _MOST_AXES:
+        raise error("E0101", f"`{part}` is not a range of dimensions", help=[_HELP])
+    axes = range(first, last + 1)
     own = [spec["name"] or f"{target}_{axis}" for axis in axes]
     return [DynamicDim(target, axis, name, low, high, choices) for axis, name in zip(axes, own, strict=True)]
 
@@ -75,7 +87,10 @@ def _malformed(text: str) -> EdgecError:
 def check_dims(dims: Sequence[DynamicDim], shapes: Mapping[str, Sequence[int]]) -> None:
     """Every dimension must exist and one name have one range. Raises `EdgecError` E0101."""
     ranges: dict[str, DynamicDim] = {}
+    places = [(dim.input, dim.axis) for dim in dims]
     for dim in dims:
+        if places.count((dim.input, dim.axis)) > 1:
+            raise error("E0101", f"dimension {dim.axis} of input `{dim.input}` is given twice")
         if dim.input not in shapes:
             near = suggest(dim.input, list(shapes))
             raise error(

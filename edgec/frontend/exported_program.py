@@ -14,6 +14,7 @@ from typing import Any
 import torch
 
 from edgec.diag import Place, error
+from edgec.frontend.archives import BROKEN
 from edgec.frontend.captured import Captured, SourceId
 from edgec.frontend.foreign_types import as_dictionaries
 from edgec.frontend.source import SourceRequest, file_sha256, source_name
@@ -62,7 +63,7 @@ def _check_archive(path: Path) -> list[bytes]:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
             documents = [archive.read(n) for n in names if n.endswith(".json")]
-    except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError) as failure:
+    except BROKEN as failure:
         raise error(
             "E0203", f"`{path.name}` is not a torch.export archive", place=place, notes=[str(failure)]
         ) from failure

@@ -41,7 +41,7 @@ def capture_onnx(path: Path, request: SourceRequest) -> Captured:
     given = name_back(_beside(put_back(deserialized(proto, path), heavy), path))
     halves = in_halves(given)
     given = widen(given) if halves else given
-    reference = OnnxReference(path, given, changed=halves or bool(request.dynamic))
+    reference = OnnxReference(path.resolve(), given, changed=halves or bool(request.dynamic))
     model = _beside(put_back(to_working_opset(proto, path), heavy), path)
     model = widen(model) if halves else model
     examples = _examples(model, request)
@@ -95,7 +95,7 @@ def _check_inputs(proto: onnx.ModelProto, place: Place) -> None:
     """Sizes that nothing could hold; onnx's shape inference would try."""
     for value in proto.graph.input:
         shape = [d.dim_value for d in value.type.tensor_type.shape.dim if d.HasField("dim_value")]
-        if min(shape, default=0) < 0 or math.prod(shape) > _LARGEST_INPUT:
+        if min(shape, default=0) < 0 or math.prod(max(d, 1) for d in shape) > _LARGEST_INPUT:
             raise error("E0301", f"input `{value.name}` cannot be as large as it says: {shape}", place=place)
 
 
@@ -107,15 +107,32 @@ def _check_external_data(proto: onnx.ModelProto, path: Path) -> None:
         if tensor.data_location != onnx.TensorProto.EXTERNAL:
             continue
         location = entries.get("location", "")
-        file = (folder / location).resolve()
-        if not file.is_relative_to(folder):
+        file = _inside(folder, location)
+        if file is None:
             raise error(
                 "E0207",
                 f"initializer `{tensor.name}` points outside the model's folder",
                 place=Place(str(path)),
-                notes=[f"its location is `{location}`"],
+                notes=[f"its location is `{location[:_SHOWN]}`"],
+                help=["locations are relative to the model's folder, and stay in it"],
             )
         _check_extent(tensor, entries, file, path)
+
+
+_SHOWN = 200
+"""Characters of a name out of a file that are shown."""
+
+
+def _inside(folder: Path, location: str) -> Path | None:
+    """The file at a location relative to the folder; None where it is not one, or leads out."""
+    if Path(location).is_absolute():
+        return None
+    try:
+        file = (folder / location).resolve()
+        file.exists()
+    except (OSError, ValueError, RuntimeError):  # too long, with a null in it, links in a circle
+        return None
+    return file if file.is_relative_to(folder) else None
 
 
 def _checkable(proto: onnx.ModelProto) -> onnx.ModelProto:
@@ -135,9 +152,8 @@ def _check_extent(tensor: onnx.TensorProto, entries: Mapping[str, str], file: Pa
     """The bytes that the tensor's shape asks for must be there."""
     place = Place(str(path))
     if not file.is_file():
-        raise error(
-            "E0203", f"the weights of `{tensor.name}` are missing", place=place, notes=[f"`{file.name}` is not there"]
-        )
+        notes = [f"`{file.name[:_SHOWN]}` is not there"]
+        raise error("E0203", f"the weights of `{tensor.name}` are missing", place=place, notes=notes)
     try:
         offset = int(entries.get("offset") or 0)
         length = int(entries["length"]) if entries.get("length") else file.stat().st_size - offset
@@ -196,7 +212,11 @@ def _declared(value: ir.Value, sizes: Mapping[str, int]) -> InputSpec:
             f"the shape of input `{value.name}` is open",
             help=[f"add `--input {value.name}=SHAPE`, or `--dynamic {value.name}:DIM=RANGE` to keep it open"],
         )
-    return InputSpec(value.name or "", tuple(d for d in dims if d is not None), value.dtype.numpy().name)
+    try:
+        dtype = value.dtype.numpy().name
+    except TypeError as failure:
+        raise error("E0301", f"input `{value.name}` has no element type") from failure
+    return InputSpec(value.name or "", tuple(d for d in dims if d is not None), dtype)
 
 
 def _first_lines(failure: Exception) -> list[str]:

@@ -38,7 +38,8 @@ def capture(request: SourceRequest) -> Captured:
 
 def _capture(request: SourceRequest) -> Captured:
     path = Path(request.ref)
-    if path.suffix in _PICKLES:
+    suffix = path.suffix.lower()
+    if suffix in _PICKLES:
         raise error(
             "E0204",
             f"`{path.name}` is a pickle, which runs code when it is read",
@@ -47,19 +48,19 @@ def _capture(request: SourceRequest) -> Captured:
                 "save a scikit-learn pipeline with `skops.io.dump(pipeline, 'model.skops')`",
             ],
         )
-    if request.weights is not None and (path.suffix in _FILES or ":" not in request.ref):
+    if request.weights is not None and (suffix in _FILES or ":" not in request.ref):
         raise error("E0101", "`--weights` goes with code: `file.py:attr` or `package.module:attr`")
-    if path.suffix in _FILES:
-        return _FILES[path.suffix](_existing(path), request)
+    if suffix in _FILES:
+        return _FILES[suffix](_existing(path), request)
     if ":" in request.ref:
         from edgec.frontend.python_source import capture_python
 
         return capture_python(request)
-    if path.exists():
+    if request.ref and path.exists():
         raise error(
             "E0103",
-            f"`{request.ref}` is not a source that edgec reads",
-            help=["name `file.py:attr`, `package.module:attr`, or an `.onnx`, `.pt2`, `.skops` or TorchScript file"],
+            f"`{request.ref}` is {'a folder, not' if path.is_dir() else 'not'} a source that edgec reads",
+            help=[_WAYS_IN.get(suffix, _ANY_WAY_IN)],
         )
     raise error(
         "E0102", f"`{request.ref}` was not found", help=["name `file.py:attr`, `package.module:attr` or `model.onnx`"]
@@ -102,10 +103,34 @@ _FILES: dict[str, Callable[[Path, SourceRequest], Captured]] = {
 """The frontend of each kind of file. Imported when needed: an ONNX file needs no torch."""
 
 
+_ANY_WAY_IN = "name `file.py:attr`, `package.module:attr`, or an `.onnx`, `.pt2`, `.skops` or TorchScript file"
+
+_WEIGHTS = "weights go with the code that they belong to: `edgec build file.py:attr --weights FILE`"
+_TENSORFLOW = "write it as ONNX, `python -m tf2onnx.convert`, and name the `.onnx` file"
+_BUILT = "it is what a build gives: name what it was built from"
+
+_WAYS_IN = {
+    ".py": "name the model in it: `file.py:attr`",
+    ".safetensors": _WEIGHTS,
+    ".bin": _WEIGHTS,
+    ".ckpt": _WEIGHTS,
+    ".npz": _WEIGHTS,
+    ".gguf": _WEIGHTS,
+    ".h5": _TENSORFLOW,
+    ".keras": _TENSORFLOW,
+    ".pb": _TENSORFLOW,
+    ".tflite": _BUILT,
+    ".mlpackage": _BUILT,
+    ".mlmodel": _BUILT,
+    ".engine": _BUILT,
+}
+"""What to do with files that are no source."""
+
+
 def source_name(request: SourceRequest) -> str:
     """The model's name: `--name`, the attribute, or the file's stem, safe as a file name."""
     tail = request.name or request.ref.rpartition(":")[2]
-    stem = Path(tail).stem if Path(tail).suffix in _FILES else tail
+    stem = Path(tail).stem if Path(tail).suffix.lower() in _FILES else tail
     return re.sub(r"[^\w.-]", "_", stem) or "model"
 
 
@@ -117,7 +142,8 @@ def file_sha256(path: Path) -> str:
 
 def _existing(path: Path) -> Path:
     if not path.is_file():
-        raise error("E0102", f"`{path}` was not found", help=_similar(path))
+        what = "is no regular file" if path.exists() else "was not found"
+        raise error("E0102", f"`{path}` {what}", help=_similar(path))
     return path
 
 

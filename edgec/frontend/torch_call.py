@@ -145,6 +145,7 @@ def example_call(module: torch.nn.Module, inputs: Any, specs: Sequence[InputSpec
     if inputs is not None:
         call = Call((), dict(inputs)) if isinstance(inputs, dict) else Call(_as_arguments(inputs))
         _register_dataclasses((call.args, call.kwargs))
+        call = call.with_tensors(_apart(call.tensors()))
         if not specs:
             return call
         own = call.names(module)
@@ -164,6 +165,16 @@ def example_call(module: torch.nn.Module, inputs: Any, specs: Sequence[InputSpec
     known = [n for n in inspect.signature(module.forward).parameters if n in names or n in given]
     rng = np.random.default_rng(0)
     return Call((), {s.name: torch.from_numpy(s.sample(rng)) for s in match_specs(known, specs)})
+
+
+def _apart(tensors: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+    """The tensors, one that is given twice as two: an exporter would take both for one input."""
+    seen: set[int] = set()
+    found = []
+    for tensor in tensors:
+        found.append(tensor.clone() if id(tensor) in seen else tensor)
+        seen.add(id(tensor))
+    return found
 
 
 def _with_samples(call: Call, names: Sequence[str], specs: Sequence[InputSpec]) -> Call:

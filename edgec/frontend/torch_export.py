@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
+import re
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -189,6 +190,16 @@ def _refused(failure: Exception) -> EdgecError:
     cause: BaseException = failure
     while cause.__cause__ is not None:
         cause = cause.__cause__
+    if fixed := re.findall(
+        r"You marked (\w+) as dynamic but your code specialized it to be a constant \((\d+)\)", str(cause)
+    ):
+        (name, size), *_ = fixed
+        return error(
+            "E0202",
+            f"dimension `{name}` cannot be open: the model works at size {size} alone",
+            notes=["rejected by `dimension-fixed`"],
+            help=["open every dimension that must be equal to it by the same name, or leave it as it is"],
+        )
     lines = [line for line in str(cause).strip().splitlines() if line.strip()]
     return error(
         "E0202",
@@ -200,6 +211,9 @@ def _refused(failure: Exception) -> EdgecError:
 
 _LONG = 300
 """Characters of one of torch's lines that are told."""
+
+_FIXED = re.compile(r"You marked (\w+) as dynamic but your code specialized it to be a constant \((\d+)\)")
+"""How torch says that a model works at one size of a dimension alone."""
 
 
 def _told(branch: Covered) -> list[Diagnostic]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+import onnx_ir as ir
 from onnx_ir.passes.common import (
     CommonSubexpressionEliminationPass,
-    DeduplicateInitializersPass,
     RemoveUnusedNodesPass,
     TopologicalSortPass,
 )
@@ -43,9 +43,21 @@ class CommonSubexpressions:
     def run(self, model: Model, log: RewriteLog) -> None:
         """Merge in the main graph and every subgraph."""
         before = sum(1 for _ in all_nodes(model))
-        DeduplicateInitializersPass(size_limit=_SMALL)(model)
+        _merge_constants(model.graph)
         CommonSubexpressionEliminationPass()(model)
         log.fired(self.name, before - sum(1 for _ in all_nodes(model)))
+
+
+def _merge_constants(graph: ir.Graph) -> None:
+    first: dict[tuple[object, ...], ir.Value] = {}
+    for name, value in list(graph.initializers.items()):
+        tensor = value.const_value
+        if tensor is None or tensor.size > _SMALL or tensor.dtype == ir.DataType.STRING or value.is_graph_output():
+            continue
+        same = first.setdefault((tensor.dtype, tuple(tensor.shape), tensor.tobytes()), value)
+        if same is not value and not value.is_graph_input():
+            value.replace_all_uses_with(same)
+            del graph.initializers[name]
 
 
 _SMALL = 64

@@ -80,6 +80,7 @@ from edgec.rules.decompose.spatial import (
 from edgec.rules.decompose.tensors import (
     CastLikeToCast,
     EyeLikeToConstant,
+    FlattenToReshape,
     HardmaxToOneHot,
     MeanVarianceToReduce,
 )
@@ -112,6 +113,7 @@ DECOMPOSE: tuple[Rule, ...] = (
     CastLikeToCast(),
     EinsumToMatMul(),
     AffineGridToMatMul(),
+    FlattenToReshape(),
     HardmaxToOneHot(),
     EyeLikeToConstant(),
     MeanVarianceToReduce(),

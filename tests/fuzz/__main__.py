@@ -9,7 +9,9 @@ kept in `fuzz-failures/`, and the run ends with exit code 1.
 from __future__ import annotations
 
 import argparse
+import io
 import tempfile
+import zipfile
 from collections import Counter
 from pathlib import Path
 from random import Random
@@ -40,31 +42,41 @@ class _Files:
     """One broken file after another."""
 
     def __init__(self, folder: Path, random: Random) -> None:
-        from tests.fuzz.seeds import onnx_seeds, write_skops_seed, write_torch_seeds
+        from tests.fuzz.seeds import PROJECT, onnx_seeds, write_skops_seed, write_torch_seeds, write_weight_seeds
 
         self._folder, self._random = folder, random
         self._models = onnx_seeds()
-        self._archives = [(p.suffix, p.read_bytes()) for p in write_torch_seeds(folder)]
-        self._skops = write_skops_seed(folder).read_bytes()
+        archives = [*write_torch_seeds(folder), *write_weight_seeds(folder), write_skops_seed(folder)]
+        self._others = [(path.suffix, path.read_bytes()) for path in archives] + [(".toml", PROJECT.encode())]
 
     def next(self) -> Path:
-        from tests.fuzz.mutate import mutated_bytes, mutated_member, mutated_model
-
         kind = self._random.random()
-        model = self._random.choice(self._models)
-        suffix, content = ".onnx", b""
-        if kind < 0.6:
-            content = mutated_model(model, self._random)
-        elif kind < 0.9:
-            content = mutated_bytes(model.SerializeToString(), self._random)
-        elif kind < 0.95:
-            suffix, content = ".skops", mutated_member(self._skops, self._random)
-        else:
-            suffix, archive = self._random.choice(self._archives)
-            content = mutated_bytes(archive, self._random)
-        path = self._folder / f"broken{suffix}"
+        suffix, content = self._onnx(kind) if kind < _ONNX else self._other()
+        path = self._folder / ("edgec.toml" if suffix == ".toml" else f"broken{suffix}")
         path.write_bytes(content)
         return path
+
+    def _onnx(self, kind: float) -> tuple[str, bytes]:
+        from tests.fuzz.mutate import mutated_bytes, mutated_model
+
+        model = self._random.choice(self._models)
+        if kind < _ONNX * 2 / 3:
+            return ".onnx", mutated_model(model, self._random)
+        return ".onnx", mutated_bytes(model.SerializeToString(), self._random)
+
+    def _other(self) -> tuple[str, bytes]:
+        from tests.fuzz.mutate import mutated_bytes, mutated_member
+
+        suffix, content = self._random.choice(self._others)
+        whole = zipfile.is_zipfile(io.BytesIO(content)) and self._random.random() < _WHOLE
+        return suffix, (mutated_member if whole else mutated_bytes)(content, self._random)
+
+
+_ONNX = 0.8
+"""How many of the files are ONNX."""
+
+_WHOLE = 0.7
+"""How many of the archives are whole, with a broken member."""
 
 
 def _keep(path: Path, outcome: str) -> None:

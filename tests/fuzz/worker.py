@@ -7,6 +7,10 @@ import resource
 import traceback
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from edgec.frontend.source import SourceRequest
 
 _SECONDS = 60.0
 _MEMORY = 16 << 30
@@ -46,8 +50,7 @@ class Worker:
 def _serve(pipe: Connection) -> None:
     from edgec.diag import EdgecError
     from edgec.driver import BuildOptions, prepare
-    from edgec.frontend.inputs import InputSpec
-    from edgec.frontend.source import SourceRequest
+    from edgec.spec.project import load_project
 
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
     while True:
@@ -55,12 +58,24 @@ def _serve(pipe: Connection) -> None:
             path = pipe.recv()
         except EOFError:
             return
-        inputs = () if path.suffix != ".pt" else (InputSpec("input", (1, 3, 8, 8), "float32"),)
         try:
-            prepare(SourceRequest(str(path), inputs), BuildOptions(), lambda step: None)
+            if path.suffix == ".toml":
+                load_project(path.parent)
+            else:
+                prepare(_request(path), BuildOptions(), lambda step: None)
             outcome = "taken"
         except EdgecError as refused:
             outcome = refused.diagnostics[0].code
         except BaseException:
             outcome = f"traceback: {traceback.format_exc()}"
         pipe.send(outcome)
+
+
+def _request(path: Path) -> SourceRequest:
+    """What a file is a source of, or weights for."""
+    from edgec.frontend.inputs import InputSpec
+    from edgec.frontend.source import SourceRequest
+
+    if path.suffix in (".safetensors", ".ckpt"):
+        return SourceRequest(f"{path.parent / 'net.py'}:model", weights=path)
+    return SourceRequest(str(path), (InputSpec("input", (1, 3, 8, 8), "float32"),) if path.suffix == ".pt" else ())

@@ -172,3 +172,36 @@ def test_weights_that_are_not_there(tmp_path, damage):
     with pytest.raises(EdgecError) as caught:
         run(path)
     assert caught.value.diagnostics[0].code in ("E0203", "E0207", "E0301")
+
+
+class Flat(nn.Module):
+    def __init__(self, first):
+        super().__init__()
+        self.first = first
+
+    def forward(self, x):
+        return nn.functional.gelu(x.flatten(self.first)), x.flatten(0, self.first)
+
+
+@pytest.mark.parametrize("dynamic", ["x:0=n:1..8", "x:2=w:2..8", "x:0=n:1..8,2=w:2..8", "x:0=n:1..8,1=c:2..8"])
+@pytest.mark.parametrize("first", [1, 2])
+def test_flattening_open_dimensions(first, dynamic):
+    found = prepared(Flat(first), (torch.randn(3, 4, 5),), dynamic)
+    assert "Flatten" not in {node.op_type for node in found.model.graph}
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2, 3])
+@pytest.mark.parametrize("dynamic", ["x:0=n:1..8", "x:1=n:1..8", "x:0=n:1..8,1..2=2..8"])
+def test_an_onnx_files_flatten_of_open_dimensions(axis, dynamic, tmp_path):
+    graph = helper.make_graph(
+        [helper.make_node("Flatten", ["x"], ["f"], axis=axis), helper.make_node("Relu", ["f"], ["y"])],
+        "g",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [3, 4, 5])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
+    )
+    path = tmp_path / "m.onnx"
+    path.write_bytes(
+        helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8).SerializeToString()
+    )
+    found = prepare(SourceRequest(str(path), dynamic=tuple(parse_dynamic(dynamic))), BuildOptions(), lambda step: None)
+    assert found.samples

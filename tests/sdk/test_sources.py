@@ -474,3 +474,62 @@ def test_samples_in_the_place_of_a_models_own(tmp_path):
     torch.export.save(program, tmp_path / "m.pt2")
     prepared = run(tmp_path / "m.pt2", inputs=(InputSpec("x", (5, 3, 8, 8), "float32"),))
     assert prepared.samples[0].inputs["x"].shape == (5, 3, 8, 8)
+
+
+def beside(path, location):
+    """An ONNX file whose one weight lies at `location`."""
+    weight = numpy_helper.from_array(np.ones((4, 3), np.float32), "w")
+    weight.ClearField("raw_data")
+    weight.data_location = onnx.TensorProto.EXTERNAL
+    weight.external_data.add(key="location", value=location)
+    graph = helper.make_graph(
+        [helper.make_node("MatMul", ["x", "w"], ["y"])],
+        "g",
+        [helper.make_tensor_value_info("x", 1, [2, 4])],
+        [helper.make_tensor_value_info("y", 1, [2, 3])],
+        [weight],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    path.write_bytes(model.SerializeToString())
+
+
+@pytest.mark.parametrize("location", ["../w.bin", "/etc/hostname", "a\0b", "a" * 5000, "folder/w.bin", "link.bin"])
+def test_weights_outside_the_folder_are_refused(location, tmp_path):
+    outside, folder = tmp_path / "outside", tmp_path / "model"
+    outside.mkdir()
+    folder.mkdir()
+    (outside / "w.bin").write_bytes(np.ones(12, np.float32).tobytes())
+    (folder / "folder").symlink_to(outside)
+    (folder / "link.bin").symlink_to(outside / "w.bin")
+    beside(folder / "m.onnx", location)
+    assert refusal(folder / "m.onnx").code == "E0207"
+
+
+def test_a_link_to_a_model_finds_the_weights_beside_the_model(tmp_path):
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "w.bin").write_bytes(np.ones(12, np.float32).tobytes())
+    beside(tmp_path / "model" / "m.onnx", "w.bin")
+    (tmp_path / "link.ONNX").symlink_to(tmp_path / "model" / "m.onnx")
+    assert run(tmp_path / "link.ONNX").samples
+
+
+@pytest.mark.parametrize(
+    ("name", "way"),
+    [("a.h5", "tf2onnx"), ("a.safetensors", "--weights"), ("a.py", "file.py:attr"), ("a.tflite", "built")],
+)
+def test_files_that_are_no_source_have_a_way_in(name, way, tmp_path):
+    (tmp_path / name).write_text("text")
+    told = refusal(tmp_path / name)
+    assert (told.code, way in told.help[0]) == ("E0103", True)
+
+
+class Twice(nn.Module):
+    def forward(self, x, y):
+        return x * 2 + y
+
+
+def test_one_tensor_for_two_inputs_is_two_inputs():
+    example = torch.randn(3)
+    request = ExportRequest("m", SourceId("module", "m", ""), Twice(), (example, example))
+    model = prepare_captured(export_module(request), BuildOptions(), lambda step: None).model
+    assert [bool(list(v.uses())) for v in model.graph.inputs] == [True, True]

@@ -38,6 +38,11 @@ def test_what_can_be_written(text, expected):
         "x:0=9..2",
         "x:0=0..4",
         "x:0=n..m",
+        "x:0=n:4..4",
+        "x:0=[4]",
+        "x:3..1=n",
+        "x:9999999999..99999999999=n",
+        "x:0=n:1..99999999999999999999",
         "x:0=n,",
         "x:0=[]",
         "x:0=[1,0]",
@@ -79,3 +84,9 @@ def test_resized_examples_repeat_their_elements():
     ids = np.arange(3).reshape(1, 3)
     (larger,) = [resized({"x": ids}, parse_dynamic("x:1=n"), {"n": 5})["x"]]
     assert larger.tolist() == [[0, 1, 2, 0, 1]]
+
+
+def test_a_dimension_is_given_once():
+    dims = [*parse_dynamic("x:0=n"), *parse_dynamic("x:0=m")]
+    with pytest.raises(EdgecError, match="given twice"):
+        check_dims(dims, {"x": (2, 3)})

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from edgec.diag import Diagnostic, EdgecError, Place, error, warning
+from edgec.frontend.archives import BROKEN
 
 _DATA = (
     "numpy.dtype",
@@ -83,7 +84,7 @@ def _check_archive(path: Path) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
             size = sum(member.file_size for member in archive.infolist())
-    except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError) as failure:
+    except BROKEN as failure:
         raise _unreadable(path, failure) from failure
     if size > _EXPANDED * max(path.stat().st_size, 1 << 20):
         raise error("E0203", f"`{path.name}` would expand to {size} bytes", place=Place(str(path)))

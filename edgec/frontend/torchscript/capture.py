@@ -13,6 +13,7 @@ import torch
 from torch.utils import _pytree as pytree
 
 from edgec.diag import Diagnostic, Place, error, warning
+from edgec.frontend.archives import BROKEN
 from edgec.frontend.captured import Captured, SourceId
 from edgec.frontend.control_flow.functions import Rewritten
 from edgec.frontend.inputs import match_specs
@@ -101,7 +102,7 @@ def _check_kind(path: Path) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
-    except (zipfile.BadZipFile, OSError) as failure:
+    except BROKEN as failure:
         raise error("E0203", f"`{path.name}` is a broken archive", place=Place(str(path))) from failure
     if any("/code/" in n for n in names):
         return
@@ -130,7 +131,9 @@ def _pickle(path: Path) -> Exception:
 def _load(path: Path) -> Any:
     try:
         load: Any = torch.jit.load
-        return load(str(path), map_location="cpu").eval()
+        script = load(str(path), map_location="cpu").eval()
+        str(script.inlined_graph)  # its constants are read now or never
+        return script
     except (RuntimeError, ValueError, OSError) as failure:
         lines = [line for line in str(failure).splitlines() if line.strip()]
         raise error("E0203", f"torch cannot read `{path.name}`", place=Place(str(path)), notes=lines[:1]) from failure

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
 import numpy as np
 import onnx_ir as ir
 
 from edgec.ir.build import GraphBuilder
 from edgec.ir.model import static_shape
 from edgec.ops.base import Reader
-from edgec.rules.base import Example, Miss, Replacement, Rule
+from edgec.ops.shape import Flatten
+from edgec.rules.base import NOT_HERE, Example, Miss, Replacement, Rule
 
 
 class CastLikeToCast(Rule):
@@ -25,6 +29,39 @@ class CastLikeToCast(Rule):
             return Miss("the element type is not known")
         how = {k: node.attributes[k].value for k in ("saturate", "round_mode") if r.has(k)}
         return [g.op("Cast", r.input(0), to=int(dtype), **how)]
+
+
+class FlattenToReshape(Rule):
+    """Flatten(x; axis) of open or empty dimensions -> Reshape (static ones: `canonical-reshape`)."""
+
+    name = "flatten-to-reshape"
+    roots = ("Flatten",)
+    examples = (
+        Example("float[2,3,0] x", "y = Flatten<axis = 2>(x)", "y = Reshape<allowzero = 1>(x, s)"),
+        Example("float[2,3,4] x", "y = Flatten<axis = 1>(x)", None),
+    )
+
+    def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
+        op = Flatten.decode(Reader(node))
+        shape = list(op.x.shape or ())
+        sizes = [_product(shape[: op.axis]), _product(shape[op.axis :])]
+        rows, columns = sizes
+        if rows is not None and columns is not None:
+            if 0 not in sizes:
+                return NOT_HERE
+            return [g.op("Reshape", op.x, g.ints(rows, columns), allowzero=1)]
+        if columns is not None and columns > 0:
+            return [g.op("Reshape", op.x, g.ints(-1, columns))]
+        if rows is not None and rows > 0:
+            return [g.op("Reshape", op.x, g.ints(rows, -1))]
+        lead = g.op("ReduceProd", g.op("Shape", op.x, start=0, end=op.axis), g.ints(0), keepdims=1)
+        return [g.op("Reshape", op.x, g.op("Concat", lead, g.ints(-1), axis=0))]
+
+
+def _product(dims: Sequence[int | ir.SymbolicDim]) -> int | None:
+    """How many elements; None where a dimension is open."""
+    known = [d for d in dims if isinstance(d, int)]
+    return math.prod(known) if len(known) == len(dims) else None
 
 
 class HardmaxToOneHot(Rule):

@@ -34,6 +34,7 @@ from edgec.frontend.halves.note import computed_in_single
 from edgec.frontend.held import buffers_restored, contents, open_states
 from edgec.frontend.inputs import InputSpec, samples_like
 from edgec.frontend.naming import name_interface, separate_weights
+from edgec.frontend.quantized_modules import check_quantized, plain_fake_quantizers
 from edgec.frontend.settled import Settled
 from edgec.frontend.torch_call import Call, TorchReference, eager, example_call, output_names, output_tensors
 from edgec.frontend.torchscript.embedded import scripts_as_graphs
@@ -64,6 +65,7 @@ def export_module(request: ExportRequest) -> Captured:
 
     Raises `EdgecError` E0107 for its inputs, E0201 when it fails eagerly, E0206 for control flow, E0202 for the rest.
     """
+    check_quantized(request.module)
     given = example_call(request.module, request.inputs, request.specs, request.source.ref)
     halves = in_halves(request.module) or any(t.dtype in HALVES for t in given.tensors())
     widen(request.module)
@@ -128,7 +130,13 @@ def _export(request: ExportRequest, call: Call) -> torch.export.ExportedProgram:
 
     def export() -> torch.export.ExportedProgram:
         runtime = request.rewritten.runtime
-        with eager(), Settled(), scripts_as_graphs(module, runtime), runtime.forks.applied(module):
+        with (
+            eager(),
+            Settled(),
+            scripts_as_graphs(module, runtime),
+            runtime.forks.applied(module),
+            plain_fake_quantizers(module),
+        ):
             program = torch.export.export(module, call.args, call.kwargs, dynamic_shapes=shapes, strict=False)
         if any(getattr(n.target, "__module__", "").startswith("torch._functorch") for n in program.graph.nodes):
             program = program.run_decompositions({})  # which computes what `vmap` maps

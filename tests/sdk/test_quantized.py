@@ -12,6 +12,7 @@ import pytest
 import torch
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
+import edgec
 from edgec.diag import EdgecError
 from edgec.driver import BuildOptions, build, failed, prepare
 from edgec.frontend.source import SourceRequest, capture
@@ -169,3 +170,49 @@ def test_weights_alone_do_not_quantize(tmp_path: Path) -> None:
         <uint8[4,2] w = {1, 2, 3, 4, 5, 6, 7, 8}, float s = {0.5}> { d = DequantizeLinear(w, s)  y = MatMul(x, d) }"""
     onnx.save(onnx.parser.parse_model(text), tmp_path / "weights.onnx")
     assert prepare(SourceRequest(str(tmp_path / "weights.onnx")), BuildOptions(), print).rounding is None
+
+
+class Small(torch.nn.Module):
+    """What torch's eager-mode quantization is written for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.quant, self.dequant = torch.ao.quantization.QuantStub(), torch.ao.quantization.DeQuantStub()
+        self.conv = torch.nn.Conv2d(3, 8, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.dequant(torch.relu(self.conv(self.quant(x))))
+
+
+def trained(config: str) -> torch.nn.Module:
+    torch.manual_seed(0)
+    module = Small().train()
+    module.qconfig = torch.ao.quantization.get_default_qat_qconfig(config)
+    torch.ao.quantization.prepare_qat(module, inplace=True)
+    module(torch.randn(4, *SHAPE[1:]))
+    return module.eval()
+
+
+@pytest.mark.parametrize("config", ["x86", "qnnpack"])
+def test_fake_quantizers_with_settled_ranges(config: str, tmp_path: Path) -> None:
+    module = trained(config).apply(torch.ao.quantization.disable_observer)
+    assert not edgec.build(module, (torch.randn(SHAPE),), target="android", out=tmp_path).failures
+    x = torch.randn(SHAPE)
+    with LiteRTRunner(next(tmp_path.rglob("*.tflite"))) as artifact:
+        (found,) = artifact.run({"x": x.numpy()}).values()
+    np.testing.assert_allclose(found, module(x).detach().numpy(), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("how", ["observing", "converted", "dynamic"])
+def test_torchs_quantization_that_is_refused(how: str, tmp_path: Path) -> None:
+    module, inputs = trained("x86"), (torch.randn(SHAPE),)
+    if how == "converted":
+        module = torch.ao.quantization.convert(module)
+    if how == "dynamic":
+        module = torch.ao.quantization.quantize_dynamic(torch.nn.Sequential(torch.nn.Linear(4, 4)).eval())
+        inputs = (torch.randn(2, 4),)
+    with pytest.raises(EdgecError) as caught:
+        edgec.build(module, inputs, target="android", out=tmp_path)
+    (told,) = caught.value.diagnostics
+    assert told.code == "E0202"
+    assert told.help

@@ -9,6 +9,7 @@ import onnx
 import onnx_ir as ir
 import pytest
 
+from edgec.diag import EdgecError
 from edgec.dialect.core import CORE
 from edgec.driver import BuildOptions, prepare
 from edgec.frontend.opset import to_working_opset
@@ -79,6 +80,10 @@ CALLS = {
     "fast-gelu": Call("FastGelu", [draw(2, 3), draw(3)]),
     "quick-gelu": Call("QuickGelu", [draw(2, 3)], attributes={"alpha": 1.5}),
     "fused-matmul": Call("FusedMatMul", [draw(2, 4, 3), draw(2, 4, 5)], attributes={"transA": 1, "alpha": 0.3}),
+    "fused-matmul-batches": Call("FusedMatMul", [draw(3, 2, 4), draw(2, 4, 5)], attributes={"transBatchA": 1}),
+    "fused-matmul-all": Call(
+        "FusedMatMul", [draw(4, 2, 3), draw(4, 2, 5)], attributes={"transBatchA": 1, "transA": 1, "transBatchB": 1}
+    ),
     "fused-conv": Call(
         "FusedConv",
         [draw(1, 2, 5, 5), draw(3, 2, 3, 3), draw(3)],
@@ -126,6 +131,37 @@ CALLS = {
         "MultiHeadAttention",
         [draw(1, 3, 8), draw(1, 4, 8), draw(1, 4, 8), None, np.asarray([[1, 1, 0, 1]], np.int32)],
         attributes={"num_heads": 4},
+    ),
+    "mha-past": Call(
+        "MultiHeadAttention",
+        [draw(2, 3, 8), draw(2, 3, 8), draw(2, 3, 8), None, None, None, draw(2, 2, 4, 4), draw(2, 2, 4, 4)],
+        outputs=3,
+        attributes={"num_heads": 2},
+    ),
+    "mha-past-causal": Call(
+        "MultiHeadAttention",
+        [draw(2, 3, 8), draw(2, 3, 8), draw(2, 3, 8), None, None, None, draw(2, 2, 4, 4), draw(2, 2, 4, 4)],
+        outputs=3,
+        attributes={"num_heads": 2, "unidirectional": 1},
+    ),
+    "mha-step": Call(
+        "MultiHeadAttention",
+        [
+            *(draw(2, 1, 8), draw(2, 1, 8), draw(2, 1, 8), draw(24)),
+            np.asarray([[1, 1, 0, 1, 1], [1, 0, 1, 1, 1]], np.int32),
+            *(draw(2, 2, 1, 5), draw(2, 2, 4, 4), draw(2, 2, 4, 4)),
+        ],
+        outputs=3,
+        attributes={"num_heads": 2},
+    ),
+    "attention-past": Call(
+        "Attention",
+        [draw(2, 3, 8), draw(8, 24), draw(24), None, draw(2, 2, 2, 4, 4)],
+        outputs=2,
+        attributes={"num_heads": 2, "unidirectional": 1},
+    ),
+    "attention-present": Call(
+        "Attention", [draw(2, 3, 8), draw(8, 24), draw(24)], outputs=2, attributes={"num_heads": 2}
     ),
     "rotary": Call("RotaryEmbedding", [draw(2, 4, 12), ONE, draw(8, 3), draw(8, 3)]),
     "rotary-interleaved": Call(
@@ -284,3 +320,14 @@ def test_types_reach_what_lies_behind_several_contributed_operators() -> None:
             y = com.microsoft.DynamicQuantizeMatMul (e, v, s, p)
         }"""
     compared(text, {"x": draw(1, 4, 6), "b": draw(6), "w": byte(6, 18), "c": draw(18), "v": byte(6, 6)})
+
+
+def test_a_mask_that_does_not_hide_is_refused() -> None:
+    mask = np.asarray([[1, 1, 0, 1]], np.int32)
+    call = Call(
+        "MultiHeadAttention",
+        [draw(1, 3, 8), draw(1, 4, 8), draw(1, 4, 8), None, mask],
+        attributes={"num_heads": 2, "mask_filter_value": -5.0},
+    )
+    with pytest.raises(EdgecError, match="MultiHeadAttention"):
+        canonicalize(to_working_opset(call.model(), Path("m.onnx")), RewriteLog())

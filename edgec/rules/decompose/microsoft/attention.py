@@ -36,21 +36,15 @@ class MultiHeadAttentionToAttention(Rule):
         shapes = [None if x is None else static_shape(x) for x in (q, k, v)]
         if k is None or v is None or any(s is None for s in shapes) or len(shapes[0] or ()) != 3:
             return Miss("query, key and value are not three static tensors, the query of rank 3")
-        if any(r.optional(i) is not None for i in range(6, len(node.inputs))) or len(node.outputs) > 1:
-            return Miss("the key and value caches are used")
+        if any(r.optional(i) is not None for i in range(8, len(node.inputs))) or len(node.outputs) > 3:
+            return Miss("the caches are buffers that are written to, or the products are shown")
         heads = r.integer("num_heads")
         if (bias := r.optional(3)) is not None:
             q, k, v = _biased([q, k, v], bias, g)
         parts = [_split_heads(x, heads, g) for x in (q, k, v)]
-        mask = _mask(r.optional(4), r.optional(5), parts, g)
-        if isinstance(mask, Miss):
-            return mask
-        how: dict[str, Any] = {
-            "scale": r.number("scale", 0.0) or None,
-            "is_causal": r.integer("unidirectional", 0) or None,
-        }
-        found = g.op("Attention", *parts, *(() if mask is None else (mask,)), **how)
-        return [_join_heads(found, g)]
+        parts = [parts[0], *(_after(r.optional(6 + i), part, g) for i, part in enumerate(parts[1:]))]
+        found = _attended(r, parts, (r.optional(4), r.optional(5)), g)
+        return found if isinstance(found, Miss) else [found, *parts[1:]][: len(node.outputs)]
 
 
 class MicrosoftAttentionToAttention(Rule):
@@ -77,22 +71,56 @@ class MicrosoftAttentionToAttention(Rule):
         x, weights, shape = r.input(0), r.input(1), static_shape(r.input(1))
         if shape is None or static_shape(x) is None:
             return Miss("the shape is not static")
-        if any(r.optional(i) is not None for i in (4, 6)) or len(node.outputs) > 1 or r.integer("do_rotary", 0):
-            return Miss("the key and value caches are used")
+        if r.optional(6) is not None or r.integer("do_rotary", 0):
+            return Miss("the cache is a buffer that is written to, or positions are rotated")
         sizes = r.ints("qkv_hidden_sizes", (shape[1] // 3,) * 3)
         product = g.op("MatMul", x, weights)
         if (bias := r.optional(2)) is not None:
             product = g.op("Add", product, bias)
         heads = r.integer("num_heads")
         parts = [_split_heads(p, heads, g) for p in g.multi("Split", 3, product, g.ints(*sizes), axis=2)]
-        mask = _mask(r.optional(3), r.optional(5), parts, g)
-        if isinstance(mask, Miss):
-            return mask
-        how: dict[str, Any] = {
-            "scale": r.number("scale", 0.0) or None,
-            "is_causal": r.integer("unidirectional", 0) or None,
-        }
-        return [_join_heads(g.op("Attention", *parts, *(() if mask is None else (mask,)), **how), g)]
+        if (past := r.optional(4)) is not None:
+            before = [g.op("Gather", past, g.const(np.asarray(i)), axis=0) for i in (0, 1)]
+            parts = [parts[0], *(_after(*pair, g) for pair in zip(before, parts[1:], strict=True))]
+        found = _attended(r, parts, (r.optional(3), r.optional(5)), g)
+        if isinstance(found, Miss) or len(node.outputs) < 2:
+            return found if isinstance(found, Miss) else [found]
+        return [found, g.op("Concat", *(g.op("Unsqueeze", part, g.ints(0)) for part in parts[1:]), axis=0)]
+
+
+def _after(past: Value | None, new: Value, g: GraphBuilder) -> Value:
+    """The keys or values so far, of (B, H, P, E), and the new ones behind them."""
+    return new if past is None else g.op("Concat", past, new, axis=2)
+
+
+def _attended(
+    r: Reader, parts: Sequence[Value], masks: tuple[Value | None, Value | None], g: GraphBuilder
+) -> Value | Miss:
+    """Attention of what has its heads apart, with a padding mask and a bias, and its heads together."""
+    if r.number("mask_filter_value", _MASKED) > _HIDES:
+        return Miss("what is masked is not hidden: `mask_filter_value` is too large")
+    mask = _mask(*masks, parts, g)
+    if isinstance(mask, Miss):
+        return mask
+    (_, _, queries, _), (_, _, keys, _) = (static_shape(part) or (0, 0, 0, 0) for part in parts[:2])
+    causal = bool(r.integer("unidirectional", 0))
+    if causal and keys != queries:  # ONNX would count the queries from the first key on
+        seen = g.const(np.tril(np.ones((1, 1, queries, keys), dtype=bool), keys - queries))
+        mask = _both(mask, seen, g)
+    how: dict[str, Any] = {
+        "scale": r.number("scale", 0.0) or None,
+        "is_causal": 1 if causal and keys == queries else None,
+    }
+    return _join_heads(g.op("Attention", *parts, *(() if mask is None else (mask,)), **how), g)
+
+
+def _both(mask: Value | None, seen: Value, g: GraphBuilder) -> Value:
+    """A mask, or a bias to add, and which keys each query may see."""
+    if mask is None:
+        return seen
+    if mask.dtype == ir.DataType.BOOL:
+        return g.op("And", mask, seen)
+    return g.op("Where", seen, mask, g.like(_MASKED, mask))
 
 
 def _biased(parts: list[Value], bias: Value, g: GraphBuilder) -> list[Value]:
@@ -130,6 +158,10 @@ def _mask(padding: Value | None, bias: Value | None, parts: Sequence[Value], g: 
 
 _MASKED = -10000.0
 """The default of `mask_filter_value`, which masked scores get beside a bias."""
+
+
+_HIDES = -1000.0
+"""From here down a masked score gives nothing, whatever the others are."""
 
 
 def _split_heads(x: Value, heads: int, g: GraphBuilder) -> Value:

@@ -40,10 +40,10 @@ class MicrosoftGelu(Rule):
 
 
 class FusedMatMulToMatMul(Rule):
-    """FusedMatMul(a, b; transA, transB, alpha) -> MatMul with Transpose and Mul."""
+    """FusedMatMul(a, b; transA, transB, transBatchA, transBatchB, alpha) -> MatMul with Transpose and Mul."""
 
     name = "fused-matmul-to-matmul"
-    roots = (f"{DOMAIN}::FusedMatMul",)
+    roots = (f"{DOMAIN}::FusedMatMul", f"{DOMAIN}::TransposeMatMul")
     examples = (
         Example(
             "float[2,3,4] x, float[2,5,4] z",
@@ -54,19 +54,21 @@ class FusedMatMulToMatMul(Rule):
 
     def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
         r = Reader(node)
-        if r.integer("transBatchA", 0) or r.integer("transBatchB", 0):
-            return Miss("a batch dimension is transposed")
-        a = _transposed(r, r.input(0), "transA", g)
-        product = g.op("MatMul", a, _transposed(r, r.input(1), "transB", g))
+        a, b = (_transposed(r, r.input(i), side, g) for i, side in enumerate("AB"))
+        product = g.op("MatMul", a, b)
         alpha = r.number("alpha", 1.0)
         return [product if alpha == 1.0 else g.op("Mul", product, g.like(alpha, product))]
 
 
-def _transposed(r: Reader, x: Value, flag: str, g: GraphBuilder) -> Value:
+def _transposed(r: Reader, x: Value, side: str, g: GraphBuilder) -> Value:
+    """`transBatch` moves the first dimension behind the batches, `trans` then swaps the last two."""
     rank = r.rank(x)
-    if not r.integer(flag, 0) or rank < 2:
-        return x
-    return g.op("Transpose", x, perm=[*range(rank - 2), rank - 1, rank - 2])
+    perm = list(range(rank))
+    if r.integer(f"transBatch{side}", 0) and rank > 2:
+        perm = [*perm[1:-1], perm[0], perm[-1]]
+    if r.integer(f"trans{side}", 0) and rank > 1:
+        perm[-2:] = [perm[-1], perm[-2]]
+    return x if perm == sorted(perm) else g.op("Transpose", x, perm=perm)
 
 
 _CONV = ("auto_pad", "dilations", "group", "kernel_shape", "pads", "strides")

@@ -21,6 +21,7 @@ from edgec.frontend.bags import embedding_bag
 from edgec.frontend.covariance import corrcoef, cov
 from edgec.frontend.function_mode import Function, FunctionMode
 from edgec.frontend.indexing import get_item, set_item
+from edgec.frontend.packed import long_short, pack, plain, unpack
 
 
 class Settled(FunctionMode):
@@ -143,6 +144,10 @@ _FORMS: dict[Callable[..., Any], Callable[..., Any]] = {
     functional.gaussian_nll_loss: _gaussian_likelihood,
     torch.hamming_window: _hamming,
     torch.autograd.grad: _gradient,
+    torch._VF._pack_padded_sequence: pack,
+    torch._VF._pad_packed_sequence: unpack,
+    torch._VF.lstm: long_short(torch._VF.lstm),
+    **{function: plain(function) for function in (torch._VF.gru, torch._VF.rnn_tanh, torch._VF.rnn_relu)},
     torch.allclose: _allclose,
     torch.Tensor.allclose: _allclose,
     torch.equal: _equal,

@@ -48,7 +48,7 @@ class Lengths:
 
     def padded(self, x: Tensor) -> Tensor:
         """Of (T B, F): (T, B, F)."""
-        return x.unflatten(0, (self._steps, -1))
+        return x.reshape(self._steps, -1, *x.shape[1:])
 
     def last(self, x: Tensor) -> Tensor:
         """Of (T, B, F) each sequence's last step: (B, F)."""
@@ -78,8 +78,8 @@ def unpack(
     missing = total_length - x.shape[0]
     if isinstance(total_length, Longest):
         longest = lengths.values.max().item()
-        torch._check(longest >= 0)
-        torch._check(longest <= x.shape[0])
+        torch._check(longest >= 0)  # type: ignore[no-untyped-call]
+        torch._check(longest <= x.shape[0])  # type: ignore[no-untyped-call]
         kept = kept[:longest]
     elif missing > 0:
         kept = torch.cat([kept, filler.expand(missing, *x.shape[1:])])

@@ -29,6 +29,7 @@ from edgec.quantized.check import check_model
 from edgec.quantized.qdq import in_qdq_format
 from edgec.quantized.rounding import quantizes
 from edgec.record import Lowered, Observed
+from edgec.rules.describe import check_rules
 from edgec.runners.base import Array
 from edgec.spec.device import load_device
 from edgec.spec.target import Target, load_target, with_rewrites
@@ -91,6 +92,9 @@ def build(source: SourceRequest, targets: Sequence[str], options: BuildOptions, 
         raise error("E0101", "`--io-layout` is for TFLite targets", notes=[f"there is {', '.join(targets)}"])
     for target in loaded:
         backend(target.backend, options.via)
+    check_rules(name for target in loaded for name in (*target.rewrites.enable, *target.rewrites.disable))
+    if unknown := [form for form in options.emit if form not in _EMITTED]:
+        raise error("E0101", f"`--emit {unknown[0]}` is not known", help=[f"one of {', '.join(_EMITTED)}"])
     for name in {options.device or "", *(t.devices[0] for t in loaded if t.devices)} - {""}:
         load_device(name)  # a mistyped device is told before minutes of work, not after
     prepared = prepare(source, options, progress)
@@ -108,6 +112,9 @@ def build(source: SourceRequest, targets: Sequence[str], options: BuildOptions, 
         except EdgecError as refused:
             report.errors += [_for_target(d, target, len(loaded)) for d in refused.diagnostics]
     return report
+
+
+_EMITTED = ("onnx", "program")
 
 
 def _load(name: str, options: BuildOptions) -> Target:

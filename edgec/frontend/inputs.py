@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,9 @@ from numpy.typing import NDArray
 from edgec.diag import error
 
 Array = NDArray[np.generic]
+
+LARGEST_INPUT = 1 << 30
+"""Elements of an input beyond which a request is taken for a slip, and a file for broken."""
 
 _DTYPES = ("float32", "float16", "float64", "int64", "int32", "int16", "int8", "uint8", "bool")
 _SPEC = re.compile(r"(?P<name>[^=]+)=(?P<shape>[0-9x,]*)(?::(?P<dtype>\w+))?")
@@ -37,6 +41,8 @@ class InputSpec:
         if dtype not in _DTYPES:
             raise error("E0101", f"`{dtype}` is not an element type", help=[f"one of {', '.join(_DTYPES)}"])
         shape = tuple(int(d) for d in re.split("[x,]", found["shape"]) if d)
+        if math.prod(max(d, 1) for d in shape) > LARGEST_INPUT:
+            raise error("E0101", f"`--input {text}` is larger than any input", notes=[f"{LARGEST_INPUT} elements"])
         return InputSpec(found["name"].strip(), shape, dtype)
 
     def sample(self, rng: np.random.Generator) -> Array:
@@ -71,8 +77,16 @@ def _draw_like(array: Array, rng: np.random.Generator) -> Array:
     return np.asarray(rng.standard_normal(array.shape) * spread + float(values.mean())).astype(array.dtype)
 
 
+def check_once(specs: Sequence[InputSpec]) -> None:
+    """Raises `EdgecError` E0107 where two specs are of one input."""
+    names = [spec.name for spec in specs]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise error("E0107", f"input `{twice[0]}` is given twice")
+
+
 def match_specs(names: Sequence[str], specs: Sequence[InputSpec]) -> list[InputSpec]:
     """The specs in the order of the model's inputs. Raises `EdgecError` E0107 naming what is missing or unknown."""
+    check_once(specs)
     by_name = {spec.name: spec for spec in specs}
     if unknown := [name for name in by_name if name not in names]:
         raise error("E0107", f"the model has no input `{unknown[0]}`", notes=[f"its inputs are {', '.join(names)}"])

@@ -17,7 +17,7 @@ from edgec.frontend.contributed import name_back, name_contributed
 from edgec.frontend.dynamic import DynamicDim, check_dims, fitting
 from edgec.frontend.halves.graphs import in_halves, widen
 from edgec.frontend.halves.note import computed_in_single
-from edgec.frontend.inputs import InputSpec
+from edgec.frontend.inputs import LARGEST_INPUT, InputSpec, check_once
 from edgec.frontend.light import put_back, set_aside
 from edgec.frontend.older_opsets import spell_out
 from edgec.frontend.onnx_reference import OnnxReference
@@ -25,9 +25,6 @@ from edgec.frontend.opset import deserialized, to_working_opset
 from edgec.frontend.source import SourceRequest, file_sha256, source_name
 from edgec.ir.dims import set_dim_range
 from edgec.ir.model import Model
-
-_LARGEST_INPUT = 1 << 30
-"""Elements of an input beyond which a file is taken to be broken."""
 
 
 def capture_onnx(path: Path, request: SourceRequest) -> Captured:
@@ -95,7 +92,7 @@ def _check_inputs(proto: onnx.ModelProto, place: Place) -> None:
     """Sizes that nothing could hold; onnx's shape inference would try."""
     for value in proto.graph.input:
         shape = [d.dim_value for d in value.type.tensor_type.shape.dim if d.HasField("dim_value")]
-        if min(shape, default=0) < 0 or math.prod(max(d, 1) for d in shape) > _LARGEST_INPUT:
+        if min(shape, default=0) < 0 or math.prod(max(d, 1) for d in shape) > LARGEST_INPUT:
             raise error("E0301", f"input `{value.name}` cannot be as large as it says: {shape}", place=place)
 
 
@@ -184,6 +181,7 @@ def open_dims(proto: onnx.ModelProto, dims: Sequence[DynamicDim]) -> None:
 
 def _examples(model: Model, request: SourceRequest) -> dict[str, Array]:
     """Seeded samples of the file's own input types; `--input` fixes shapes that the file leaves open."""
+    check_once(request.inputs)
     given = {spec.name: spec for spec in request.inputs}
     inputs = [v for v in model.graph.inputs if not v.is_initializer()]
     if unknown := set(given) - {v.name for v in inputs}:

@@ -20,7 +20,7 @@ from edgec.diag import error
 from edgec.frontend.captured import Array
 from edgec.frontend.halves.modules import Widened, in_single, no_autocast
 from edgec.frontend.held import HeldBuffer, buffers_restored, contents, fill
-from edgec.frontend.inputs import InputSpec, match_specs
+from edgec.frontend.inputs import InputSpec, check_once, match_specs
 from edgec.frontend.stable import StableSorts
 from edgec.frontend.user_code import user_code
 
@@ -179,6 +179,7 @@ def _apart(tensors: Sequence[torch.Tensor]) -> list[torch.Tensor]:
 
 def _with_samples(call: Call, names: Sequence[str], specs: Sequence[InputSpec]) -> Call:
     """The call with those of its tensors that the specs name drawn anew."""
+    check_once(specs)
     rng = np.random.default_rng(0)
     drawn = {s.name: torch.from_numpy(np.asarray(s.sample(rng))) for s in specs}
     return call.with_tensors([drawn.get(n, t) for n, t in zip(names, call.tensors(), strict=True)])

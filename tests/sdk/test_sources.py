@@ -23,7 +23,7 @@ import edgec
 from edgec.diag import EdgecError
 from edgec.driver import BuildOptions, build, prepare, prepare_captured
 from edgec.frontend.captured import SourceId
-from edgec.frontend.inputs import InputSpec
+from edgec.frontend.inputs import InputSpec, match_specs
 from edgec.frontend.source import SourceRequest
 from edgec.frontend.torch_export import ExportRequest, export_module
 from edgec.frontend.weights import load_weights
@@ -533,3 +533,25 @@ def test_one_tensor_for_two_inputs_is_two_inputs():
     request = ExportRequest("m", SourceId("module", "m", ""), Twice(), (example, example))
     model = prepare_captured(export_module(request), BuildOptions(), lambda step: None).model
     assert [bool(list(v.uses())) for v in model.graph.inputs] == [True, True]
+
+
+def built(code, **more):
+    with pytest.raises(EdgecError) as caught:
+        build(SourceRequest(f"{code}:model"), ["android"], BuildOptions(**more), lambda step: None)
+    return caught.value.diagnostics[0]
+
+
+def test_names_that_nothing_has_are_refused(code, tmp_path):
+    told = built(code, disable=("fold-batch-nrm",))
+    assert (told.code, told.help) == ("E0109", ("did you mean `fold-batch-norm`?",))
+    assert built(code, enable=("nothing",)).code == "E0109"
+    assert built(code, emit=("text",)).code == "E0101"
+    own = BuildOptions(out=tmp_path, disable=("clamped-mish",))  # a rule of this backend's
+    assert build(SourceRequest(f"{code}:model"), ["android"], own, lambda step: None).built
+
+
+def test_inputs_that_are_slips():
+    with pytest.raises(EdgecError, match="larger"):
+        InputSpec.parse("x=99999999999x4")
+    with pytest.raises(EdgecError, match="given twice"):
+        match_specs(["x"], [InputSpec.parse("x=2"), InputSpec.parse("x=3")])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from edgec.frontend.halves.graphs import in_halves, widen
 from edgec.frontend.halves.note import computed_in_single
 from edgec.frontend.inputs import LARGEST_INPUT, InputSpec, check_once
 from edgec.frontend.light import put_back, set_aside
-from edgec.frontend.older_opsets import spell_out
+from edgec.frontend.older_opsets import inner_graphs, spell_out
 from edgec.frontend.onnx_reference import OnnxReference
 from edgec.frontend.opset import deserialized, to_working_opset
 from edgec.frontend.source import SourceRequest, file_sha256, source_name
@@ -73,6 +74,7 @@ def _read(path: Path) -> tuple[onnx.ModelProto, dict[str, onnx.TensorProto]]:
     if not proto.graph.output:
         raise error("E0203", f"`{path.name}` holds no graph with an output", place=place)
     _check_inputs(proto, place)
+    _check_equations(proto, place)
     _check_external_data(proto, path)
     name_contributed(proto)
     spell_out(proto)
@@ -94,6 +96,20 @@ def _check_inputs(proto: onnx.ModelProto, place: Place) -> None:
         shape = [d.dim_value for d in value.type.tensor_type.shape.dim if d.HasField("dim_value")]
         if min(shape, default=0) < 0 or math.prod(max(d, 1) for d in shape) > LARGEST_INPUT:
             raise error("E0301", f"input `{value.name}` cannot be as large as it says: {shape}", place=place)
+
+
+def _check_equations(proto: onnx.ModelProto, place: Place) -> None:
+    """onnx's shape inference does not come to an end on what is no equation."""
+    for holder in (proto.graph, *proto.functions):
+        for node in (node for graph in inner_graphs(holder) for node in graph.node if node.op_type == "Einsum"):
+            for attribute in node.attribute:
+                if attribute.name == "equation" and not _EQUATION.fullmatch(attribute.s):
+                    shown = attribute.s[:_SHOWN].decode("utf-8", "replace")
+                    raise error("E0301", f"`{shown}` is not an equation of Einsum", place=place)
+
+
+_TERM = rb"[A-Za-z ]*(?:\.\.\.[A-Za-z ]*)?"
+_EQUATION = re.compile(_TERM + rb"(?:," + _TERM + rb")*(?:->" + _TERM + rb")?")
 
 
 def _check_external_data(proto: onnx.ModelProto, path: Path) -> None:

@@ -555,3 +555,25 @@ def test_inputs_that_are_slips():
         InputSpec.parse("x=99999999999x4")
     with pytest.raises(EdgecError, match="given twice"):
         match_specs(["x"], [InputSpec.parse("x=2"), InputSpec.parse("x=3")])
+
+
+@pytest.mark.parametrize("equation", ["....", "i..j,jk", "ij,jk-", "\tij,jk", "b^k,kj"])
+def test_what_is_no_equation_is_refused(equation, tmp_path):
+    """onnx's shape inference would not end on these."""
+    graph = helper.make_graph(
+        [helper.make_node("Einsum", ["x", "x"], ["y"], equation=equation)],
+        "g",
+        [helper.make_tensor_value_info("x", 1, [2, 2])],
+        [helper.make_tensor_value_info("y", 1, None)],
+    )
+    path = tmp_path / "m.onnx"
+    path.write_bytes(
+        helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8).SerializeToString()
+    )
+    assert refusal(path).code == "E0301"
+
+
+@pytest.mark.parametrize("damage", [b"broken", b"\x80\x02u.", b"\x80\x02}(K\x01u."])
+def test_checkpoints_that_end_early_are_refused(damage, code, tmp_path):
+    (tmp_path / "w.ckpt").write_bytes(damage)
+    assert refusal(f"{code}:model", weights=tmp_path / "w.ckpt").code in ("E0203", "E0204")

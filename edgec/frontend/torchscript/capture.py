@@ -13,7 +13,7 @@ import torch
 from torch.utils import _pytree as pytree
 
 from edgec.diag import Diagnostic, Place, error, warning
-from edgec.frontend.archives import BROKEN
+from edgec.frontend.archives import BROKEN, is_archive
 from edgec.frontend.captured import Captured, SourceId
 from edgec.frontend.control_flow.functions import Rewritten
 from edgec.frontend.inputs import match_specs
@@ -94,7 +94,7 @@ def _arguments(script: Any) -> list[Any]:
 
 def _check_kind(path: Path) -> None:
     """A TorchScript archive is a zip file with code in it."""
-    if not zipfile.is_zipfile(path):
+    if not is_archive(path):
         with path.open("rb") as file:
             if file.read(1) == _PICKLE:
                 raise executes_code(path, "it is a pickle of torch's old format")

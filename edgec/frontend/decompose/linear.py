@@ -55,11 +55,16 @@ def _number_norm(x: torch.Tensor, ord: Any) -> torch.Tensor:
     return (x != 0).to(x.dtype) if ord == 0 else torch.abs(x)
 
 
+def is_small(rows: Any) -> bool:
+    """Whether a matrix of that many rows is taken apart step by step."""
+    return isinstance(rows, int) and rows <= _LARGEST
+
+
 def _small(a: torch.Tensor) -> int:
     """The rows of a matrix. Raises `EdgecError` E0202 where they are too many, or an open size."""
     n = a.shape[-1]
-    if isinstance(n, int) and n <= _LARGEST:
-        return n
+    if is_small(n):
+        return int(n)
     raise error(
         "E0202",
         f"a matrix of {n} rows would be inverted or factored",
@@ -91,20 +96,17 @@ def _eliminate(a: torch.Tensor, b: torch.Tensor) -> tuple[torch.Tensor, torch.Te
     return rows[..., n:], determinant
 
 
-def _inverse(a: torch.Tensor) -> torch.Tensor:
+def inverse(a: torch.Tensor) -> torch.Tensor:
+    """Of matrices (…, n, n). Raises `EdgecError` E0202 for more than 8 rows or an open size."""
     return _eliminate(a, torch.eye(a.shape[-1], dtype=a.dtype, device=a.device))[0]
 
 
-def _inverse_with_info(a: torch.Tensor, *, check_errors: bool = False) -> tuple[torch.Tensor, torch.Tensor]:
-    """With torch's number for success: a singular matrix gives infinities here."""
-    return _inverse(a), torch.zeros(a.shape[:-2], dtype=torch.int32, device=a.device)
-
-
-def _solve(a: torch.Tensor, b: torch.Tensor, *, left: bool = True) -> torch.Tensor:
+def solve(a: torch.Tensor, b: torch.Tensor, *, left: bool = True) -> torch.Tensor:
+    """x with a x = b, or x a = b. Raises as `inverse`."""
     if not left:
-        return _solve(a.transpose(-1, -2), b.transpose(-1, -2)).transpose(-1, -2)
+        return solve(a.transpose(-1, -2), b.transpose(-1, -2)).transpose(-1, -2)
     if b.dim() == 1 or (b.dim() == a.dim() - 1 and b.shape == a.shape[:-1]):
-        return _solve(a, b.unsqueeze(-1)).squeeze(-1)
+        return solve(a, b.unsqueeze(-1)).squeeze(-1)
     broadcast: Any = torch.broadcast_shapes
     batch = broadcast(a.shape[:-2], b.shape[:-2])
     return _eliminate(a.expand(*batch, *a.shape[-2:]), b)[0]
@@ -159,21 +161,35 @@ def _cholesky_with_info(
     return (torch.stack(columns, -1) if columns else a.clone()), failed
 
 
-def _solve_triangular(
+def solve_triangular(
     a: torch.Tensor, b: torch.Tensor, *, upper: bool, left: bool = True, unitriangular: bool = False
 ) -> torch.Tensor:
+    """As `solve`, of one triangle of `a`, its diagonal taken for ones where `unitriangular`."""
     kept = torch.triu(a) if upper else torch.tril(a)
     if unitriangular:
         identity = torch.eye(_small(a), dtype=a.dtype, device=a.device)
         kept = kept * (1 - identity) + identity
-    return _solve(kept, b, left=left)
+    return solve(kept, b, left=left)
+
+
+def _triangular_solve(
+    b: torch.Tensor, a: torch.Tensor, upper: bool = True, transpose: bool = False, unitriangular: bool = False
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The older form, which gives the matrix back as well."""
+    turned, lower = (a.transpose(-1, -2), not upper) if transpose else (a, upper)
+    return solve_triangular(turned, b, upper=lower, unitriangular=unitriangular), a.clone()
+
+
+def _cholesky_inverse(factor: torch.Tensor, upper: bool = False) -> torch.Tensor:
+    one = torch.eye(_small(factor), dtype=factor.dtype, device=factor.device)
+    return _cholesky_solve(one, factor, upper)
 
 
 def _cholesky_solve(b: torch.Tensor, factor: torch.Tensor, upper: bool = False) -> torch.Tensor:
     """One factor after the other: their product would be as ill-conditioned as both together."""
     kept = torch.triu(factor) if upper else torch.tril(factor)
     first, second = (kept.transpose(-1, -2), kept) if upper else (kept, kept.transpose(-1, -2))
-    return _solve(second, _solve(first, b))
+    return solve(second, solve(first, b))
 
 
 def _attention(
@@ -202,14 +218,15 @@ LINEAR: dict[str, Decomposition] = {
     "aten.pdist.default": Decomposition(_pair_distances, lambda x, *_: isinstance(x.shape[0], int)),
     "aten.linalg_norm.default": Decomposition(_norm, _is_whole),
     "aten.linalg_vector_norm.default": Decomposition(_vector_norm, _is_whole_or_number),
-    "aten.linalg_inv.default": Decomposition(_inverse),
-    "aten.inverse.default": Decomposition(_inverse),
-    "aten.linalg_inv_ex.default": Decomposition(_inverse_with_info),
-    "aten.linalg_solve.default": Decomposition(_solve),
+    "aten.linalg_inv.default": Decomposition(inverse),
+    "aten.inverse.default": Decomposition(inverse),
+    "aten.linalg_solve.default": Decomposition(solve),
     "aten.linalg_cholesky.default": Decomposition(_cholesky),
     "aten.cholesky.default": Decomposition(lambda a, upper=False: _cholesky(a, upper=upper)),
     "aten.linalg_cholesky_ex.default": Decomposition(_cholesky_with_info),
-    "aten.linalg_solve_triangular.default": Decomposition(_solve_triangular),
+    "aten.linalg_solve_triangular.default": Decomposition(solve_triangular),
+    "aten.triangular_solve.default": Decomposition(_triangular_solve),
+    "aten.cholesky_inverse.default": Decomposition(_cholesky_inverse),
     "aten.cholesky_solve.default": Decomposition(_cholesky_solve),
     "aten.linalg_det.default": Decomposition(_determinant),
     "aten.det.default": Decomposition(_determinant),

@@ -158,13 +158,13 @@ def _is_empty(x: torch.Tensor, a: torch.Tensor, b: torch.Tensor, **_: Any) -> bo
     return isinstance(a.shape[1], int) and a.shape[1] == 0
 
 
-def _rectified(x: torch.Tensor, lower: Any = 0.125, upper: Any = 1 / 3, *_: Any) -> torch.Tensor:
-    """Outside of training the slope of what is negative is the mean of the two."""
-    return torch.nn.functional.leaky_relu(x, (lower + upper) / 2)
-
-
-def _evaluated(x: torch.Tensor, lower: Any = 0, upper: Any = 0, training: bool = False, *_: Any) -> bool:
-    return not training
+def _rectified(
+    x: torch.Tensor, lower: Any = 0.125, upper: Any = 1 / 3, training: bool = False, *_: Any
+) -> torch.Tensor:
+    """The slope of what is negative is drawn between the two, outside of training their mean."""
+    if not training:
+        return torch.nn.functional.leaky_relu(x, (lower + upper) / 2)
+    return torch.where(x < 0, x * (torch.rand_like(x) * (upper - lower) + lower), x)
 
 
 def _squeeze_nothing(x: torch.Tensor, dims: Any) -> torch.Tensor:
@@ -218,6 +218,6 @@ POINTWISE: dict[str, Decomposition] = {
     "aten.amin.default": Decomposition(_every_extreme(torch.amin), _names_none),
     "aten._is_all_true.default": Decomposition(torch.all),
     "aten._is_any_true.default": Decomposition(torch.any),
-    "aten.rrelu.default": Decomposition(_rectified, _evaluated),
+    "aten.rrelu.default": Decomposition(_rectified),
     "aten.aminmax.default": Decomposition(_min_max),
 }

@@ -7,7 +7,9 @@ from edgec.frontend.decompose.bits import BITS
 from edgec.frontend.decompose.composite import COMPOSITE
 from edgec.frontend.decompose.convolution import CONVOLUTION
 from edgec.frontend.decompose.counting import COUNTING
+from edgec.frontend.decompose.factors import FACTORS
 from edgec.frontend.decompose.indexing import INDEXING
+from edgec.frontend.decompose.integers import INTEGERS
 from edgec.frontend.decompose.linear import LINEAR
 from edgec.frontend.decompose.losses import LOSSES
 from edgec.frontend.decompose.placing import PLACING
@@ -17,6 +19,8 @@ from edgec.frontend.decompose.quantization import QUANTIZATION
 from edgec.frontend.decompose.recurrent import RECURRENT
 from edgec.frontend.decompose.resample import RESAMPLE
 from edgec.frontend.decompose.scans import SCANS
+from edgec.frontend.decompose.singular import SINGULAR
+from edgec.frontend.decompose.special import SPECIAL
 from edgec.frontend.decompose.spectra import SPECTRA
 from edgec.frontend.decompose.statistics import STATISTICS
 
@@ -25,7 +29,9 @@ DECOMPOSITIONS: dict[str, Decomposition] = {
     **COMPOSITE,
     **CONVOLUTION,
     **COUNTING,
+    **FACTORS,
     **INDEXING,
+    **INTEGERS,
     **LINEAR,
     **LOSSES,
     **PLACING,
@@ -35,6 +41,8 @@ DECOMPOSITIONS: dict[str, Decomposition] = {
     **RECURRENT,
     **RESAMPLE,
     **SCANS,
+    **SINGULAR,
+    **SPECIAL,
     **SPECTRA,
     **STATISTICS,
 }

@@ -1,0 +1,51 @@
+"""Special functions agree with torch's own, at their ends too."""
+
+import math
+
+import pytest
+import torch
+
+from edgec.frontend.decompose.table import DECOMPOSITIONS
+from tests.unit.test_decompose import check, rand
+
+ENDS = torch.tensor([0.0, -0.0, math.inf, -math.inf, math.nan, 1.0, -1.0])
+WIDE = torch.cat([torch.linspace(-30, 30, 241), torch.tensor([7.999, 8.0, 8.001, 80.0]), ENDS])
+SHARES = torch.cat(
+    [torch.linspace(0.001, 0.999, 99), torch.tensor([1e-30, 1e-20, 1e-14, 1e-7, 0.1353, 0.8647, 1.5, -0.1])]
+)
+POWERS = 2.0 ** torch.arange(-149, 128, dtype=torch.float64)
+
+CASES = {
+    "special_i0": (torch.special.i0, WIDE),
+    "special_i0e": (torch.special.i0e, WIDE),
+    "special_i1": (torch.special.i1, WIDE),
+    "special_i1e": (torch.special.i1e, WIDE),
+    "special_modified_bessel_i0": (torch.special.modified_bessel_i0, WIDE[:245]),
+    "special_modified_bessel_i1": (torch.special.modified_bessel_i1, WIDE[:245]),
+    "special_ndtri": (torch.special.ndtri, torch.cat([SHARES, ENDS])),
+    "special_spherical_bessel_j0": (torch.special.spherical_bessel_j0, WIDE),
+    "mvlgamma": (lambda x: torch.mvlgamma(x.abs() + 2, 4), rand(3, 5)),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_special_function(case):
+    function, x = CASES[case]
+    check(function, x, gone=f"aten.{case}.default", tolerance=3e-6)
+
+
+def test_integers_become_floats():
+    check(torch.special.i0, torch.arange(-4, 12), tolerance=3e-6)
+
+
+def test_mantissas_and_exponents():
+    around = torch.cat(
+        [POWERS.float(), -POWERS.float(), (POWERS * (1 + 2**-23)).float(), (POWERS * (2 - 2**-23)).float()]
+    )
+    x = torch.cat([around[around.isfinite()], ENDS, torch.zeros(0)])
+    mantissa, exponent = DECOMPOSITIONS["aten.frexp.Tensor"].compute(x)
+    expected = torch.frexp(x)
+    finite = x.isfinite()
+    torch.testing.assert_close(mantissa, expected.mantissa, rtol=0, atol=0, equal_nan=True)
+    assert torch.equal(exponent[finite], expected.exponent[finite])
+    assert exponent.dtype == expected.exponent.dtype

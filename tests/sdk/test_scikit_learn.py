@@ -11,7 +11,12 @@ import pytest
 import skops.io
 from ai_edge_litert.interpreter import Interpreter
 from sklearn.compose import ColumnTransformer
-from sklearn.ensemble import GradientBoostingClassifier, IsolationForest, RandomForestClassifier
+from sklearn.ensemble import (
+    GradientBoostingClassifier,
+    HistGradientBoostingClassifier,
+    IsolationForest,
+    RandomForestClassifier,
+)
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression, Ridge
@@ -22,7 +27,7 @@ from sklearn.svm import SVC, SVR
 from sklearn.tree import DecisionTreeClassifier
 
 from edgec.diag import EdgecError
-from edgec.driver import BuildOptions, BuildReport, Built, build
+from edgec.driver import BuildOptions, BuildReport, Built, build, prepare
 from edgec.frontend.inputs import InputSpec
 from edgec.frontend.source import SourceRequest
 
@@ -189,3 +194,30 @@ def test_an_input_that_does_not_fit_is_refused(tmp_path: Path) -> None:
     (found,) = raised.value.diagnostics
     assert found.code == "E0107"
     assert "X=1x5" in found.help[0]
+
+
+def boosted(folder, change=None):
+    """A file of histogram gradient boosting, its first tree's nodes changed."""
+    rows = np.random.default_rng(0).standard_normal((120, 3))
+    estimator = HistGradientBoostingClassifier(max_iter=3).fit(rows, rows[:, 0] > 0)
+    if change is not None:
+        change(estimator._predictors[0][0].nodes)
+    skops.io.dump(estimator, folder / "m.skops")
+    return SourceRequest(str(folder / "m.skops"))
+
+
+def test_histogram_gradient_boosting(tmp_path):
+    prepared = prepare(boosted(tmp_path), BuildOptions(), lambda step: None)
+    assert [v.name for v in prepared.model.graph.outputs] == ["label", "probabilities"]
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("left", 0), ("right", 10_000), ("feature_idx", 3), ("is_categorical", 1)]
+)
+def test_boosted_trees_that_lead_astray_are_refused(field, value, tmp_path):
+    def change(nodes):
+        nodes[field][0] = value
+
+    with pytest.raises(EdgecError) as caught:
+        prepare(boosted(tmp_path, change), BuildOptions(), lambda step: None)
+    assert caught.value.diagnostics[0].code == "E0203"

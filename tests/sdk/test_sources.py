@@ -577,3 +577,18 @@ def test_what_is_no_equation_is_refused(equation, tmp_path):
 def test_checkpoints_that_end_early_are_refused(damage, code, tmp_path):
     (tmp_path / "w.ckpt").write_bytes(damage)
     assert refusal(f"{code}:model", weights=tmp_path / "w.ckpt").code in ("E0203", "E0204")
+
+
+def test_an_einsum_of_two_element_types_is_refused(tmp_path):
+    graph = helper.make_graph(
+        [helper.make_node("Einsum", ["x", "w"], ["y"], equation="bij,jk->bik")],
+        "g",
+        [helper.make_tensor_value_info("x", 1, [2, 2, 3])],
+        [helper.make_tensor_value_info("y", 1, None)],
+        [numpy_helper.from_array(np.ones((3, 4), np.int32), "w")],
+    )
+    path = tmp_path / "m.onnx"
+    path.write_bytes(
+        helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8).SerializeToString()
+    )
+    assert refusal(path).code.startswith(("E02", "E03"))

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import logging
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx
 
 from edgec.diag import EdgecError, Place, error
@@ -31,13 +34,34 @@ def convert(estimator: Any, path: Path, rows: int) -> onnx.ModelProto:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            proto = _converted(estimator, inputs)
+            with _whole_numbers():
+                proto = _converted(estimator, inputs)
     except EdgecError:
         raise
     except Exception as failure:  # each converter raises its own
         raise _refusal(path, failure) from failure
     proto.graph.input[0].type.tensor_type.shape.dim[0].dim_value = rows
     return proto
+
+
+@contextmanager
+def _whole_numbers() -> Iterator[None]:
+    """numpy's bytes in attributes become Python's numbers, which is all that the protobuf of onnx takes.
+
+    skl2onnx hands on those of histogram gradient boosting as they are.
+    """
+    made = onnx.helper.make_attribute
+
+    def make_attribute(key: str, value: Any, *rest: Any, **more: Any) -> onnx.AttributeProto:
+        if isinstance(value, list) and any(isinstance(item, np.integer) for item in value):
+            value = [int(item) for item in value]
+        return made(key, value, *rest, **more)
+
+    onnx.helper.make_attribute = make_attribute
+    try:
+        yield
+    finally:
+        onnx.helper.make_attribute = made
 
 
 def _converted(estimator: Any, inputs: list[tuple[str, Any]]) -> onnx.ModelProto:

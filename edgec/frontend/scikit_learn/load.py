@@ -16,6 +16,7 @@ from edgec.frontend.archives import BROKEN
 
 _DATA = (
     "numpy.dtype",
+    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
     "sklearn.metrics._dist_metrics.EuclideanDistance64",
     "sklearn.metrics._dist_metrics.ManhattanDistance64",
     "sklearn.metrics._dist_metrics.MinkowskiDistance64",
@@ -113,11 +114,19 @@ def _check(estimator: Any) -> None:
     """Raises ValueError for what is no fitted estimator, or would lead compiled code out of its arrays."""
     if not hasattr(estimator, "n_features_in_"):
         raise ValueError("it holds no fitted estimator of numeric features")
+    checked: set[int] = set()
+    boosted: set[int] = set()
     for part in _parts(estimator):
         if type(part).__name__ == "Tree" and hasattr(part, "children_left"):
             _check_tree(part)
+        if hasattr(part, "_predictors"):
+            checked |= _check_boosting(part)
+        if type(part).__name__ == "TreePredictor":
+            boosted.add(id(part))
         if getattr(part, "_fit_method", _PLAIN_SEARCH) != _PLAIN_SEARCH:
             _search_plainly(part)
+    if boosted - checked:
+        raise ValueError("a boosted tree belongs to no estimator")
 
 
 def _check_tree(tree: Any) -> None:
@@ -130,6 +139,27 @@ def _check_tree(tree: Any) -> None:
             raise ValueError("a decision tree leads out of its nodes")
     if (feature[inner] < 0).any() or (feature[inner] >= tree.n_features).any():
         raise ValueError("a decision tree asks for a feature that is not there")
+
+
+def _check_boosting(estimator: Any) -> set[int]:
+    """As `_check_tree` for histogram gradient boosting, whose trees are arrays of records. Returns the trees' ids."""
+    from sklearn.ensemble._hist_gradient_boosting.common import PREDICTOR_RECORD_DTYPE
+
+    trees = [tree for step in estimator._predictors for tree in step]
+    for tree in trees:
+        nodes = tree.nodes
+        if nodes.dtype != PREDICTOR_RECORD_DTYPE or nodes.ndim != 1 or not len(nodes):
+            raise ValueError("a boosted tree is no array of nodes")
+        inner, own = nodes["is_leaf"] == 0, np.arange(len(nodes))
+        if nodes["is_categorical"][inner].any():
+            raise ValueError("a boosted tree splits by categories")
+        for child in (nodes["left"], nodes["right"]):
+            if (child[inner] <= own[inner]).any() or (child[inner] >= len(nodes)).any():
+                raise ValueError("a boosted tree leads out of its nodes")
+        feature = nodes["feature_idx"][inner]
+        if (feature < 0).any() or (feature >= estimator.n_features_in_).any():
+            raise ValueError("a boosted tree asks for a feature that is not there")
+    return {id(tree) for tree in trees}
 
 
 def _search_plainly(neighbours: Any) -> None:

@@ -68,6 +68,8 @@ class EinsumToMatMul(Rule):
         op = Einsum.decode(Reader(node))
         if any(static_shape(x) is None for x in op.xs):
             return Miss("the shape is not static")
+        if len({x.dtype for x in op.xs}) > 1:
+            return Miss("the element types differ")
         try:
             equation = parse(op.equation, [len(static_shape(x) or ()) for x in op.xs])
         except ValueError as wrong:

@@ -134,3 +134,18 @@ def test_state_spaces() -> None:
 def test_every_form_is_an_operators() -> None:
     for name in FORMS:
         assert hasattr(torch.ops.aten, name.removeprefix("aten.")), name
+
+
+def test_the_angle_of_a_real_number() -> None:
+    """π for one below zero; the exporter's own atan2 has −π there."""
+    check(
+        Called(lambda z, w, i: torch.complex(z.real, torch.zeros_like(z.real)).angle()),
+        rand(3, 4, 2),
+        torch.tensor([0]),
+    )
+
+
+def test_a_part_is_taken_without_the_other() -> None:
+    module = Called(lambda z, w, i: (z.real + 1, z.imag.sin()))
+    program = torch.export.export(module, (rand(3, 4, 2), torch.tensor([0])), strict=False)
+    assert "Concat" not in {node.op_type for node in to_onnx(program).graph}

@@ -152,6 +152,11 @@ CASES = {
         lambda x: F.cross_entropy(x, torch.arange(7).expand(2, 7) % 3, reduction="sum", label_smoothing=0.1),
         IMAGE[..., 0]
     ),
+    "angles at the axes": (
+        torch.atan2,
+        torch.tensor([0.0, 0.0, 1.0, -1.0, 0.0, 2.0, -2.0, -3.0, math.inf, math.nan]),
+        torch.tensor([-1.0, 1.0, 0.0, 0.0, 0.0, -1.0, -1.0, 4.0, -math.inf, 1.0]),
+    ),
     "fake quantization to four bits": (lambda x: torch.fake_quantize_per_tensor_affine(x, 0.1, 3, -8, 7), X),
     "fake quantization by channel": (
         lambda x, s: torch.fake_quantize_per_channel_affine(x, s, torch.tensor([0, 1, 2], dtype=torch.int32), 0, -8, 7),

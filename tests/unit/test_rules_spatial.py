@@ -12,7 +12,7 @@ from edgec.passes.log import RewriteLog
 from edgec.passes.rewrite import RewritePass
 from edgec.passes.verify import evaluate
 from edgec.rules.decompose.reductions import LpPoolToAveragePool
-from edgec.rules.decompose.signal import DftToMatMul, StftToConv
+from edgec.rules.decompose.signal import DftToMatMul, StftToConv, dft_matrix
 from edgec.rules.decompose.spatial import (
     Col2ImToConvTranspose,
     DeformConvToMatMul,
@@ -168,3 +168,11 @@ def test_stft() -> None:
     (found,) = evaluate(rewritten(model_of("STFT", inputs, ("step", "window", "length")), "STFT"), {"x": x})
     frames = np.stack([x[:, i : i + 8, 0] * window for i in range(0, 33, 3)], axis=1)
     np.testing.assert_allclose(found, spectrum(np.fft.rfft(frames)), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("length", [8, 12, 15])
+def test_transforms_are_exact_where_they_are_real(length: int) -> None:
+    matrix = dft_matrix(1, length, length // 2 + 1, inverse=False)
+    real = [0] if length % 2 else [0, length // 2]
+    assert not matrix[:, 0, real, 1].any()
+    np.testing.assert_allclose(matrix[:, 0, :, 0] + 1j * matrix[:, 0, :, 1], np.fft.rfft(np.eye(length)), atol=1e-12)

@@ -24,6 +24,24 @@ def _promotes(x: torch.Tensor, other: Any, alpha: Any = 1) -> bool:
     return isinstance(other, float) and not x.is_floating_point() and not x.is_complex()
 
 
+def angle(y: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+    """atan(y / x), half a turn on behind the axis: π for y = 0 and x < 0, where the exporter's has −π. Zeros have no
+    sign, and of two infinities only the signs count. Both are of one type of floats.
+    """
+    endless = torch.logical_and(torch.isinf(y), torch.isinf(x))
+    y, x = torch.where(endless, torch.sign(y), y), torch.where(endless, torch.sign(x), x)
+    none = torch.logical_and(y == 0, x == 0)
+    slope = torch.atan(torch.where(none, torch.zeros_like(y), y) / torch.where(none, torch.ones_like(x), x))
+    turn = torch.where(y < 0, torch.full_like(slope, -math.pi), torch.full_like(slope, math.pi))
+    return torch.where(x < 0, slope + turn, slope)
+
+
+def _angle_in_floats(y: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+    wide = torch.result_type(y, x)
+    wide = wide if wide.is_floating_point else torch.get_default_dtype()
+    return angle(y.to(wide), x.to(wide))
+
+
 def _copy_sign(x: torch.Tensor, other: Any) -> torch.Tensor:
     """|x| with the sign of `other`; a negative zero counts by its reciprocal."""
     sign = other if isinstance(other, torch.Tensor) else _scalar(float(other), x)
@@ -206,6 +224,8 @@ POINTWISE: dict[str, Decomposition] = {
     "aten.squeeze.dims": Decomposition(_squeeze_nothing, _keeps_all),
     "aten.prod.dim_int": Decomposition(_product_of_number, _is_number),
     "aten.rsub.Scalar": Decomposition(_reversed_difference, _promotes),
+    "aten.atan2.default": Decomposition(_angle_in_floats),
+    "aten.arctan2.default": Decomposition(_angle_in_floats),
     "aten.copysign.Tensor": Decomposition(_copy_sign),
     "aten.copysign.Scalar": Decomposition(_copy_sign),
     "aten.fmax.default": Decomposition(_fmax),

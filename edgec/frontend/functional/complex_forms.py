@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 from torch.utils import _pytree as pytree
 
+from edgec.frontend.decompose.pointwise import angle
+
 aten = torch.ops.aten
 
 
@@ -130,7 +132,7 @@ def _size(x: Parts) -> Tensor:
 
 
 def _angle(x: Parts) -> Tensor:
-    return torch.atan2(x.imag, x.real)
+    return angle(x.imag, x.real)
 
 
 def _polar(size: Tensor, angle: Tensor) -> Parts:

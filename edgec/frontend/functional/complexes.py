@@ -46,6 +46,7 @@ class _Settling:
         self._graph = graph
         self._known: dict[Node, Any] = {}
         self._joined: dict[Node, Node] = {}
+        self._pairs: dict[Any, Parts] = {}
         self._start = next(node for node in graph.nodes if node.op not in ("placeholder", "get_attr"))
         self._mode = detect_fake_mode([node.meta.get("val") for node in graph.nodes]) or contextlib.nullcontext()
 
@@ -54,6 +55,8 @@ class _Settling:
         for node in list(self._graph.nodes):
             if node.op == "output":
                 self._rejoin(node)
+            elif (part := self._part(node)) is not None:
+                node.replace_all_uses_with(part)
             elif node.target is operator.getitem and node.args[0] in self._known:
                 self._become(node, self._known[node.args[0]][node.args[1]])
             elif _holds_complex(node) or any(source in self._known for source in node.all_input_nodes):
@@ -61,7 +64,20 @@ class _Settling:
                 if form is None:
                     self._left(node)
                 else:
-                    self._become(node, self._spliced(node, form))
+                    result = self._spliced(node, form)
+                    if node.target is aten.view_as_real.default:
+                        self._pairs[result] = self._known[node.all_input_nodes[0]]
+                    self._become(node, result)
+
+    def _part(self, node: Node) -> Node | None:
+        """The part that is picked from a pair: torch's `z.real` is `view_as_real(z)[..., 0]`."""
+        if node.target is not aten.select.int or node.args[0] not in self._pairs:
+            return None
+        pair, dim, index = node.args
+        if dim not in (-1, pair.meta["val"].dim() - 1) or index not in (0, 1):
+            return None
+        parts = self._pairs[pair]
+        return parts.imag if index else parts.real
 
     def _become(self, node: Node, result: Any) -> None:
         """Real results are read in the node's place, others are remembered."""

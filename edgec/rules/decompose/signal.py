@@ -19,21 +19,30 @@ LARGEST = 1 << 22
 
 def dft_matrix(inputs: int, length: int, bins: int, inverse: bool) -> Matrix:
     """(length, inputs, bins, 2): what each sample's `inputs` parts (real, imaginary) add to each bin's two parts."""
-    angle = 2 * np.pi * np.outer(np.arange(length), np.arange(bins)) / length
-    cos, sin = np.cos(angle), np.sin(angle) if inverse else -np.sin(angle)
+    cos, sin = _turns(length, bins, length)
+    sin = sin if inverse else 0 - sin
     from_real = np.stack([cos, sin], axis=-1)
-    parts = [from_real] if inputs == 1 else [from_real, np.stack([-sin, cos], axis=-1)]
+    parts = [from_real] if inputs == 1 else [from_real, np.stack([0 - sin, cos], axis=-1)]
     return np.asarray(np.stack(parts, axis=1) / (length if inverse else 1))
 
 
 def half_inverse_matrix(bins: int, length: int) -> Matrix:
     """(bins, 2, length, 1): a real signal from the first half of its spectrum; the other half is its conjugate."""
-    angle = 2 * np.pi * np.outer(np.arange(bins), np.arange(length)) / length
+    cos, sin = _turns(bins, length, length)
     twice = np.full((bins, 1), 2.0)
     twice[0] = 1.0
     if length % 2 == 0:
         twice[length // 2 :] = 1.0
-    return np.asarray((np.stack([np.cos(angle) * twice, -np.sin(angle) * twice], axis=1) / length)[..., None])
+    return np.asarray((np.stack([cos * twice, 0 - sin * twice], axis=1) / length)[..., None])
+
+
+def _turns(rows: int, columns: int, length: int) -> tuple[Matrix, Matrix]:
+    """Cosine and sine of 2π jk / length, exactly zero where they are: a real sum has no imaginary part."""
+    step = np.outer(np.arange(rows), np.arange(columns)) % length
+    angle = 2 * np.pi * step / length
+    straight = 2 * step % length == 0
+    upright = (4 * step % length == 0) & ~straight
+    return np.where(upright, 0.0, np.cos(angle)), np.where(straight, 0.0, np.sin(angle))
 
 
 class DftToMatMul(Rule):

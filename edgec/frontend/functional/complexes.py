@@ -73,11 +73,12 @@ class _Settling:
         """The part that is picked from a pair: torch's `z.real` is `view_as_real(z)[..., 0]`."""
         if node.target is not aten.select.int or node.args[0] not in self._pairs:
             return None
-        pair, dim, index = node.args
+        pair: Any = node.args[0]
+        dim, index = node.args[1:]
         if dim not in (-1, pair.meta["val"].dim() - 1) or index not in (0, 1):
             return None
-        parts = self._pairs[pair]
-        return parts.imag if index else parts.real
+        picked: Node = self._pairs[pair].imag if index else self._pairs[pair].real
+        return picked
 
     def _become(self, node: Node, result: Any) -> None:
         """Real results are read in the node's place, others are remembered."""

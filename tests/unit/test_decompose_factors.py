@@ -150,3 +150,9 @@ def test_angles_of_integers():
 def test_large_powers_of_what_stays_small():
     x, n = torch.tensor([0, 1, -1, -1]), torch.tensor([70, 99, 99, 100])
     assert torch.equal(compute(aten.pow.Tensor_Tensor)(x, n), torch.pow(x, n))
+
+
+def test_sums_of_truths_and_negated_bytes():
+    x = rand(3, 4) > 0
+    check(lambda a: a + a[0], x, gone="aten.add.Tensor")
+    check(lambda a: -a, torch.arange(256).to(torch.uint8), gone="aten.neg.default")

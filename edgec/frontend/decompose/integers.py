@@ -1,4 +1,4 @@
-"""Integers where the exporter computes as if they were floats, or the other way round."""
+"""Integers and truth values where the exporter computes as if they were floats, or has no operator of their type."""
 
 from __future__ import annotations
 
@@ -60,7 +60,18 @@ def _atan2(y: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
     return torch.atan2(y.to(kind), x.to(kind))
 
 
+def _add_truths(a: torch.Tensor, b: torch.Tensor, *, alpha: Any = 1) -> torch.Tensor:
+    """True and True make True."""
+    return torch.logical_or(a, b) if alpha else a.expand(torch.logical_or(a, b).shape).clone()
+
+
+def _are_truths(a: Any, b: Any, **_: Any) -> bool:
+    return all(isinstance(x, torch.Tensor) and x.dtype == torch.bool for x in (a, b))
+
+
 INTEGERS: dict[str, Decomposition] = {
+    "aten.add.Tensor": Decomposition(_add_truths, _are_truths),
+    "aten.neg.default": Decomposition(lambda x: torch.zeros_like(x) - x, lambda x: x.dtype == torch.uint8),
     "aten.pow.Tensor_Tensor": Decomposition(_power, _wants_signed_power),
     "aten.pow.Scalar": Decomposition(_power, _wants_signed_power),
     "aten.angle.default": Decomposition(_angle, _is_not_float),

@@ -179,7 +179,128 @@ class Functions(nn.Module):
         return y, best, torch.tensor([low, high.item(), 0.5]), mean, max(v.sum() for v in x)
 
 
+class Notes:
+    """What a model notes on its way: an object of no module."""
+
+    def __init__(self):
+        self.rows, self.by_name, self.total = [], {}, 0.0
+
+    def add(self, row):
+        self.rows.append(row)
+        self.total = self.total + row.sum()
+
+
+class Noted(nn.Module):
+    """Objects, lists, dictionaries and closures that a side changes, some through methods."""
+
+    def lift(self, x):
+        self.scale *= 2
+        self.log.append(x.mean())
+        return x * self.scale
+
+    def forward(self, x):
+        self.scale, self.log = 1.0, []
+        notes, above, kept = Notes(), 0, []
+
+        def visit(row):
+            nonlocal above
+            if row.sum() > 0:
+                above += 1
+                kept.append(row * 2)
+            else:
+                kept.append(row)
+
+        for row in x:
+            visit(row)
+        if x.sum() > 0:
+            notes.add(x[0])
+            notes.by_name["k"] = x[1]
+        else:
+            notes.add(-x[1] * 3)
+            notes.by_name["k"] = x[0]
+        y = self.lift(x) if x.max() > 1 else self.lift(x - 1)
+        if x.min() < -1:
+            self.scale += 1
+        return torch.stack(kept) * above, notes.rows[0] + notes.by_name["k"], notes.total, y * self.scale + self.log[0]
+
+
+class Aliases(nn.Module):
+    """Changes in place on one side, seen through every view and name, also those that a side made itself."""
+
+    def forward(self, x):
+        y, held = x.clone(), [x.clone(), x * 2]
+        view, first, flat = y[0], held[0], y.view(-1)
+        if x.sum() > 0:
+            y += 1
+            first.mul_(3)
+            held[1].zero_()
+        else:
+            row = y[1]
+            row[0] = 7.0
+            flat[1:3] -= 2
+            torch.nn.functional.relu(held[1], inplace=True)
+            if x.max() > 1:
+                flat.add_(first.sum())
+        return y, view, held[0] + held[1]
+
+
+class DeadArguments(nn.Module):
+    """Indices, classes and divisors that only one side may use."""
+
+    def forward(self, x, i):
+        scatter = torch.zeros(4)
+        first, loss = torch.tensor(-1), x.sum()
+        if i.min() >= 0 and i.max() < 4:
+            scatter = scatter.scatter_add(0, i, x[0, :2]).index_add(dim=0, index=i, source=x[0, :2])
+            scatter[i] = 3.0
+            loss = nn.functional.cross_entropy(x, i)
+        large = (x > 1).nonzero()
+        if large.shape[0] > 0:
+            first = large[0, 1] + large[-1, 0]
+        return scatter, first, loss
+
+
+def some_indices():
+    fitting = torch.randperm(4)[:2] if torch.rand(()) < 0.5 else torch.randint(-6, 60, (2,))
+    return rows(2, 4), fitting
+
+
+class Routed(nn.Module):
+    """A mixture of experts as written for training: an input of zeros is a tie between all of them."""
+
+    def __init__(self):
+        super().__init__()
+        self.gate = nn.Linear(4, 3, bias=False)
+        self.experts = nn.ModuleList(nn.Linear(4, 4) for _ in range(3))
+
+    def forward(self, x):
+        weights, picked = torch.topk(self.gate(x).softmax(-1), 2)
+        mask = nn.functional.one_hot(picked, 3).permute(2, 1, 0)
+        y = torch.zeros_like(x)
+        for k in range(3):
+            place, row = torch.where(mask[k])
+            if row.shape[0] == 0:
+                continue
+            y.index_add_(0, row, self.experts[k](x[row]) * weights[row, place, None])
+        return y
+
+
+class Counts(nn.Module):
+    """Numbers of which torch takes no tensors: the model is computed for each."""
+
+    def forward(self, x):
+        scale, places = (2.0, 1) if x.mean() > 0 else (0.5, 2)
+        width = 2 if x.max() > 1 else 1
+        padded = nn.functional.pad(x, (width, 3 - width))
+        return torch.roll(padded * scale, places)
+
+
 STYLES = {
+    "counts": (Counts, lambda: (rows(2, 4),)),
+    "dead-arguments": (DeadArguments, some_indices),
+    "routed": (Routed, lambda: (rows(3, 4),)),
+    "noted": (Noted, lambda: (rows(2, 3),)),
+    "aliases": (Aliases, lambda: (rows(2, 3),)),
     "lambdas": (Lambdas, lambda: (rows(3, 4),)),
     "bindings": (Bindings, lambda: (rows(2, 3),)),
     "guards": (Guards, lambda: (rows(2, 4),)),

@@ -138,6 +138,17 @@ def _gradient(*args: Any, **kwargs: Any) -> Any:
     )
 
 
+def _roll(x: torch.Tensor, shifts: Any, dims: Any = None) -> torch.Tensor:
+    """By a number of places that the data decide: gathered."""
+    if not isinstance(shifts, torch.Tensor):
+        return torch.roll(x, shifts) if dims is None else torch.roll(x, shifts, dims)
+    if dims is None:
+        return _roll(x.reshape(-1), shifts, 0).reshape(x.shape)
+    (dim,) = dims if isinstance(dims, tuple | list) else (dims,)
+    size = x.shape[dim]
+    return x.index_select(dim, torch.remainder(torch.arange(size) - shifts.reshape(()), size))
+
+
 _FORMS: dict[Callable[..., Any], Callable[..., Any]] = {
     functional.scaled_dot_product_attention: attention,
     functional.embedding_bag: embedding_bag,
@@ -160,6 +171,8 @@ _FORMS: dict[Callable[..., Any], Callable[..., Any]] = {
     torch.narrow: _narrow,
     torch.Tensor.narrow: _narrow,
     torch.tensor: _tensor,
+    torch.roll: _roll,
+    torch.Tensor.roll: _roll,
     torch.floor_divide: _floor_divide,
     torch.Tensor.__rfloordiv__: _reflected(_floor_divide),
     torch.Tensor.__rmod__: _reflected(torch.remainder),

@@ -9,6 +9,7 @@ import re
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from types import CodeType
 from typing import Any
 
 import numpy as np
@@ -18,8 +19,9 @@ from torch.utils import _pytree as pytree
 
 from edgec.diag import Diagnostic, EdgecError, Severity, error, warning
 from edgec.frontend.captured import Array, Captured, SourceId
-from edgec.frontend.control_flow.coverage import Covered, cover
+from edgec.frontend.control_flow.coverage import CaughtError, Covered, cover
 from edgec.frontend.control_flow.functions import Rewritten
+from edgec.frontend.control_flow.handlers import called_functions
 from edgec.frontend.control_flow.merge import Site
 from edgec.frontend.control_flow.settle import export_settled
 from edgec.frontend.decompose.masked import settle_masks
@@ -70,10 +72,14 @@ def export_module(request: ExportRequest) -> Captured:
     halves = in_halves(request.module) or any(t.dtype in HALVES for t in given.tensors())
     widen(request.module)
     call = _roomy(given.with_tensors([in_single(t) for t in given.tensors()]), request)
-    result, asked = _run_eagerly(request.module, call)
+    called: set[CodeType] = set()
+    with called_functions(called):
+        result, asked = _run_eagerly(request.module, call)
+    for code in called:
+        request.rewritten.watch(code)
     _check_interface(call, result)
     with quiet():
-        model = to_onnx(_export(request, call))
+        model = _translated(request, call)
     found = _with_half_inputs(captured(request, call, result, model), given)
     halves = halves or asked
     return replace(found, warnings=(*found.warnings, computed_in_single(found.name))) if halves else found
@@ -107,13 +113,34 @@ def captured(request: ExportRequest, call: Call, result: Any, model: ir.Model) -
     reference = TorchReference(request.module, call, names, results, held)
     extra: list[dict[str, Array]] = []
     branches: list[Covered] = []
-    if request.rewritten.runtime.selected or request.rewritten.runtime.unchecked:
-        extra, branches = cover(request.rewritten, reference.run, samples_like(examples, 2))
+    runtime = request.rewritten.runtime
+    if runtime.selected or runtime.unchecked or request.rewritten.watches:
+        extra, branches = _covered(request, reference, examples)
     told = tuple(d for b in branches for d in _told(b))
     told += tuple(_unchecked(site) for site in request.rewritten.runtime.unchecked)
     return Captured(
         request.name, request.source, model, reference, examples, told, tuple(extra), tuple(branches), request.dynamic
     )
+
+
+def _covered(
+    request: ExportRequest, reference: TorchReference, examples: dict[str, Array]
+) -> tuple[list[dict[str, Array]], list[Covered]]:
+    try:
+        return cover(request.rewritten, reference.run, samples_like(examples, 2))
+    except CaughtError as caught:
+        raise caught.refused from None
+
+
+def _translated(request: ExportRequest, call: Call) -> ir.Model:
+    """Export and translate. Where a number that data choose cannot be written down, once more for each such number."""
+    while True:
+        program = _export(request, call)
+        try:
+            return to_onnx(program)
+        except EdgecError as failure:
+            if not request.rewritten.runtime.forks.of_numbers(failure):
+                raise
 
 
 def to_onnx(exported: torch.export.ExportedProgram) -> ir.Model:

@@ -102,6 +102,34 @@ def test_a_loop_that_ends_early_is_covered_on_both_ways():
     assert {b.site.kind: set(b.sides) for b in found.branches} == {"for": {True, False}, "if": {True, False}}
 
 
+class CountsInALoop(torch.nn.Module):
+    def forward(self, x):
+        self.rounds = torch.zeros(())
+        while x.abs().max() > 1:
+            x = x / 2
+            self.rounds = self.rounds + 1
+        return x * self.rounds
+
+
+def test_an_object_that_a_loop_on_data_changes_is_named():
+    told = refused(CountsInALoop())
+    assert told.code == "E0206"
+    assert "`rounds`" in told.message
+    assert told.place.file == __file__
+
+
+class InRange(torch.nn.Module):
+    def forward(self, x, i):
+        if i >= x.shape[0]:
+            return x[0] if i > 700 else x[1]
+        return x[i]
+
+
+def test_the_search_tries_the_numbers_and_sizes_of_the_code():
+    found = prepared(InRange(), (torch.randn(5, 4), torch.tensor(1))).captured
+    assert [set(b.sides) for b in found.branches] == [{True, False}, {True, False}]
+
+
 class NeverTaken(torch.nn.Module):
     def forward(self, x):
         return x.exp() if (x * x).sum() < 0 else x
@@ -121,8 +149,16 @@ def test_sides_of_different_shape_are_refused_with_both():
     assert all("test_control_flow.py:" in note for note in told.notes)
 
 
-def test_a_change_of_a_buffer_on_one_side_is_refused():
-    assert "in place" in refused(OutsideInPlace()).message
+def test_a_change_of_a_buffer_on_one_side_is_a_state_of_the_model():
+    result = prepared(OutsideInPlace(), (torch.randn(3, 4),))
+    seen = np.zeros(4, np.float32)
+    with OnnxRuntimeRunner(result.model) as runner:
+        for sign in (1, -1, 1, 1, -1):
+            x = sign * np.abs(np.random.default_rng(0).standard_normal((3, 4), np.float32))
+            seen = seen + (sign > 0)
+            outputs = runner.run({"x": x, "seen": seen - (sign > 0)})
+            assert np.array_equal(outputs["seen_out"], seen)
+            assert np.allclose(outputs["output"], x + seen)
 
 
 def test_a_decision_inside_python_itself_is_refused_with_its_line():
@@ -173,7 +209,38 @@ class CaughtByItsCaller(torch.nn.Module):
 
 
 def test_a_left_out_raise_that_a_caller_catches_is_not_silent():
-    assert refused(CaughtByItsCaller()).code == "E0205"
+    told = refused(CaughtByItsCaller())
+    assert told.code == "E0206"
+    assert "`except`" in told.message
+
+
+class CatchesAnIndex(torch.nn.Module):
+    def forward(self, x, i):
+        try:
+            return x[int(i)]
+        except IndexError:
+            return x.sum(0)
+
+
+def test_what_is_caught_on_some_data_alone_is_refused_with_its_line():
+    with pytest.raises(EdgecError) as caught:
+        prepared(CatchesAnIndex(), (torch.randn(3, 4), torch.tensor(1)))
+    told = caught.value.diagnostics[0]
+    assert told.code == "E0206"
+    source = Path(__file__).read_text().splitlines()
+    assert source[told.place.line - 1].strip() == "except IndexError:"
+
+
+class CatchesNothing(torch.nn.Module):
+    def forward(self, x):
+        try:
+            return x.softmax(-1)
+        except RuntimeError:
+            return x
+
+
+def test_a_handler_that_never_runs_is_no_obstacle():
+    assert not prepared(CatchesNothing(), (torch.randn(3, 4),)).captured.warnings
 
 
 def test_the_functions_are_put_back():

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgec.diag import EdgecError, Place
+from edgec.diag import EdgecError, Place, error
 from edgec.frontend.control_flow.functions import Rewritten
 from edgec.frontend.control_flow.merge import Site
 from edgec.frontend.control_flow.runtime import STAYS_LOOP, Runtime
@@ -18,6 +19,9 @@ Inputs = dict[str, Array]
 
 TRIALS = 128
 """Runs of the model that the search may take; it ends as soon as every side was seen."""
+
+_FOR_EXCEPTIONS = 100
+"""Runs that the search takes for exceptions that are caught."""
 
 _FOR_COINCIDENCES = 40
 """Runs that the search takes for what need not be found."""
@@ -65,6 +69,15 @@ class Covered:
 _PATIENCE = 1000
 """Steps of a loop after which inputs that were made up are taken for ones that never let it end."""
 
+_LARGEST = 4096
+"""The greatest integer that is tried as an input: it may be a number of steps."""
+
+_BLIND = 24
+"""Random inputs before those that the numbers in the code suggest."""
+
+_TOLD = 24
+"""Numbers from the code that are tried for one input."""
+
 _TRUTHS = {True: "is true", False: "is false"}
 _ENDS = {True: "goes on", False: "ends early"}
 
@@ -73,30 +86,69 @@ _ROUNDS = {0: "no step", 2: "several steps"}
 
 
 def cover(
-    rewritten: Rewritten, run: Callable[[Inputs], object], samples: Sequence[Inputs], seed: int = 0
+    rewritten: Rewritten, run: Callable[[Inputs], Inputs], samples: Sequence[Inputs], seed: int = 0
 ) -> tuple[list[Inputs], list[Covered]]:
     """Further samples, each of which takes a side, or a number of steps, that those before it do not, and the result.
 
     `run` executes the eager model and raises `EdgecError` where that fails; the rewritten functions record the sides
-    that it takes.
+    that it takes. A sample on an edge, such as a tie between two classes, is taken where no other shows the same: there
+    rounding alone decides.
     """
     runtime = rewritten.runtime
     found: list[Inputs] = []
-    with rewritten.active():
+    edges: list[Inputs] = []
+    with rewritten.active(watching=True):
+        runtime.handled.clear()
         run(samples[0])
+        run = _alike(run, runtime)
         runtime.patience = _PATIENCE
         for inputs in samples[1:]:
             _runs(run, inputs)
-        for trial, inputs in enumerate(_candidates(samples, found, np.random.default_rng(seed))):
+        for trial, inputs in enumerate(_candidates(samples, found, rewritten.constants(), seed)):
             seen = _covered(runtime)
             complete = all(b.complete for b in seen) and not _unraised(runtime)
+            complete = complete and (not rewritten.watches or trial >= _FOR_EXCEPTIONS)
             if complete or (trial >= _FOR_COINCIDENCES and not any(b.missing for b in seen)):
                 break
-            before = _seen(runtime)
-            if _runs(run, inputs) and _seen(runtime) > before:
-                found.append(inputs)
+            before = runtime.record()
+            if _shows_more(runtime, run, inputs):
+                steady = _is_steady(run, inputs, np.random.default_rng(seed))
+                (found if steady else edges).append(inputs)
+                runtime.recall(before)
+                if steady:
+                    _runs(run, inputs)
+        found += [inputs for inputs in edges if _shows_more(runtime, run, inputs)]
         runtime.patience = None
     return found, _covered(runtime)
+
+
+def _alike(run: Callable[[Inputs], Inputs], runtime: Runtime) -> Callable[[Inputs], Inputs]:
+    """`run` for further inputs. What is caught for some inputs alone makes another model of it: `CaughtError`."""
+    known = dict(runtime.handled)
+
+    def further(inputs: Inputs) -> Inputs:
+        runtime.handled.clear()
+        result = run(inputs)
+        for site, runs in runtime.handled.items():
+            if known.setdefault(site, runs) != runs:
+                raise CaughtError(site)
+        return result
+
+    return further
+
+
+class CaughtError(Exception):
+    """A handler of exceptions runs on some data and not on others."""
+
+    def __init__(self, site: Site) -> None:
+        super().__init__(str(site.place))
+        self.refused = error(
+            "E0206",
+            "what this `except` catches depends on data, and a graph cannot raise",
+            place=site.place,
+            notes=["it runs for some inputs and not for others"],
+            help=["ask beforehand, with an `if` on the index, the divisor or the value that is checked"],
+        )
 
 
 def _covered(runtime: Runtime) -> list[Covered]:
@@ -118,17 +170,56 @@ def _seen(runtime: Runtime) -> int:
     return sum(map(len, runtime.sides.values())) + sum(map(len, runtime.rounds.values()))
 
 
+def _shows_more(runtime: Runtime, run: Callable[[Inputs], Inputs], inputs: Inputs) -> bool:
+    before = _seen(runtime)
+    return _runs(run, inputs) and _seen(runtime) > before
+
+
+_NUDGE = 1e-6
+"""A change of an input, relative to its spread, as rounding makes it."""
+
+_STEADY = 1e-2
+"""The change of an output, relative to its largest element, that follows where no decision turned."""
+
+
+def _is_steady(run: Callable[[Inputs], Inputs], inputs: Inputs, rng: np.random.Generator) -> bool:
+    """Whether a change of the inputs that is as small as rounding leaves the outputs what they are."""
+    nudged = {name: _nudged(a, rng) for name, a in inputs.items()}
+    try:
+        pairs = list(zip(run(inputs).values(), run(nudged).values(), strict=True))
+    except (EdgecError, ValueError):
+        return False
+    return all(a.shape == b.shape and _near(a.astype(np.float64), b.astype(np.float64)) for a, b in pairs)
+
+
+def _nudged(array: Array, rng: np.random.Generator) -> Array:
+    if array.dtype.kind != "f":
+        return array
+    spread = float(np.abs(array).max(initial=0.0)) or 1.0
+    noise = _NUDGE * spread * rng.standard_normal(array.shape)
+    return np.asarray(array.astype(np.float64) + noise).astype(array.dtype)
+
+
+def _near(a: NDArray[np.float64], b: NDArray[np.float64]) -> bool:
+    if not np.array_equal(np.isfinite(a), np.isfinite(b)):
+        return False
+    a, b = np.where(np.isfinite(a), a, 0), np.where(np.isfinite(b), b, 0)
+    return bool(np.abs(a - b).max(initial=0.0) <= _STEADY * max(float(np.abs(a).max(initial=0.0)), _NUDGE))
+
+
 def _runs(run: Callable[[Inputs], object], inputs: Inputs) -> bool:
     try:
         run(inputs)
-    except EdgecError:
-        return False  # inputs that the model itself does not take
+    except (EdgecError, ValueError):
+        return False  # inputs that the model does not take, or gives something else for than its example's structure
     return True
 
 
-def _candidates(samples: Sequence[Inputs], found: list[Inputs], rng: np.random.Generator) -> Iterator[Inputs]:
-    """First plain changes of the first sample, then random ones of whatever was found."""
-    first = samples[0]
+def _candidates(
+    samples: Sequence[Inputs], found: list[Inputs], constants: Sequence[float], seed: int
+) -> Iterator[Inputs]:
+    """Plain changes of the first sample, then random ones of what was found, and amid them the numbers in the code."""
+    rng, first = np.random.default_rng(seed), samples[0]
     for scale in _SCALES:
         yield {name: _scaled(a, scale, 0.0, first[name]) for name, a in first.items()}
     for shift in _SHIFTS:
@@ -138,10 +229,26 @@ def _candidates(samples: Sequence[Inputs], found: list[Inputs], rng: np.random.G
             yield {**first, name: _scaled(first[name], scale, 0.0, first[name])}
     for name in (name for name, a in first.items() if a.size == 1 and a.dtype.kind in "iu"):
         yield from ({**first, name: np.full_like(first[name], count)} for count in _COUNTS)
-    for _ in range(TRIALS):
+    for trial in range(TRIALS):
+        if trial == _BLIND:
+            for name, a in first.items():
+                yield from ({**first, name: np.full_like(a, value)} for value in _telling(a, first, constants))
         pool = [*samples, *found]
         base = pool[int(rng.integers(len(pool)))]
         yield {name: np.asarray(_mutated(a, first[name], rng)) for name, a in base.items()}
+
+
+def _telling(array: Array, inputs: Inputs, constants: Sequence[float]) -> list[float]:
+    """Values around the numbers in the code and, for integers, around the sizes that they may index."""
+    if array.dtype.kind == "f":
+        return [n + d for n in constants[-_TOLD:] for d in (-0.5, 0.5)]
+    if array.dtype.kind not in "iu":
+        return []
+    limits: Any = np.iinfo(array.dtype.name)
+    sizes = {float(size) for other in inputs.values() for size in other.shape}
+    near = {n + d for n in {*sizes, *constants} for d in (-1, 0, 1)} | {-n - 1 for n in sizes}
+    fit = sorted(n for n in near if max(limits.min, -_LARGEST) <= n <= min(limits.max, _LARGEST))
+    return fit[:: max(1, len(fit) // _TOLD)]
 
 
 def _scaled(array: Array, scale: float, shift: float, like: Array) -> Array:

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch.utils import _pytree as pytree
 
-from edgec.diag import EdgecError
+from edgec.diag import EdgecError, error
 from edgec.frontend.control_flow.guard import Guard
 from edgec.frontend.control_flow.merge import Site, merge
 from edgec.frontend.control_flow.names import FLAG
@@ -47,11 +47,28 @@ class _Run:
 
 @dataclass
 class Forks:
-    """The branches that are forked, each with the refusal of its selection."""
+    """The branches that are forked, each with the refusal of its selection. `numbers` are those that give numbers."""
 
     refused: dict[Site, EdgecError] = field(default_factory=dict)
+    numbers: dict[Site, None] = field(default_factory=dict)
     _run: _Run | None = None
     _enders: dict[tuple[str, str], set[Site]] = field(default_factory=dict)
+
+    def of_numbers(self, failure: Exception) -> bool:
+        """Fork the last branch that gives numbers, of which tensors were made: torch may want the numbers themselves.
+
+        False where none is left to be forked.
+        """
+        left = [site for site in self.numbers if site not in self.refused]
+        for site in left[-1:]:
+            self.refused[site] = error(
+                "E0206",
+                f"the two sides of this `{site.kind}` give numbers where torch takes no tensors",
+                place=site.place,
+                notes=str(failure).strip().splitlines()[:1],
+                help=["compute what depends on the number on either side, and give that"],
+            )
+        return bool(left)
 
     def ends(self, branch: Branch, before: State, after: State) -> None:
         """Note which loops a branch may end early: it changes their flags."""
@@ -83,7 +100,7 @@ class Forks:
         run.sites.append(site)
         run.conditions.append(condition)
         taken = condition if run.sides[place] else torch.logical_not(condition)
-        run.guards.enter_context(Guard(site, (), taken, whole=True))
+        run.guards.enter_context(Guard(site, taken, whole=True))
         return run.sides[place]
 
     @contextmanager

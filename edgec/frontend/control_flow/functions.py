@@ -7,10 +7,11 @@ import gc
 import inspect
 import textwrap
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from types import CodeType, FunctionType
 
+from edgec.frontend.control_flow.handlers import Told, catches
 from edgec.frontend.control_flow.jumps import UnsupportedError
 from edgec.frontend.control_flow.names import RUNTIME
 from edgec.frontend.control_flow.rewrite import Rewriter, is_coroutine
@@ -25,6 +26,7 @@ class Rewritten:
 
     runtime: Runtime = field(default_factory=Runtime)
     _codes: dict[CodeType, CodeType] = field(default_factory=dict)
+    _watched: dict[CodeType, CodeType] = field(default_factory=dict)
 
     def has(self, code: CodeType) -> bool:
         """Whether this code is a rewritten function's, or a part of one."""
@@ -34,12 +36,33 @@ class Rewritten:
         """Rewrite the function with this code. Raises `UnsupportedError` with the reason where it cannot be."""
         self._codes[code] = _rewritten(code)
 
+    def constants(self) -> list[float]:
+        """The numbers that stand in the functions, with which they may compare the data."""
+        return sorted({float(n) for code in self._codes for n in _numbers(code)})
+
+    def watch(self, code: CodeType) -> None:
+        """Have the function's handlers of exceptions tell when they run, where there are some."""
+        if code in self._codes or not catches(code) or is_coroutine(code) or code.co_name == "<lambda>":
+            return
+        with suppress(UnsupportedError):
+            definition, telling = _definition(code), Told(code.co_filename)
+            _Mangled(code.co_qualname).visit(definition)
+            telling.visit(definition)
+            made = _compiled(definition, code) if telling.count else code
+            if telling.count and made.co_freevars == code.co_freevars:
+                self._watched[code] = made
+
+    @property
+    def watches(self) -> bool:
+        """Whether some function catches exceptions."""
+        return bool(self._watched)
+
     @contextmanager
-    def active(self) -> Iterator[None]:
+    def active(self, *, watching: bool = False) -> Iterator[None]:
         """While active, every function object with one of the codes runs the rewritten one."""
         swapped: list[tuple[FunctionType, CodeType]] = []
         try:
-            for old, new in self._codes.items():
+            for old, new in ((self._watched | self._codes) if watching else self._codes).items():
                 for function in functions_of(old):
                     swapped.append((function, old))
                     function.__globals__[RUNTIME] = self.runtime
@@ -49,6 +72,14 @@ class Rewritten:
             for function, old in swapped:
                 function.__code__ = old
                 function.__globals__.pop(RUNTIME, None)
+
+
+def _numbers(code: CodeType) -> Iterator[int | float]:
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _numbers(constant)
+        elif isinstance(constant, int | float) and not isinstance(constant, bool):
+            yield constant
 
 
 def functions_of(code: CodeType) -> list[FunctionType]:

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Sequence
+import inspect
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, ClassVar
 
 import torch
+import torch.nn.functional as functional
+from torch.utils import _pytree as pytree
 
-from edgec.diag import error
-from edgec.frontend.control_flow.merge import Site
+from edgec.diag import EdgecError, error
+from edgec.frontend.control_flow.harmless import harmless
+from edgec.frontend.control_flow.merge import Site, merge
 from edgec.frontend.function_mode import Function, FunctionMode
 
-_INDEXED = ("gather", "index_select")
-"""Functions of (data, dim, index)."""
-
-_DIVISIONS = ("floor_divide", "__floordiv__", "remainder", "__mod__", "fmod", "div")
-
-_REFLECTED = ("__rfloordiv__", "__rmod__")
-"""Divisions that are given the divisor first."""
+_WITH_IN_PLACE = frozenset(
+    function
+    for function in vars(functional).values()
+    if inspect.isfunction(function) and "inplace" in inspect.signature(function).parameters
+)
+"""Functions of torch that are told to work in place."""
 
 _IN_PLACE_DUNDERS = {"__setitem__", "__iadd__", "__isub__", "__imul__", "__itruediv__", "__ifloordiv__", "__ipow__"}
 
@@ -30,18 +33,19 @@ class Guard(FunctionMode):
     Both sides are computed and one is selected, so NaN and infinity on the other side are dropped by the selection.
     What would *fail* there is made harmless: indices are clamped into range and integer divisors of zero replaced by
     one, neither of which changes a side that is taken, since it would have raised. A loop there, which might never
-    come to an end, runs no step. A change in place of a tensor from outside the branch is refused, unless the side is
-    the `whole` rest of the model, traced for itself.
+    come to an end, runs no step. What the side writes to tensors from outside of it, through whatever view, lasts where
+    it is taken; elsewhere they are what they were. Where the side is the `whole` rest of the model, traced for itself,
+    nobody looks at them afterwards.
     """
 
     _open: ClassVar[list[Guard]] = []
     _in_loop: ClassVar[bool] = False
 
-    def __init__(self, site: Site, own: Sequence[torch.Tensor], taken: torch.Tensor, *, whole: bool = False) -> None:
+    def __init__(self, site: Site, taken: torch.Tensor, *, whole: bool = False) -> None:
         super().__init__()
         self._site, self._taken, self._whole = site, taken, whole
-        self._own = {id(t) for t in own}
-        self._kept: list[torch.Tensor] = []  # an id is only unique while its object lives
+        self._own: dict[int, torch.Tensor] = {}  # an id is only unique while its object lives
+        self._before: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
 
     def __enter__(self) -> Guard:
         self._open.append(self)
@@ -51,6 +55,8 @@ class Guard(FunctionMode):
     def __exit__(self, *failure: Any) -> None:
         super().__exit__(*failure)  # type: ignore[no-untyped-call]
         self._open.pop()
+        for written, before in self._before.values():
+            written.copy_(before if failure[0] else merge(self._taken, "", self._site, written.clone(), before))
 
     @classmethod
     def taken(cls) -> torch.Tensor | None:
@@ -76,82 +82,64 @@ class Guard(FunctionMode):
 
     def call(self, function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """As `FunctionMode` says."""
-        name = getattr(function, "__name__", "")
-        if not self._whole and (_in_place(name) or "out" in kwargs):
-            self._check_change(kwargs.get("out", args[0] if args else None))
-        result = function(*_safe(function, args), **kwargs)
-        if isinstance(result, torch.Tensor):
-            self._own.add(id(result))
-            self._kept.append(result)
-        elif isinstance(result, tuple | list):
-            made = [r for r in result if isinstance(r, torch.Tensor)]
-            self._own |= {id(r) for r in made}
-            self._kept += made
+        outside: list[tuple[torch.Tensor, int]] = []
+        if not self._whole:
+            for target in _written(function, args, kwargs):
+                self._keep(_root(target))
+            outside = [(t, _version(t)) for t in _tensors((args, kwargs)) if not self._watched(_root(t))]
+        args, kwargs = harmless(function, args, kwargs)
+        result = function(*args, **kwargs)
+        if any(_version(t) != version for t, version in outside):
+            raise self._refused()
+        self._own.update({id(t): t for t in _tensors(result) if id(t) not in self._before})
         return result
 
-    def _check_change(self, target: Any) -> None:
-        if isinstance(target, torch.Tensor) and id(target) not in self._own:
-            raise error(
-                "E0206",
-                f"a side of this `{self._site.kind}` changes a tensor in place that lives outside the function",
-                place=self._site.place,
-                help=["compute the new value and assign it instead"],
-            )
+    def _keep(self, root: torch.Tensor) -> None:
+        """Note what a tensor from outside of the side is before it is written to."""
+        if not self._watched(root):
+            self._before[id(root)] = (root, root.clone())
+
+    def _watched(self, root: torch.Tensor) -> bool:
+        """Whether the side may write to it: it was made there, or what it was before is known."""
+        return id(root) in self._own or id(root) in self._before
+
+    def _refused(self) -> EdgecError:
+        return error(
+            "E0206",
+            f"a side of this `{self._site.kind}` changes a tensor in place that lives outside the function",
+            place=self._site.place,
+            help=["compute the new value and assign it instead"],
+        )
 
 
-def _in_place(name: str) -> bool:
-    return name in _IN_PLACE_DUNDERS or (name.endswith("_") and not name.endswith("__") and name != "requires_grad_")
+def _root(tensor: torch.Tensor) -> torch.Tensor:
+    """The tensor whose memory this one shows."""
+    with torch._C.DisableTorchFunction():  # else every guard around this one is asked, each by all around it
+        return tensor._base if tensor._is_view() and tensor._base is not None else tensor
 
 
-def _safe(function: Callable[..., Any], args: tuple[Any, ...]) -> tuple[Any, ...]:
-    """The arguments with indices in range and no integer divisor of zero."""
-    name = getattr(function, "__name__", "")
-    if len(args) < 2:
-        return args
-    if name in ("__getitem__", "__setitem__"):
-        return _with(args, 1, _clamped_key(args[0], args[1]))
-    if name == "index" and isinstance(args[1], list):
-        return _with(args, 1, list(_clamped_key(args[0], tuple(slice(None) if k is None else k for k in args[1]))))
-    if name == "embedding":
-        table, where = (1, 0) if function is torch.nn.functional.embedding else (0, 1)
-        return _with(args, where, _clamp(args[where], args[table].shape[0]))
-    if name in _INDEXED and len(args) > 2 and isinstance(args[1], int):
-        return _with(args, 2, _clamp(args[2], args[0].shape[args[1]]))
-    divisor = 0 if name in _REFLECTED else 1
-    if name in (*_DIVISIONS, *_REFLECTED) and _is_integer(args[divisor]) and not _is_float(args[1 - divisor]):
-        by = args[divisor]
-        return _with(args, divisor, torch.where(by == 0, torch.ones_like(by), by))
-    return args
+def _version(tensor: torch.Tensor) -> int:
+    with torch._C.DisableTorchFunction():
+        return tensor._version
 
 
-def _is_integer(value: Any) -> bool:
-    return isinstance(value, torch.Tensor) and not value.is_floating_point() and value.dtype != torch.bool
+def _tensors(values: Any) -> list[torch.Tensor]:
+    return [leaf for leaf in pytree.tree_leaves(values) if isinstance(leaf, torch.Tensor)]
 
 
-def _is_float(value: Any) -> bool:
-    return isinstance(value, float) or (isinstance(value, torch.Tensor) and value.is_floating_point())
+def _written(function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[torch.Tensor]:
+    """The tensors that a function changes in place, by its name, its `out` or its `inplace`."""
+    name = getattr(function, "__name__", "").split(".")[0]
+    found = _tensors(kwargs.get("out"))
+    named = name in _IN_PLACE_DUNDERS or (name.endswith("_") and not name.endswith("__") and name != "requires_grad_")
+    if args and (named or _in_place(function, args, kwargs)):
+        found += _tensors(args[0])
+    return found
 
 
-def _with(args: tuple[Any, ...], position: int, value: Any) -> tuple[Any, ...]:
-    return (*args[:position], value, *args[position + 1 :])
-
-
-def _clamp(index: torch.Tensor, size: int) -> torch.Tensor:
-    return index.clamp(-size, size - 1)
-
-
-def _clamped_key(data: torch.Tensor, key: Any) -> Any:
-    """The key of `data[key]` with its integer tensors clamped to the dimension that each indexes."""
-    keys = key if isinstance(key, tuple) else (key,)
-    takes = [0 if k is None or k is Ellipsis else (k.dim() if _is_mask(k) else 1) for k in keys]
-    dim, clamped = 0, []
-    for i, (k, count) in enumerate(zip(keys, takes, strict=True)):
-        if k is Ellipsis:
-            dim = data.dim() - sum(takes[i + 1 :])
-        clamped.append(_clamp(k, data.shape[dim]) if _is_integer(k) else k)
-        dim += count
-    return tuple(clamped) if isinstance(key, tuple) else clamped[0]
-
-
-def _is_mask(key: Any) -> bool:
-    return isinstance(key, torch.Tensor) and key.dtype == torch.bool
+def _in_place(function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    """`functional.relu(x, inplace=True)`."""
+    if function not in _WITH_IN_PLACE:
+        return False
+    given = inspect.signature(function).bind(*args, **kwargs).arguments
+    return bool(given.get("inplace", False))

@@ -204,8 +204,7 @@ def _guarded(loop: ast.For | ast.While, body: Statements, flags: _Flags) -> ast.
         return ast.While(runtime_call("going", _name(flags.stop), *rest), body, [])
     going = ast.UnaryOp(ast.Not(), _name(flags.stop))
     leave = ast.If(runtime_call("certain", _name(flags.stop)), [ast.Break()], [])
-    stopped = assign(flags.stop, ast.Constant(True))  # plain again, for who follows this side alone
-    return ast.For(loop.target, loop.iter, [leave, ast.If(going, body, [stopped])], [])
+    return ast.For(loop.target, loop.iter, [leave, ast.If(going, body, [])], [])
 
 
 def _is_endless(loop: ast.For | ast.While) -> bool:

@@ -14,7 +14,8 @@ from edgec.diag import EdgecError, error
 from edgec.frontend.control_flow.guard import Guard
 from edgec.frontend.control_flow.merge import Site, Undefined, merge
 from edgec.frontend.control_flow.outside import Collect, Substitute
-from edgec.frontend.control_flow.sides import Branch, Lent, State, trace_side
+from edgec.frontend.control_flow.sides import Branch, State, trace_side
+from edgec.frontend.control_flow.surroundings import Surroundings
 from edgec.frontend.settled import Settled
 
 FEW = 16
@@ -26,6 +27,38 @@ UNROLLED = 128
 Values = tuple[torch.Tensor, ...]
 Test = Callable[..., Any]
 Body = Callable[..., State]
+
+
+class Lent:
+    """A copy of one variable, lent to a round of a loop: it can tell whether the round changed it in place."""
+
+    def __init__(self, original: Any) -> None:
+        self.original = original
+        self.value = _copy(original)
+        self._leaves, self._structure = pytree.tree_flatten(self.value)
+        self._versions = [_version(leaf) for leaf in self._leaves]
+
+    def changed(self) -> bool:
+        """Whether a tensor in it was written to, or a list or dictionary is not what it was."""
+        if not isinstance(self.value, torch.Tensor | list | dict | tuple):
+            return False
+        leaves, structure = pytree.tree_flatten(self.value)
+        return (
+            structure != self._structure
+            or any(a is not b for a, b in zip(leaves, self._leaves, strict=True))
+            or [_version(leaf) for leaf in leaves] != self._versions
+        )
+
+
+def _copy(value: Any) -> Any:
+    """The same structure with tensors of its own."""
+    if isinstance(value, torch.Tensor | list | dict | tuple):
+        return pytree.tree_map(lambda leaf: leaf.clone() if isinstance(leaf, torch.Tensor) else leaf, value)
+    return value
+
+
+def _version(leaf: Any) -> int:
+    return leaf._version if isinstance(leaf, torch.Tensor) else 0
 
 
 def truth(test: torch.Tensor) -> torch.Tensor:
@@ -46,7 +79,10 @@ def unrolled(
     active = truth(going)
     live = final = state
     for _ in range(most):
-        live = trace_side(lambda *s: (None, body(*s)), live, branch, active).state
+        around = Surroundings((live, body))
+        step = trace_side(lambda *s: (None, body(*s)), live, branch, active, around)
+        around.settle(active, branch.site, step.changes, {})
+        live = step.state
         final = tuple(
             merge(active, name, branch.site, new, old) if name in branch.live else new
             for name, new, old in zip(branch.names, live, final, strict=True)
@@ -117,13 +153,26 @@ class Carried:
         while True:
             state = [self._as_carried(i, found) for i in range(len(self.state))]
             lent = [Lent(v) for v in state]
+            around = Surroundings((self.state, body))
             with Guard.outside():
                 after = body(*(v.value for v in lent))
+            if changes := around.changes():
+                around.restore(changes)
+                raise self._changes_around(around.names(changes))
             pairs = zip(self.names, lent, after, strict=True)
             changed = [i for i, (name, given, new) in enumerate(pairs) if name in self.live and _changes(given, new)]
             if all(i in found for i in changed):
                 return [found[i] for i in sorted(found)]
             found |= {i: self._variable(i, self.names[i], state[i], after[i]) for i in changed}
+
+    def _changes_around(self, names: list[str]) -> EdgecError:
+        return error(
+            "E0206",
+            f"each round of this loop changes {', '.join(f'`{n}`' for n in names)} of an object",
+            place=self.site.place,
+            notes=["a loop that data end carries its variables alone"],
+            help=["keep it in a variable of the function for the time of the loop"],
+        )
 
     def _as_carried(self, index: int, found: dict[int, _Variable]) -> Any:
         variable = found.get(index)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -73,7 +74,7 @@ def merge(condition: torch.Tensor, name: str, site: Site, yes: Any, no: Any) -> 
     leaves_yes, spec_yes = pytree.tree_flatten(yes)
     leaves_no, spec_no = pytree.tree_flatten(no)
     if spec_yes != spec_no:
-        raise _differ(name, site, "a different structure", str(spec_yes), str(spec_no))
+        raise _differ(name, site, "a different structure", structure(spec_yes), structure(spec_no))
     merged = [_leaf(condition, name, site, a, b) for a, b in zip(leaves_yes, leaves_no, strict=True)]
     return pytree.tree_unflatten(merged, spec_yes)
 
@@ -115,7 +116,11 @@ def _as_tensors(yes: Any, no: Any) -> tuple[Any, Any]:
 
 
 def _differ(name: str, site: Site, how: str, yes: str, no: str) -> EdgecError:
-    what = f"`{name}`" if name else "the result"
+    return different(site, f"`{name}`" if name else "the result", how, yes, no)
+
+
+def different(site: Site, what: str, how: str, yes: str, no: str) -> EdgecError:
+    """E0206 for what the two sides of a branch leave in forms that no single value can stand for."""
     return error(
         "E0206",
         f"the two sides of this `{site.kind}` give {what} {how}",
@@ -123,6 +128,17 @@ def _differ(name: str, site: Site, how: str, yes: str, no: str) -> EdgecError:
         notes=[f"{site.file}:{site.sides[0]} gives {yes}", f"{site.file}:{site.sides[1]} gives {no}"],
         help=["give both sides the same shape and type, for instance by padding, or build one model for each side"],
     )
+
+
+def structure(spec: pytree.TreeSpec) -> str:
+    """A structure in words: `a list of 2`, `a dict with y, aux`."""
+    if spec.is_leaf():
+        return "a single value"
+    kind = getattr(spec.type, "__name__", str(spec.type))
+    if spec.type in (list, tuple):
+        return f"a {kind} of {spec.num_children}"
+    keys = spec.context[-1] if spec.type is defaultdict else spec.context
+    return f"a {kind} with {', '.join(map(str, keys)) or 'nothing'}" if isinstance(keys, list) else f"a {kind}"
 
 
 def _shown(value: Any) -> str:

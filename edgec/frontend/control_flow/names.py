@@ -36,16 +36,6 @@ def read(nodes: Iterable[ast.AST]) -> set[str]:
     return found
 
 
-def stored_attributes(nodes: Iterable[ast.AST]) -> list[ast.Attribute]:
-    """Attributes of plain names (`self.count`) that are assigned, each once."""
-    found: dict[str, ast.Attribute] = {}
-    for node in nodes:
-        for n in ast.walk(node):
-            if isinstance(n, ast.Attribute) and isinstance(n.ctx, ast.Store) and isinstance(n.value, ast.Name):
-                found.setdefault(f"{n.value.id}.{n.attr}", n)
-    return list(found.values())
-
-
 def has_own(statements: Sequence[ast.stmt], kinds: tuple[type[ast.AST], ...], *, into_loops: bool = True) -> bool:
     """Whether a statement of these kinds occurs here, not counting nested functions (nor loops, when asked)."""
     for statement in statements:

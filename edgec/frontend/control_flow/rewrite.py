@@ -10,6 +10,7 @@ from itertools import count
 from types import CodeType
 
 from edgec.frontend.control_flow.expressions import Expressions
+from edgec.frontend.control_flow.handlers import caught, entered
 from edgec.frontend.control_flow.jumps import Jumps, Statements, UnsupportedError
 from edgec.frontend.control_flow.liveness import Names, live_before
 from edgec.frontend.control_flow.matches import Matches
@@ -23,7 +24,6 @@ from edgec.frontend.control_flow.names import (
     placed,
     read,
     runtime_call,
-    stored_attributes,
     thunk,
     used,
 )
@@ -37,6 +37,7 @@ class Rewriter:
     code: CodeType
     _numbers: count[int] = field(default_factory=count)
     _handled: bool = False
+    _beyond: frozenset[str] = frozenset()
 
     @property
     def file(self) -> str:
@@ -45,8 +46,8 @@ class Rewriter:
 
     @property
     def local(self) -> frozenset[str]:
-        """The function's variables."""
-        return frozenset(self.code.co_varnames) | frozenset(self.code.co_cellvars)
+        """The function's variables, and those of others that it binds (`nonlocal`, `global`)."""
+        return frozenset(self.code.co_varnames) | frozenset(self.code.co_cellvars) | self._beyond
 
     @property
     def first(self) -> str | None:
@@ -55,6 +56,8 @@ class Rewriter:
 
     def function(self, definition: ast.FunctionDef) -> None:
         """Rewrite the function's body in place. Raises `UnsupportedError` where that cannot be done."""
+        declared = [s for s in definition.body if isinstance(s, ast.Nonlocal | ast.Global)]
+        self._beyond = frozenset(n for s in declared for n in s.names)
         Matches().visit(definition)
         Walrus().visit(definition)
         definition.body = self.statements(Jumps().function(definition.body), frozenset())
@@ -63,7 +66,7 @@ class Rewriter:
         """The statements rewritten; `live` are the names that matter after them."""
         done: Statements = []
         for i, statement in enumerate(statements):
-            after = live_before(statements[i + 1 :], live) | frozenset(self.code.co_cellvars)
+            after = live_before(statements[i + 1 :], live) | frozenset(self.code.co_cellvars) | self._beyond
             done += self._statement(statement, after)
         return done
 
@@ -88,8 +91,8 @@ class Rewriter:
         if isinstance(statement, ast.Delete) and all(isinstance(t, ast.Name) for t in statement.targets):
             unset = ast.Attribute(name(RUNTIME), "UNDEFINED", ast.Load())
             return [placed(ast.Assign([_stored(t) for t in statement.targets], unset), statement)]
-        if isinstance(statement, ast.AugAssign) and isinstance(statement.target, ast.Name):
-            return [self._augmented(statement, statement.target.id)]
+        if isinstance(statement, ast.AugAssign):
+            return [self._augmented(statement)]
         inner = live
         if isinstance(statement, ast.For):
             inner = live | live_before([statement], live)
@@ -98,7 +101,9 @@ class Rewriter:
             if block := getattr(statement, field_name, None):
                 setattr(statement, field_name, self.statements(block, inner))
         for handler in getattr(statement, "handlers", []):
-            handler.body = self.statements(handler.body, inner)
+            handler.body = [caught(self.file, handler), *self.statements(handler.body, inner)]
+        if isinstance(statement, ast.Try):
+            statement.body = [*entered(self.file, statement), *statement.body]
         return [self._expressions().own_expressions(statement)]
 
     def _tried(self, statement: ast.Try, live: Names) -> Statements:
@@ -119,10 +124,20 @@ class Rewriter:
             Rewriter(code).function(definition)
         return definition
 
-    def _augmented(self, statement: ast.AugAssign, variable: str) -> ast.stmt:
-        operation = ast.Constant(type(statement.op).__name__)
-        call = runtime_call("augment", operation, name(variable), self._expression(statement.value))
-        return placed(assign(variable, call), statement)
+    def _augmented(self, statement: ast.AugAssign) -> ast.stmt:
+        operation, value = ast.Constant(type(statement.op).__name__), self._expression(statement.value)
+        match statement.target:
+            case ast.Name(id=variable):
+                return placed(assign(variable, runtime_call("augment", operation, name(variable), value)), statement)
+            case ast.Attribute(value=owner, attr=attribute):
+                call = runtime_call(
+                    "augment_attribute", operation, self._expression(owner), ast.Constant(attribute), value
+                )
+                return placed(ast.Expr(call), statement)
+            case ast.Subscript(value=container, slice=index):
+                key = self._expression(_index(index))
+                call = runtime_call("augment_item", operation, self._expression(container), key, value)
+                return placed(ast.Expr(call), statement)
 
     def _if(self, statement: ast.If, live: Names) -> Statements:
         returns = has_own([statement], (ast.Return,))
@@ -176,18 +191,12 @@ class Rewriter:
         self, kind: str, where: ast.If | ast.While, names: list[str], live: Iterable[str], returns: bool
     ) -> ast.expr:
         """The call that describes the branch at run time."""
-        attributes = [
-            ast.Tuple([ast.Name(a.value.id, ast.Load()), ast.Constant(a.attr)], ast.Load())
-            for a in stored_attributes([where])
-            if isinstance(a.value, ast.Name)
-        ]
         return runtime_call(
             "describe",
             self._site(kind, where),
             literal(tuple(names)),
             literal(tuple(sorted(live))),
             ast.Constant(returns),
-            ast.Tuple(list(attributes), ast.Load()),
             ast.Constant(_leaving_flag(where)),
         )
 
@@ -264,6 +273,14 @@ def _tuple(names: list[str], context: ast.expr_context | None = None) -> ast.Tup
 
 def _item(variable: str, index: int) -> ast.expr:
     return ast.Subscript(name(variable), ast.Constant(index), ast.Load())
+
+
+def _index(key: ast.expr) -> ast.expr:
+    """A key as an argument: `a:b` is `slice(a, b)` there."""
+    if isinstance(key, ast.Slice):
+        bounds = [part or ast.Constant(None) for part in (key.lower, key.upper, key.step)]
+        return ast.Call(name("slice"), bounds, [])
+    return ast.Tuple([_index(k) for k in key.elts], ast.Load()) if isinstance(key, ast.Tuple) else key
 
 
 def _stored(target: ast.expr) -> ast.Name:

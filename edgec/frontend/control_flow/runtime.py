@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import itertools
-import operator
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ import torch
 from torch.fx.experimental.symbolic_shapes import is_concrete_bool, is_concrete_int
 
 from edgec.diag import EdgecError
+from edgec.frontend.control_flow.augmented import augmented, in_place
 from edgec.frontend.control_flow.bounds import Bounds, Range
 from edgec.frontend.control_flow.choices import chosen, holds_choices, sites_of
 from edgec.frontend.control_flow.forks import Forks
@@ -22,23 +22,6 @@ from edgec.frontend.control_flow.guard import Guard
 from edgec.frontend.control_flow.loops import UNROLLED, Carried, truth, unrolled
 from edgec.frontend.control_flow.merge import UNDEFINED, Site, merge
 from edgec.frontend.control_flow.sides import Branch, Side, SideRaisesError, State, select
-
-_AUGMENTED: dict[str, tuple[Callable[[Any, Any], Any], Callable[[Any, Any], Any]]] = {
-    "Add": (operator.add, operator.iadd),
-    "Sub": (operator.sub, operator.isub),
-    "Mult": (operator.mul, operator.imul),
-    "MatMult": (operator.matmul, operator.imatmul),
-    "Div": (operator.truediv, operator.itruediv),
-    "FloorDiv": (operator.floordiv, operator.ifloordiv),
-    "Mod": (operator.mod, operator.imod),
-    "Pow": (operator.pow, operator.ipow),
-    "LShift": (operator.lshift, operator.ilshift),
-    "RShift": (operator.rshift, operator.irshift),
-    "BitOr": (operator.or_, operator.ior),
-    "BitXor": (operator.xor, operator.ixor),
-    "BitAnd": (operator.and_, operator.iand),
-}
-"""Python's operators by the name of their syntax node: as an expression, and in place."""
 
 _AND, _OR = Site("and", "", 0, (0, 0)), Site("or", "", 0, (0, 0))
 
@@ -52,7 +35,8 @@ class Runtime:
 
     `sides` holds, for each site met with a tensor condition, the sides that eager runs took; `rounds`, for each loop,
     how many steps they ran: none, one or (2) several. `unchecked` are the checks of data that no graph can hold:
-    each `assert`, and each branch one side of which raises. `begun` are the loops whose first step no data decide on.
+    each `assert`, and each branch one side of which raises. `begun` are the loops whose first step no data decide on,
+    `handled` the handlers of exceptions that could run since it was last emptied, and whether they did.
     """
 
     tracing: bool = False
@@ -64,6 +48,7 @@ class Runtime:
     selected: dict[Site, str] = field(default_factory=dict)
     unchecked: dict[Site, None] = field(default_factory=dict)
     begun: set[Site] = field(default_factory=set)
+    handled: dict[Site, bool] = field(default_factory=dict)
     UNDEFINED = UNDEFINED
 
     def begin(self) -> None:
@@ -71,6 +56,14 @@ class Runtime:
         self.selected.clear()
         self.unchecked.clear()
         self.begun.clear()
+
+    def record(self) -> tuple[dict[Site, set[bool]], dict[Site, set[int]]]:
+        """What eager runs have shown so far."""
+        return {s: set(v) for s, v in self.sides.items()}, {s: set(v) for s, v in self.rounds.items()}
+
+    def recall(self, record: tuple[dict[Site, set[bool]], dict[Site, set[int]]]) -> None:
+        """Forget what was shown since."""
+        self.sides, self.rounds = record
 
     @contextmanager
     def trace(self) -> Iterator[None]:
@@ -94,11 +87,10 @@ class Runtime:
         names: tuple[str, ...],
         live: tuple[str, ...],
         returns: bool,
-        attributes: tuple[tuple[Any, str], ...],
         flag: str,
     ) -> Branch:
         """A branch as the rewritten source writes it down."""
-        return Branch(Site(*where), names, frozenset(live), returns, attributes, flag)
+        return Branch(Site(*where), names, frozenset(live), returns, flag)
 
     def branch(self, test: Any, yes: Side, no: Side, state: State, branch: Branch) -> tuple[Any, State]:
         """`if test: yes else: no`. Each side takes the state and gives its return value and the new state."""
@@ -114,6 +106,8 @@ class Runtime:
         except EdgecError as refused:
             raise self.forks.asked(branch, refused) from refused
         self.forks.ends(branch, state, found.state)
+        if found.numbers and not Guard.nested():
+            self.forks.numbers.setdefault(branch.site)
         if found.raises:
             self.unchecked.setdefault(branch.site)
         else:
@@ -264,6 +258,14 @@ class Runtime:
         self.unchecked.setdefault(Site(*where))
         return True
 
+    def caught(self, where: tuple[Any, ...]) -> None:
+        """A handler of exceptions runs."""
+        self.handled[Site(*where)] = True
+
+    def entered(self, where: tuple[Any, ...]) -> None:
+        """A `try` with that handler begins."""
+        self.handled.setdefault(Site(*where), False)
+
     def raised(self, make: Callable[[], Any]) -> Any:
         """What `raise` raises. On a side that data decide on, its message may not be made: it may show the data."""
         return SideRaisesError() if Guard.taken() is not None else make()
@@ -279,8 +281,18 @@ class Runtime:
 
     def augment(self, operation: str, target: Any, value: Any) -> Any:
         """`target += value`: in place, but not for a tensor without dimensions, which may stand for a number."""
-        plain, in_place = _AUGMENTED[operation]
-        return (plain if isinstance(target, torch.Tensor) and target.dim() == 0 else in_place)(target, value)
+        return augmented(operation, target, value)
+
+    def augment_attribute(self, operation: str, owner: Any, name: str, value: Any) -> None:
+        """`owner.name += value`. A module's buffer is changed in place: it is a state of the model."""
+        if isinstance(owner, torch.nn.Module) and name in owner._buffers:
+            setattr(owner, name, in_place(operation, getattr(owner, name), value))
+        else:
+            setattr(owner, name, self.augment(operation, getattr(owner, name), value))
+
+    def augment_item(self, operation: str, container: Any, index: Any, value: Any) -> None:
+        """`container[index] += value`."""
+        container[index] = self.augment(operation, container[index], value)
 
     def contains(self, container: Any, item: Any) -> Any:
         """`item in container`: whether it equals some element."""
@@ -370,5 +382,5 @@ def _same(value: Any) -> Any:
 
 
 def _guarded(site: Site, taken: torch.Tensor, compute: Callable[[], Any]) -> Any:
-    with Guard(site, (), taken):
+    with Guard(site, taken):
         return compute()

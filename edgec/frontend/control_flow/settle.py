@@ -48,6 +48,9 @@ def export_settled(export: Callable[[], Result], rewritten: Rewritten) -> Result
             if refused is not None:
                 raise refused from failure
             asking = _asking(failure)
+            stuck = asking is None or rewritten.has(asking.code)
+            if stuck and rewritten.runtime.forks.of_numbers(failure):
+                continue
             if asking is None:
                 raise
             _rewrite(rewritten, asking)

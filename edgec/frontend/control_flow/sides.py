@@ -1,4 +1,4 @@
-"""One side of a branch, traced on copies of what it reads, and the two sides selected into one."""
+"""One side of a branch, after which everything is as it was, and the two sides selected into one."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch.utils import _pytree as pytree
 
 from edgec.frontend.control_flow.guard import Guard
-from edgec.frontend.control_flow.merge import UNDEFINED, Site, merge
+from edgec.frontend.control_flow.merge import UNDEFINED, Number, Site, merge
+from edgec.frontend.control_flow.surroundings import Content, Surroundings
 
 State = tuple[Any, ...]
 Side = Callable[..., tuple[Any, State]]
@@ -26,56 +26,28 @@ class Branch:
     names: tuple[str, ...] = ()
     live: frozenset[str] = frozenset()
     returns: bool = False
-    attributes: tuple[tuple[Any, str], ...] = ()
     flag: str = ""
-
-
-class Lent:
-    """A copy of one variable, lent to a side: it can tell whether the side changed it in place."""
-
-    def __init__(self, original: Any) -> None:
-        self.original = original
-        self.value = _copy(original)
-        self._leaves, self._structure = pytree.tree_flatten(self.value)
-        self._versions = [_version(leaf) for leaf in self._leaves]
-
-    def tensors(self) -> list[torch.Tensor]:
-        """The copies of tensors in it."""
-        return [leaf for leaf in self._leaves if isinstance(leaf, torch.Tensor)]
-
-    def changed(self) -> bool:
-        """Whether a tensor in it was written to, or a list or dictionary is not what it was."""
-        if not isinstance(self.value, torch.Tensor | list | dict | tuple):
-            return False
-        leaves, structure = pytree.tree_flatten(self.value)
-        return (
-            structure != self._structure
-            or any(a is not b for a, b in zip(leaves, self._leaves, strict=True))
-            or [_version(leaf) for leaf in leaves] != self._versions
-        )
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a side gave: its return value, its variables and attributes after it, and the copies that it was lent."""
+    """What a side gave: its return value, its variables after it, and what it changed around it."""
 
     value: Any
     state: State
-    attributes: State
-    lent: tuple[Lent, ...]
-
-    def leaves_alone(self, i: int) -> bool:
-        """Whether variable `i` is neither bound anew nor changed in place."""
-        return self.state[i] is self.lent[i].value and not self.lent[i].changed()
+    changes: dict[int, Content]
 
 
 @dataclass(frozen=True)
 class Selected:
-    """What a branch leaves: its value, and its variables. `raises`: the one side raises, and the other stands alone."""
+    """What a branch leaves: its value, and its variables. `raises`: the one side raises, and the other stands alone;
+    `numbers`: some were numbers, another on each side, and are tensors now.
+    """
 
     value: Any
     state: State
     raises: bool
+    numbers: bool = False
 
 
 class SideRaisesError(Exception):
@@ -85,17 +57,16 @@ class SideRaisesError(Exception):
         return "the code raises on a side that data decide on, whatever it does elsewhere"
 
 
-def trace_side(run: Side, state: State, branch: Branch, taken: torch.Tensor) -> Outcome:
-    """Trace one side, which is `taken` or not, on copies; attributes that it assigns are put back."""
-    before = _attributes(branch)
-    lent = tuple(Lent(v) for v in state)
+def trace_side(run: Side, state: State, branch: Branch, taken: torch.Tensor, around: Surroundings) -> Outcome:
+    """Trace one side, which is `taken` or not. What it changes around it is put back."""
+    changes: dict[int, Content] = {}
     try:
-        with Guard(branch.site, [t for v in lent for t in v.tensors()], taken):
-            value, after = run(*(v.value for v in lent))
-        return Outcome(value, after, _attributes(branch), lent)
+        with Guard(branch.site, taken):
+            value, after = run(*state)
     finally:
-        for (owner, name), old in zip(branch.attributes, before, strict=True):
-            setattr(owner, name, old)
+        changes = around.changes()
+        around.restore(changes)
+    return Outcome(value, after, changes)
 
 
 def select(condition: torch.Tensor, yes: Side, no: Side, state: State, branch: Branch) -> Selected:
@@ -103,59 +74,38 @@ def select(condition: torch.Tensor, yes: Side, no: Side, state: State, branch: B
 
     A side that raises is left out: the other stands for both, and what must not fail there stays guarded.
     """
-    a, b = _tried(yes, state, branch, condition), _tried(no, state, branch, torch.logical_not(condition))
+    around = Surroundings((state, yes, no))
+    a, b = (
+        _tried(side, state, branch, taken, around)
+        for side, taken in ((yes, condition), (no, torch.logical_not(condition)))
+    )
     raises = a is None or b is None
     a, b = a or b, b or a
     if a is None or b is None:
         raise SideRaisesError
+    around.settle(condition, branch.site, a.changes, b.changes)
     merged = tuple(_variable(condition, i, state[i], a, b, branch) for i in range(len(state)))
-    for i, (owner, name) in enumerate(branch.attributes):
-        setattr(owner, name, merge(condition, f"self.{name}", branch.site, a.attributes[i], b.attributes[i]))
     value = merge(condition, "", branch.site, a.value, b.value) if branch.returns else None
-    return Selected(value, merged, raises)
+    live = [(x, y) for name, x, y in zip(branch.names, a.state, b.state, strict=True) if name in branch.live]
+    numbers = any(_are_numbers(x, y) for x, y in [*live, (a.value, b.value)])
+    return Selected(value, merged, raises, numbers)
 
 
-def _tried(run: Side, state: State, branch: Branch, taken: torch.Tensor) -> Outcome | None:
+def _are_numbers(yes: Any, no: Any) -> bool:
+    return isinstance(yes, Number) and isinstance(no, Number) and yes != no
+
+
+def _tried(run: Side, state: State, branch: Branch, taken: torch.Tensor, around: Surroundings) -> Outcome | None:
     try:
-        return trace_side(run, state, branch, taken)
+        return trace_side(run, state, branch, taken, around)
     except SideRaisesError:
         return None
 
 
 def _variable(condition: torch.Tensor, i: int, old: Any, a: Outcome, b: Outcome, branch: Branch) -> Any:
-    if a.leaves_alone(i) and b.leaves_alone(i):
+    """What both sides leave is as it was, though what it holds may have changed."""
+    if a.state[i] is old and b.state[i] is old:
         return old
-    rebound = a.state[i] is not a.lent[i].value or b.state[i] is not b.lent[i].value
-    if rebound and branch.names[i] not in branch.live:
+    if branch.names[i] not in branch.live:
         return UNDEFINED
-    merged = merge(condition, branch.names[i], branch.site, a.state[i], b.state[i])
-    return merged if rebound else _written_back(old, merged)
-
-
-def _written_back(old: Any, merged: Any) -> Any:
-    """A change in place is seen by everyone who holds the object."""
-    if isinstance(old, torch.Tensor):
-        return old.copy_(merged)
-    if isinstance(old, list):
-        old[:] = merged
-        return old
-    if isinstance(old, dict):
-        old.clear()
-        old.update(merged)
-        return old
-    return merged
-
-
-def _copy(value: Any) -> Any:
-    """The same structure with tensors of its own: what one side changes in place, the other does not see."""
-    if isinstance(value, torch.Tensor | list | dict | tuple):
-        return pytree.tree_map(lambda leaf: leaf.clone() if isinstance(leaf, torch.Tensor) else leaf, value)
-    return value
-
-
-def _attributes(branch: Branch) -> State:
-    return tuple(getattr(owner, name, UNDEFINED) for owner, name in branch.attributes)
-
-
-def _version(leaf: Any) -> int:
-    return leaf._version if isinstance(leaf, torch.Tensor) else 0
+    return merge(condition, branch.names[i], branch.site, a.state[i], b.state[i])

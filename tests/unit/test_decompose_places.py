@@ -25,6 +25,13 @@ def ints(*shape, below=3, seed=0):
 
 
 CASES = {
+    "means of integers": (
+        lambda x, i: (
+            x.scatter_reduce(0, i, -x, "mean"),
+            x.index_reduce(0, i[0], x[:2] - 5, "mean", include_self=False),
+        ),
+        ints(3, 2, below=9), torch.tensor([[0, 0], [2, 0]])
+    ),
     "diagonal below": (lambda x, s: torch.diagonal_scatter(x, s, -2, 0, 1), X, rand(3, 2)),
     "diagonal of negative dimensions": (lambda x, s: torch.diagonal_scatter(x, s, 1, -1, -2), X, rand(4, 3)),
     "diagonal of nothing": (lambda x: torch.diagonal_scatter(x, x.new_zeros(4, 0), 9, 1, 2) + 1, X),

@@ -18,13 +18,14 @@ def _scatter_mean(
     ones = torch.ones_like(source)
     hits = torch.zeros_like(x).scatter_add(dim, index, ones)
     total = torch.zeros_like(x).scatter_add(dim, index, source)
+    rounding = None if x.is_floating_point() else "floor"
     if include_self:
-        return (x + total) / (hits + 1)
-    return torch.where(hits > 0, total / torch.clamp(hits, min=1), x)
+        return torch.div(x + total, hits + 1, rounding_mode=rounding)
+    return torch.where(hits > 0, torch.div(total, torch.clamp(hits, min=1), rounding_mode=rounding), x)
 
 
-def _is_float_mean(x: torch.Tensor, dim: int, index: torch.Tensor, source: torch.Tensor, reduce: str, **_: Any) -> bool:
-    return reduce == "mean" and x.is_floating_point() and x.dim() > 0
+def _is_mean(x: torch.Tensor, dim: int, index: torch.Tensor, source: torch.Tensor, reduce: str, **_: Any) -> bool:
+    return reduce == "mean" and x.dim() > 0
 
 
 def _index_reduce(
@@ -97,7 +98,7 @@ def _top_of_number(x: torch.Tensor, k: int, *rest: Any, **more: Any) -> tuple[to
 
 
 INDEXING: dict[str, Decomposition] = {
-    "aten.scatter_reduce.two": Decomposition(_scatter_mean, _is_float_mean),
+    "aten.scatter_reduce.two": Decomposition(_scatter_mean, _is_mean),
     "aten.scatter.reduce": Decomposition(_scatter_combined),
     "aten.scatter.value_reduce": Decomposition(_scatter_number),
     "aten.topk.default": Decomposition(_top_of_number, _has_no_dims),

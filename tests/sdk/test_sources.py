@@ -592,3 +592,13 @@ def test_an_einsum_of_two_element_types_is_refused(tmp_path):
         helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8).SerializeToString()
     )
     assert refusal(path).code.startswith(("E02", "E03"))
+
+
+@pytest.mark.parametrize("left", [b"", bytes(4)])
+def test_a_torchscript_tensor_beyond_its_bytes_is_refused(left, tmp_path):
+    torch.jit.script(nn.Linear(4, 3).eval()).save(str(tmp_path / "a.pt"))
+    with zipfile.ZipFile(tmp_path / "a.pt") as old, zipfile.ZipFile(tmp_path / "b.pt", "w") as new:
+        for name in old.namelist():
+            new.writestr(name, left if name.endswith("/data/1") else old.read(name))
+    told = refusal(tmp_path / "b.pt", inputs=(InputSpec("input", (2, 4), "float32"),))
+    assert told.code == "E0203"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import zipfile
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -79,6 +81,23 @@ def script_inputs(script: Any, inputs: Any, request: SourceRequest) -> tuple[Any
     return tuple(inputs.get(a.name, a.default_value) for a in arguments)
 
 
+def _fits(tensor: torch.Tensor) -> bool:
+    """Whether the elements lie in the tensor's own bytes, which torch does not ask when it reads a file."""
+    if tensor.layout is not torch.strided or tensor.is_quantized or tensor.numel() == 0:
+        return True
+    last = sum((size - 1) * stride for size, stride in zip(tensor.shape, tensor.stride(), strict=True))
+    end = (tensor.storage_offset() + last + 1) * tensor.element_size()
+    return min(tensor.stride(), default=0) >= 0 and 0 < end <= tensor.untyped_storage().nbytes()
+
+
+def _are_there(tensors: Sequence[torch.Tensor], path: Path) -> bool:
+    """Whether the archive has as many bytes as the tensors claim: torch believes what their description says."""
+    with zipfile.ZipFile(path) as archive:
+        held = Counter(member.file_size for member in archive.infolist())
+    storages = {t.untyped_storage().data_ptr(): t.untyped_storage().nbytes() for t in tensors if t.numel()}
+    return not Counter(storages.values()) - held
+
+
 def _leaves(value: Any) -> Any:
     return pytree.tree_flatten_with_path(value)[0]
 
@@ -132,7 +151,12 @@ def _load(path: Path) -> Any:
     try:
         load: Any = torch.jit.load
         script = load(str(path), map_location="cpu").eval()
-        str(script.inlined_graph)  # its constants are read now or never
+        graph = script.inlined_graph
+        str(graph)  # its constants are read now or never
+        constants = [node.output().toIValue() for node in graph.findAllNodes("prim::Constant")]
+        tensors = [*script.parameters(), *script.buffers(), *(c for c in constants if isinstance(c, torch.Tensor))]
+        if not all(map(_fits, tensors)) or not _are_there(tensors, path):
+            raise ValueError("a tensor reaches beyond its bytes")
         return script
     except (RuntimeError, ValueError, OSError) as failure:
         lines = [line for line in str(failure).splitlines() if line.strip()]

@@ -6,6 +6,7 @@ import ast
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from cProfile import Profile
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
@@ -32,7 +33,9 @@ def called_functions(found: set[CodeType]) -> Iterator[None]:
     try:
         yield
     finally:
-        sys.setprofile(before)
+        sys.setprofile(before if callable(before) else None)
+        if isinstance(before, Profile):  # which Python hands out, and does not take back
+            before.enable()
 
 
 def catches(code: CodeType) -> bool:

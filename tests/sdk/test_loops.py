@@ -172,3 +172,26 @@ def test_states_without_declared_shapes(target, tmp_path):
     built = compile_target(prepare(SourceRequest(str(path)), options, lambda step: None), loaded, options, print)
     assert built.manifest.accuracy.status == "passed"
     assert [t.shape for t in built.manifest.outputs] == [(2, 3), (1,)]
+
+
+TWICE = """<ir_version: 10, opset_import: ["" : 23]> g (float[2,3] x) => (float[2,3] y) <float z = {0}> {
+    s = ReduceSum<keepdims = 0>(x)
+    c = Greater(s, z)
+    p, q = If (c) <
+        then_branch = t () => (float[2,3] p1, float[2,3] q1) { p1 = Neg(x) q1 = Identity(p1) },
+        else_branch = e () => (float[2,3] p2, float[2,3] q2) { p2 = Identity(x) q2 = Identity(x) }
+    >
+    y = Sub(p, q)
+}"""
+
+
+def test_a_branch_gives_no_tensor_twice():
+    """LiteRT's IF hands on wrong values then."""
+    model = ir.from_onnx_text(TWICE)
+    target = load_target("android", (SINGLE, NATIVE))
+    chosen = backend("tflite")
+    program = chosen.lower(chosen.legalize(model, target, RewriteLog()), target)
+    (branching_instr,) = [instr for instr in program.instrs if instr.op == "IF"]
+    for block in branching_instr.blocks:
+        shown = [operand.name for _, operand in block.outputs]
+        assert len(set(shown)) == 2

@@ -39,7 +39,8 @@ def _branch(graph: ir.Graph, outside: Sequence[Value], b: Builder) -> Program:
     with b.block() as instrs:
         inputs = tuple(b.input(v) for v in outside)
         b.lower_nodes(graph)
-        return Program(_name(graph), inputs, tuple(instrs), _shown(graph.outputs, b))
+        shown = _apart([(v.name or f"output_{i}", b.operand(v)) for i, v in enumerate(graph.outputs)], b)
+        return Program(_name(graph), inputs, tuple(instrs), shown)
 
 
 def _loop(op: Loop, b: Builder) -> Sequence[Operand]:
@@ -77,7 +78,7 @@ def _body(op: Loop, outside: Sequence[Value], b: Builder) -> Program:
         following = b.op("ADD", {"a": formals.step, "b": one}, _COUNT, fusedActivationFunction=NONE)
         results = [b.operand(v) for v in op.body.outputs[1:]]
         results += [following, _single(b, b.operand(op.body.outputs[0])), *(b.operand(v) for v in outside)]
-        shown = tuple((f"state{i}", result) for i, result in enumerate(results))
+        shown = _apart([(f"state{i}", result) for i, result in enumerate(results)], b)
         return Program(_name(op.body), formals.refs, tuple(instrs), shown)
 
 
@@ -102,8 +103,17 @@ def _outside(*graphs: ir.Graph) -> list[Value]:
     return [v for v in captured(*graphs) if not is_constant(v)]
 
 
-def _shown(values: Sequence[Value], b: Builder) -> tuple[tuple[str, Operand], ...]:
-    return tuple((v.name or f"output_{i}", b.operand(v)) for i, v in enumerate(values))
+def _apart(shown: Sequence[tuple[str, Operand]], b: Builder) -> tuple[tuple[str, Operand], ...]:
+    """Every result as a tensor of its own: LiteRT's IF hands on wrong values where a branch gives one tensor twice.
+
+    Seen with LiteRT 2.3 in a branch inside of another one.
+    """
+    found: list[tuple[str, Operand]] = []
+    for name, value in shown:
+        again = any(value is other for _, other in found)
+        static = [d for d in value.type.shape if isinstance(d, int)]  # results of branches and states always are
+        found.append((name, reshape(b, value, static) if again else value))
+    return tuple(found)
 
 
 def _name(graph: ir.Graph) -> str:

@@ -43,7 +43,7 @@ LOST = {
     "log-sum-exp": (lambda x: torch.log(torch.exp(x).sum(-1)), ROWS, "exponentials overflow"),
     "variance": (lambda x: x.var(-1), torch.randn(4, 64) * 300, "squares overflow|reaches"),
     "deviation": (lambda x: x.std(-1) / 100, torch.randn(4, 64) * 300, "squares overflow|reaches"),
-    "long-sum": (lambda x: x.sum(-1) / 2**16, torch.rand(2, 2**16), "long sums"),
+    "long-sum": (lambda x: x.sum(-1) / 2**15, torch.rand(2, 2**16), "long sums"),
     "running-sum": (lambda x: x.cumsum(-1) / 2**12, torch.rand(2, 2**12), "long sums"),
     "product": (lambda x: x.prod(-1), torch.rand(4, 64) + 0.8, "products overflow"),
     "squares": (lambda x: (x * x).sum(-1).sqrt(), torch.randn(4, 64) * 300, "reaches|long sums"),

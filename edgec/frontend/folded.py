@@ -10,6 +10,8 @@ from torch.export.graph_signature import InputKind, InputSpec, TensorArgument
 from torch.fx import Node
 from torch.fx.node import map_arg
 
+from edgec.frontend.changed import changed_buffers, writes
+
 _FOLDED = (
     "aten.linalg_", "aten._linalg_", "aten.fft_fftfreq", "aten.fft_rfftfreq", "aten.cholesky", "aten.householder",
     "aten.inverse", "aten.matrix_exp", "aten.orgqr", "aten.ormqr", "aten.pinverse", "aten.qr", "aten.svd",
@@ -37,7 +39,7 @@ class _Known:
 
     def __init__(self, program: torch.export.ExportedProgram) -> None:
         signature = program.graph_signature
-        changed = set(signature.buffers_to_mutate.values())
+        changed = changed_buffers(program)
         held = {**program.constants, **program.state_dict}
         self._values: dict[Node, Any] = {}
         self._has: dict[Node, bool] = {}
@@ -52,7 +54,7 @@ class _Known:
         """Whether the node's value is known before the model runs."""
         if node not in self._has:
             drawn = torch.Tag.nondeterministic_seeded in getattr(node.target, "tags", ())
-            plain = node.op == "call_function" and not drawn and not _writes(node)
+            plain = node.op == "call_function" and not drawn and not writes(node)
             self._has[node] = plain and all(self.has(n) for n in node.all_input_nodes)
         return self._has[node]
 
@@ -63,11 +65,6 @@ class _Known:
             with torch.no_grad():
                 self._values[node] = node.target(*args, **kwargs)  # type: ignore[operator]
         return self._values[node]
-
-
-def _writes(node: Node) -> bool:
-    schema = getattr(node.target, "_schema", None)
-    return schema is not None and bool(schema.is_mutable)
 
 
 def _constant(program: torch.export.ExportedProgram, node: Node, value: torch.Tensor) -> Node:

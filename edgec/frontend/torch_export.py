@@ -19,6 +19,7 @@ from torch.utils import _pytree as pytree
 
 from edgec.diag import Diagnostic, EdgecError, Severity, error, warning
 from edgec.frontend.captured import Array, Captured, SourceId
+from edgec.frontend.changed import changed_buffers
 from edgec.frontend.control_flow.coverage import CaughtError, Covered, cover
 from edgec.frontend.control_flow.functions import Rewritten
 from edgec.frontend.control_flow.handlers import called_functions
@@ -36,6 +37,7 @@ from edgec.frontend.halves.note import computed_in_single
 from edgec.frontend.held import buffers_restored, contents, open_states
 from edgec.frontend.inputs import InputSpec, samples_like
 from edgec.frontend.naming import name_interface, separate_weights
+from edgec.frontend.of_weights import OfWeights
 from edgec.frontend.quantized_modules import check_quantized, plain_fake_quantizers
 from edgec.frontend.settled import Settled
 from edgec.frontend.torch_call import Call, TorchReference, eager, example_call, output_names, output_tensors
@@ -155,16 +157,24 @@ def to_onnx(exported: torch.export.ExportedProgram) -> ir.Model:
 def _export(request: ExportRequest, call: Call) -> torch.export.ExportedProgram:
     module, shapes = request.module, _dynamic_shapes(request, call)
 
+    changing: set[str] = set()
+
     def export() -> torch.export.ExportedProgram:
         runtime = request.rewritten.runtime
+        flags = OfWeights(module, changing)
         with (
+            runtime.knowing(flags.value),
             eager(),
             Settled(),
+            flags,
             scripts_as_graphs(module, runtime),
             runtime.forks.applied(module),
             plain_fake_quantizers(module),
         ):
             program = torch.export.export(module, call.args, call.kwargs, dynamic_shapes=shapes, strict=False)
+        changing.update(changed_buffers(program))
+        if changing & flags.asked:
+            return export()  # they are data: they change from one run to the next
         if any(getattr(n.target, "__module__", "").startswith("torch._functorch") for n in program.graph.nodes):
             program = program.run_decompositions({})  # which computes what `vmap` maps
         check_written(program, lambda: output_tensors(_run_eagerly(module, call)[0]))

@@ -29,6 +29,10 @@ _AND, _OR = Site("and", "", 0, (0, 0)), Site("or", "", 0, (0, 0))
 STAYS_LOOP = "it stays a loop of the graph"
 
 
+def _same(value: Any) -> Any:
+    return value
+
+
 @dataclass
 class Runtime:
     """The functions behind `__edgec__`. While `tracing`, tensor conditions become selections; else sides are recorded.
@@ -49,6 +53,7 @@ class Runtime:
     unchecked: dict[Site, None] = field(default_factory=dict)
     begun: set[Site] = field(default_factory=set)
     handled: dict[Site, bool] = field(default_factory=dict)
+    known: Callable[[Any], Any] = _same
     UNDEFINED = UNDEFINED
 
     def begin(self) -> None:
@@ -73,6 +78,15 @@ class Runtime:
             yield
         finally:
             self.tracing = False
+
+    @contextmanager
+    def knowing(self, known: Callable[[Any], Any]) -> Iterator[None]:
+        """While active, `known` gives the answers that do not depend on data."""
+        self.known = known
+        try:
+            yield
+        finally:
+            self.known = _same
 
     def value(self, read: Callable[[], Any]) -> Any:
         """A local variable's value, or `UNDEFINED` while it is not bound."""
@@ -346,7 +360,10 @@ class Runtime:
         return Range(start, stop, step)
 
     def _of_sizes(self, test: Any) -> Any:
-        """A question about sizes that the data decide, such as `found.numel() > 0`, as a tensor."""
+        """A question about sizes that the data decide, such as `found.numel() > 0`, as a tensor; one about the module's
+        own flags as its answer."""
+        if self.tracing:
+            test = self.known(test)
         if self.tracing and isinstance(test, torch.SymInt) and not is_concrete_int(test):
             test = test != 0
         if not self.tracing or not isinstance(test, torch.SymBool) or is_concrete_bool(test):
@@ -375,10 +392,6 @@ def _logical(operation: Callable[..., torch.Tensor], first: Any, second: Any) ->
     if not all(isinstance(v, torch.Tensor) and v.dtype == torch.bool and v.numel() == 1 for v in values):
         return None
     return operation(truth(values[0]), truth(values[1]))
-
-
-def _same(value: Any) -> Any:
-    return value
 
 
 def _guarded(site: Site, taken: torch.Tensor, compute: Callable[[], Any]) -> Any:

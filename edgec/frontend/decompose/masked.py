@@ -9,6 +9,7 @@ import torch
 from torch.fx import GraphModule, Node
 from torch.fx.node import map_arg
 
+from edgec.frontend.changed import writes
 from edgec.frontend.functional.operators import MUTATING
 from edgec.frontend.fx_call import call_before
 
@@ -150,7 +151,7 @@ def _is_elementwise(node: Node, chain: list[Node]) -> bool:
     """One element from one element: other operands are single numbers. A change in place is that of its own copy."""
     if torch.Tag.pointwise not in getattr(node.target, "tags", ()):
         return False
-    if _schema_mutates(node) and not (node.target in MUTATING and _is_last_use(node)):
+    if writes(node) and not (node.target in MUTATING and _is_last_use(node)):
         return False
     return all(n in chain or n.meta["val"].dim() == 0 for n in node.all_input_nodes)
 
@@ -164,15 +165,10 @@ def _mutates(first: Node, last: Node, own: list[Node]) -> bool:
     """Whether anything else between the two changes a tensor: it may be what the mask is made from, or takes from."""
     node: Any = first
     while node is not last:
-        if _schema_mutates(node) and node not in own:
+        if writes(node) and node not in own:
             return True
         node = node.next
     return False
-
-
-def _schema_mutates(node: Node) -> bool:
-    schema = getattr(node.target, "_schema", None)
-    return schema is not None and bool(schema.is_mutable)
 
 
 def _forget_sizes(module: GraphModule) -> None:

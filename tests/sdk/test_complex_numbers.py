@@ -84,6 +84,12 @@ CASES = {
     "with a dimension more": lambda z, w, i: (z * w.T.unsqueeze(1), w + z[0].unsqueeze(1)),
     "functions": lambda z, w, i: (z.exp(), (z + 3).log(), z.sqrt(), z.sin(), z.cos(), z.tanh(), z.sgn(), 1 / z),
     "powers": lambda z, w, i: (z**3, z**0.5, z.abs(), z.angle(), z.abs().square().sum()),
+    "einsum": lambda z, w, i: (
+        torch.einsum("ab->ba", z),
+        torch.einsum("ab,bc,cd->ad", z, w, w.mH),
+        torch.einsum("ab,bc,cd,de->ae", z, w, w.mH, z.mH),
+        torch.einsum("ab,b,bc->ac", z, w.real.sum(1).to(torch.complex64), w),
+    ),
     "products": lambda z, w, i: (z @ w, torch.einsum("ab,bc->ac", z, w), torch.outer(z[0], z[1].conj()), z.mH),
     "picked": lambda z, w, i: (w[i], z.index_select(1, i), z.unbind(0)[1], z.chunk(2, 1)[1], z[:, 1:3], z.T),
     "moved": lambda z, w, i: (

@@ -53,12 +53,14 @@ def test_group_norm_with_a_scale_for_each_group(tmp_path):
     taken(tmp_path, 18, node, (2, 4, 3, 3), {"s": weight(2), "b": weight(2)})
 
 
+LARGER, SMALLER = [(1, 1, 2, 3), (1, 1, 1.6, 2.7)], (1, 1, 0.6, 0.55)
+SCALES = [*((opset, scales) for opset in (7, 9, 10) for scales in LARGER), (10, SMALLER)]
+"""Upsample, before opset 10, only enlarges."""
+
+
 @pytest.mark.parametrize("mode", ["nearest", "linear"])
-@pytest.mark.parametrize("scales", [(1, 1, 2, 3), (1, 1, 1.6, 2.7), (1, 1, 0.6, 0.55)])
-@pytest.mark.parametrize("opset", [7, 9, 10])
-def test_enlarging_by_index_over_scale(opset, scales, mode, tmp_path):
-    if opset < 10 and min(scales) < 1:
-        pytest.skip("Upsample only enlarges")
+@pytest.mark.parametrize(("opset", "scales"), SCALES)
+def test_resizing_by_index_over_scale(opset, scales, mode, tmp_path):
     if opset == 7:
         node = helper.make_node("Upsample", ["x"], ["y"], mode=mode, scales=[float(s) for s in scales])
     else:

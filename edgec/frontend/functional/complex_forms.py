@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -109,12 +110,14 @@ def _with_bias(product: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _sum_of_product(equation: str, operands: Any, **_: Any) -> Any:
-    found = operands[0]
-    if len(operands) == 1:
-        return Parts(torch.einsum(equation, found.real), torch.einsum(equation, found.imag))
-    if len(operands) == 2:
-        return _bilinear(lambda a, b: torch.einsum(equation, a, b))(*operands)
-    raise NotImplementedError(f"einsum of {len(operands)} complex operands")
+    """Of any number of operands: a product of parts counts by the power of i that its imaginary parts make."""
+    sums: list[Any] = [0, 0, 0, 0]
+    for chosen in itertools.product((0, 1), repeat=len(operands)):
+        parts = [_parts(x)[which] for x, which in zip(operands, chosen, strict=True)]
+        if all(part is not None for part in parts):
+            power = sum(chosen) % 4
+            sums[power] = torch.einsum(equation, *parts) + sums[power]
+    return Parts(sums[0] - sums[2], sums[1] - sums[3])
 
 
 def _added_product(x: Any, a: Any, b: Any, *, beta: Any = 1, alpha: Any = 1) -> Any:

@@ -1,10 +1,16 @@
 """edgec: an edge and mobile deployment compiler frontend."""
 
 import importlib
+import os
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 __all__ = ["__version__", "build"]
+
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+"""ONNX Runtime (from 1.29 on) writes a device id and a queue of events under the user's cache folder, and sends them,
+unless this is set before it is imported. Seen with 1.31; docs/how-to/verification.md.
+"""
 
 if TYPE_CHECKING:
     from edgec.api import build

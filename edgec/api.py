@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edgec.artifact.output import check_owned
 from edgec.driver import BuildOptions, Built, compile_target, prepare_captured
 from edgec.frontend.captured import SourceId
 from edgec.frontend.dynamic import parse_dynamic
@@ -34,15 +35,17 @@ def build(
     Raises `EdgecError` as the command line reports it; check `Built.failures` for checks that did not hold.
     """
     from edgec.frontend.halves.modules import in_halves
+    from edgec.frontend.source import safe_name
     from edgec.frontend.torch_export import ExportRequest, export_module
 
     module = copy.deepcopy(module) if in_halves(module) else module
     resolved = load_target(target, settings)
     dims = tuple(dim for text in dynamic for dim in parse_dynamic(text))
-    title = name or type(module).__name__
+    title = safe_name(name or type(module).__name__)
     source = SourceId("module", f"{type(module).__module__}:{type(module).__qualname__}", "")
     captured = export_module(ExportRequest(title, source, module.eval(), example_inputs, dynamic=dims))
     options = BuildOptions(out=Path(out))
+    check_owned(options.out / title / resolved.name)
     prepared = prepare_captured(captured, options, _silent)
     return compile_target(prepared, resolved, options, _silent)
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from edgec import record
-from edgec.artifact.files import atomic_folder, check_writable
+from edgec.artifact.files import check_writable
 from edgec.artifact.manifest import Latency, Manifest, PlacementInfo
+from edgec.artifact.output import build_folder, check_owned, failed_folder, files_below, publish, remove_build
 from edgec.attempts import Prepared, Progress, accurate, lowered_for
 from edgec.backends.base import Backend, FunctionsBackend, Program
 from edgec.backends.table import backend
@@ -58,7 +59,7 @@ class BuildOptions:
 
 @dataclass(frozen=True)
 class Built:
-    """One artifact with its manifest. `failures` are checks that did not hold; the artifact is there all the same.
+    """One artifact with its manifest. `failures` are checks that did not hold; the artifact then lies in TARGET.failed.
 
     `told` are warnings about it. The target's numerics are those that it was built with.
     """
@@ -97,6 +98,8 @@ def build(source: SourceRequest, targets: Sequence[str], options: BuildOptions, 
         raise error("E0101", f"`--emit {unknown[0]}` is not known", help=[f"one of {', '.join(_EMITTED)}"])
     for name in {options.device or "", *(t.devices[0] for t in loaded if t.devices)} - {""}:
         load_device(name)  # a mistyped device is told before minutes of work, not after
+    for target in loaded:
+        check_owned(options.out / source_name(source) / target.name)
     prepared = prepare(source, options, progress)
     parts = {source_name(source): prepared, **{f: prepare(s, options, progress) for f, s in options.functions}}
     report = BuildReport(warnings=[w for part in parts.values() for w in part.captured.warnings])
@@ -223,12 +226,12 @@ def compile_target(prepared: Prepared, target: Target, options: BuildOptions, pr
     chosen = backend(target.backend, options.via)
     name = prepared.captured.name
     folder = options.out / name / target.name
-    with atomic_folder(folder) as scratch:
+    with build_folder(folder) as scratch:
         made = accurate(prepared, target, chosen, scratch, progress)
         seen = Observed(made.verdict, _latency(chosen, made.lowered.program, target, options.device))
         manifest = record.manifest(made.lowered, seen, made.target, chosen, made.path)
-        _write(scratch, name, made.lowered, manifest, options)
-    return Built(made.target, folder, manifest, made.verdict.failures, made.told)
+        _write_intermediates(scratch, {name: made.lowered}, options)
+        return _finished(Built(made.target, folder, manifest, made.verdict.failures, made.told), scratch)
 
 
 def compile_functions(
@@ -248,7 +251,7 @@ def compile_functions(
         )
     name = next(iter(parts.values())).captured.name
     folder = options.out / name / target.name
-    with atomic_folder(folder) as scratch:
+    with build_folder(folder) as scratch:
         progress(f"{target.name}: legalize and lower {len(parts)} functions")
         lowered = {function: lowered_for(prepared, target, chosen) for function, prepared in parts.items()}
         path = scratch / f"{name}{chosen.suffix}"
@@ -264,9 +267,9 @@ def compile_functions(
         both = {function: (lowered[function], seen[function]) for function in parts}
         manifest = record.manifest(*next(iter(both.values())), target, chosen, path)
         manifest = replace(manifest, functions=record.functions(both))
-        for function, part in lowered.items():
-            _write(scratch, function, part, manifest, options)
-    return Built(target, folder, manifest, tuple(f for found in seen.values() for f in found.verdict.failures))
+        _write_intermediates(scratch, lowered, options)
+        failures = tuple(f for found in seen.values() for f in found.verdict.failures)
+        return _finished(Built(target, folder, manifest, failures), scratch)
 
 
 def _latency(chosen: Backend, program: Program, target: Target, device: str | None) -> tuple[Latency, ...]:
@@ -279,13 +282,27 @@ def _latency(chosen: Backend, program: Program, target: Target, device: str | No
     return (Latency(name, "predicted", found.p50_ms, found.low_ms, found.high_ms, found.method),)
 
 
-def _write(folder: Path, name: str, lowered: Lowered, manifest: Manifest, options: BuildOptions) -> None:
-    """The manifest, and the intermediates that were asked for."""
-    if "onnx" in options.emit:
-        save_onnx(lowered.legal, folder / f"{name}.onnx")
-    if "program" in options.emit:
-        (folder / f"{name}.program.txt").write_text(lowered.program.text(), encoding="utf-8")
-    (folder / "manifest.json").write_text(manifest.to_json(), encoding="utf-8")
+def _write_intermediates(folder: Path, parts: Mapping[str, Lowered], options: BuildOptions) -> None:
+    """What was asked for beside the artifact, by the name of its function."""
+    for name, lowered in parts.items():
+        if "onnx" in options.emit:
+            save_onnx(lowered.legal, folder / f"{name}.onnx")
+        if "program" in options.emit:
+            (folder / f"{name}.program.txt").write_text(lowered.program.text(), encoding="utf-8")
+
+
+def _finished(made: Built, scratch: Path) -> Built:
+    """The build in its place, with its manifest: a good one in its folder, a failed one beside it.
+
+    A good one replaces what failed before it; a failed one replaces no good one.
+    """
+    folder = failed_folder(made.folder) if made.failures else made.folder
+    manifest = replace(made.manifest, files=files_below(scratch))
+    (scratch / "manifest.json").write_text(manifest.to_json(), encoding="utf-8")
+    publish(scratch, folder)
+    if not made.failures:
+        remove_build(failed_folder(folder))
+    return replace(made, folder=folder, manifest=manifest)
 
 
 def _for_target(diagnostic: Diagnostic, target: Target, count: int) -> Diagnostic:

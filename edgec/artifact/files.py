@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
@@ -10,31 +11,54 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from edgec.diag import error
+from edgec.artifact.system import folder_lock, swapped_by_kernel
+from edgec.diag import EdgecError, error
 
 
 @contextmanager
 def atomic_folder(destination: Path) -> Iterator[Path]:
-    """A scratch folder beside `destination` that takes its place when the block succeeds.
+    """A scratch folder beside `destination` that takes its place when the block succeeds, for folders all our own.
 
     On any failure (Ctrl-C included) the scratch folder is removed and an earlier `destination` is left untouched.
     Raises `EdgecError` E0108 when the place cannot be written.
     """
-    try:
-        destination.parent.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(prefix=f".{destination.name}.", dir=destination.parent))
-        scratch.chmod(0o777 & ~_umask())
-    except OSError as failure:
-        raise error(
-            "E0108",
-            f"`{destination.parent}` cannot be written: {failure.strerror}",
-            help=["choose a folder with `--out`"],
-        ) from failure
-    try:
+    with scratch_beside(destination) as scratch:
         yield scratch
-        _swap(scratch, destination)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+        exchange(scratch, destination)
+
+
+@contextmanager
+def scratch_beside(destination: Path) -> Iterator[Path]:
+    """An empty folder on the same disk as `destination`, removed in the end unless it was renamed.
+
+    Those of builds that were killed are removed first: a build holds a lock on its own. Raises `EdgecError` E0108 when
+    the place cannot be written.
+    """
+    parent = destination.resolve().parent
+    with contextlib.ExitStack() as held:
+        try:
+            parent.mkdir(parents=True, exist_ok=True)
+            with folder_lock(parent):  # nobody sweeps between the making of a scratch folder and its lock
+                _sweep(parent)
+                scratch = Path(tempfile.mkdtemp(prefix=_SCRATCH, dir=parent))
+                held.enter_context(folder_lock(scratch))
+            scratch.chmod(0o777 & ~_umask())
+        except OSError as failure:
+            raise _unwritable(parent, failure) from failure
+        try:
+            yield scratch
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+
+
+_SCRATCH = ".edgec-scratch-"
+
+
+def _sweep(parent: Path) -> None:
+    """Remove the scratch folders that no living process holds."""
+    for left in parent.glob(f"{_SCRATCH}*"):
+        with contextlib.suppress(OSError), folder_lock(left, wait=False):
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def check_writable(folder: Path) -> None:
@@ -44,28 +68,39 @@ def check_writable(folder: Path) -> None:
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as failure:
-        raise error(
-            "E0108", f"`{folder}` cannot be written: {failure.strerror}", help=["choose a folder with `--out`"]
-        ) from failure
+        raise _unwritable(folder, failure) from failure
 
 
-def _swap(scratch: Path, destination: Path) -> None:
-    """Rename; no folder is renamed over a full one, so the old one steps aside first and comes back on failure."""
-    aside = scratch.with_name(scratch.name + ".old")
+def _unwritable(folder: Path, failure: OSError) -> EdgecError:
+    return error("E0108", f"`{folder}` cannot be written: {failure.strerror}", help=["choose a folder with `--out`"])
+
+
+def exchange(scratch: Path, destination: Path) -> bool:
+    """Put `scratch` in the place of `destination` in one step; whether there was one, which then lies in `scratch`.
+
+    Raises `EdgecError` E0108 where that cannot be done; nothing has moved then.
+    """
     try:
-        if destination.exists():
-            os.rename(destination, aside)
-        try:
+        if not destination.exists():
             os.rename(scratch, destination)
-        except OSError:
-            if aside.exists():
-                os.rename(aside, destination)
-            raise
+            return False
+        if not swapped_by_kernel(scratch, destination):
+            _swap_by_renames(scratch, destination)
+        return True
     except OSError as failure:
         raise error("E0108", f"`{destination}` cannot be replaced: {failure.strerror}") from failure
-    finally:
-        if destination.exists():
-            shutil.rmtree(aside, ignore_errors=True)
+
+
+def _swap_by_renames(scratch: Path, destination: Path) -> None:
+    """Where the system cannot exchange: no folder is renamed over a full one, so the old one steps aside first."""
+    aside = destination.with_name(f".{destination.name}.edgec-earlier")
+    os.rename(destination, aside)
+    try:
+        os.rename(scratch, destination)
+    except OSError:
+        os.rename(aside, destination)
+        raise
+    os.rename(aside, scratch)
 
 
 def _umask() -> int:

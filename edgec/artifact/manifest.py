@@ -213,6 +213,8 @@ class Manifest:
     functions: tuple[FunctionInfo, ...] = ()
     dimensions: dict[str, tuple[int, int]] = field(default_factory=dict)
     """The least and the largest size of each dimension that `inputs` and `outputs` name."""
+    files: tuple[str, ...] = ()
+    """Every file that the build wrote into its folder, but the manifest, relative to it: what the next may replace."""
     schema: int = SCHEMA
 
     def to_json(self) -> str:
@@ -254,6 +256,7 @@ def _manifest(document: Mapping[str, Any]) -> Manifest:
         states=tuple(_load(StateInfo, s) for s in document.get("states", ())),
         dimensions={name: (int(low), int(high)) for name, (low, high) in document.get("dimensions", {}).items()},
         functions=tuple(_function(f) for f in document.get("functions", ())),
+        files=tuple(str(name) for name in document.get("files", ())),
     )
 
 

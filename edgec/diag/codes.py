@@ -44,6 +44,7 @@ CODES: dict[str, Code] = {
     "E0108": Code("the output folder cannot be written", _BAD),
     "E0109": Code("the rule is unknown", _BAD),
     "E0110": Code("the weights do not fit the model", _BAD),
+    "E0111": Code("the output folder holds files that are not edgec's", _BAD),
     # E02: frontend
     "E0201": Code("the user's Python code failed", _BAD),
     "E0202": Code("the model could not be exported", _CANNOT),

@@ -131,7 +131,12 @@ def source_name(request: SourceRequest) -> str:
     """The model's name: `--name`, the attribute, or the file's stem, safe as a file name."""
     tail = request.name or request.ref.rpartition(":")[2]
     stem = Path(tail).stem if Path(tail).suffix.lower() in _FILES else tail
-    return re.sub(r"[^\w.-]", "_", stem) or "model"
+    return safe_name(stem)
+
+
+def safe_name(name: str) -> str:
+    """The name as one part of a path, which never leads elsewhere."""
+    return re.sub(r"[^\w.-]", "_", name).lstrip(".") or "model"
 
 
 def file_sha256(path: Path) -> str:

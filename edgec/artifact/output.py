@@ -1,0 +1,122 @@
+"""A build's folder: complete or not there at all, and never in place of a file that edgec did not write.
+
+What a build wrote is what the manifest in its folder lists; everything else is the user's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from edgec.artifact.files import exchange, scratch_beside
+from edgec.artifact.manifest import read_manifest
+from edgec.artifact.system import folder_lock
+from edgec.diag import EdgecError, error
+
+MANIFEST = "manifest.json"
+
+_BY_SYSTEM = (".DS_Store", "Thumbs.db")
+"""What file managers leave in folders that somebody looked at: nobody's files."""
+
+_SHOWN = 5
+"""Files that are named in a diagnostic."""
+
+
+def failed_folder(folder: Path) -> Path:
+    """Where an artifact that failed its check goes: beside the good one, which stays."""
+    return folder.with_name(f"{folder.name}.failed")
+
+
+def files_below(folder: Path) -> tuple[str, ...]:
+    """Every file below a folder but its manifest, relative to it, sorted; a link counts as a file."""
+    found = (p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_symlink() or not p.is_dir())
+    return tuple(sorted(name for name in found if name != MANIFEST))
+
+
+def foreign_files(folder: Path) -> list[str]:
+    """What lies in `folder` and is not listed by an edgec manifest there: files, links and empty folders, sorted.
+
+    Nothing where there is no folder. A file in the folder's place is foreign itself.
+    """
+    if not folder.exists():
+        return [folder.name] if folder.is_symlink() else []
+    if not folder.is_dir():
+        return [folder.name]
+    owned = _owned(folder)
+    implied = {parent.as_posix() for name in owned for parent in Path(name).parents}
+    found = []
+    for path in folder.rglob("*"):
+        name = path.relative_to(folder).as_posix()
+        if path.is_dir() and not path.is_symlink():
+            if name not in implied and not any(path.iterdir()):
+                found.append(f"{name}/")
+        elif path.is_symlink() or not (name in owned or path.name in _BY_SYSTEM):
+            found.append(name)
+    return sorted(found)
+
+
+def check_owned(folder: Path) -> None:
+    """Raise `EdgecError` E0111 where a build into `folder`, or its failure beside it, would replace foreign files."""
+    for place in (folder, failed_folder(folder)):
+        if found := foreign_files(place):
+            raise _holds_foreign(place, found)
+
+
+@contextmanager
+def build_folder(folder: Path) -> Iterator[Path]:
+    """A scratch folder on the disk of `folder`, for `publish`. It is gone when the block ends, however it ends.
+
+    Raises `EdgecError` E0108 when the place cannot be written.
+    """
+    with scratch_beside(folder) as scratch:
+        yield scratch
+
+
+def publish(scratch: Path, folder: Path) -> None:
+    """Put a finished build in its place in one step. What it replaces is removed, as far as edgec wrote it.
+
+    Raises `EdgecError` E0111, with everything left as it was, where foreign files came there meanwhile; E0108 when the
+    place cannot be written.
+    """
+    place = folder.resolve()  # a link to a folder stays a link
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with folder_lock(place.parent):
+        check_owned(place)
+        if exchange(scratch, place) and (found := foreign_files(scratch)):  # scratch is now what was there before
+            exchange(scratch, place)
+            raise _holds_foreign(folder, found)
+
+
+def remove_build(folder: Path) -> None:
+    """Remove the files of an earlier build; a folder that holds anything else stays as it is."""
+    if not folder.is_dir() or folder.is_symlink() or foreign_files(folder):
+        return
+    with scratch_beside(folder) as scratch:
+        exchange(scratch, folder)
+        folder.rmdir()  # the empty one that took its place
+
+
+def _owned(folder: Path) -> set[str]:
+    """The files that the manifest in the folder lists, and itself; none where it is not one of edgec's."""
+    try:
+        manifest = read_manifest(folder / MANIFEST)
+    except EdgecError:
+        return set()
+    return {MANIFEST, *(manifest.files or _of_artifact(folder / manifest.artifact.path))}
+
+
+def _of_artifact(path: Path) -> list[str]:
+    """What a manifest that lists no files, as early ones, still owns."""
+    below = [p for p in path.rglob("*") if p.is_file()] if path.is_dir() else [path]
+    return [p.relative_to(path.parent).as_posix() for p in below]
+
+
+def _holds_foreign(folder: Path, found: list[str]) -> EdgecError:
+    more = [f"and {len(found) - _SHOWN} more"] if len(found) > _SHOWN else []
+    return error(
+        "E0111",
+        f"`{folder}` holds files that edgec did not write, and a build would replace it",
+        notes=[*(f"`{name}`" for name in found[:_SHOWN]), *more],
+        help=["choose another folder with `--out` or another `--name`, or move the files away"],
+    )

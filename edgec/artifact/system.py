@@ -1,0 +1,44 @@
+"""Two things of the operating system that Python's library lacks: exchanging two folders, and locking one."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+_AT_FDCWD = -100
+_RENAME_EXCHANGE = 2
+"""Of linux/fcntl.h and linux/fs.h: paths are relative to the current folder; the two names are exchanged."""
+
+
+def swapped_by_kernel(first: Path, second: Path) -> bool:
+    """Exchange two folders in one step (renameat2, Linux). False where the system or the file system cannot."""
+    if not sys.platform.startswith("linux"):
+        return False
+    renameat2 = getattr(ctypes.CDLL(None), "renameat2", None)
+    if renameat2 is None:
+        return False
+    return bool(renameat2(_AT_FDCWD, os.fsencode(first), _AT_FDCWD, os.fsencode(second), _RENAME_EXCHANGE) == 0)
+
+
+@contextmanager
+def folder_lock(folder: Path, *, wait: bool = True) -> Iterator[None]:
+    """Hold a lock on a folder, which ends with the process at the latest.
+
+    Raises `OSError` where there is no such folder or, without `wait`, where another process holds it. Where the system
+    has no such locks (Windows), none is held.
+    """
+    if os.name != "posix":
+        yield
+        return
+    import fcntl
+
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        yield
+    finally:
+        os.close(handle)

@@ -103,6 +103,41 @@ def test_scatter_with_repeated_indices(reduction: str) -> None:
     np.testing.assert_allclose(before[0], after[0], rtol=1e-6)
 
 
+@pytest.mark.parametrize(("shape", "places"), [((5,), 1), ((4, 3, 2), 2), ((3, 4, 2, 2), 3), ((6, 2), 1)])
+def test_the_last_of_repeated_writes_stays(shape: tuple[int, ...], places: int) -> None:
+    rng = np.random.default_rng(5)
+    index = np.stack([rng.integers(-n, n, 9) for n in shape[:places]], 1)
+    feeds = {
+        "x": rng.standard_normal(shape).astype(np.float32),
+        "i": index,
+        "u": rng.standard_normal((9, *shape[places:])).astype(np.float32),
+    }
+    dims, inner = ",".join(map(str, shape)), ",".join(map(str, (9, *shape[places:])))
+    text = (
+        f"g (float[{dims}] x, int64[9,{places}] i, float[{inner}] u) => (float[{dims}] y) {{ y = ScatterND(x, i, u) }}"
+    )
+    before, after = _rewritten(text, _rule("last-write-wins"), feeds)
+    np.testing.assert_array_equal(before[0], after[0])
+
+
+@pytest.mark.parametrize(
+    ("nodes", "constants"),
+    [
+        ("y = ScatterND(x, i, u)", "int64[3,1] i = {0, -1, 2}"),
+        ("i = Add(s, c) y = ScatterND(x, i, u)", "int64[3,1] c = {0, 1, 2}"),
+        ("j = Add(c, s) n = Less(j, o) w = Add(j, k) i = Where(n, w, j) y = ScatterND(x, i, u)",
+         "int64[3,1] c = {0, 1, 2}, int64 o = {0}, int64 k = {5}"),
+    ],
+)  # fmt: skip
+def test_places_that_are_apart_are_scattered_at_once(nodes: str, constants: str) -> None:
+    signature = f"g (float[5] x, int64 s, float[3] u) => (float[5] y) <{constants}>"
+    text = f'<ir_version: 10, opset_import: ["" : {OPSET}]> {signature} {{ {nodes} }}'
+    model = ir.serde.deserialize_model(onnx.shape_inference.infer_shapes(onnx.parser.parse_model(text), data_prop=True))
+    log = RewriteLog()
+    RewritePass("test", [_rule("last-write-wins")]).run(model, log)
+    assert log.counts["last-write-wins"] == 0
+
+
 def test_half_floats_keep_the_interface_and_explicit_rounding() -> None:
     text = (
         "g (float16[3] x, float[3] z) => (float16[3] y, float[3] r) "

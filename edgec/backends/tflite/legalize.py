@@ -27,7 +27,6 @@ from edgec.backends.tflite.expand.indexing import (
     BatchedGatherND,
     GatherElementsToGather,
     IndicesFromStart,
-    ScatterByMatch,
     ScatterElementsToScatterND,
 )
 from edgec.backends.tflite.expand.joining import JoinConstants
@@ -37,6 +36,7 @@ from edgec.backends.tflite.expand.padding import PadByIndices, TriluToWhere
 from edgec.backends.tflite.expand.pool import PoolByAxes, PoolToSlices
 from edgec.backends.tflite.expand.recurrent import RecurrentToBlocks
 from edgec.backends.tflite.expand.resize import ResizeThreeDimensions, ResizeWithoutKernel
+from edgec.backends.tflite.expand.scatter import LastWriteWins, ScatterByMatch
 from edgec.backends.tflite.expand.sorting import LastArgument, SmallestByLargest, WideArgument
 from edgec.backends.tflite.expand.spatial import OneDimensional
 from edgec.backends.tflite.expand.types import ComputeWider
@@ -106,6 +106,7 @@ ALWAYS: tuple[Rule, ...] = (
     LastArgument(),
     WideArgument(),
     SmallestByLargest(),
+    LastWriteWins(),
     IndicesFromStart(),
     BatchedGatherND(),
     JoinConstants(),

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
-from edgec.backends.tflite.expand.limits import limits
 from edgec.ir.build import GraphBuilder
 from edgec.ir.model import constant, static_shape
 from edgec.ops.base import Reader, Value
-from edgec.ops.gather import Gather, GatherElements, GatherND, OneHot, ScatterElements, ScatterND
+from edgec.ops.gather import Gather, GatherElements, GatherND, OneHot, ScatterElements
 from edgec.rules.base import NOT_HERE, Example, Miss, Replacement, Rule
 from edgec.rules.decompose.indices import from_end, is_non_negative
 
@@ -40,9 +41,14 @@ class IndicesFromStart(Rule):
         inputs = list(node.inputs)
         inputs[position] = from_end(indices, g.const(sizes), g)
         attributes = {name: a.value for name, a in node.attributes.items()}
-        result = g.op(node.op_type, *inputs, **attributes)
-        g.nodes[-1].metadata_props[_DONE] = "1"
-        return [result]
+        return [count_from_start(g, node.op_type, *inputs, **attributes)]
+
+
+def count_from_start(g: GraphBuilder, op_type: str, *inputs: Value | None, **attributes: Any) -> Value:
+    """An operator whose computed indices are known to count from the start."""
+    result = g.op(op_type, *inputs, **attributes)
+    g.nodes[-1].metadata_props[_DONE] = "1"
+    return result
 
 
 def _sizes(node: ir.Node) -> Ints64 | None:
@@ -124,59 +130,6 @@ class BatchedGatherND(Rule):
         grids = np.indices(shape[:-1])[: op.batch_dims]
         batch = g.const(np.stack(list(grids), axis=-1), dtype=op.indices.dtype)
         return [g.op("GatherND", op.x, g.op("Concat", batch, op.indices, axis=-1), batch_dims=0)]
-
-
-class ScatterByMatch(Rule):
-    """ScatterND with max, min or mul -> a reduction over all updates of those that match each place.
-
-    Exact for repeated indices too. It holds updates x places x slice elements at once.
-    """
-
-    name = "scatter-by-match"
-    roots = ("ScatterND",)
-    examples = ()
-
-    def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
-        op = ScatterND.decode(Reader(node))
-        shape, indexed = static_shape(op.x), static_shape(op.indices)
-        if op.reduction not in _COMBINE:
-            return NOT_HERE
-        if shape is None or indexed is None or op.x.dtype is None:
-            return Miss("a shape is not static")
-        k, count = indexed[-1], int(np.prod(indexed[:-1]))
-        places, inner = int(np.prod(shape[:k])), int(np.prod(shape[k:]))
-        if count * places * inner > _MOST_MATCHES:
-            return Miss(f"{count * places * inner} elements would be held at once")
-        combine, reduce = _COMBINE[op.reduction]
-        matches = _matches(op.indices, shape[:k], count, g)
-        updates = g.op("Reshape", op.updates, g.ints(count, 1, inner))
-        neutral = g.const(_neutral(op.reduction, op.x.dtype.numpy()))
-        landed = g.op(reduce, g.op("Where", matches, updates, neutral), g.ints(0), keepdims=0)
-        return [g.op(combine, op.x, g.op("Reshape", landed, g.ints(*shape)))]
-
-
-_COMBINE = {"max": ("Max", "ReduceMax"), "min": ("Min", "ReduceMin"), "mul": ("Mul", "ReduceProd")}
-_MOST_MATCHES = 1 << 22
-"""Elements of the intermediate, 16 MiB in float32; a larger scatter is refused."""
-
-
-def _matches(indices: Value, sizes: tuple[int, ...], count: int, g: GraphBuilder) -> Value:
-    """(count, places, 1): whether an update goes to a place; indices count from the start."""
-    strides = np.cumprod([1, *reversed(sizes)])[:-1][::-1]
-    flat = g.op("Reshape", indices, g.ints(count, len(sizes)))
-    if indices.dtype != ir.DataType.INT64:
-        flat = g.op("Cast", flat, to=int(ir.DataType.INT64))
-    place = g.op("ReduceSum", g.op("Mul", flat, g.const(strides.astype(np.int64))), g.ints(1), keepdims=1)
-    equal = g.op("Equal", place, g.const(np.arange(int(np.prod(sizes)), dtype=np.int64)[None, :]))
-    return g.op("Unsqueeze", equal, g.ints(2))
-
-
-def _neutral(reduction: str, dtype: np.dtype[np.generic]) -> np.ndarray[tuple[int, ...], np.dtype[np.generic]]:
-    """What leaves the other operand as it is."""
-    if reduction == "mul":
-        return np.asarray(1, dtype=dtype)
-    least, greatest = limits(dtype)
-    return np.asarray(least if reduction == "max" else greatest)
 
 
 def _flat_places(x: Value, indices: Value, axis: int, g: GraphBuilder) -> Value | None:

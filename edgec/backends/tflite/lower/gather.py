@@ -53,7 +53,9 @@ def _rejects_scatter(op: ScatterND, target: Target) -> Reject | None:
 
 
 def _scatter(op: ScatterND, b: Builder) -> Operand:
-    """SCATTER_ND builds from zeros and adds: `none` masks x out where updates fall (indices do not repeat there)."""
+    """SCATTER_ND builds from zeros and adds: `none`, which legalization leaves where indices do not repeat, masks x out
+    where updates fall.
+    """
     x, shape = b.operand(op.x), static_shape(op.x)
     if op.reduction == "none" and _is_single(op):
         return _update(op, x, b)
@@ -62,6 +64,9 @@ def _scatter(op: ScatterND, b: Builder) -> Operand:
     size = ints(b, shape, "shape")
     landed = b.op("SCATTER_ND", {"indices": indices, "updates": updates, "shape": size}, x.type)
     if op.reduction == "add":
+        start = constant(op.x)
+        if start is not None and not start.any():
+            return landed
         return b.op("ADD", {"a": x, "b": landed}, fusedActivationFunction=0)
     ones = _ones_like(op.updates, b)
     counts = b.op("SCATTER_ND", {"indices": indices, "updates": ones, "shape": size}, TensorType("int32", shape))

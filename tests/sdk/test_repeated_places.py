@@ -1,0 +1,39 @@
+"""Writes at places that repeat: the last one stays, as in eager PyTorch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.sdk.ordinary import Functions, differences
+
+WRITES: Functions = {
+    "scatter": lambda x, i, s: x.scatter(0, i, s),
+    "scatter-number": lambda x, i, s: x.scatter(0, i, 2.0),
+    "scatter-columns": lambda x, i, s: x.t().scatter(1, i.t(), s.t()),
+    "scatter-integers": lambda x, i, s: (x * 10).int().scatter(0, i, (s * 10).int()),
+    "scatter-product": lambda x, i, s: torch.scatter_reduce(x, 0, i, s, "prod", include_self=False),
+    "scatter-largest": lambda x, i, s: torch.scatter_reduce(x, 0, i, s, "amax", include_self=False),
+    "rows": lambda x, i, s: x.index_put((i[:, 0],), s),
+    "rows-from-the-end": lambda x, i, s: x.index_put((i[:, 0] - 6,), s),
+    "cells": lambda x, i, s: x.index_put((i[0], i[1] % 3), s[0]),
+    "cells-of-three": lambda x, i, s: x[None].expand(2, -1, -1).index_put((i[:, 0] % 2, i[:, 1]), s),
+    "cells-number": lambda x, i, s: x.index_put((i[0], i[1] % 3), torch.tensor(1.0)),
+    "constant-places": lambda x, i, s: x.index_put((torch.tensor([1, 1]),), s),
+    "index-copy": lambda x, i, s: x.index_copy(0, i[:, 0], s),
+    "index-fill": lambda x, i, s: x.index_fill(0, i[:, 0], 3.0),
+    "index-add": lambda x, i, s: x.index_add(0, i[:, 0], s),
+    "put": lambda x, i, s: x.put(i, s),
+    "apart": lambda x, i, s: x.index_put((torch.arange(2) + i[0, 0],), s),
+}
+
+
+@pytest.mark.parametrize("target", ["android", "iphone"])
+def test_last_write_wins(target: str, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    example = (torch.randn(6, 3), torch.tensor([[0, 1, 2], [3, 4, 5]]), torch.randn(2, 3))
+    repeats = [[[2, 2, 2], [2, 2, 0]], [[2, 1, 2], [2, 2, 0]], [[0, 0, 0], [0, 0, 0]]]
+    inputs = [(torch.randn(6, 3), torch.tensor(i), torch.randn(2, 3) * 100) for i in repeats]
+    assert differences(WRITES, example, inputs, target, tmp_path) == []

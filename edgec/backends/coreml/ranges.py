@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import onnx_ir as ir
 
 from edgec.backends.base import Array
-from edgec.ir.model import Model, static_shape
+from edgec.ir.model import Model
 from edgec.ops.base import Reader
-from edgec.runners.onnxruntime import OnnxRuntimeRunner
+from edgec.runners.pieces import run_nodes
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,8 @@ CARRIES = frozenset("Expand Flatten Identity Reshape Squeeze Tile Transpose Unsq
 
 _BOUNDED = frozenset("Sigmoid Tanh Softmax HardSigmoid Erf Sin Cos Softsign Sign".split())
 """Operators whose result is never beyond 1."""
+
+_NORMALIZATIONS = frozenset({"LayerNormalization", "InstanceNormalization"})
 
 HEAVY = frozenset("Conv ConvTranspose Gemm MatMul LayerNormalization InstanceNormalization Softmax".split())
 """Where the search for small operands ends: sums of many terms are not all small."""
@@ -70,44 +72,41 @@ class Ranges:
 
 def observe(model: Model, samples: Sequence[Mapping[str, Array]]) -> Ranges:
     """The range of the float values that nodes make, over all samples. Nothing without samples."""
-    if not samples or not len(model.graph):
-        return Ranges()
-    probed = model.clone()
-    names = _add_probes(probed.graph)
+    small = _may_be_small(model.graph)
+    watched = {v: v in small for node in model.graph for v in node.outputs if _is_watched(v, node, small)}
+    normalized = {
+        v for node in model.graph if node.op_type in _NORMALIZATIONS for v in node.inputs[:1] if v is not None
+    }
     seen: dict[str, Range] = {}
-    if names:
-        with OnnxRuntimeRunner(probed) as runner:
-            for sample in samples:
-                for name, found in _read(runner.run(sample), names).items():
-                    seen[name] = found if name not in seen else seen[name].joined(found)
+    for node, values in run_nodes(model, samples, watched.keys() | normalized):
+        found = {v.name or "": _range(values[v], low=watched[v]) for v in node.outputs if v in watched}
+        if node.op_type in _NORMALIZATIONS and node.inputs[0] in values:
+            found[(node.outputs[0].name or "") + VARIANCE] = _range(_variances(node, values), low=True)
+        seen.update({name: r if name not in seen else seen[name].joined(r) for name, r in found.items()})
     return Ranges(seen)
 
 
-def _read(results: Mapping[str, Array], names: Sequence[str]) -> dict[str, Range]:
-    found = {}
-    for i, name in enumerate(names):
-        high = max(abs(float(results[f"probe{i}.max"])), abs(float(results[f"probe{i}.min"])))
-        found[name] = Range(high if np.isfinite(high) else np.inf, float(results.get(f"probe{i}.low", np.inf)))
-    return found
+def _is_watched(value: ir.Value, node: ir.Node, small: Collection[ir.Value]) -> bool:
+    if node.op_type in CARRIES or (node.op_type in _BOUNDED and value not in small):
+        return False
+    return value.dtype == ir.DataType.FLOAT and bool(value.name)
 
 
-def _add_probes(graph: ir.Graph) -> list[str]:
-    """Replace the outputs by a few numbers for each value; activations are freed as the run goes."""
-    nodes, small = list(graph), _may_be_small(graph)
-    probes = _Probes(graph)
-    for node in nodes:
-        if node.op_type in CARRIES or (node.op_type in _BOUNDED and node.outputs[0] not in small):
-            continue
-        for value in node.outputs:
-            if value.dtype == ir.DataType.FLOAT and value.name and 0 not in (static_shape(value) or (1,)):
-                probes.watch(value.name, value, low=value in small)
-    for node in nodes:
-        if node.op_type in ("LayerNormalization", "InstanceNormalization"):
-            probes.watch((node.outputs[0].name or "") + VARIANCE, probes.variance(node), low=True)
-    graph.outputs.clear()
-    graph.outputs.extend(probes.outputs)
-    graph.extend(probes.nodes)
-    return probes.names
+def _range(array: Array, *, low: bool) -> Range:
+    if array.size == 0:
+        return Range(0.0, np.inf)
+    high = max(abs(float(array.max())), abs(float(array.min())))
+    sizes = np.abs(array) if low else np.zeros(0)
+    return Range(high if np.isfinite(high) else np.inf, float(sizes[sizes > 0].min(initial=np.inf)))
+
+
+def _variances(node: ir.Node, values: Mapping[ir.Value, Array]) -> Array:
+    """What a normalization divides by the root of, epsilon aside."""
+    r = Reader(node)
+    x = values[r.input(0)]
+    first = r.axis(r.integer("axis", -1), x.ndim) if node.op_type == "LayerNormalization" else 2
+    with np.errstate(invalid="ignore"):  # of what is not finite
+        return np.asarray(x.var(axis=tuple(range(first, x.ndim)), dtype=np.float64))
 
 
 def _may_be_small(graph: ir.Graph) -> set[ir.Value]:
@@ -122,54 +121,3 @@ def _may_be_small(graph: ir.Graph) -> set[ir.Value]:
         found.add(value)
         pending.extend(node.inputs)
     return found
-
-
-class _Probes:
-    """Nodes that reduce values to numbers. They need no types: ONNX Runtime infers them."""
-
-    def __init__(self, graph: ir.Graph) -> None:
-        self.nodes: list[ir.Node] = []
-        self.names: list[str] = []
-        self.outputs: list[ir.Value] = []
-        self._graph = graph
-        self._zero, self._infinite = self._number(0.0), self._number(np.inf)
-
-    def watch(self, name: str, value: ir.Value, *, low: bool) -> None:
-        """Show the ends of a value, and its smallest magnitude if asked."""
-        index = len(self.names)
-        self.names.append(name)
-        self._show(f"probe{index}.max", self._op("ReduceMax", value, keepdims=0))
-        self._show(f"probe{index}.min", self._op("ReduceMin", value, keepdims=0))
-        if low:
-            size = self._op("Abs", value)
-            nonzero = self._op("Where", self._op("Equal", size, self._zero), self._infinite, size)
-            self._show(f"probe{index}.low", self._op("ReduceMin", nonzero, keepdims=0))
-
-    def variance(self, node: ir.Node) -> ir.Value:
-        """What a normalization divides by the root of, epsilon aside."""
-        r = Reader(node)
-        x, rank = r.input(0), r.rank(r.input(0))
-        first = r.axis(r.integer("axis", -1), rank) if node.op_type == "LayerNormalization" else 2
-        axes = self._constant(np.arange(first, rank, dtype=np.int64))
-        centred = self._op("Sub", x, self._op("ReduceMean", x, axes, keepdims=1))
-        return self._op("ReduceMean", self._op("Mul", centred, centred), axes, keepdims=1)
-
-    def _op(self, op_type: str, *inputs: ir.Value, **attributes: int) -> ir.Value:
-        node = ir.node(op_type, inputs, attributes)
-        node.outputs[0].name = node.name = f"probe.{len(self.nodes)}"
-        self.nodes.append(node)
-        return node.outputs[0]
-
-    def _show(self, name: str, value: ir.Value) -> None:
-        value.name, value.shape, value.type = name, ir.Shape(()), ir.TensorType(ir.DataType.FLOAT)
-        self.outputs.append(value)
-
-    def _number(self, number: float) -> ir.Value:
-        return self._constant(np.asarray(number, dtype=np.float32))
-
-    def _constant(self, array: Array) -> ir.Value:
-        name = f"probe.constant{len(self._graph.initializers)}"
-        tensor = ir.tensor(array, name=name)
-        value = ir.Value(name=name, shape=ir.Shape(array.shape), type=ir.TensorType(tensor.dtype), const_value=tensor)
-        self._graph.initializers[name] = value
-        return value

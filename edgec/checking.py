@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -177,10 +177,15 @@ def compare_artifacts(first: Path, second: Path, inputs: Sequence[str], toleranc
     a, b = locate(first), locate(second)
     features = inspect(a.path).inputs
     arrays = load_arrays(inputs, features) if inputs else draw_arrays(features)
-    found = pairs(all_values(a.path, arrays), all_values(b.path, arrays))
+    found = pairs(all_values(a.path, arrays, _sources(a)), all_values(b.path, arrays, _sources(b)))
     if not found:
         raise _nothing_common(a, b)
     return Divergence(tuple(found), tolerance)
+
+
+def _sources(found: Located) -> Mapping[str, str]:
+    """The source's names of values that the artifact calls otherwise, as far as a manifest tells."""
+    return found.manifest.names.values if found.manifest else {}
 
 
 def _nothing_common(a: Located, b: Located) -> EdgecError:

@@ -231,7 +231,8 @@ def compile_target(prepared: Prepared, target: Target, options: BuildOptions, pr
         seen = Observed(made.verdict, _latency(chosen, made.lowered.program, target, options.device))
         manifest = record.manifest(made.lowered, seen, made.target, chosen, made.path)
         _write_intermediates(scratch, {name: made.lowered}, options)
-        return _finished(Built(made.target, folder, manifest, made.verdict.failures, made.told), scratch)
+        told = (*made.told, *_called_otherwise(manifest))
+        return _finished(Built(made.target, folder, manifest, made.verdict.failures, told), scratch)
 
 
 def compile_functions(
@@ -266,10 +267,10 @@ def compile_functions(
             seen[function] = Observed(verdict, latency)
         both = {function: (lowered[function], seen[function]) for function in parts}
         manifest = record.manifest(*next(iter(both.values())), target, chosen, path)
-        manifest = replace(manifest, functions=record.functions(both))
+        manifest = replace(manifest, functions=record.functions(both, target, chosen))
         _write_intermediates(scratch, lowered, options)
         failures = tuple(f for found in seen.values() for f in found.verdict.failures)
-        return _finished(Built(target, folder, manifest, failures), scratch)
+        return _finished(Built(target, folder, manifest, failures, _called_otherwise(manifest)), scratch)
 
 
 def _latency(chosen: Backend, program: Program, target: Target, device: str | None) -> tuple[Latency, ...]:
@@ -320,6 +321,18 @@ def _handed_on(built: Built) -> list[Diagnostic]:
     message = f"the app hands {', '.join(pairs)} from one run of target `{built.target.name}` to the next"
     notes = ("the model carries a state on, and this artifact keeps nothing between runs",)
     return [Diagnostic("E0212", message, notes=notes, severity=Severity.NOTE)]
+
+
+def _called_otherwise(manifest: Manifest) -> tuple[Diagnostic, ...]:
+    """Inputs and outputs that the format cannot call as the source does: the app has to go by the artifact's names."""
+    found = {f"function `{f.name}`: ": f.names.interface for f in manifest.functions}
+    found = found or {"": manifest.names.interface}
+    renamed = [f"{where}`{source}` is `{name}`" for where, names in found.items() for name, source in names.items()]
+    if not renamed:
+        return ()
+    message = f"target `{manifest.target}` cannot call {len(renamed)} of the inputs and outputs as the source does"
+    advice = "the app uses the artifact's names; edgec's own runners go on taking the source's"
+    return (warning("E0402", message, notes=renamed, help=[advice]),)
 
 
 def failed(report: BuildReport) -> list[Diagnostic]:

@@ -24,6 +24,7 @@ from edgec.artifact.manifest import (
     Latency,
     LayoutInfo,
     Manifest,
+    NamesInfo,
     NeuralEngineInfo,
     OffUnit,
     PlacementInfo,
@@ -87,16 +88,25 @@ def manifest(lowered: Lowered, seen: Observed, target: Target, chosen: Backend, 
         tools={**tools(), **chosen.tools},
         branches=tuple(BranchInfo(_relative(b.place), b.how, b.sides, b.rounds) for b in lowered.captured.branches),
         states=held,
+        names=_names(program, target, chosen),
     )
 
 
-def functions(parts: Mapping[str, tuple[Lowered, Observed]]) -> tuple[FunctionInfo, ...]:
+def functions(
+    parts: Mapping[str, tuple[Lowered, Observed]], target: Target, chosen: Backend
+) -> tuple[FunctionInfo, ...]:
     """What differs between the functions of one artifact."""
     found = []
     for name, (lowered, seen) in parts.items():
         source = SourceInfo(**asdict(lowered.captured.source))
-        found.append(FunctionInfo(name, source, *_interface(lowered), _accuracy(seen.verdict), seen.latency))
+        names = _names(lowered.program, target, chosen)
+        found.append(FunctionInfo(name, source, *_interface(lowered), _accuracy(seen.verdict), seen.latency, names))
     return tuple(found)
+
+
+def _names(program: Program, target: Target, chosen: Backend) -> NamesInfo:
+    found = chosen.renamed(program, target)
+    return NamesInfo(dict(found.interface), dict(found.values))
 
 
 def _interface(lowered: Lowered) -> tuple[tuple[TensorInfo, ...], tuple[TensorInfo, ...], tuple[StateInfo, ...]]:

@@ -176,6 +176,17 @@ class StateInfo:
 
 
 @dataclass(frozen=True)
+class NamesInfo:
+    """The source's names of what the artifact has to call otherwise, by the artifact's names.
+
+    `interface`: inputs, outputs and states, which the app goes by; `values`: everything inside.
+    """
+
+    interface: dict[str, str] = field(default_factory=dict)
+    values: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class FunctionInfo:
     """One function of an artifact that has several, with its own interface; the first is the default."""
 
@@ -186,6 +197,7 @@ class FunctionInfo:
     states: tuple[StateInfo, ...]
     accuracy: Accuracy
     latency: tuple[Latency, ...]
+    names: NamesInfo = field(default_factory=NamesInfo)
 
 
 @dataclass(frozen=True)
@@ -215,6 +227,7 @@ class Manifest:
     """The least and the largest size of each dimension that `inputs` and `outputs` name."""
     files: tuple[str, ...] = ()
     """Every file that the build wrote into its folder, but the manifest, relative to it: what the next may replace."""
+    names: NamesInfo = field(default_factory=NamesInfo)
     schema: int = SCHEMA
 
     def to_json(self) -> str:
@@ -257,6 +270,7 @@ def _manifest(document: Mapping[str, Any]) -> Manifest:
         dimensions={name: (int(low), int(high)) for name, (low, high) in document.get("dimensions", {}).items()},
         functions=tuple(_function(f) for f in document.get("functions", ())),
         files=tuple(str(name) for name in document.get("files", ())),
+        names=_load(NamesInfo, document.get("names", {})),
     )
 
 
@@ -269,6 +283,7 @@ def _function(table: Mapping[str, Any]) -> FunctionInfo:
         states=tuple(_load(StateInfo, s) for s in table["states"]),
         accuracy=_load(Accuracy, table["accuracy"]),
         latency=tuple(_load(Latency, entry) for entry in table["latency"]),
+        names=_load(NamesInfo, table.get("names", {})),
     )
 
 

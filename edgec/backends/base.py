@@ -200,6 +200,17 @@ def never_rejects(op: Op, target: Target) -> None:
     """For lowerings that take every instance of their op."""
 
 
+@dataclass(frozen=True)
+class Renamed:
+    """The source's names of what an artifact has to call otherwise, by the artifact's names.
+
+    `interface`: inputs, outputs and states; `values`: everything that the program computes or holds.
+    """
+
+    interface: Mapping[str, str] = field(default_factory=dict)
+    values: Mapping[str, str] = field(default_factory=dict)
+
+
 View = Callable[[ir.Node], Op | None]
 
 
@@ -253,6 +264,10 @@ class Backend(Protocol):
 
     def assemble(self, program: Program, target: Target, path: Path) -> None:
         """Write the artifact to `path` (which does not exist yet). The same bytes for the same program."""
+        ...
+
+    def renamed(self, program: Program, target: Target) -> Renamed:
+        """What the artifact of this program calls otherwise than its source does."""
         ...
 
     def open(self, path: Path, target: Target) -> Runner:

@@ -165,7 +165,7 @@ def inspect_command(
         from edgec.measure.inspection import inspect
 
         found = locate(Path(file))
-        summary = inspect(found.path)
+        summary = inspect(found.path).called(found.manifest.names.values if found.manifest else {})
         macs = found.manifest.graph.macs if found.manifest else None
         if json:
             print_json({**asdict(summary), "parameters": summary.parameters, "macs": macs})

@@ -69,6 +69,7 @@ CODES: dict[str, Code] = {
     "E0303": Code("the operator has no decomposition into the core dialect", _CANNOT),
     # E04: legalize and lower
     "E0401": Code("the target cannot express this value", _CANNOT),
+    "E0402": Code("the target calls an input or output otherwise", _CANNOT),
     "E0412": Code("the target has no lowering for this operator", _CANNOT),
     # E05: assemble
     "E0501": Code("the vendor's library refused the program", _CANNOT),

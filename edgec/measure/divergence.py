@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import permutations
 from pathlib import Path
@@ -27,8 +27,18 @@ class Pair:
     difference: Difference
 
 
-def all_values(path: Path, inputs: dict[str, Array]) -> list[tuple[str, Array]]:
-    """Every value that the artifact computes, in the order in which it does. Raises `EdgecError` E0603."""
+def all_values(
+    path: Path, inputs: dict[str, Array], sources: Mapping[str, str] | None = None
+) -> list[tuple[str, Array]]:
+    """Every value that the artifact computes, in the order in which it does, by its source's name.
+
+    `sources` are the names of values that the artifact calls otherwise. Raises `EdgecError` E0603.
+    """
+    found = _values(path, inputs)
+    return [((sources or {}).get(name, name), value) for name, value in found]
+
+
+def _values(path: Path, inputs: dict[str, Array]) -> list[tuple[str, Array]]:
     if path.suffix == ".mlpackage":
         return _of_package(path, inputs)
     if path.suffix == ".tflite":
@@ -42,14 +52,14 @@ def pairs(first: Iterable[tuple[str, Array]], second: Iterable[tuple[str, Array]
     """The values that have a counterpart, in the first artifact's order.
 
     Names are compared without their suffixes and punctuation: the formats allow different ones. A value with another
-    number of elements, or in no known layout, has no counterpart.
+    number of elements, or in no known layout, has no counterpart; one of exactly the same name comes first.
     """
     others: dict[str, list[tuple[str, Array]]] = {}
     for name, array in second:
         others.setdefault(_key(name), []).append((name, array))
     found = []
     for name, array in first:
-        for other, candidate in others.get(_key(name), []):
+        for other, candidate in sorted(others.get(_key(name), []), key=lambda pair: pair[0] != name):
             aligned = _aligned(array, candidate)
             if aligned is not None:
                 found.append(Pair(name, other, compare(name, array, aligned)))

@@ -18,13 +18,22 @@ from edgec.runners.apple.devicectl import AppleDeviceRunner, devices
 from edgec.runners.apple.mac import MacRunner
 from edgec.runners.apple.plan import Assigned, compute_plan
 from edgec.runners.base import StatefulRunner
+from edgec.runners.mil.interface import Interface
+from edgec.runners.mil.source_names import Translation
 from edgec.runners.open import open_runner
 from edgec.spec.target import load_target
 
 
 @pytest.fixture
 def a_mac(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Mac, and packages that call the source's input `x:0` `x` and its output `y:0` `y`."""
+
+    def names(path: Path, function: str | None = None) -> Translation:
+        return Translation(Interface(function or "main", (), (), ()), {"x:0": "x"}, {"x": "x:0", "y": "y:0"})
+
     monkeypatch.setattr(mac.platform, "system", lambda: "Darwin")
+    monkeypatch.setattr(mac, "source_names", names)
+    monkeypatch.setattr(devicectl, "source_names", names)
 
 
 @pytest.mark.parametrize("on", ["mac", "apple:D1:com.example.bench"])
@@ -164,12 +173,12 @@ def test_a_measured_placement_names_places_and_reasons(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("a_mac", "fake_coremltools")
 def test_core_ml_itself_runs_a_package_and_keeps_its_states(tmp_path: Path) -> None:
-    inputs = {"x": np.array([1.0, 2.0]), "n": np.array(3)}
+    inputs = {"x:0": np.array([1.0, 2.0]), "n": np.array(3)}
     with MacRunner(tmp_path / "m.mlpackage", "cpu_only", "decode") as runner:
         assert runner._model.asked == (str(tmp_path / "m.mlpackage"), "cpu", "decode")
-        assert [float(runner.run(inputs)["y"][0]) for _ in range(2)] == [3.0, 6.0]
+        assert [float(runner.run(inputs)["y:0"][0]) for _ in range(2)] == [3.0, 6.0]
         runner.reset()
-        assert float(runner.run(inputs)["y"][0]) == 3.0
+        assert float(runner.run(inputs)["y:0"][0]) == 3.0
         assert not isinstance(runner, StatefulRunner)
     with pytest.raises(EdgecError, match=r"Core ML fails on `broken\.mlpackage`"):
         MacRunner(tmp_path / "broken.mlpackage")
@@ -215,8 +224,8 @@ def test_a_device_runs_a_package_through_its_app(tmp_path: Path, monkeypatch: py
     (phone,) = devices()
     assert (phone.identifier, phone.name, phone.model, phone.connected) == ("D1", "Bench", "iPhone16,1", True)
     with open_runner(tmp_path / "m.mlpackage", on="apple:D1:com.example.bench") as runner:
-        found = runner.run({"x": np.array([1.5, 2.0], np.float32)})
-    assert found["y"].tolist() == [3.0, 4.0]
+        found = runner.run({"x:0": np.array([1.5, 2.0], np.float32)})
+    assert found["y:0"].tolist() == [3.0, 4.0]
     assert all("com.example.bench" in call for call in xcrun.calls[1:])
     with pytest.raises(EdgecError, match="`devicectl device copy to` failed"):
         AppleDeviceRunner(tmp_path / "m.mlpackage", "D9", "com.example.bench")

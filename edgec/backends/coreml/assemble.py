@@ -16,15 +16,14 @@ import numpy as np
 from edgec.backends.base import Argument, Const, Dim, Instr, Operand, Program, Ref
 from edgec.backends.coreml.flexible import open_dimensions
 from edgec.backends.coreml.interface import describe, describe_model, from_image
+from edgec.backends.coreml.names import Named, function_names, name_what_was_added, named
 from edgec.backends.coreml.package import write_package
 from edgec.backends.coreml.sdk import coremltools
 from edgec.backends.coreml.types import MIL_NAMES, interface_type, mil_type
 from edgec.diag import error
+from edgec.runners.mil.source_names import KEY, MAIN, SourceNames
 from edgec.spec.coreml import CoreMLOptions
 from edgec.spec.target import Target
-
-MAIN = "main"
-"""The name of a package's only function."""
 
 
 def assemble(program: Program, target: Target, path: Path) -> None:
@@ -42,12 +41,21 @@ def assemble_functions(programs: Mapping[str, Program], target: Target, path: Pa
     assert isinstance(options, CoreMLOptions)
     _check_functions(programs, options)
     version = getattr(ct.target, options.minimum_deployment_target)
+    called = function_names(programs)
+    parts = {called[name]: named(program, options) for name, program in programs.items()}
+    sources = SourceNames(
+        {identifier: name for name, identifier in called.items() if identifier != name},
+        {identifier: part.interface for identifier, part in parts.items()},
+    )
     with _quiet(), tempfile.TemporaryDirectory(prefix="edgec-coreml-") as folder:
-        spec = _specification(_mil_program(programs, version, target), version, Path(folder), options)
+        main = next(iter(parts.values())).options
+        spec = _specification(_mil_program(parts, version, target), version, Path(folder), main)
+        if sources.text():
+            spec.description.metadata.userDefined[KEY] = sources.text()
         descriptions = spec.description.functions if len(programs) > 1 else [spec.description]
-        for program, description in zip(programs.values(), descriptions, strict=True):
-            describe(description, options)
-            open_dimensions(description, program)
+        for part, description in zip(parts.values(), descriptions, strict=True):
+            describe(description, part.options)
+            open_dimensions(description, part.program)
         weights = Path(folder) / "weight.bin"
         write_package(path, spec, weights if weights.is_file() else None)
 
@@ -63,15 +71,15 @@ def _check_functions(programs: Mapping[str, Program], options: CoreMLOptions) ->
             raise error("E0401", what, notes=[f"rejected by `{label}`"], help=["build each source by itself"])
 
 
-def _mil_program(programs: Mapping[str, Program], version: Any, target: Target) -> Any:
+def _mil_program(parts: Mapping[str, Named], version: Any, target: Target) -> Any:
     """coremltools' program of these functions."""
     from coremltools.converters.mil.mil import Program as MilProgram
 
     mil = MilProgram()
-    for name, program in programs.items():
-        mil.add_function(name, _Assembler(version, target, shares=len(programs) > 1).function(program))
-    mil.default_function_name = next(iter(programs))
-    mil.export_as_multifunction = len(programs) > 1
+    for name, part in parts.items():
+        mil.add_function(name, _Assembler(version, target, part, shares=len(parts) > 1).function(part.program))
+    mil.default_function_name = next(iter(parts))
+    mil.export_as_multifunction = len(parts) > 1
     return mil
 
 
@@ -86,12 +94,11 @@ def _quiet() -> Iterator[None]:
 class _Assembler:
     """Turns instructions into MIL operations."""
 
-    def __init__(self, version: Any, target: Target, *, shares: bool) -> None:
+    def __init__(self, version: Any, target: Target, part: Named, *, shares: bool) -> None:
         from coremltools.converters.mil import Builder
         from coremltools.converters.mil.mil import types
 
-        assert isinstance(target.options, CoreMLOptions)
-        self._mb, self._version, self._options = Builder, version, target.options
+        self._mb, self._version, self._options, self._scope = Builder, version, part.options, part.scope
         self._narrow = (target.numerics.compute, target.numerics.weights) == ("float32", "float16")
         self._types = {"float32": types.fp32, "float16": types.fp16, "int32": types.int32, "bool": types.bool}
         self._shares = shares
@@ -117,6 +124,7 @@ class _Assembler:
             for instr in program.instrs:
                 self._instr(instr)
             function.set_outputs([self._output(name, operand) for name, operand in program.outputs])
+        name_what_was_added(function, self._scope)
         return function
 
     def _dim(self, dim: Dim) -> Any:
@@ -136,16 +144,18 @@ class _Assembler:
     def _interface_value(self, given: Any, ref: Ref) -> Any:
         """An input in the type that the program takes; 0-D ones arrive as one element, images as pixels."""
         image = self._options.image(ref.name)
-        value = given if image is None else from_image(self._mb, given, image, ref)
+        value = given if image is None else from_image(self._mb, given, image, self._scope)
         wanted = mil_type(ref.type.dtype)
         if wanted != self._declared(ref):
-            value = self._mb.cast(x=value, dtype=MIL_NAMES[wanted], name=f"{ref.name}_{wanted}")
-        return value if ref.type.shape else self._mb.squeeze(x=value, name=f"{ref.name}_scalar")
+            value = self._mb.cast(x=value, dtype=MIL_NAMES[wanted], name=self._scope.new(f"{ref.name}_{wanted}"))
+        return value if ref.type.shape else self._mb.squeeze(x=value, name=self._scope.new(f"{ref.name}_scalar"))
 
     def _output(self, name: str, operand: Operand) -> Any:
         """An output under its own name and with an interface type."""
         value, declared = self._operand(operand), self._declared(operand)
         if declared != mil_type(operand.type.dtype):
+            if value.name == name:
+                value.name = self._scope.new(f"{name}_{operand.type.dtype}")
             return self._mb.cast(x=value, dtype=MIL_NAMES[declared], name=name)
         produced = isinstance(operand, Const) or value.op is None or value.name != name
         return self._mb.identity(x=value, name=name) if produced else value
@@ -156,7 +166,7 @@ class _Assembler:
         names = [ref.name for ref in instr.outputs]
         # Left to the builder, literals are named by a counter of the process, and no two packages are the same.
         for name, value in instr.attrs:
-            arguments[name] = self._mb.const(val=_literal(value, half), name=f"{names[0]}/{name}")
+            arguments[name] = self._mb.const(val=_literal(value, half), name=self._scope.new(f"{names[0]}_{name}"))
         try:
             if instr.blocks:
                 states = [self._as_number(v) for v in arguments.get("loop_vars", ())]
@@ -173,7 +183,7 @@ class _Assembler:
         values = results if isinstance(results, list | tuple) else [results]
         for ref, value in zip(instr.outputs, values, strict=False):
             if not ref.type.shape and tuple(value.shape) == (1,):  # the builder's scalars and 0-D tensors together
-                value = self._mb.squeeze(x=value, name=f"{ref.name}/scalar")
+                value = self._mb.squeeze(x=value, name=self._scope.new(f"{ref.name}_scalar"))
             value.name = ref.name
             _check_type(instr, ref, value)
             self._values[ref.name] = value
@@ -190,7 +200,9 @@ class _Assembler:
     def _block(self, block: Program) -> Callable[..., Any]:
         def build(*given: Any) -> Any:
             outer, self._values = self._values, dict(self._values)
-            self._values.update(zip((ref.name for ref in block.inputs), given, strict=True))
+            for ref, value in zip(block.inputs, given, strict=True):
+                value.name = ref.name
+                self._values[ref.name] = value
             for instr in block.instrs:
                 self._instr(instr)
             results = tuple(self._as_number(self._operand(operand)) for _, operand in block.outputs)
@@ -209,7 +221,7 @@ class _Assembler:
         if value.shape or not types.is_tensor(value.sym_type):
             return value
         if value.op is not None and value.op.op_type == "const":
-            return self._mb.const(val=value.val[()], name=f"{value.name}/number")
+            return self._mb.const(val=value.val[()], name=self._scope.new(f"{value.name}_number"))
         value._sym_type = value.dtype
         return value
 

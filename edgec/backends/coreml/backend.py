@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from edgec.backends.base import Array, Instr, Program
+from edgec.backends.base import Array, Instr, Program, Renamed
 from edgec.backends.builder import lower_graph
 from edgec.backends.coreml.assemble import assemble, assemble_functions
 from edgec.backends.coreml.channels.decide import Formed, cheaper, choice, forms_of, movement, with_form
@@ -17,6 +17,7 @@ from edgec.backends.coreml.legalize import legalize
 from edgec.backends.coreml.lower.common import MilBuilder
 from edgec.backends.coreml.lower.table import LOWERINGS
 from edgec.backends.coreml.model_runner import ModelRunner
+from edgec.backends.coreml.names import named
 from edgec.backends.coreml.ops import view_coreml
 from edgec.backends.coreml.placement import measured, placement
 from edgec.backends.coreml.states import kept_states, with_states
@@ -74,6 +75,12 @@ class CoreMLBackend:
     def assemble_functions(self, programs: Mapping[str, Program], target: Target, path: Path) -> None:
         """Write a package of several functions, from iOS 18 on."""
         assemble_functions(programs, target, path)
+
+    def renamed(self, program: Program, target: Target) -> Renamed:
+        """What is no identifier of Core ML's, or is taken."""
+        assert isinstance(target.options, CoreMLOptions)
+        found = named(program, target.options)
+        return Renamed(found.interface, found.values)
 
     def open(self, path: Path, target: Target) -> Runner:
         """The interpreter, rounding after every operation where the package says float16."""

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from edgec.backends.base import Program, Ref
+from edgec.backends.base import Program
 from edgec.diag import Diagnostic, EdgecError
+from edgec.ledger.coreml.identifiers import Scope
 from edgec.spec.coreml import COLORS, CoreMLOptions, ImageInput
 from edgec.spec.target import Target
 
@@ -51,14 +52,14 @@ def _wrong(message: str, known: Any) -> Diagnostic:
     )
 
 
-def from_image(mb: Any, pixels: Any, image: ImageInput, ref: Ref) -> Any:
+def from_image(mb: Any, pixels: Any, image: ImageInput, scope: Scope) -> Any:
     """What the model is given of an image: `pixel * scale + bias`, channel by channel."""
     value = pixels
     for op, numbers, neutral in (("mul", image.scale, 1.0), ("add", image.bias, 0.0)):
         if any(n != neutral for n in numbers):
             column = np.asarray(numbers, dtype=np.float32).reshape(1, -1, 1, 1)
-            factor = mb.const(val=column, name=f"{ref.name}/{op}")
-            value = getattr(mb, op)(x=value, y=factor, name=f"{ref.name}/pixel_{op}")
+            factor = mb.const(val=column, name=scope.new(f"{image.name}_{op}"))
+            value = getattr(mb, op)(x=value, y=factor, name=scope.new(f"{image.name}_pixel_{op}"))
     return value
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgec.backends.base import Instr, Program
+from edgec.backends.coreml.names import named
 from edgec.backends.placement import Placed, Placement
 from edgec.diag import Place
 from edgec.runners.apple.plan import compute_plan
@@ -80,12 +81,14 @@ def measured(program: Program, target: Target, path: Path) -> Placement:
     options = target.options
     assert isinstance(options, CoreMLOptions)
     places = {ref.name: instr.place for instr in program.instrs for ref in instr.outputs}
+    sources = named(program, options).values
     first = _UNITS[options.compute_units][0]
     placed = []
     for found in compute_plan(path, options.compute_units):
         off = first == "ane" and found.unit != first
         rule = ("core-ml-cannot" if first not in found.supported else "core-ml-prefers-another") if off else ""
-        placed.append(Placed(found.op, found.name, places.get(found.name, Place()), found.unit, rule))
+        name = sources.get(found.name, found.name)
+        placed.append(Placed(found.op, name, places.get(name, Place()), found.unit, rule))
     used = {p.rule for p in placed}
     return Placement(tuple(placed), tuple((r, why) for r, why in _MEASURED.items() if r in used), "measured")
 

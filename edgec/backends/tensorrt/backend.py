@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from edgec.backends.base import Array, Instr, Program
+from edgec.backends.base import Array, Instr, Program, Renamed
 from edgec.backends.control_flow import settle_branches
 from edgec.backends.expand import expand_to
 from edgec.backends.placement import Placement
@@ -56,6 +56,10 @@ class TensorRTBackend:
         """Build the engine."""
         assert isinstance(program, OnnxProgram)
         assemble(program, target, path)
+
+    def renamed(self, program: Program, target: Target) -> Renamed:
+        """Nothing: the format takes any name."""
+        return Renamed()
 
     def open(self, path: Path, target: Target) -> Runner:
         """ONNX Runtime on the ONNX beside the engine."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from edgec.backends.base import Array, Instr, Program
+from edgec.backends.base import Array, Instr, Program, Renamed
 from edgec.backends.builder import Builder, lower_graph
 from edgec.backends.placement import Placement
 from edgec.backends.tflite.assemble import assemble
@@ -46,6 +46,10 @@ class TFLiteBackend:
     def assemble(self, program: Program, target: Target, path: Path) -> None:
         """Write the flatbuffer."""
         assemble(program, target, path)
+
+    def renamed(self, program: Program, target: Target) -> Renamed:
+        """Nothing: the format takes any name."""
+        return Renamed()
 
     def open(self, path: Path, target: Target) -> Runner:
         """LiteRT on one thread, given and giving values in the source's layout."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,10 @@ class Summary:
         """Elements of the constants of floating-point type or of eight bits and fewer."""
         kinds = ("float", "bfloat", "int8", "uint8", "int4", "uint4", "fp")
         return sum(_elements(w.shape) for w in self.weights if w.dtype.startswith(kinds))
+
+    def called(self, names: Mapping[str, str]) -> Summary:
+        """The same with other names of weights."""
+        return replace(self, weights=tuple(replace(w, name=names.get(w.name, w.name)) for w in self.weights))
 
 
 def _elements(shape: tuple[int, ...]) -> int:

@@ -20,6 +20,7 @@ import numpy as np
 from edgec.diag import error
 from edgec.runners.apple.mac import need_mac
 from edgec.runners.base import Array
+from edgec.runners.mil.runner import source_names
 
 _TIMEOUT_S = 300
 
@@ -58,21 +59,21 @@ class AppleDeviceRunner:
 
     def __init__(self, path: Path, device: str, app: str) -> None:
         need_mac(f"running `{path.name}` on a device")
-        self._path, self._device, self._app = path, device, app
+        self._path, self._device, self._app, self._names = path, device, app, source_names(path)
         self._copy_to(path, f"Documents/{path.name}")
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """The outputs by name, through `inputs.npz` and `outputs.npz` in the app's Documents."""
         with tempfile.TemporaryDirectory(prefix="edgec-apple-") as folder:
             given, found = Path(folder) / "inputs.npz", Path(folder) / "outputs.npz"
-            arrays: dict[str, Any] = dict(inputs)
+            arrays: dict[str, Any] = {self._names.identifiers.get(n, n): array for n, array in inputs.items()}
             np.savez(given, **arrays)
             self._copy_to(given, "Documents/inputs.npz")
             launch = ("device", "process", "launch", "--device", self._device, "--console", self._app)
             _devicectl(*launch, "--model", self._path.name)
             self._copy_from("Documents/outputs.npz", found)
             with np.load(found, allow_pickle=False) as results:
-                return {name: results[name] for name in results.files}
+                return {self._names.source(name): results[name] for name in results.files}
 
     def _copy_to(self, source: Path, destination: str) -> None:
         _devicectl("device", "copy", "to", *self._container(), "--source", str(source), "--destination", destination)

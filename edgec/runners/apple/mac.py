@@ -12,6 +12,7 @@ import numpy as np
 
 from edgec.diag import EdgecError, error
 from edgec.runners.base import Array
+from edgec.runners.mil.runner import source_names
 
 UNITS = {"all": "ALL", "cpu_only": "CPU_ONLY", "cpu_and_gpu": "CPU_AND_GPU", "cpu_and_ne": "CPU_AND_NE"}
 """coremltools' names (`coremltools.ComputeUnit`) of a target's `compute_units`."""
@@ -46,10 +47,12 @@ class MacRunner:
 
         units = getattr(ct.ComputeUnit, UNITS[compute_units])
         try:
-            self._model = ct.models.MLModel(str(path), compute_units=units, function_name=function)
+            names = source_names(path, function)
+            chosen = names.interface.function if function else None
+            self._model = ct.models.MLModel(str(path), compute_units=units, function_name=chosen)
         except (RuntimeError, ValueError) as failure:
             raise _failed(path.name, failure) from failure
-        self._path, self._state = path, None
+        self._path, self._names, self._state = path, names, None
         self.reset()
 
     def reset(self) -> None:
@@ -60,12 +63,12 @@ class MacRunner:
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """The outputs by name."""
-        given = {name: _as_coreml(array) for name, array in inputs.items()}
+        given = {self._names.identifiers.get(name, name): _as_coreml(array) for name, array in inputs.items()}
         try:
             found: dict[str, Any] = self._model.predict(given, state=self._state)
         except (RuntimeError, ValueError, TypeError) as failure:
             raise _failed(self._path.name, failure) from failure
-        return {name: np.asarray(value) for name, value in found.items()}
+        return {self._names.source(name): np.asarray(value) for name, value in found.items()}
 
     def __enter__(self) -> Self:
         return self

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -42,6 +43,14 @@ class Interface:
     inputs: tuple[Feature, ...]
     outputs: tuple[Feature, ...]
     states: tuple[Feature, ...]
+
+    def called(self, names: Mapping[str, str]) -> Interface:
+        """The same under other names."""
+        inputs, outputs, states = (
+            tuple(replace(f, name=names.get(f.name, f.name)) for f in features)
+            for features in (self.inputs, self.outputs, self.states)
+        )
+        return Interface(self.function, inputs, outputs, states)
 
 
 def read_interface(description: Any, function: str | None) -> Interface:

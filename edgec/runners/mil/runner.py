@@ -15,10 +15,11 @@ from edgec.runners.base import Array
 from edgec.runners.mil.check import problem, refuse_unknown
 from edgec.runners.mil.decode import Decoder
 from edgec.runners.mil.evaluate import Evaluator, Tap
-from edgec.runners.mil.interface import Feature, Interface, default_array, read_interface
+from edgec.runners.mil.interface import Feature, Interface, default_array
 from edgec.runners.mil.package import Package, malformed, open_package
 from edgec.runners.mil.program import Block, Function, Immediate, Operation, OtherType, Output, TensorType
 from edgec.runners.mil.proto import model_pb2
+from edgec.runners.mil.source_names import Translation, translation
 
 Precision = Literal["float32", "float16"]
 
@@ -28,7 +29,8 @@ class MilRunner:
 
     `precision="float32"` computes everything in float32, whatever the package says (weights stay as stored);
     `"float16"` rounds every value that the package types fp16 after the operation that made it. States persist from
-    one `run` to the next until `reset`.
+    one `run` to the next until `reset`. Inputs, outputs, states and functions go by the source's names, which the
+    package tells where Core ML has others.
 
     Raises E0604 when the package cannot be read, E0603 when it is not an ML Program or uses unknown operations (all
     of them are listed), E0502 without coremltools, whose protobuf classes are used.
@@ -52,17 +54,19 @@ class MilRunner:
         package = open_package(root)
         model = _parse(package)
         try:
-            self._interface = read_interface(model.description, function)
+            self._names = translation(model.description, function)
             program = Decoder(package).program(model.mlProgram)
         except (ValueError, KeyError, AttributeError, TypeError, OSError) as cause:
             raise malformed(root, str(cause)) from cause
-        body = program.functions.get(self._interface.function)
+        interface = self._names.interface
+        body = program.functions.get(interface.function)
         if body is None:
-            raise malformed(root, f"the program has no function `{self._interface.function}`")
+            raise malformed(root, f"the program has no function `{interface.function}`")
         refuse_unknown(root, body)
-        reason = problem(body, self._interface)
+        reason = problem(body, interface)
         if reason:
             raise malformed(root, reason)
+        self._interface = interface.called(self._names.sources)
         self._metadata = _metadata(model)
         self._evaluator = Evaluator(body, _opset(model), self._half, {}, tap, timed)
         self.reset()
@@ -110,22 +114,23 @@ class MilRunner:
         self._evaluator.states.clear()
         names = {state.name for state in self._interface.states}
         for value in self._evaluator.function.inputs:
-            if value.name in names and isinstance(value.type, TensorType):
+            if self._names.source(value.name) in names and isinstance(value.type, TensorType):
                 self._evaluator.states[value.name] = np.zeros(_static(value.type), np.float32)
 
     def state_values(self) -> dict[str, Array]:
         """What each state holds, by its name."""
-        return {name: value.copy() for name, value in self._evaluator.states.items()}
+        return {self._names.source(name): value.copy() for name, value in self._evaluator.states.items()}
 
     def set_states(self, values: Mapping[str, Array]) -> None:
         """Give states new values, as an app does through `MLState`. Raises E0107 for an unknown name or shape."""
         own = self._evaluator.states
         for name, value in values.items():
-            if name not in own or own[name].shape != np.shape(value):
-                shapes = ", ".join(f"`{n}` {list(a.shape)}" for n, a in own.items())
+            identifier = self._names.identifiers.get(name, "")
+            if identifier not in own or own[identifier].shape != np.shape(value):
+                shapes = ", ".join(f"`{n}` {list(a.shape)}" for n, a in self.state_values().items())
                 raise error("E0107", f"there is no state `{name}` of shape {list(np.shape(value))}", notes=[shapes])
             array = np.asarray(value, np.float32)
-            own[name] = array.astype(np.float16).astype(np.float32) if self._half else array.copy()
+            own[identifier] = array.astype(np.float16).astype(np.float32) if self._half else array.copy()
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """The outputs by name, in the package's order.
@@ -134,9 +139,10 @@ class MilRunner:
         label is a 0-D array, its probabilities a vector in the order of the classes. Raises E0107 when
         an input is missing, unknown, or of another shape or kind, and E0602 when an operation fails.
         """
-        declared = {value.name: value for value in self._evaluator.function.inputs}
+        declared = {self._names.source(v.name): v for v in self._evaluator.function.inputs}
         prepared = _prepare(self._interface, declared, inputs)
-        results = self._evaluator.run(prepared)
+        found = self._evaluator.run({self._names.identifiers[name]: array for name, array in prepared.items()})
+        results = {self._names.source(name): array for name, array in found.items()}
         missing = [feature.name for feature in self.outputs if feature.name not in results]
         if missing:
             # A classifier's features are named in the description only: they are the program's outputs in order.
@@ -160,6 +166,14 @@ class MilRunner:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def source_names(path: Path, function: str | None = None) -> Translation:
+    """What the inputs and outputs of a package are called in its source. Raises E0604 for a broken package."""
+    try:
+        return translation(_parse(open_package(path)).description, function)
+    except ValueError as cause:
+        raise malformed(path, str(cause)) from cause
 
 
 def _parse(package: Package) -> Any:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edgec.backends.base import Array, Instr, Program
+from edgec.backends.base import Array, Instr, Program, Renamed
 from edgec.backends.placement import Placement
 from edgec.backends.tflite.assemble import IDENTIFIER, libraries
 from edgec.backends.tflite.backend import TFLITE
@@ -77,6 +77,10 @@ class Onnx2tfBackend:
         builder = flatbuffers.Builder(1 << 20)
         builder.Finish(program.model.Pack(builder), IDENTIFIER)
         path.write_bytes(bytes(builder.Output()) + associated_files(options_of(target).metadata))
+
+    def renamed(self, program: Program, target: Target) -> Renamed:
+        """Nothing: the format takes any name."""
+        return Renamed()
 
     def open(self, path: Path, target: Target) -> Runner:
         """LiteRT on one thread."""

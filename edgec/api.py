@@ -34,10 +34,12 @@ def build(
     `--set` does (`"numerics.compute=float32"`), `dynamic` opens dimensions as `--dynamic` does (`"x:0=batch:1..16"`).
     Raises `EdgecError` as the command line reports it; check `Built.failures` for checks that did not hold.
     """
+    from edgec.frontend.compiled import uncompiled
     from edgec.frontend.halves.modules import in_halves
     from edgec.frontend.source import safe_name
     from edgec.frontend.torch_export import ExportRequest, export_module
 
+    module = uncompiled(module)
     module = copy.deepcopy(module) if in_halves(module) else module
     resolved = load_target(target, settings)
     dims = tuple(dim for text in dynamic for dim in parse_dynamic(text))

@@ -12,6 +12,7 @@ import torch
 from edgec.diag import error
 from edgec.diag.suggest import suggest
 from edgec.frontend.captured import Captured, SourceId
+from edgec.frontend.compiled import uncompiled
 from edgec.frontend.exported_program import export_program
 from edgec.frontend.import_code import import_code
 from edgec.frontend.source import SourceRequest, file_sha256, source_name
@@ -93,6 +94,7 @@ def _model_and_inputs(found: Any, request: SourceRequest) -> tuple[Any, Any]:
                 "name a `torch.nn.Module`, a class, or a function that returns a module or `(module, example_inputs)`"
             ],
         )
+    found = uncompiled(found)
     return (found.eval() if isinstance(found, torch.nn.Module) else found), inputs
 
 

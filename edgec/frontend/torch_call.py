@@ -18,6 +18,7 @@ from torch.utils import _pytree as pytree
 
 from edgec.diag import error
 from edgec.frontend.captured import Array
+from edgec.frontend.compiled import not_compiling
 from edgec.frontend.halves.modules import Widened, in_single, no_autocast
 from edgec.frontend.held import HeldBuffer, buffers_restored, contents, fill
 from edgec.frontend.inputs import InputSpec, check_once, match_specs
@@ -91,7 +92,8 @@ class TorchReference:
         """Call the module on arrays named as the graph's inputs."""
         tensors = [in_single(torch.from_numpy(np.array(inputs[name]))) for name in self._inputs]
         call = self._call.with_tensors(tensors)
-        with user_code("running the model"), eager(), buffers_restored(self._module, [b.path for b in self._held]):
+        kept = buffers_restored(self._module, [b.path for b in self._held])
+        with user_code("running the model"), eager(), not_compiling(), kept:
             fill(self._module, self._held, inputs)
             result = self._module(*call.args, **call.kwargs)
             # Results may be the buffers themselves, which are put back when this ends.

@@ -20,6 +20,7 @@ from torch.utils import _pytree as pytree
 from edgec.diag import Diagnostic, EdgecError, Severity, error, warning
 from edgec.frontend.captured import Array, Captured, SourceId
 from edgec.frontend.changed import changed_buffers
+from edgec.frontend.compiled import not_compiling
 from edgec.frontend.control_flow.coverage import CaughtError, Covered, cover
 from edgec.frontend.control_flow.functions import Rewritten
 from edgec.frontend.control_flow.handlers import called_functions
@@ -295,7 +296,8 @@ def _unchecked(site: Site) -> Diagnostic:
 def _run_eagerly(module: torch.nn.Module, call: Call) -> tuple[Any, bool]:
     """The model's result, and whether it asked for half precision on the way."""
     fresh = call.with_tensors([t.clone() for t in call.tensors()])
-    with user_code("running the model on its example inputs"), eager() as precision, buffers_restored(module):
+    kept = buffers_restored(module)
+    with user_code("running the model on its example inputs"), eager() as precision, not_compiling(), kept:
         return module(*fresh.args, **fresh.kwargs), precision.seen
 
 

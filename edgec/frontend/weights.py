@@ -17,6 +17,7 @@ from numpy._core.multiarray import scalar as np_scalar
 
 from edgec.diag import EdgecError, Place, error
 from edgec.diag.suggest import suggest
+from edgec.frontend.compiled import INSIDE
 
 _WRAPPERS = ("state_dict", "model_state_dict", "model", "module", "ema_state_dict")
 """Keys under which training scripts put the state dict of a checkpoint."""
@@ -145,8 +146,10 @@ def executes_code(path: Path, why: str) -> EdgecError:
 def _as_named(state: dict[str, torch.Tensor], own: Mapping[str, Any]) -> dict[str, torch.Tensor]:
     """Names as the module spells them, where one prefix before all of the file's or of the module's is the difference.
 
-    DataParallel, Lightning, torch.compile and modules that hold the model put one there.
+    DataParallel, Lightning and modules that hold the model put one there; torch.compile puts its own anywhere.
     """
+    plain = {_uncompiled(name): name for name in own}
+    state = {plain.get(_uncompiled(name), name): tensor for name, tensor in state.items()}
     if any(name in own for name in state):
         return state
     for prefix in _prefixes(state):
@@ -158,6 +161,10 @@ def _as_named(state: dict[str, torch.Tensor], own: Mapping[str, Any]) -> dict[st
         if any(name in own for name in longer):
             return longer
     return state
+
+
+def _uncompiled(name: str) -> str:
+    return name.replace(f"{INSIDE}.", "")
 
 
 def _prefixes(names: Iterable[str]) -> list[str]:

@@ -25,12 +25,7 @@ def check_canonical(
     model: Model, samples: Sequence[Sample], source: Reference, accept: Accept = CANONICAL_ACCEPT
 ) -> None:
     """Raises `EdgecError` E0205 where the graph's outputs are not the source's, but for rounding."""
-    fidelity = _fidelity(samples, _canonical_outputs(model, samples))
-    if judge(fidelity, accept):  # ONNX Runtime's own rewriting is wrong now and then: BiT's weights, for one
-        fidelity = _fidelity(samples, _canonical_outputs(model, samples, optimize=False))
-    if judge(fidelity, accept) and _is_small(model):  # ONNX Runtime's kernels are loose near zero
-        with contextlib.suppress(Exception):  # the reference raises whatever numpy does
-            fidelity = _fidelity(samples, _reference_outputs(model, samples))
+    fidelity = _closest(model, samples, accept)
     if judge(fidelity, accept) and judge(fidelity, _with_rounding(samples, source)):
         raise error(
             "E0205",
@@ -41,6 +36,26 @@ def check_canonical(
             ],
             help=["a model that draws random numbers or is still in training mode cannot be verified"],
         )
+
+
+def _closest(model: Model, samples: Sequence[Sample], accept: Accept) -> Fidelity:
+    """How far the graph is off by the first way of running it that is within `accept`, or by the best of them: each is
+    wrong now and then. ONNX Runtime's own rewriting is (BiT's weights, for one), its kernels are loose near zero, and
+    onnx's reference gives all groups of a transposed convolution the first one's bias.
+    """
+    found: list[Fidelity] = []
+    for run in (_canonical_outputs, _as_written):
+        found.append(_fidelity(samples, run(model, samples)))
+        if not judge(found[-1], accept):
+            return found[-1]
+    if _is_small(model):
+        with contextlib.suppress(Exception):  # the reference raises whatever numpy does
+            found.append(_fidelity(samples, _reference_outputs(model, samples)))
+    return min(found, key=lambda f: f.max_rel)
+
+
+def _as_written(model: Model, samples: Sequence[Sample]) -> list[dict[str, Array]]:
+    return _canonical_outputs(model, samples, optimize=False)
 
 
 def _with_rounding(samples: Sequence[Sample], source: Reference) -> Accept:

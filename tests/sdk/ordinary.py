@@ -29,11 +29,18 @@ class _Several(nn.Module):
 
 
 def differences(
-    functions: Functions, example: Inputs, inputs: Sequence[Inputs], target: str, out: Path, tolerance: float = 1e-5
+    functions: Functions,
+    example: Inputs,
+    inputs: Sequence[Inputs],
+    target: str,
+    out: Path,
+    tolerance: float = 1e-5,
+    absolute: float = 1e-37,
 ) -> list[str]:
     """What the artifact of all functions computes otherwise than PyTorch.
 
-    Finite values agree to `tolerance` of their own magnitude, NaN and infinities are the same; zeros have no sign.
+    Finite values agree to `tolerance` of their own magnitude and `absolute`; NaN and infinities are the same; zeros have
+    no sign.
     """
     module = _Several(functions).eval()
     built = edgec.build(module, example, target=target, out=out, name="m", settings=EXACT[target])
@@ -45,14 +52,14 @@ def differences(
             names = [i.name for i in built.manifest.inputs]
             got = runner.run({name: x.numpy() for name, x in zip(names, given, strict=True)})
             for name, out_info, want in zip(functions, built.manifest.outputs, wanted, strict=True):
-                found += _difference(name, want.numpy(), got[out_info.name], tolerance)
+                found += _difference(name, want.numpy(), got[out_info.name], (tolerance, absolute))
     return found
 
 
-def _difference(name: str, want: np.ndarray, got: np.ndarray, tolerance: float) -> list[str]:
+def _difference(name: str, want: np.ndarray, got: np.ndarray, tolerances: tuple[float, float]) -> list[str]:
     assert want.shape == got.shape
     a, b = want.astype(np.float64).reshape(-1), got.astype(np.float64).reshape(-1)
     with np.errstate(all="ignore"):
-        close = np.isfinite(a) & (np.abs(a - b) <= tolerance * np.abs(a) + 1e-37)
+        close = np.isfinite(a) & (np.abs(a - b) <= tolerances[0] * np.abs(a) + tolerances[1])
     same = (a == b) | (np.isnan(a) & np.isnan(b)) | close
     return [f"{name}: [{i}] is {b[i]}, not {a[i]}" for i in np.flatnonzero(~same)]

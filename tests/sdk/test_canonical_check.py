@@ -12,6 +12,7 @@ from edgec.canonical_check import check_canonical
 from edgec.diag import EdgecError
 from edgec.measure.accuracy import Sample
 from edgec.runners.base import Array
+from edgec.runners.onnxruntime import OnnxRuntimeRunner
 
 X = np.ones((1, 4), np.float32)
 
@@ -59,3 +60,16 @@ def test_a_reference_that_fails_leaves_the_refusal(monkeypatch: pytest.MonkeyPat
     with pytest.raises(EdgecError) as caught:
         check_canonical(scaled(1e-2), [Sample({"x": X}, {"y": X})], Rounding(None))
     assert caught.value.diagnostics[0].code == "E0205"
+
+
+def test_what_is_told_is_how_far_the_best_run_is_off() -> None:
+    """onnx's reference adds the first group's bias to every group."""
+    signature = "g (float[1,3,4,4] x) => (float[1,3,8,8] y) <float[3,1,4,4] w = {%s}, float[3] b = {1, 2, 3}>"
+    weights = ", ".join(f"{i % 7 - 3}" for i in range(48))
+    node = "y = ConvTranspose<group = 3, strides = [2, 2], pads = [1, 1, 1, 1]>(x, w, b)"
+    text = f'<ir_version: 8, opset_import: ["" : 17]> {signature % weights} {{ {node} }}'
+    model, x = ir.from_onnx_text(text), np.ones((1, 3, 4, 4), np.float32)
+    with OnnxRuntimeRunner(model) as runner:
+        y = runner.run({"x": x})["y"]
+    with pytest.raises(EdgecError, match=r"by 0\.000999 relative"):
+        check_canonical(model, [Sample({"x": x}, {"y": y * 1.001})], Rounding(None))

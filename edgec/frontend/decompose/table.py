@@ -10,6 +10,7 @@ from edgec.frontend.decompose.counting import COUNTING
 from edgec.frontend.decompose.factors import FACTORS
 from edgec.frontend.decompose.indexing import INDEXING
 from edgec.frontend.decompose.integers import INTEGERS
+from edgec.frontend.decompose.interpolate import INTERPOLATE
 from edgec.frontend.decompose.linear import LINEAR
 from edgec.frontend.decompose.losses import LOSSES
 from edgec.frontend.decompose.placing import PLACING
@@ -32,6 +33,7 @@ DECOMPOSITIONS: dict[str, Decomposition] = {
     **FACTORS,
     **INDEXING,
     **INTEGERS,
+    **INTERPOLATE,
     **LINEAR,
     **LOSSES,
     **PLACING,

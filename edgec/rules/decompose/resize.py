@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
@@ -81,8 +83,11 @@ def interpolation_matrix(op: Resize, axis: int, size: int, out: int, scale: floa
 
 
 def nearest_indices(op: Resize, axis: int, size: int, out: int, scale: float) -> NDArray[np.int64]:
-    """The input that each output of one axis takes in mode nearest (ONNX's `nearest_mode`)."""
-    at = coordinates(op, axis, size, out, scale)
+    """The input that each output of one axis takes in mode nearest (ONNX's `nearest_mode`).
+
+    Coordinates are rounded to float32, in which ONNX Runtime computes them: that decides between two neighbours.
+    """
+    at = coordinates(op, axis, size, out, scale, np.float32)
     match op.nearest:
         case "floor":
             near = np.floor(at)
@@ -95,23 +100,25 @@ def nearest_indices(op: Resize, axis: int, size: int, out: int, scale: float) ->
     return np.asarray(np.clip(near, 0, size - 1), dtype=np.int64)
 
 
-def coordinates(op: Resize, axis: int, size: int, out: int, scale: float) -> Matrix:
-    """Where each output samples the input (ONNX's `coordinate_transformation_mode`)."""
-    x = np.arange(out, dtype=np.float64)
-    length = scale * size
+def coordinates(
+    op: Resize, axis: int, size: int, out: int, scale: float, kind: type[np.floating[Any]] = np.float64
+) -> NDArray[np.floating[Any]]:
+    """Where each output samples the input (ONNX's `coordinate_transformation_mode`), computed in floats of a `kind`."""
+    x, factor = np.arange(out, dtype=kind), kind(scale)
+    length = factor * size
     match op.transform:
         case "half_pixel":
-            return np.asarray((x + 0.5) / scale - 0.5)
+            return np.asarray((x + 0.5) / factor - 0.5)
         case "half_pixel_symmetric":
             adjustment = out / length
             center = size / 2
-            return np.asarray(center * (1 - adjustment) + (x + 0.5) / scale - 0.5)
+            return np.asarray(center * (1 - adjustment) + (x + 0.5) / factor - 0.5)
         case "pytorch_half_pixel":
-            return np.asarray((x + 0.5) / scale - 0.5 if length > 1 else np.zeros(out))
+            return np.asarray((x + 0.5) / factor - 0.5 if length > 1 else np.zeros(out))
         case "align_corners":
             return np.asarray(x * (size - 1) / (length - 1) if length > 1 else np.zeros(out))
         case "asymmetric":
-            return np.asarray(x / scale)
+            return np.asarray(x / factor)
         case _:
             assert op.roi is not None
             start, end = op.roi[axis], op.roi[axis + len(op.roi) // 2]

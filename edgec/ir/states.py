@@ -14,12 +14,13 @@ _KEY = "edgec.state."
 class State:
     """What a model keeps from one run to the next, by the names of the graph's input and output that carry it.
 
-    `zero`: it begins as zeros.
+    `zero`: it begins as zeros. `sums`: it adds up by fixed factors, a counter or an average, and needs every digit.
     """
 
     input: str
     output: str
     zero: bool = True
+    sums: bool = False
 
 
 def states(model: Model) -> tuple[State, ...]:

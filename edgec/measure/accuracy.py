@@ -60,8 +60,9 @@ def verify(runner: Runner, samples: Sequence[Sample], accept: Accept, states: Se
 
 
 def _run(runner: Runner, sample: Sample, states: Sequence[State]) -> dict[str, Array]:
-    kept = {s.input: s.output for s in states}
-    if not kept or not isinstance(runner, StatefulRunner) or not runner.state_values():
+    held = runner.state_values() if states and isinstance(runner, StatefulRunner) else {}
+    kept = {s.input: s.output for s in states if s.input in held}
+    if not kept or not isinstance(runner, StatefulRunner):
         return runner.run(sample.inputs)
     if not sample.continues:
         runner.set_states({name: sample.inputs[name] for name in kept})

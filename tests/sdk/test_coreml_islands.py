@@ -10,6 +10,7 @@ import torch.nn.functional as F
 
 import edgec
 from edgec.driver import Built
+from edgec.runners.open import open_runner
 
 
 class Function(torch.nn.Module):
@@ -88,3 +89,80 @@ def test_stable_forms_keep_the_numbers(name: str, tmp_path: Path) -> None:
     built = made(function, x, tmp_path)
     assert built.manifest.accuracy.status == "passed", built.failures
     assert np.isfinite(built.manifest.accuracy.max_abs)
+
+
+def z_score(x: torch.Tensor) -> torch.Tensor:
+    return (x - x.mean((1, 2, 3), keepdim=True)) / (x.std((1, 2, 3), keepdim=True) + 1e-5)
+
+
+def channel_norm(x: torch.Tensor) -> torch.Tensor:
+    centred = x - x.mean(1, keepdim=True)
+    return centred / torch.sqrt(centred.pow(2).mean(1, keepdim=True) + 1e-6)
+
+
+def overlaps(x: torch.Tensor) -> torch.Tensor:
+    low, high = x[0, 0].abs(), x[0, 0].abs() + x[0, 1].abs() + 0.1
+    area = (high - low).prod(-1)
+    both = (torch.minimum(high[:, None], high) - torch.maximum(low[:, None], low)).clamp(min=0).prod(-1)
+    return both / (area[:, None] + area - both + 1e-7)
+
+
+def spectrogram(x: torch.Tensor) -> torch.Tensor:
+    parts = torch.stft(x.flatten(), 16, 4, window=torch.hann_window(16), return_complex=True)
+    return (parts.abs() ** 2 + 1e-6).log10()
+
+
+def fourier(x: torch.Tensor) -> torch.Tensor:
+    return torch.cat([(x * 2**k * torch.pi).sin() for k in range(6)], -1)
+
+
+BEYOND = {
+    "z-score": z_score,
+    "deviation": lambda x: (x.var(1), x.flatten(1).std(1)),
+    "rms": rms,
+    "l2": lambda x: x / (x.pow(2).sum(-1, keepdim=True).sqrt() + 1e-8),
+    "channels": channel_norm,
+    "neighbours": lambda x: F.local_response_norm(x, 3),
+    "power-pool": lambda x: F.lp_pool2d(x, 2, 2),
+    "softmax": lambda x: torch.softmax(x, -1),
+    "overlaps": overlaps,
+    "spectrogram": spectrogram,
+    "fourier": fourier,
+    "groups": lambda x: F.group_norm(x, 2),
+    "cosine": lambda x: F.cosine_similarity(x[:, :2], x[:, 2:], -1),
+}
+"""Right on what an app gives, though the example holds small numbers alone."""
+
+
+class Every(torch.nn.Module):
+    def forward(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
+        found = {name: function(x) for name, function in BEYOND.items()}
+        return {f"{n}.{i}": y for n, ys in found.items() for i, y in enumerate(ys if isinstance(ys, tuple) else (ys,))}
+
+
+@pytest.fixture(scope="module")
+def every(tmp_path_factory: pytest.TempPathFactory) -> Built:
+    torch.manual_seed(0)
+    return edgec.build(
+        Every().eval(), (torch.randn(2, 4, 6, 8),), target="iphone", out=tmp_path_factory.mktemp("every")
+    )
+
+
+GIVEN = {
+    "pixels": torch.rand(2, 4, 6, 8) * 255,
+    "bright": torch.rand(2, 4, 6, 8) + 128,
+    "large": torch.randn(2, 4, 6, 8) * 3000,
+    "small": torch.randn(2, 4, 6, 8) * 1e-3,
+}
+
+
+@pytest.mark.parametrize("kind", GIVEN)
+def test_arithmetic_on_inputs_holds_beyond_the_samples(kind: str, every: Built) -> None:
+    assert every.manifest.accuracy.status == "passed", every.failures
+    with torch.no_grad():
+        wanted = Every()(GIVEN[kind])
+    with open_runner(every.folder / every.manifest.artifact.path, as_source=True) as runner:
+        found = runner.run({"x": GIVEN[kind].numpy()})
+    for (name, expected), output in zip(wanted.items(), every.manifest.outputs, strict=True):
+        worst = np.abs(found[output.name] - expected.numpy()).max() / expected.abs().max().item()
+        assert worst < 5e-3, name

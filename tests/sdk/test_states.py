@@ -71,6 +71,27 @@ class Rolling(torch.nn.Module):
         self.window = torch.cat([self.window[:, 1:], x[:, None]], 1)
         return self.head(self.window.flatten(1))
 
+class Primed(Rolling):
+    def __init__(self):
+        super().__init__()
+        self.window.fill_(1.0)
+
+class Average(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(3))
+        self.register_buffer("runs", torch.zeros(1))
+        self.register_buffer("last", torch.zeros(3))
+        self.layer = torch.nn.Linear(3, 3)
+
+    def forward(self, x):
+        y = self.layer(x)
+        self.mean.mul_(0.999).add_(y, alpha=0.001)
+        self.runs += 1
+        result = self.last + self.mean / self.runs
+        self.last.copy_(y)
+        return result
+
 class Counting(torch.nn.Module):
     def __init__(self):
         super().__init__()
@@ -108,6 +129,8 @@ put = lambda: made(Put, torch.randn(1, 1, 16), torch.tensor([3]))
 window = lambda: made(Window, torch.randn(1, 1, 16), torch.tensor([3]))
 filling = lambda: made(Filling, torch.randn(1, 1, 16))
 rolling = lambda: made(Rolling, torch.randn(1, 4))
+primed = lambda: made(Primed, torch.randn(1, 4))
+average = lambda: made(Average, torch.randn(3))
 counting = lambda: made(Counting, torch.randn(3))
 written = lambda: made(Written, torch.randn(3))
 functional = lambda: made(Functional, torch.randn(1, 4), torch.randn(1, 4))
@@ -187,6 +210,10 @@ def test_what_core_ml_cannot_hold_is_refused_with_the_way_out(tmp_path: Path) ->
     with pytest.raises(EdgecError) as refused:
         built("counting", "iphone", tmp_path, *IOS18)
     told = refused.value.diagnostics
+    assert [d.notes[-1] for d in told] == ["rejected by `state-int64`"]
+    with pytest.raises(EdgecError) as refused:
+        built("primed", "iphone", tmp_path, *IOS18)
+    told += refused.value.diagnostics
     assert [d.notes[-1] for d in told] == ["rejected by `state-int64`", "rejected by `state-initial-value`"]
     assert all("options.states=interface" in d.help[0] for d in told)
     handed = built("counting", "iphone", tmp_path, *IOS18, "options.states=interface")
@@ -194,6 +221,30 @@ def test_what_core_ml_cannot_hold_is_refused_with_the_way_out(tmp_path: Path) ->
     with pytest.raises(EdgecError) as refused:
         built("put", "iphone", tmp_path, *IOS18, "numerics.compute=float32")
     assert "rejected by `state-float32`" in refused.value.diagnostics[0].notes
+
+
+@pytest.mark.parametrize("settings", [(), IOS18])
+def test_sums_are_carried_on_in_float32(settings: tuple[str, ...], tmp_path: Path) -> None:
+    """In float16 a counter stands still at 2048, an average where its step is half a digit."""
+    found = built("average", "iphone", tmp_path, *settings)
+    kept = {s.input: s.kept for s in found.manifest.states}
+    assert kept == {"mean": "app", "runs": "app", "last": "artifact" if settings else "app"}
+    held = {
+        s.input: np.zeros(1 if s.input == "runs" else 3, np.float32) for s in found.manifest.states if s.kept == "app"
+    }
+    held.update({"mean": np.full(3, 0.9, np.float32), "runs": np.full(1, 2048.0, np.float32)})
+    after = {s.input: s.output for s in found.manifest.states if s.input in held}
+    x, eager = torch.ones(3), module("average")
+    eager.mean.fill_(0.9)
+    eager.runs.fill_(2048.0)
+    with MilRunner(found.folder / found.manifest.artifact.path, "float16") as runner, torch.no_grad():
+        for _ in range(3):
+            wanted = eager(x).numpy()
+            results = runner.run({"x": x.numpy(), **held})
+            held = {name: results[output] for name, output in after.items()}
+            np.testing.assert_allclose(results["output"], wanted, rtol=1e-2, atol=1e-3)
+        np.testing.assert_allclose(held["mean"], eager.mean.numpy(), rtol=1e-6, atol=2e-6)
+        np.testing.assert_array_equal(held["runs"], eager.runs.numpy())
 
 
 def test_a_buffer_that_is_written_before_it_is_read_is_no_state(tmp_path: Path) -> None:

@@ -9,24 +9,26 @@ import numpy as np
 import onnx_ir as ir
 
 from edgec.backends.coreml.decisions import decisions
-from edgec.backends.coreml.ranges import CARRIES, HEAVY, SENSITIVE, Range, Ranges
+from edgec.backends.coreml.excursions import data, excursions
+from edgec.backends.coreml.ranges import (
+    CARRIES,
+    HEAVY,
+    LARGEST,
+    MARGIN,
+    SENSITIVE,
+    SMALLEST_NORMAL,
+    STANDS_FOR_INFINITY,
+    Range,
+    Ranges,
+)
+from edgec.backends.coreml.raw import on_inputs
+from edgec.backends.coreml.recurrence import recurrences
 from edgec.ir.model import Model, constant, is_constant, static_shape
-from edgec.ir.provenance import RULE, place_of
+from edgec.ir.provenance import place_of
 from edgec.passes.log import KeptWide
+from edgec.rules.match import is_float
 from edgec.spec.coreml import CoreMLOptions
 from edgec.spec.target import Target
-
-LARGEST = 65504.0
-"""The largest finite float16."""
-
-SMALLEST_NORMAL = 2.0**-14
-"""Below this (6.1e-5) a float16 loses digits, below 6e-8 it is zero."""
-
-STANDS_FOR_INFINITY = 1e30
-"""Constants from here on (masks of -3.4e38) mean "never": float16's largest number says the same."""
-
-_MARGIN = 2.0
-"""Other inputs than the samples may reach this many times further."""
 
 _BY_KIND = {
     "Softplus": "softplus is 0 from x = 10.4 on where exp and log are float16",
@@ -40,19 +42,14 @@ _BY_KIND = {
     "LRN": "squares overflow from 256 on",
 }
 
-_BY_RULE = dict.fromkeys(
-    (
-        "rms-norm-to-reduce",
-        "layer-norm-to-reduce",
-        "group-norm-to-reduce",
-        "composed-reduction",
-        "mean-variance-to-reduce",
-    ),
-    "part of a norm or variance: squares overflow from 256 on, a small epsilon is subnormal",
-)
-
 _MOVES = CARRIES | {"Concat", "Gather", "Pad", "Slice", "Split"}
 """Operators that only carry values on."""
+
+_VANISHES = 2.0**-25
+"""What is not above this is zero in float16."""
+
+_TAKES_DIGITS = frozenset({"Log", "Sqrt", "Pow"})
+"""Where the digits of what keeps a value from zero show: log(0 + 1e-7). A quotient 0 / (0 + 1e-7) is 0 with any."""
 
 _PERIODIC = frozenset({"Sin", "Cos", "Tan"})
 _LARGEST_ANGLE = 16.0
@@ -88,9 +85,15 @@ def choose(model: Model, target: Target, ranges: Ranges) -> Islands:
         _angle(node, islands)
         _coordinates(node, islands)
         _decides_loop(node, islands)
+    for value in model.graph.inputs:
+        _large_input(value, islands)
+    found = [excursions, on_inputs, recurrences]
     if target.numerics.float32 == "decisions":
-        for node, evidence in decisions(model):
+        found.append(decisions)
+    for find in found:
+        for node, evidence in find(model):
             islands.add(node, evidence)
+    _bridge(model, islands)
     order = {node: i for i, node in enumerate(model.graph)}
     outermost = ((node, why) for node, why in islands.chosen.items() if node in order)  # blocks are float32 anyway
     islands.chosen = dict(sorted(outermost, key=lambda item: order[item[0]]))
@@ -99,13 +102,10 @@ def choose(model: Model, target: Target, ranges: Ranges) -> Islands:
 
 def _reasons(node: ir.Node, target: Target) -> Iterator[str]:
     """What needs no sample."""
-    rule = node.metadata_props.get(RULE, "")
     if node.op_type in ("If", "Loop"):
         yield "branches and loops are computed in float32: rounded states may never reach a loop's end"
     if node.op_type in _BY_KIND:
         yield _BY_KIND[node.op_type]
-    if rule in _BY_RULE:
-        yield _BY_RULE[rule]
     options = target.options
     if node.op_type in ("LSTM", "GRU", "RNN") and isinstance(options, CoreMLOptions) and options.is_before("iOS17"):
         yield "recurrent layers have no float16 form before iOS 17"
@@ -127,12 +127,39 @@ def _overflow(node: ir.Node, islands: Islands) -> None:
     """A value that reaches float16's end is made and used in float32."""
     for value in node.outputs:
         seen = islands.ranges.of(value)
-        if seen is None or seen.high * _MARGIN <= LARGEST:
+        if seen is None or seen.high * MARGIN <= LARGEST:
             continue
         evidence = f"reaches {seen.high:.3g} on the samples, float16 ends at {LARGEST:.0f}"
         islands.add(node, evidence)
         for user in {use.node: None for use in value.uses()}:
             islands.add(user, f"takes a value that {evidence}")
+
+
+def _large_input(value: ir.Value, islands: Islands) -> None:
+    """An input that float16 cannot hold is used in float32."""
+    seen = islands.ranges.of(value) if value.dtype == ir.DataType.FLOAT else None
+    if seen is not None and seen.high * MARGIN > LARGEST:
+        for user in {use.node: None for use in value.uses()}:
+            islands.add(
+                user, f"takes an input that reaches {seen.high:.3g} on the samples, float16 ends at {LARGEST:.0f}"
+            )
+
+
+def _bridge(model: Model, islands: Islands) -> None:
+    """What takes float32 alone and is used in float32 alone stays in it: no rounding between two islands."""
+    changed = True
+    while changed:
+        changed = False
+        for node in model.graph:
+            if node not in islands.chosen and _lies_between(node, islands):
+                islands.add(node, "lies between operators that stay in float32")
+                changed = True
+
+
+def _lies_between(node: ir.Node, islands: Islands) -> bool:
+    given = [v.producer() for v in data(node)]
+    users = {use.node for out in node.outputs if is_float(out) for use in out.uses()}
+    return bool(given) and bool(users) and all(m in islands.chosen for m in given) and users <= islands.chosen.keys()
 
 
 def _underflow(node: ir.Node, islands: Islands) -> None:
@@ -144,7 +171,7 @@ def _underflow(node: ir.Node, islands: Islands) -> None:
     seen, bound = islands.ranges.of(operand), _floor(operand)
     if seen is not None and _is_small(seen):
         evidence = f"goes down to {seen.low:.3g} on the samples, below float16's normal numbers (6.1e-5)"
-    elif bound is not None:
+    elif bound is not None and (bound < _VANISHES or node.op_type in _TAKES_DIGITS):
         evidence = f"is kept from zero by {bound:.3g}, below float16's normal numbers (6.1e-5)"
     else:
         return

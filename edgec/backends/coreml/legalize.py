@@ -14,7 +14,12 @@ from edgec.backends.coreml.expand.conv import ComputedDilatedConvToConv, Compute
 from edgec.backends.coreml.expand.empty import DropEmptyOperands
 from edgec.backends.coreml.expand.gather import GatherFromStart
 from edgec.backends.coreml.expand.grid_sample import UnsupportedGridSampleToGather
-from edgec.backends.coreml.expand.norm import LayerNormWithStatistics
+from edgec.backends.coreml.expand.norm import (
+    GroupNormToInstanceNorm,
+    LayerNormWithStatistics,
+    RMSNormToLayerNorm,
+    WrittenNormToLayerNorm,
+)
 from edgec.backends.coreml.expand.pad import PadForms
 from edgec.backends.coreml.expand.pool import DilatedPoolToSlices
 from edgec.backends.coreml.expand.recurrent import UnsupportedRecurrentUnrolled, resets_after
@@ -26,6 +31,8 @@ from edgec.backends.coreml.islands import choose
 from edgec.backends.coreml.native import NativeRule
 from edgec.backends.coreml.precision import to_half
 from edgec.backends.coreml.ranges import Ranges, observe
+from edgec.backends.coreml.recurrence import mark_sums
+from edgec.backends.coreml.scaled import scale_normalizations
 from edgec.backends.coreml.states import kept_states
 from edgec.backends.expand import expand_to
 from edgec.backends.rank import ReduceRank
@@ -52,6 +59,9 @@ RULES: tuple[Rule, ...] = (
     BitShiftToArithmetic(),
 )
 """For operators that the dialect lacks."""
+
+HALF: tuple[Rule, ...] = (GroupNormToInstanceNorm(), RMSNormToLayerNorm(), WrittenNormToLayerNorm())
+"""For float16: normalizations as one operation, inside which squares and sums do not overflow."""
 
 _HIGHEST_RANK = 5
 """Core ML's tensors end at five dimensions."""
@@ -85,17 +95,20 @@ def legalize(model: Model, target: Target, log: RewriteLog, samples: Sequence[Ma
     stays in float32.
     """
     check_integers(model, samples)
-    legal, allowed = model.clone(), dialect(target)
-    kept = kept_states(legal, target)
-    expand_to(allowed, legal, target, log, (*EXPAND, *RULES))
-    always = (*_attention_rules(target), *ALWAYS, UnsupportedRecurrentUnrolled(resets_after(target)))
+    legal, allowed, is_half = model.clone(), dialect(target), target.numerics.compute == "float16"
+    if is_half:
+        mark_sums(legal)
+    kept, half = kept_states(legal, target), HALF if is_half else ()
+    expand_to(allowed, legal, target, log, (*half, *EXPAND, *RULES))
+    always = (*half, *_attention_rules(target), *ALWAYS, UnsupportedRecurrentUnrolled(resets_after(target)))
     RewritePass("forms", [*(r for r in always if r.name not in target.rewrites.disable), *CLEANUP]).run(legal, log)
     FoldConstants().run(legal, log)
     DeadCode().run(legal, log)
     if outside := allowed.check(legal, "E0412"):
         raise EdgecError(outside)
-    is_half = target.numerics.compute == "float16"
     ranges = observe(legal, samples) if is_half else Ranges()  # ONNX Runtime knows ONNX's operators alone
+    if is_half:
+        ranges = scale_normalizations(legal, ranges, log)
     if takes_channels(target):
         ranges = _turn(legal, target, ranges, log)
     native = [r for r in NATIVE if all(op in allowed.ops for op in r.makes) and r.name not in target.rewrites.disable]

@@ -18,7 +18,8 @@ from edgec.runners.pieces import run_nodes
 class Range:
     """Magnitudes seen: the largest, and the smallest that is not zero (infinite where it was not looked for).
 
-    A value that was not finite is seen as infinite.
+    A value that was not finite is seen as infinite; what only says "never" (the minus infinity or -3.4e38 of masks)
+    says so in float16 too and does not count.
     """
 
     high: float
@@ -29,6 +30,18 @@ class Range:
         return Range(max(self.high, other.high), min(self.low, other.low))
 
 
+LARGEST = 65504.0
+"""The largest finite float16."""
+
+SMALLEST_NORMAL = 2.0**-14
+"""Below this (6.1e-5) a float16 loses digits, below 6e-8 it is zero."""
+
+MARGIN = 2.0
+"""Other inputs than the samples may reach this many times further."""
+
+STANDS_FOR_INFINITY = 1e30
+"""Numbers from here on (the -3.4e38 of masks) mean "never": float16's largest number says the same."""
+
 VARIANCE = "/variance"
 """Behind the name of a normalization's output: what it divides by the root of."""
 
@@ -38,7 +51,7 @@ SENSITIVE = {"Div": 1, "Reciprocal": 0, "Log": 0, "Sqrt": 0, "Pow": 0}
 CARRIES = frozenset("Expand Flatten Identity Reshape Squeeze Tile Transpose Unsqueeze".split())
 """Operators whose result holds exactly the elements of their first input."""
 
-_BOUNDED = frozenset("Sigmoid Tanh Softmax HardSigmoid Erf Sin Cos Softsign Sign".split())
+BOUNDED = frozenset("Sigmoid Tanh Softmax HardSigmoid Erf Sin Cos Softsign Sign".split())
 """Operators whose result is never beyond 1."""
 
 _NORMALIZATIONS = frozenset({"LayerNormalization", "InstanceNormalization"})
@@ -71,23 +84,33 @@ class Ranges:
 
 
 def observe(model: Model, samples: Sequence[Mapping[str, Array]]) -> Ranges:
-    """The range of the float values that nodes make, over all samples. Nothing without samples."""
+    """The range of the float inputs and of the float values that nodes make, over all samples.
+
+    Samples may be of any magnitude: it is what the model's values are like on them that counts.
+    """
     small = _may_be_small(model.graph)
     watched = {v: v in small for node in model.graph for v in node.outputs if _is_watched(v, node, small)}
     normalized = {
         v for node in model.graph if node.op_type in _NORMALIZATIONS for v in node.inputs[:1] if v is not None
     }
     seen: dict[str, Range] = {}
+    floats = [v.name or "" for v in model.graph.inputs if v.dtype == ir.DataType.FLOAT]
+    for sample in samples:
+        _join(seen, {name: _range(sample[name], low=True) for name in floats if name in sample})
     for node, values in run_nodes(model, samples, watched.keys() | normalized):
         found = {v.name or "": _range(values[v], low=watched[v]) for v in node.outputs if v in watched}
         if node.op_type in _NORMALIZATIONS and node.inputs[0] in values:
             found[(node.outputs[0].name or "") + VARIANCE] = _range(_variances(node, values), low=True)
-        seen.update({name: r if name not in seen else seen[name].joined(r) for name, r in found.items()})
+        _join(seen, found)
     return Ranges(seen)
 
 
+def _join(seen: dict[str, Range], found: Mapping[str, Range]) -> None:
+    seen.update({name: r if name not in seen else seen[name].joined(r) for name, r in found.items()})
+
+
 def _is_watched(value: ir.Value, node: ir.Node, small: Collection[ir.Value]) -> bool:
-    if node.op_type in CARRIES or (node.op_type in _BOUNDED and value not in small):
+    if node.op_type in CARRIES or (node.op_type in BOUNDED and value not in small):
         return False
     return value.dtype == ir.DataType.FLOAT and bool(value.name)
 
@@ -95,9 +118,20 @@ def _is_watched(value: ir.Value, node: ir.Node, small: Collection[ir.Value]) -> 
 def _range(array: Array, *, low: bool) -> Range:
     if array.size == 0:
         return Range(0.0, np.inf)
-    high = max(abs(float(array.max())), abs(float(array.min())))
     sizes = np.abs(array) if low else np.zeros(0)
-    return Range(high if np.isfinite(high) else np.inf, float(sizes[sizes > 0].min(initial=np.inf)))
+    return Range(_high(array), float(sizes[sizes > 0].min(initial=np.inf)))
+
+
+def _high(array: Array) -> float:
+    """The largest magnitude, without what says "never"; infinite where something is no finite number."""
+    least, most = float(array.min()), float(array.max())
+    if least <= -STANDS_FOR_INFINITY:
+        numbers = array.astype(np.float64)
+        least = float(numbers[numbers > -STANDS_FOR_INFINITY].min(initial=np.inf))
+        least = least if np.isfinite(least) else 0.0
+        most = 0.0 if most <= -STANDS_FOR_INFINITY else most
+    high = max(abs(least), abs(most))
+    return high if np.isfinite(high) else np.inf
 
 
 def _variances(node: ir.Node, values: Mapping[ir.Value, Array]) -> Array:

@@ -18,13 +18,15 @@ from edgec.spec.target import Target
 def kept_states(model: Model, target: Target) -> tuple[State, ...]:
     """The states that the package keeps; none where the target leaves them to the app.
 
+    A sum is left to the app as well: Core ML's states are float16, in which a counter stands still at 2048.
+
     Raises one `EdgecError` (E0401) with every state that Core ML cannot hold.
     """
     options = target.options
     assert isinstance(options, CoreMLOptions)
     if options.states != "native" or options.is_before("iOS18"):
         return ()
-    found = states(model)
+    found = tuple(state for state in states(model) if not state.sums)
     inputs = {value.name: value for value in model.graph.inputs}
     refused = [(s, r) for s in found if (r := _reject(s, inputs[s.input], target)) is not None]
     if refused:

@@ -16,7 +16,7 @@ from edgec.rules.match import is_scalar, operands, producer, scalar, with_scalar
 
 
 @dataclass(frozen=True)
-class _Core:
+class NormCore:
     """`x` divided by its root mean square over the last axes, mean taken out first or not."""
 
     x: ir.Value
@@ -59,7 +59,7 @@ class RecognizeLayerNorm(Rule):
             if scaled is None:
                 continue
             for normal, scale in operands(scaled):
-                core = _standardized(normal)
+                core = standardized(normal)
                 if core is None or not core.centred:
                     continue
                 tail = (static_shape(core.x) or ())[core.axis :]
@@ -94,7 +94,7 @@ class RecognizeRMSNorm(Rule):
 
     def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
         for normal, scale in operands(node):
-            core = _standardized(normal)
+            core = standardized(normal)
             if core is None or core.centred:
                 continue
             if static_shape(scale) != (static_shape(core.x) or ())[core.axis :] or constant(scale) is None:
@@ -103,7 +103,7 @@ class RecognizeRMSNorm(Rule):
         return NOT_HERE
 
 
-def _standardized(value: ir.Value) -> _Core | None:
+def standardized(value: ir.Value) -> NormCore | None:
     """Recognize `c / Sqrt(ReduceMean(c²) + eps)`, where c may be `x - ReduceMean(x)`."""
     found = _over_root(value)
     if found is None:
@@ -118,7 +118,7 @@ def _standardized(value: ir.Value) -> _Core | None:
     if mean is None or axis is None or epsilon is None or not _is_square(mean.inputs[0], c):
         return None
     x = _uncentred(c, axis)
-    return _Core(c, axis, epsilon, False) if x is None else _Core(x, axis, epsilon, True)
+    return NormCore(c, axis, epsilon, False) if x is None else NormCore(x, axis, epsilon, True)
 
 
 def _over_root(value: ir.Value) -> tuple[ir.Value, ir.Value] | None:

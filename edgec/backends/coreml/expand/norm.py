@@ -1,12 +1,18 @@
-"""Normalizations that show more than MIL's operation gives."""
+"""Normalizations in the forms that MIL has: one operation each, whose squares and sums never leave it."""
 
 from __future__ import annotations
 
+import numpy as np
 import onnx_ir as ir
+from numpy.typing import NDArray
 
 from edgec.ir.build import GraphBuilder
-from edgec.rules.base import NOT_HERE, Miss, Replacement
+from edgec.ir.model import constant, static_shape
+from edgec.ops.base import Reader, Value
+from edgec.ops.norm import GroupNormalization, RMSNormalization
+from edgec.rules.base import NOT_HERE, Example, Miss, Replacement, Rule
 from edgec.rules.decompose.normalizations import LayerNormToReduce, statistics_are_used
+from edgec.rules.fuse.normalization import standardized
 
 
 class LayerNormWithStatistics(LayerNormToReduce):
@@ -16,3 +22,119 @@ class LayerNormWithStatistics(LayerNormToReduce):
 
     def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
         return super().apply(node, g) if statistics_are_used(node) else NOT_HERE
+
+
+class RMSNormToLayerNorm(Rule):
+    """RMSNormalization(x) -> the first half of LayerNormalization([x, -x]).
+
+    The mean of x and -x is 0 and their variance the mean of x², so that the two are equal; written out, x² leaves
+    float16 from 256 on. (The form is known from Apple's "On Device Llama 3.1 with Core ML", 2024.)
+    """
+
+    name = "rms-norm-to-layer-norm"
+    roots = ("RMSNormalization",)
+    examples = (
+        Example(
+            "float[2,3] x",
+            "y = RMSNormalization<epsilon = 0.01>(x, s)",
+            "n = Neg(x)  d = Concat<axis = 1>(x, n)  l = LayerNormalization<axis = 1, epsilon = 0.01>(d, s2, b)  "
+            "y = Slice(l, start, end, axes)",
+            constants="float[3] s = {1, 2, 3}",
+        ),
+    )
+
+    def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
+        op = RMSNormalization.decode(Reader(node))
+        scale, tail = constant(op.scale), _tail(op.x, op.axis)
+        if scale is None or tail is None:
+            return Miss("the scale or the size of a row is not known")
+        return [_root_mean_square(op.x, np.broadcast_to(scale, tail).astype(np.float32), op.axis, op.epsilon, g)]
+
+
+class WrittenNormToLayerNorm(Rule):
+    """x / Sqrt(mean(x²) + eps) or (x - mean) / Sqrt(variance + eps), without scale and bias -> LayerNormalization."""
+
+    name = "written-norm-to-layer-norm"
+    roots = ("Div", "Mul")
+    examples = (
+        Example(
+            "float[2,3] x",
+            "m = ReduceMean<keepdims = 1>(x, a)  c = Sub(x, m)  p = Mul(c, c)  v = ReduceMean<keepdims = 1>(p, a)  "
+            "e = Add(v, eps)  r = Sqrt(e)  y = Div(c, r)",
+            "y = LayerNormalization<axis = 1, epsilon = 0.01>(x, s, b)",
+            constants="int64[1] a = {-1}, float eps = {0.01}",
+        ),
+        Example(
+            "float[2,3] x",
+            "p = Mul(x, x)  v = ReduceMean<keepdims = 1>(p, a)  e = Add(v, eps)  r = Sqrt(e)  y = Div(x, r)",
+            "n = Neg(x)  d = Concat<axis = 1>(x, n)  l = LayerNormalization<axis = 1, epsilon = 0.01>(d, s, b)  "
+            "y = Slice(l, start, end, axes)",
+            constants="int64[1] a = {-1}, float eps = {0.01}",
+        ),
+        Example(
+            "float[2,3] x",
+            "p = Mul(x, x)  v = ReduceMean<keepdims = 1>(p, a)  r = Sqrt(v)  y = Div(x, r)",
+            None,
+            constants="int64[1] a = {-1}",
+        ),
+    )
+
+    def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
+        core = standardized(node.outputs[0])
+        if core is None:
+            return NOT_HERE
+        tail = _tail(core.x, core.axis)
+        if tail is None:
+            return Miss("the size of a row is not known")
+        ones = np.ones(tail, np.float32)
+        if core.centred:
+            return [_layer_norm(core.x, ones, core.axis, core.epsilon, g)]
+        return [_root_mean_square(core.x, ones, core.axis, core.epsilon, g)]
+
+
+class GroupNormToInstanceNorm(Rule):
+    """GroupNormalization(x) -> InstanceNormalization of the groups as channels, then scale and bias of each channel."""
+
+    name = "group-norm-to-instance-norm"
+    roots = ("GroupNormalization",)
+    examples = (
+        Example(
+            "float[1,4,3,3] x",
+            "y = GroupNormalization<num_groups = 2>(x, s, b)",
+            "f = Reshape(x, u)  n = InstanceNormalization(f, one, zero)  h = Reshape(n, w)  k = Reshape(s, p)  "
+            "l = Reshape(b, p)  m = Mul(h, k)  y = Add(m, l)",
+            constants="float[4] s = {1, 2, 3, 4}, float[4] b = {0.5, 0, -1, 1}",
+        ),
+    )
+
+    def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
+        op = GroupNormalization.decode(Reader(node))
+        shape = static_shape(op.x)
+        if shape is None or 0 in shape:
+            return Miss("the shape is not static")
+        n, c = shape[:2]
+        flat = g.op("Reshape", op.x, g.ints(n, op.groups, -1))
+        ones, zeros = (g.const(np.full(op.groups, v, np.float32)) for v in (1.0, 0.0))
+        normal = g.op("InstanceNormalization", flat, ones, zeros, epsilon=op.epsilon)
+        per_channel = g.ints(c, *(1,) * (len(shape) - 2))
+        scale, bias = (g.op("Reshape", v, per_channel) for v in (op.scale, op.bias))
+        return [g.op("Add", g.op("Mul", g.op("Reshape", normal, g.ints(*shape)), scale), bias)]
+
+
+def _tail(x: Value, axis: int) -> tuple[int, ...] | None:
+    """The sizes from `axis` on, where all are numbers other than 0."""
+    sizes = () if x.shape is None else tuple(d for d in tuple(x.shape)[axis:] if isinstance(d, int))
+    return sizes if sizes and len(sizes) == len(x.shape or ()) - axis and 0 not in sizes else None
+
+
+def _layer_norm(x: Value, scale: NDArray[np.float32], axis: int, epsilon: float, g: GraphBuilder) -> Value:
+    bias = g.const(np.zeros(scale.shape, np.float32))
+    return g.op("LayerNormalization", x, g.const(scale), bias, axis=axis, epsilon=epsilon)
+
+
+def _root_mean_square(x: Value, scale: NDArray[np.float32], axis: int, epsilon: float, g: GraphBuilder) -> Value:
+    """x / sqrt(mean(x²) + epsilon) * scale."""
+    last, size = len(x.shape or ()) - 1, scale.shape[-1]
+    both = g.op("Concat", x, g.op("Neg", x), axis=last)
+    normal = _layer_norm(both, np.concatenate([scale, scale], -1), axis, epsilon, g)
+    return g.op("Slice", normal, g.ints(0), g.ints(size), g.ints(last))

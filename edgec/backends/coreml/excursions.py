@@ -1,0 +1,155 @@
+"""Numbers that leave float16's range for a while: from a square, a product, an exponential or a sum to the root,
+logarithm or quotient that brings them back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import onnx_ir as ir
+
+from edgec.backends.coreml.ranges import BOUNDED, CARRIES
+from edgec.ir.model import Model, is_constant
+from edgec.rules.match import is_float, scalar
+
+EVIDENCE = (
+    "lies between a square, product, exponential or sum and the root, logarithm or quotient that brings it back: "
+    "on the way float16 ends at 65504 and loses digits below 6.1e-5"
+)
+
+_MOVES = CARRIES | {"Concat", "Gather", "GatherElements", "GatherND", "Pad", "Slice", "Split", "Trilu"}
+
+_PASSES = _MOVES | set(
+    "Abs Add AveragePool Clip CumSum Max Min MaxPool Mul Neg ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum Relu "
+    "Sub Where".split()
+)
+"""What hands the size of a number on."""
+
+_LINEAR = frozenset({"Conv", "Gemm", "MatMul"})
+
+
+def excursions(model: Model) -> Iterator[tuple[ir.Node, str]]:
+    """Each operator from one that leaves the range to one that comes back, with its evidence.
+
+    A difference that is squared belongs to it: `x - mean(x)` cancels.
+    """
+    before = _before_an_end(model)
+    away: set[ir.Node] = set()
+    for node in model.graph:
+        begins = leaves(node)
+        if node not in before or not (begins or any(v is not None and v.producer() in away for v in node.inputs)):
+            continue
+        if begins or not _ends(node):
+            away.add(node)
+        yield node, EVIDENCE
+        if begins:
+            yield from ((maker, EVIDENCE) for maker in _difference(node))
+
+
+def _before_an_end(model: Model) -> set[ir.Node]:
+    """The ends, and what hands its size on to one."""
+    found: set[ir.Node] = set()
+    pending: list[ir.Node] = []
+    for node in model.graph:
+        if _ends(node):
+            found.add(node)
+            pending.append(node)
+    while pending:
+        node = pending.pop()
+        for value in data(node):
+            maker = value.producer()
+            if maker is not None and maker not in found and (_passes(maker) or leaves(maker)):
+                found.add(maker)
+                if maker.op_type != "Exp":  # what it takes may be rounded as any number
+                    pending.append(maker)
+    return found
+
+
+def leaves(node: ir.Node) -> bool:
+    """Whether the result may be far larger or smaller than the operands: the square of 256, e to the 12th."""
+    if node.domain or not is_float(node.outputs[0]):
+        return False
+    if node.op_type == "Mul":
+        operands = data(node)
+        return len(operands) == 2 and not any(is_bounded(v) for v in operands)
+    if node.op_type == "Pow":
+        exponent = scalar(node.inputs[1])
+        return exponent is None or exponent > 1
+    return node.op_type in ("Exp", "ReduceProd", "ReduceSum", "CumSum")
+
+
+def _ends(node: ir.Node) -> bool:
+    """Whether the result is back in range."""
+    if node.domain or not is_float(node.outputs[0]):
+        return False
+    if node.op_type == "Pow":
+        exponent = scalar(node.inputs[1])
+        return exponent is not None and exponent < 1
+    if node.op_type == "Div":
+        return not is_constant(node.inputs[1])
+    return node.op_type in ("Sqrt", "Reciprocal", "Log") or _divides(node)
+
+
+def _divides(node: ir.Node) -> bool:
+    """A product with the reciprocal of something."""
+    makers = [v.producer() for v in data(node)] if node.op_type == "Mul" else []
+    return any(m is not None and (m.op_type == "Reciprocal" or (m.op_type == "Pow" and _ends(m))) for m in makers)
+
+
+def _passes(node: ir.Node) -> bool:
+    if node.domain:
+        return False
+    return node.op_type in _PASSES or _filters_squares(node)
+
+
+def _filters_squares(node: ir.Node) -> bool:
+    """A fixed filter over squares: bands of a power spectrum, local energies."""
+    if node.op_type not in _LINEAR or not is_constant(node.inputs[1]):
+        return False
+    pending, seen = [node.inputs[0]], set[ir.Node]()
+    while pending:
+        value = pending.pop()
+        maker = None if value is None else value.producer()
+        if maker is None or maker in seen:
+            continue
+        seen.add(maker)
+        if is_square(maker):
+            return True
+        if maker.op_type in {"Add", "Clip", "Max", "Pow", "Sqrt", *_MOVES}:
+            pending.extend(data(maker))
+    return False
+
+
+def is_square(node: ir.Node) -> bool:
+    """x * x, or x to the power of 2."""
+    if node.op_type == "Mul":
+        return node.inputs[0] is node.inputs[1]
+    return node.op_type == "Pow" and scalar(node.inputs[1]) == 2.0
+
+
+def _difference(node: ir.Node) -> Iterator[ir.Node]:
+    """The difference that is squared, and a mean that it takes away."""
+    for value in data(node):
+        maker = value.producer()
+        if maker is None or maker.op_type != "Sub":
+            continue
+        yield maker
+        for operand in data(maker):
+            mean = operand.producer()
+            if mean is not None and mean.op_type == "ReduceMean":
+                yield mean
+
+
+def data(node: ir.Node) -> list[ir.Value]:
+    """The float operands that are no constants."""
+    return [v for v in node.inputs if v is not None and is_float(v) and not is_constant(v)]
+
+
+def is_bounded(value: ir.Value) -> bool:
+    """Whether no element is beyond 1, for any input: a gate, a mask."""
+    node = value.producer()
+    while node is not None and node.op_type in _MOVES and node.inputs[0] is not None:
+        node = node.inputs[0].producer()
+    if node is None or node.domain:
+        return False
+    is_mask = node.op_type == "Cast" and node.inputs[0] is not None and node.inputs[0].dtype == ir.DataType.BOOL
+    return is_mask or node.op_type in BOUNDED

@@ -1,0 +1,159 @@
+"""Arithmetic on what the app gives, before the first learned layer: nothing is known of its size, and it is cheap."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import onnx_ir as ir
+
+from edgec.backends.coreml.excursions import data, is_square
+from edgec.backends.coreml.ranges import CARRIES
+from edgec.ir.model import Model, is_constant, subgraphs
+from edgec.rules.match import is_float
+
+EVIDENCE = "computes with the inputs themselves, of any size, before the first learned layer"
+
+_LEARNED = frozenset(
+    "Attention Conv ConvTranspose Gemm GRU GridSample If LSTM Loop MatMul RNN Resize ScatterElements ScatterND".split()
+)
+"""Where arithmetic on inputs ends: layers with weights, and what only puts or picks elements."""
+
+_BINARY = frozenset("Add Sub Mul Div Mod".split())
+"""Rounding the operands matters where both are data: differences cancel, products overflow."""
+
+_SENSITIVE = frozenset(
+    "Acos Acosh ArgMax ArgMin Asin Asinh Atanh Ceil Cos Cosh CumSum Equal Exp Floor Greater GreaterOrEqual "
+    "InstanceNormalization LRN LayerNormalization Less LessOrEqual Log LogSoftmax Pow Reciprocal ReduceProd ReduceSum "
+    "Round Sign Sin Sinh Softmax Softplus Sqrt Tan TopK".split()
+)
+"""Where the operand's last digits, or its size, matter."""
+
+_PERIODIC = frozenset({"Sin", "Cos", "Tan"})
+
+
+def on_inputs(model: Model) -> Iterator[tuple[ir.Node, str]]:
+    """Operators that depend on nothing but inputs and lose what float16 rounds off, and what makes their operands.
+
+    Moves, gains and offsets alone (`x / 255 - 0.5`) lose nothing that matters. What lies between such an operator and
+    an output goes on in float32: a variance may be far larger than what it is of.
+    """
+    raw = raw_values(model)
+    yield from ((node, EVIDENCE) for node in _to_an_output(model, raw))
+    for node in model.graph:
+        if _loses(node) and node.outputs[0] in raw:
+            yield node, EVIDENCE
+            yield from ((maker, EVIDENCE) for maker in _made_of(data(node), raw))
+        elif node.op_type in _PERIODIC:
+            yield from _features(node, raw)
+        elif node.op_type == "Log":
+            yield from _spectrum(node, raw)
+
+
+def raw_values(model: Model) -> set[ir.Value]:
+    """The inputs, and what depends on them and on constants through arithmetic and moves alone."""
+    found: set[ir.Value] = set(model.graph.inputs)
+    for node in model.graph:
+        given = [v for v in node.inputs if v is not None and not is_constant(v)]
+        if given and all(v in found for v in given) and not _is_learned(node):
+            found.update(node.outputs)
+    return found
+
+
+def _is_learned(node: ir.Node) -> bool:
+    """Tables are learned: an embedding's row is no input."""
+    if node.domain or subgraphs(node) or node.op_type in _LEARNED:
+        return True
+    table = node.inputs[0] if node.op_type in ("Gather", "GatherElements", "GatherND") else None
+    return table is not None and is_constant(table) and is_float(table)
+
+
+def _loses(node: ir.Node) -> bool:
+    operands = data(node)
+    if node.op_type in _BINARY:
+        return len(operands) == 2 or (node.op_type == "Div" and not is_constant(node.inputs[1]))
+    return node.op_type in _SENSITIVE and bool(operands)
+
+
+def _to_an_output(model: Model, raw: set[ir.Value]) -> list[ir.Node]:
+    """What computes outputs of the model out of operators that lose digits."""
+    behind: dict[ir.Node, None] = {}
+    for node in model.graph:
+        if node.outputs[0] in raw and (_loses(node) or any(v.producer() in behind for v in data(node))):
+            behind[node] = None
+    kept = {v.producer() for v in model.graph.outputs}
+    for node in reversed(list(behind)):
+        if node in kept:
+            kept.update(v.producer() for v in data(node))
+    return [node for node in behind if node in kept]
+
+
+def _made_of(values: list[ir.Value], raw: set[ir.Value]) -> Iterator[ir.Node]:
+    """What makes the values out of the inputs, in floats."""
+    pending, seen = list(values), set[ir.Node]()
+    while pending:
+        value = pending.pop()
+        node = value.producer()
+        if node is None or node in seen or value not in raw:
+            continue
+        seen.add(node)
+        yield node
+        pending.extend(data(node))
+
+
+def _features(node: ir.Node, raw: set[ir.Value]) -> Iterator[tuple[ir.Node, str]]:
+    """Sines of a fixed matrix times the inputs: Fourier features."""
+    found = list(_through_linear(data(node), raw))
+    for maker in (node, *found) if found else ():
+        yield maker, "makes an angle, or its sine, of the inputs themselves, of any size"
+
+
+def _spectrum(node: ir.Node, raw: set[ir.Value]) -> Iterator[tuple[ir.Node, str]]:
+    """The logarithm of the squares of a fixed transform of the inputs: a spectrogram."""
+    for square in _squares(node):
+        for maker in _through_linear(data(square), raw):
+            yield maker, "makes the squares of a logarithm out of the inputs themselves, of any size"
+
+
+def _squares(node: ir.Node) -> Iterator[ir.Node]:
+    """The squares that the operand is made of, through sums and fixed filters."""
+    pending, seen = data(node), set[ir.Node]()
+    while pending:
+        maker = pending.pop().producer()
+        if maker is None or maker in seen:
+            continue
+        seen.add(maker)
+        if is_square(maker) and not _is_root(maker):
+            yield maker
+        elif maker.op_type in {"Pow", "Sqrt", *_HANDS_ON} or (maker.op_type == "Mul" and is_square(maker)):
+            pending.extend(data(maker))
+
+
+_HANDS_ON = CARRIES | set("Abs Add Clip Conv Concat Gemm MatMul Max Min Pad ReduceMean ReduceSum Slice Split".split())
+
+
+def _is_root(square: ir.Node) -> bool:
+    """(sqrt(z))²: the squares lie further back."""
+    makers = [v.producer() for v in data(square)]
+    return any(m is not None and m.op_type == "Sqrt" for m in makers)
+
+
+def _through_linear(values: list[ir.Value], raw: set[ir.Value]) -> Iterator[ir.Node]:
+    """What makes the values of the inputs through one fixed linear map. Nothing if they are not made so."""
+    pending, seen = list(values), dict[ir.Node, None]()
+    maps = []
+    while pending:
+        node = pending.pop().producer()
+        if node is None or node in seen:
+            continue
+        seen[node] = None
+        if node.op_type in ("Conv", "Gemm", "MatMul"):
+            if not all(v in raw for v in data(node)):
+                return
+            maps.append(node)
+        elif node.op_type in {"Add", "Sub", "Mul", "Div", "Neg", "Concat", "Gather", "Slice", "Split", *CARRIES}:
+            pending.extend(v for v in data(node) if v not in raw)
+        else:
+            return
+    if maps:
+        yield from seen
+        yield from _made_of([v for node in maps for v in data(node)], raw)

@@ -1,0 +1,57 @@
+"""Normalizations of small numbers on a multiple of them: their variances are then normal float16 numbers."""
+
+from __future__ import annotations
+
+import math
+
+import onnx_ir as ir
+
+from edgec.backends.coreml.ranges import LARGEST, MARGIN, SMALLEST_NORMAL, VARIANCE, Range, Ranges
+from edgec.ir.build import GraphBuilder
+from edgec.ir.model import Model
+from edgec.ops.base import Reader
+from edgec.passes.log import RewriteLog
+
+NAME = "scaled-normalization"
+
+_LEAST = 2.0**-20
+"""Deviations below 2^-10 (a thousandth) are made of numbers that float16 has rounded too much already."""
+
+
+def scale_normalizations(model: Model, ranges: Ranges, log: RewriteLog) -> Ranges:
+    """Normalize k * x instead of x, in place, k a power of two, where variances are seen below float16's normal range.
+
+    The result is the same with k² times the epsilon. The ranges of the new values are added.
+    """
+    seen = dict(ranges.seen)
+    for node in model.graph:
+        factor = _factor(node, ranges)
+        if factor is None:
+            continue
+        g = GraphBuilder(model.graph, [node], NAME)
+        assert node.inputs[0] is not None
+        multiple = g.op("Mul", node.inputs[0], g.like(factor, node.inputs[0]))
+        g.commit(node)
+        node.replace_input_with(0, multiple)
+        node.attributes["epsilon"] = ir.AttrFloat32("epsilon", Reader(node).number("epsilon", 1e-5) * factor**2)
+        variance, x = ranges.variance(node), ranges.of(multiple.producer().inputs[0])  # type: ignore[union-attr]
+        assert variance is not None
+        assert x is not None
+        seen[(node.outputs[0].name or "") + VARIANCE] = _times(variance, factor**2)
+        seen[multiple.name or ""] = _times(x, factor)
+        log.fired(NAME)
+    return Ranges(seen)
+
+
+def _times(seen: Range, factor: float) -> Range:
+    return Range(seen.high * factor, seen.low * factor)
+
+
+def _factor(node: ir.Node, ranges: Ranges) -> float | None:
+    """The power of two that brings the smallest variance near 1, if the largest number leaves room for it."""
+    variance, x = ranges.variance(node), ranges.of(node.inputs[0]) if node.inputs else None
+    if variance is None or x is None or node.domain or not _LEAST <= variance.low < SMALLEST_NORMAL:
+        return None
+    room = math.floor(math.log2(LARGEST / (MARGIN * max(x.high, SMALLEST_NORMAL))))
+    exponent = min(math.ceil(-math.log2(variance.low) / 2), room)
+    return 2.0**exponent if variance.low * 4.0**exponent >= MARGIN * SMALLEST_NORMAL else None

@@ -1,0 +1,152 @@
+"""What stays in float32 by what it computes, without any sample: excursions, arithmetic on inputs, sums of states."""
+
+import numpy as np
+import onnx
+import onnx_ir as ir
+import pytest
+
+from edgec.backends.coreml.excursions import excursions
+from edgec.backends.coreml.islands import choose
+from edgec.backends.coreml.ranges import MARGIN, SMALLEST_NORMAL, Range, Ranges, observe
+from edgec.backends.coreml.raw import on_inputs
+from edgec.backends.coreml.recurrence import mark_sums, recurrences
+from edgec.backends.coreml.scaled import scale_normalizations
+from edgec.ir.model import Model
+from edgec.ir.states import State, set_state, states
+from edgec.passes.log import RewriteLog
+from edgec.passes.verify import evaluate
+from edgec.spec.target import load_target
+
+WEIGHTS = np.asarray(np.random.default_rng(0).standard_normal((8, 8)), np.float32)
+
+
+def model_of(body: str, inputs: str = "float[2,8] x", constants: str = "", outputs: str = "y") -> Model:
+    shown = ", ".join(f"float {name}" for name in outputs.split())
+    text = f'<ir_version: 10, opset_import: ["" : 23]> g ({inputs}) => ({shown}) <{constants}> {{ {body} }}'
+    proto = onnx.parser.parse_model(text)
+    for output in proto.graph.output:
+        output.type.tensor_type.ClearField("shape")
+    proto.graph.initializer.append(onnx.numpy_helper.from_array(WEIGHTS, "w"))
+    return ir.from_proto(onnx.shape_inference.infer_shapes(proto))
+
+
+def names(found) -> set[str]:  # type: ignore[no-untyped-def]
+    return {node.outputs[0].name or "" for node, _ in found}
+
+
+LEARNED = "h = MatMul(x, w)  "
+
+EXCURSIONS = {
+    "norm": ("q = Mul(h, h)  s = ReduceSum(q)  r = Sqrt(s)  y = Div(h, r)", "q s r"),
+    "variance": ("m = ReduceMean(h)  c = Sub(h, m)  q = Mul(c, c)  v = ReduceMean(q)  y = Sqrt(v)", "m c q v y"),
+    "exponentials": ("e = Exp(h)  t = ReduceMax(e)  y = Div(e, t)", "e t y"),
+    "logarithm": ("e = Exp(h)  p = Add(e, h)  y = Log(p)", "e p y"),
+    "products": ("a = Sigmoid(x)  b = Mul(h, x)  c = Neg(b)  y = Reciprocal(c)", "b c y"),
+    "filter": ("q = Mul(h, h)  f = MatMul(q, w)  y = Log(f)", "q f y"),
+    "gate": ("a = Sigmoid(h)  b = Mul(h, a)  y = Sqrt(b)", ""),
+    "layer": ("q = Mul(h, x)  f = MatMul(q, w)  y = Log(f)", ""),
+    "gain": ("q = Mul(h, k)  y = Sqrt(q)", ""),
+    "square": ("y = Mul(h, h)", ""),
+}
+"""A body behind a learned layer, and what lies on the way out of float16's range and back."""
+
+
+@pytest.mark.parametrize("name", EXCURSIONS)
+def test_an_excursion_stays_in_float32_from_its_begin_to_its_end(name: str) -> None:
+    body, kept = EXCURSIONS[name]
+    model = model_of(LEARNED + body, constants="float k = {2.0}")
+    assert names(excursions(model)) == set(kept.split())
+
+
+RAW = {
+    "difference": ("a = Mul(x, k)  y = Sub(a, x)", "a y"),
+    "sine": ("a = Mul(x, k)  y = Sin(a)", "a y"),
+    "angles of positions": ("f = Cast<to = 1>(n)  a = Mul(f, k)  y = Cos(a)", "f a y"),
+    "features": ("b = MatMul(x, w)  a = Mul(b, k)  y = Cos(a)", "b a y"),
+    "spectrum": ("b = MatMul(x, w)  q = Mul(b, b)  e = Add(q, k)  y = Log(e)", "b"),
+    "outputs": ("a = Mul(x, x)  b = Mul(a, k)  c = Transpose(b)  y = Neg(c)", "a b c y"),
+    "layers": ("a = Mul(x, x)  b = Mul(a, k)  y = MatMul(b, w)", "a"),
+    "gain": ("a = Mul(x, k)  y = Add(a, k)", ""),
+    "activation": ("y = Relu(x)", ""),
+    "learned": ("b = MatMul(x, w)  y = Softmax(b)", ""),
+    "after a layer": ("b = MatMul(x, w)  c = Relu(b)  d = MatMul(c, w)  y = Sin(d)", ""),
+    "table": ("r = Gather(w, n)  y = Exp(r)", ""),
+    "moves": ("a = Transpose(x)  y = Concat<axis = 0>(a, a)", ""),
+}
+
+
+@pytest.mark.parametrize("name", RAW)
+def test_arithmetic_on_inputs_stays_in_float32_where_rounding_them_matters(name: str) -> None:
+    body, kept = RAW[name]
+    model = model_of(body, "float[8,8] x, int64[2] n", "float k = {2.0}")
+    assert names(on_inputs(model)) == set(kept.split())
+
+
+STATES = {
+    "counter": ("t = Add(s, one)  y = Mul(t, one)", "t", True),
+    "average": ("a = Mul(s, k)  b = Mul(x, one)  t = Add(a, b)  y = Neg(t)", "a t", True),
+    "gated": ("g = Sigmoid(x)  a = Mul(s, g)  t = Add(a, x)  y = Neg(t)", "a t", False),
+    "masked": (
+        "m = Cast<to = 1>(n)  o = Sub(one, m)  a = Mul(s, o)  b = Mul(x, m)  t = Add(a, b)  y = Neg(t)",
+        "",
+        False,
+    ),
+    "replaced": ("t = Neg(x)  y = Add(s, x)", "", False),
+    "cache": ("c = Concat<axis = 0>(s, x)  t = Slice(c, start, end)  y = Neg(t)", "", False),
+    "layer": ("h = MatMul(s, w)  t = Add(h, x)  y = Neg(t)", "", False),
+}
+
+
+@pytest.mark.parametrize("name", STATES)
+def test_what_a_state_adds_up_stays_in_float32(name: str) -> None:
+    body, kept, sums = STATES[name]
+    constants = "float one = {1.0}, float k = {0.999}, int64[1] start = {1}, int64[1] end = {3}"
+    model = model_of(body, "float[2,8] x, float[2,8] s, bool[2,8] n", constants, "y t")
+    set_state(model, State("s", "t"))
+    assert names(recurrences(model)) == set(kept.split())
+    mark_sums(model)
+    assert states(model)[0].sums == sums
+
+
+def test_nothing_is_rounded_between_two_islands() -> None:
+    model = model_of(LEARNED + "e = Exp(h)  t = Transpose(e)  n = Neg(t)  y = Log(n)")
+    chosen = choose(model, load_target("iphone"), Ranges()).chosen
+    assert {n.outputs[0].name for n in chosen} == {"e", "t", "n", "y"}
+
+
+def test_masks_are_no_overflow_and_overflows_are() -> None:
+    model = model_of("a = Add(x, m)  y = Relu(a)", constants="float[8] m = {0, 0, 0, 0, -3.4e38, -1e38, 0, 0}")
+    assert observe(model, [{"x": np.full((2, 8), -3, np.float32)}]).seen["a"].high == 3
+    assert observe(model, [{"x": np.full((2, 8), 1e31, np.float32)}]).seen["a"].high > 1e30
+    assert observe(model, [{"x": np.full((2, 8), np.nan, np.float32)}]).seen["a"].high == np.inf
+
+
+def test_an_input_that_float16_cannot_hold_is_used_in_float32() -> None:
+    model = model_of("a = Relu(x)  y = Neg(a)")
+    chosen = choose(model, load_target("iphone"), observe(model, [{"x": np.full((2, 8), 5e4, np.float32)}])).chosen
+    assert {n.outputs[0].name for n in chosen} == {"a", "y"}
+
+
+def test_small_numbers_are_normalized_as_a_multiple() -> None:
+    text = "h = MatMul(x, w)  y = LayerNormalization<epsilon = 1e-06>(h, one, zero)"
+    constants = "float[8] one = {1, 1, 1, 1, 1, 1, 1, 1}, float[8] zero = {0, 0, 0, 0, 0, 0, 0, 0}"
+    model = model_of(text, constants=constants)
+    samples = [{"x": np.asarray(np.random.default_rng(0).standard_normal((2, 8)) * 2e-3, np.float32)}]
+    wanted = evaluate(model, samples[0])[0]
+    ranges = scale_normalizations(model, observe(model, samples), RewriteLog())
+    (norm,) = [n for n in model.graph if n.op_type == "LayerNormalization"]
+    variance = ranges.variance(norm)
+    assert variance is not None
+    assert variance.low >= MARGIN * SMALLEST_NORMAL
+    assert choose(model, load_target("iphone"), ranges).chosen == {}
+    np.testing.assert_allclose(evaluate(model, samples[0])[0], wanted, rtol=1e-6, atol=1e-7)
+
+
+@pytest.mark.parametrize("seen", [Range(6e4, 1e-3), Range(1.0, 1e-9)])
+def test_without_room_for_a_multiple_nothing_is_scaled(seen: Range) -> None:
+    """The largest number would overflow, or the small ones are rounded too much already."""
+    text = "h = Relu(x)  y = LayerNormalization(h, one)"
+    model = model_of(text, constants="float[8] one = {1, 1, 1, 1, 1, 1, 1, 1}")
+    ranges = Ranges({"h": seen, "y/variance": Range(1.0, min(seen.low**2, 3e-5))})
+    assert scale_normalizations(model, ranges, RewriteLog()).seen == ranges.seen
+    assert [n.op_type for n in model.graph] == ["Relu", "LayerNormalization"]

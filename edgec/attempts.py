@@ -13,6 +13,7 @@ from edgec.diag import Diagnostic, EdgecError, Severity, warning
 from edgec.frontend.captured import Captured
 from edgec.ir.model import Model
 from edgec.ir.states import states
+from edgec.ledger.lint import lint
 from edgec.measure.accuracy import Sample, Verdict, judge, verify
 from edgec.measure.fidelity import Fidelity
 from edgec.passes.log import RewriteLog
@@ -49,7 +50,8 @@ class Prepared:
 class Made:
     """An artifact on disk, for the target as asked or one that keeps more in float32, and what running it showed.
 
-    `told`: a warning (E0607) where it is not as asked.
+    `told`: a warning (E0607) where it is not as asked. `findings`: what a device's loader would refuse (E0609) or run
+    slowly (E0610).
     """
 
     target: Target
@@ -57,6 +59,7 @@ class Made:
     path: Path
     verdict: Verdict
     told: tuple[Diagnostic, ...] = ()
+    findings: tuple[Diagnostic, ...] = ()
 
 
 def accurate(prepared: Prepared, target: Target, chosen: Backend, folder: Path, progress: Progress) -> Made:
@@ -80,9 +83,10 @@ def _made(prepared: Prepared, target: Target, chosen: Backend, folder: Path, pro
     path = folder / f"{prepared.captured.name}{chosen.suffix}"
     progress(f"{target.name}: assemble {path.name}")
     chosen.assemble(lowered.program, target, path)
+    findings = tuple(found.diagnostic() for found in lint(path))
     progress(f"{target.name}: verify")
     with chosen.open(path, target) as runner:
-        return Made(target, lowered, path, prepared.verify(runner, target.accept))
+        return Made(target, lowered, path, prepared.verify(runner, target.accept), findings=findings)
 
 
 def _widened(prepared: Prepared, missed: Made, chosen: Backend, work: Path, progress: Progress) -> Made | None:

@@ -21,6 +21,7 @@ from edgec.frontend.inputs import samples_like
 from edgec.frontend.source import SourceRequest, capture, source_name
 from edgec.ir.save import save_onnx
 from edgec.ir.states import states
+from edgec.ledger.lint import lint
 from edgec.measure.accuracy import SAMPLES, STEPS, Sample
 from edgec.measure.predict import Cost, instruction_ms, predict
 from edgec.passes.canonicalize import canonicalize
@@ -231,8 +232,9 @@ def compile_target(prepared: Prepared, target: Target, options: BuildOptions, pr
         seen = Observed(made.verdict, _latency(chosen, made.lowered.program, target, options.device))
         manifest = record.manifest(made.lowered, seen, made.target, chosen, made.path)
         _write_intermediates(scratch, {name: made.lowered}, options)
-        told = (*made.told, *_called_otherwise(manifest))
-        return _finished(Built(made.target, folder, manifest, made.verdict.failures, told), scratch)
+        refused, slower = _by_severity(made.findings)
+        told = (*made.told, *slower, *_called_otherwise(manifest))
+        return _finished(Built(made.target, folder, manifest, (*refused, *made.verdict.failures), told), scratch)
 
 
 def compile_functions(
@@ -258,6 +260,7 @@ def compile_functions(
         path = scratch / f"{name}{chosen.suffix}"
         progress(f"{target.name}: assemble {path.name}")
         chosen.assemble_functions({f: part.program for f, part in lowered.items()}, target, path)
+        refused, slower = _by_severity([found.diagnostic() for found in lint(path)])
         progress(f"{target.name}: verify")
         seen = {}
         for function, prepared in parts.items():
@@ -269,8 +272,9 @@ def compile_functions(
         manifest = record.manifest(*next(iter(both.values())), target, chosen, path)
         manifest = replace(manifest, functions=record.functions(both, target, chosen))
         _write_intermediates(scratch, lowered, options)
-        failures = tuple(f for found in seen.values() for f in found.verdict.failures)
-        return _finished(Built(target, folder, manifest, failures, _called_otherwise(manifest)), scratch)
+        failures = (*refused, *(f for found in seen.values() for f in found.verdict.failures))
+        told = (*slower, *_called_otherwise(manifest))
+        return _finished(Built(target, folder, manifest, failures, told), scratch)
 
 
 def _latency(chosen: Backend, program: Program, target: Target, device: str | None) -> tuple[Latency, ...]:
@@ -321,6 +325,12 @@ def _handed_on(built: Built) -> list[Diagnostic]:
     message = f"the app hands {', '.join(pairs)} from one run of target `{built.target.name}` to the next"
     notes = ("the model carries a state on, and this artifact keeps nothing between runs",)
     return [Diagnostic("E0212", message, notes=notes, severity=Severity.NOTE)]
+
+
+def _by_severity(findings: Sequence[Diagnostic]) -> tuple[tuple[Diagnostic, ...], tuple[Diagnostic, ...]]:
+    """What a device would refuse, and what it would run slowly."""
+    refused = tuple(d for d in findings if d.severity is Severity.ERROR)
+    return refused, tuple(d for d in findings if d.severity is not Severity.ERROR)
 
 
 def _called_otherwise(manifest: Manifest) -> tuple[Diagnostic, ...]:

@@ -13,6 +13,7 @@ from edgec import __version__
 from edgec.backends.coreml.sdk import own_process
 from edgec.cli.artifacts import bench_command, check_command, diff_command, inspect_command, run_command
 from edgec.cli.build import build_command
+from edgec.cli.lint import lint_command
 from edgec.cli.predict import predict_command
 from edgec.cli.show import devices_command, doctor_command, explain_command, rules_command, targets_command
 
@@ -32,6 +33,7 @@ app.command("bench")(bench_command)
 app.command("predict")(predict_command)
 app.command("inspect")(inspect_command)
 app.command("diff")(diff_command)
+app.command("lint")(lint_command)
 app.command("targets")(targets_command)
 app.command("devices")(devices_command)
 app.command("rules")(rules_command)

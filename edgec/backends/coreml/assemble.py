@@ -21,6 +21,7 @@ from edgec.backends.coreml.package import write_package
 from edgec.backends.coreml.sdk import coremltools
 from edgec.backends.coreml.types import MIL_NAMES, interface_type, mil_type
 from edgec.diag import error
+from edgec.ledger.coreml.identifiers import Scope
 from edgec.runners.mil.source_names import KEY, MAIN, SourceNames
 from edgec.spec.coreml import CoreMLOptions
 from edgec.spec.target import Target
@@ -49,7 +50,7 @@ def assemble_functions(programs: Mapping[str, Program], target: Target, path: Pa
     )
     with _quiet(), tempfile.TemporaryDirectory(prefix="edgec-coreml-") as folder:
         main = next(iter(parts.values())).options
-        spec = _specification(_mil_program(parts, version, target), version, Path(folder), main)
+        spec = _specification(_mil_program(parts, version, target), parts, Path(folder), main)
         if sources.text():
             spec.description.metadata.userDefined[KEY] = sources.text()
         descriptions = spec.description.functions if len(programs) > 1 else [spec.description]
@@ -293,18 +294,31 @@ _WORTH_NARROWING = 32
 """Smaller constants (scalars, bounds) stay as they are."""
 
 
-def _specification(mil: Any, version: Any, weights: Path, options: CoreMLOptions) -> Any:
+def _specification(mil: Any, parts: Mapping[str, Named], weights: Path, options: CoreMLOptions) -> Any:
     """The model's protobuf; the weight file is written into the folder `weights`."""
     from coremltools.converters.mil.backend.mil.load import load
     from coremltools.converters.mil.mil.passes.pass_pipeline import PassPipeline, PassPipelineManager
 
     passes = ["common::const_deduplication", "common::dead_code_elimination"]
     PassPipelineManager.apply_pipeline(mil, PassPipeline(passes, "edgec"))
-    arguments = {"weights_dir": str(weights), "specification_version": int(version), "convert_to": "mlprogram"}
+    for name, function in mil.functions.items():
+        _use_inputs(function, parts[name].scope)
+    version = int(getattr(coremltools().target, options.minimum_deployment_target))
+    arguments = {"weights_dir": str(weights), "specification_version": version, "convert_to": "mlprogram"}
     spec = load(mil, classifier_config=_classifier(options), **arguments)
     spec.description.metadata.userDefined.clear()
     describe_model(spec.description.metadata, options)
     return spec
+
+
+def _use_inputs(function: Any, scope: Scope) -> None:
+    """Core ML's compiler wants every input used: an identity takes what nothing else does."""
+    from coremltools.converters.mil import Builder
+
+    with function:
+        for name, value in function.inputs.items():
+            if not value.child_ops:
+                Builder.identity(x=value, name=scope.new(f"{name}_unused"))
 
 
 def _classifier(options: CoreMLOptions) -> Any:

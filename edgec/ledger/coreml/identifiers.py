@@ -17,13 +17,14 @@ RESERVED = frozenset(
 )
 """Words of MIL's text syntax, which Core ML's parser takes for what they mean there (coremltools#1634)."""
 
-_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_@]*")
+IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_@]*")
+"""What a name has to match as a whole."""
 _ILLEGAL = re.compile(r"[^A-Za-z0-9_]")
 
 
 def is_identifier(name: str) -> bool:
     """Whether a name may stand in a program as it is."""
-    return _IDENTIFIER.fullmatch(name) is not None and name not in RESERVED
+    return IDENTIFIER.fullmatch(name) is not None and name not in RESERVED
 
 
 def identifier_like(name: str) -> str:

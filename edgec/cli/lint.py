@@ -1,0 +1,39 @@
+"""`edgec lint`: an artifact held against what devices demand."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from edgec.cli.run import guarded, print_json, show
+
+
+def lint_command(
+    artifact: Annotated[Path, typer.Argument(help="An artifact of any maker, its manifest.json or a build's folder.")],
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else.")] = False,
+) -> None:
+    """Say what a device's loader, compiler or delegate would refuse or run slowly, with the source of each demand."""
+
+    def body() -> int:
+        from edgec.artifact.locate import locate
+        from edgec.diag import Severity
+        from edgec.ledger.lint import lint, rows_for
+
+        path = locate(artifact).path
+        found, demands = lint(path), len(rows_for(path))
+        refused = [f for f in found if f.severity is Severity.ERROR]
+        if json:
+            print_json({"artifact": str(path), "demands": demands, "findings": [_row(f) for f in found]})
+        else:
+            show([f.diagnostic() for f in found])
+            print(f"{demands} demands: {len(refused)} would be refused, {len(found) - len(refused)} warnings")
+        return 1 if refused else 0
+
+    raise typer.Exit(guarded(body, as_document=json))
+
+
+def _row(found: Any) -> dict[str, Any]:
+    return {**asdict(found), "severity": found.severity.value}

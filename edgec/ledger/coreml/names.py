@@ -1,0 +1,152 @@
+"""Rows about names: what they may be, that they are unique, and that what is used was made before."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from edgec.ledger.coreml.identifiers import IDENTIFIER, RESERVED
+from edgec.ledger.coreml.package import Function, Package
+from edgec.ledger.row import Breach, Row
+
+_PROTO = "apple/coremltools, mlmodel/format/MIL.proto"
+_LONGEST = 80
+
+
+def _defined(package: Package) -> Iterator[tuple[str, str, str]]:
+    """Where a name is given, what it names, and the name; every function, value and described feature."""
+    for name, description in package.descriptions:
+        for kind, features in (("input", description.input), ("output", description.output)):
+            yield from ((f"interface of {name}", kind, f.name) for f in features)
+        yield from ((f"interface of {name}", "state", f.name) for f in description.state)
+    for function in package.functions:
+        yield "program", "function", function.name
+        yield from ((function.name, "input", value.name) for value in function.message.inputs)
+        if function.block is not None:
+            yield from ((function.name, "value", name) for name in _made(function.block))
+
+
+def _made(block: Any) -> Iterator[str]:
+    yield from (value.name for value in block.inputs)
+    for operation in block.operations:
+        yield from (value.name for value in operation.outputs)
+        for inner in operation.blocks:
+            yield from _made(inner)
+
+
+def _breaking(wrong: Callable[[str], bool]) -> Callable[[Package], Iterator[Breach]]:
+    def check(package: Package) -> Iterator[Breach]:
+        seen = set()
+        for where, kind, name in _defined(package):
+            if wrong(name) and (where, name) not in seen:
+                seen.add((where, name))
+                yield Breach(where, f"{kind} `{name[:_LONGEST]}`")
+
+    return check
+
+
+def _keys(package: Package) -> Iterator[Breach]:
+    """Keys of attributes, of the program down to its operations."""
+    tables = [("program", package.model.mlProgram.attributes)]
+    tables += [(f.name, f.message.attributes) for f in package.functions]
+    tables += [(op.where, op.message.attributes) for op in package.operations]
+    for where, table in tables:
+        yield from (Breach(where, f"attribute `{key}`") for key in table if not IDENTIFIER.fullmatch(key))
+
+
+def _twice(package: Package) -> Iterator[Breach]:
+    for function in package.functions:
+        names = {value.name for value in function.message.inputs}
+        if len(names) < len(function.message.inputs):
+            yield Breach(function.name, "two inputs have one name")
+        if function.block is not None:
+            yield from _repeated(function.name, function.block, names)
+
+
+def _repeated(where: str, block: Any, visible: set[str]) -> Iterator[Breach]:
+    """Names that are visible already; what a block defines is gone behind it."""
+    own = set(visible)
+    for made in [*block.inputs, *(("op", op) for op in block.operations)]:
+        outputs = made[1].outputs if isinstance(made, tuple) else [made]
+        for inner in made[1].blocks if isinstance(made, tuple) else ():
+            yield from _repeated(where, inner, own)
+        for value in outputs:
+            if value.name in own:
+                yield Breach(where, f"`{value.name[:_LONGEST]}` is defined twice")
+            own.add(value.name)
+
+
+def _undefined(package: Package) -> Iterator[Breach]:
+    for function in package.functions:
+        if function.block is not None:
+            yield from _used(function, function.block, {value.name for value in function.message.inputs})
+
+
+def _used(function: Function, block: Any, outer: set[str]) -> Iterator[Breach]:
+    known = outer | {value.name for value in block.inputs}
+    for operation in block.operations:
+        for argument in operation.inputs.values():
+            for binding in argument.arguments:
+                if binding.WhichOneof("binding") == "name" and binding.name not in known:
+                    yield Breach(function.name, f"`{operation.type}` takes `{binding.name[:_LONGEST]}`")
+        for inner in operation.blocks:
+            yield from _used(function, inner, known)
+        known |= {value.name for value in operation.outputs}
+    for name in block.outputs:
+        if name not in known:
+            yield Breach(function.name, f"a block gives `{name[:_LONGEST]}`")
+
+
+def _interface_twice(package: Package) -> Iterator[Breach]:
+    for where, description in package.descriptions:
+        for features in ((*description.input, *description.state), description.output):
+            counts = Counter(feature.name for feature in features)
+            twice = (name for name, count in counts.items() if count > 1)
+            yield from (Breach(f"interface of {where}", f"`{name[:_LONGEST]}` stands twice") for name in twice)
+
+
+ROWS: tuple[Row[Package], ...] = (
+    Row(
+        "name-identifier",
+        "every name matches [A-Za-z_][A-Za-z0-9_@]*",
+        "Core ML's loader",
+        f"{_PROTO}, Identifiers; coremltools passes `mil_backend::sanitize_name_strings` before it saves",
+        _breaking(lambda name: not IDENTIFIER.fullmatch(name)),
+    ),
+    Row(
+        "name-reserved",
+        "no name is a word of MIL's text",
+        "Core ML's loader",
+        "coremltools, passes/defs/preprocess.py, `NameSanitizer.reserved_names`; coremltools#1634: a value `tensor`",
+        _breaking(lambda name: name in RESERVED),
+    ),
+    Row(
+        "attribute-identifier",
+        "keys of attributes match [A-Za-z_][A-Za-z0-9_@]*",
+        "Core ML's loader",
+        f"{_PROTO}, `attributes`: Keys must be valid identifiers",
+        _keys,
+    ),
+    Row(
+        "name-unique",
+        "a name stands for one value in its scope",
+        "Core ML's loader",
+        f"{_PROTO}, Operation.outputs: unique within the current scope; coremltools `common::dedup_op_and_var_names`",
+        _twice,
+    ),
+    Row(
+        "name-defined",
+        "an operation takes, and a block gives, what was defined before",
+        "Core ML's compiler",
+        f"{_PROTO}, Block.operations: topologically sorted; the compiler's `Failed to find type of`",
+        _undefined,
+    ),
+    Row(
+        "interface-unique",
+        "inputs and states, and outputs, have names of their own",
+        "Core ML's loader",
+        "mlmodel/format/Model.proto, ModelDescription: apps look features up by name",
+        _interface_twice,
+    ),
+)

@@ -72,6 +72,20 @@ def _stacked(data: Any, dtype: torch.dtype | None) -> torch.Tensor:
     return data if dtype is None else data.to(dtype)
 
 
+def _as_tensor(data: Any, *, dtype: torch.dtype | None = None, device: Any = None) -> torch.Tensor:
+    """As `_tensor`, of what is a tensor that one."""
+    if isinstance(data, list | tuple):
+        return _tensor(data, dtype=dtype, device=device)
+    return torch.as_tensor(data, dtype=dtype, device=device)
+
+
+def _new_tensor(like: torch.Tensor, data: Any, *, dtype: torch.dtype | None = None, **kwargs: Any) -> torch.Tensor:
+    """`like.new_tensor([x.max().item(), 0.5])`."""
+    if isinstance(data, list | tuple) and not kwargs:
+        return _tensor(data, dtype=dtype or like.dtype)
+    return like.new_tensor(data, dtype=dtype, **kwargs)
+
+
 _NUMBERS: dict[type, torch.dtype | None] = {bool: torch.bool, int: torch.int64, float: None}
 
 
@@ -171,6 +185,8 @@ _FORMS: dict[Callable[..., Any], Callable[..., Any]] = {
     torch.narrow: _narrow,
     torch.Tensor.narrow: _narrow,
     torch.tensor: _tensor,
+    torch.as_tensor: _as_tensor,
+    torch.Tensor.new_tensor: _new_tensor,
     torch.roll: _roll,
     torch.Tensor.roll: _roll,
     torch.floor_divide: _floor_divide,

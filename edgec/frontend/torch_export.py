@@ -24,7 +24,9 @@ from edgec.frontend.compiled import not_compiling
 from edgec.frontend.control_flow.coverage import CaughtError, Covered, cover
 from edgec.frontend.control_flow.functions import Rewritten
 from edgec.frontend.control_flow.handlers import called_functions
+from edgec.frontend.control_flow.leaving import Watched
 from edgec.frontend.control_flow.merge import Site
+from edgec.frontend.control_flow.numbers import Numbers
 from edgec.frontend.control_flow.settle import export_settled
 from edgec.frontend.decompose.masked import settle_masks
 from edgec.frontend.decompose.splice import decompose
@@ -171,8 +173,12 @@ def _export(request: ExportRequest, call: Call) -> torch.export.ExportedProgram:
             scripts_as_graphs(module, runtime),
             runtime.forks.applied(module),
             plain_fake_quantizers(module),
+            Numbers(),
+            Watched() as watched,
         ):
             program = torch.export.export(module, call.args, call.kwargs, dynamic_shapes=shapes, strict=False)
+        watched.check()
+        runtime.symbols = watched.symbols
         changing.update(changed_buffers(program))
         if changing & flags.asked:
             return export()  # they are data: they change from one run to the next

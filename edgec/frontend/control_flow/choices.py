@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -39,25 +39,25 @@ class Choice:
 
 
 def chosen(container: Any, index: torch.Tensor, branching: Branching, site: Site) -> Any:
-    """`container[index]` for a tensor of one element; a `Choice` where what is in the container is called."""
+    """`container[index]` of a list for a tensor of one element; a `Choice` where what is in it is called."""
     scalar = index.reshape(())
-    if not isinstance(container, Mapping):
-        scalar = torch.where(scalar < 0, scalar + len(container), scalar)
-    sites = sites_of(container, site)
-    conditions = [(scalar == k, Branch(own, returns=True)) for k, own in list(sites.items())[:-1]]
-    choice = Choice([container[k] for k in sites], conditions, branching)
+    scalar = torch.where(scalar < 0, scalar + len(container), scalar)
+    places = range(len(container))
+    conditions = [(scalar == k, Branch(site_of(site, k), returns=True)) for k in places[:-1]]
+    return choice_of(Choice([container[k] for k in places], conditions, branching))
+
+
+def choice_of(choice: Choice) -> Any:
+    """The choice itself where what is meant is called later, else the element that is meant."""
     return choice if all(callable(e) for e in choice.elements) else choice.of(lambda element: element)
 
 
-def sites_of(container: Any, site: Site) -> dict[int, Site]:
-    """For each key of the container, the decision whether it is meant; for the last there is none to take."""
-    keys = container if isinstance(container, Mapping) else range(len(container))
-    return {k: replace(site, kind=f"{site.kind} {k}") for k in keys}
+def site_of(site: Site, key: Any) -> Site:
+    """The decision whether an element is meant; for the last there may be none to take."""
+    return replace(site, kind=f"{site.kind} {key!r}")
 
 
 def holds_choices(container: Any) -> bool:
     """Whether Python, not torch, looks up the elements, and all are there to be chosen from."""
-    if isinstance(container, Mapping):
-        return len(container) > 0 and all(isinstance(k, int) for k in container)
     kinds = (list, tuple, torch.nn.ModuleList, torch.nn.ParameterList, torch.nn.Sequential)
     return isinstance(container, kinds) and len(container) > 0

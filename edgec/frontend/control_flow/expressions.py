@@ -9,6 +9,8 @@ from edgec.frontend.control_flow.names import literal, name, placed, runtime_cal
 
 _NUMBERS = {"bool", "int", "float"}
 _EXTREMES = {"min", "max"}
+_BUILTINS = {"isinstance", "type", "str", "repr", "format"}
+_COMPARING = {"get", "index", "count", "format", "join"}
 _QUANTIFIERS = {"any": "some", "all": "every"}
 
 
@@ -55,22 +57,43 @@ class Expressions(ast.NodeTransformer):
         fixed = isinstance(node.slice, ast.Constant | ast.Slice | ast.Tuple | ast.UnaryOp)
         if fixed or not isinstance(node.ctx, ast.Load) or _binds(node):
             return node
-        where = literal(("choice of element", self._file, node.lineno, (node.lineno,) * 2))
-        return placed(runtime_call("item", node.value, node.slice, where), node)
+        return placed(runtime_call("item", node.value, node.slice, self._where(node)), node)
 
     def visit_Compare(self, node: ast.Compare) -> ast.expr:
         """`a < b < c` asks for the truth of `a < b`, and `a in b` for that of an equality."""
         self.generic_visit(node)
-        if len(node.ops) == 1 and isinstance(node.ops[0], ast.In | ast.NotIn) and not _binds(node):
-            inside = runtime_call("contains", node.comparators[0], node.left)
-            return placed(inside if isinstance(node.ops[0], ast.In) else runtime_call("negated", inside), node)
-        if len(node.ops) == 1 or _binds(node):
+        if _binds(node):
             return node
+        if len(node.ops) == 1:
+            return placed(_compared(node.left, node.ops[0], node.comparators[0]), node)
         links = [
-            ast.Tuple([thunk(ast.Compare(name("a"), [op], [name("b")]), "a", "b"), thunk(value)], ast.Load())
+            ast.Tuple([thunk(_compared(name("a"), op, name("b")), "a", "b"), thunk(value)], ast.Load())
             for op, value in zip(node.ops, node.comparators, strict=True)
         ]
         return placed(runtime_call("chain", node.left, *links), node)
+
+    def visit_JoinedStr(self, node: ast.JoinedStr) -> ast.expr:
+        """`f"…"`: what it writes of data is not known in a trace."""
+        self.generic_visit(node)
+        if _binds(node):
+            return node
+        parts = [part if isinstance(part, ast.Constant) else _field(part) for part in node.values]
+        return placed(runtime_call("joined", *parts), node)
+
+    def visit_FormattedValue(self, node: ast.FormattedValue) -> ast.expr:
+        """Part of an f-string, which takes it as it is."""
+        node.value = self.visit(node.value)
+        if node.format_spec is not None:
+            node.format_spec = self.visit(node.format_spec)
+        return node
+
+    def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
+        """`"…" % values`."""
+        self.generic_visit(node)
+        shown = (
+            isinstance(node.op, ast.Mod) and isinstance(node.left, ast.Constant) and isinstance(node.left.value, str)
+        )
+        return placed(runtime_call("percent", node.left, node.right), node) if shown and not _binds(node) else node
 
     def visit_Call(self, node: ast.Call) -> ast.expr:
         """Conversions to numbers, and what Python does with numbers."""
@@ -82,6 +105,10 @@ class Expressions(ast.NodeTransformer):
         if isinstance(function, ast.Attribute) and function.attr == "is_nonzero" and plain and len(node.args) < 2:
             of = node.args[0] if node.args else function.value  # `torch.is_nonzero(x)` or `x.is_nonzero()`
             return placed(runtime_call("number", ast.Name("bool", ast.Load()), of), node)
+        if isinstance(function, ast.Attribute) and function.attr == "tolist" and not node.args and plain:
+            return placed(runtime_call("tolist", function.value), node)
+        if isinstance(function, ast.Attribute) and function.attr in _COMPARING:
+            return placed(self._method(function, node), node)
         if isinstance(function, ast.Name) and function.id in _EXTREMES:
             return placed(_with_options("extreme", function, node), node)
         if _is_mathematical(function):
@@ -94,14 +121,51 @@ class Expressions(ast.NodeTransformer):
             return placed(runtime_call("length", function, *node.args), node)
         if function.id in _NUMBERS and len(node.args) == 1:
             return placed(runtime_call("number", function, node.args[0]), node)
+        if function.id in _BUILTINS and node.args:
+            return placed(runtime_call("builtin", function, *node.args), node)
+        if function.id == "getattr" and len(node.args) in (2, 3):
+            default = ast.Tuple(node.args[2:], ast.Load())
+            return placed(runtime_call("attribute", *node.args[:2], default, self._where(node)), node)
         if function.id in _QUANTIFIERS and len(node.args) == 1:
             return placed(runtime_call(_QUANTIFIERS[function.id], *node.args), node)
         if function.id == "super" and not node.args and self._first:
             return placed(ast.Call(function, [name("__class__"), name(self._first)], []), node)
         return node
 
+    def _method(self, function: ast.Attribute, node: ast.Call) -> ast.expr:
+        """`owner.method(…)`, of a method that compares numbers or writes them."""
+        call = _with_options("method", ast.Constant(function.attr), node)
+        call.args.insert(0, function.value)
+        if function.attr != "get":
+            return call
+        owner, _, *rest = call.args
+        return runtime_call("get", owner, *rest, self._where(node))
 
-def _with_options(replacement: str, function: ast.expr, call: ast.Call) -> ast.expr:
+    def _where(self, node: ast.expr) -> ast.expr:
+        return literal(("choice of element", self._file, node.lineno, (node.lineno,) * 2))
+
+
+def _compared(left: ast.expr, op: ast.cmpop, right: ast.expr) -> ast.expr:
+    """`left op right`; whether something is nothing is no question to data."""
+    negative = isinstance(op, ast.NotIn | ast.IsNot)
+    if isinstance(op, ast.In | ast.NotIn):
+        found = runtime_call("contains", right, left)
+    elif isinstance(op, ast.Is | ast.IsNot) and not (isinstance(right, ast.Constant) and right.value is None):
+        found = runtime_call("identical", left, right)
+    elif isinstance(op, ast.Eq | ast.NotEq):
+        return runtime_call("equal" if isinstance(op, ast.Eq) else "unequal", left, right)
+    else:
+        return ast.Compare(left, [op], [right])
+    return runtime_call("negated", found) if negative else found
+
+
+def _field(part: ast.expr) -> ast.expr:
+    assert isinstance(part, ast.FormattedValue)
+    conversion = ast.Constant(None if part.conversion == -1 else chr(part.conversion))
+    return runtime_call("field", part.value, conversion, part.format_spec or ast.Constant(""))
+
+
+def _with_options(replacement: str, function: ast.expr, call: ast.Call) -> ast.Call:
     """`__edgec__.replacement(function, (arguments…), {keyword: …})`."""
     keys: list[ast.expr | None] = [ast.Constant(k.arg) if k.arg else None for k in call.keywords]
     options = ast.Dict(keys, [k.value for k in call.keywords])

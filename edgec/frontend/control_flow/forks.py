@@ -54,7 +54,7 @@ class Forks:
     _run: _Run | None = None
     _enders: dict[tuple[str, str], set[Site]] = field(default_factory=dict)
 
-    def of_numbers(self, failure: Exception) -> bool:
+    def of_numbers(self, failure: BaseException) -> bool:
         """Fork the last branch that gives numbers, of which tensors were made: torch may want the numbers themselves.
 
         False where none is left to be forked.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import dis
 import gc
 import inspect
 import textwrap
@@ -27,6 +28,7 @@ class Rewritten:
     runtime: Runtime = field(default_factory=Runtime)
     _codes: dict[CodeType, CodeType] = field(default_factory=dict)
     _watched: dict[CodeType, CodeType] = field(default_factory=dict)
+    _comparing: list[CodeType] = field(default_factory=list)
 
     def has(self, code: CodeType) -> bool:
         """Whether this code is a rewritten function's, or a part of one."""
@@ -36,12 +38,25 @@ class Rewritten:
         """Rewrite the function with this code. Raises `UnsupportedError` with the reason where it cannot be."""
         self._codes[code] = _rewritten(code)
 
+    def add_comparing(self) -> bool:
+        """Rewrite the functions that ask of which type a value is, or whether it is `True`: what stands for a number in
+        a trace is of no such type. False where that changes nothing, or the trace has no such numbers.
+        """
+        pending = [code for code in self._comparing if not self.has(code)] if self.runtime.symbols else []
+        self._comparing.clear()
+        for code in pending:
+            with suppress(UnsupportedError):
+                self.add(code)
+        return any(code in self._codes for code in pending)
+
     def constants(self) -> list[float]:
         """The numbers that stand in the functions, with which they may compare the data."""
         return sorted({float(n) for code in self._codes for n in _numbers(code)})
 
     def watch(self, code: CodeType) -> None:
         """Have the function's handlers of exceptions tell when they run, where there are some."""
+        if compares(code) and not is_coroutine(code):
+            self._comparing.append(code)
         if code in self._codes or not catches(code) or is_coroutine(code) or code.co_name == "<lambda>":
             return
         with suppress(UnsupportedError):
@@ -72,6 +87,20 @@ class Rewritten:
             for function, old in swapped:
                 function.__code__ = old
                 function.__globals__.pop(RUNTIME, None)
+
+
+def compares(code: CodeType) -> bool:
+    """Whether the function asks for a value's type, or whether it is a certain object other than None."""
+    if {"isinstance", "type"} & set(code.co_names):
+        return True
+    before = None
+    for instruction in dis.get_instructions(code):
+        if instruction.opname == "MATCH_CLASS":
+            return True
+        if instruction.opname == "IS_OP" and isinstance(getattr(before, "argval", None), bool):
+            return True
+        before = instruction
+    return any(compares(c) for c in code.co_consts if isinstance(c, CodeType))
 
 
 def _numbers(code: CodeType) -> Iterator[int | float]:

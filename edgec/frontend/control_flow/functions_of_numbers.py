@@ -89,7 +89,13 @@ def _log(value: Any, base: Any = math.e) -> torch.Tensor:
     return logarithm if base == math.e else logarithm / torch.log(torch.as_tensor(base, dtype=torch.float32))
 
 
-FUNCTIONS: dict[Callable[..., Any], Callable[..., torch.Tensor]] = {
+def _divmod(a: Any, b: Any) -> tuple[torch.Tensor, torch.Tensor]:
+    """`divmod(a, b)`."""
+    return a // b, a % b
+
+
+FUNCTIONS: dict[Callable[..., Any], Callable[..., Any]] = {
+    divmod: _divmod,
     round: _whole(torch.round),
     math.floor: _whole(torch.floor),
     math.ceil: _whole(torch.ceil),

@@ -13,6 +13,7 @@ from torch.utils import _pytree as pytree
 from edgec.diag import EdgecError, error
 from edgec.frontend.control_flow.guard import Guard
 from edgec.frontend.control_flow.merge import Site, Undefined, merge
+from edgec.frontend.control_flow.numbers import Numbers, is_number, mark
 from edgec.frontend.control_flow.outside import Collect, Substitute
 from edgec.frontend.control_flow.sides import Branch, State, trace_side
 from edgec.frontend.control_flow.surroundings import Surroundings
@@ -97,11 +98,12 @@ def unrolled(
 
 @dataclass(frozen=True)
 class _Variable:
-    """A variable that a loop carries: its place in the state, its structure, and the tensors in it."""
+    """A variable that a loop carries: its place in the state, its structure, its tensors, and which are `numbers`."""
 
     index: int
     structure: pytree.TreeSpec
     leaves: tuple[torch.Tensor, ...]
+    numbers: tuple[bool, ...]
 
 
 @dataclass(frozen=True)
@@ -125,7 +127,9 @@ class Carried:
             full, rest = list(self.state), list(values)
             for variable in variables:
                 count = len(variable.leaves)
-                full[variable.index], rest = pytree.tree_unflatten(rest[:count], variable.structure), rest[count:]
+                own, rest = rest[:count], rest[count:]
+                own = [mark(v) if n else v for v, n in zip(own, variable.numbers, strict=True)]
+                full[variable.index] = pytree.tree_unflatten(own, variable.structure)
             return tuple(full)
 
         taken = Guard.taken()
@@ -190,7 +194,8 @@ class Carried:
             raise self._refused(name, str(structure_before), str(structure))
         for a, b in zip(before, leaves, strict=True):
             self._check(name, a, b)
-        return _Variable(index, structure, tuple(_tensor(leaf) for leaf in before))
+        numbers = tuple(is_number(leaf) or not isinstance(leaf, torch.Tensor) for leaf in before)
+        return _Variable(index, structure, tuple(_tensor(leaf) for leaf in before), numbers)
 
     def _check(self, name: str, old: Any, new: Any) -> None:
         kinds = (torch.Tensor, bool, int, float)
@@ -220,7 +225,7 @@ def _loop(going: Callable[[Values], torch.Tensor], step: Callable[[Values], Valu
     def inside(function: Callable[[Values], Any]) -> Callable[..., Any]:
         def run(*inputs: torch.Tensor) -> Any:
             # torch traces the functions of its loops outside of the modes around them.
-            with Settled(), Substitute(dict(zip(outside, inputs[count:], strict=True))):
+            with Settled(), Substitute(dict(zip(outside, inputs[count:], strict=True))), Numbers():
                 return function(inputs[:count])
 
         return run

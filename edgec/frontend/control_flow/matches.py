@@ -9,7 +9,7 @@ from edgec.frontend.control_flow.names import assign
 
 
 class Matches(ast.NodeTransformer):
-    """Rewrites each `match` whose patterns are values, alternatives of values, names and `_`; others stay."""
+    """Rewrites each `match` whose patterns are values, types, alternatives of them, names and `_`; others stay."""
 
     def __init__(self) -> None:
         self._numbers = count()
@@ -65,6 +65,8 @@ def _matches(pattern: ast.pattern, name: str) -> ast.expr | None:
             return ast.Compare(subject, [ast.Eq()], [pattern.value])
         case ast.MatchSingleton():
             return ast.Compare(subject, [ast.Is()], [ast.Constant(pattern.value)])
+        case ast.MatchClass(patterns=[], kwd_patterns=[]):
+            return ast.Call(ast.Name("isinstance", ast.Load()), [subject, pattern.cls], [])
         case ast.MatchAs(pattern=None):
             return ast.Constant(True)
         case ast.MatchOr():

@@ -11,6 +11,7 @@ import torch
 from torch.utils import _pytree as pytree
 
 from edgec.diag import EdgecError, Place, error
+from edgec.frontend.control_flow.numbers import is_number, mark
 
 
 class Undefined:
@@ -90,6 +91,7 @@ def _leaf(condition: torch.Tensor, name: str, site: Site, yes: Any, no: Any) -> 
             return Either(condition, site, yes, no)
         if not (isinstance(yes, Number) and isinstance(no, Number)):
             raise _differ(name, site, "values that no tensor holds", _shown(yes), _shown(no))
+    numbers = all(is_number(v) or isinstance(v, Number) for v in (yes, no))
     if not all(tensors):
         yes, no = _as_tensors(yes, no)
         if not all(isinstance(v, torch.Tensor) for v in (yes, no)):
@@ -99,8 +101,10 @@ def _leaf(condition: torch.Tensor, name: str, site: Site, yes: Any, no: Any) -> 
     if yes.dtype != no.dtype:
         raise _differ(name, site, "different element types", _shown(yes), _shown(no))
     if yes.dtype == torch.bool:  # runtimes select numbers
-        return torch.logical_or(torch.logical_and(condition, yes), torch.logical_and(~condition, no))
-    return torch.where(condition, yes, no)
+        found = torch.logical_or(torch.logical_and(condition, yes), torch.logical_and(~condition, no))
+    else:
+        found = torch.where(condition, yes, no)
+    return mark(found) if numbers else found
 
 
 def _as_tensors(yes: Any, no: Any) -> tuple[Any, Any]:

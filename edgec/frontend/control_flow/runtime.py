@@ -15,9 +15,8 @@ from torch.fx.experimental.symbolic_shapes import is_concrete_bool, is_concrete_
 from edgec.diag import EdgecError
 from edgec.frontend.control_flow.augmented import augmented, in_place
 from edgec.frontend.control_flow.bounds import Bounds, Range
-from edgec.frontend.control_flow.choices import chosen, holds_choices, sites_of
+from edgec.frontend.control_flow.conversions import Conversions
 from edgec.frontend.control_flow.forks import Forks
-from edgec.frontend.control_flow.functions_of_numbers import FUNCTIONS, extreme, ordered
 from edgec.frontend.control_flow.guard import Guard
 from edgec.frontend.control_flow.loops import UNROLLED, Carried, truth, unrolled
 from edgec.frontend.control_flow.merge import UNDEFINED, Site, merge
@@ -34,13 +33,14 @@ def _same(value: Any) -> Any:
 
 
 @dataclass
-class Runtime:
+class Runtime(Conversions):
     """The functions behind `__edgec__`. While `tracing`, tensor conditions become selections; else sides are recorded.
 
     `sides` holds, for each site met with a tensor condition, the sides that eager runs took; `rounds`, for each loop,
     how many steps they ran: none, one or (2) several. `unchecked` are the checks of data that no graph can hold:
     each `assert`, and each branch one side of which raises. `begun` are the loops whose first step no data decide on,
-    `handled` the handlers of exceptions that could run since it was last emptied, and whether they did.
+    `handled` the handlers of exceptions that could run since it was last emptied, and whether they did. `symbols`:
+    torch holds numbers of the data in symbols of its own.
     """
 
     tracing: bool = False
@@ -54,6 +54,7 @@ class Runtime:
     begun: set[Site] = field(default_factory=set)
     handled: dict[Site, bool] = field(default_factory=dict)
     known: Callable[[Any], Any] = _same
+    symbols: bool = False
     UNDEFINED = UNDEFINED
 
     def begin(self) -> None:
@@ -109,7 +110,7 @@ class Runtime:
     def branch(self, test: Any, yes: Side, no: Side, state: State, branch: Branch) -> tuple[Any, State]:
         """`if test: yes else: no`. Each side takes the state and gives its return value and the new state."""
         test = self._of_sizes(test)
-        if not self._is_traced(test):
+        if not self.is_traced(test):
             return yes(*state) if self._take(branch.site, test) else no(*state)
         forked = self.forks.side(branch.site, truth(test))
         if forked is not None:
@@ -135,7 +136,7 @@ class Runtime:
                 raise RuntimeError(f"the loop has not ended after {step} steps")
             with Bounds() as bounds:
                 going = test(*state)
-            if self._is_traced(going):
+            if self.is_traced(going):
                 forked = self.forks.side(branch.site, truth(going)) if bounds.seen else None
                 if forked is None:
                     return self._settled(going, test, body, state, branch, bounded=bounds.seen)
@@ -185,7 +186,7 @@ class Runtime:
         first = self._of_sizes(first)
         for other in others:
             Bounds.note(first)
-            if not self._is_traced(first):
+            if not self.is_traced(first):
                 first = other() if first else first
                 continue
             second = _guarded(_AND, truth(first), other)
@@ -200,7 +201,7 @@ class Runtime:
         """`first or …`: the first that is true, else the last."""
         first = self._of_sizes(first)
         for other in others:
-            if not self._is_traced(first):
+            if not self.is_traced(first):
                 first = first or other()
                 continue
             second = _guarded(_OR, torch.logical_not(truth(first)), other)
@@ -210,7 +211,7 @@ class Runtime:
 
     def going(self, stopped: Any, *others: Callable[[], Any]) -> Any:
         """`not stopped and …`: a loop's test with its early exit, which does not bound it."""
-        if not self._is_traced(stopped):
+        if not self.is_traced(stopped):
             return False if stopped else (others[0]() if others else True)
         rest = _guarded(_AND, self.negated(stopped), others[0]) if others else True
         if not isinstance(rest, torch.Tensor):
@@ -232,30 +233,14 @@ class Runtime:
     def negated(self, value: Any) -> Any:
         """`not value`."""
         value = self._of_sizes(value)
-        return torch.logical_not(truth(value)) if self._is_traced(value) else not value
+        return torch.logical_not(truth(value)) if self.is_traced(value) else not value
 
     def choose(self, test: Any, yes: Callable[[], Any], no: Callable[[], Any], where: tuple[Any, ...]) -> Any:
         """`yes if test else no`."""
-        return self._branching(test, yes, no, Branch(Site(*where), returns=True))
+        return self.branching(test, yes, no, Branch(Site(*where), returns=True))
 
-    def item(self, container: Any, index: Any, where: tuple[Any, ...]) -> Any:
-        """`container[index]`, where data may pick the element of a list."""
-        if self._is_traced(index) and holds_choices(container) and index.numel() == 1:
-            return chosen(container, index, self._branching, Site(*where))
-        found = container[index]
-        if not self.tracing and isinstance(index, int | torch.Tensor) and holds_choices(container):
-            self._saw(sites_of(container, Site(*where)), int(index))
-        return found
-
-    def _saw(self, sites: dict[int, Site], key: int) -> None:
-        """An element picked in an eager run: it is meant, and those before it are not."""
-        key = key if key in sites else key + len(sites)
-        for k, site in sites.items():
-            self.sides.setdefault(site, set()).add(k == key)
-            if k == key:
-                return
-
-    def _branching(self, test: Any, yes: Callable[[], Any], no: Callable[[], Any], branch: Branch) -> Any:
+    def branching(self, test: Any, yes: Callable[[], Any], no: Callable[[], Any], branch: Branch) -> Any:
+        """What one of two functions gives."""
         return self.branch(test, lambda: (yes(), ()), lambda: (no(), ()), (), branch)[0]
 
     def certain(self, flag: Any, loop: tuple[Any, ...]) -> bool:
@@ -267,7 +252,7 @@ class Runtime:
 
     def holds(self, test: Any, where: tuple[Any, ...]) -> Any:
         """An assertion's test; one on data cannot be kept in a graph."""
-        if not self._is_traced(test):
+        if not self.is_traced(test):
             return test
         self.unchecked.setdefault(Site(*where))
         return True
@@ -284,15 +269,6 @@ class Runtime:
         """What `raise` raises. On a side that data decide on, its message may not be made: it may show the data."""
         return SideRaisesError() if Guard.taken() is not None else make()
 
-    def number(self, kind: type, value: Any) -> Any:
-        """`bool(x)`, `int(x)`, `float(x)` or `x.item()` (`kind` is object): a tensor of no dimensions stays one."""
-        if not self._is_traced(value):
-            return value.item() if kind is object else kind(value)
-        scalar = value.reshape(())
-        if kind is bool:
-            return scalar != 0
-        return scalar if kind is object else scalar.to(torch.int64 if kind is int else torch.float32)
-
     def augment(self, operation: str, target: Any, value: Any) -> Any:
         """`target += value`: in place, but not for a tensor without dimensions, which may stand for a number."""
         return augmented(operation, target, value)
@@ -308,18 +284,11 @@ class Runtime:
         """`container[index] += value`."""
         container[index] = self.augment(operation, container[index], value)
 
-    def contains(self, container: Any, item: Any) -> Any:
-        """`item in container`: whether it equals some element."""
-        if self._is_traced(container):
-            return torch.eq(container, item).any()
-        traced = self._is_traced(item) or (isinstance(container, list | tuple) and any(map(self._is_traced, container)))
-        return self.some(item == element for element in container) if traced else item in container
-
     def some(self, values: Iterable[Any]) -> Any:
         """`any(values)`."""
         found: Any = False
         for value in values:
-            if not self._is_traced(value):
+            if not self.is_traced(value):
                 if value:
                     return True
             else:
@@ -329,29 +298,6 @@ class Runtime:
     def every(self, values: Iterable[Any]) -> Any:
         """`all(values)`."""
         return self.negated(self.some(self.negated(value) for value in values))
-
-    def extreme(self, function: Callable[..., Any], values: State, options: dict[str, Any]) -> Any:
-        """`min(a, b, …)` or `max(a, b, …)`, of one iterable too, with its `key` and `default`."""
-        if not self.tracing or function not in (min, max):
-            return function(*values, **options)
-        found = list(values[0]) if len(values) == 1 else list(values)
-        return extreme(function, found, options)
-
-    def ordered(self, function: Callable[..., Any], values: State, options: dict[str, Any]) -> Any:
-        """`sorted(values, key=…, reverse=…)`."""
-        if not self.tracing or function is not sorted or isinstance(values[0], torch.Tensor):
-            return function(*values, **options)
-        return ordered(list(values[0]), options)
-
-    def length(self, function: Callable[..., Any], value: Any) -> Any:
-        """`len(x)`, which may be a size that data decide."""
-        sized = self._is_traced(value) and value.dim() and function is len
-        return value.shape[0] if sized else function(value)
-
-    def mathematical(self, function: Callable[..., Any], values: State, options: dict[str, Any]) -> Any:
-        """A call of what may be a function of `math`, by its name, or `round`."""
-        known = FUNCTIONS.get(function) if any(map(self._is_traced, values)) else None
-        return function(*values, **options) if known is None else known(*values, **options)
 
     @staticmethod
     def Range(*bounds: Any) -> Range:  # noqa: N802 - stands for the builtin
@@ -370,9 +316,6 @@ class Runtime:
             return test
         number: Any = torch.sym_ite(test, 1, 0)  # type: ignore[no-untyped-call]
         return torch.scalar_tensor(number, dtype=torch.int64) != 0
-
-    def _is_traced(self, value: Any) -> bool:
-        return self.tracing and isinstance(value, torch.Tensor)
 
     def _take(self, site: Site, test: Any) -> bool:
         taken = bool(test)

@@ -52,8 +52,9 @@ arm: $(STAMP) ## Run the test models on Arm's kernels under QEMU (fetches Debian
 fuzz: $(STAMP) ## Feed broken and hostile model files to every reader
 	$(BIN)/python -m tests.fuzz --cases 2000
 
-bench: $(STAMP) ## Time a build against torch's export alone
+bench: $(STAMP) ## Time a build against torch's export alone, and what makes builds expensive
 	$(BIN)/python -m benchmarks.build_time
+	$(BIN)/python -m benchmarks.scaling
 
 clean: ## Remove what was built; .venv stays
 	rm -rf build dist fuzz-failures .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -27,7 +27,7 @@ def run_nodes(
 ) -> Iterator[tuple[ir.Node, Mapping[ir.Value, Array]]]:
     """Each node of the main graph, once for each sample, with arrays of the `wanted` values that it takes and makes.
 
-    Nothing is rewritten by ONNX Runtime. Raises `EdgecError` E0602 where it has no kernel.
+    Only what leads to them is run, and nothing is rewritten. Raises `EdgecError` E0602 where a kernel is missing.
     """
     held = [{v: sample[v.name or ""] for v in model.graph.inputs if v.name in sample} for sample in samples]
     for piece in _pieces(model.graph, wanted) if held else ():
@@ -64,7 +64,7 @@ class _Piece:
 
 
 def _pieces(graph: ir.Graph, wanted: Collection[ir.Value]) -> list[_Piece]:
-    cuts = _cuts(graph)
+    cuts = _cuts(_leading_to(graph, wanted))
     last = {value: i for i, nodes in enumerate(cuts) for node in nodes for value in _operands(node)}
     held: dict[ir.Value, None] = dict.fromkeys(v for v in graph.inputs if v in last)
     pieces = []
@@ -75,13 +75,23 @@ def _pieces(graph: ir.Graph, wanted: Collection[ir.Value]) -> list[_Piece]:
         taken = [v for v in used if v not in made and not v.is_initializer()]
         held = dict.fromkeys(v for v in (*held, *given) if last.get(v, i) > i)
         pieces.append(_Piece(nodes, [v for v in used if v.is_initializer()], taken, given, list(held)))
-    return [piece for piece in pieces if piece.given]
+    return pieces
 
 
-def _cuts(graph: ir.Graph) -> list[list[ir.Node]]:
+def _leading_to(graph: ir.Graph, wanted: Collection[ir.Value]) -> list[ir.Node]:
+    """The nodes that make what is wanted, and what those need, in order."""
+    needed, nodes = set(wanted), []
+    for node in reversed(graph):
+        if not needed.isdisjoint(node.outputs):
+            nodes.append(node)
+            needed.update(_operands(node))
+    return nodes[::-1]
+
+
+def _cuts(nodes: Sequence[ir.Node]) -> list[list[ir.Node]]:
     found: list[list[ir.Node]] = []
     size = 0
-    for node in graph:
+    for node in nodes:
         made = sum(_bytes(value) for value in node.outputs)
         if not found or len(found[-1]) == _NODES or size + made > _BYTES:
             found.append([])

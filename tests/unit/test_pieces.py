@@ -80,6 +80,13 @@ def test_sessions_and_what_is_held_are_bounded(monkeypatch: pytest.MonkeyPatch) 
     assert max(sizes) <= pieces._NODES + 1
 
 
+def test_only_what_is_needed_is_run() -> None:
+    model = model_of(BRANCH)
+    wanted = [v for node in model.graph for v in node.outputs if v.name == "total"]
+    ran = [node.op_type for node, _ in pieces.run_nodes(model, SAMPLES[:1], wanted)]
+    assert ran == ["Mul", "ReduceSum"]
+
+
 def test_nothing_runs_without_samples(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pieces, "OnnxRuntimeRunner", None)
     assert not list(pieces.run_nodes(model_of(BRANCH), [], []))

@@ -6,14 +6,13 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import onnx_ir as ir
-from onnx_ir.passes.common import RemoveUnusedNodesPass
 
 from edgec.backends.base import Array
 from edgec.diag import Diagnostic, EdgecError
 from edgec.ir.model import Model, static_shape
 from edgec.ir.provenance import place_of
 from edgec.rules.intervals import interval_of
-from edgec.runners.onnxruntime import OnnxRuntimeRunner
+from edgec.runners.pieces import run_nodes
 
 _GROWS = frozenset("Add Sub Mul Neg Abs Pow CumSum ReduceSum ReduceProd MatMul Cast BitShift".split())
 """Operators whose result may be larger than what they take."""
@@ -29,7 +28,6 @@ def check_integers(model: Model, samples: Sequence[Mapping[str, Array]]) -> None
     suspects = [node for node in model.graph if _may_leave(node)]
     if not suspects or not samples:
         return
-    reached = _reached(model, suspects, samples)
     found = [
         Diagnostic(
             "E0401",
@@ -38,7 +36,7 @@ def check_integers(model: Model, samples: Sequence[Mapping[str, Array]]) -> None
             ("rejected by `integer-beyond-int32`",),
             ("compute it in float32, or in smaller numbers",),
         )
-        for node, number in zip(suspects, reached, strict=True)
+        for node, number in _reached(model, suspects, samples).items()
         if not _LIMITS.min <= number <= _LIMITS.max
     ]
     if found:
@@ -54,21 +52,11 @@ def _may_leave(node: ir.Node) -> bool:
     return shape is not None and 0 not in shape and (interval is None or not interval.within(ir.DataType.INT32))
 
 
-def _reached(model: Model, nodes: Sequence[ir.Node], samples: Sequence[Mapping[str, Array]]) -> list[int]:
-    """The number of largest magnitude that each node gives on the samples: only what leads to them is run."""
-    order = {node: i for i, node in enumerate(model.graph)}
-    probed = model.clone()
-    copies = list(probed.graph)
-    probed.graph.outputs.clear()
-    for i, node in enumerate(nodes):
-        for end in ("Max", "Min"):
-            probe = ir.node(f"Reduce{end}", [copies[order[node]].outputs[0]], {"keepdims": 0})
-            out = probe.outputs[0]
-            out.name, out.shape, out.type = f"{end}{i}", ir.Shape(()), ir.TensorType(ir.DataType.INT64)
-            probed.graph.append(probe)
-            probed.graph.outputs.append(out)
-    RemoveUnusedNodesPass()(probed)
-    with OnnxRuntimeRunner(probed) as runner:
-        results = [runner.run(sample) for sample in samples]
-    ends = [[int(r[f"{end}{i}"]) for r in results for end in ("Max", "Min")] for i in range(len(nodes))]
-    return [max(found, key=abs) for found in ends]
+def _reached(model: Model, nodes: Sequence[ir.Node], samples: Sequence[Mapping[str, Array]]) -> dict[ir.Node, int]:
+    """The number of largest magnitude that each node gives on the samples."""
+    reached = dict.fromkeys(nodes, 0)
+    for node, values in run_nodes(model, samples, {node.outputs[0] for node in nodes}):
+        if node in reached:
+            found = values[node.outputs[0]]
+            reached[node] = max(reached[node], int(found.max()), int(found.min()), key=abs)
+    return reached

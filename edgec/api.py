@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from edgec.artifact.output import check_owned
 from edgec.driver import BuildOptions, Built, compile_target, prepare_captured
 from edgec.frontend.captured import SourceId
 from edgec.frontend.dynamic import parse_dynamic
+from edgec.spec.ranges import parse_ranges
 from edgec.spec.target import load_target
 
 if TYPE_CHECKING:
@@ -26,12 +28,14 @@ def build(
     name: str | None = None,
     settings: Sequence[str] = (),
     dynamic: Sequence[str] = (),
+    ranges: Sequence[str] = (),
 ) -> Built:
     """Build one artifact from an `nn.Module`, run it and compare it with the module.
 
     `example_inputs` are the arguments of `forward`: a tuple, or a dictionary of keywords. The artifact lies in
     `out/<name>/<target>/`; the name defaults to the module's class. `settings` change the target as the command line's
-    `--set` does (`"numerics.compute=float32"`), `dynamic` opens dimensions as `--dynamic` does (`"x:0=batch:1..16"`).
+    `--set` does (`"numerics.compute=float32"`), `dynamic` opens dimensions as `--dynamic` does (`"x:0=batch:1..16"`),
+    `ranges` say what inputs may be as `--range` does (`"x=0..255"`).
     Raises `EdgecError` as the command line reports it; check `Built.failures` for checks that did not hold.
     """
     from edgec.frontend.compiled import uncompiled
@@ -45,10 +49,11 @@ def build(
     dims = tuple(dim for text in dynamic for dim in parse_dynamic(text))
     title = safe_name(name or type(module).__name__)
     source = SourceId("module", f"{type(module).__module__}:{type(module).__qualname__}", "")
+    said = parse_ranges(tuple(ranges))
     captured = export_module(ExportRequest(title, source, module.eval(), example_inputs, dynamic=dims))
     options = BuildOptions(out=Path(out))
     check_owned(options.out / title / resolved.name)
-    prepared = prepare_captured(captured, options, _silent)
+    prepared = prepare_captured(replace(captured, ranges=said), options, _silent)
     return compile_target(prepared, resolved, options, _silent)
 
 

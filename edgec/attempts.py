@@ -8,7 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from edgec.backends.base import Backend
+from edgec.declared import with_ranges
 from edgec.diag import Diagnostic, EdgecError, Severity, warning
 from edgec.frontend.captured import Captured
 from edgec.ir.model import Model
@@ -45,6 +48,16 @@ class Prepared:
             return verdict
         return replace(verdict, note=f"one float32 rounding moves the source's outputs by {self.rounding.max_rel:.2g}")
 
+    def held(self, verdict: Verdict) -> dict[str, float]:
+        """The largest finite magnitude of each input of numbers on the samples that an artifact stood."""
+        found: dict[str, float] = {}
+        for sample in () if verdict.failures else self.samples:
+            for name, array in sample.inputs.items():
+                if array.dtype.kind in "iuf":
+                    sizes = np.abs(array.astype(np.float64))
+                    found[name] = max(found.get(name, 0.0), float(sizes[np.isfinite(sizes)].max(initial=0.0)))
+        return found
+
 
 @dataclass(frozen=True)
 class Made:
@@ -73,7 +86,9 @@ def accurate(prepared: Prepared, target: Target, chosen: Backend, folder: Path, 
             made = _widened(prepared, made, chosen, Path(work), progress) or made
         for item in made.path.parent.iterdir():
             item.replace(folder / item.name)
-    return replace(made, path=folder / made.path.name, told=(*made.told, *_by_rounding(prepared, made)))
+    return replace(
+        made, path=folder / made.path.name, told=(*made.told, *made.lowered.log.told, *_by_rounding(prepared, made))
+    )
 
 
 def _made(prepared: Prepared, target: Target, chosen: Backend, folder: Path, progress: Progress) -> Made:
@@ -126,5 +141,6 @@ def _told(missed: Made, made: Made) -> Diagnostic:
 def lowered_for(prepared: Prepared, target: Target, chosen: Backend) -> Lowered:
     """Legal, and as a program. Raises `EdgecError` E0412 with every refusal."""
     log = RewriteLog(Counter(prepared.log.counts))
+    target = with_ranges(target, prepared.model, prepared.captured.ranges)
     legal = chosen.legalize(prepared.model, target, log, [s.inputs for s in prepared.samples])
     return Lowered(prepared.captured, prepared.model, legal, chosen.lower(legal, target), log)

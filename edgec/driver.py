@@ -14,6 +14,7 @@ from edgec.attempts import Prepared, Progress, accurate, lowered_for
 from edgec.backends.base import Backend, FunctionsBackend, Program
 from edgec.backends.table import backend
 from edgec.backends.traffic import bytes_moved
+from edgec.declared import check_ranges
 from edgec.diag import Diagnostic, EdgecError, Severity, error, warning
 from edgec.frontend.captured import Captured
 from edgec.frontend.dynamic import resized, sizes
@@ -35,6 +36,7 @@ from edgec.rules.describe import check_rules
 from edgec.runners.base import Array
 from edgec.spec.device import load_device
 from edgec.spec.target import Target, load_target, with_rewrites
+from edgec.within import within_ranges
 
 
 @dataclass(frozen=True)
@@ -179,6 +181,7 @@ def prepare(source: SourceRequest, options: BuildOptions, progress: Progress) ->
 def prepare_captured(captured: Captured, options: BuildOptions, progress: Progress) -> Prepared:
     """Canonicalize what a frontend gave and check it against the source (E0205)."""
     log = RewriteLog()
+    check_ranges(captured.ranges, captured.model)
     captured = in_qdq_format(captured, log, options.disable)
     count = STEPS if states(captured.model) else SAMPLES
     drawn = [*samples_like(captured.examples, count), *captured.extra_samples]
@@ -227,13 +230,16 @@ def compile_target(prepared: Prepared, target: Target, options: BuildOptions, pr
     chosen = backend(target.backend, options.via)
     name = prepared.captured.name
     folder = options.out / name / target.name
+    check_ranges(target.ranges, prepared.model)
+    prepared, untaken = within_ranges(prepared, target)
     with build_folder(folder) as scratch:
         made = accurate(prepared, target, chosen, scratch, progress)
-        seen = Observed(made.verdict, _latency(chosen, made.lowered.program, target, options.device))
+        latency = _latency(chosen, made.lowered.program, target, options.device)
+        seen = Observed(made.verdict, latency, prepared.held(made.verdict))
         manifest = record.manifest(made.lowered, seen, made.target, chosen, made.path)
         _write_intermediates(scratch, {name: made.lowered}, options)
         refused, slower = _by_severity(made.findings)
-        told = (*made.told, *slower, *_called_otherwise(manifest))
+        told = (*untaken, *made.told, *slower, *_called_otherwise(manifest))
         return _finished(Built(made.target, folder, manifest, (*refused, *made.verdict.failures), told), scratch)
 
 
@@ -254,6 +260,9 @@ def compile_functions(
         )
     name = next(iter(parts.values())).captured.name
     folder = options.out / name / target.name
+    check_ranges(target.ranges, *(prepared.model for prepared in parts.values()))
+    ranged = {function: within_ranges(prepared, target) for function, prepared in parts.items()}
+    parts = {function: prepared for function, (prepared, _) in ranged.items()}
     with build_folder(folder) as scratch:
         progress(f"{target.name}: legalize and lower {len(parts)} functions")
         lowered = {function: lowered_for(prepared, target, chosen) for function, prepared in parts.items()}
@@ -267,13 +276,15 @@ def compile_functions(
             with chosen.open_function(path, target, function) as runner:
                 verdict = prepared.verify(runner, target.accept)
             latency = _latency(chosen, lowered[function].program, target, options.device)
-            seen[function] = Observed(verdict, latency)
+            seen[function] = Observed(verdict, latency, prepared.held(verdict))
         both = {function: (lowered[function], seen[function]) for function in parts}
         manifest = record.manifest(*next(iter(both.values())), target, chosen, path)
         manifest = replace(manifest, functions=record.functions(both, target, chosen))
         _write_intermediates(scratch, lowered, options)
         failures = (*refused, *(f for found in seen.values() for f in found.verdict.failures))
-        told = (*slower, *_called_otherwise(manifest))
+        untaken = (d for _, found in ranged.values() for d in found)
+        notes = (d for part in lowered.values() for d in part.log.told)
+        told = (*untaken, *notes, *slower, *_called_otherwise(manifest))
         return _finished(Built(target, folder, manifest, failures, told), scratch)
 
 
@@ -323,7 +334,9 @@ def _handed_on(built: Built) -> list[Diagnostic]:
     if not pairs:
         return []
     message = f"the app hands {', '.join(pairs)} from one run of target `{built.target.name}` to the next"
-    notes = ("the model carries a state on, and this artifact keeps nothing between runs",)
+    keeps = any(s.kept == "artifact" for s in built.manifest.states)
+    why = "what adds up needs float32, and the artifact keeps float16" if keeps else "the artifact keeps nothing"
+    notes = (f"the model carries a state on; {why} between runs",)
     return [Diagnostic("E0212", message, notes=notes, severity=Severity.NOTE)]
 
 

@@ -28,6 +28,7 @@ from edgec.artifact.manifest import (
     NeuralEngineInfo,
     OffUnit,
     PlacementInfo,
+    RangeInfo,
     Rewrite,
     SourceInfo,
     StateInfo,
@@ -35,6 +36,7 @@ from edgec.artifact.manifest import (
 )
 from edgec.backends.base import Backend, Program
 from edgec.backends.placement import Placement
+from edgec.declared import with_ranges
 from edgec.diag import Place
 from edgec.frontend.captured import Captured
 from edgec.ir.dims import dim_ranges
@@ -58,10 +60,14 @@ class Lowered:
 
 @dataclass(frozen=True)
 class Observed:
-    """What running the artifact showed, and what it is predicted to take."""
+    """What running the artifact showed, and what it is predicted to take.
+
+    `held`: the largest magnitude of each input on samples for which it agrees with the source.
+    """
 
     verdict: Verdict
     latency: tuple[Latency, ...]
+    held: Mapping[str, float]
 
 
 def manifest(lowered: Lowered, seen: Observed, target: Target, chosen: Backend, path: Path) -> Manifest:
@@ -88,6 +94,7 @@ def manifest(lowered: Lowered, seen: Observed, target: Target, chosen: Backend, 
         tools={**tools(), **chosen.tools},
         branches=tuple(BranchInfo(_relative(b.place), b.how, b.sides, b.rounds) for b in lowered.captured.branches),
         states=held,
+        ranges=_ranges(lowered, seen, target),
         names=_names(program, target, chosen),
     )
 
@@ -100,7 +107,27 @@ def functions(
     for name, (lowered, seen) in parts.items():
         source = SourceInfo(**asdict(lowered.captured.source))
         names = _names(lowered.program, target, chosen)
-        found.append(FunctionInfo(name, source, *_interface(lowered), _accuracy(seen.verdict), seen.latency, names))
+        shown = (_accuracy(seen.verdict), seen.latency)
+        found.append(
+            FunctionInfo(name, source, *_interface(lowered), *shown, names=names, ranges=_ranges(lowered, seen, target))
+        )
+    return tuple(found)
+
+
+def _ranges(lowered: Lowered, seen: Observed, target: Target) -> tuple[RangeInfo, ...]:
+    """For each input of numbers, what it may be and how far it was tried."""
+    known = {r.name: r for r in with_ranges(target, lowered.model, lowered.captured.ranges).ranges}
+    found = []
+    for value in lowered.model.graph.inputs:
+        name = value.name or ""
+        if value.dtype is None or value.dtype.numpy().kind not in "iuf":
+            continue
+        shown = seen.held.get(name)
+        said = known.get(name)
+        if said is None:
+            found.append(RangeInfo(name, shown=shown))
+        else:
+            found.append(RangeInfo(name, said.low, said.high, said.origin, shown))
     return tuple(found)
 
 

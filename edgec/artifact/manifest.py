@@ -187,6 +187,21 @@ class NamesInfo:
 
 
 @dataclass(frozen=True)
+class RangeInfo:
+    """What an input of numbers may be, `low` to `high` where that is known, and who knows it.
+
+    `origin` is request, target, image, type or table; empty where nothing is known. `shown`: the largest magnitude at
+    which the artifact was run and agreed with the source; null where it was not.
+    """
+
+    input: str
+    low: float | None = None
+    high: float | None = None
+    origin: str = ""
+    shown: float | None = None
+
+
+@dataclass(frozen=True)
 class FunctionInfo:
     """One function of an artifact that has several, with its own interface; the first is the default."""
 
@@ -198,6 +213,7 @@ class FunctionInfo:
     accuracy: Accuracy
     latency: tuple[Latency, ...]
     names: NamesInfo = field(default_factory=NamesInfo)
+    ranges: tuple[RangeInfo, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -225,6 +241,7 @@ class Manifest:
     functions: tuple[FunctionInfo, ...] = ()
     dimensions: dict[str, tuple[int, int]] = field(default_factory=dict)
     """The least and the largest size of each dimension that `inputs` and `outputs` name."""
+    ranges: tuple[RangeInfo, ...] = ()
     files: tuple[str, ...] = ()
     """Every file that the build wrote into its folder, but the manifest, relative to it: what the next may replace."""
     names: NamesInfo = field(default_factory=NamesInfo)
@@ -267,6 +284,7 @@ def _manifest(document: Mapping[str, Any]) -> Manifest:
         tools=dict(document["tools"]),
         branches=tuple(_load(BranchInfo, b) for b in document.get("branches", ())),
         states=tuple(_load(StateInfo, s) for s in document.get("states", ())),
+        ranges=tuple(_load(RangeInfo, r) for r in document.get("ranges", ())),
         dimensions={name: (int(low), int(high)) for name, (low, high) in document.get("dimensions", {}).items()},
         functions=tuple(_function(f) for f in document.get("functions", ())),
         files=tuple(str(name) for name in document.get("files", ())),
@@ -284,6 +302,7 @@ def _function(table: Mapping[str, Any]) -> FunctionInfo:
         accuracy=_load(Accuracy, table["accuracy"]),
         latency=tuple(_load(Latency, entry) for entry in table["latency"]),
         names=_load(NamesInfo, table.get("names", {})),
+        ranges=tuple(_load(RangeInfo, r) for r in table.get("ranges", ())),
     )
 
 

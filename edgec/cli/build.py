@@ -47,6 +47,7 @@ def build_command(
         Many | None, typer.Option(help="A further function of the same artifact, sharing weights: NAME=SOURCE.")
     ] = None,
     state: Annotated[Many | None, typer.Option(help="What goes on to the next run: INPUT=OUTPUT.")] = None,
+    range: Annotated[Many | None, typer.Option(help="What an input may be: NAME=LOW..HIGH.")] = None,
     device: Annotated[str | None, typer.Option(help="The device to predict for; else the target's first.")] = None,
     set: Annotated[Many | None, typer.Option("--set", help="Override a target's setting: KEY=VALUE.")] = None,
     io_layout: Annotated[
@@ -70,6 +71,7 @@ def build_command(
         "dynamic": dynamic,
         "function": function,
         "state": state,
+        "range": range,
         "device": device,
         "set": set,
         "io_layout": io_layout,
@@ -111,8 +113,10 @@ def _request(project: Project, ref: str, own: str | None, functions: dict[str, s
     from edgec.frontend.inputs import InputSpec
     from edgec.frontend.pairs import parse_state
     from edgec.frontend.source import SourceRequest
+    from edgec.spec.ranges import parse_ranges
 
-    inputs, dims, states = (_of(texts, own, functions) for texts in (project.input, project.dynamic, project.state))
+    said = (project.input, project.dynamic, project.state, project.range)
+    inputs, dims, states, ranges = (_of(texts, own, functions) for texts in said)
     return SourceRequest(
         ref,
         tuple(InputSpec.parse(i) for i in inputs),
@@ -120,6 +124,7 @@ def _request(project: Project, ref: str, own: str | None, functions: dict[str, s
         Path(project.weights) if project.weights else None,
         tuple(dim for text in dims for dim in parse_dynamic(text)),
         tuple(parse_state(s) for s in states),
+        parse_ranges(tuple(ranges)),
     )
 
 

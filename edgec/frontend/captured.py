@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from edgec.diag import Diagnostic, Place
 from edgec.frontend.dynamic import DynamicDim
 from edgec.ir.model import Model
+from edgec.spec.ranges import InputRange
 
 Array = NDArray[np.generic]
 
@@ -67,7 +68,7 @@ class Branch(Protocol):
 class Captured:
     """A model as its frontend leaves it: opset 23, not yet canonical, with its reference and example inputs.
 
-    `extra_samples` take sides of `branches` that the examples do not.
+    `extra_samples` take sides of `branches` that the examples do not; `ranges` are what inputs were said to be.
     """
 
     name: str
@@ -79,3 +80,4 @@ class Captured:
     extra_samples: tuple[dict[str, Array], ...] = field(default=())
     branches: tuple[Branch, ...] = field(default=())
     dynamic: tuple[DynamicDim, ...] = field(default=())
+    ranges: tuple[InputRange, ...] = field(default=())

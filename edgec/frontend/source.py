@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edgec.diag import error
@@ -13,6 +13,7 @@ from edgec.frontend.captured import Captured
 from edgec.frontend.dynamic import DynamicDim
 from edgec.frontend.inputs import InputSpec
 from edgec.frontend.pairs import name_states
+from edgec.spec.ranges import InputRange
 
 _PICKLES = {".pkl", ".pickle", ".joblib", ".dill"}
 
@@ -27,13 +28,14 @@ class SourceRequest:
     weights: Path | None = None
     dynamic: tuple[DynamicDim, ...] = ()
     states: tuple[tuple[str, str], ...] = ()
+    ranges: tuple[InputRange, ...] = ()
 
 
 def capture(request: SourceRequest) -> Captured:
     """Read the source. Raises `EdgecError`: E0102 not found, E0103 no model, E0107 inputs, E02 for the model itself."""
     captured = _capture(request)
     name_states(captured.model, request.states)
-    return captured
+    return replace(captured, ranges=request.ranges)
 
 
 def _capture(request: SourceRequest) -> Captured:

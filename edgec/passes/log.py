@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 
 import onnx_ir as ir
 
+from edgec.diag import Diagnostic
+
 
 @dataclass(frozen=True)
 class NearMiss:
@@ -58,21 +60,27 @@ class FormChoice:
 
 @dataclass
 class RewriteLog:
-    """Counts firings by rule name, in order of first firing; collects near misses and what was kept in float32."""
+    """Counts firings by rule name, in order of first firing; collects near misses and what was kept in float32.
+
+    `told` are notes for whoever builds the model.
+    """
 
     counts: Counter[str] = field(default_factory=Counter)
     misses: list[NearMiss] = field(default_factory=list)
     kept_wide: list[KeptWide] = field(default_factory=list)
+    told: list[Diagnostic] = field(default_factory=list)
     layout: LayoutMoves | None = None
     form: FormChoice | None = None
 
     def fork(self) -> RewriteLog:
         """A log that goes on from here by itself."""
-        return replace(self, counts=Counter(self.counts), misses=list(self.misses), kept_wide=list(self.kept_wide))
+        counts, misses, kept = Counter(self.counts), list(self.misses), list(self.kept_wide)
+        return replace(self, counts=counts, misses=misses, kept_wide=kept, told=list(self.told))
 
     def take(self, fork: RewriteLog) -> None:
         """Let this log be what a fork has become."""
         self.counts, self.misses, self.kept_wide = fork.counts, fork.misses, fork.kept_wide
+        self.told = fork.told
         self.layout, self.form = fork.layout, fork.form
 
     def fired(self, rule: str, count: int = 1) -> None:

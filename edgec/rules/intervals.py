@@ -6,7 +6,7 @@ operator that is not known here gives the whole range of its type, and so does a
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,9 +36,12 @@ class Interval:
         return Interval(min(self.low, other.low), max(self.high, other.high))
 
 
-def interval_of(value: ir.Value) -> Interval | None:
-    """What is proven of an integer or bool value; None for other types."""
-    return _Intervals().of(value, 0)
+def interval_of(value: ir.Value, given: Mapping[str, Interval] | None = None) -> Interval | None:
+    """What is proven of an integer or bool value; None for other types.
+
+    `given`: what the graph's inputs are known to be, by their names.
+    """
+    return _Intervals(given or {}).of(value, 0)
 
 
 def whole_range(dtype: ir.DataType | None) -> Interval | None:
@@ -54,7 +57,8 @@ def whole_range(dtype: ir.DataType | None) -> Interval | None:
 class _Intervals:
     """One question; what it has found on the way is kept until it is answered."""
 
-    def __init__(self) -> None:
+    def __init__(self, given: Mapping[str, Interval]) -> None:
+        self._given = given
         self._known: dict[ir.Value, Interval | None] = {}
 
     def of(self, value: ir.Value, depth: int) -> Interval | None:
@@ -69,6 +73,8 @@ class _Intervals:
         array = constant(value)
         if array is not None:
             return Interval(int(array.min()), int(array.max())) if array.size else Interval(0, 0)
+        if value.is_graph_input() and (known := self._given.get(value.name or "")) is not None:
+            return known
         node = value.producer()
         transfer = None if node is None or node.domain != "" else _TRANSFER.get(node.op_type)
         if node is None or transfer is None or depth >= _DEEPEST:

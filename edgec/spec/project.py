@@ -27,6 +27,7 @@ class Project:
     dynamic: tuple[str, ...] = ()
     function: tuple[str, ...] = ()
     state: tuple[str, ...] = ()
+    range: tuple[str, ...] = ()
     device: str | None = None
     set: tuple[str, ...] = ()
     io_layout: tuple[str, ...] = ()
@@ -58,6 +59,7 @@ def load_project(folder: Path) -> Project:
         dynamic=c.strings(table, "dynamic"),
         function=c.strings(table, "function"),
         state=c.strings(table, "state"),
+        range=c.strings(table, "range"),
         device=_word(c, table, "device"),
         set=c.strings(table, "set"),
         io_layout=c.strings(table, "io_layout"),

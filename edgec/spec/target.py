@@ -13,6 +13,7 @@ from edgec.diag import EdgecError, Place, error
 from edgec.diag.suggest import suggest
 from edgec.spec import search
 from edgec.spec.coreml import CoreMLOptions, coreml_options
+from edgec.spec.ranges import InputRange, read_ranges
 from edgec.spec.reader import Checker, Table, load_toml
 from edgec.spec.tflite import TFLiteOptions, tflite_options
 
@@ -86,7 +87,10 @@ Options = CoreMLOptions | TFLiteOptions | TensorRTOptions
 
 @dataclass(frozen=True)
 class Target:
-    """A resolved target: inheritance merged, every default filled in."""
+    """A resolved target: inheritance merged, every default filled in.
+
+    `ranges`: what inputs may be, by their names.
+    """
 
     name: str
     summary: str
@@ -98,6 +102,7 @@ class Target:
     options: Options = field(default_factory=TFLiteOptions)
     rewrites: Rewrites = field(default_factory=Rewrites)
     accept: Accept = field(default_factory=Accept)
+    ranges: tuple[InputRange, ...] = ()
 
     def digest(self) -> str:
         """A content hash for the build cache: everything that changes bytes."""
@@ -189,7 +194,19 @@ def _value(text: str) -> Any:
 
 def _parse(table: Table, path: Path) -> Target:
     c = Checker(path)
-    keys = ("name", "summary", "backend", "devices", "numerics", "limits", "graph", "options", "rewrites", "accept")
+    keys = (
+        "name",
+        "summary",
+        "backend",
+        "devices",
+        "numerics",
+        "limits",
+        "graph",
+        "options",
+        "rewrites",
+        "accept",
+        "ranges",
+    )
     c.known(table, keys)
     backend = c.choice(table, "backend", BACKENDS, "tflite")
     target = Target(
@@ -203,6 +220,7 @@ def _parse(table: Table, path: Path) -> Target:
         options=_options(c, c.table(table, "options"), backend),
         rewrites=_rewrites(c, c.table(table, "rewrites")),
         accept=_accept(c, c.table(table, "accept")),
+        ranges=read_ranges(c, c.table(table, "ranges")),
     )
     if target.name and target.name != path.stem:
         c.problem(f"`name` is `{target.name}` but the file is `{path.name}`", "name")

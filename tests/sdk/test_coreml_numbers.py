@@ -214,3 +214,49 @@ def test_integers_beyond_32_bits_are_refused(tmp_path: Path) -> None:
     assert told.place.line is not None
     built = edgec.build(Hashes(91), inputs, target="iphone", out=tmp_path)
     assert built.manifest.accuracy.status == "passed"
+
+
+class Picture(torch.nn.Module):
+    """Energies of a layer: float16 holds them for the example, not for pixels."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.first, self.second = torch.nn.Conv2d(3, 8, 3), torch.nn.Conv2d(8, 2, 1)
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        response = self.first(image)
+        return self.second(response * response).mean((2, 3))
+
+
+def test_a_declared_range_is_what_the_artifact_is_made_for(tmp_path: Path) -> None:
+    module, x = Picture().eval(), torch.randn(1, 3, 18, 18)
+    plain = edgec.build(module, (x,), target="iphone", out=tmp_path / "plain")
+    assert [d.code for d in plain.told] == ["E0218"]
+    assert plain.manifest.float32 == ()
+    built = edgec.build(module, (x,), target="iphone", out=tmp_path / "ranged", ranges=["image=0..255"])
+    assert built.manifest.accuracy.status == "passed", built.failures
+    assert built.told == ()
+    assert any("reaches" in kept.evidence for kept in built.manifest.float32)
+    (found,) = built.manifest.ranges
+    assert (found.low, found.high, found.origin, found.shown) == (0, 255, "request", 255)
+    image = torch.rand(1, 3, 18, 18) * 255
+    with MilRunner(built.folder / built.manifest.artifact.path, "float16") as runner, torch.no_grad():
+        output = runner.run({"image": image.numpy()})["output"]
+        np.testing.assert_allclose(output, module(image).numpy(), rtol=2e-3)
+
+
+class Squares(torch.nn.Module):
+    def forward(self, ids: torch.Tensor) -> torch.Tensor:
+        return (ids * ids).sum(-1)
+
+
+def test_whole_numbers_go_by_their_range(tmp_path: Path) -> None:
+    inputs = (torch.arange(6)[None],)
+    (told,) = edgec.build(Squares(), inputs, target="iphone", out=tmp_path).told
+    assert told.code == "E0218"
+    assert "beyond 16383 `ReduceSum`" in told.notes[0]
+    assert edgec.build(Squares(), inputs, target="iphone", out=tmp_path, ranges=["ids=0..1000"]).told == ()
+    with pytest.raises(EdgecError, match="2147483647") as caught:
+        edgec.build(Squares(), inputs, target="iphone", out=tmp_path, ranges=["ids=0..100000"])
+    assert {d.code for d in caught.value.diagnostics} == {"E0401"}

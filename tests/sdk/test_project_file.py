@@ -35,6 +35,7 @@ def test_a_folder_builds_what_its_file_says_and_options_come_first(tmp_path: Pat
         'target = ["android", "rtx"]',
         'input = ["x=1x4"]',
         'name = "linear"',
+        'range = ["x=-2..300"]',
         'set = ["accept.max_rel=0.001"]',
     )
     done = run(tmp_path, "--target", "android", "--out", "made", "--json")
@@ -42,6 +43,7 @@ def test_a_folder_builds_what_its_file_says_and_options_come_first(tmp_path: Pat
     (artifact,) = json.loads(done.stdout)["artifacts"]
     assert (artifact["name"], artifact["target"]) == ("linear", "android")
     assert (tmp_path / "made" / "linear" / "android" / "linear.tflite").is_file()
+    assert artifact["ranges"] == [{"input": "x", "low": -2, "high": 300, "origin": "request", "shown": 300}]
 
 
 def test_mistakes_are_told_with_their_lines(tmp_path: Path) -> None:

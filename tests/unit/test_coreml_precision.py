@@ -39,14 +39,18 @@ LEARNED = "h = MatMul(x, w)  "
 EXCURSIONS = {
     "norm": ("q = Mul(h, h)  s = ReduceSum(q)  r = Sqrt(s)  y = Div(h, r)", "q s r"),
     "variance": ("m = ReduceMean(h)  c = Sub(h, m)  q = Mul(c, c)  v = ReduceMean(q)  y = Sqrt(v)", "m c q v y"),
-    "exponentials": ("e = Exp(h)  t = ReduceMax(e)  y = Div(e, t)", "e t y"),
+    "exponentials": ("e = Exp(h)  top = ReduceMax(e)  y = Div(e, top)", "e top y"),
     "logarithm": ("e = Exp(h)  p = Add(e, h)  y = Log(p)", "e p y"),
     "products": ("a = Sigmoid(x)  b = Mul(h, x)  c = Neg(b)  y = Reciprocal(c)", "b c y"),
     "filter": ("q = Mul(h, h)  f = MatMul(q, w)  y = Log(f)", "q f y"),
     "gate": ("a = Sigmoid(h)  b = Mul(h, a)  y = Sqrt(b)", ""),
     "layer": ("q = Mul(h, x)  f = MatMul(q, w)  y = Log(f)", ""),
     "gain": ("q = Mul(h, k)  y = Sqrt(q)", ""),
-    "square": ("y = Mul(h, h)", ""),
+    "product": ("y = Mul(h, x)", ""),
+    "given out": ("q = Mul(h, h)  s = ReduceSum(q)  y = Div(s, k)", "q s y"),
+    "less one": ("q = Mul(h, h)  s = ReduceSum(q)  d = Div(s, k)  y = Sqrt(d)", "q s d y"),
+    "linear attention": ("a = MatMul(h, t)  r = Reciprocal(x)  y = Mul(a, r)", "a y"),
+    "attention": ("a = MatMul(h, t)  d = Div(a, k)  y = Softmax(d)", ""),
 }
 """A body behind a learned layer, and what lies on the way out of float16's range and back."""
 
@@ -54,7 +58,7 @@ EXCURSIONS = {
 @pytest.mark.parametrize("name", EXCURSIONS)
 def test_an_excursion_stays_in_float32_from_its_begin_to_its_end(name: str) -> None:
     body, kept = EXCURSIONS[name]
-    model = model_of(LEARNED + body, constants="float k = {2.0}")
+    model = model_of(LEARNED + body, "float[8,8] x, float[8,8] t", "float k = {2.0}")
     assert names(excursions(model)) == set(kept.split())
 
 

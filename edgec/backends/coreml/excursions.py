@@ -30,9 +30,10 @@ _LINEAR = frozenset({"Conv", "Gemm", "MatMul"})
 def excursions(model: Model) -> Iterator[tuple[ir.Node, str]]:
     """Each operator from one that leaves the range to one that comes back, with its evidence.
 
-    A difference that is squared belongs to it: `x - mean(x)` cancels.
+    A difference that is squared belongs to it: `x - mean(x)` cancels. Outputs in float32 need not come back.
     """
     before = _before_an_end(model)
+    yield from _squares_given_out(model)
     away: set[ir.Node] = set()
     for node in model.graph:
         begins = leaves(node)
@@ -64,11 +65,30 @@ def _before_an_end(model: Model) -> set[ir.Node]:
     return found
 
 
+_SUMS = frozenset({"Add", "Neg", "ReduceMean", "ReduceSum", "Sub"})
+
+
+def _squares_given_out(model: Model) -> Iterator[tuple[ir.Node, str]]:
+    """Squares, and their sums, that are outputs."""
+    summed: set[ir.Node] = set()
+    for node in model.graph:
+        gains = node.op_type in ("Div", "Mul") and len(data(node)) == 1
+        sums = (gains or node.op_type in _SUMS) and any(v.producer() in summed for v in data(node))
+        if not node.domain and (is_square(node) or sums):
+            summed.add(node)
+    pending = [v.producer() for v in model.graph.outputs]
+    while pending:
+        maker = pending.pop()
+        if maker is not None and maker in summed:
+            yield maker, EVIDENCE
+            pending.extend(v.producer() for v in ([] if is_square(maker) else data(maker)))
+
+
 def leaves(node: ir.Node) -> bool:
     """Whether the result may be far larger or smaller than the operands: the square of 256, e to the 12th."""
     if node.domain or not is_float(node.outputs[0]):
         return False
-    if node.op_type == "Mul":
+    if node.op_type in ("Mul", "MatMul"):
         operands = data(node)
         return len(operands) == 2 and not any(is_bounded(v) for v in operands)
     if node.op_type == "Pow":
@@ -98,6 +118,8 @@ def _divides(node: ir.Node) -> bool:
 def _passes(node: ir.Node) -> bool:
     if node.domain:
         return False
+    if node.op_type == "Div":
+        return is_constant(node.inputs[1])
     return node.op_type in _PASSES or _filters_squares(node)
 
 

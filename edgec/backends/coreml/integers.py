@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import onnx_ir as ir
@@ -11,21 +13,26 @@ from edgec.backends.base import Array
 from edgec.diag import Diagnostic, EdgecError
 from edgec.ir.model import Model, static_shape
 from edgec.ir.provenance import place_of
-from edgec.rules.intervals import interval_of
+from edgec.rules.intervals import Interval, interval_of, whole_range
 from edgec.runners.pieces import run_nodes
+from edgec.spec.ranges import InputRange
 
 _GROWS = frozenset("Add Sub Mul Neg Abs Pow CumSum ReduceSum ReduceProd MatMul Cast BitShift".split())
 """Operators whose result may be larger than what they take."""
 
 _LIMITS = np.iinfo(np.int32)
 
+_BITS = 31
+"""Bits of a magnitude in int32."""
 
-def check_integers(model: Model, samples: Sequence[Mapping[str, Array]]) -> None:
+
+def check_integers(model: Model, samples: Sequence[Mapping[str, Array]], ranges: Sequence[InputRange] = ()) -> None:
     """Raise one `EdgecError` (E0401) with every operator whose int64 result leaves int32 on a sample.
 
-    What interval arithmetic proves to fit is not run; without samples nothing is.
+    What interval arithmetic proves to fit, inputs within their `ranges`, is not run; without samples nothing is.
     """
-    suspects = [node for node in model.graph if _may_leave(node)]
+    given = intervals(ranges)
+    suspects = [node for node in model.graph if _may_leave(node, given)]
     if not suspects or not samples:
         return
     found = [
@@ -34,7 +41,7 @@ def check_integers(model: Model, samples: Sequence[Mapping[str, Array]]) -> None
             f"`{node.op_type}` gives {number} on a sample, and Core ML's integers end at {_LIMITS.max}",
             place_of(node),
             ("rejected by `integer-beyond-int32`",),
-            ("compute it in float32, or in smaller numbers",),
+            ("compute it in float32 or in smaller numbers, or declare what inputs may be: `--range NAME=LOW..HIGH`",),
         )
         for node, number in _reached(model, suspects, samples).items()
         if not _LIMITS.min <= number <= _LIMITS.max
@@ -43,12 +50,63 @@ def check_integers(model: Model, samples: Sequence[Mapping[str, Array]]) -> None
         raise EdgecError(found)
 
 
-def _may_leave(node: ir.Node) -> bool:
+def intervals(ranges: Sequence[InputRange]) -> dict[str, Interval]:
+    """The whole numbers within each range."""
+    return {r.name: Interval(math.ceil(r.low), math.floor(r.high)) for r in ranges}
+
+
+@dataclass(frozen=True)
+class Limit:
+    """The magnitude up to which an input is proven to keep every result within 32 bits, and what leaves them first."""
+
+    size: int
+    node: ir.Node
+
+
+def limits(model: Model, ranges: Sequence[InputRange]) -> dict[str, Limit]:
+    """For inputs of whole numbers without a range, by name: how far they may go. Others have no limit below int32's."""
+    given = intervals(ranges)
+    found: dict[str, Limit] = {}
+    for node in model.graph:
+        names = _open_inputs(node, given) if _may_leave(node, given) else []
+        size = _largest(node, names, given) if names else 0
+        for name in names:
+            if size and (name not in found or size < found[name].size):
+                found[name] = Limit(size, node)
+    return found
+
+
+def _largest(node: ir.Node, names: Sequence[str], given: Mapping[str, Interval]) -> int:
+    """The largest 2^k - 1 that inputs may reach; 0 where nothing is proven."""
+    for bits in range(_BITS, 0, -1):
+        size = (1 << bits) - 1
+        if not _may_leave(node, {**given, **dict.fromkeys(names, Interval(-size, size))}):
+            return size
+    return 0
+
+
+def _open_inputs(node: ir.Node, given: Mapping[str, Interval]) -> list[str]:
+    """The whole-number inputs without a range that the node's result depends on."""
+    pending, seen, found = [*node.inputs], set[ir.Value](), []
+    while pending:
+        value = pending.pop()
+        if value is None or value in seen:
+            continue
+        seen.add(value)
+        maker = value.producer()
+        if maker is not None:
+            pending.extend(maker.inputs)
+        elif value.is_graph_input() and value.name not in given and whole_range(value.dtype) is not None:
+            found.append(value.name or "")
+    return found
+
+
+def _may_leave(node: ir.Node, given: Mapping[str, Interval]) -> bool:
     """Whether the node makes int64 numbers that are not proven to fit 32 bits."""
     out = node.outputs[0]
     if node.op_type not in _GROWS or node.domain or out.dtype != ir.DataType.INT64:
         return False
-    shape, interval = static_shape(out), interval_of(out)
+    shape, interval = static_shape(out), interval_of(out, given)
     return shape is not None and 0 not in shape and (interval is None or not interval.within(ir.DataType.INT32))
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from edgec.backends.base import Array
 from edgec.backends.control_flow import settle_branches
+from edgec.backends.coreml.beyond import undeclared
 from edgec.backends.coreml.channels.layout import turn_tokens
 from edgec.backends.coreml.channels.maker import NAME
 from edgec.backends.coreml.dialect import dialect, has_fused_attention, takes_channels
@@ -94,7 +95,8 @@ def legalize(model: Model, target: Target, log: RewriteLog, samples: Sequence[Ma
     The samples are run where integers may leave 32 bits, and for float16: what overflows or loses its digits on them
     stays in float32.
     """
-    check_integers(model, samples)
+    check_integers(model, samples, target.ranges)
+    log.told.extend(undeclared(model, target, samples))
     legal, allowed, is_half = model.clone(), dialect(target), target.numerics.compute == "float16"
     if is_half:
         mark_sums(legal)

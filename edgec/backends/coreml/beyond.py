@@ -1,0 +1,79 @@
+"""Inputs that may be more than the samples show: pixels, ids and counts without a declared range."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import onnx_ir as ir
+
+from edgec.backends.base import Array
+from edgec.backends.coreml.integers import Limit, limits
+from edgec.diag import Diagnostic, Severity
+from edgec.ir.model import Model
+from edgec.ir.provenance import place_of
+from edgec.ir.states import states
+from edgec.spec.target import Target
+
+_IMAGE_NAME = re.compile(r"image|img|pixel|photo|picture|frame|rgb|bgr", re.IGNORECASE)
+
+_COLORS = (1, 3, 4)
+"""Channels of an image."""
+
+_SIDE = 16
+"""An image has at least as many rows and columns."""
+
+_BRIGHT = 64.0
+"""Samples that reach this show pixels of 0 to 255."""
+
+
+def undeclared(model: Model, target: Target, samples: Sequence[Mapping[str, Array]]) -> list[Diagnostic]:
+    """A note (E0218) on the inputs whose kind suggests more than the samples hold; none without samples."""
+    known = {r.name for r in target.ranges} | {s.input for s in states(model)}
+    inputs = [v for v in model.graph.inputs if v.name and v.name not in known]
+    is_half = target.numerics.compute == "float16"
+    bounds = limits(model, target.ranges) if samples else {}
+    said: dict[str, str] = {}
+    for value in inputs if samples else ():
+        name = value.name or ""
+        reached = _reached(name, samples)
+        if is_half and reached < _BRIGHT and _is_image(value):
+            said[name] = f"`{name}` has the form of an image, which may hold 0 to 255; the samples reach {reached:.3g}"
+        elif _is_whole(value):
+            said[name] = f"`{name}` holds whole numbers; the samples reach {reached:.0f}{_bound(bounds.get(name))}"
+    if not said:
+        return []
+    names = ", ".join(f"`{name}`" for name in said)
+    first = next(v for v in inputs if v.name in said)
+    example = f"{first.name}=0..{999 if _is_whole(first) else 255}"
+    help_ = f"`--range {example}` says what it may be, and the artifact is made for it and verified on it"
+    message = f"target `{target.name}` does not know what {names} may be"
+    return [Diagnostic("E0218", message, notes=tuple(said.values()), help=(help_,), severity=Severity.NOTE)]
+
+
+def _bound(limit: Limit | None) -> str:
+    if limit is None:
+        return ""
+    place = str(place_of(limit.node) or "")
+    where = f" ({place})" if place else ""
+    return f"; beyond {limit.size} `{limit.node.op_type}`{where} may leave Core ML's 32 bits"
+
+
+def _reached(name: str, samples: Sequence[Mapping[str, Array]]) -> float:
+    return max((float(np.abs(s[name].astype(np.float64)).max(initial=0.0)) for s in samples if name in s), default=0.0)
+
+
+def _is_whole(value: ir.Value) -> bool:
+    return value.dtype is not None and value.dtype.numpy().kind in "iu"
+
+
+def _is_image(value: ir.Value) -> bool:
+    """By its name or its shape: channels first or last, rows and columns."""
+    if value.dtype != ir.DataType.FLOAT or value.shape is None:
+        return False
+    sizes = [d if isinstance(d, int) else _SIDE for d in value.shape][-3:]
+    if len(sizes) < 3:
+        return False
+    first, last = sizes[0] in _COLORS and min(sizes[1:]) >= _SIDE, sizes[-1] in _COLORS and min(sizes[:2]) >= _SIDE
+    return first or last or bool(_IMAGE_NAME.search(value.name or ""))

@@ -1,0 +1,110 @@
+"""What is known of the inputs' values before anything runs: declared, or by what an input is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+import numpy as np
+import onnx_ir as ir
+
+from edgec.diag import EdgecError, error
+from edgec.diag.suggest import suggest
+from edgec.ir.model import Model, constant, is_constant, static_shape
+from edgec.spec.coreml import CoreMLOptions, ImageInput
+from edgec.spec.ranges import InputRange
+from edgec.spec.target import Target
+
+_BRIGHTEST = 255.0
+"""Pixels lie between 0 and this."""
+
+_NARROW = 16
+"""Bits of an integer type whose whole range an input may take."""
+
+_HANDS_ON = frozenset("Cast Expand Flatten Identity Reshape Squeeze Tile Transpose Unsqueeze".split())
+
+
+def with_ranges(target: Target, model: Model, requested: Sequence[InputRange]) -> Target:
+    """The target with the ranges of all inputs of which one is known.
+
+    The request's come first, then the target's own, an image's, a table's, and the element type's.
+    """
+    found: dict[str, InputRange] = {}
+    for known in (requested, target.ranges, _images(target), _tables(model), _types(model)):
+        for item in known:
+            found.setdefault(item.name, item)
+    order = [value.name for value in model.graph.inputs if value.name in found]
+    return replace(target, ranges=tuple(found[name] for name in order if name is not None))
+
+
+def check_ranges(ranges: Iterable[InputRange], *models: Model) -> None:
+    """Raises `EdgecError` E0107 where a range is of no input, of one that is no number, or beyond its type."""
+    inputs = {value.name or "": value for model in models for value in model.graph.inputs}
+    for item in ranges:
+        if item.name not in inputs:
+            raise _unknown(item, list(inputs))
+        dtype = inputs[item.name].dtype
+        kind = "?" if dtype is None else dtype.numpy().name
+        if dtype is None or dtype.numpy().kind not in "iuf":
+            raise error("E0107", f"input `{item.name}` is {kind} and has no range", help=["leave its range out"])
+        limits = np.iinfo(kind) if dtype.numpy().kind in "iu" else np.finfo(kind)
+        if item.low < float(limits.min) or item.high > float(limits.max):
+            raise error("E0107", f"the range of `{item.name}` is {item.low:g} to {item.high:g}, beyond {kind}")
+
+
+def _unknown(item: InputRange, known: list[str]) -> EdgecError:
+    near = suggest(item.name, known)
+    where = "a target's `[ranges]` names" if item.origin == "target" else "`--range` names"
+    return error(
+        "E0107",
+        f"{where} input `{item.name}`, which the model does not have",
+        notes=[f"its inputs are {', '.join(known)}"],
+        help=[f"did you mean `{near}`?"] if near else [],
+    )
+
+
+def _images(target: Target) -> list[InputRange]:
+    """What the model is given of the pixels of an image."""
+    images = target.options.images if isinstance(target.options, CoreMLOptions) else ()
+    return [_of_image(image) for image in images]
+
+
+def _of_image(image: ImageInput) -> InputRange:
+    count = max(len(image.scale), len(image.bias))
+    scale, bias = ((n if len(n) == count else n * count) for n in (image.scale, image.bias))
+    ends = [end for s, b in zip(scale, bias, strict=True) for end in (b, _BRIGHTEST * s + b)]
+    return InputRange(image.name, min(ends), max(ends), "image")
+
+
+def _types(model: Model) -> list[InputRange]:
+    found = []
+    for value in model.graph.inputs:
+        kind = None if value.dtype is None else value.dtype.numpy()
+        if kind is not None and kind.kind in "iu" and kind.itemsize * 8 <= _NARROW:
+            limits = np.iinfo(kind.name)
+            found.append(InputRange(value.name or "", float(limits.min), float(limits.max), "type"))
+    return found
+
+
+def _tables(model: Model) -> list[InputRange]:
+    """Ids that pick rows: from 0 to the last row of the smallest table."""
+    rows: dict[str, int] = {}
+    for node in model.graph:
+        if node.op_type != "Gather" or node.domain or not is_constant(node.inputs[0]):
+            continue
+        table, source = node.inputs[0], _source(node.inputs[1])
+        shape = None if table is None else static_shape(table)
+        axis = node.attributes["axis"].as_int() if "axis" in node.attributes else 0
+        if source is not None and shape and source.name:
+            rows[source.name] = min(rows.get(source.name, shape[axis]), shape[axis])
+    return [InputRange(name, 0.0, float(count - 1), "table") for name, count in rows.items() if count > 1]
+
+
+def _source(value: ir.Value | None) -> ir.Value | None:
+    """The input whose elements these are: moved, or made to count from the start."""
+    while value is not None and not value.is_graph_input():
+        node = value.producer()
+        if node is None or node.domain or constant(value) is not None:
+            return None
+        value = node.inputs[0] if node.op_type in _HANDS_ON else None
+    return value

@@ -1,0 +1,49 @@
+"""Samples within the ranges that inputs were said to have: an artifact is made for them and judged by them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from edgec.attempts import Prepared
+from edgec.declared import with_ranges
+from edgec.diag import Diagnostic, EdgecError, warning
+from edgec.frontend.ranged import at_ends, spread
+from edgec.measure.accuracy import Sample
+from edgec.spec.ranges import InputRange
+from edgec.spec.target import Target
+
+_SAID = frozenset({"request", "target", "image"})
+"""Origins of ranges that somebody has said; what only follows from types and tables is not drawn."""
+
+_SEED = 1000
+
+
+def within_ranges(prepared: Prepared, target: Target) -> tuple[Prepared, tuple[Diagnostic, ...]]:
+    """With two more samples where ranges were said, spread over them and at their ends.
+
+    A warning (E0211) tells of those that the source itself does not take.
+    """
+    known = with_ranges(target, prepared.model, prepared.captured.ranges).ranges
+    ranges = [r for r in known if r.origin in _SAID]
+    if not ranges:
+        return prepared, ()
+    examples = prepared.captured.examples
+    found, refused = [], []
+    for index, draw in enumerate((spread, at_ends)):
+        inputs = draw(examples, ranges, _SEED + index)
+        try:
+            found.append(Sample(inputs, prepared.captured.reference.run(inputs)))
+        except EdgecError as failure:
+            refused.append(failure)
+    told = (_refused(ranges, refused[0]),) if refused else ()
+    return replace(prepared, samples=[*prepared.samples, *found]), told
+
+
+def _refused(ranges: list[InputRange], failure: EdgecError) -> Diagnostic:
+    said = ", ".join(f"`{r.name}` from {r.low:g} to {r.high:g}" for r in ranges)
+    return warning(
+        "E0211",
+        f"the source itself fails within the declared ranges: {said}",
+        notes=[failure.diagnostics[0].message],
+        help=["declare what it takes; ids end before the size of their table"],
+    )

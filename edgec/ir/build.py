@@ -10,6 +10,7 @@ import onnx_ir as ir
 from numpy.typing import ArrayLike, NDArray
 
 from edgec.ir.infer import infer_types
+from edgec.ir.model import constant
 from edgec.ir.provenance import inherit
 
 
@@ -34,6 +35,8 @@ class GraphBuilder:
         self, op_type: str, outputs: int, *inputs: ir.Value | None, domain: str = "", **attributes: Any
     ) -> Sequence[ir.Value]:
         """A node with several outputs."""
+        if op_type == "Reshape" and any(inputs[1] is own for own in self._constants) and _names_empty(inputs[1]):
+            attributes = {"allowzero": 1, **attributes}
         found = ir.convenience.convert_attributes({k: v for k, v in attributes.items() if v is not None})
         node = ir.Node(domain, op_type, inputs, found, num_outputs=outputs)
         base = next((s.outputs[0].name for s in self._sources if s.outputs and s.outputs[0].name), "v")
@@ -96,3 +99,9 @@ class GraphBuilder:
         for value in self._constants:
             if value.name is not None:
                 self.graph.initializers.pop(value.name, None)
+
+
+def _names_empty(shape: ir.Value | None) -> bool:
+    """Whether a constant shape is that of a tensor without elements: rules write no zero to copy a size."""
+    sizes = None if shape is None else constant(shape)
+    return sizes is not None and 0 in sizes and -1 not in sizes

@@ -89,11 +89,24 @@ def fold(node: ir.Node) -> list[Array] | None:
         return None
     if node.op_type in ("Shape", "Size"):
         return _fold_shape(node)
+    if not subgraphs(node) and (empty := _without_elements(node)) is not None:
+        return empty
     if node.op_type in RANDOM or subgraphs(node) or not node.inputs or len(node.outputs) == 0:
         return None
     if not all(v is None or is_constant(v) for v in node.inputs) or _too_large(node):
         return None
     return _evaluate(node)
+
+
+def _without_elements(node: ir.Node) -> list[Array] | None:
+    """Results that have no elements, where all are of that kind: there is one of each shape and type."""
+    found = []
+    for out in (out for out in node.outputs if out.name):
+        shape, dtype = static_shape(out), out.dtype
+        if not shape or min(shape) != 0 or dtype is None or dtype == ir.DataType.STRING:
+            return None
+        found.append(np.zeros(shape, dtype.numpy()))
+    return found or None
 
 
 def _fold_shape(node: ir.Node) -> list[Array] | None:
@@ -137,6 +150,8 @@ def _evaluate(node: ir.Node) -> list[Array] | None:
     try:
         if node.op_type == "GatherElements":
             return [_gather_elements(node)]
+        if node.op_type == "CumSum":
+            return [_running_sum(node)]
         with np.errstate(all="ignore"):
             results = ReferenceEvaluator(model).run(None, feeds)
     except (NotImplementedError, RuntimeError, TypeError, ValueError, IndexError):
@@ -154,6 +169,19 @@ def _gather_elements(node: ir.Node) -> Array:
     part = data[tuple(slice(None) if d == axis else slice(size) for d, size in enumerate(index.shape))]
     found: Array = np.take_along_axis(part, np.where(index < 0, index + data.shape[axis], index), axis)
     return found
+
+
+def _running_sum(node: ir.Node) -> Array:
+    """onnx's reference takes the axis as a number alone; exporters write one of one element."""
+    data, axis = constant(node.inputs[0]), constant(node.inputs[1])
+    assert data is not None
+    assert axis is not None
+    along, flags = int(axis.reshape(-1)[0]), node.attributes
+    exclusive, reverse = (name in flags and flags[name].as_int() for name in ("exclusive", "reverse"))
+    total: Array = np.cumsum(np.flip(data, along) if reverse else data, along, dtype=data.dtype)
+    if exclusive:
+        total = np.delete(np.insert(total, 0, 0, along), -1, along)
+    return np.flip(total, along) if reverse else total
 
 
 def _replace_with(graph: ir.Graph, node: ir.Node, arrays: list[Array]) -> None:

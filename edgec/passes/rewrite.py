@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Sequence
+from math import prod
 from typing import ClassVar
 
 import onnx_ir as ir
@@ -11,7 +12,7 @@ import onnx_ir as ir
 from edgec.diag import error
 from edgec.ir.build import GraphBuilder
 from edgec.ir.infer import infer_types
-from edgec.ir.model import Model, all_graphs
+from edgec.ir.model import Model, all_graphs, static_shape
 from edgec.ir.provenance import place_of
 from edgec.ops.base import UnknownRankError
 from edgec.passes.log import RewriteLog
@@ -87,9 +88,20 @@ def _is_known(value: ir.Value) -> bool:
 
 def _apply(rule: Rule, node: ir.Node, builder: GraphBuilder) -> Replacement | Miss:
     try:
-        return rule.apply(node, builder)
+        found = rule.apply(node, builder)
     except UnknownRankError as unknown:
         return Miss(unknown.diagnostics[0].message)
+    if isinstance(found, Miss):
+        return found
+    return [_of_the_same_shape(old, new, builder) for old, new in zip(node.outputs, found, strict=True)]
+
+
+def _of_the_same_shape(old: ir.Value, new: ir.Value, builder: GraphBuilder) -> ir.Value:
+    """The new value in the old one's shape: a constant of shape (1, 1), taken for a number, makes vectors matrices."""
+    shape, found = static_shape(old), static_shape(new)
+    if shape is None or found is None or found == shape or prod(found) != prod(shape):
+        return new
+    return builder.op("Reshape", new, builder.ints(*shape))
 
 
 def root_of(node: ir.Node) -> str:

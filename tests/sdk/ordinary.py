@@ -39,8 +39,8 @@ def differences(
 ) -> list[str]:
     """What the artifact of all functions computes otherwise than PyTorch.
 
-    Finite values agree to `tolerance` of their own magnitude and `absolute`; NaN and infinities are the same; zeros have
-    no sign.
+    Finite values agree to `tolerance` of their own magnitude and `absolute`; NaN and infinities are the same; zeros
+    have no sign.
     """
     module = _Several(functions).eval()
     built = edgec.build(module, example, target=target, out=out, name="m", settings=EXACT[target])

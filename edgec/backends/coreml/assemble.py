@@ -168,13 +168,15 @@ class _Assembler:
         # Left to the builder, literals are named by a counter of the process, and no two packages are the same.
         for name, value in instr.attrs:
             arguments[name] = self._mb.const(val=_literal(value, half), name=self._scope.new(f"{names[0]}_{name}"))
+        if "validate_indices" in arguments and arguments["indices"].val is not None:
+            del arguments["validate_indices"]  # the builder compares indices that it works out with the wrong sizes
         try:
             if instr.blocks:
                 states = [self._as_number(v) for v in arguments.get("loop_vars", ())]
                 arguments |= {"loop_vars": states} if states else {}
                 arguments |= self._blocks(instr)
             results = getattr(self._mb, instr.op)(**arguments, name=names[0])
-        except (ValueError, TypeError, NotImplementedError) as refusal:  # what the builder's checks raise
+        except (ValueError, TypeError, IndexError, NotImplementedError) as refusal:  # what the builder's checks raise
             raise error(
                 "E0501",
                 f"coremltools refuses `{instr.op}`",

@@ -254,7 +254,7 @@ def _telling(array: Array, inputs: Inputs, constants: Sequence[float]) -> list[f
 def _scaled(array: Array, scale: float, shift: float, like: Array) -> Array:
     """`scale · array + shift` for floats; integers become the example's least, its greatest, or are mirrored."""
     if array.dtype == np.bool_:
-        return np.logical_not(array) if scale < 0 else array
+        return np.asarray(np.logical_not(array)) if scale < 0 else array
     if array.dtype.kind not in "iu":
         return np.asarray(array.astype(np.float64) * scale + shift).astype(array.dtype)
     low, high = int(like.min(initial=0)), int(like.max(initial=0))

@@ -94,7 +94,7 @@ class ColumnsBeforeReshape(Rule):
             inner, outer = static_shape(x), static_shape(value)
             if not inner or not outer or inner[-1] != outer[-1] or static_shape(node.outputs[0]) != outer:
                 continue
-            if not only_use(value) or not only_use(x) or c.size != outer[-1] or c.shape[-1] != c.size:
+            if not only_use(value) or not only_use(x) or not c.shape or c.size != outer[-1] or c.shape[-1] != c.size:
                 continue
             found = g.op(node.op_type, x, g.const(c.reshape(-1), dtype=other.dtype))
             return [g.op("Reshape", found, reshape.inputs[1])]

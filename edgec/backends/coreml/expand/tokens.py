@@ -47,8 +47,8 @@ class AttentionOnTokens(Rule):
             return Miss("caches, soft caps, shared heads, or a computed mask for each head")
         operands = [_tokens(v, g) for v in (op.q, op.k, op.v)]
         kept = {name: a.value for name, a in node.attributes.items() if name in ("scale", "is_causal")}
-        inputs = [*operands, *list(node.inputs)[3:4]]
-        y = g.op("Attention", *inputs, q_num_heads=q[1], kv_num_heads=q[1], **kept)
+        mask = () if op.mask is None else (_for_each_query(op.mask, q[2], g),)
+        y = g.op("Attention", *operands, *mask, q_num_heads=q[1], kv_num_heads=q[1], **kept)
         b, h, s, d = static_shape(op.y) or ()
         y = g.op("Transpose", g.op("Reshape", y, g.ints(b, s, h, d)), perm=[0, 2, 1, 3])
         return [y, *(y for _ in node.outputs[1:])]
@@ -106,6 +106,14 @@ def attends_plainly(op: Attention) -> bool:
     if known is not None:
         return _sees_a_key(op, known)
     return (len(shape) < 3 or shape[-3] == 1) and (op.mask.dtype == ir.DataType.BOOL or not op.causal)
+
+
+def _for_each_query(mask: Value, queries: int, g: GraphBuilder) -> Value:
+    """The mask with a row for each query, as ONNX Runtime wants it on tokens."""
+    shape = static_shape(mask) or ()
+    if len(shape) < 2 or shape[-2] == queries:
+        return mask
+    return g.op("Expand", mask, g.ints(*shape[:-2], queries, shape[-1]))
 
 
 def causal(queries: int, keys: int) -> Array:

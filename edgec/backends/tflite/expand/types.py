@@ -7,6 +7,9 @@ import onnx_ir as ir
 
 from edgec.backends.tflite.types import KERNEL_TYPES, wider
 from edgec.ir.build import GraphBuilder
+from edgec.ir.model import static_shape
+from edgec.ops.base import Reader
+from edgec.ops.reduce import REDUCTIONS
 from edgec.rules.base import NOT_HERE, Example, Miss, Replacement, Rule
 
 
@@ -32,6 +35,8 @@ class ComputeWider(Rule):
         wide_name = wider(node.op_type, narrow.numpy().name)
         if wide_name is None:
             return Miss(f"no kernel computes {narrow.numpy().name} exactly")
+        if node.op_type in REDUCTIONS and 0 in (static_shape(Reader(node).input(0)) or ()):
+            return Miss("it reduces no elements: what it starts from is the end of its own type")
         wide = ir.DataType.from_numpy(np.dtype(wide_name))
         inputs = [g.op("Cast", v, to=int(wide)) if v is not None and v.dtype == narrow else v for v in node.inputs]
         attributes = {name: a.value for name, a in node.attributes.items()}

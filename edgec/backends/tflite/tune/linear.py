@@ -76,6 +76,8 @@ class AffineIntoLinear(Rule):
             return NOT_HERE
         if scale.shape != weight.shape[:1] or (shift is not None and shift.shape != weight.shape[:1]):
             return NOT_HERE
+        if x.shape is None or not len(x.shape):
+            return NOT_HERE
         product = g.op("MatMul", x, g.const(np.asarray(scale[:, None] * weight)))
         return [product if shift is None else g.op("Add", product, g.const(np.asarray(shift @ weight)))]
 

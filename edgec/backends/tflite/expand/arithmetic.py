@@ -107,6 +107,8 @@ class IntegerMatMul(Rule):
         if a is None or b is None or min(len(a), len(b)) < 2:
             return Miss("a shape is not static")
         products = int(np.prod(np.broadcast_shapes(a[:-2], b[:-2]))) * a[-2] * a[-1] * b[-1]
+        if products == 0:
+            return NOT_HERE
         if products > _MOST_PRODUCTS:
             return Miss(f"{products} products would be held at once")
         swapped = [*range(len(b) - 2), len(b) - 1, len(b) - 2]

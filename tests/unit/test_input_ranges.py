@@ -144,6 +144,21 @@ def test_what_may_be_more_than_the_samples_show_is_told() -> None:
 
 
 @pytest.mark.parametrize(
+    ("body", "is_told"),
+    [
+        ("y = Cast<to = 9>(n)", False),
+        ("y = Equal(n, k)", False),
+        ("r = Reshape(n, s)  y = Gather(w, r)", False),
+        ("f = Cast<to = 1>(n)  y = Neg(f)", True),
+        ("c = Cast<to = 6>(n)  y = Add(c, c)", True),
+    ],
+)
+def test_flags_and_places_are_no_counts(body: str, is_told: bool) -> None:
+    model = model_of(body, "int64[4] n, float[9] w", "int64[4] k = {0, 1, 0, 1}, int64[2] s = {2, 2}")
+    assert bool(undeclared(model, load_target("iphone"), [{"n": np.ones(4, np.int64)}])) == is_told
+
+
+@pytest.mark.parametrize(
     ("name", "shape", "size", "is_told"),
     [
         ("x", "1,3,32,32", 3.0, True),
@@ -151,6 +166,7 @@ def test_what_may_be_more_than_the_samples_show_is_told() -> None:
         ("pixel_values", "2,5,7", 3.0, True),
         ("x", "1,3,32,32", 200.0, False),
         ("x", "1,8,32,32", 3.0, False),
+        ("x", "1,80,3000", 3.0, False),
         ("x", "4,3", 3.0, False),
     ],
 )

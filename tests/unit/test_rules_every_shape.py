@@ -39,6 +39,7 @@ EVERY: tuple[Rule, ...] = tuple(
             *tflite.ALWAYS,
             *tflite.TUNE,
             *tflite.PLACE,
+            *coreml.HALF,
             *coreml.RULES,
             *coreml.ALWAYS,
             *tensorrt.RULES,

@@ -10,6 +10,7 @@ import onnx_ir as ir
 
 from edgec.backends.base import Array
 from edgec.backends.coreml.integers import Limit, limits
+from edgec.backends.coreml.ranges import CARRIES
 from edgec.diag import Diagnostic, Severity
 from edgec.ir.model import Model
 from edgec.ir.provenance import place_of
@@ -40,7 +41,7 @@ def undeclared(model: Model, target: Target, samples: Sequence[Mapping[str, Arra
         reached = _reached(name, samples)
         if is_half and reached < _BRIGHT and _is_image(value):
             said[name] = f"`{name}` has the form of an image, which may hold 0 to 255; the samples reach {reached:.3g}"
-        elif _is_whole(value):
+        elif _is_whole(value) and _is_counted(value):
             said[name] = f"`{name}` holds whole numbers; the samples reach {reached:.0f}{_bound(bounds.get(name))}"
     if not said:
         return []
@@ -68,6 +69,26 @@ def _is_whole(value: ir.Value) -> bool:
     return value.dtype is not None and value.dtype.numpy().kind in "iu"
 
 
+def _is_counted(value: ir.Value) -> bool:
+    """Whether its size matters: other than flags that are compared, and ids that pick elements."""
+    for use in value.uses():
+        node, out = use.node, use.node.outputs[0]
+        if node.op_type in CARRIES or (node.op_type == "Cast" and _is_whole(out)):
+            if _is_counted(out):
+                return True
+        elif node.op_type not in _COMPARES and not (node.op_type in _PICKS and use.idx == 1) and not _is_truth(out):
+            return True
+    return False
+
+
+_COMPARES = frozenset("Equal Greater GreaterOrEqual Less LessOrEqual".split())
+_PICKS = frozenset("Gather GatherElements GatherND ScatterElements ScatterND".split())
+
+
+def _is_truth(value: ir.Value) -> bool:
+    return value.dtype == ir.DataType.BOOL
+
+
 def _is_image(value: ir.Value) -> bool:
     """By its name or its shape: channels first or last, rows and columns."""
     if value.dtype != ir.DataType.FLOAT or value.shape is None:
@@ -75,5 +96,6 @@ def _is_image(value: ir.Value) -> bool:
     sizes = [d if isinstance(d, int) else _SIDE for d in value.shape][-3:]
     if len(sizes) < 3:
         return False
-    first, last = sizes[0] in _COLORS and min(sizes[1:]) >= _SIDE, sizes[-1] in _COLORS and min(sizes[:2]) >= _SIDE
+    colors = _COLORS if len(value.shape) > 3 else _COLORS[1:]  # of three dimensions, 1 is the batch
+    first, last = sizes[0] in colors and min(sizes[1:]) >= _SIDE, sizes[-1] in colors and min(sizes[:2]) >= _SIDE
     return first or last or bool(_IMAGE_NAME.search(value.name or ""))

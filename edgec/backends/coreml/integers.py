@@ -78,11 +78,15 @@ def limits(model: Model, ranges: Sequence[InputRange]) -> dict[str, Limit]:
 
 def _largest(node: ir.Node, names: Sequence[str], given: Mapping[str, Interval]) -> int:
     """The largest 2^k - 1 that inputs may reach; 0 where nothing is proven."""
-    for bits in range(_BITS, 0, -1):
+    fits, leaves = 0, _BITS + 1
+    while leaves - fits > 1:
+        bits = (fits + leaves) // 2
         size = (1 << bits) - 1
-        if not _may_leave(node, {**given, **dict.fromkeys(names, Interval(-size, size))}):
-            return size
-    return 0
+        if _may_leave(node, {**given, **dict.fromkeys(names, Interval(-size, size))}):
+            leaves = bits
+        else:
+            fits = bits
+    return (1 << fits) - 1
 
 
 def _open_inputs(node: ir.Node, given: Mapping[str, Interval]) -> list[str]:

@@ -195,7 +195,7 @@ def _makers(value: ir.Value | None, further: Callable[[ir.Value], bool] = lambda
         yield node
         if node.op_type in _MOVES:
             pending.append(node.inputs[0])
-        else:
+        elif node.op_type not in HEAVY:  # sums of many terms: what each is rounded by averages out
             pending += [v for v in node.inputs if v is not None and further(v)]
 
 

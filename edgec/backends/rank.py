@@ -236,7 +236,7 @@ class ReduceRank(Rule):
     roots = (*_REWRITES, "Transpose")
     examples = ()
 
-    def __init__(self, highest: Callable[[str], int]) -> None:
+    def __init__(self, highest: Callable[[ir.Node], int]) -> None:
         """`highest` says of each operator how many dimensions it may have; Reshape may have any number."""
         self._highest = highest
 
@@ -247,7 +247,7 @@ class ReduceRank(Rule):
         if any(static_shape(v) is None for v in (*node.inputs, *node.outputs) if v is not None):
             return Miss("a shape is not static")
         if node.op_type == "Transpose":
-            result = _transpose(node, g, self._highest("Transpose"))
+            result = _transpose(node, g, self._highest(node))
         else:
             result = _REWRITES[node.op_type](node, g)
         if any(self._is_high(n) for n in g.nodes if n.op_type != "Reshape"):
@@ -255,4 +255,4 @@ class ReduceRank(Rule):
         return result
 
     def _is_high(self, node: ir.Node) -> bool:
-        return _rank(node) > self._highest(node.op_type)
+        return _rank(node) > self._highest(node)

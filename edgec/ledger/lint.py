@@ -17,6 +17,10 @@ def lint(path: Path) -> list[Finding]:
         from edgec.ledger.coreml.package import read_package
 
         return examine(rows_for(path), read_package(path))
+    if path.suffix == ".tflite":
+        from edgec.ledger.tflite.file import read_file
+
+        return examine(rows_for(path), read_file(path))
     return []
 
 
@@ -26,4 +30,8 @@ def rows_for(path: Path) -> tuple[Row[Any], ...]:
         from edgec.ledger.coreml.ledger import ROWS
 
         return ROWS
+    if path.suffix == ".tflite":
+        from edgec.ledger.tflite import ledger
+
+        return ledger.ROWS
     return ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -47,23 +48,39 @@ class TFLiteMetadata:
 class TFLiteOptions:
     """`io_layout`: `source` keeps the model's own layout, `nhwc` makes 4-D inputs and outputs channels-last.
 
-    `layouts` says it for single inputs and outputs, by name.
+    `layouts` says it for single inputs and outputs, by name. `min_runtime` is the oldest release of TensorFlow Lite or
+    LiteRT that the file must run on (`2.14`); without one every form of the newest is allowed.
     """
 
     io_layout: str = "source"
     layouts: tuple[tuple[str, str], ...] = ()
+    min_runtime: str = ""
     metadata: TFLiteMetadata = field(default_factory=TFLiteMetadata)
 
 
 def tflite_options(c: Checker, table: Table) -> TFLiteOptions:
     """Read `[options]`; mistakes are left with the checker."""
-    c.known(table, ("io_layout", "layouts", "metadata"), "options.")
+    c.known(table, ("io_layout", "layouts", "min_runtime", "metadata"), "options.")
     layouts = c.table(table, "layouts")
     return TFLiteOptions(
         c.choice(table, "io_layout", LAYOUTS, "source"),
         tuple((name, c.choice(layouts, name, LAYOUTS, "source")) for name in layouts),
+        _min_runtime(c, table),
         _metadata(c, c.table(table, "metadata")),
     )
+
+
+def _min_runtime(c: Checker, table: Table) -> str:
+    """A release as text; 2.14 as a number is taken too, 2.2 could be 2.20."""
+    given = table.get("min_runtime")
+    is_clear = isinstance(given, float) and len(str(given).partition(".")[2]) > 1
+    release = str(given) if is_clear else c.string(table, "min_runtime", "")
+    if release and not _RELEASE.fullmatch(release):
+        c.problem(f"`{release}` is no release of TensorFlow Lite, such as 2.14", "min_runtime")
+    return release
+
+
+_RELEASE = re.compile(r"[0-9]+\.[0-9]+(\.[0-9]+)?")
 
 
 def _metadata(c: Checker, table: Table) -> TFLiteMetadata:

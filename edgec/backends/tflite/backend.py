@@ -10,6 +10,7 @@ from edgec.backends.builder import Builder, lower_graph
 from edgec.backends.placement import Placement
 from edgec.backends.tflite.assemble import assemble
 from edgec.backends.tflite.cost import macs
+from edgec.backends.tflite.floor import check_floor
 from edgec.backends.tflite.fuse import fuse
 from edgec.backends.tflite.legalize import legalize
 from edgec.backends.tflite.lower.table import LOWERINGS
@@ -41,7 +42,9 @@ class TFLiteBackend:
     def lower(self, model: Model, target: Target) -> Program:
         """Builtin operators as instructions, activations fused."""
         program = fuse(lower_graph(model, target, LOWERINGS, Builder(target), view_tflite))
-        return compose_slices(merge_products(program))
+        program = compose_slices(merge_products(program))
+        check_floor(program, target)
+        return program
 
     def assemble(self, program: Program, target: Target, path: Path) -> None:
         """Write the flatbuffer."""

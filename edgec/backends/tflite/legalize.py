@@ -23,6 +23,7 @@ from edgec.backends.tflite.expand.functions import (
     InverseSines,
     LrnToPool,
 )
+from edgec.backends.tflite.expand.gathering import KnownGatherND
 from edgec.backends.tflite.expand.indexing import (
     BatchedGatherND,
     GatherElementsToGather,
@@ -58,7 +59,7 @@ from edgec.backends.tflite.tune.patches import PatchesToMatMul
 from edgec.backends.tflite.tune.resize import PointwiseBeforeResize, PointwiseOfResizes
 from edgec.backends.tflite.tune.steps import StepToReshape
 from edgec.backends.tflite.tune.volume import VolumeToPlanes
-from edgec.backends.tflite.types import highest_rank
+from edgec.backends.tflite.types import portable_rank
 from edgec.diag import EdgecError
 from edgec.ir.model import Model
 from edgec.passes.constants import FoldConstants
@@ -109,6 +110,7 @@ ALWAYS: tuple[Rule, ...] = (
     LastWriteWins(),
     IndicesFromStart(),
     BatchedGatherND(),
+    KnownGatherND(),
     JoinConstants(),
     ScatterByMatch(),
     PadByIndices(),
@@ -123,7 +125,7 @@ ALWAYS: tuple[Rule, ...] = (
     ResizeThreeDimensions(),
     ResizeWithoutKernel(),
     ComputeWider(),
-    ReduceRank(highest_rank),
+    ReduceRank(portable_rank),
 )
 """For operators that the dialect has, in some forms. The order is that of preference at one node."""
 

@@ -6,6 +6,8 @@ kernels whose 8- and 16-bit forms are meant for quantized tensors are not counte
 
 from __future__ import annotations
 
+import onnx_ir as ir
+
 _FLOAT = frozenset({"float32"})
 _SIGNED = frozenset({"float32", "int32"})
 _NUMBERS = frozenset({"float32", "int32", "int64"})
@@ -62,3 +64,22 @@ _SIX = frozenset("Concat MatMul Pad ReduceMax ReduceMean ReduceMin ReduceProd Re
 def highest_rank(op_type: str) -> int:
     """The most dimensions that the operator's kernel takes in LiteRT 2.3."""
     return 6 if op_type in _SIX else 8
+
+
+_FOUR = frozenset("And Equal Greater GreaterOrEqual Less LessOrEqual Mod Or Pow BitShift BitwiseAnd BitwiseXor".split())
+_FIVE = frozenset("MatMul Pad Slice Where".split())
+_INTEGERS = {"Mul": 4, "Div": 5, "Max": 5, "Min": 5, "Sub": 5}
+"""Kernels whose integer form ends below the float form, which XNNPACK computes."""
+
+
+def portable_rank(node: ir.Node) -> int:
+    """The most dimensions that the operator's kernel takes in every runtime from TensorFlow Lite 2.14 on.
+
+    Measured (`edgec.ledger.tflite.runtimes`). More are the same operator between reshapes, which cost next to nothing;
+    broadcasts above it end the process of older runtimes.
+    """
+    if node.op_type in _FOUR or node.op_type in _FIVE:
+        return 4 if node.op_type in _FOUR else 5
+    x = node.inputs[0] if node.inputs else None
+    is_float = x is None or x.dtype is None or x.dtype.is_floating_point()
+    return 6 if is_float else _INTEGERS.get(node.op_type, 6)

@@ -1,0 +1,1 @@
+"""What TensorFlow Lite and LiteRT demand of a file."""

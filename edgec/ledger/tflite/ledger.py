@@ -1,0 +1,9 @@
+"""The whole ledger of TFLite files."""
+
+from __future__ import annotations
+
+from edgec.ledger.row import Row
+from edgec.ledger.tflite import metadata, operators, structure
+from edgec.ledger.tflite.file import TFLiteFile
+
+ROWS: tuple[Row[TFLiteFile], ...] = (*structure.ROWS, *operators.ROWS, *metadata.ROWS)

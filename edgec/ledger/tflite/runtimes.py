@@ -1,0 +1,129 @@
+"""Runtimes of TFLite files: the builtins that each has registered, and from which one on a kernel takes a form.
+
+Releases up to 2.20 are TensorFlow Lite's numbers, which LiteRT goes on from: ai-edge-litert 1.0 came of TensorFlow's
+tree at 2.18, 1.4 at 2.20, what ai-edge-litert 2.0 does not have yet is 2.21. Sources: LiteRT, tflite/tools/versioning,
+op_version.cc and runtime_version.cc; what is younger than 2.14 was measured by files of one operator on tflite-runtime
+2.14.0 and ai-edge-litert 1.0.1, 1.4.0, 2.0.3 and 2.3.0 (the kernels refuse such forms, or end the process).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+RUNTIMES = ("2.14", "2.18", "2.20", "2.20.1", "2.21")
+"""The releases that the columns of `registered.txt` stand for."""
+
+OLDEST = "1.14"
+"""What every file needs: signatures of builtins' first versions."""
+BUFFERS_OUTSIDE = "2.15"
+"""Buffers outside the flatbuffer's tables are younger than 2.14."""
+
+_SINCE = {
+    "1.15": "DEQUANTIZE HARD_SWISH IF WHILE",
+    "2.0": "FULLY_CONNECTED",
+    "2.1": "DEPTH_TO_SPACE NON_MAX_SUPPRESSION_V4 NON_MAX_SUPPRESSION_V5 SCATTER_ND",
+    "2.2": "RESIZE_BILINEAR SELECT_V2 STRIDED_SLICE",
+    "2.3": "BATCH_MATMUL RESIZE_NEAREST_NEIGHBOR SPLIT_V TRANSPOSE_CONV UNIDIRECTIONAL_SEQUENCE_LSTM",
+    "2.4": "CUMSUM",
+    "2.5": "BROADCAST_TO CONV_3D",
+    "2.6": "CONV_3D_TRANSPOSE",
+    "2.9": "DYNAMIC_UPDATE_SLICE GELU",
+    "2.10": "ATAN2 RELU_0_TO_1",
+    "2.11": "SIGN",
+    "2.13": "BITCAST BITWISE_XOR RIGHT_SHIFT",
+    "2.15": "DILATE REDUCE_WINDOW",
+    "2.16": "STABLEHLO_GATHER STABLEHLO_ADD STABLEHLO_MAXIMUM STABLEHLO_MINIMUM STABLEHLO_MULTIPLY STABLEHLO_PAD "
+    "STABLEHLO_REDUCE_WINDOW STABLEHLO_RNG_BIT_GENERATOR STABLEHLO_SCATTER STABLEHLO_COMPOSITE",
+    "2.19": "STABLEHLO_AND STABLEHLO_SHIFT_LEFT STABLEHLO_CASE",
+}
+"""Builtins that are younger than TensorFlow Lite 1.14, by the release that first ran them in the emitted form."""
+
+_TYPED = {
+    ("ADD", "int64"): "2.6", ("SUB", "int64"): "2.4", ("MUL", "int64"): "2.11", ("MUL", "int16"): "2.11",
+    ("GATHER", "bool"): "1.15", ("GATHER_ND", "bool"): "2.16", ("GATHER_ND", "int16"): "2.5",
+    ("CAST", "float16"): "2.15", ("CAST", "float64"): "2.7", ("CAST", "int16"): "2.8", ("CAST", "uint16"): "2.9",
+    ("CAST", "bfloat16"): "2.19",
+    ("TOPK_V2", "int16"): "2.13", ("FILL", "float16"): "2.12", ("TILE", "bool"): "2.2", ("REVERSE_V2", "bool"): "2.2",
+    ("ARG_MAX", "bool"): "2.9", ("ARG_MIN", "bool"): "2.9", ("ABS", "int32"): "2.12", ("RANGE", "int64"): "2.14",
+    ("SPLIT", "int64"): "2.18", ("PAD", "bool"): "2.20.1", ("DYNAMIC_UPDATE_SLICE", "int16"): "2.19",
+    **{("TILE", t): "2.21" for t in ("int16", "uint16", "uint32")},
+    **{("FILL", t): "2.21" for t in ("uint8", "uint16", "uint32")},
+    **{("DYNAMIC_UPDATE_SLICE", t): "2.21" for t in ("uint8", "uint16", "uint32")},
+    **{(op, "uint16"): "2.21" for op in ("SLICE", "STRIDED_SLICE", "SELECT_V2", "TRANSPOSE")},
+    ("TRANSPOSE", "uint32"): "2.21",
+    **{(op, "int16"): "2.21" for op in ("GREATER", "LESS_EQUAL", "NOT_EQUAL")},
+}  # fmt: skip
+"""Builtins that took an element type later than float32 and int32."""
+
+ANY = ""
+"""Every element type."""
+
+
+@dataclass(frozen=True)
+class RankLimit:
+    """Builtins that took more than `most` dimensions from a release on; `dtype` narrows it to one element type."""
+
+    ops: frozenset[str]
+    most: int
+    release: str
+    dtype: str = ANY
+    but: str = ANY
+    """An element type that is excepted."""
+
+
+def _limit(ops: str, most: int, release: str, dtype: str = ANY, but: str = ANY) -> RankLimit:
+    return RankLimit(frozenset(ops.split()), most, release, dtype, but)
+
+
+_BROADCAST = (
+    "EQUAL NOT_EQUAL GREATER GREATER_EQUAL LESS LESS_EQUAL LOGICAL_AND LOGICAL_OR POW FLOOR_MOD FLOOR_DIV BITWISE_XOR "
+    "RIGHT_SHIFT"
+)
+RANK_LIMITS = (
+    _limit("ADD SUB DIV", 4, "2.3"),
+    _limit("MUL", 4, "2.6"),
+    _limit("TRANSPOSE", 5, "2.12"),
+    _limit("ADD SUB", 6, "2.18"),
+    _limit("SUB", 5, "2.18", but="float32"),
+    _limit("MUL", 4, "2.18", but="float32"),
+    _limit("BATCH_MATMUL PAD SLICE", 5, "2.18", dtype="float32"),
+    _limit("MUL DIV MAXIMUM MINIMUM", 6, "2.21"),
+    _limit("DIV MAXIMUM MINIMUM", 5, "2.21", but="float32"),
+    _limit("SLICE", 5, "2.21", but="float32"),
+    _limit("STRIDED_SLICE SELECT_V2", 5, "2.21"),
+    _limit("SLICE TRANSPOSE", 6, "2.21"),
+    _limit(_BROADCAST, 4, "2.21"),
+)
+"""By rank. Broadcasts above a kernel's limit end the process of older runtimes."""
+
+_FIRST = {name: release for release, names in _SINCE.items() for name in names.split()}
+
+
+def as_numbers(release: str) -> tuple[int, ...]:
+    """`2.14` and `2.14.0` as numbers that compare."""
+    return tuple(int(part) for part in release.split("."))
+
+
+def first_runtime(op: str, dtypes: Collection[str], rank: int) -> str:
+    """The oldest release that runs a builtin on these element types, with results and operands of up to `rank`."""
+    needed = {OLDEST, _FIRST.get(op, OLDEST)}
+    needed.update(_TYPED.get((op, dtype), OLDEST) for dtype in dtypes)
+    for limit in RANK_LIMITS:
+        typed = any(limit.dtype in (ANY, d) and (limit.but == ANY or d != limit.but) for d in dtypes if d != "bool")
+        if op in limit.ops and rank > limit.most and (typed or limit.dtype == limit.but == ANY):
+            needed.add(limit.release)
+    return max(needed, key=as_numbers)
+
+
+@cache
+def registered() -> Mapping[str, tuple[int, ...]]:
+    """The newest version of each builtin, one for each of `RUNTIMES`; 0 where a runtime has none."""
+    found = {}
+    for line in (Path(__file__).parent / "registered.txt").read_text(encoding="utf-8").splitlines():
+        if not line.startswith("#"):
+            name, *versions = line.split()
+            found[name] = tuple(0 if v == "-" else int(v) for v in versions)
+    return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -10,12 +10,14 @@ from typing import Any
 from edgec.artifact.files import sha256_of, size_of
 from edgec.artifact.locate import Located, locate
 from edgec.artifact.manifest import Latency
+from edgec.artifact.shown import Shown
 from edgec.diag import Diagnostic, EdgecError, error
 from edgec.driver import BuildOptions, prepare
 from edgec.frontend.source import SourceRequest
 from edgec.measure.arrays import draw_arrays, load_arrays
-from edgec.measure.divergence import Pair, all_values, pairs
-from edgec.measure.inspection import inputs_of, inspect
+from edgec.measure.divergence import Pair, pairs
+from edgec.measure.inspection import inputs_of
+from edgec.measure.source_view import all_values, common_inputs, fitted, from_app, source_inputs
 from edgec.runners.base import Runner
 from edgec.runners.open import open_runner
 from edgec.spec.target import Accept, load_target
@@ -94,12 +96,20 @@ def _check_numbers(found: Located, source: SourceRequest, way: Execution, report
     held = known[0].states if known else found.manifest.states if found.manifest else ()
     pairs = tuple((s.input, s.output) for s in held)
     prepared = prepare(replace(source, states=pairs), BuildOptions(), lambda step: None)
-    accept = load_target(found.manifest.target).accept if found.manifest else DEFAULT_ACCEPT
-    with open_runner(found.path, as_source=True, function=way.function, on=way.on) as runner:
+    shown = found.manifest.shown if found.manifest else Shown()
+    accept = _accepted(found)
+    with open_runner(found.path, as_source=shown, function=way.function, on=way.on) as runner:
         verdict = prepared.verify(runner, accept)
     f = verdict.fidelity
     result = f"{verdict.status} by {runner.name} on {f.samples} samples: rel {f.max_rel:.2e}, {f.psnr_db:.1f} dB"
     report.note("accuracy", result, verdict.failures)
+
+
+def _accepted(found: Located) -> Accept:
+    """What the build asked for."""
+    if found.manifest is None:
+        return DEFAULT_ACCEPT
+    return found.manifest.accept or load_target(found.manifest.target).accept
 
 
 def _check_budget(found: Located, budget: Budget, report: CheckReport) -> None:
@@ -175,17 +185,15 @@ def compare_artifacts(first: Path, second: Path, inputs: Sequence[str], toleranc
     Raises `EdgecError` E0603 where they have no value in common.
     """
     a, b = locate(first), locate(second)
-    features = inspect(a.path).inputs
-    arrays = load_arrays(inputs, features) if inputs else draw_arrays(features)
-    found = pairs(all_values(a.path, arrays, _sources(a)), all_values(b.path, arrays, _sources(b)))
+    common = common_inputs(a, b)
+    arrays = draw_arrays(common)
+    if inputs:
+        given = from_app(a, load_arrays(inputs, inputs_of(a.path)))
+        arrays |= fitted(given, [f for f in source_inputs(a) if f.name in given])
+    found = pairs(*(all_values(each, fitted(arrays, source_inputs(each))) for each in (a, b)))
     if not found:
         raise _nothing_common(a, b)
     return Divergence(tuple(found), tolerance)
-
-
-def _sources(found: Located) -> Mapping[str, str]:
-    """The source's names of values that the artifact calls otherwise, as far as a manifest tells."""
-    return found.manifest.names.values if found.manifest else {}
 
 
 def _nothing_common(a: Located, b: Located) -> EdgecError:

@@ -96,6 +96,8 @@ def manifest(lowered: Lowered, seen: Observed, target: Target, chosen: Backend, 
         states=held,
         ranges=_ranges(lowered, seen, target),
         names=_names(program, target, chosen),
+        shown=chosen.shown(target),
+        accept=target.accept,
     )
 
 

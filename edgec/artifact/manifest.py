@@ -9,7 +9,9 @@ from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from edgec.artifact.shown import Shown, load_shown
 from edgec.diag import Place, error
+from edgec.spec.target import Accept
 
 SCHEMA = 1
 
@@ -245,6 +247,9 @@ class Manifest:
     files: tuple[str, ...] = ()
     """Every file that the build wrote into its folder, but the manifest, relative to it: what the next may replace."""
     names: NamesInfo = field(default_factory=NamesInfo)
+    shown: Shown = field(default_factory=Shown)
+    accept: Accept | None = None
+    """What verification asked for; older manifests do not tell."""
     schema: int = SCHEMA
 
     def to_json(self) -> str:
@@ -289,6 +294,8 @@ def _manifest(document: Mapping[str, Any]) -> Manifest:
         functions=tuple(_function(f) for f in document.get("functions", ())),
         files=tuple(str(name) for name in document.get("files", ())),
         names=_load(NamesInfo, document.get("names", {})),
+        shown=load_shown(document.get("shown", {})),
+        accept=_load(Accept, document["accept"]) if document.get("accept") else None,
     )
 
 

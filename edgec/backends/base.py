@@ -11,6 +11,7 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
+from edgec.artifact.shown import Shown
 from edgec.backends.placement import Placement
 from edgec.diag import Diagnostic, EdgecError, Place
 from edgec.ir.model import Model, all_nodes
@@ -268,6 +269,10 @@ class Backend(Protocol):
 
     def renamed(self, program: Program, target: Target) -> Renamed:
         """What the artifact of this program calls otherwise than its source does."""
+        ...
+
+    def shown(self, target: Target) -> Shown:
+        """What the artifact's interface shows otherwise than as tensors of the source."""
         ...
 
     def open(self, path: Path, target: Target) -> Runner:

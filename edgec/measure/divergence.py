@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from itertools import permutations
-from pathlib import Path
 
 import numpy as np
 
-from edgec.diag import error
 from edgec.measure.arrays import Array
 from edgec.measure.fidelity import Difference, compare
 
@@ -27,48 +25,65 @@ class Pair:
     difference: Difference
 
 
-def all_values(
-    path: Path, inputs: dict[str, Array], sources: Mapping[str, str] | None = None
-) -> list[tuple[str, Array]]:
-    """Every value that the artifact computes, in the order in which it does, by its source's name.
-
-    `sources` are the names of values that the artifact calls otherwise. Raises `EdgecError` E0603.
-    """
-    found = _values(path, inputs)
-    return [((sources or {}).get(name, name), value) for name, value in found]
-
-
-def _values(path: Path, inputs: dict[str, Array]) -> list[tuple[str, Array]]:
-    if path.suffix == ".mlpackage":
-        return _of_package(path, inputs)
-    if path.suffix == ".tflite":
-        return _of_tflite(path, inputs)
-    if path.suffix in (".onnx", ".engine"):
-        return _of_onnx(path.with_suffix(".onnx"), inputs)
-    raise error("E0603", f"the values inside `{path.name}` cannot be seen")
-
-
 def pairs(first: Iterable[tuple[str, Array]], second: Iterable[tuple[str, Array]]) -> list[Pair]:
     """The values that have a counterpart, in the first artifact's order.
 
-    Names are compared without their suffixes and punctuation: the formats allow different ones. A value with another
-    number of elements, or in no known layout, has no counterpart; one of exactly the same name comes first.
+    Values of the same name are counterparts; those of a loop, which have one name in every step, step by step. Formats
+    allow different punctuation, and casts and changes of layout have names of their own. Behind a slash stands what
+    made a value in place of its source's: the last such value is taken for the source's, where the other artifact has
+    that. A value with another number of elements, or in no known layout, has no counterpart.
     """
-    others: dict[str, list[tuple[str, Array]]] = {}
-    for name, array in second:
-        others.setdefault(_key(name), []).append((name, array))
+    mine, others = _by_name(first), _by_name(second)
+    own, theirs = _by_plain(mine), _by_plain(others)
     found = []
-    for name, array in first:
-        for other, candidate in sorted(others.get(_key(name), []), key=lambda pair: pair[0] != name):
-            aligned = _aligned(array, candidate)
-            if aligned is not None:
-                found.append(Pair(name, other, compare(name, array, aligned)))
-                break
+    for name, arrays in mine.items():
+        plain = _plain(name)
+        other = name if name in others else (theirs.get(plain) or theirs.get(_counterpart(plain, own, theirs), ""))
+        if other and len(others[other]) == len(arrays):
+            aligned = ((array, _aligned(array, value)) for array, value in zip(arrays, others[other], strict=True))
+            found += [Pair(name, other, compare(name, array, value)) for array, value in aligned if value is not None]
     return found
 
 
-def _key(name: str) -> str:
-    return re.sub(r"\W", "_", name.split("/")[0]).strip("_").lower()
+def _by_name(values: Iterable[tuple[str, Array]]) -> dict[str, list[Array]]:
+    found: dict[str, list[Array]] = {}
+    for name, array in values:
+        found.setdefault(name, []).append(array)
+    return found
+
+
+def _by_plain(names: Iterable[str]) -> dict[str, str]:
+    """The names that stand for a plain one: the value itself before its casts."""
+    found: dict[str, str] = {}
+    for name in names:
+        found.setdefault(_plain(name), name)
+    return found
+
+
+def _counterpart(plain: str, mine: Collection[str], others: Collection[str]) -> str:
+    """The last value made in place of the source's, or the source's value for the last one made in its place."""
+    base = plain.split("/")[0]
+    if plain == base:
+        return _last(base, others)
+    return base if base not in mine and _last(base, mine) == plain else ""
+
+
+def _last(base: str, names: Iterable[str]) -> str:
+    return ([n for n in names if n.startswith(f"{base}/") and _MADE.search(n)] or [""])[-1]
+
+
+_MADE = re.compile(r"_\d+$")
+"""The end of a name that a rule gave, in plain punctuation."""
+
+
+def _plain(name: str) -> str:
+    """Without casts and changes of layout, which keep the value, and in the punctuation that all formats have."""
+    parts = [re.sub(r"\W", "_", part).strip("_").lower() for part in name.split("/")]
+    return "/".join(part for i, part in enumerate(parts) if i == 0 or part not in _SAME)
+
+
+_SAME = frozenset({"float16", "float32", "nhwc", "nchw", "now"})
+"""Ends of names of the same value in another type or layout, or read from a state."""
 
 
 def _aligned(array: Array, other: Array) -> Array | None:
@@ -85,34 +100,3 @@ def _aligned(array: Array, other: Array) -> Array | None:
 
 def _squeezed(array: Array) -> tuple[int, ...]:
     return tuple(d for d in array.shape if d != 1)
-
-
-def _of_package(path: Path, inputs: dict[str, Array]) -> list[tuple[str, Array]]:
-    from edgec.runners.mil import MilRunner
-
-    seen: list[tuple[str, Array]] = []
-    with MilRunner(path, "float16", tap=lambda name, value: seen.append((name, np.array(value)))) as runner:
-        runner.run(inputs)
-    return seen
-
-
-def _of_tflite(path: Path, inputs: dict[str, Array]) -> list[tuple[str, Array]]:
-    from edgec.runners.litert import LiteRTRunner
-
-    with LiteRTRunner(path, keep_values=True) as runner:
-        runner.run(inputs)
-        return runner.values()
-
-
-def _of_onnx(path: Path, inputs: dict[str, Array]) -> list[tuple[str, Array]]:
-    import onnx_ir as ir
-
-    from edgec.runners.onnxruntime import OnnxRuntimeRunner
-
-    model = ir.load(path)
-    made = [v for node in model.graph for v in node.outputs if v.name and v.type is not None]
-    outputs = list(model.graph.outputs)
-    model.graph.outputs.extend(v for v in made if v not in outputs)
-    with OnnxRuntimeRunner(model, optimize=False) as runner:
-        results = runner.run(inputs)
-    return [(v.name or "", results[v.name or ""]) for v in made]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from edgec.artifact.shown import Shown
 from edgec.diag import error
 from edgec.runners.base import Runner
 
@@ -12,13 +13,13 @@ def open_runner(
     path: Path,
     precision: str | None = None,
     *,
-    as_source: bool = False,
+    as_source: Shown | None = None,
     function: str | None = None,
     on: str = "local",
 ) -> Runner:
     """A runner for a file or package.
 
-    With `as_source` it takes and gives what the artifact's source does, where their layouts differ.
+    With `as_source`, which says what the artifact shows otherwise, it takes and gives what the artifact's source does.
     `on` is `local`, or `qemu`: a TFLite file by LiteRT's Arm kernels, emulated. A Core ML package runs on `mac`: by
     Core ML on this Mac, or on `apple:DEVICE:APP`: in an app on a device.
     `precision` is for Core ML packages: `float16` (the default) rounds where the package says so, `float32` never.
@@ -31,10 +32,13 @@ def open_runner(
     if on == "mac" or on.startswith("apple:"):
         return _apple(path, on, function)
     if on != "local" and function is None:
-        return _elsewhere(path, on, as_source=as_source)
+        return _elsewhere(path, on, as_source=as_source is not None)
     if path.suffix == ".mlpackage":
         from edgec.runners.mil import MilRunner
+        from edgec.runners.mil.as_source import SourceRunner
 
+        if as_source is not None:
+            return SourceRunner(path, as_source, function)
         return MilRunner(path, "float32" if precision == "float32" else "float16", function)
     if function is not None:
         raise error("E0101", f"`--function` is for Core ML packages; `{path.name}` has one function")
@@ -43,7 +47,7 @@ def open_runner(
     if path.suffix == ".tflite":
         from edgec.runners.litert import LiteRTRunner
 
-        return LiteRTRunner(path, as_source=as_source)
+        return LiteRTRunner(path, as_source=as_source is not None)
     from edgec.runners.onnxruntime import OnnxRuntimeRunner
 
     source = path.with_suffix(".onnx")

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 import edgec
+from edgec.artifact.shown import Shown
 from edgec.runners.open import open_runner
 
 Inputs = tuple[torch.Tensor, ...]
@@ -45,7 +46,7 @@ def differences(
     module = _Several(functions).eval()
     built = edgec.build(module, example, target=target, out=out, name="m", settings=EXACT[target])
     found = [d.message for d in built.failures]
-    with open_runner(built.folder / built.manifest.artifact.path, as_source=True) as runner:
+    with open_runner(built.folder / built.manifest.artifact.path, as_source=Shown()) as runner:
         for given in inputs:
             with torch.no_grad():
                 wanted = module(*(x.clone() for x in given))

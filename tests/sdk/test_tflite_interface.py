@@ -10,6 +10,7 @@ import onnx
 import onnx_ir as ir
 import pytest
 
+from edgec.artifact.shown import Shown
 from edgec.backends.tflite.backend import TFLITE
 from edgec.checking import Budget, check_artifact
 from edgec.diag import EdgecError
@@ -70,7 +71,7 @@ def test_layout_by_name_is_known_to_whoever_opens_the_file(tmp_path: Path) -> No
     assert {f.name: f.shape for f in found.inputs} == {"image": (1, 8, 6, 3), "depth": (1, 3, 8, 6)}
     assert {f.name: f.shape for f in found.outputs} == {"map": (1, 8, 6, 4), "logits": (1, 4)}
     expected = evaluate(_model(), FEEDS)
-    with open_runner(path, as_source=True) as runner:
+    with open_runner(path, as_source=Shown()) as runner:
         as_source = runner.run(FEEDS)
     with open_runner(path) as runner:
         as_it_is = runner.run({**FEEDS, "image": np.moveaxis(FEEDS["image"], 1, -1)})

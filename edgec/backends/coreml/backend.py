@@ -6,17 +6,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from edgec.artifact.shown import Shown
 from edgec.backends.base import Array, Instr, Program, Renamed
 from edgec.backends.builder import lower_graph
 from edgec.backends.coreml.assemble import assemble, assemble_functions
 from edgec.backends.coreml.channels.decide import Formed, cheaper, choice, forms_of, movement, with_form
 from edgec.backends.coreml.cost import macs
 from edgec.backends.coreml.flexible import check_flexible
-from edgec.backends.coreml.interface import check
+from edgec.backends.coreml.interface import check, shown
 from edgec.backends.coreml.legalize import legalize
 from edgec.backends.coreml.lower.common import MilBuilder
 from edgec.backends.coreml.lower.table import LOWERINGS
-from edgec.backends.coreml.model_runner import ModelRunner
 from edgec.backends.coreml.names import named
 from edgec.backends.coreml.ops import view_coreml
 from edgec.backends.coreml.placement import measured, placement
@@ -28,6 +28,7 @@ from edgec.ir.model import Model
 from edgec.passes.log import RewriteLog
 from edgec.runners.apple.mac import on_mac
 from edgec.runners.base import Runner
+from edgec.runners.mil.as_source import SourceRunner
 from edgec.spec.coreml import CoreMLOptions
 from edgec.spec.target import Target
 
@@ -82,15 +83,18 @@ class CoreMLBackend:
         found = named(program, target.options)
         return Renamed(found.interface, found.values)
 
+    def shown(self, target: Target) -> Shown:
+        """Images and classifiers."""
+        assert isinstance(target.options, CoreMLOptions)
+        return shown(target.options)
+
     def open(self, path: Path, target: Target) -> Runner:
         """The interpreter, rounding after every operation where the package says float16."""
-        assert isinstance(target.options, CoreMLOptions)
-        return ModelRunner(path, target.options)
+        return SourceRunner(path, self.shown(target))
 
     def open_function(self, path: Path, target: Target, function: str) -> Runner:
         """The interpreter on one function."""
-        assert isinstance(target.options, CoreMLOptions)
-        return ModelRunner(path, target.options, function)
+        return SourceRunner(path, self.shown(target), function)
 
     def wider(self, target: Target) -> Sequence[Target]:
         """For a float16 target that leaves it open: decisions in float32, then everything."""

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from edgec.artifact.shown import Shown, ShownImage, ShownScores
 from edgec.backends.base import Program
 from edgec.diag import Diagnostic, EdgecError
 from edgec.ledger.coreml.identifiers import Scope
@@ -44,6 +45,14 @@ def check(program: Program, target: Target) -> None:
             found.append(_wrong(f"`options.metadata.features` describes `{name}`, which is no input or output", shown))
     if found:
         raise EdgecError(found)
+
+
+def shown(options: CoreMLOptions) -> Shown:
+    """What the app sees of the source's inputs and outputs."""
+    images = tuple(ShownImage(image.name, image.scale, image.bias) for image in options.images)
+    given = options.classifier
+    label = "" if given is None else given.label_output
+    return Shown(images, () if given is None else (ShownScores(given.output, label, f"{label}_probs"),))
 
 
 def _wrong(message: str, known: Any) -> Diagnostic:

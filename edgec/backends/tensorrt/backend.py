@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from edgec.artifact.shown import Shown
 from edgec.backends.base import Array, Instr, Program, Renamed
 from edgec.backends.control_flow import settle_branches
 from edgec.backends.expand import expand_to
@@ -60,6 +61,10 @@ class TensorRTBackend:
     def renamed(self, program: Program, target: Target) -> Renamed:
         """Nothing: the format takes any name."""
         return Renamed()
+
+    def shown(self, target: Target) -> Shown:
+        """Tensors alone."""
+        return Shown()
 
     def open(self, path: Path, target: Target) -> Runner:
         """ONNX Runtime on the ONNX beside the engine."""

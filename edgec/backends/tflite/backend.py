@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from edgec.artifact.shown import Shown
 from edgec.backends.base import Array, Instr, Program, Renamed
 from edgec.backends.builder import Builder, lower_graph
 from edgec.backends.placement import Placement
@@ -53,6 +54,10 @@ class TFLiteBackend:
     def renamed(self, program: Program, target: Target) -> Renamed:
         """Nothing: the format takes any name."""
         return Renamed()
+
+    def shown(self, target: Target) -> Shown:
+        """Tensors alone."""
+        return Shown()
 
     def open(self, path: Path, target: Target) -> Runner:
         """LiteRT on one thread, given and giving values in the source's layout."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from edgec.artifact.shown import Shown
 from edgec.backends.base import Array, Instr, Program, Renamed
 from edgec.backends.placement import Placement
 from edgec.backends.tflite.assemble import IDENTIFIER, libraries
@@ -81,6 +82,10 @@ class Onnx2tfBackend:
     def renamed(self, program: Program, target: Target) -> Renamed:
         """Nothing: the format takes any name."""
         return Renamed()
+
+    def shown(self, target: Target) -> Shown:
+        """Tensors alone."""
+        return Shown()
 
     def open(self, path: Path, target: Target) -> Runner:
         """LiteRT on one thread."""

@@ -1,0 +1,65 @@
+"""What the app sees where that is not a tensor of the source: images, and labels with their scores."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class ShownImage:
+    """An input that the app gives as an image: the source is given `pixel * scale + bias`, pixels from 0 to 255.
+
+    `scale` and `bias` hold one number for all channels or one for each, in the order of the source's channels.
+    """
+
+    name: str
+    scale: tuple[float, ...]
+    bias: tuple[float, ...]
+
+    def value(self, pixels: Array) -> Array:
+        """What the source is given of pixels (1, channels, height, width)."""
+        scale, bias = self._columns()
+        return np.asarray(pixels * scale + bias, dtype=np.float32)
+
+    def pixels(self, value: Array) -> Array:
+        """The pixels that stand for what the source is given; they need not be whole, nor within 0 to 255."""
+        scale, bias = self._columns()
+        return np.asarray((value - bias) / scale, dtype=np.float32)
+
+    def _columns(self) -> list[NDArray[np.float64]]:
+        return [np.asarray(n, dtype=np.float64).reshape(1, -1, 1, 1) for n in (self.scale, self.bias)]
+
+
+@dataclass(frozen=True)
+class ShownScores:
+    """An output (1, classes) of the source that the app gets as its best `label`, and as `scores` by label."""
+
+    name: str
+    label: str
+    scores: str
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What an artifact shows otherwise than its source does, by the source's names."""
+
+    images: tuple[ShownImage, ...] = ()
+    scores: tuple[ShownScores, ...] = ()
+
+    def image(self, name: str) -> ShownImage | None:
+        """How an input is given as an image, if it is."""
+        return next((image for image in self.images if image.name == name), None)
+
+
+def load_shown(table: Mapping[str, Any]) -> Shown:
+    """What a manifest says. Raises KeyError or TypeError for what is none."""
+    images = (ShownImage(t["name"], tuple(t["scale"]), tuple(t["bias"])) for t in table.get("images", ()))
+    scores = (ShownScores(t["name"], t["label"], t["scores"]) for t in table.get("scores", ()))
+    return Shown(tuple(images), tuple(scores))

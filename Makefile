@@ -10,7 +10,7 @@ RELEASE_TARGETS := iphone android raspberry-pi rtx
 RELEASE := $(foreach target,$(RELEASE_TARGETS),build/model/$(target)/manifest.json)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build test check release conformance arm bench fuzz clean
+.PHONY: help setup build test check release conformance arm runtimes bench fuzz clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -48,6 +48,9 @@ conformance: $(STAMP) ## Run ONNX's, PyTorch's and Apple's own operator tests (l
 
 arm: $(STAMP) ## Run the test models on Arm's kernels under QEMU (fetches Debian packages once)
 	$(BIN)/python -m tests.conformance.arm
+
+runtimes: $(STAMP) ## Run the test models on tflite-runtime 2.14 and LiteRT 1.0, 1.4, 2.0 (fetches wheels once)
+	$(BIN)/python -m tests.conformance.runtimes
 
 fuzz: $(STAMP) ## Feed broken and hostile model files to every reader
 	$(BIN)/python -m tests.fuzz --cases 2000

@@ -1,0 +1,1 @@
+"""TFLite files on real runtimes of several releases, each in a Python environment of its own."""

@@ -1,0 +1,68 @@
+"""The runtimes, and the environments that they run in: made on demand in the cache folder, never mixed with edgec's."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgec.artifact.cache import made_once
+from edgec.diag import error
+
+_PYTHONS = ("3.11", "3.10", "3.9")
+"""Pythons that every wheel below is built for; tflite-runtime 2.14 has none for later ones."""
+_LINES = 6
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """A package that runs TFLite files; `release` is TensorFlow Lite's number that it stands for."""
+
+    package: str
+    version: str
+    release: str
+    numpy: str
+
+    @property
+    def name(self) -> str:
+        """For a person, and the environment's folder."""
+        return f"{self.package}-{self.version}"
+
+
+RUNTIMES = (
+    Runtime("tflite-runtime", "2.14.0", "2.14", "1.26.4"),
+    Runtime("ai-edge-litert", "1.0.1", "2.18", "1.26.4"),
+    Runtime("ai-edge-litert", "1.4.0", "2.20", "2.2.6"),
+    Runtime("ai-edge-litert", "2.0.3", "2.20.1", "2.2.6"),
+)
+
+
+def interpreter(runtime: Runtime) -> Path:
+    """The Python of a runtime's environment. Raises `EdgecError` E0502 where it cannot be made."""
+
+    def make(folder: Path) -> None:
+        _run([_python(), "-m", "venv", str(folder)])
+        wanted = [f"{runtime.package}=={runtime.version}", f"numpy=={runtime.numpy}"]
+        _run([str(folder / "bin/python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *wanted])
+
+    return made_once(f"runtimes/{runtime.name}", make) / "bin/python"
+
+
+def _python() -> str:
+    if ".".join(map(str, sys.version_info[:2])) in _PYTHONS:
+        return sys.executable
+    for version in _PYTHONS:
+        found = shutil.which(f"python{version}")
+        if found and subprocess.run([found, "-c", "import venv"], capture_output=True, check=False).returncode == 0:
+            return found
+    raise error("E0502", f"the runtimes need Python {' or '.join(_PYTHONS)}, and there is none on the path")
+
+
+def _run(command: Sequence[str]) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        lines = (done.stdout + done.stderr).strip().splitlines()[-_LINES:]
+        raise error("E0502", "the environment of a runtime cannot be made", notes=lines)

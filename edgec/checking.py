@@ -7,9 +7,10 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from edgec.artifact.device_result import DeviceResult, read_result
 from edgec.artifact.files import sha256_of, size_of
 from edgec.artifact.locate import Located, locate
-from edgec.artifact.manifest import Latency
+from edgec.artifact.manifest import DeviceLoaded, Latency, record_device
 from edgec.artifact.shown import Shown
 from edgec.diag import Diagnostic, EdgecError, error
 from edgec.driver import BuildOptions, prepare
@@ -59,10 +60,17 @@ class CheckReport:
         self.failures += failures
 
 
-def check_artifact(path: Path, source: SourceRequest | None, budget: Budget, way: Execution = HERE) -> CheckReport:
-    """Check what can be checked: the manifest's hash, that it runs, its numbers against the source, its budgets."""
+def check_artifact(
+    path: Path, source: SourceRequest | None, budget: Budget, way: Execution = HERE, result: Path | None = None
+) -> CheckReport:
+    """Check what can be checked: the manifest's hash, that it runs, its numbers against the source, its budgets.
+
+    `result`: what a device answered, which the manifest is told (`device_loaded`).
+    """
     found, report = locate(path), CheckReport()
     _check_hash(found, report)
+    if result is not None:
+        _take_in(found, read_result(result), report)
     if source is not None:
         _check_numbers(found, source, way, report)
     else:
@@ -83,6 +91,25 @@ def _check_hash(found: Located, report: CheckReport) -> None:
         help=("build it again",),
     )
     report.note("manifest", "describes this artifact" if same else "describes another", [] if same else [changed])
+
+
+def _take_in(found: Located, result: DeviceResult, report: CheckReport) -> None:
+    """A device's answer on this artifact, into its manifest. Raises `EdgecError` E0605 where there is none."""
+    answer = result.of(sha256_of(found.path))
+    if answer is None:
+        raise error(
+            "E0605",
+            f"the device's answer is not about `{found.path.name}`",
+            notes=[f"none of the {len(result.answers)} artifacts that {result.system} was given has its content"],
+            help=["give the device what was built last"],
+        )
+    status = "loaded" if answer.loaded else "refused"
+    told = DeviceLoaded(status, result.system, result.when, answer.said)
+    if found.manifest is not None:
+        record_device(found.path.parent / "manifest.json", replace(found.manifest, device_loaded=told))
+    message = f"{result.system} refuses `{found.path.name}`"
+    refused = Diagnostic("E0609", message, notes=(answer.said,), help=("`edgec lint` says what is known of it",))
+    report.note("device", f"{status} by {result.system} on {result.when}", [] if answer.loaded else [refused])
 
 
 def _check_runs(found: Located, way: Execution, report: CheckReport) -> None:

@@ -204,6 +204,19 @@ class RangeInfo:
 
 
 @dataclass(frozen=True)
+class DeviceLoaded:
+    """Whether a device's own loader took the artifact: `never` tried, `loaded` or `refused`.
+
+    `system` and `when` (YYYY-MM-DD) are of the last try, `said` is what was said against it.
+    """
+
+    status: str = "never"
+    system: str = ""
+    when: str = ""
+    said: str = ""
+
+
+@dataclass(frozen=True)
 class FunctionInfo:
     """One function of an artifact that has several, with its own interface; the first is the default."""
 
@@ -250,6 +263,7 @@ class Manifest:
     shown: Shown = field(default_factory=Shown)
     accept: Accept | None = None
     """What verification asked for; older manifests do not tell."""
+    device_loaded: DeviceLoaded = field(default_factory=DeviceLoaded)
     schema: int = SCHEMA
 
     def to_json(self) -> str:
@@ -267,6 +281,19 @@ def read_manifest(path: Path) -> Manifest:
         return _manifest(document)
     except (OSError, ValueError, KeyError, TypeError) as failure:
         raise error("E0604", f"`{path}` is not a manifest", place=Place(str(path)), notes=[str(failure)]) from failure
+
+
+def record_device(path: Path, manifest: Manifest) -> None:
+    """Write a manifest that was told of a device over the one at `path`, complete or not at all.
+
+    Raises `EdgecError` E0108 where that cannot be done.
+    """
+    beside = path.with_name(f".{path.name}.new")
+    try:
+        beside.write_text(manifest.to_json(), encoding="utf-8")
+        beside.replace(path)
+    except OSError as failure:
+        raise error("E0108", f"`{path}` cannot be written: {failure.strerror}") from failure
 
 
 def _manifest(document: Mapping[str, Any]) -> Manifest:
@@ -294,6 +321,7 @@ def _manifest(document: Mapping[str, Any]) -> Manifest:
         functions=tuple(_function(f) for f in document.get("functions", ())),
         files=tuple(str(name) for name in document.get("files", ())),
         names=_load(NamesInfo, document.get("names", {})),
+        device_loaded=_load(DeviceLoaded, document.get("device_loaded", {})),
         shown=load_shown(document.get("shown", {})),
         accept=_load(Accept, document["accept"]) if document.get("accept") else None,
     )

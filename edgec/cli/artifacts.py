@@ -60,6 +60,9 @@ def check_command(
     max_bytes: Annotated[int | None, typer.Option(help="The largest size that is accepted.")] = None,
     max_ms: Annotated[float | None, typer.Option(help="The longest predicted latency that is accepted.")] = None,
     on: Where = "local",
+    result: Annotated[
+        Path | None, typer.Option(help="What a Mac answered (load_all.py): goes into the manifest, as device_loaded.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Reload an artifact, compare it with its manifest and its source, and hold it to budgets."""
@@ -72,7 +75,7 @@ def check_command(
 
         specs = tuple(InputSpec.parse(i) for i in input or ())
         source = SourceRequest(against, specs) if against else None
-        report = check_artifact(artifact, source, Budget(max_bytes, max_ms), Execution(function, on))
+        report = check_artifact(artifact, source, Budget(max_bytes, max_ms), Execution(function, on), result)
         show(report.failures)
         if json:
             print_json({"checks": report.checks, "diagnostics": as_json(report.failures)})

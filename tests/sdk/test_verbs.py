@@ -170,3 +170,27 @@ def test_diff_finds_the_first_difference(built, tmp_path):
     done = edgec("diff", source, tmp_path / "changed.onnx", "--json")
     assert done.exit_code == 1
     assert json.loads(done.stdout)["first"] == convs[3].output[0]
+
+
+def test_check_takes_in_what_a_mac_answered(built, tmp_path):
+    folder = built["iphone"]
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert manifest["device_loaded"]["status"] == "never"
+    answer = tmp_path / "loaded.json"
+    entry = {"path": "resnet.mlpackage", "sha256": manifest["artifact"]["sha256"], "compiled": True, "loaded": True}
+    document = {"schema": 1, "system": "macOS 15.2", "when": "2026-01-02", "artifacts": [{**entry, "said": ""}]}
+    answer.write_text(json.dumps(document))
+    done = edgec("check", folder, "--result", answer)
+    assert done.exit_code == 0, done.stderr
+    assert "loaded by macOS 15.2 on 2026-01-02" in done.stdout
+    told = json.loads((folder / "manifest.json").read_text())
+    assert told["device_loaded"] == {"status": "loaded", "system": "macOS 15.2", "when": "2026-01-02", "said": ""}
+    document["artifacts"][0] |= {"loaded": False, "said": "Failed to find type of x"}
+    answer.write_text(json.dumps(document))
+    refused = edgec("check", folder, "--result", answer)
+    assert refused.exit_code == 1
+    assert "macOS 15.2 refuses" in refused.stderr
+    assert "Failed to find type of x" in refused.stderr
+    document["artifacts"] = []
+    answer.write_text(json.dumps(document))
+    assert "is not about" in edgec("check", folder, "--result", answer).stderr

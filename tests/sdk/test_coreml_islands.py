@@ -49,7 +49,7 @@ LOST = {
     "running-sum": (lambda x: x.cumsum(-1) / 2**12, torch.rand(2, 2**12), "long sums"),
     "product": (lambda x: x.prod(-1), torch.rand(4, 64) + 0.8, "products overflow"),
     "squares": (lambda x: (x * x).sum(-1).sqrt(), torch.randn(4, 64) * 300, "reaches|long sums"),
-    "rms-epsilon": (rms, torch.randn(4, 32) * 1e-3, "norm or variance|below float16's normal numbers"),
+    "rms-epsilon": (rms, torch.randn(4, 32) * 1e-3, "computes with the inputs|below float16's normal numbers"),
     "small-divisor": (F.normalize, torch.randn(4, 32) * 1e-6, "below float16's normal numbers"),
 }
 """A function, inputs for which plain float16 gives something else, and a part of the evidence."""

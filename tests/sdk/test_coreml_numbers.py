@@ -49,7 +49,7 @@ class Unit(torch.nn.Module):
     """0 / max(0, 1e-12) is 0; where 1e-12 is 0 it is NaN."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return torch.nn.functional.normalize(x, dim=-1) + x
+        return torch.nn.functional.normalize(x, dim=0) + x
 
 
 class Positions(torch.nn.Module):

@@ -11,6 +11,7 @@ from edgec.backends.coreml.ranges import MARGIN, SMALLEST_NORMAL, Range, Ranges,
 from edgec.backends.coreml.raw import on_inputs
 from edgec.backends.coreml.recurrence import mark_sums, recurrences
 from edgec.backends.coreml.scaled import scale_normalizations
+from edgec.backends.coreml.signs import never_above_zero
 from edgec.ir.model import Model
 from edgec.ir.states import State, set_state, states
 from edgec.passes.log import RewriteLog
@@ -62,10 +63,38 @@ def test_an_excursion_stays_in_float32_from_its_begin_to_its_end(name: str) -> N
     assert names(excursions(model)) == set(kept.split())
 
 
+SIGNS = {
+    "shifted": ("m = ReduceMax(h)  y = Sub(h, m)", True),
+    "running maximum": ("m = Max(x, h)  y = Sub(h, m)", True),
+    "square": ("q = Mul(h, h)  y = Neg(q)", True),
+    "rate": ("s = Softplus(h)  y = Mul(s, k)", True),
+    "softplus": ("s = Softplus(h)  g = Greater(h, t)  p = Where(g, h, s)  y = Mul(p, k)", True),
+    "decay": ("e = Softmax(h)  r = Reshape(e, flat)  y = Neg(r)", True),
+    "sum": ("a = Abs(h)  r = Relu(x)  s = Add(a, r)  y = Neg(s)", True),
+    "another maximum": ("m = ReduceMax(x)  y = Sub(h, m)", False),
+    "smallest": ("m = ReduceMin(h)  y = Sub(h, m)", False),
+    "product": ("s = ReduceProd(h)  y = Mul(s, k)", False),
+    "any": ("y = Mul(h, k)", False),
+    "where": ("s = Softplus(h)  g = Greater(h, k)  p = Where(g, h, s)  y = Mul(p, k)", False),
+}
+"""A value, and whether it is never above 0."""
+
+
+@pytest.mark.parametrize("name", SIGNS)
+def test_exponentials_of_what_is_never_above_zero_stay_in_float16(name: str) -> None:
+    body, is_never = SIGNS[name]
+    constants = "float k = {-2.0}, float t = {20.0}, int64[1] flat = {-1}"
+    model = model_of(f"{LEARNED}{body}  z = Exp(y)", constants=constants, outputs="z")
+    (last,) = [node for node in model.graph if node.outputs[0].name == "z"]
+    assert never_above_zero(last.inputs[0]) == is_never
+    assert (last in choose(model, load_target("iphone"), Ranges()).chosen) != is_never
+
+
 RAW = {
     "difference": ("a = Mul(x, k)  y = Sub(a, x)", "a y"),
     "sine": ("a = Mul(x, k)  y = Sin(a)", "a y"),
     "angles of positions": ("f = Cast<to = 1>(n)  a = Mul(f, k)  y = Cos(a)", "f a y"),
+    "covariance": ("t = Transpose(x)  p = MatMul(x, t)  y = Div(p, k)", "t p y"),
     "features": ("b = MatMul(x, w)  a = Mul(b, k)  y = Cos(a)", "b a y"),
     "spectrum": ("b = MatMul(x, w)  q = Mul(b, b)  e = Add(q, k)  y = Log(e)", "b"),
     "outputs": ("a = Mul(x, x)  b = Mul(a, k)  c = Transpose(b)  y = Neg(c)", "a b c y"),
@@ -146,10 +175,22 @@ def test_small_numbers_are_normalized_as_a_multiple() -> None:
     np.testing.assert_allclose(evaluate(model, samples[0])[0], wanted, rtol=1e-6, atol=1e-7)
 
 
+def test_epsilon_counts_with_the_variance() -> None:
+    """A row of 1e-6 (a class token at its start) beside epsilon is no row of small variance."""
+    constants = "float[8] one = {1, 1, 1, 1, 1, 1, 1, 1}"
+    for epsilon, is_scaled, is_kept in (("1e-3", False, False), ("1e-6", True, False), ("1e-12", False, True)):
+        model = model_of(f"h = Relu(x)  y = LayerNormalization<epsilon = {epsilon}>(h, one)", constants=constants)
+        seen = Ranges({"h": Range(1.0, 1e-6), "y/variance": Range(1.0, 1e-12)})
+        ranges = scale_normalizations(model, seen, RewriteLog())
+        assert [n.op_type for n in model.graph] == ["Relu", *(["Mul"] if is_scaled else []), "LayerNormalization"]
+        evidence = " ".join(choose(model, load_target("iphone"), ranges).chosen.values())
+        assert ("has variances" in evidence) == is_kept
+
+
 @pytest.mark.parametrize("seen", [Range(6e4, 1e-3), Range(1.0, 1e-9)])
 def test_without_room_for_a_multiple_nothing_is_scaled(seen: Range) -> None:
     """The largest number would overflow, or the small ones are rounded too much already."""
-    text = "h = Relu(x)  y = LayerNormalization(h, one)"
+    text = "h = Relu(x)  y = LayerNormalization<epsilon = 1e-12>(h, one)"
     model = model_of(text, constants="float[8] one = {1, 1, 1, 1, 1, 1, 1, 1}")
     ranges = Ranges({"h": seen, "y/variance": Range(1.0, min(seen.low**2, 3e-5))})
     assert scale_normalizations(model, ranges, RewriteLog()).seen == ranges.seen

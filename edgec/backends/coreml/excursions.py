@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import onnx_ir as ir
 
 from edgec.backends.coreml.ranges import BOUNDED, CARRIES
+from edgec.backends.coreml.signs import never_above_zero
 from edgec.ir.model import Model, is_constant
 from edgec.rules.match import is_float, scalar
 
@@ -94,7 +95,9 @@ def leaves(node: ir.Node) -> bool:
     if node.op_type == "Pow":
         exponent = scalar(node.inputs[1])
         return exponent is None or exponent > 1
-    return node.op_type in ("Exp", "ReduceProd", "ReduceSum", "CumSum")
+    if node.op_type == "Exp":
+        return not never_above_zero(node.inputs[0])
+    return node.op_type in ("ReduceProd", "ReduceSum", "CumSum")
 
 
 def _ends(node: ir.Node) -> bool:
@@ -173,5 +176,7 @@ def is_bounded(value: ir.Value) -> bool:
         node = node.inputs[0].producer()
     if node is None or node.domain:
         return False
+    if node.op_type == "Exp":
+        return never_above_zero(node.inputs[0])
     is_mask = node.op_type == "Cast" and node.inputs[0] is not None and node.inputs[0].dtype == ir.DataType.BOOL
     return is_mask or node.op_type in BOUNDED

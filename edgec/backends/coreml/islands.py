@@ -23,6 +23,7 @@ from edgec.backends.coreml.ranges import (
 )
 from edgec.backends.coreml.raw import on_inputs
 from edgec.backends.coreml.recurrence import recurrences
+from edgec.backends.coreml.signs import never_above_zero
 from edgec.ir.model import Model, constant, is_constant, static_shape
 from edgec.ir.provenance import place_of
 from edgec.passes.log import KeptWide
@@ -104,7 +105,7 @@ def _reasons(node: ir.Node, target: Target) -> Iterator[str]:
     """What needs no sample."""
     if node.op_type in ("If", "Loop"):
         yield "branches and loops are computed in float32: rounded states may never reach a loop's end"
-    if node.op_type in _BY_KIND:
+    if node.op_type in _BY_KIND and not (node.op_type == "Exp" and never_above_zero(node.inputs[0])):
         yield _BY_KIND[node.op_type]
     options = target.options
     if node.op_type in ("LSTM", "GRU", "RNN") and isinstance(options, CoreMLOptions) and options.is_before("iOS17"):
@@ -213,9 +214,9 @@ def _floor(value: ir.Value | None) -> float | None:
 
 def _small_variance(node: ir.Node, islands: Islands) -> None:
     """A normalization of nearly equal numbers."""
-    seen = islands.ranges.variance(node)
-    if seen is not None and _is_small(seen):
-        evidence = f"has variances down to {seen.low:.3g} on the samples, below float16's normal numbers (6.1e-5)"
+    least = islands.ranges.divisor(node)
+    if least is not None and least < SMALLEST_NORMAL:
+        evidence = f"has variances down to {least:.3g} on the samples, below float16's normal numbers (6.1e-5)"
         islands.add(node, evidence)
         for maker in _makers(node.inputs[0]):
             islands.add(maker, f"makes the operand of `{node.op_type}`, which {evidence}")

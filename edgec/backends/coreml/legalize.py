@@ -19,6 +19,7 @@ from edgec.backends.coreml.expand.norm import (
     GroupNormToInstanceNorm,
     LayerNormWithStatistics,
     RMSNormToLayerNorm,
+    UnitNormToLayerNorm,
     WrittenNormToLayerNorm,
 )
 from edgec.backends.coreml.expand.pad import PadForms
@@ -61,7 +62,12 @@ RULES: tuple[Rule, ...] = (
 )
 """For operators that the dialect lacks."""
 
-HALF: tuple[Rule, ...] = (GroupNormToInstanceNorm(), RMSNormToLayerNorm(), WrittenNormToLayerNorm())
+HALF: tuple[Rule, ...] = (
+    GroupNormToInstanceNorm(),
+    RMSNormToLayerNorm(),
+    UnitNormToLayerNorm(),
+    WrittenNormToLayerNorm(),
+)
 """For float16: normalizations as one operation, inside which squares and sums do not overflow."""
 
 _HIGHEST_RANK = 5

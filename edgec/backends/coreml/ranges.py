@@ -82,6 +82,11 @@ class Ranges:
         """The variances of a normalization."""
         return self.seen.get((node.outputs[0].name or "") + VARIANCE)
 
+    def divisor(self, node: ir.Node) -> float | None:
+        """The smallest number that a normalization divides by the root of: a variance that is not 0, and epsilon."""
+        variance = self.variance(node)
+        return None if variance is None else variance.low + Reader(node).number("epsilon", 1e-5)
+
 
 def observe(model: Model, samples: Sequence[Mapping[str, Array]]) -> Ranges:
     """The range of the float inputs and of the float values that nodes make, over all samples.

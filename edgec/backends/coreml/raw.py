@@ -14,11 +14,11 @@ from edgec.rules.match import is_float
 EVIDENCE = "computes with the inputs themselves, of any size, before the first learned layer"
 
 _LEARNED = frozenset(
-    "Attention Conv ConvTranspose Gemm GRU GridSample If LSTM Loop MatMul RNN Resize ScatterElements ScatterND".split()
+    "Attention Conv ConvTranspose Gemm GRU GridSample If LSTM Loop RNN Resize ScatterElements ScatterND".split()
 )
 """Where arithmetic on inputs ends: layers with weights, and what only puts or picks elements."""
 
-_BINARY = frozenset("Add Sub Mul Div Mod".split())
+_BINARY = frozenset("Add Sub Mul Div MatMul Mod".split())
 """Rounding the operands matters where both are data: differences cancel, products overflow."""
 
 _SENSITIVE = frozenset(
@@ -63,6 +63,8 @@ def _is_learned(node: ir.Node) -> bool:
     """Tables are learned: an embedding's row is no input."""
     if node.domain or subgraphs(node) or node.op_type in _LEARNED:
         return True
+    if node.op_type == "MatMul":
+        return len(data(node)) < 2
     table = node.inputs[0] if node.op_type in ("Gather", "GatherElements", "GatherND") else None
     return table is not None and is_constant(table) and is_float(table)
 

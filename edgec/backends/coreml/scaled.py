@@ -15,7 +15,7 @@ from edgec.passes.log import RewriteLog
 NAME = "scaled-normalization"
 
 _LEAST = 2.0**-20
-"""Deviations below 2^-10 (a thousandth) are made of numbers that float16 has rounded too much already."""
+"""Deviations below 2^-10 (a thousandth), epsilon included, show what float16 rounds off the numbers themselves."""
 
 
 def scale_normalizations(model: Model, ranges: Ranges, log: RewriteLog) -> Ranges:
@@ -49,9 +49,9 @@ def _times(seen: Range, factor: float) -> Range:
 
 def _factor(node: ir.Node, ranges: Ranges) -> float | None:
     """The power of two that brings the smallest variance near 1, if the largest number leaves room for it."""
-    variance, x = ranges.variance(node), ranges.of(node.inputs[0]) if node.inputs else None
-    if variance is None or x is None or node.domain or not _LEAST <= variance.low < SMALLEST_NORMAL:
+    least, x = ranges.divisor(node), ranges.of(node.inputs[0]) if node.inputs else None
+    if least is None or x is None or node.domain or not _LEAST <= least < SMALLEST_NORMAL:
         return None
     room = math.floor(math.log2(LARGEST / (MARGIN * max(x.high, SMALLEST_NORMAL))))
-    exponent = min(math.ceil(-math.log2(variance.low) / 2), room)
-    return 2.0**exponent if variance.low * 4.0**exponent >= MARGIN * SMALLEST_NORMAL else None
+    exponent = min(math.ceil(-math.log2(least) / 2), room)
+    return 2.0**exponent if least * 4.0**exponent >= MARGIN * SMALLEST_NORMAL else None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
@@ -10,9 +12,11 @@ from edgec.ir.build import GraphBuilder
 from edgec.ir.model import constant, static_shape
 from edgec.ops.base import Reader, Value
 from edgec.ops.norm import GroupNormalization, RMSNormalization
+from edgec.ops.reduce import Reduce
 from edgec.rules.base import NOT_HERE, Example, Miss, Replacement, Rule
 from edgec.rules.decompose.normalizations import LayerNormToReduce, statistics_are_used
 from edgec.rules.fuse.normalization import standardized
+from edgec.rules.match import producer, scalar
 
 
 class LayerNormWithStatistics(LayerNormToReduce):
@@ -90,6 +94,80 @@ class WrittenNormToLayerNorm(Rule):
         if core.centred:
             return [_layer_norm(core.x, ones, core.axis, core.epsilon, g)]
         return [_root_mean_square(core.x, ones, core.axis, core.epsilon, g)]
+
+
+class UnitNormToLayerNorm(Rule):
+    """x / max(‖x‖, eps) over the last axis -> the first half of LayerNormalization([x, -x]) / sqrt(size).
+
+    Where eps is so small that float16 cannot tell it from 0 (F.normalize has 1e-12).
+    """
+
+    name = "unit-norm-to-layer-norm"
+    roots = ("Div",)
+    examples = (
+        Example(
+            "float[2,3] x",
+            "p = Mul(x, x)  v = ReduceSum<keepdims = 1>(p, a)  r = Sqrt(v)  c = Clip(r, eps)  y = Div(x, c)",
+            "n = Neg(x)  d = Concat<axis = 1>(x, n)  l = LayerNormalization<axis = 1, epsilon = 3e-25>(d, s, b)  "
+            "y = Slice(l, start, end, axes)",
+            constants="int64[1] a = {1}, float eps = {1e-12}",
+        ),
+        Example(
+            "float[2,3] x",
+            "p = Mul(x, x)  v = ReduceSum<keepdims = 1>(p, a)  r = Sqrt(v)  c = Add(r, eps)  y = Div(x, c)",
+            None,
+            constants="int64[1] a = {1}, float eps = {0.01}",
+        ),
+    )
+
+    def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
+        x, divisor = node.inputs[:2]
+        found = None if divisor is None else _length(divisor)
+        if x is None or found is None or found.x is not x:
+            return NOT_HERE
+        tail = _tail(x, len(x.shape or ()) - 1)
+        if tail is None:
+            return Miss("the size of a row is not known")
+        scale = np.full(tail, tail[-1] ** -0.5, np.float32)
+        return [_root_mean_square(x, scale, len(x.shape or ()) - 1, found.least**2 / tail[-1], g)]
+
+
+@dataclass(frozen=True)
+class _Length:
+    """The length of the rows of `x`, kept from zero by `least`."""
+
+    x: Value
+    least: float
+
+
+_UNSEEN = 2.0**-25
+"""What float16 rounds to 0."""
+
+
+def _length(divisor: Value) -> _Length | None:
+    """Recognize max(sqrt(sum(x²)), eps), clipped or added."""
+    expand = producer(divisor, "Expand")
+    floor = divisor.producer() if expand is None or expand.inputs[0] is None else expand.inputs[0].producer()
+    if floor is None or floor.domain or floor.op_type not in ("Add", "Clip", "Max"):
+        return None
+    if floor.op_type == "Clip" and len(floor.inputs) > 2 and floor.inputs[2] is not None:
+        return None
+    pairs = ((floor.inputs[0], floor.inputs[1]), (floor.inputs[1], floor.inputs[0]))
+    for length, least in pairs[: 1 if floor.op_type == "Clip" else 2]:
+        root, number = producer(length, "Sqrt"), scalar(least)
+        total = None if root is None else producer(root.inputs[0], "ReduceSum")
+        square = None if total is None else producer(total.inputs[0], "Mul")
+        if total is None or square is None or number is None or not 0 < number < _UNSEEN:
+            continue
+        x = square.inputs[0]
+        if x is not None and square.inputs[1] is x and _is_of_rows(total):
+            return _Length(x, number)
+    return None
+
+
+def _is_of_rows(node: ir.Node) -> bool:
+    op = Reduce.decode(Reader(node))
+    return op.keepdims and op.axes is not None and tuple(op.axes) == (Reader(node).rank(op.x) - 1,)
 
 
 class GroupNormToInstanceNorm(Rule):

@@ -134,8 +134,11 @@ def _ranges(lowered: Lowered, seen: Observed, target: Target) -> tuple[RangeInfo
 
 
 def _names(program: Program, target: Target, chosen: Backend) -> NamesInfo:
-    found = chosen.renamed(program, target)
-    return NamesInfo(dict(found.interface), dict(found.values))
+    found, sources = chosen.renamed(program, target), dict(program.sources)
+    values = {name: sources.get(own, own) for name, own in found.values.items()}
+    again = set(found.values.values())
+    values |= {name: source for name, source in sources.items() if name not in again}
+    return NamesInfo(dict(found.interface), values)
 
 
 def _interface(lowered: Lowered) -> tuple[tuple[TensorInfo, ...], tuple[TensorInfo, ...], tuple[StateInfo, ...]]:

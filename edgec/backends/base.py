@@ -107,7 +107,8 @@ class Program:
 
     `outputs` pairs the interface's name with the operand that it shows. `dims` holds the least and the largest size
     of each open dimension by its name, `choices` the sizes of those that are listed (one place of all lists is one
-    choice). `states` are what the artifact keeps from one run to the next.
+    choice). `states` are what the artifact keeps from one run to the next. `sources` name the graph's values that
+    operands of other names hold, and what only leads to them: an operator may take several instructions.
     """
 
     name: str
@@ -117,6 +118,7 @@ class Program:
     dims: tuple[tuple[str, int, int], ...] = field(default=(), kw_only=True)
     choices: tuple[tuple[str, tuple[int, ...]], ...] = field(default=(), kw_only=True)
     states: tuple[Ref, ...] = field(default=(), kw_only=True)
+    sources: tuple[tuple[str, str], ...] = field(default=(), kw_only=True)
 
     def text(self) -> str:
         """The golden format: one instruction a line, the module path behind it."""

@@ -47,6 +47,7 @@ class Builder:
         self._names: set[str] = set()
         self._counts: dict[str, int] = {}
         self._node: ir.Node | None = None
+        self.sources: dict[str, str] = {}
         self.lower_nodes: Callable[[ir.Graph], None] = _no_lowerings
 
     def operand(self, value: ir.Value) -> Operand:
@@ -153,10 +154,15 @@ def lower_graph(
             op = view_of(node)
             assert op is not None
             builder.at(node)
+            before = len(builder.instrs)
             result = lowerings[type(op)].lower(op, builder)
             operands = (result,) if isinstance(result, Ref | Const) else tuple(result)
+            made = {ref.name for instr in builder.instrs[before:] for ref in instr.outputs}
             for value, operand in zip(node.outputs, operands, strict=False):
                 builder.bind(value, operand)
+                if operand.name != value.name and {operand.name, value.name} <= made:
+                    builder.sources[operand.name] = value.name or ""
+                    builder.sources[value.name or ""] = f"{value.name}/before"
 
     builder.lower_nodes = lower_nodes
     inputs = tuple(builder.input(value) for value in model.graph.inputs)
@@ -164,4 +170,5 @@ def lower_graph(
     outputs = tuple(
         (value.name or f"output_{i}", builder.operand(value)) for i, value in enumerate(model.graph.outputs)
     )
-    return Program(model.graph.name or "main", inputs, tuple(builder.instrs), outputs)
+    sources = tuple(builder.sources.items())
+    return Program(model.graph.name or "main", inputs, tuple(builder.instrs), outputs, sources=sources)

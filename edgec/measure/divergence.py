@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import permutations
 
@@ -29,19 +29,18 @@ def pairs(first: Iterable[tuple[str, Array]], second: Iterable[tuple[str, Array]
     """The values that have a counterpart, in the first artifact's order.
 
     Values of the same name are counterparts; those of a loop, which have one name in every step, step by step. Formats
-    allow different punctuation, and casts and changes of layout have names of their own. Behind a slash stands what
-    made a value in place of its source's: the last such value is taken for the source's, where the other artifact has
-    that. A value with another number of elements, or in no known layout, has no counterpart.
+    allow different punctuation, and casts and changes of layout have names of their own. What only one artifact
+    computes (a norm in its parts, say) has no counterpart, nor has a value with another number of elements, or in no
+    known layout.
     """
     mine, others = _by_name(first), _by_name(second)
-    own, theirs = _by_plain(mine), _by_plain(others)
+    theirs = {_plain(name): name for name in reversed(others)}  # the first of a plain name: the value before its casts
     found = []
     for name, arrays in mine.items():
-        plain = _plain(name)
-        other = name if name in others else (theirs.get(plain) or theirs.get(_counterpart(plain, own, theirs), ""))
+        other = name if name in others else theirs.get(_plain(name), "")
         if other and len(others[other]) == len(arrays):
             aligned = ((array, _aligned(array, value)) for array, value in zip(arrays, others[other], strict=True))
-            found += [Pair(name, other, compare(name, array, value)) for array, value in aligned if value is not None]
+            found += [Pair(name, other, _compared(name, array, v)) for array, v in aligned if v is not None]
     return found
 
 
@@ -52,28 +51,16 @@ def _by_name(values: Iterable[tuple[str, Array]]) -> dict[str, list[Array]]:
     return found
 
 
-def _by_plain(names: Iterable[str]) -> dict[str, str]:
-    """The names that stand for a plain one: the value itself before its casts."""
-    found: dict[str, str] = {}
-    for name in names:
-        found.setdefault(_plain(name), name)
-    return found
+def _compared(name: str, array: Array, other: Array) -> Difference:
+    """Masks aside: whether a score is -inf, -3.4e38 or float16's lowest number, its weight is zero."""
+    if array.dtype.kind == "f" and other.dtype.kind == "f":
+        masked = np.less_equal(array, _NEVER) & np.less_equal(other, _NEVER)
+        array, other = np.where(masked, 0, array), np.where(masked, 0, other)
+    return compare(name, array, other)
 
 
-def _counterpart(plain: str, mine: Collection[str], others: Collection[str]) -> str:
-    """The last value made in place of the source's, or the source's value for the last one made in its place."""
-    base = plain.split("/")[0]
-    if plain == base:
-        return _last(base, others)
-    return base if base not in mine and _last(base, mine) == plain else ""
-
-
-def _last(base: str, names: Iterable[str]) -> str:
-    return ([n for n in names if n.startswith(f"{base}/") and _MADE.search(n)] or [""])[-1]
-
-
-_MADE = re.compile(r"_\d+$")
-"""The end of a name that a rule gave, in plain punctuation."""
+_NEVER = -6e4
+"""Scores below this are masks."""
 
 
 def _plain(name: str) -> str:
@@ -95,7 +82,8 @@ def _aligned(array: Array, other: Array) -> Array | None:
     if not fitting:
         return other.reshape(array.shape) if _squeezed(array) == _squeezed(other) else None
     reference = array.astype(np.float64)
-    return min(fitting, key=lambda t: float(np.nansum(np.abs(t.astype(np.float64) - reference))))
+    with np.errstate(invalid="ignore"):  # of infinities
+        return min(fitting, key=lambda t: float(np.nansum(np.abs(t.astype(np.float64) - reference))))
 
 
 def _squeezed(array: Array) -> tuple[int, ...]:

@@ -5,33 +5,47 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from edgec.diag import error
 from edgec.ledger.row import Finding, Row, examine
 
 
 def lint(path: Path) -> list[Finding]:
     """What loaders, compilers and delegates would find wrong; empty where nothing is known to be.
 
-    Raises `EdgecError` E0604 for what cannot be read, E0603 for a package that is no ML Program.
+    An engine is opaque: its ONNX, which lies beside it, is looked at.
+    Raises `EdgecError` E0604 for what cannot be read, E0603 for what no ledger is about.
     """
+    rows = rows_for(path)
     if path.suffix == ".mlpackage":
         from edgec.ledger.coreml.package import read_package
 
-        return examine(rows_for(path), read_package(path))
+        return examine(rows, read_package(path))
     if path.suffix == ".tflite":
         from edgec.ledger.tflite.file import read_file
 
-        return examine(rows_for(path), read_file(path))
-    return []
+        return examine(rows, read_file(path))
+    from edgec.ledger.tensorrt.ledger import read_onnx
+
+    source = path.with_suffix(".onnx")
+    if not source.is_file():
+        raise error(
+            "E0603", f"`{path.name}` is opaque without the ONNX that it was built from", help=["keep it beside"]
+        )
+    return examine(rows, read_onnx(source))
 
 
 def rows_for(path: Path) -> tuple[Row[Any], ...]:
-    """The ledger of a file's format; empty where there is none."""
+    """The ledger of a file's format. Raises `EdgecError` E0603 where there is none."""
     if path.suffix == ".mlpackage":
-        from edgec.ledger.coreml.ledger import ROWS
+        from edgec.ledger.coreml import ledger as coreml
 
-        return ROWS
+        return coreml.ROWS
     if path.suffix == ".tflite":
-        from edgec.ledger.tflite import ledger
+        from edgec.ledger.tflite import ledger as tflite
 
-        return ledger.ROWS
-    return ()
+        return tflite.ROWS
+    if path.suffix in (".engine", ".onnx"):
+        from edgec.ledger.tensorrt import ledger as tensorrt
+
+        return tensorrt.ROWS
+    raise error("E0603", f"there is no ledger for `{path.name}`")

@@ -11,6 +11,7 @@ from edgec.diag import Severity
 from edgec.ledger.coreml import ledger as coreml
 from edgec.ledger.coreml.passes import PASSES
 from edgec.ledger.row import Row
+from edgec.ledger.tensorrt import ledger as tensorrt
 from edgec.ledger.tflite import ledger as tflite
 
 PAGE = Path(__file__).parents[2] / "docs/what-a-device-demands.md"
@@ -39,7 +40,12 @@ def _cell(text: str) -> str:
 
 
 def page(text: str) -> str:
-    for name, table in (("passes", passes()), ("coreml", rows(coreml.ROWS)), ("tflite", rows(tflite.ROWS))):
+    for name, table in (
+        ("passes", passes()),
+        ("coreml", rows(coreml.ROWS)),
+        ("tflite", rows(tflite.ROWS)),
+        ("tensorrt", rows(tensorrt.ROWS)),
+    ):
         pattern = rf"(<!-- {name} -->\n).*?(<!-- end -->)"
         text = re.sub(pattern, lambda found, table=table: f"{found[1]}{table}\n{found[2]}", text, flags=re.DOTALL)
     return text
@@ -51,9 +57,9 @@ def test_the_page_holds_the_ledgers() -> None:
 
 
 def test_every_row_says_who_demands_what_where() -> None:
-    for row in (*coreml.ROWS, *tflite.ROWS):
+    for row in (*coreml.ROWS, *tflite.ROWS, *tensorrt.ROWS):
         assert row.label
-        assert row.demand[0].islower() or row.demand[0] == "`" or row.demand.startswith("TFLite")
+        assert row.demand[0].islower() or row.demand[0] == "`" or row.demand.startswith(("TFLite", "MaxPool"))
         assert row.by
         assert len(row.source) > 10
 

@@ -1,0 +1,303 @@
+"""The ledger of ONNX files as TensorRT's parser takes them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from google.protobuf.message import DecodeError
+from onnx import TensorProto, numpy_helper
+
+from edgec.diag import Severity, error
+from edgec.ledger.row import Breach, Row
+
+_PARSER = "TensorRT-RTX 1.7's ONNX parser"
+_GUIDE = "NVIDIA, TensorRT, ONNX Opset Guide"
+_OPERATORS = "onnx-tensorrt, docs/operators.md"
+_FIRST_OPSET, _LAST_OPSET = 9, 25
+_HIGHEST_RANK = 8
+_LARGEST_K = 3840
+
+UNKNOWN = frozenset(
+    """
+    AffineGrid Bernoulli BitCast BitShift BitwiseAnd BitwiseNot BitwiseOr BitwiseXor CenterCropPad Col2Im Compress
+    ConcatFromSequence ConvInteger CumProd DFT DeformConv Det DynamicQuantizeLinear ImageDecoder MatMulInteger
+    MaxRoiPool MaxUnpool MelWeightMatrix Multinomial NegativeLogLikelihoodLoss Optional OptionalGetElement
+    OptionalHasElement QLinearConv QLinearMatMul RegexFullMatch SequenceAt SequenceConstruct SequenceEmpty SequenceErase SequenceInsert
+    SequenceLength SequenceMap SoftmaxCrossEntropyLoss SplitToSequence StringConcat StringNormalizer StringSplit SwiGLU
+    TfIdfVectorizer Unique
+    """.split()
+)
+"""ONNX's operators that the parser does not know: `OnnxParser.supports_operator` of TensorRT-RTX 1.7.1 says so."""
+
+_NO_TYPES = {
+    TensorProto.STRING: "text", TensorProto.COMPLEX64: "complex64", TensorProto.COMPLEX128: "complex128",
+    TensorProto.UINT16: "uint16", TensorProto.UINT32: "uint32", TensorProto.UINT64: "uint64",
+    TensorProto.INT16: "int16",
+}  # fmt: skip
+"""Element types that TensorRT has nothing for."""
+
+
+@dataclass(frozen=True, eq=False)
+class OnnxFile:
+    """An ONNX file, its outside weights left where they are."""
+
+    path: Path
+    model: Any
+
+    @cached_property
+    def graphs(self) -> tuple[Any, ...]:
+        """The graph, and those inside."""
+        return tuple(_graphs(self.model.graph))
+
+    @cached_property
+    def constants(self) -> dict[str, Any]:
+        """Initializers by name."""
+        return {t.name: t for graph in self.graphs for t in graph.initializer}
+
+    def constant(self, name: str) -> Any:
+        """A small constant's array, or None."""
+        tensor = self.constants.get(name)
+        if tensor is None or tensor.data_location == TensorProto.EXTERNAL:
+            return None
+        return numpy_helper.to_array(tensor)
+
+    @cached_property
+    def values(self) -> tuple[Any, ...]:
+        """Typed values: inputs, outputs and what shape inference left."""
+        return tuple(v for g in self.graphs for v in (*g.input, *g.output, *g.value_info))
+
+    def nodes(self) -> Iterator[Any]:
+        """The nodes of all graphs."""
+        for graph in self.graphs:
+            yield from graph.node
+
+
+def _graphs(graph: Any) -> Iterator[Any]:
+    yield graph
+    for node in graph.node:
+        for attribute in node.attribute:
+            for inner in (attribute.g, *attribute.graphs) if attribute.HasField("g") else attribute.graphs:
+                yield from _graphs(inner)
+
+
+def read_onnx(path: Path) -> OnnxFile:
+    """Raises `EdgecError` E0604 for what is no ONNX file."""
+    try:
+        return OnnxFile(path, onnx.load(path, load_external_data=False))
+    except (DecodeError, OSError, ValueError) as failure:
+        raise error("E0604", f"`{path.name}` is not an ONNX file", notes=[str(failure)[:200]]) from failure
+
+
+def _where(node: Any) -> str:
+    return f"node `{(node.name or (node.output[0] if node.output else node.op_type))[:80]}`"
+
+
+def _opset(file: OnnxFile) -> Iterator[Breach]:
+    for entry in file.model.opset_import:
+        if entry.domain in ("", "ai.onnx") and not _FIRST_OPSET <= entry.version <= _LAST_OPSET:
+            yield Breach("", f"opset {entry.version}")
+
+
+def _operators(file: OnnxFile) -> Iterator[Breach]:
+    for node in file.nodes():
+        if node.domain in ("", "ai.onnx") and node.op_type in UNKNOWN:
+            yield Breach(_where(node), f"`{node.op_type}`")
+
+
+def _domains(file: OnnxFile) -> Iterator[Breach]:
+    own = {(function.domain, function.name) for function in file.model.functions}
+    for node in file.nodes():
+        if node.domain not in ("", "ai.onnx") and (node.domain, node.op_type) not in own:
+            yield Breach(_where(node), f"`{node.domain}::{node.op_type}`")
+
+
+def _types(file: OnnxFile) -> Iterator[Breach]:
+    for value in file.values:
+        kind = _NO_TYPES.get(value.type.tensor_type.elem_type)
+        if kind is not None:
+            yield Breach(f"`{value.name[:80]}`", kind)
+    for tensor in file.constants.values():
+        if tensor.data_type in _NO_TYPES:
+            yield Breach(f"`{tensor.name[:80]}`", _NO_TYPES[tensor.data_type])
+
+
+def _doubles(file: OnnxFile) -> Iterator[Breach]:
+    found = [v.name for v in file.values if v.type.tensor_type.elem_type == TensorProto.DOUBLE]
+    found += [t.name for t in file.constants.values() if t.data_type == TensorProto.DOUBLE]
+    yield from (Breach(f"`{name[:80]}`", "double") for name in dict.fromkeys(found))
+
+
+def _ranks(file: OnnxFile) -> Iterator[Breach]:
+    for value in file.values:
+        rank = len(value.type.tensor_type.shape.dim)
+        if rank > _HIGHEST_RANK:
+            yield Breach(f"`{value.name[:80]}`", f"{rank} dimensions")
+
+
+def _order(file: OnnxFile) -> Iterator[Breach]:
+    yield from _unordered(file.model.graph, set())
+
+
+def _unordered(graph: Any, outer: set[str]) -> Iterator[Breach]:
+    known = outer | {v.name for v in graph.input} | {t.name for t in graph.initializer} | {""}
+    known |= {t.values.name for t in graph.sparse_initializer}
+    for node in graph.node:
+        yield from (Breach(_where(node), f"it takes `{name[:80]}`") for name in node.input if name not in known)
+        for attribute in node.attribute:
+            for inner in (attribute.g, *attribute.graphs) if attribute.HasField("g") else attribute.graphs:
+                yield from _unordered(inner, known)
+        known.update(node.output)
+    yield from (Breach("outputs", f"`{v.name[:80]}`") for v in graph.output if v.name not in known)
+
+
+def _once(file: OnnxFile) -> Iterator[Breach]:
+    for graph in file.graphs:
+        seen: set[str] = set()
+        for name in (name for node in graph.node for name in node.output if name):
+            if name in seen:
+                yield Breach(f"`{name[:80]}`", "two nodes make it")
+            seen.add(name)
+
+
+def _outside(file: OnnxFile) -> Iterator[Breach]:
+    folder = file.path.resolve().parent
+    for tensor in file.constants.values():
+        if tensor.data_location != TensorProto.EXTERNAL:
+            continue
+        entries = {entry.key: entry.value for entry in tensor.external_data}
+        path = (folder / entries.get("location", "")).resolve()
+        start, length = int(entries.get("offset", 0)), int(entries.get("length", 0))
+        if not path.is_relative_to(folder) or not path.is_file():
+            yield Breach(f"`{tensor.name[:80]}`", f"`{entries.get('location', '')[:80]}` is not beside the file")
+        elif start + length > path.stat().st_size:
+            yield Breach(f"`{tensor.name[:80]}`", f"{length} bytes at {start} of {path.stat().st_size}")
+
+
+def _scatters(file: OnnxFile) -> Iterator[Breach]:
+    for node in file.nodes():
+        reductions = [a.s.decode(errors="replace") for a in node.attribute if a.name == "reduction"]
+        if node.op_type in ("ScatterND", "ScatterElements") and reductions and reductions[0] != "none":
+            yield Breach(_where(node), f"reduction `{reductions[0]}`")
+
+
+def _zero_points(file: OnnxFile) -> Iterator[Breach]:
+    for node in file.nodes():
+        if node.op_type in ("QuantizeLinear", "DequantizeLinear") and len(node.input) > 2:
+            zero = file.constant(node.input[2])
+            if zero is not None and np.any(np.asarray(zero, dtype=np.float64)):
+                yield Breach(_where(node), f"zero point {np.asarray(zero).reshape(-1)[:3].tolist()}")
+
+
+def _most_k(file: OnnxFile) -> Iterator[Breach]:
+    for node in file.nodes():
+        k = file.constant(node.input[1]) if node.op_type == "TopK" and len(node.input) > 1 else None
+        if k is not None and int(k.reshape(-1)[0]) > _LARGEST_K:
+            yield Breach(_where(node), f"k is {int(k.reshape(-1)[0])}")
+
+
+def _pool_places(file: OnnxFile) -> Iterator[Breach]:
+    for node in file.nodes():
+        if node.op_type == "MaxPool" and len(node.output) > 1 and node.output[1]:
+            yield Breach(_where(node), "it gives the places of the largest, too")
+
+
+ROWS: tuple[Row[OnnxFile], ...] = (
+    Row(
+        "onnx-opset",
+        f"the opset is {_FIRST_OPSET} to {_LAST_OPSET}",
+        _PARSER,
+        f"{_GUIDE}, Minimum and Maximum opset",
+        _opset,
+    ),
+    Row(
+        "onnx-operator",
+        "the parser knows the operator",
+        _PARSER,
+        "OnnxParser.supports_operator, asked of version 1.7.1",
+        _operators,
+    ),
+    Row(
+        "onnx-domain",
+        "an operator outside of ONNX is a function of the file, or a plugin",
+        _PARSER,
+        f"{_GUIDE}: unsupported operators",
+        _domains,
+    ),
+    Row(
+        "onnx-type",
+        "an element type is one that TensorRT has",
+        _PARSER,
+        f"{_OPERATORS}: TensorRT supports the following ONNX data types",
+        _types,
+    ),
+    Row(
+        "onnx-double",
+        "nothing is double",
+        _PARSER,
+        f"{_OPERATORS}: DOUBLE is cast down to FLOAT, clamping values",
+        _doubles,
+        severity=Severity.WARNING,
+    ),
+    Row(
+        "onnx-rank",
+        f"a value has at most {_HIGHEST_RANK} dimensions",
+        "TensorRT",
+        "TensorRT, NvInferRuntimeBase.h, Dims::MAX_DIMS",
+        _ranks,
+    ),
+    Row(
+        "onnx-order",
+        "nodes stand in an order that can be run, and outputs are made",
+        _PARSER,
+        "onnx.proto3, GraphProto.node: topologically sorted",
+        _order,
+    ),
+    Row(
+        "onnx-once",
+        "a value is made by one node",
+        _PARSER,
+        "onnx.proto3, GraphProto: names of outputs are unique (SSA)",
+        _once,
+    ),
+    Row(
+        "onnx-outside",
+        "outside weights lie beside the file, whole",
+        _PARSER,
+        "ONNX, docs/ExternalData.md: location is relative to the model's file",
+        _outside,
+    ),
+    Row(
+        "scatter-reduction",
+        "a scatter has no reduction",
+        _PARSER,
+        f"{_OPERATORS}, ScatterND; seen with TensorRT-RTX 1.7",
+        _scatters,
+    ),
+    Row(
+        "quantize-zero-point",
+        "a quantizer's zero point is 0",
+        _PARSER,
+        f"{_OPERATORS}, QuantizeLinear: y_zero_point must be 0",
+        _zero_points,
+    ),
+    Row(
+        "topk-k",
+        f"the k of TopK is at most {_LARGEST_K}",
+        "TensorRT",
+        "TensorRT, NvInfer.h, addTopK: k must be at most 3840",
+        _most_k,
+    ),
+    Row(
+        "pool-places",
+        "MaxPool gives its largest alone",
+        _PARSER,
+        f"{_OPERATORS}, MaxPool: Indices output tensor unsupported",
+        _pool_places,
+    ),
+)

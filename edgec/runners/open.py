@@ -13,13 +13,14 @@ def open_runner(
     path: Path,
     precision: str | None = None,
     *,
-    as_source: Shown | None = None,
+    as_source: Shown | bool = False,
     function: str | None = None,
     on: str = "local",
 ) -> Runner:
     """A runner for a file or package.
 
-    With `as_source`, which says what the artifact shows otherwise, it takes and gives what the artifact's source does.
+    With `as_source`, which says what the artifact shows otherwise (True: layouts and types alone), it takes and gives
+    what the artifact's source does.
     `on` is `local`, or `qemu`: a TFLite file by LiteRT's Arm kernels, emulated. A Core ML package runs on `mac`: by
     Core ML on this Mac, or on `apple:DEVICE:APP`: in an app on a device.
     `precision` is for Core ML packages: `float16` (the default) rounds where the package says so, `float32` never.
@@ -27,18 +28,19 @@ def open_runner(
     Raises `EdgecError` E0101 for a precision or function elsewhere, E0603 for an engine without its ONNX and for what
     QEMU does not run, E0701 for another place.
     """
+    shown = Shown() if as_source is True else as_source or None
     if on != "local" and precision is not None:
         raise error("E0101", "`--precision` is for the MIL interpreter, which is `--on local`")
     if on == "mac" or on.startswith("apple:"):
         return _apple(path, on, function)
     if on != "local" and function is None:
-        return _elsewhere(path, on, as_source=as_source is not None)
+        return _elsewhere(path, on, as_source=shown is not None)
     if path.suffix == ".mlpackage":
         from edgec.runners.mil import MilRunner
         from edgec.runners.mil.as_source import SourceRunner
 
-        if as_source is not None:
-            return SourceRunner(path, as_source, function)
+        if shown is not None:
+            return SourceRunner(path, shown, function)
         return MilRunner(path, "float32" if precision == "float32" else "float16", function)
     if function is not None:
         raise error("E0101", f"`--function` is for Core ML packages; `{path.name}` has one function")
@@ -47,7 +49,7 @@ def open_runner(
     if path.suffix == ".tflite":
         from edgec.runners.litert import LiteRTRunner
 
-        return LiteRTRunner(path, as_source=as_source is not None)
+        return LiteRTRunner(path, as_source=shown is not None)
     from edgec.runners.onnxruntime import OnnxRuntimeRunner
 
     source = path.with_suffix(".onnx")

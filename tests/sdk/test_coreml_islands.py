@@ -9,7 +9,6 @@ import torch
 import torch.nn.functional as F
 
 import edgec
-from edgec.artifact.shown import Shown
 from edgec.driver import Built
 from edgec.runners.open import open_runner
 
@@ -162,7 +161,7 @@ def test_arithmetic_on_inputs_holds_beyond_the_samples(kind: str, every: Built) 
     assert every.manifest.accuracy.status == "passed", every.failures
     with torch.no_grad():
         wanted = Every()(GIVEN[kind])
-    with open_runner(every.folder / every.manifest.artifact.path, as_source=Shown()) as runner:
+    with open_runner(every.folder / every.manifest.artifact.path, as_source=True) as runner:
         found = runner.run({"x": GIVEN[kind].numpy()})
     for (name, expected), output in zip(wanted.items(), every.manifest.outputs, strict=True):
         worst = np.abs(found[output.name] - expected.numpy()).max() / expected.abs().max().item()

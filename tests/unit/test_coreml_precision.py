@@ -97,6 +97,7 @@ RAW = {
     "covariance": ("t = Transpose(x)  p = MatMul(x, t)  y = Div(p, k)", "t p y"),
     "features": ("b = MatMul(x, w)  a = Mul(b, k)  y = Cos(a)", "b a y"),
     "spectrum": ("b = MatMul(x, w)  q = Mul(b, b)  e = Add(q, k)  y = Log(e)", "b"),
+    "counts": ("f = Cast<to = 1>(n)  y = Mul(f, k)", "f y"),
     "outputs": ("a = Mul(x, x)  b = Mul(a, k)  c = Transpose(b)  y = Neg(c)", "a b c y"),
     "layers": ("a = Mul(x, x)  b = Mul(a, k)  y = MatMul(b, w)", "a"),
     "gain": ("a = Mul(x, k)  y = Add(a, k)", ""),

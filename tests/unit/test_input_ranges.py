@@ -129,6 +129,8 @@ def test_whole_numbers_have_a_limit_without_a_range_and_none_within_one() -> Non
 def test_products_within_a_range_are_not_run_and_beyond_it_refused() -> None:
     samples = [{"n": np.full(4, 10**7)}]
     check_integers(HASHES, samples, [InputRange("n", 0, 2_000_000)])
+    with pytest.raises(EdgecError, match="0 to 3000000000"):
+        check_integers(HASHES, [], [InputRange("n", 0, 3e9)])
     with pytest.raises(EdgecError, match="10000000000 on a sample"):
         check_integers(HASHES, samples, [InputRange("n", 0, 1e7)])
 

@@ -29,9 +29,10 @@ _BITS = 31
 def check_integers(model: Model, samples: Sequence[Mapping[str, Array]], ranges: Sequence[InputRange] = ()) -> None:
     """Raise one `EdgecError` (E0401) with every operator whose int64 result leaves int32 on a sample.
 
-    What interval arithmetic proves to fit, inputs within their `ranges`, is not run; without samples nothing is.
+    So does an input whose range is beyond int32. What interval arithmetic proves to fit, inputs within their `ranges`, is not run; without samples nothing is.
     """
     given = intervals(ranges)
+    _check_inputs(model, given)
     suspects = [node for node in model.graph if _may_leave(node, given)]
     if not suspects or not samples:
         return
@@ -45,6 +46,23 @@ def check_integers(model: Model, samples: Sequence[Mapping[str, Array]], ranges:
         )
         for node, number in _reached(model, suspects, samples).items()
         if not _LIMITS.min <= number <= _LIMITS.max
+    ]
+    if found:
+        raise EdgecError(found)
+
+
+def _check_inputs(model: Model, given: Mapping[str, Interval]) -> None:
+    names = {v.name for v in model.graph.inputs if v.dtype is not None and v.dtype.numpy().kind in "iu"}
+    found = [
+        Diagnostic(
+            "E0401",
+            f"`{name}` may be {interval.low} to {interval.high}, and Core ML's integers have 32 bits",
+            None,
+            ("rejected by `integer-beyond-int32`",),
+            ("declare a narrower range, or give the model two inputs: a quotient and a remainder",),
+        )
+        for name, interval in given.items()
+        if name in names and not interval.within(ir.DataType.INT32)
     ]
     if found:
         raise EdgecError(found)
@@ -111,7 +129,7 @@ def _may_leave(node: ir.Node, given: Mapping[str, Interval]) -> bool:
     if node.op_type not in _GROWS or node.domain or out.dtype != ir.DataType.INT64:
         return False
     shape, interval = static_shape(out), interval_of(out, given)
-    return shape is not None and 0 not in shape and (interval is None or not interval.within(ir.DataType.INT32))
+    return 0 not in (shape or ()) and (interval is None or not interval.within(ir.DataType.INT32))
 
 
 def _reached(model: Model, nodes: Sequence[ir.Node], samples: Sequence[Mapping[str, Array]]) -> dict[ir.Node, int]:
@@ -120,5 +138,6 @@ def _reached(model: Model, nodes: Sequence[ir.Node], samples: Sequence[Mapping[s
     for node, values in run_nodes(model, samples, {node.outputs[0] for node in nodes}):
         if node in reached:
             found = values[node.outputs[0]]
-            reached[node] = max(reached[node], int(found.max()), int(found.min()), key=abs)
+            if found.size:
+                reached[node] = max(reached[node], int(found.max()), int(found.min()), key=abs)
     return reached

@@ -80,13 +80,22 @@ def _to_an_output(model: Model, raw: set[ir.Value]) -> list[ir.Node]:
     """What computes outputs of the model out of operators that lose digits."""
     behind: dict[ir.Node, None] = {}
     for node in model.graph:
-        if node.outputs[0] in raw and (_loses(node) or any(v.producer() in behind for v in data(node))):
+        if node.outputs[0] in raw and (
+            _loses(node) or _counts(node) or any(v.producer() in behind for v in data(node))
+        ):
             behind[node] = None
     kept = {v.producer() for v in model.graph.outputs}
     for node in reversed(list(behind)):
         if node in kept:
             kept.update(v.producer() for v in data(node))
     return [node for node in behind if node in kept]
+
+
+def _counts(node: ir.Node) -> bool:
+    """Whole numbers in floats: float16 knows each up to 2048 alone."""
+    given = node.inputs[0] if node.op_type == "Cast" else None
+    kind = None if given is None or given.dtype is None else given.dtype.numpy()
+    return kind is not None and kind.kind in "iu" and kind.itemsize > 1 and is_float(node.outputs[0])
 
 
 def _made_of(values: list[ir.Value], raw: set[ir.Value]) -> Iterator[ir.Node]:

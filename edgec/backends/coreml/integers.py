@@ -29,7 +29,8 @@ _BITS = 31
 def check_integers(model: Model, samples: Sequence[Mapping[str, Array]], ranges: Sequence[InputRange] = ()) -> None:
     """Raise one `EdgecError` (E0401) with every operator whose int64 result leaves int32 on a sample.
 
-    So does an input whose range is beyond int32. What interval arithmetic proves to fit, inputs within their `ranges`, is not run; without samples nothing is.
+    So does an input whose range is beyond int32. What interval arithmetic proves to fit, inputs within their `ranges`,
+    is not run; without samples nothing is.
     """
     given = intervals(ranges)
     _check_inputs(model, given)

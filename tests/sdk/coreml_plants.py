@@ -122,6 +122,10 @@ def odd_key(p: Planted) -> None:
     p.op("relu").attributes["a.b"].CopyFrom(p.op("relu").attributes["name"])
 
 
+def own_name(op: Any) -> Any:
+    return op.attributes["name"].immediateValue.tensor.strings
+
+
 def rank_six(p: Planted) -> None:
     dimensions = p.op("relu").outputs[0].type.tensorType.dimensions
     for _ in range(2):
@@ -224,8 +228,10 @@ PLANTS: dict[str, tuple[str, Callable[[Planted], None]]] = {
     "attribute-identifier": ("plain", odd_key),
     "name-unique": ("plain", two_in_scope),
     "name-defined": ("plain", swap),
+    "operation-name": ("plain", lambda p: set_(values=["relu/1"])(Text(own_name(p.op("relu"))))),
     "interface-unique": ("plain", feature_twice),
     "specification-version": ("plain", lambda p: set_(specificationVersion=5)(p.model)),
+    "program-version": ("plain", lambda p: set_(version=2)(p.model.mlProgram)),
     "opset-known": ("plain", lambda p: p.reopcode("CoreML4")),
     "opset-fits-version": ("plain", lambda p: set_(specificationVersion=8)(p.model)),
     "opset-block": ("plain", lambda p: set_(opset="CoreML7")(p.function)),

@@ -72,6 +72,8 @@ def test_an_image_classifier(color: str, space: int, targets: Path) -> None:
     name = write(targets, "app", IMAGES.format(color=color))
     built = edgec.build(module, (torch.randn(1, 3, 12, 16),), target=name)
     assert built.manifest.accuracy.status == "passed", built.failures
+    again = edgec.build(module, (torch.randn(1, 3, 12, 16),), target=name, out="again")
+    assert again.manifest.artifact.sha256 == built.manifest.artifact.sha256
     path = built.folder / built.manifest.artifact.path
     description = coremltools.models.MLModel(str(path), skip_model_load=True).get_spec().description
     image = description.input[0].type.imageType

@@ -308,9 +308,18 @@ def _specification(mil: Any, parts: Mapping[str, Named], weights: Path, options:
     version = int(getattr(coremltools().target, options.minimum_deployment_target))
     arguments = {"weights_dir": str(weights), "specification_version": version, "convert_to": "mlprogram"}
     spec = load(mil, classifier_config=_classifier(options), **arguments)
+    _name_classifier(spec.mlProgram)
     spec.description.metadata.userDefined.clear()
     describe_model(spec.description.metadata, options)
     return spec
+
+
+def _name_classifier(program: Any) -> None:
+    """`classify`, which coremltools adds at the end and numbers by a counter of the process, is called as its label."""
+    for function in program.functions.values():
+        for op in function.block_specializations[function.opset].operations:
+            if op.type == "classify":
+                op.attributes["name"].immediateValue.tensor.strings.values[:] = [op.outputs[0].name]
 
 
 def _use_inputs(function: Any, scope: Scope) -> None:

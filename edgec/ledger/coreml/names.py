@@ -98,6 +98,19 @@ def _used(function: Function, block: Any, outer: set[str]) -> Iterator[Breach]:
             yield Breach(function.name, f"a block gives `{name[:_LONGEST]}`")
 
 
+def _operation_names(package: Package) -> Iterator[Breach]:
+    """The names that operations have beside their results', which reports of errors and of placement go by."""
+    for function in package.functions:
+        seen = set()
+        for op in (op for op in package.operations if op.function == function.name):
+            name = op.name
+            if name and (not IDENTIFIER.fullmatch(name) or name in RESERVED):
+                yield Breach(op.where, f"it is called `{name[:_LONGEST]}`")
+            elif name in seen:
+                yield Breach(op.where, f"another is called `{name[:_LONGEST]}`, too")
+            seen.add(name)
+
+
 def _interface_twice(package: Package) -> Iterator[Breach]:
     for where, description in package.descriptions:
         for features in ((*description.input, *description.state), description.output):
@@ -141,6 +154,13 @@ ROWS: tuple[Row[Package], ...] = (
         "Core ML's compiler",
         f"{_PROTO}, Block.operations: topologically sorted; the compiler's `Failed to find type of`",
         _undefined,
+    ),
+    Row(
+        "operation-name",
+        "names of operations are identifiers, each once in its function",
+        "Core ML's loader",
+        "coremltools passes `mil_backend::sanitize_name_strings` and `common::dedup_op_and_var_names` see to both",
+        _operation_names,
     ),
     Row(
         "interface-unique",

@@ -25,6 +25,11 @@ def _version(package: Package) -> Iterator[Breach]:
         yield Breach("", f"specification version {package.version}")
 
 
+def _program(package: Package) -> Iterator[Breach]:
+    if package.model.mlProgram.version != 1:
+        yield Breach("program", f"version {package.model.mlProgram.version}")
+
+
 def _opset(package: Package) -> Iterator[Breach]:
     for function in package.functions:
         found = opset_version(function.message.opset)
@@ -206,6 +211,13 @@ ROWS: tuple[Row[Package], ...] = (
         "Core ML's loader",
         "mlmodel/format/Model.proto, Specification Versions; coremltools `_SPECIFICATION_VERSION_IOS_*`",
         _version,
+    ),
+    Row(
+        "program-version",
+        "the program's version is 1",
+        "Core ML's loader",
+        "mlmodel/format/MIL.proto, Program.version; coremltools, backend/mil/load.py, `export`",
+        _program,
     ),
     Row(
         "opset-known",

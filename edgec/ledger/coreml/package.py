@@ -60,9 +60,16 @@ class Operation:
     constants: Mapping[str, Any]
 
     @property
+    def name(self) -> str:
+        """The operation's own name; empty where it has none."""
+        if "name" not in self.message.attributes:
+            return ""
+        return "".join(self.message.attributes["name"].immediateValue.tensor.strings.values)
+
+    @property
     def where(self) -> str:
         """For a person."""
-        name = self.message.outputs[0].name if self.message.outputs else _name(self.message)
+        name = self.message.outputs[0].name if self.message.outputs else self.name
         return f"{self.function}: `{self.message.type}` `{name[:_LONGEST]}`"
 
     @property
@@ -91,12 +98,6 @@ class Operation:
             return None
         binding = arguments[0]
         return binding.value if binding.WhichOneof("binding") == "value" else self.constants.get(binding.name)
-
-
-def _name(message: Any) -> str:
-    if "name" not in message.attributes:
-        return "?"
-    return "".join(message.attributes["name"].immediateValue.tensor.strings.values)
 
 
 _LONGEST = 80

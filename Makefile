@@ -9,11 +9,14 @@ EXAMPLE := examples/mobilenet.py:model
 RELEASE_TARGETS := iphone android raspberry-pi rtx
 RELEASE := $(foreach target,$(RELEASE_TARGETS),build/model/$(target)/manifest.json)
 
+COUNT := 100
+SEED := 0
+
 .DEFAULT_GOAL := help
-.PHONY: help setup build test check release conformance arm runtimes bench fuzz clean
+.PHONY: help setup build test check release conformance arm runtimes bench random-networks fuzz clean
 
 help: ## Show what can be made
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
 setup: $(STAMP) ## Create .venv with the tested versions
 
@@ -51,6 +54,9 @@ arm: $(STAMP) ## Run the test models on Arm's kernels under QEMU (fetches Debian
 
 runtimes: $(STAMP) ## Run the test models on tflite-runtime 2.14 and LiteRT 1.0, 1.4, 2.0 (fetches wheels once)
 	$(BIN)/python -m tests.conformance.runtimes
+
+random-networks: $(STAMP) ## Build random networks for every target, compare with PyTorch (COUNT=100 SEED=0)
+	$(BIN)/python -m tests.random_networks --count $(COUNT) --seed $(SEED)
 
 fuzz: $(STAMP) ## Feed broken and hostile model files to every reader
 	$(BIN)/python -m tests.fuzz --cases 2000

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import onnx_ir as ir
 
 from edgec.ir.build import GraphBuilder
@@ -10,8 +12,8 @@ from edgec.ops.base import Reader
 from edgec.ops.shape import Slice
 from edgec.rules.base import NOT_HERE, Example, Miss, Replacement, Rule
 
-_MOST_AXES = 6
-"""XNNPACK's slices end at this rank."""
+_MOST_AXES = 5
+"""SLICE ends at this rank in TensorFlow Lite 2.14; XNNPACK's ends at 6."""
 
 
 class StepToReshape(Rule):
@@ -47,18 +49,45 @@ class StepToReshape(Rule):
             for a, s, e, p in zip(op.axes, op.starts, op.ends, op.steps, strict=True)
         }
         stepped = [a for a, p in steps.items() if p > 1]
-        if not stepped or any(p < 0 for p in steps.values()) or len(shape) + len(stepped) > _MOST_AXES:
+        if not stepped or any(p < 0 for p in steps.values()):
             return NOT_HERE
         if any(shape[a] % steps[a] for a in stepped):
             return Miss("the step does not divide the dimension")
-        wide, begin, size = [], [], []
+        pieces: list[_Piece] = []
         for axis, dim in enumerate(shape):
             step, start = steps.get(axis, 1), first.get(axis, 0)
-            wide += [dim] if axis not in stepped else [dim // step, step]
-            begin += [start] if axis not in stepped else [start // step, start % step]
-            size += [out[axis]] if axis not in stepped else [out[axis], 1]
-        ends = [b + n for b, n in zip(begin, size, strict=True)]
-        part = g.op(
-            "Slice", g.op("Reshape", op.x, g.ints(*wide)), g.ints(*begin), g.ints(*ends), g.ints(*range(len(wide)))
-        )
+            if axis in stepped:
+                pieces += [_Piece(dim // step, start // step, out[axis]), _Piece(step, start % step, 1)]
+            else:
+                pieces.append(_Piece(dim, start, out[axis]))
+        pieces = _merged(pieces)
+        if len(pieces) > _MOST_AXES:
+            return Miss(f"the slice would have {len(pieces)} dimensions")
+        wide = g.op("Reshape", op.x, g.ints(*(p.dim for p in pieces)))
+        begin, ends = ([p.begin for p in pieces], [p.begin + p.size for p in pieces])
+        part = g.op("Slice", wide, g.ints(*begin), g.ints(*ends), g.ints(*range(len(pieces))))
         return [g.op("Reshape", part, g.ints(*out))]
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """A dimension of the reshaped value, and what is taken of it."""
+
+    dim: int
+    begin: int
+    size: int
+
+    @property
+    def is_whole(self) -> bool:
+        return self.size == self.dim
+
+
+def _merged(pieces: list[_Piece]) -> list[_Piece]:
+    """Neighbours that are taken whole are one dimension."""
+    found: list[_Piece] = []
+    for piece in pieces:
+        if found and found[-1].is_whole and piece.is_whole:
+            found[-1] = _Piece(found[-1].dim * piece.dim, 0, found[-1].size * piece.size)
+        else:
+            found.append(piece)
+    return found

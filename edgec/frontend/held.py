@@ -13,6 +13,7 @@ import onnx_ir as ir
 import torch
 
 from edgec.frontend.captured import Array
+from edgec.frontend.memory.states import KEPT
 from edgec.frontend.naming import claim, weights
 from edgec.ir.model import Model, subgraphs
 from edgec.ir.states import State, set_state
@@ -53,7 +54,7 @@ def open_states(model: Model) -> tuple[HeldBuffer, ...]:
         zero = not before.const_value.numpy().any()
         del graph.initializers[before.name]
         before.const_value = None
-        name = _free_outside(graph, re.sub(r"\W", "_", path))
+        name = _free_outside(graph, re.sub(r"\W", "_", path.removeprefix(f"{KEPT}.")))
         claim(graph, before, name)
         graph.inputs.append(before)
         output = _as_output(graph, after, before, _free_outside(graph, f"{name}_out"))
@@ -124,7 +125,9 @@ def _free_outside(graph: ir.Graph, wanted: str) -> str:
 
 @contextmanager
 def buffers_restored(module: torch.nn.Module, paths: Sequence[str] | None = None) -> Iterator[None]:
-    """Whatever runs inside leaves the buffers (all, or those of `paths`) as they were."""
+    """Whatever runs inside leaves the buffers (all, or those of `paths`) as they were. Of all, those that get another
+    form are left: that is for who looks at what the module keeps.
+    """
     owned = [
         (owner, leaf, tensor, tensor.clone())
         for prefix, owner in module.named_modules()
@@ -136,11 +139,17 @@ def buffers_restored(module: torch.nn.Module, paths: Sequence[str] | None = None
         yield
     finally:
         for (owner, leaf, tensor, content), version in zip(owned, versions, strict=True):
+            if paths is None and not _has_form(owner._buffers.get(leaf), content):
+                continue
             with torch.no_grad():
                 if tensor._version != version:
                     tensor.copy_(content)
             if getattr(owner, leaf) is not tensor:
                 setattr(owner, leaf, tensor)
+
+
+def _has_form(now: torch.Tensor | None, before: torch.Tensor) -> bool:
+    return now is not None and now.shape == before.shape and now.dtype == before.dtype
 
 
 def fill(module: torch.nn.Module, held: Sequence[HeldBuffer], inputs: Mapping[str, Array]) -> None:

@@ -6,7 +6,7 @@ import copy
 import dataclasses
 import inspect
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -22,6 +22,7 @@ from edgec.frontend.compiled import not_compiling
 from edgec.frontend.halves.modules import Widened, in_single, no_autocast
 from edgec.frontend.held import HeldBuffer, buffers_restored, contents, fill
 from edgec.frontend.inputs import InputSpec, check_once, match_specs
+from edgec.frontend.memory.memory import Memory
 from edgec.frontend.stable import StableSorts
 from edgec.frontend.user_code import user_code
 
@@ -68,7 +69,9 @@ class Call:
 
 
 class TorchReference:
-    """The eager module in float32 on the CPU. Buffers that it updates are given and shown like inputs and outputs."""
+    """The eager module in float32 on the CPU. Buffers that it updates are given and shown like inputs and outputs; with
+    its `memory`, each run finds it as the first one did.
+    """
 
     name = "pytorch"
 
@@ -79,8 +82,9 @@ class TorchReference:
         inputs: Sequence[str],
         outputs: Sequence[str],
         held: Sequence[HeldBuffer] = (),
+        memory: Memory | None = None,
     ) -> None:
-        self._module, self._call = module, call
+        self._module, self._call, self._memory = module, call, memory
         self._inputs, self._outputs, self._held = tuple(inputs), tuple(outputs), tuple(held)
 
     def of(self, module: Any, inside: str = "") -> TorchReference:
@@ -92,8 +96,9 @@ class TorchReference:
         """Call the module on arrays named as the graph's inputs."""
         tensors = [in_single(torch.from_numpy(np.array(inputs[name]))) for name in self._inputs]
         call = self._call.with_tensors(tensors)
+        fresh = self._memory.fresh() if self._memory is not None else nullcontext()
         kept = buffers_restored(self._module, [b.path for b in self._held])
-        with user_code("running the model"), eager(), not_compiling(), kept:
+        with user_code("running the model"), eager(), not_compiling(), fresh, kept:
             fill(self._module, self._held, inputs)
             result = self._module(*call.args, **call.kwargs)
             # Results may be the buffers themselves, which are put back when this ends.
@@ -114,6 +119,25 @@ class TorchReference:
             return None
         finally:
             torch.set_default_dtype(usual)
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a call of a module gave, its tensors as they were then, and whether it asked for half precision."""
+
+    result: Any
+    outputs: list[torch.Tensor]
+    halves: bool
+
+
+def run_eagerly(module: torch.nn.Module, call: Call) -> Ran:
+    """Call the module on copies of the tensors. Its buffers are left as they were, and random numbers begin anew."""
+    fresh = call.with_tensors([t.clone() for t in call.tensors()])
+    kept, random = buffers_restored(module), torch.random.fork_rng(devices=[])
+    with user_code("running the model on its example inputs"), eager() as precision, not_compiling(), kept, random:
+        torch.manual_seed(0)
+        result = module(*fresh.args, **fresh.kwargs)
+        return Ran(result, [t.clone() for t in output_tensors(result)], precision.seen)
 
 
 @contextmanager

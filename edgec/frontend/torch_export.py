@@ -20,7 +20,6 @@ from torch.utils import _pytree as pytree
 from edgec.diag import Diagnostic, EdgecError, Severity, error, warning
 from edgec.frontend.captured import Array, Captured, SourceId
 from edgec.frontend.changed import changed_buffers
-from edgec.frontend.compiled import not_compiling
 from edgec.frontend.control_flow.coverage import CaughtError, Covered, cover
 from edgec.frontend.control_flow.functions import Rewritten
 from edgec.frontend.control_flow.handlers import called_functions
@@ -37,16 +36,28 @@ from edgec.frontend.functional.translate import translate, translate_decomposed
 from edgec.frontend.halves.graphs import take_half
 from edgec.frontend.halves.modules import HALVES, in_halves, in_single, widen
 from edgec.frontend.halves.note import computed_in_single
-from edgec.frontend.held import buffers_restored, contents, open_states
+from edgec.frontend.held import contents, open_states
 from edgec.frontend.inputs import InputSpec, samples_like
+from edgec.frontend.memory.bound import bound_anew
+from edgec.frontend.memory.memory import Memory
+from edgec.frontend.memory.probe import Probe
 from edgec.frontend.naming import name_interface, separate_weights
 from edgec.frontend.of_weights import OfWeights
 from edgec.frontend.quantized_modules import check_quantized, plain_fake_quantizers
+from edgec.frontend.remembered import probe_of
 from edgec.frontend.settled import Settled
-from edgec.frontend.torch_call import Call, TorchReference, eager, example_call, output_names, output_tensors
+from edgec.frontend.torch_call import (
+    Call,
+    TorchReference,
+    eager,
+    example_call,
+    output_names,
+    output_tensors,
+    run_eagerly,
+)
 from edgec.frontend.torchscript.embedded import scripts_as_graphs
 from edgec.frontend.unwritten import check_written
-from edgec.frontend.user_code import place_of_failure, user_code
+from edgec.frontend.user_code import place_of_failure
 from edgec.ir.dims import rename_dims, set_dim_range
 
 
@@ -78,15 +89,18 @@ def export_module(request: ExportRequest) -> Captured:
     widen(request.module)
     call = _roomy(given.with_tensors([in_single(t) for t in given.tensors()]), request)
     called: set[CodeType] = set()
-    with called_functions(called):
-        result, asked = _run_eagerly(request.module, call)
+    memory = Memory(request.module)
+    with called_functions(called, memory.met):
+        ran = run_eagerly(request.module, call)
     for code in called:
         request.rewritten.watch(code)
-    _check_interface(call, result)
+    _check_interface(call, ran.result)
     with quiet():
-        model = _translated(request, call)
-    found = _with_half_inputs(captured(request, call, result, model), given)
-    halves = halves or asked
+        probe = probe_of(request.module, call, called, memory)
+        probe.settle(ran.outputs)
+        model = _translated(request, call, probe)
+    found = _with_half_inputs(captured(request, call, ran.result, model, memory), given)
+    halves = halves or ran.halves
     return replace(found, warnings=(*found.warnings, computed_in_single(found.name))) if halves else found
 
 
@@ -103,7 +117,7 @@ def _with_half_inputs(found: Captured, given: Call) -> Captured:
     return replace(found, examples=in_half(found.examples), extra_samples=tuple(map(in_half, found.extra_samples)))
 
 
-def captured(request: ExportRequest, call: Call, result: Any, model: ir.Model) -> Captured:
+def captured(request: ExportRequest, call: Call, result: Any, model: ir.Model, memory: Memory) -> Captured:
     """The exported graph with its interface named, its reference, and samples for each side of its branches."""
     for value, name in zip(model.graph.inputs, request.input_names, strict=False):
         value.name = name
@@ -113,9 +127,10 @@ def captured(request: ExportRequest, call: Call, result: Any, model: ir.Model) -
     _name_dims(model, request.dynamic)
     held = open_states(model)
     examples = dict(zip(names, (t.detach().numpy() for t in call.tensors()), strict=True))
-    initial = contents(request.module, held)
+    with memory.fresh():
+        initial = contents(request.module, held)
     examples.update({b.input: initial[b.output] for b in held})
-    reference = TorchReference(request.module, call, names, results, held)
+    reference = TorchReference(request.module, call, names, results, held, memory)
     extra: list[dict[str, Array]] = []
     branches: list[Covered] = []
     runtime = request.rewritten.runtime
@@ -137,10 +152,14 @@ def _covered(
         raise caught.refused from None
 
 
-def _translated(request: ExportRequest, call: Call) -> ir.Model:
-    """Export and translate. Where a number that data choose cannot be written down, once more for each such number."""
+def _translated(request: ExportRequest, call: Call, probe: Probe) -> ir.Model:
+    """Export and translate. Where a number that data choose cannot be written down, once more for each such number, and
+    where the trace shows further states, once more with these.
+    """
     while True:
-        program = _export(request, call)
+        program = _export(request, call, probe)
+        if probe.further():
+            continue
         try:
             return to_onnx(program)
         except EdgecError as failure:
@@ -157,7 +176,7 @@ def to_onnx(exported: torch.export.ExportedProgram) -> ir.Model:
         raise _refused(failure) from failure
 
 
-def _export(request: ExportRequest, call: Call) -> torch.export.ExportedProgram:
+def _export(request: ExportRequest, call: Call, probe: Probe) -> torch.export.ExportedProgram:
     module, shapes = request.module, _dynamic_shapes(request, call)
 
     changing: set[str] = set()
@@ -166,6 +185,7 @@ def _export(request: ExportRequest, call: Call) -> torch.export.ExportedProgram:
         runtime = request.rewritten.runtime
         flags = OfWeights(module, changing)
         with (
+            probe.traced(),
             runtime.knowing(flags.value),
             eager(),
             Settled(),
@@ -173,6 +193,7 @@ def _export(request: ExportRequest, call: Call) -> torch.export.ExportedProgram:
             scripts_as_graphs(module, runtime),
             runtime.forks.applied(module),
             plain_fake_quantizers(module),
+            bound_anew(module),
             Numbers(),
             Watched() as watched,
         ):
@@ -184,7 +205,7 @@ def _export(request: ExportRequest, call: Call) -> torch.export.ExportedProgram:
             return export()  # they are data: they change from one run to the next
         if any(getattr(n.target, "__module__", "").startswith("torch._functorch") for n in program.graph.nodes):
             program = program.run_decompositions({})  # which computes what `vmap` maps
-        check_written(program, lambda: output_tensors(_run_eagerly(module, call)[0]))
+        check_written(program, lambda: probe.run(0))
         fold_weights(program)
         settle_masks(program)
         decompose(program)
@@ -297,14 +318,6 @@ def _unchecked(site: Site) -> Diagnostic:
         notes=("where the source raises, the artifact computes on as if the check held",),
         severity=Severity.NOTE,
     )
-
-
-def _run_eagerly(module: torch.nn.Module, call: Call) -> tuple[Any, bool]:
-    """The model's result, and whether it asked for half precision on the way."""
-    fresh = call.with_tensors([t.clone() for t in call.tensors()])
-    kept = buffers_restored(module)
-    with user_code("running the model on its example inputs"), eager() as precision, not_compiling(), kept:
-        return module(*fresh.args, **fresh.kwargs), precision.seen
 
 
 _WITHOUT_NUMPY = frozenset({torch.float8_e4m3fn, torch.float8_e5m2})

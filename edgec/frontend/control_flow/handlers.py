@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from cProfile import Profile
 from pathlib import Path
@@ -19,8 +19,10 @@ _FOREIGN = (str(Path(torch.__file__).parent), str(Path(__file__).parents[2]), "<
 
 
 @contextmanager
-def called_functions(found: set[CodeType]) -> Iterator[None]:
-    """While active, the user's functions that are called are gathered: those of no library."""
+def called_functions(found: set[CodeType], met: Callable[[FrameType], object] = id) -> Iterator[None]:
+    """While active, the user's functions that are called are gathered, those of no library, and before each runs for
+    the first time it is `met`.
+    """
     before = sys.getprofile()
 
     def note(frame: FrameType, event: str, _: Any) -> None:
@@ -28,6 +30,7 @@ def called_functions(found: set[CodeType]) -> Iterator[None]:
             file = frame.f_code.co_filename
             if not file.startswith(_FOREIGN) and "site-packages" not in file and "/lib/python" not in file:
                 found.add(frame.f_code)
+                met(frame)
 
     sys.setprofile(note)
     try:

@@ -15,7 +15,7 @@ from edgec.frontend.control_flow.merge import UNDEFINED, Site, different, merge
 Content = list[Any] | dict[Any, Any] | set[Any]
 
 _PLAIN = (type(None), bool, int, float, complex, str, bytes, type, range, slice, torch.Tensor, ModuleType, Site)
-_OF_TORCH = ("_parameters", "training")
+_OF_TORCH = ("_parameters", "training", "_flat_weights", "_flat_weight_refs")
 _HOOKS = ("_forward_", "_backward_", "_is_full_", "_state_dict_", "_load_state_", "_non_persistent_")
 """What torch keeps in each module, and no `forward` changes."""
 
@@ -23,7 +23,7 @@ _NOT_THE_USERS = ("torch.", "numpy.", "edgec.")
 
 
 @dataclass(frozen=True)
-class _Kind:
+class Kind:
     """How to read and write what an object holds. `open`: what it does not hold on one side, it need not hold."""
 
     read: Callable[[Any], Content]
@@ -69,18 +69,18 @@ def _write_attributes(held: Any, content: dict[str, Any]) -> None:
             object.__setattr__(held, name, value)
 
 
-_LIST = _Kind(list, _write_list)
-_MAPPING = _Kind(dict, _write_mapping)
-_SET = _Kind(set, _write_mapping)
-_CELL = _Kind(_read_cell, _write_cell)
-_ATTRIBUTES = _Kind(_read_attributes, _write_attributes, open=True)
+_LIST = Kind(list, _write_list)
+_MAPPING = Kind(dict, _write_mapping)
+_SET = Kind(set, _write_mapping)
+_CELL = Kind(_read_cell, _write_cell)
+_ATTRIBUTES = Kind(_read_attributes, _write_attributes, open=True)
 
 
 class Surroundings:
     """Everything that can be reached from `roots`, with what it holds now."""
 
     def __init__(self, roots: Iterable[Any]) -> None:
-        self._held: dict[int, tuple[Any, _Kind, Content]] = {}
+        self._held: dict[int, tuple[Any, Kind, Content]] = {}
         waiting, self._seen = list(roots), set[int]()
         while waiting:
             waiting += self._visited(waiting.pop())
@@ -129,7 +129,7 @@ class Surroundings:
             return () if str(value.__module__).startswith("torch.") else value.__closure__ or ()
         if isinstance(value, MethodType):
             return (value.__self__, value.__func__)
-        kind = _kind(value)
+        kind = kind_of(value)
         if kind is None:
             return ()
         content = kind.read(value)
@@ -137,7 +137,8 @@ class Surroundings:
         return content.values() if isinstance(content, dict) else content
 
 
-def _kind(value: Any) -> _Kind | None:
+def kind_of(value: Any) -> Kind | None:
+    """How to read and write a value, if it holds others and may be changed."""
     if isinstance(value, CellType):
         return _CELL
     if isinstance(value, list | deque):
@@ -167,7 +168,7 @@ def _same(a: Content, b: Content) -> bool:
     return len(a) == len(b) and all(x is y for x, y in zip(a, b, strict=True))
 
 
-def _merged(condition: torch.Tensor, site: Site, kind: _Kind, yes: Any, no: Any) -> Content:
+def _merged(condition: torch.Tensor, site: Site, kind: Kind, yes: Any, no: Any) -> Content:
     if isinstance(yes, dict):
         if yes.keys() != no.keys() and not kind.open:
             raise different(site, "a dictionary", "different keys", str(list(yes)), str(list(no)))

@@ -1,0 +1,77 @@
+"""A module's memory, probed by calling the module eagerly on its example and on other inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Set
+from dataclasses import dataclass, field
+from functools import cached_property
+from types import CodeType
+
+import torch
+
+from edgec.diag import EdgecError, Place
+from edgec.frontend.memory.line import line_of_change, line_that_names
+from edgec.frontend.memory.memory import Memory
+from edgec.frontend.memory.places import Place as Kept
+from edgec.frontend.memory.probe import Probe
+from edgec.frontend.torch_call import Call, run_eagerly
+
+_SEED = 5
+
+
+@dataclass
+class Calls:
+    """The example's call, number 0, and another one, number 1, on which the source does not fail."""
+
+    module: torch.nn.Module
+    example: Call
+    codes: Set[CodeType]
+    memory: Memory
+    _runs: list[Call] = field(default_factory=list)
+
+    def run(self, i: int) -> list[torch.Tensor]:
+        """The outputs of one call. The module keeps what it keeps."""
+        return run_eagerly(self.module, self.inputs_of(i)).outputs
+
+    def inputs_of(self, i: int) -> Call:
+        """The call of that number."""
+        return self.example if i == 0 else self._other
+
+    @cached_property
+    def _other(self) -> Call:
+        for strange in (2, 1):
+            call = self.example.with_tensors([_other(t, strange) for t in self.example.tensors()])
+            try:
+                with self.memory.fresh():
+                    run_eagerly(self.module, call)
+            except EdgecError:
+                continue
+            return call
+        return self.example
+
+    def line(self, place: Kept) -> Place | None:
+        """The line that changes what is kept at a place: found on the example, else by name."""
+        with self.memory.fresh():
+            found = line_of_change(place, self.codes, lambda: self.run(0))
+        return found or line_that_names(place, self.codes)
+
+
+def probe_of(module: torch.nn.Module, example: Call, codes: Set[CodeType], memory: Memory) -> Probe:
+    """What tells apart what the module keeps, `codes` being the user's functions that it calls."""
+    calls = Calls(module, example, codes, memory)
+    return Probe(module, memory, calls.run, lambda i: calls.inputs_of(i).tensors(), calls.line)
+
+
+def _other(tensor: torch.Tensor, strange: int) -> torch.Tensor:
+    """Other values of the same form. The less `strange`, the nearer: integers stay between the example's ends."""
+    generator = torch.Generator().manual_seed(_SEED)
+    if tensor.dtype == torch.bool:
+        return torch.rand(tensor.shape, generator=generator) < 0.5 if strange > 1 else tensor
+    if tensor.is_floating_point():
+        noise = torch.randn(tensor.shape, generator=generator).to(tensor.dtype)
+        return tensor * 0.75 + noise * (tensor.abs().mean() * 0.25 + 0.1) if tensor.numel() else tensor
+    if tensor.is_complex() or not tensor.numel():
+        return tensor
+    low, high = int(tensor.min()), int(tensor.max())
+    low = min(low, 0) if strange > 1 else low
+    return torch.randint(low, high + 1, tensor.shape, generator=generator).to(tensor.dtype)

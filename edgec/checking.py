@@ -18,8 +18,8 @@ from edgec.frontend.source import SourceRequest
 from edgec.measure.arrays import draw_arrays, load_arrays
 from edgec.measure.divergence import Pair, pairs
 from edgec.measure.inspection import inputs_of
-from edgec.measure.source_view import all_values, common_inputs, fitted, from_app, source_inputs
-from edgec.runners.base import Runner
+from edgec.measure.source_view import all_values, common_inputs, fitted, from_app, labelled, source_inputs
+from edgec.runners.base import Runner, StatefulRunner
 from edgec.runners.open import open_runner
 from edgec.spec.target import Accept, load_target
 
@@ -113,8 +113,11 @@ def _take_in(found: Located, result: DeviceResult, report: CheckReport) -> None:
 
 
 def _check_runs(found: Located, way: Execution, report: CheckReport) -> None:
-    with open_runner(found.path, function=way.function, on=way.on) as runner:
-        results = runner.run(draw_arrays(inputs_of(found.path, way.function)))
+    arrays = draw_arrays(common_inputs(found, found) if way.function is None else inputs_of(found.path, way.function))
+    shown = found.manifest.shown if found.manifest else Shown()
+    with open_runner(found.path, as_source=shown, function=way.function, on=way.on) as runner:
+        kept = runner.state_values() if isinstance(runner, StatefulRunner) else {}
+        results = runner.run({name: array for name, array in arrays.items() if name not in kept})
     report.note("runs", f"yes, by {runner.name}: {len(results)} outputs; not compared, as no source was named")
 
 
@@ -123,7 +126,11 @@ def _check_numbers(found: Located, source: SourceRequest, way: Execution, report
     held = known[0].states if known else found.manifest.states if found.manifest else ()
     pairs = tuple((s.input, s.output) for s in held)
     prepared = prepare(replace(source, states=pairs), BuildOptions(), lambda step: None)
-    shown = found.manifest.shown if found.manifest else Shown()
+    shown = (
+        found.manifest.shown
+        if found.manifest
+        else labelled(found, [v.name or "" for v in prepared.model.graph.outputs])
+    )
     accept = _accepted(found)
     with open_runner(found.path, as_source=shown, function=way.function, on=way.on) as runner:
         verdict = prepared.verify(runner, accept)

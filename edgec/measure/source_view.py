@@ -8,7 +8,7 @@ import numpy as np
 
 from edgec.artifact.locate import Located
 from edgec.artifact.manifest import Manifest
-from edgec.artifact.shown import Shown
+from edgec.artifact.shown import Shown, ShownScores
 from edgec.diag import error
 from edgec.measure.arrays import Array
 from edgec.measure.inspection import Feature, inspect
@@ -72,6 +72,20 @@ def from_app(found: Located, arrays: Mapping[str, Array]) -> dict[str, Array]:
     """The source's inputs for what an app gives to the artifact: pixels become what the source takes of them."""
     shown = found.manifest.shown if found.manifest else Shown()
     return {n: a if (image := shown.image(n)) is None else image.value(a) for n, a in arrays.items()}
+
+
+def labelled(found: Located, outputs: Sequence[str]) -> Shown:
+    """What a classifier without a manifest shows: its scores are the one output of the source that it does not name."""
+    if found.path.suffix != ".mlpackage":
+        return Shown()
+    from edgec.runners.mil import MilRunner
+
+    with MilRunner(found.path) as runner:
+        own = {feature.kind: feature.name for feature in runner.outputs}
+        missing = set(outputs) - {feature.name for feature in runner.outputs}
+    if len(missing) != 1 or not {"label", "probabilities"} <= own.keys():
+        return Shown()
+    return Shown(scores=(ShownScores(missing.pop(), own["label"], own["probabilities"]),))
 
 
 def fitted(arrays: Mapping[str, Array], features: Sequence[Feature]) -> dict[str, Array]:

@@ -6,10 +6,13 @@ import numpy as np
 import onnx
 import onnx_ir as ir
 import pytest
+import torch
 
+import edgec
 from edgec.backends.tflite.backend import TFLITE
 from edgec.diag import EdgecError
 from edgec.ir.model import OPSET
+from edgec.measure.inspection import inspect
 from edgec.passes.canonicalize import canonicalize
 from edgec.passes.log import RewriteLog
 from edgec.passes.verify import evaluate
@@ -78,3 +81,14 @@ def test_a_last_window_of_unknown_size_is_refused() -> None:
     with pytest.raises(EdgecError) as refused:
         TFLITE.lower(TFLITE.legalize(model, TARGET, RewriteLog()), TARGET)
     assert "maxpool-dynamic" in str(refused.value.diagnostics[0].notes)
+
+
+def test_a_file_opens_at_the_least_sizes(tmp_path: Path) -> None:
+    """A window that an open dimension of 1 would not hold: LiteRT prepares the file before the app gives sizes."""
+    module = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.MaxPool2d(2), torch.nn.Conv2d(4, 2, 3))
+    built = edgec.build(
+        module, (torch.randn(1, 3, 16, 12),), "android", out=tmp_path, dynamic=["input:2=height:10..32"]
+    )
+    assert built.manifest.accuracy.status == "passed", built.failures
+    (taken,) = inspect(built.folder / built.manifest.artifact.path).inputs
+    assert taken.shape == (1, 3, -1, 12)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -47,7 +48,8 @@ _BLOCKS = {
 def assemble(program: Program, target: Target, path: Path) -> None:
     """Write the `.tflite` file. Raises `EdgecError` E0502 when the schema's package is not installed."""
     schema, flatbuffers = libraries()
-    writer = _Writer(schema, half_weights=target.numerics.weights == "float16")
+    sizes = {name: max(low, 1) for name, low, _ in program.dims}
+    writer = _Writer(schema, target.numerics.weights == "float16", sizes)
     model = writer.model(program)
     interface = Interface(
         {ref.name: ref.type.shape for ref in program.inputs},
@@ -83,6 +85,8 @@ class _Writer:
 
     schema: Any
     half_weights: bool
+    sizes: Mapping[str, int]
+    """What open dimensions are until the app says: the least, as kernels may not take fewer."""
     blobs: Blobs = field(default_factory=Blobs)
     tensors: list[Any] = field(default_factory=list)
     codes: list[Any] = field(default_factory=list)
@@ -201,7 +205,7 @@ class _Writer:
         tensor = self.schema.TensorT()
         dims = operand.type.shape
         tensor.name = name or operand.name
-        tensor.shape = [d if isinstance(d, int) else 1 for d in dims]
+        tensor.shape = [d if isinstance(d, int) else self.sizes.get(d, 1) for d in dims]
         if any(not isinstance(d, int) for d in dims):
             tensor.shapeSignature = [d if isinstance(d, int) else -1 for d in dims]
         tensor.type, tensor.buffer, tensor.hasRank = self._type(dtype or operand.type.dtype), buffer, True

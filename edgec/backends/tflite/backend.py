@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from edgec.artifact.shown import Shown
@@ -19,6 +20,7 @@ from edgec.backends.tflite.merge import merge_products
 from edgec.backends.tflite.ops import view_tflite
 from edgec.backends.tflite.placement import placement
 from edgec.backends.tflite.slices import compose_slices
+from edgec.ir.dims import dim_ranges
 from edgec.ir.model import Model
 from edgec.passes.log import RewriteLog
 from edgec.runners.base import Runner
@@ -43,7 +45,8 @@ class TFLiteBackend:
     def lower(self, model: Model, target: Target) -> Program:
         """Builtin operators as instructions, activations fused."""
         program = fuse(lower_graph(model, target, LOWERINGS, Builder(target), view_tflite))
-        program = compose_slices(merge_products(program))
+        dims = tuple((name, low, high) for name, (low, high) in dim_ranges(model).items())
+        program = replace(compose_slices(merge_products(program)), dims=dims)
         check_floor(program, target)
         return program
 

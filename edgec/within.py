@@ -1,4 +1,4 @@
-"""Samples within the ranges that inputs were said to have: an artifact is made for them and judged by them."""
+"""Samples within the ranges that inputs are known to have: an artifact is made for them and judged by them."""
 
 from __future__ import annotations
 
@@ -13,18 +13,21 @@ from edgec.spec.ranges import InputRange
 from edgec.spec.target import Target
 
 _SAID = frozenset({"request", "target", "image"})
-"""Origins of ranges that somebody has said; what only follows from types and tables is not drawn."""
+"""Origins of ranges that somebody has said."""
+
+_DRAWN = _SAID | {"type"}
+"""Origins of ranges that are drawn from: a byte may be any byte, if the source takes it."""
 
 _SEED = 1000
 
 
 def within_ranges(prepared: Prepared, target: Target) -> tuple[Prepared, tuple[Diagnostic, ...]]:
-    """With two more samples where ranges were said, spread over them and at their ends.
+    """With two more samples where ranges are known, spread over them and at their ends.
 
     A warning (E0211) tells of those that the source itself does not take.
     """
     known = with_ranges(target, prepared.model, prepared.captured.ranges).ranges
-    ranges = [r for r in known if r.origin in _SAID]
+    ranges = [r for r in known if r.origin in _DRAWN]
     if not ranges:
         return prepared, ()
     examples = prepared.captured.examples
@@ -35,7 +38,8 @@ def within_ranges(prepared: Prepared, target: Target) -> tuple[Prepared, tuple[D
             found.append(Sample(inputs, prepared.captured.reference.run(inputs)))
         except EdgecError as failure:
             refused.append(failure)
-    told = (_refused(ranges, refused[0]),) if refused else ()
+    said = [r for r in ranges if r.origin in _SAID]
+    told = (_refused(said, refused[0]),) if refused and said else ()
     return replace(prepared, samples=[*prepared.samples, *found]), told
 
 

@@ -246,6 +246,28 @@ def test_a_declared_range_is_what_the_artifact_is_made_for(tmp_path: Path) -> No
         np.testing.assert_allclose(output, module(image).numpy(), rtol=2e-3)
 
 
+class Levels(torch.nn.Module):
+    """A byte, of which the example shows 0 and 1."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.layer = torch.nn.Linear(8, 8)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        response = self.layer(x.float())
+        return self.layer(response * response)
+
+
+def test_a_byte_may_be_any_byte(tmp_path: Path) -> None:
+    x = torch.tensor([[0, 1, 0, 1, 1, 0, 0, 1]], dtype=torch.uint8)
+    built = edgec.build(Levels().eval(), (x,), target="iphone", out=tmp_path)
+    assert built.manifest.accuracy.status == "passed", built.failures
+    (found,) = built.manifest.ranges
+    assert (found.low, found.high, found.origin, found.shown) == (0, 255, "type", 255)
+    assert built.told == ()
+
+
 class Squares(torch.nn.Module):
     def forward(self, ids: torch.Tensor) -> torch.Tensor:
         return (ids * ids).sum(-1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Set
 from types import BuiltinFunctionType
 from typing import Any
 
@@ -58,7 +58,7 @@ class Conversions:
     def item(self, container: Any, index: Any, where: State) -> Any:
         """`container[index]`, where data may pick the element of a list or dictionary."""
         index = as_number(index) if self.tracing else index
-        if self.of_data(index) and isinstance(container, lookups.MAPPINGS):
+        if self.tracing and lookups.is_key_of_data(index) and isinstance(container, lookups.MAPPINGS):
             return lookups.chosen_by_key(container, index, UNDEFINED, self.branching, Site(*where))
         if self.is_traced(index) and holds_choices(container) and index.numel() == 1:
             return chosen(container, index, self.branching, Site(*where))
@@ -69,7 +69,7 @@ class Conversions:
 
     def get(self, owner: Any, args: State, kwargs: dict[str, Any], where: State) -> Any:
         """`owner.get(key, default)`."""
-        if args and self.of_data(args[0]) and isinstance(owner, lookups.MAPPINGS):
+        if args and self.tracing and lookups.is_key_of_data(args[0]) and isinstance(owner, lookups.MAPPINGS):
             default = args[1] if len(args) > 1 else kwargs.get("default")
             return lookups.chosen_by_key(owner, args[0], default, self.branching, Site(*where))
         if not self.tracing and args and isinstance(owner, lookups.MAPPINGS):
@@ -110,6 +110,8 @@ class Conversions:
         """`item in container`: whether it equals some element."""
         if self.is_traced(container):
             return torch.eq(container, item).any()
+        if isinstance(container, Set | Mapping) and not (self.tracing and lookups.is_key_of_data(item)):
+            return item in container
         held = container if isinstance(container, list | tuple) else ()
         return lookups.contained(container, as_number(item)) if self.of_data(item, held) else item in container
 

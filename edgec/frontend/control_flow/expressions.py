@@ -107,6 +107,8 @@ class Expressions(ast.NodeTransformer):
             return placed(runtime_call("number", ast.Name("bool", ast.Load()), of), node)
         if isinstance(function, ast.Attribute) and function.attr == "tolist" and not node.args and plain:
             return placed(runtime_call("tolist", function.value), node)
+        if isinstance(function, ast.Attribute) and function.attr in ("is_", "is_not") and len(node.args) == 2:
+            return placed(runtime_call("builtin", function, *node.args), node)
         if isinstance(function, ast.Attribute) and function.attr in _COMPARING:
             return placed(self._method(function, node), node)
         if isinstance(function, ast.Name) and function.id in _EXTREMES:

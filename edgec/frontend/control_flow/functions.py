@@ -91,7 +91,7 @@ class Rewritten:
 
 def compares(code: CodeType) -> bool:
     """Whether the function asks for a value's type, or whether it is a certain object other than None."""
-    if {"isinstance", "type"} & set(code.co_names):
+    if {"isinstance", "type", "is_", "is_not"} & set(code.co_names):
         return True
     before = None
     for instruction in dis.get_instructions(code):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+import operator
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
@@ -29,6 +30,13 @@ def shows_data(value: Any) -> bool:
     """Whether the text of a value would show data."""
     leaves = pytree.tree_leaves(value)
     return any(isinstance(leaf, torch.Tensor | Text) or is_symbol(leaf) for leaf in leaves)
+
+
+def is_key_of_data(value: Any) -> bool:
+    """Whether Python would hash a number or text that the data decide; a tensor is a key by what it is."""
+    if isinstance(value, tuple):
+        return any(map(is_key_of_data, value))
+    return is_number(value) or isinstance(value, Text) or is_symbol(value)
 
 
 def of_data(value: Any) -> bool:
@@ -69,8 +77,8 @@ def _is_numeric(value: Any) -> bool:
 
 def chosen_by_key(container: Any, key: Any, default: Any, branching: Branching, site: Site) -> Any:
     """The element whose key equals `key`, else `default`; where that is `UNDEFINED`, some element is meant."""
-    if default is UNDEFINED and isinstance(container, defaultdict) and container.default_factory is not None:
-        default = container.default_factory()
+    if default is UNDEFINED and hasattr(type(container), "__missing__"):
+        default = _missing(container)
     keys = list(container.keys() if isinstance(container, MAPPINGS) else range(len(container)))
     conditions = []
     elements = []
@@ -92,6 +100,15 @@ def chosen_by_key(container: Any, key: Any, default: Any, branching: Branching, 
     if len(elements) > _TABLE:
         raise LeavesError("table", f"a key of a table of {len(elements)}")
     return choice_of(Choice(elements, conditions, branching))
+
+
+def _missing(container: Any) -> Any:
+    """What a dictionary gives for keys that it does not have. Raises `LeavesError` where its class says so."""
+    if isinstance(container, Counter):
+        return 0
+    if not isinstance(container, defaultdict) or type(container).__missing__ is not defaultdict.__missing__:
+        raise LeavesError("key", "a key for a `__missing__` of its own")
+    return UNDEFINED if container.default_factory is None else container.default_factory()
 
 
 def contained(container: Any, item: Any) -> Truth:
@@ -153,11 +170,17 @@ def _type_of(value: Any) -> type:
     return kind_of(value) if is_number(value) else type(value)
 
 
+def _negated(value: Truth) -> Truth:
+    return torch.logical_not(value) if isinstance(value, torch.Tensor) else not value
+
+
 def _text_of(value: Any, spec: str = "") -> Any:
     return text(value, spec) if shows_data(value) else format(value, spec)
 
 
 BUILTINS: dict[Callable[..., Any], Callable[..., Any]] = {
+    operator.is_: identical,
+    operator.is_not: lambda a, b: _negated(identical(a, b)),
     isinstance: _is_instance,
     type: _type_of,
     str: lambda value="": text(value) if shows_data(value) else str(value),

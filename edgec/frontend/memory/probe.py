@@ -124,7 +124,7 @@ class Probe:
         place = change.place
         if change.of_buffer or change.builds or self.memory.states.covers(place) or isinstance(change.before, _WEIGHT):
             return False
-        if place.registry in HOOKS or (place.holder.object is self.module and place.key == "forward"):
+        if place.registry in HOOKS or place.key == "forward":
             return False  # which are edgec's own for the time of a trace
         return place.identity not in self.known or (place.identity in self._caches and is_of_data(change.after))
 

@@ -17,8 +17,10 @@ from edgec.frontend.captured import Captured
 from edgec.ir.model import Model
 from edgec.ir.states import states
 from edgec.ledger.lint import lint
-from edgec.measure.accuracy import Sample, Verdict, judge, verify
+from edgec.measure.accuracy import Verdict, judge, verify
 from edgec.measure.fidelity import Fidelity
+from edgec.measure.rounding import SourceRounding
+from edgec.measure.samples import Sample
 from edgec.passes.log import RewriteLog
 from edgec.quantized.rounding import excused
 from edgec.record import Lowered
@@ -32,26 +34,39 @@ Progress = Callable[[str], None]
 class Prepared:
     """A source after everything that all targets share: canonical, checked, with samples to verify by.
 
-    `rounding`: how far a rounding moves the outputs of a model that quantizes.
+    `quantization`: how far a rounding moves the outputs of a model that quantizes. `rounding`: the source's own on the
+    samples.
     """
 
     captured: Captured
     model: Model
     log: RewriteLog
     samples: list[Sample]
-    rounding: Fidelity | None = None
+    rounding: SourceRounding
+    quantization: Fidelity | None = None
+
+    @property
+    def typical(self) -> list[Sample]:
+        """The samples that are like the example, or within declared ranges."""
+        return [sample for sample in self.samples if not sample.strain]
+
+    def judging(self, accept: Accept) -> list[Sample]:
+        """The samples that an artifact has to stand: those that strain, too, where no signal-to-noise ratio is set."""
+        return self.samples if accept.min_psnr_db is None else self.typical
 
     def verify(self, runner: Runner, accept: Accept) -> Verdict:
-        """Run the samples and judge them by what is asked for, as far as the model's own rounding allows."""
-        verdict = verify(runner, self.samples, excused(accept, self.rounding), states(self.model))
-        if verdict.failures or self.rounding is None or not judge(verdict.fidelity, accept):
+        """Run the samples and judge them by what the target asks for, as far as the model's own rounding allows."""
+        excuse = excused(accept, self.quantization)
+        verdict = verify(runner, self.judging(accept), excuse, self.rounding, states(self.model))
+        if verdict.failures or self.quantization is None or not judge(verdict.fidelity, accept):
             return verdict
-        return replace(verdict, note=f"one float32 rounding moves the source's outputs by {self.rounding.max_rel:.2g}")
+        moved = self.quantization.max_rel
+        return replace(verdict, note=f"one float32 rounding moves the source's outputs by {moved:.2g}")
 
-    def held(self, verdict: Verdict) -> dict[str, float]:
+    def held(self, verdict: Verdict, accept: Accept) -> dict[str, float]:
         """The largest finite magnitude of each input of numbers on the samples that an artifact stood."""
         found: dict[str, float] = {}
-        for sample in () if verdict.failures else self.samples:
+        for sample in () if verdict.failures else self.judging(accept):
             for name, array in sample.inputs.items():
                 if array.dtype.kind in "iuf":
                     sizes = np.abs(array.astype(np.float64))
@@ -142,5 +157,5 @@ def lowered_for(prepared: Prepared, target: Target, chosen: Backend) -> Lowered:
     """Legal, and as a program. Raises `EdgecError` E0412 with every refusal."""
     log = RewriteLog(Counter(prepared.log.counts))
     target = with_ranges(target, prepared.model, prepared.captured.ranges)
-    legal = chosen.legalize(prepared.model, target, log, [s.inputs for s in prepared.samples])
+    legal = chosen.legalize(prepared.model, target, log, [s.inputs for s in prepared.typical])
     return Lowered(prepared.captured, prepared.model, legal, chosen.lower(legal, target), log)

@@ -17,14 +17,11 @@ from edgec.backends.traffic import bytes_moved
 from edgec.declared import check_ranges
 from edgec.diag import Diagnostic, EdgecError, Severity, error, warning
 from edgec.frontend.captured import Captured
-from edgec.frontend.dynamic import resized, sizes
-from edgec.frontend.inputs import samples_like
 from edgec.frontend.source import SourceRequest, capture, source_name
 from edgec.ir.save import save_onnx
-from edgec.ir.states import states
 from edgec.ledger.lint import lint
-from edgec.measure.accuracy import SAMPLES, STEPS, Sample
 from edgec.measure.predict import Cost, instruction_ms, predict
+from edgec.measure.rounding import SourceRounding
 from edgec.passes.canonicalize import canonicalize
 from edgec.passes.log import RewriteLog
 from edgec.passes.verify import check_after_each
@@ -33,7 +30,7 @@ from edgec.quantized.qdq import in_qdq_format
 from edgec.quantized.rounding import quantizes
 from edgec.record import Lowered, Observed
 from edgec.rules.describe import check_rules
-from edgec.runners.base import Array
+from edgec.sampling import sample, warned
 from edgec.spec.device import load_device
 from edgec.spec.target import Target, load_target, with_rewrites
 from edgec.within import within_ranges
@@ -183,43 +180,18 @@ def prepare_captured(captured: Captured, options: BuildOptions, progress: Progre
     log = RewriteLog()
     check_ranges(captured.ranges, captured.model)
     captured = in_qdq_format(captured, log, options.disable)
-    count = STEPS if states(captured.model) else SAMPLES
-    drawn = [*samples_like(captured.examples, count), *captured.extra_samples]
-    drawn += [resized(drawn[1], captured.dynamic, size) for size in sizes(captured.dynamic, captured.examples)]
-    samples = _samples(captured, drawn)
-    if len(samples) < len(drawn):
-        captured = replace(captured, warnings=(*captured.warnings, _untaken(len(drawn) - len(samples), len(drawn))))
+    sampled = sample(captured)
+    captured, samples = warned(captured, sampled.told), sampled.samples
     progress("canonicalize")
     exported = captured.model.clone() if quantizes(captured.model) else None
+    if exported is not None:  # what strains a quantized model lies outside the ranges that it was given
+        samples = [s for s in samples if not s.strain]
     after = check_after_each(captured.model, samples[0].inputs) if options.check_passes else None
     model = canonicalize(captured.model, log, after, options.disable)
     model.graph.name = captured.name
-    rounding = check_model(model, exported, samples, captured.reference)
-    return Prepared(captured, model, log, samples, rounding)
-
-
-def _samples(captured: Captured, drawn: Sequence[dict[str, Array]]) -> list[Sample]:
-    """The source's outputs for each; what it does not take, other than its own example, is left out.
-
-    States go on from one sample to the next.
-    """
-    held = states(captured.model)
-    samples = [Sample(drawn[0], captured.reference.run(drawn[0]))]
-    for inputs in drawn[1:]:
-        going_on = {**inputs, **{s.input: samples[-1].expected[s.output] for s in held}}
-        try:
-            samples.append(Sample(going_on, captured.reference.run(going_on), continues=bool(held)))
-        except EdgecError:
-            continue
-    return samples
-
-
-def _untaken(count: int, total: int) -> Diagnostic:
-    return warning(
-        "E0211",
-        f"the source itself fails on {count} of {total} samples, which are left out of the verification",
-        help=["give an example that is typical, or narrow the ranges of `--dynamic`"],
-    )
+    rounding = SourceRounding(captured.reference)
+    quantization = check_model(model, exported, samples, rounding)
+    return Prepared(captured, model, log, samples, rounding, quantization)
 
 
 def compile_target(prepared: Prepared, target: Target, options: BuildOptions, progress: Progress) -> Built:
@@ -235,7 +207,7 @@ def compile_target(prepared: Prepared, target: Target, options: BuildOptions, pr
     with build_folder(folder) as scratch:
         made = accurate(prepared, target, chosen, scratch, progress)
         latency = _latency(chosen, made.lowered.program, target, options.device)
-        seen = Observed(made.verdict, latency, prepared.held(made.verdict))
+        seen = Observed(made.verdict, latency, prepared.held(made.verdict, target.accept))
         manifest = record.manifest(made.lowered, seen, made.target, chosen, made.path)
         _write_intermediates(scratch, {name: made.lowered}, options)
         refused, slower = _by_severity(made.findings)
@@ -276,7 +248,7 @@ def compile_functions(
             with chosen.open_function(path, target, function) as runner:
                 verdict = prepared.verify(runner, target.accept)
             latency = _latency(chosen, lowered[function].program, target, options.device)
-            seen[function] = Observed(verdict, latency, prepared.held(verdict))
+            seen[function] = Observed(verdict, latency, prepared.held(verdict, target.accept))
         both = {function: (lowered[function], seen[function]) for function in parts}
         manifest = record.manifest(*next(iter(both.values())), target, chosen, path)
         manifest = replace(manifest, functions=record.functions(both, target, chosen))

@@ -201,6 +201,7 @@ def _accuracy(verdict: Verdict) -> Accuracy:
         f.worst_output,
         f.worst_index,
         "; ".join(note for note in (_NOTES.get(verdict.runner, ""), verdict.note) if note),
+        verdict.allowed_rel,
     )
 
 

@@ -8,7 +8,7 @@ from edgec.attempts import Prepared
 from edgec.declared import with_ranges
 from edgec.diag import Diagnostic, EdgecError, warning
 from edgec.frontend.ranged import at_ends, spread
-from edgec.measure.accuracy import Sample
+from edgec.measure.samples import Sample
 from edgec.spec.ranges import InputRange
 from edgec.spec.target import Target
 

@@ -117,7 +117,11 @@ class NeuralEngineInfo:
 
 @dataclass(frozen=True)
 class Accuracy:
-    """The verdict of verification. `note` says what was not executed. Infinite ratios are written as null."""
+    """The verdict of verification. `note` says what was not executed. Infinite ratios are written as null.
+
+    `allowed_rel`: where an output was beyond what the target accepts, and within 8 times the source's own float32
+    rounding, that bound, relative to the output's largest magnitude; null where no output needed it.
+    """
 
     status: str
     runner: str
@@ -129,6 +133,7 @@ class Accuracy:
     worst_output: str = ""
     worst_index: tuple[int, ...] = ()
     note: str = ""
+    allowed_rel: float | None = None
 
 
 @dataclass(frozen=True)

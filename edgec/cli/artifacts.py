@@ -33,15 +33,16 @@ def run_command(
 
     def body() -> int:
         from edgec.artifact.locate import locate
-        from edgec.measure.arrays import load_arrays, save_arrays
+        from edgec.measure.arrays import load_arrays
         from edgec.measure.inspection import inputs_of
+        from edgec.measure.saved import save_outputs
         from edgec.runners.open import open_runner
 
         found = locate(artifact)
         with open_runner(found.path, precision, function=function, on=on) as runner:
             results = runner.run(load_arrays(input or [], inputs_of(found.path, function)))
         if out is not None:
-            save_arrays(results, out)
+            save_outputs(results, out)
         rows = [_output(name, array) for name, array in results.items()]
         if json:
             print_json({"artifact": str(found.path), "runner": runner.name, "outputs": rows})

@@ -60,7 +60,7 @@ def rewrites(ref: str, inputs: Sequence[str], target: str | None) -> Rewrites:
     prepared = prepare(SourceRequest(ref, specs), BuildOptions(), lambda step: None)
     log = prepared.log
     if loaded is not None:
-        backend(loaded.backend).legalize(prepared.model, loaded, log, [s.inputs for s in prepared.samples])
+        backend(loaded.backend).legalize(prepared.model, loaded, log, [s.inputs for s in prepared.typical])
     return Rewrites(dict(log.counts), tuple(_missed(log)))
 
 

@@ -30,6 +30,10 @@ class Reference(Protocol):
         """The outputs computed in double precision. None where the source has no such form."""
         ...
 
+    def rounded(self, inputs: Mapping[str, Array], roundings: float, seed: int) -> dict[str, Array] | None:
+        """As `precise`, every operand of an operator that rounds off by up to so many roundings of float32."""
+        ...
+
 
 @dataclass(frozen=True)
 class SourceId:

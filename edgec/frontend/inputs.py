@@ -1,10 +1,10 @@
-"""Example inputs: from `--input NAME=SHAPE[:DTYPE]`, and further seeded samples like a given one."""
+"""Example inputs from `--input NAME=SHAPE[:DTYPE]`."""
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,31 +50,6 @@ class InputSpec:
         if self.dtype.startswith("float"):
             return rng.standard_normal(self.shape).astype(self.dtype)
         return rng.integers(0, 2, self.shape).astype(self.dtype)
-
-
-def samples_like(examples: Mapping[str, Array], count: int, seed: int = 0) -> list[dict[str, Array]]:
-    """The examples themselves, then `count - 1` seeded draws of the same shapes.
-
-    Floats are normal with the example's mean and deviation; integers are uniform between the example's least and
-    greatest (so that token ids stay ids and masks stay masks). An input that is constant in the example stays so.
-    """
-    drawn = [dict(examples)]
-    for i in range(1, count):
-        rng = np.random.default_rng(seed + i)
-        drawn.append({name: _draw_like(array, rng) for name, array in examples.items()})
-    return drawn
-
-
-def _draw_like(array: Array, rng: np.random.Generator) -> Array:
-    if array.size == 0:
-        return array
-    if array.dtype == np.bool_:
-        return np.asarray(rng.integers(0, 2, array.shape)).astype(np.bool_) if array.any() != array.all() else array
-    if array.dtype.kind in "iu":
-        return np.asarray(rng.integers(int(array.min()), int(array.max()) + 1, array.shape)).astype(array.dtype)
-    values = array.astype(np.float64)
-    spread = float(values.std())
-    return np.asarray(rng.standard_normal(array.shape) * spread + float(values.mean())).astype(array.dtype)
 
 
 def check_once(specs: Sequence[InputSpec]) -> None:

@@ -48,6 +48,9 @@ class OnnxReference:
     def precise(self, inputs: Mapping[str, Array]) -> dict[str, Array] | None:
         """None: a graph's types are fixed."""
 
+    def rounded(self, inputs: Mapping[str, Array], roundings: float, seed: int) -> dict[str, Array] | None:
+        """None, as `precise`."""
+
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """Run the original file. Raises `EdgecError` E0203."""
         try:

@@ -23,6 +23,7 @@ from edgec.frontend.halves.modules import Widened, in_single, no_autocast
 from edgec.frontend.held import HeldBuffer, buffers_restored, contents, fill
 from edgec.frontend.inputs import InputSpec, check_once, match_specs
 from edgec.frontend.memory.memory import Memory
+from edgec.frontend.rounding_noise import Rounding
 from edgec.frontend.stable import StableSorts
 from edgec.frontend.user_code import user_code
 
@@ -105,6 +106,11 @@ class TorchReference:
             shown = [t.clone() if self._held else t for t in output_tensors(result)]
             after = contents(self._module, self._held)
         return {**dict(zip(self._outputs, (t.numpy() for t in shown), strict=True)), **after}
+
+    def rounded(self, inputs: Mapping[str, Array], roundings: float, seed: int) -> dict[str, Array] | None:
+        """The same in float64, every operand of an operator that rounds off by up to so many roundings of float32."""
+        with Rounding(roundings, seed):
+            return self.precise(inputs)
 
     def precise(self, inputs: Mapping[str, Array]) -> dict[str, Array] | None:
         """The same in float64. None where the module holds states, or insists on its own types."""

@@ -29,6 +29,7 @@ from edgec.frontend.control_flow.numbers import Numbers
 from edgec.frontend.control_flow.settle import export_settled
 from edgec.frontend.decompose.masked import settle_masks
 from edgec.frontend.decompose.splice import decompose
+from edgec.frontend.draws import samples_like
 from edgec.frontend.dynamic import DynamicDim, check_dims, fitting, resized
 from edgec.frontend.folded import fold_weights
 from edgec.frontend.functional.program import make_functional
@@ -37,7 +38,7 @@ from edgec.frontend.halves.graphs import take_half
 from edgec.frontend.halves.modules import HALVES, in_halves, in_single, widen
 from edgec.frontend.halves.note import computed_in_single
 from edgec.frontend.held import contents, open_states
-from edgec.frontend.inputs import InputSpec, samples_like
+from edgec.frontend.inputs import InputSpec
 from edgec.frontend.memory.bound import bound_anew
 from edgec.frontend.memory.memory import Memory
 from edgec.frontend.memory.probe import Probe

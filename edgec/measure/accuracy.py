@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,53 +10,57 @@ from numpy.typing import NDArray
 
 from edgec.diag import Diagnostic
 from edgec.ir.states import State
-from edgec.measure.fidelity import Fidelity, compare_all, summarize
+from edgec.measure.fidelity import Difference, Fidelity, compare_all, summarize
+from edgec.measure.rounding import OutputRounding, SourceRounding
+from edgec.measure.samples import Sample
 from edgec.runners.base import Runner, StatefulRunner
 from edgec.spec.target import Accept
 
 Array = NDArray[np.generic]
-
-SAMPLES = 2
-"""How many input samples a build verifies: the example and one seeded draw."""
-
-
-STEPS = 4
-"""How many runs in a row verify a model that keeps states."""
+Outputs = Mapping[str, Array]
 
 
 @dataclass(frozen=True)
-class Sample:
-    """One set of inputs and what the source computes for them.
+class Judgement:
+    """What outputs show beside the source's.
 
-    `continues`: the states among the inputs are what the sample before left.
+    `fidelity` is of the samples like the example, as computed. `failures` are of those and of the samples that strain
+    the model, after the source's own rounding is allowed for. `allowed_rel`: the largest error, relative to an output's
+    peak, that was allowed for rounding; None where nothing needed it.
     """
 
-    inputs: dict[str, Array]
-    expected: dict[str, Array]
-    continues: bool = False
+    fidelity: Fidelity
+    failures: tuple[Diagnostic, ...]
+    allowed_rel: float | None = None
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """`status` is passed or failed; `failures` say by how much and where, `note` what excused a miss."""
+    """`status` is passed or failed; `failures` say by how much and where, `note` what excused a miss.
+
+    `allowed_rel` as in `Judgement`.
+    """
 
     status: str
     runner: str
     fidelity: Fidelity
     failures: tuple[Diagnostic, ...]
     note: str = ""
+    allowed_rel: float | None = None
 
 
-def verify(runner: Runner, samples: Sequence[Sample], accept: Accept, states: Sequence[State] = ()) -> Verdict:
+def verify(
+    runner: Runner, samples: Sequence[Sample], accept: Accept, rounding: SourceRounding, states: Sequence[State] = ()
+) -> Verdict:
     """Run every sample and judge the worst of them by the target's `accept`.
 
     An artifact that keeps `states` itself keeps them: they are set only where the samples begin anew, and what it holds
     after each run is compared too.
     """
-    differences = [d for s in samples for d in compare_all(s.expected, _run(runner, s, states))]
-    fidelity = summarize(len(samples), differences)
-    failures = judge(fidelity, accept)
-    return Verdict("failed" if failures else "passed", runner.name, fidelity, failures)
+    found = [_run(runner, s, states) for s in samples]
+    seen = judged(samples, found, accept, rounding)
+    status = "failed" if seen.failures else "passed"
+    return Verdict(status, runner.name, seen.fidelity, seen.failures, allowed_rel=seen.allowed_rel)
 
 
 def _run(runner: Runner, sample: Sample, states: Sequence[State]) -> dict[str, Array]:
@@ -68,6 +72,64 @@ def _run(runner: Runner, sample: Sample, states: Sequence[State]) -> dict[str, A
         runner.set_states({name: sample.inputs[name] for name in kept})
     found = runner.run({name: value for name, value in sample.inputs.items() if name not in kept})
     return {**found, **{kept[name]: value for name, value in runner.state_values().items()}}
+
+
+def judged(samples: Sequence[Sample], found: Sequence[Outputs], accept: Accept, rounding: SourceRounding) -> Judgement:
+    """Compare what was found with what the source gives; where that misses `accept`, without the source's rounding."""
+    raw: list[Difference] = []
+    typical: list[Difference] = []
+    strained: list[Diagnostic] = []
+    allowed: list[float] = []
+    for sample, outputs in zip(samples, found, strict=True):
+        differences = compare_all(sample.expected, outputs)
+        counted = differences
+        if _missed(differences, accept):
+            known = rounding.of(sample)
+            counted = compare_all(sample.expected, _excused(sample, outputs, known, accept))
+            if not _missed(counted, accept):
+                allowed += _allowances(sample, known)
+        if sample.strain:
+            strained += _on(sample.strain, judge(summarize(1, counted), accept))
+        else:
+            raw += differences
+            typical += counted
+    count = sum(not sample.strain for sample in samples)
+    failures = (*judge(summarize(count, typical), accept), *strained[:_TOLD])
+    return Judgement(summarize(count, raw), failures, max(allowed, default=None))
+
+
+_TOLD = 3
+"""Kinds of strain that are named."""
+
+
+def _missed(differences: Sequence[Difference], accept: Accept) -> bool:
+    return bool(judge(summarize(1, list(differences)), accept))
+
+
+def _excused(sample: Sample, outputs: Outputs, known: Mapping[str, OutputRounding], accept: Accept) -> dict[str, Array]:
+    rel = accept.max_rel or 0.0
+    return {
+        name: known[name].excused(sample.expected[name], array, rel, strained=bool(sample.strain))
+        if name in known and name in sample.expected
+        else array
+        for name, array in outputs.items()
+    }
+
+
+def _allowances(sample: Sample, known: Mapping[str, OutputRounding]) -> Iterable[float]:
+    for name, rounding in known.items():
+        expected = sample.expected[name].astype(np.float64)
+        peak = float(np.abs(expected[np.isfinite(expected)]).max(initial=0.0))
+        if peak > 0:
+            yield rounding.bound(peak, 0.0) / peak
+
+
+STRAINED = "on inputs of another kind than the example"
+"""How the failures on samples that strain a model begin."""
+
+
+def _on(strain: str, failures: Sequence[Diagnostic]) -> list[Diagnostic]:
+    return [Diagnostic(d.code, f"{STRAINED} ({strain}) {d.message}", notes=d.notes) for d in failures]
 
 
 def judge(fidelity: Fidelity, accept: Accept) -> tuple[Diagnostic, ...]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -48,23 +46,6 @@ def draw_arrays(features: Sequence[Feature], seed: int = 0) -> dict[str, Array]:
         values = rng.standard_normal(shape) if floating else rng.integers(0, 2, shape)
         drawn[feature.name] = np.asarray(values).astype(feature.dtype)
     return drawn
-
-
-def save_arrays(arrays: Mapping[str, Array], folder: Path) -> None:
-    """Write each array to `folder` as NAME.npy, numbered where two names are one file's.
-
-    Raises `EdgecError` E0108 where that cannot be done.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        taken: set[str] = set()
-        for name, array in arrays.items():
-            stem = re.sub(r"[^0-9A-Za-z_.-]", "_", name)
-            free = next(s for i in itertools.count() if (s := f"{stem}_{i}" if i else stem).lower() not in taken)
-            taken.add(free.lower())
-            np.save(folder / f"{free}.npy", array, allow_pickle=False)
-    except OSError as failure:
-        raise error("E0108", f"`{folder}` cannot be written", notes=[str(failure)]) from failure
 
 
 def _load(path: Path) -> Array | dict[str, Array]:

@@ -6,31 +6,33 @@ from collections.abc import Sequence
 
 from edgec.canonical_check import CANONICAL_ACCEPT, CANONICAL_REL, check_canonical
 from edgec.diag import EdgecError
-from edgec.frontend.captured import Reference
 from edgec.ir.model import Model
-from edgec.measure.accuracy import Sample
 from edgec.measure.fidelity import Fidelity
+from edgec.measure.rounding import SourceRounding
+from edgec.measure.samples import Sample
 from edgec.quantized.pieces import compare_pieces, quantized_values
 from edgec.quantized.rounding import excused, rounding_of
 
 
-def check_model(model: Model, exported: Model | None, samples: Sequence[Sample], source: Reference) -> Fidelity | None:
+def check_model(
+    model: Model, exported: Model | None, samples: Sequence[Sample], rounding: SourceRounding
+) -> Fidelity | None:
     """Check the canonical graph by its outputs; return how far a rounding moves a graph that quantizes (else None).
 
     Where it moves them further than `CANONICAL_REL`, they may be that far off, and every quantized value must be what
     `exported`, which quantized already, gives: each from the same values before it. Raises `EdgecError` E0205.
     """
-    rounding = rounding_of(model, samples)
-    if rounding is None:
-        check_canonical(model, samples, source)
+    quantization = rounding_of(model, samples)
+    if quantization is None:
+        check_canonical(model, samples, rounding)
         return None
     try:
-        check_canonical(model, samples, source)
+        check_canonical(model, samples, rounding)
     except EdgecError:
-        check_canonical(model, samples, source, excused(CANONICAL_ACCEPT, rounding))
+        check_canonical(model, samples, rounding, excused(CANONICAL_ACCEPT, quantization))
         if exported is not None:
             _check_pieces(model, exported, samples)
-    return rounding
+    return quantization
 
 
 def _check_pieces(model: Model, exported: Model, samples: Sequence[Sample]) -> None:

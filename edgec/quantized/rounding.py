@@ -9,8 +9,8 @@ import numpy as np
 import onnx_ir as ir
 
 from edgec.ir.model import Model, constant
-from edgec.measure.accuracy import Sample
 from edgec.measure.fidelity import Fidelity, compare_all, summarize
+from edgec.measure.samples import Sample
 from edgec.runners.onnxruntime import OnnxRuntimeRunner
 from edgec.spec.target import Accept
 

@@ -13,6 +13,7 @@ import onnxruntime as ort
 
 from edgec.diag import error
 from edgec.ir.model import Model
+from edgec.runners.accurate_kernels import accurate, accurate_file
 from edgec.runners.base import Array
 
 _SMALL = 1024
@@ -23,7 +24,10 @@ _SHARED = frozenset({ir.DataType.FLOAT, ir.DataType.FLOAT16, ir.DataType.DOUBLE,
 
 
 class OnnxRuntimeRunner:
-    """Runs an ONNX file, or a model in memory, as it stands: `optimize` False switches graph rewriting off."""
+    """Runs an ONNX file, or a model in memory, as it stands: `optimize` False switches graph rewriting off.
+
+    Kernels that are not accurate for every value are spelt out in others (`accurate_kernels`).
+    """
 
     name = "onnxruntime"
 
@@ -33,7 +37,8 @@ class OnnxRuntimeRunner:
         options.graph_optimization_level = level.ORT_ENABLE_BASIC if optimize else level.ORT_DISABLE_ALL
         options.log_severity_level = 4
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # waiting threads would burn a core
-        content, self._weights = (str(model), {}) if isinstance(model, Path) else _without_weights(model)
+        source = (accurate_file(model) or model) if isinstance(model, Path) else accurate(model)
+        content, self._weights = (str(source), {}) if isinstance(source, Path) else _without_weights(source)
         try:
             self._session = ort.InferenceSession(content, options, providers=["CPUExecutionProvider"])
         except Exception as failure:  # onnxruntime's classes share no public base

@@ -10,7 +10,8 @@ import pytest
 
 from edgec.canonical_check import check_canonical
 from edgec.diag import EdgecError
-from edgec.measure.accuracy import Sample
+from edgec.measure.rounding import SourceRounding
+from edgec.measure.samples import Sample
 from edgec.runners.base import Array
 from edgec.runners.onnxruntime import OnnxRuntimeRunner
 
@@ -25,7 +26,7 @@ def scaled(error: float) -> ir.Model:
     return ir.from_onnx_text(text + " { y = Mul(x, f) }")
 
 
-class Rounding:
+class Source:
     """A source that gives x, and is `error` away from its value in double precision; None: it has no such form."""
 
     name = "fake"
@@ -39,16 +40,25 @@ class Rounding:
     def precise(self, inputs: Mapping[str, Array]) -> dict[str, Array] | None:
         return None if self._error is None else {"y": inputs["x"] * (1 + self._error)}
 
+    def rounded(self, inputs: Mapping[str, Array], roundings: float, seed: int) -> dict[str, Array] | None:
+        return self.precise(inputs)
 
-@pytest.mark.parametrize(("error", "rounding"), [(5e-6, None), (5e-5, 2e-5), (9e-5, 1e-2)])
+
+def check(error: float, rounding: float | None, strain: str = "") -> None:
+    samples = [Sample({"x": X}, {"y": X}, strain=strain)]
+    check_canonical(scaled(error), samples, SourceRounding(Source(rounding)))
+
+
+@pytest.mark.parametrize(("error", "rounding"), [(5e-6, None), (5e-5, 2e-5), (9e-3, 2e-3)])
 def test_taken(error: float, rounding: float | None) -> None:
-    check_canonical(scaled(error), [Sample({"x": X}, {"y": X})], Rounding(rounding))
+    check(error, rounding)
 
 
-@pytest.mark.parametrize(("error", "rounding"), [(5e-5, None), (5e-5, 1e-6), (2e-4, 1e-2)])
-def test_refused(error: float, rounding: float | None) -> None:
+@pytest.mark.parametrize(("error", "rounding"), [(5e-5, None), (5e-5, 1e-6), (2e-2, 2e-3)])
+@pytest.mark.parametrize("strain", ["", "zeros"])
+def test_refused(error: float, rounding: float | None, strain: str) -> None:
     with pytest.raises(EdgecError) as caught:
-        check_canonical(scaled(error), [Sample({"x": X}, {"y": X})], Rounding(rounding))
+        check(error, rounding, strain)
     assert caught.value.diagnostics[0].code == "E0205"
 
 
@@ -58,7 +68,7 @@ def test_a_reference_that_fails_leaves_the_refusal(monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr("edgec.canonical_check._reference_outputs", fail)
     with pytest.raises(EdgecError) as caught:
-        check_canonical(scaled(1e-2), [Sample({"x": X}, {"y": X})], Rounding(None))
+        check(1e-2, None)
     assert caught.value.diagnostics[0].code == "E0205"
 
 
@@ -72,4 +82,4 @@ def test_what_is_told_is_how_far_the_best_run_is_off() -> None:
     with OnnxRuntimeRunner(model) as runner:
         y = runner.run({"x": x})["y"]
     with pytest.raises(EdgecError, match=r"by 0\.000999 relative"):
-        check_canonical(model, [Sample({"x": x}, {"y": y * 1.001})], Rounding(None))
+        check_canonical(model, [Sample({"x": x}, {"y": y * 1.001})], SourceRounding(Source(None)))

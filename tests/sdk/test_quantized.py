@@ -17,8 +17,9 @@ from edgec.diag import EdgecError
 from edgec.driver import BuildOptions, build, failed, prepare
 from edgec.frontend.source import SourceRequest, capture
 from edgec.ir.build import GraphBuilder
-from edgec.measure.accuracy import Sample
 from edgec.measure.fidelity import Fidelity
+from edgec.measure.rounding import SourceRounding
+from edgec.measure.samples import Sample
 from edgec.passes.canonicalize import canonicalize
 from edgec.passes.log import RewriteLog
 from edgec.quantized.check import check_model
@@ -125,11 +126,11 @@ def test_rewriting_that_differs_is_refused(files: Path) -> None:
     exported = captured.model.clone()
     model = canonicalize(captured.model, RewriteLog())
     samples = [Sample(captured.examples, captured.reference.run(captured.examples))]
-    assert check_model(model, exported, samples, captured.reference) is not None
+    assert check_model(model, exported, samples, SourceRounding(captured.reference)) is not None
     leaky = next(node for node in model.graph if node.op_type == "LeakyRelu")
     leaky.attributes["alpha"] = ir.AttrFloat32("alpha", 0.2)
     with pytest.raises(EdgecError) as caught:
-        check_model(model, exported, samples, captured.reference)
+        check_model(model, exported, samples, SourceRounding(captured.reference))
     assert caught.value.diagnostics[0].code == "E0205"
 
 
@@ -151,7 +152,7 @@ def test_what_rounding_explains(piece: Piece, same: bool) -> None:
 
 def test_rounding_is_of_quantized_models_alone(files: Path) -> None:
     prepared = {f: prepare(SourceRequest(str(files / f"{f}.onnx")), BuildOptions(), print) for f in ("float", "QDQ")}
-    assert prepared["float"].rounding is None
+    assert prepared["float"].quantization is None
     found = rounding_of(prepared["QDQ"].model, prepared["QDQ"].samples)
     assert found is not None
     assert found.max_rel < 0.05
@@ -169,7 +170,7 @@ def test_weights_alone_do_not_quantize(tmp_path: Path) -> None:
     text = """<ir_version: 8, opset_import: ["" : 17]> g (float[1,4] x) => (float[1,2] y)
         <uint8[4,2] w = {1, 2, 3, 4, 5, 6, 7, 8}, float s = {0.5}> { d = DequantizeLinear(w, s)  y = MatMul(x, d) }"""
     onnx.save(onnx.parser.parse_model(text), tmp_path / "weights.onnx")
-    assert prepare(SourceRequest(str(tmp_path / "weights.onnx")), BuildOptions(), print).rounding is None
+    assert prepare(SourceRequest(str(tmp_path / "weights.onnx")), BuildOptions(), print).quantization is None
 
 
 class Small(torch.nn.Module):

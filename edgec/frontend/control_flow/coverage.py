@@ -23,7 +23,7 @@ TRIALS = 128
 _FOR_EXCEPTIONS = 100
 """Runs that the search takes for exceptions that are caught."""
 
-_FOR_COINCIDENCES = 40
+_FOR_COINCIDENCES = 80
 """Runs that the search takes for what need not be found."""
 
 _SCALES = (-1.0, 0.0, 0.01, 100.0, -100.0)

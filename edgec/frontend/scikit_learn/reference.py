@@ -40,6 +40,9 @@ class EstimatorReference:
     def precise(self, inputs: Mapping[str, Array]) -> dict[str, Array] | None:
         """None: `run` computes in double precision already."""
 
+    def rounded(self, inputs: Mapping[str, Array], roundings: float, seed: int) -> dict[str, Array] | None:
+        """None, as `precise`."""
+
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """The outputs for a matrix (rows, features). Raises `EdgecError` E0201 where the estimator fails."""
         rows = np.asarray(inputs[INPUT], np.float64)

@@ -55,14 +55,15 @@ def _suppression(op: NonMaxSuppression, b: Builder) -> Operand:
     """NON_MAX_SUPPRESSION_V4 on boxes in the order of their scores, each with its place from the end as its score.
 
     Among equal scores the kernel takes any first, ONNX's the one with the lower index. What has the threshold's own
-    overlap is suppressed by the kernel and kept by ONNX's.
+    overlap is suppressed by the kernel and kept by ONNX's. A box without an area is kept by ONNX's and suppresses none;
+    the kernel gives it for all that follow.
     """
     boxes, scores, count = _ordered_inputs(op, b)
     overlap = np.nextafter(np.float32(op.iou_threshold or 0.0), np.float32(np.inf))
     kinds = (TensorType("float32", (count.dim,)), TensorType("int32", (count.dim,)))
     sorted_scores, order = b.multi("TOPK_V2", {"input": scores, "k": count.value}, kinds)
     inputs: dict[str, Operand] = {
-        "boxes": b.op("GATHER", {"input": boxes, "indices": order}, boxes.type, axis=0, batchDims=0),
+        "boxes": _apart(b.op("GATHER", {"input": boxes, "indices": order}, boxes.type, axis=0, batchDims=0), count, b),
         "scores": _places(op, sorted_scores, count, b),
         "limit": _limit(op, count, b),
         "iou": scalar(b, float(overlap), "float32", "iou"),
@@ -92,18 +93,42 @@ def _ordered_inputs(op: NonMaxSuppression, b: Builder) -> tuple[Operand, Operand
 
 def _places(op: NonMaxSuppression, scores: Operand, count: _Count, b: Builder) -> Operand:
     """N, N - 1, … 1 along the sorted scores, and 0 for those that do not exceed the threshold."""
-    if count.known is None:
-        bounds = {"start": cast(b, count.value, "float32"), "limit": scalar(b, 0.0, "float32", "end")}
-        step = scalar(b, -1.0, "float32", "step")
-        places: Operand = b.op("RANGE", {**bounds, "delta": step}, scores.type)
-    else:
-        places = b.const(np.arange(count.known, 0, -1, dtype=np.float32), "places")
+    places = _from_the_end(count, b)
     assert op.score_threshold is not None
     if op.score_threshold == float("-inf"):
         return places
     flags = TensorType("bool", scores.type.shape)
     above = binary(b, "GREATER", scores, scalar(b, op.score_threshold, "float32", "threshold"), flags)
     return b.op("SELECT_V2", {"c": above, "a": places, "b": scalar(b, 0.0, "float32", "zero")}, scores.type)
+
+
+def _from_the_end(count: _Count, b: Builder) -> Operand:
+    """N, N - 1, … 1."""
+    if count.known is not None:
+        return b.const(np.arange(count.known, 0, -1, dtype=np.float32), "places")
+    bounds = {"start": cast(b, count.value, "float32"), "limit": scalar(b, 0.0, "float32", "end")}
+    step = scalar(b, -1.0, "float32", "step")
+    return b.op("RANGE", {**bounds, "delta": step}, TensorType("float32", (count.dim,)))
+
+
+_FAR = 1e9
+"""Where no box lies: those without an area are put there, each in a place of its own."""
+
+
+def _apart(boxes: Operand, count: _Count, b: Builder) -> Operand:
+    """The boxes (N, 4), those without an area in places where they overlap with none."""
+    column, flags = TensorType("float32", (count.dim, 1)), TensorType("bool", (count.dim, 1))
+    ends = [
+        b.op("SLICE", {"input": boxes, "begin": ints(b, (0, i), "begin"), "size": ints(b, (-1, 1), "size")}, column)
+        for i in range(4)
+    ]
+    high, wide = (binary(b, "EQUAL", ends[i], ends[i + 2], flags) for i in (0, 1))
+    empty = binary(b, "LOGICAL_OR", high, wide, flags)
+    place = reshape(b, _from_the_end(count, b), (-1, 1))
+    corner = b.const(np.asarray([[0.0, 0.0, 0.5, 0.5]], np.float32), "corner")
+    own = binary(b, "ADD", place, corner, boxes.type)
+    far = binary(b, "MUL", own, scalar(b, _FAR, "float32", "far"), boxes.type)
+    return b.op("SELECT_V2", {"c": empty, "a": far, "b": boxes}, boxes.type)
 
 
 def _limit(op: NonMaxSuppression, count: _Count, b: Builder) -> Operand:

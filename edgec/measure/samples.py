@@ -1,0 +1,24 @@
+"""Samples: inputs, and what the source computes for them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.generic]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One set of inputs and what the source computes for them.
+
+    `continues`: the states among the inputs are what the sample before left. `strain`: how inputs strain the model that
+    are unlike the example in magnitude or structure; empty for the example and what was drawn like it.
+    """
+
+    inputs: dict[str, Array]
+    expected: dict[str, Array]
+    continues: bool = False
+    strain: str = ""

@@ -1,0 +1,120 @@
+"""The samples by which a build is verified: drawn from the example, run by the source itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import prod
+
+import numpy as np
+
+from edgec.diag import Diagnostic, EdgecError, warning
+from edgec.frontend.captured import Captured
+from edgec.frontend.draws import STRAINS, samples_like, strained, varies
+from edgec.frontend.dynamic import resized, sizes
+from edgec.ir.model import Model, static_shape
+from edgec.ir.states import states
+from edgec.measure.samples import Sample
+from edgec.runners.base import Array
+
+SAMPLES = 2
+"""The example and one draw like it, for a model of floats alone."""
+
+VARIED = 4
+"""The same where integers, booleans or single numbers are among the inputs, whose draws are of several kinds."""
+
+STEPS = 64
+"""Runs in a row that verify a model that keeps states."""
+
+_LIGHT, _MEDIUM = 1_000_000, 20_000_000
+"""Elements computed in a run up to which a model is strained in every way, and in two ways; a larger one is in one."""
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """The samples, the example first, and a warning where the source itself fails on some."""
+
+    samples: list[Sample]
+    told: tuple[Diagnostic, ...] = ()
+
+
+def sample(captured: Captured) -> Sampled:
+    """Draw typical inputs, those that take sides of branches, those of other sizes, then those that strain the model.
+
+    What the source does not take, other than its own example, is left out; where that is a plain draw, a side of a
+    branch or another size, it is told (E0211).
+    """
+    count = STEPS if states(captured.model) else VARIED if varies(captured.examples) else SAMPLES
+    drawn = samples_like(captured.examples, count)
+    others = [resized(drawn[1], captured.dynamic, size) for size in sizes(captured.dynamic, captured.examples)]
+    expected = [*drawn[:SAMPLES], *captured.extra_samples, *others]
+    taken = _in_turn(captured, expected)
+    told = (_untaken(len(expected) - len(taken), len(expected)),) if len(taken) < len(expected) else ()
+    varied = _in_turn(captured, drawn[SAMPLES:], taken[-1])
+    return Sampled([*taken, *varied, *_strained(captured)], told)
+
+
+def _in_turn(captured: Captured, drawn: Sequence[dict[str, Array]], last: Sample | None = None) -> list[Sample]:
+    """The source's outputs for each, the example first, or behind the `last`; states go on from one to the next.
+
+    Masks that hide all that there is to see give NaN in the source: such samples show nothing, and are left out.
+    """
+    held = states(captured.model)
+    samples = [last] if last else [Sample(drawn[0], captured.reference.run(drawn[0]))]
+    masks = varies(captured.examples) and not _has_nan(samples[0].expected)
+    for inputs in drawn if last else drawn[1:]:
+        going_on = {**inputs, **{s.input: samples[-1].expected[s.output] for s in held}}
+        expected = _outputs(captured, going_on)
+        if expected is not None and not (masks and _has_nan(expected)):
+            samples.append(Sample(going_on, expected, continues=bool(held)))
+    return samples[1:] if last else samples
+
+
+def _has_nan(outputs: Mapping[str, Array]) -> bool:
+    return any(array.dtype.kind == "f" and bool(np.isnan(array).any()) for array in outputs.values())
+
+
+def _strained(captured: Captured) -> Iterator[Sample]:
+    """None where data end a loop, which made-up inputs may never do, and for estimators, which know their features."""
+    if any(branch.rounds is not None for branch in captured.branches) or captured.source.kind == "skops":
+        return
+    held = {s.input: captured.examples[s.input] for s in states(captured.model)}
+    for strain in STRAINS[: _strains(captured.model)]:
+        inputs = {**strained(captured.examples, strain), **held}
+        expected = _outputs(captured, inputs)
+        if expected is None:  # an index beyond a table, mostly
+            inputs |= {name: array for name, array in captured.examples.items() if array.dtype.kind in "iu"}
+            expected = _outputs(captured, inputs)
+        if expected is not None:
+            yield Sample(inputs, expected, strain=strain.name)
+
+
+def _outputs(captured: Captured, inputs: Mapping[str, Array]) -> dict[str, Array] | None:
+    try:
+        return captured.reference.run(inputs)
+    except EdgecError:
+        return None
+
+
+def _strains(model: Model) -> int:
+    work = computed_elements(model)
+    return len(STRAINS) if work <= _LIGHT else 2 if work <= _MEDIUM else 1
+
+
+def computed_elements(model: Model) -> int:
+    """Elements of all values that one run computes, as far as shapes are numbers: roughly, how long a run takes."""
+    shapes = (static_shape(value) for node in model.graph for value in node.outputs)
+    return sum(prod(shape) for shape in shapes if shape is not None)
+
+
+def _untaken(count: int, total: int) -> Diagnostic:
+    return warning(
+        "E0211",
+        f"the source itself fails on {count} of {total} samples, which are left out of the verification",
+        help=["give an example that is typical, or narrow the ranges of `--dynamic`"],
+    )
+
+
+def warned(captured: Captured, told: tuple[Diagnostic, ...]) -> Captured:
+    """The same with further warnings."""
+    return replace(captured, warnings=(*captured.warnings, *told)) if told else captured

@@ -100,6 +100,7 @@ RAW = {
     "counts": ("f = Cast<to = 1>(n)  y = Mul(f, k)", "f y"),
     "outputs": ("a = Mul(x, x)  b = Mul(a, k)  c = Transpose(b)  y = Neg(c)", "a b c y"),
     "layers": ("a = Mul(x, x)  b = Mul(a, k)  y = MatMul(b, w)", "a"),
+    "mask": ("b = Cast<to = 9>(n)  m = Where(b, k, z)  e = Reshape(m, two)  y = Greater(e, z)", ""),
     "gain": ("a = Mul(x, k)  y = Add(a, k)", ""),
     "activation": ("y = Relu(x)", ""),
     "learned": ("b = MatMul(x, w)  y = Softmax(b)", ""),
@@ -112,7 +113,8 @@ RAW = {
 @pytest.mark.parametrize("name", RAW)
 def test_arithmetic_on_inputs_stays_in_float32_where_rounding_them_matters(name: str) -> None:
     body, kept = RAW[name]
-    model = model_of(body, "float[8,8] x, int64[2] n", "float k = {2.0}")
+    constants = "float k = {2.0}, float z = {0.0}, int64[2] two = {2, 1}"
+    model = model_of(body, "float[8,8] x, int64[2] n", constants)
     assert names(on_inputs(model)) == set(kept.split())
 
 
@@ -140,6 +142,11 @@ def test_what_a_state_adds_up_stays_in_float32(name: str) -> None:
     assert names(recurrences(model)) == set(kept.split())
     mark_sums(model)
     assert states(model)[0].sums == sums
+
+
+def test_sums_of_whole_numbers_are_none_of_floats() -> None:
+    model = model_of("s = CumSum(n, axis)  y = Cast<to = 1>(s)", "int64[4] n", "int64 axis = {0}")
+    assert {n.op_type for n in choose(model, load_target("iphone"), Ranges()).chosen} == {"Cast"}
 
 
 def test_nothing_is_rounded_between_two_islands() -> None:

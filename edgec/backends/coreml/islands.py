@@ -105,7 +105,8 @@ def _reasons(node: ir.Node, target: Target) -> Iterator[str]:
     """What needs no sample."""
     if node.op_type in ("If", "Loop"):
         yield "branches and loops are computed in float32: rounded states may never reach a loop's end"
-    if node.op_type in _BY_KIND and not (node.op_type == "Exp" and never_above_zero(node.inputs[0])):
+    computes = any(is_float(out) for out in node.outputs)
+    if computes and node.op_type in _BY_KIND and not (node.op_type == "Exp" and never_above_zero(node.inputs[0])):
         yield _BY_KIND[node.op_type]
     options = target.options
     if node.op_type in ("LSTM", "GRU", "RNN") and isinstance(options, CoreMLOptions) and options.is_before("iOS17"):

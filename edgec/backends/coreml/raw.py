@@ -70,7 +70,7 @@ def _is_learned(node: ir.Node) -> bool:
 
 
 def _loses(node: ir.Node) -> bool:
-    operands = data(node)
+    operands = [v for v in data(node) if not _is_chosen(v)]
     if node.op_type in _BINARY:
         return len(operands) == 2 or (node.op_type == "Div" and not is_constant(node.inputs[1]))
     return node.op_type in _SENSITIVE and bool(operands)
@@ -89,6 +89,18 @@ def _to_an_output(model: Model, raw: set[ir.Value]) -> list[ir.Node]:
         if node in kept:
             kept.update(v.producer() for v in data(node))
     return [node for node in behind if node in kept]
+
+
+def _is_chosen(value: ir.Value) -> bool:
+    """One of two constants, as a mask holds them: there is nothing to lose."""
+    node = value.producer()
+    while node is not None and node.op_type in CARRIES and node.inputs[0] is not None:
+        node = node.inputs[0].producer()
+    if node is None or node.domain:
+        return False
+    if node.op_type == "Cast":
+        return node.inputs[0] is not None and node.inputs[0].dtype == ir.DataType.BOOL
+    return node.op_type == "Where" and all(is_constant(v) for v in node.inputs[1:])
 
 
 def _counts(node: ir.Node) -> bool:

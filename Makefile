@@ -52,7 +52,7 @@ conformance: $(STAMP) ## Run ONNX's, PyTorch's and Apple's own operator tests (l
 arm: $(STAMP) ## Run the test models on Arm's kernels under QEMU (fetches Debian packages once)
 	$(BIN)/python -m tests.conformance.arm
 
-runtimes: $(STAMP) ## Run the test models on tflite-runtime 2.14 and LiteRT 1.0, 1.4, 2.0 (fetches wheels once)
+runtimes: $(STAMP) ## Run the test models on tflite-runtime 2.14, LiteRT 1.0 to 2.0 and MediaPipe (fetches wheels once)
 	$(BIN)/python -m tests.conformance.runtimes
 
 random-networks: $(STAMP) ## Build random networks for every target, compare with PyTorch (COUNT=100 SEED=0)

@@ -44,11 +44,15 @@ def interpreter(runtime: Runtime) -> Path:
     """The Python of a runtime's environment. Raises `EdgecError` E0502 where it cannot be made."""
 
     def make(folder: Path) -> None:
-        _run([_python(), "-m", "venv", str(folder)])
-        wanted = [f"{runtime.package}=={runtime.version}", f"numpy=={runtime.numpy}"]
-        _run([str(folder / "bin/python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *wanted])
+        new_environment(folder, [f"{runtime.package}=={runtime.version}", f"numpy=={runtime.numpy}"])
 
     return made_once(f"runtimes/{runtime.name}", make) / "bin/python"
+
+
+def new_environment(folder: Path, packages: Sequence[str]) -> None:
+    """A Python environment in the folder with these packages. Raises `EdgecError` E0502."""
+    _run([_python(), "-m", "venv", str(folder)])
+    _run([str(folder / "bin/python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *packages])
 
 
 def _python() -> str:

@@ -27,7 +27,8 @@ def within_ranges(prepared: Prepared, target: Target) -> tuple[Prepared, tuple[D
     A warning (E0211) tells of those that the source itself does not take.
     """
     known = with_ranges(target, prepared.model, prepared.captured.ranges).ranges
-    ranges = [r for r in known if r.origin in _DRAWN]
+    loops = any(branch.rounds is not None for branch in prepared.captured.branches)  # which any byte may never end
+    ranges = [r for r in known if r.origin in (_SAID if loops else _DRAWN)]
     if not ranges:
         return prepared, ()
     examples = prepared.captured.examples

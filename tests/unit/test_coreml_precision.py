@@ -121,6 +121,7 @@ def test_arithmetic_on_inputs_stays_in_float32_where_rounding_them_matters(name:
 STATES = {
     "counter": ("t = Add(s, one)  y = Mul(t, one)", "t", True),
     "average": ("a = Mul(s, k)  b = Mul(x, one)  t = Add(a, b)  y = Neg(t)", "a t", True),
+    "held": ("a = Mul(s, k)  t = Max(a, x)  y = Neg(t)", "a t", True),
     "gated": ("g = Sigmoid(x)  a = Mul(s, g)  t = Add(a, x)  y = Neg(t)", "a t", False),
     "masked": (
         "m = Cast<to = 1>(n)  o = Sub(one, m)  a = Mul(s, o)  b = Mul(x, m)  t = Add(a, b)  y = Neg(t)",

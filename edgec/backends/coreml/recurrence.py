@@ -69,7 +69,9 @@ def _path(model: Model, state: State) -> dict[ir.Node, None]:
 
 
 def _accumulates(node: ir.Node, path: dict[ir.Node, None]) -> bool:
-    """Adds something; `old * (1 - mask) + new * mask` only chooses."""
+    """Adds something, or decays by a fixed factor; `old * (1 - mask) + new * mask` only chooses."""
+    if node.op_type in ("Mul", "Div"):
+        return any(is_constant(v) for v in node.inputs)
     if node.op_type not in _ADDS:
         return False
     makers = [None if v is None else v.producer() for v in node.inputs]

@@ -12,6 +12,7 @@ from edgec.diag import Diagnostic, EdgecError, warning
 from edgec.frontend.captured import Captured
 from edgec.frontend.draws import STRAINS, samples_like, strained, varies
 from edgec.frontend.dynamic import resized, sizes
+from edgec.frontend.ranged import clipped
 from edgec.ir.model import Model, static_shape
 from edgec.ir.states import states
 from edgec.measure.samples import Sample
@@ -45,7 +46,8 @@ def sample(captured: Captured) -> Sampled:
     branch or another size, it is told (E0211).
     """
     count = STEPS if states(captured.model) else VARIED if varies(captured.examples) else SAMPLES
-    drawn = samples_like(captured.examples, count)
+    example, *others = samples_like(captured.examples, count)
+    drawn = [example, *(clipped(inputs, captured.ranges) for inputs in others)]
     others = [resized(drawn[1], captured.dynamic, size) for size in sizes(captured.dynamic, captured.examples)]
     expected = [*drawn[:SAMPLES], *captured.extra_samples, *others]
     taken = _in_turn(captured, expected)
@@ -80,7 +82,7 @@ def _strained(captured: Captured) -> Iterator[Sample]:
         return
     held = {s.input: captured.examples[s.input] for s in states(captured.model)}
     for strain in STRAINS[: _strains(captured.model)]:
-        inputs = {**strained(captured.examples, strain), **held}
+        inputs = {**clipped(strained(captured.examples, strain), captured.ranges), **held}
         expected = _outputs(captured, inputs)
         if expected is None:  # an index beyond a table, mostly
             inputs |= {name: array for name, array in captured.examples.items() if array.dtype.kind in "iu"}

@@ -12,7 +12,9 @@ from edgec.backends.coreml.beyond import undeclared
 from edgec.backends.coreml.integers import check_integers, limits
 from edgec.declared import check_ranges, with_ranges
 from edgec.diag import EdgecError
+from edgec.frontend.captured import Captured, SourceId
 from edgec.frontend.ranged import at_ends, clipped, spread
+from edgec.sampling import sample
 from edgec.spec.coreml import CoreMLOptions, ImageInput
 from edgec.spec.ranges import InputRange, parse_range, parse_ranges
 from edgec.spec.target import load_target
@@ -184,3 +186,27 @@ def test_a_range_of_what_only_another_function_takes_is_one() -> None:
     check_ranges([InputRange("z", 0, 1)], PICKS, other)
     with pytest.raises(EdgecError, match="not have"):
         check_ranges([InputRange("z", 0, 1)], PICKS)
+
+
+class Doubled:
+    name = "doubled"
+
+    def run(self, inputs):  # type: ignore[no-untyped-def]
+        return {"y": inputs["x"] * 2}
+
+    def precise(self, inputs):  # type: ignore[no-untyped-def]
+        return None
+
+    def rounded(self, inputs, seed):  # type: ignore[no-untyped-def]
+        return None
+
+
+def test_all_draws_but_the_example_stay_within_a_declared_range() -> None:
+    model = model_of("y = Add(x, x)", "float[4,4] x")
+    examples = {"x": np.full((4, 4), 9, np.float32)}
+    source = SourceId("test", "", "")
+    captured = Captured("m", source, model, Doubled(), examples, ranges=(InputRange("x", -1, 2),))
+    example, *others = sample(captured).samples
+    assert (example.inputs["x"] == 9).all()
+    assert len(others) > 3
+    assert all(s.inputs["x"].min() >= -1 and s.inputs["x"].max() <= 2 for s in others)

@@ -286,6 +286,19 @@ class LayerMadeLate(nn.Module):
 
 
 @cache
+class TableLikeTheInput(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.tables = {}
+
+    def forward(self, x):
+        key = tuple(x.shape)
+        if key not in self.tables:
+            self.tables[key] = torch.ones_like(x) * 2
+        return x * self.tables[key] if x.sum() > 0 else x
+
+
+@cache
 class HookInstalledLate(nn.Module):
     def __init__(self):
         super().__init__()
@@ -324,6 +337,42 @@ class FilledByTheFirstCall(nn.Module):
         if self.mean is None:
             self.mean = x.mean()  # here
         return x - self.mean
+
+
+@refused("")
+class ChosenByTheFirstCall(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.mode = None
+
+    def forward(self, x):
+        if self.mode is None:
+            self.mode = "high" if x.sum() > -1e6 else "low"  # here
+        return x * 2 if self.mode == "high" else x * 3
+
+
+@refused("number")
+class NumberOfTheFirstCall(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.valid = None
+
+    def forward(self, x):
+        if self.valid is None:
+            self.valid = int((x > -1e6).sum())  # here
+        return x * self.valid
+
+
+@refused("number")
+class SymbolOfTheFirstCall(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.place = None
+
+    def forward(self, x):
+        if self.place is None:
+            self.place = x.clamp(-9, 9).argmax().item()  # here
+        return x.roll(self.place)
 
 
 @refused("empty")

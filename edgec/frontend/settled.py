@@ -18,6 +18,7 @@ from torch.utils import _pytree as pytree
 from edgec.diag import error
 from edgec.frontend.attention import attention
 from edgec.frontend.bags import embedding_bag
+from edgec.frontend.control_flow.numbers import as_number
 from edgec.frontend.covariance import corrcoef, cov
 from edgec.frontend.function_mode import Function, FunctionMode
 from edgec.frontend.indexing import get_item, set_item
@@ -154,6 +155,7 @@ def _gradient(*args: Any, **kwargs: Any) -> Any:
 
 def _roll(x: torch.Tensor, shifts: Any, dims: Any = None) -> torch.Tensor:
     """By a number of places that the data decide: gathered."""
+    shifts = as_number(shifts)
     if not isinstance(shifts, torch.Tensor):
         return torch.roll(x, shifts) if dims is None else torch.roll(x, shifts, dims)
     if dims is None:

@@ -157,6 +157,7 @@ def _translated(request: ExportRequest, call: Call, probe: Probe) -> ir.Model:
     """Export and translate. Where a number that data choose cannot be written down, once more for each such number, and
     where the trace shows further states, once more with these.
     """
+    request.rewritten.runtime.forks.keeps = probe.way_keeps
     while True:
         program = _export(request, call, probe)
         if probe.further():

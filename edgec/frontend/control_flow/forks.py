@@ -47,10 +47,13 @@ class _Run:
 
 @dataclass
 class Forks:
-    """The branches that are forked, each with the refusal of its selection. `numbers` are those that give numbers."""
+    """The branches that are forked, each with the refusal of its selection. `numbers` are those that give numbers;
+    `keeps` says whether the model has changed something that the next way through it would find.
+    """
 
     refused: dict[Site, EdgecError] = field(default_factory=dict)
     numbers: dict[Site, None] = field(default_factory=dict)
+    keeps: Callable[[], bool] = bool
     _run: _Run | None = None
     _enders: dict[tuple[str, str], set[Site]] = field(default_factory=dict)
 
@@ -150,7 +153,8 @@ class _Tree:
         before = _buffers(self.module)
         found = self.forks.traced(run, self.call)
         self._count += 1
-        if run.sites and (self._count >= _MOST or _buffers(self.module) != before):
+        changed = _buffers(self.module) != before or self.forks.keeps()
+        if run.sites and (self._count >= _MOST or changed):
             raise self.forks.refused[run.sites[-1]]
         for place in range(len(run.sites) - 1, len(sides) - 1, -1):
             other = self.result([*run.sides[:place], False])

@@ -19,7 +19,7 @@ _OF_TORCH = ("_parameters", "training", "_flat_weights", "_flat_weight_refs")
 _HOOKS = ("_forward_", "_backward_", "_is_full_", "_state_dict_", "_load_state_", "_non_persistent_")
 """What torch keeps in each module, and no `forward` changes."""
 
-_NOT_THE_USERS = ("torch.", "numpy.", "edgec.")
+_NOT_THE_USERS = ("torch", "numpy", "edgec")
 
 
 @dataclass(frozen=True)
@@ -147,7 +147,7 @@ def kind_of(value: Any) -> Kind | None:
         return _MAPPING
     if isinstance(value, set):
         return _SET
-    own = isinstance(value, torch.nn.Module) or not str(type(value).__module__).startswith(_NOT_THE_USERS)
+    own = isinstance(value, torch.nn.Module) or str(type(value).__module__).partition(".")[0] not in _NOT_THE_USERS
     return _ATTRIBUTES if own and (hasattr(value, "__dict__") or _slots(value)) else None
 
 

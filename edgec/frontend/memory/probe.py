@@ -51,6 +51,7 @@ class Probe:
     known: set[tuple[int, Any]] = field(default_factory=set)
     _caches: set[tuple[int, Any]] = field(default_factory=set)
     _late: list[Change] = field(default_factory=list)
+    _asked: bool = False
 
     def settle(self, first: Outputs) -> None:
         """Tell apart what the first call, which gave `first`, left. Raises `EdgecError` E0219."""
@@ -119,6 +120,21 @@ class Probe:
             raise self._refused(change)
         return bool(states)
 
+    def way_keeps(self) -> bool:
+        """Whether one way through the model left what the next one would read: states and Python values."""
+        with _disable_current_modes(), torch._C.DisableTorchFunction():
+            return any(map(self._is_read_next, self.memory.changes()))
+
+    def _is_read_next(self, change: Change) -> bool:
+        place = change.place
+        if self.memory.states.covers(place):
+            return self.memory.states.moved(place)
+        if place.registry or place.key == "forward" or change.builds or isinstance(change.before, _WEIGHT):
+            return False
+        if place.identity in self.known - self._caches:
+            return False
+        return not all(isinstance(leaf, torch.Tensor) for leaf in leaves(change.after))
+
     def _is_late(self, change: Change) -> bool:
         """Whether a trace left what no call did, or a number of the data where calls left the same one."""
         place = change.place
@@ -137,6 +153,10 @@ class Probe:
         self._caches = {c.place.identity for c in caches}
         kept = [next(r[i] for r in runs if i in r) for i in places if i not in self._caches]
         self._settle_caches(caches)
+        if self._asked:  # what is alike in all calls may be of the data all the same: the trace shows it
+            plain = [c for c in caches if not c.builds and c.place.registry not in HOOKS and not _is_library_flag(c)]
+            self.memory.keep([Change(c.place, c.after, c.before) for c in plain])
+            self.memory.restore()
         kept = [c for c in kept if not c.of_buffer]
         whole = [(c, self._whole(c)) for c in kept]
         states = [w for _, w in whole if w is not None and w.keeps_form]
@@ -188,8 +208,9 @@ class Probe:
     def _marked(self) -> dict[tuple[int, Any], Change]:
         """What a call on the example leaves, its tensors marked where they were computed of the inputs."""
         inputs = self.inputs(0)
-        with OfInputs(inputs):
+        with OfInputs(inputs) as marks:
             self.run(0)
+        self._asked = marks.asked
         return self._left()
 
     def _changed(self, *calls: int) -> dict[tuple[int, Any], Change]:

@@ -35,6 +35,7 @@ class States:
         self._module = module
         self._holder = torch.nn.Module()
         self._states: dict[tuple[int, Any], State] = {}
+        self._loaded: dict[tuple[int, Any], list[tuple[Any, int]]] = {}
 
     def __contains__(self, place: Place) -> bool:
         return place.identity in self._states
@@ -43,6 +44,12 @@ class States:
         """Whether a place is a state's, or the content of a tensor that is one."""
         held = place.holder.object
         return place in self or any(held is leaf for s in self._states.values() for leaf in s.leaves)
+
+    def moved(self, place: Place) -> bool:
+        """Whether a state is no longer what the forward found."""
+        found = pytree.tree_leaves(place.read()) if place in self else []
+        loaded = self._loaded.get(place.identity, [])
+        return any(a is not b or _version(a) != v for a, (b, v) in zip(found, loaded, strict=False))
 
     def add(self, change: Change) -> None:
         """Make a state of a place whose content keeps its form."""
@@ -86,6 +93,7 @@ class States:
         for state in self._states.values():
             pairs = zip(state.buffers, state.leaves, strict=True)
             own = [getattr(self._holder, name).clone() if name else leaf for name, leaf in pairs]
+            self._loaded[state.place.identity] = [(leaf, _version(leaf)) for leaf in own]
             state.place.write(pytree.tree_unflatten(own, state.structure))
 
     def _store(self, *_: Any) -> None:
@@ -100,6 +108,10 @@ class States:
                 if not isinstance(leaf, torch.Tensor) or leaf.shape != buffer.shape or leaf.dtype != buffer.dtype:
                     raise _changes_form(state.place)
                 buffer.copy_(leaf)  # torch's exporter overlooks a buffer of a child that is bound anew
+
+
+def _version(leaf: Any) -> int:
+    return leaf._version if isinstance(leaf, torch.Tensor) else 0
 
 
 def _changes_form(place: Place) -> Exception:

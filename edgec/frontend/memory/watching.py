@@ -11,16 +11,26 @@ from torch.utils import _pytree as pytree
 from edgec.frontend.function_mode import Function, FunctionMode
 
 _MARK = "_edgec_of_inputs"
+_LIKE = frozenset("zeros_like ones_like empty_like full_like new_zeros new_ones new_empty new_full".split())
+"""Functions that take the form alone of their first operand."""
+
+_ASK = frozenset("item bool int float index complex tolist numpy array equal allclose is_nonzero contains".split())
+_OPEN = frozenset("nonzero argwhere masked_select unique unique_consecutive bincount".split())
+"""Functions that give Python values, and those that give shapes, which the data decide."""
+
 _FORMS = frozenset("shape dtype device ndim size dim numel layout is_cuda requires_grad".split())
 """What tells of a tensor's form alone."""
 
 
 class OfInputs(FunctionMode):
-    """While active, what is computed of `inputs` is marked: `depends`."""
+    """While active, what is computed of `inputs` is marked: `depends`. `asked`: whether a Python value, or a shape, was
+    made of something that is marked.
+    """
 
     def __init__(self, inputs: Iterable[torch.Tensor]) -> None:
         super().__init__()
         self._inputs = list(inputs)
+        self.asked = False
         for tensor in self._inputs:
             setattr(tensor, _MARK, True)
 
@@ -32,9 +42,14 @@ class OfInputs(FunctionMode):
     def call(self, function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """As `FunctionMode` says."""
         result = function(*args, **kwargs)
-        given = [leaf for leaf in pytree.tree_leaves((args, kwargs)) if isinstance(leaf, torch.Tensor)]
+        name = getattr(function, "__name__", "")
+        operands = (args[1:] if name in _LIKE else args, kwargs)
+        given = [leaf for leaf in pytree.tree_leaves(operands) if isinstance(leaf, torch.Tensor)]
+        masked = name == "__getitem__" and any(t.dtype == torch.bool for t in given[1:])
+        if (masked or name.strip("_") in _ASK | _OPEN) and any(map(depends, given)):
+            self.asked = True
         if any(map(depends, given)) and not _is_form(function):
-            written = given[:1] if getattr(function, "__name__", "") in ("__setitem__", "copy_") else []
+            written = given[:1] if name in ("__setitem__", "copy_") else []
             for tensor in [*written, *pytree.tree_leaves(result)]:
                 if isinstance(tensor, torch.Tensor):
                     _mark(tensor)

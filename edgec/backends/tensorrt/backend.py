@@ -18,8 +18,11 @@ from edgec.backends.tensorrt.quantizers import quantize_in_float
 from edgec.diag import EdgecError
 from edgec.ir.model import Model
 from edgec.passes.log import RewriteLog
+from edgec.passes.rewrite import RewritePass
 from edgec.rules.base import Rule
 from edgec.rules.decompose.bits import BitShiftToArithmetic, BitwiseToArithmetic
+from edgec.rules.decompose.functions import OneSidedClip
+from edgec.rules.decompose.normalizations import GroupNormToReduce
 from edgec.rules.table import EXPAND
 from edgec.runners.base import Runner
 from edgec.runners.onnxruntime import OnnxRuntimeRunner
@@ -27,6 +30,10 @@ from edgec.spec.target import Target
 
 RULES: tuple[Rule, ...] = (BitwiseToArithmetic(), BitShiftToArithmetic())
 """For operators that the dialect lacks."""
+
+
+FORMS: tuple[Rule, ...] = (GroupNormToReduce(), OneSidedClip())
+"""For operators whose kernels lose what a large mean or an infinity beyond the bounds is."""
 
 
 class TensorRTBackend:
@@ -44,6 +51,8 @@ class TensorRTBackend:
         legal = model.clone()
         quantize_in_float(legal, log)
         expand_to(TENSORRT_DIALECT, legal, target, log, (*EXPAND, *RULES))
+        forms = [rule for rule in FORMS if rule.name not in target.rewrites.disable]
+        RewritePass("forms", forms).run(legal, log)
         settle_branches(legal, target, log)
         if outside := TENSORRT_DIALECT.check(legal, "E0412"):
             raise EdgecError(outside)

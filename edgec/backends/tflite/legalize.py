@@ -10,6 +10,7 @@ from edgec.backends.tflite.expand.arithmetic import (
     BitwiseFromKernels,
     BroadcastSlope,
     EluFromUnit,
+    ExtremesOfNaN,
     IntegerFunctions,
     IntegerMatMul,
     TruncatedMod,
@@ -20,6 +21,7 @@ from edgec.backends.tflite.expand.functions import (
     BatchNormToSteps,
     ClampedMish,
     EmptyReduction,
+    ExponentialOfNaN,
     InverseSines,
     LrnToPool,
 )
@@ -93,11 +95,13 @@ RULES: tuple[Rule, ...] = (
 
 ALWAYS: tuple[Rule, ...] = (
     EmptyReduction(),
+    ExponentialOfNaN(),
     CenteredBoxesToCorners(),
     SuppressionByClass(),
     WideClip(),
     TruncatedMod(),
     EluFromUnit(),
+    ExtremesOfNaN(),
     NarrowIntegers(),
     IntegerFunctions(),
     IntegerMatMul(),

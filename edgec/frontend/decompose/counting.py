@@ -66,6 +66,22 @@ def _histogram_of_edges(
     return _counts(x, bins, weight, density), bins.clone()
 
 
+def _linear_counts(x: torch.Tensor, bins: int = 100, min: Any = 0, max: Any = 0) -> torch.Tensor:
+    """By the bin that aten's `HistogramKernel.cpp` computes, (x − low) · bins / (high − low); bounds that are equal are
+    those of the data, one further apart where all of it is equal.
+    """
+    low, high = (torch.full((), float(v), dtype=x.dtype, device=x.device) for v in (min, max))
+    if min == max:
+        low, high = torch.aminmax(x) if x.numel() else (low, high)
+        apart = (low == high).to(x.dtype)
+        low, high = low - apart, high + apart
+    flat = x.reshape(-1)
+    place = torch.clamp(torch.trunc((flat - low) * bins / (high - low)), 0, bins - 1)
+    inside = ((flat >= low) & (flat <= high)).to(x.dtype)
+    hits = (place.unsqueeze(0) == torch.arange(bins, device=x.device).unsqueeze(1)).to(x.dtype)
+    return (hits * inside).sum(1)
+
+
 def _static(x: torch.Tensor, *rest: Any, **more: Any) -> bool:
     return all(isinstance(size, int) for size in x.shape)
 
@@ -89,5 +105,6 @@ COUNTING: dict[str, Decomposition] = {
     "aten.mode.default": Decomposition(_mode, _has_static_runs),
     "aten.histogram.bin_ct": Decomposition(_histogram, _static),
     "aten.histogram.bins_tensor": Decomposition(_histogram_of_edges, _static),
+    "aten.histc.default": Decomposition(_linear_counts, _static),
     "aten.isin.Tensor_Tensor": Decomposition(_is_in, _has_few_pairs),
 }

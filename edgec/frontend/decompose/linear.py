@@ -113,7 +113,21 @@ def solve(a: torch.Tensor, b: torch.Tensor, *, left: bool = True) -> torch.Tenso
 
 
 def _determinant(a: torch.Tensor) -> torch.Tensor:
-    return _eliminate(a, a[..., :0])[1]
+    """By elimination with the largest pivot of each column; a column of zeros makes it zero. Raises as `inverse`."""
+    n, rows = _small(a), a
+    position = torch.arange(n, device=a.device).reshape(n, 1)
+    determinant = a.new_ones(a.shape[:-2])
+    for k in range(n):
+        column = rows[..., k : k + 1]
+        size = torch.where(position < k, torch.full_like(column, -1.0), torch.abs(column))
+        chosen = torch.argmax(size, -2, keepdim=True)
+        pivot_row = torch.gather(rows, -2, chosen.expand(*chosen.shape[:-1], n))
+        rows = torch.where(position == chosen, rows[..., k : k + 1, :], rows)
+        pivot = pivot_row[..., k : k + 1]
+        determinant = determinant * torch.where(chosen == k, pivot, -pivot)[..., 0, 0]
+        scaled = pivot_row / torch.where(pivot == 0, torch.ones_like(pivot), pivot)
+        rows = rows - rows[..., k : k + 1] * scaled
+    return determinant
 
 
 def _sign_and_log(a: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -32,6 +32,20 @@ def _diagonal_scatter(
     return _written(x, torch.diagonal(numbers, offset, dim1, dim2), source)
 
 
+def _diagonal(x: torch.Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> torch.Tensor:
+    """By the places of its elements: the exporter's product with a mask makes NaN of infinities beside it."""
+    x = torch.movedim(x, (dim1, dim2), (-2, -1))
+    rows, columns = x.shape[-2:]
+    count = min(rows, columns - offset) if offset >= 0 else min(rows + offset, columns)
+    first = offset if offset >= 0 else -offset * columns
+    places = torch.arange(count, device=x.device) * (columns + 1) + first
+    return torch.index_select(x.reshape(*x.shape[:-2], rows * columns), -1, places)
+
+
+def _has_static_plane(x: torch.Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> bool:
+    return not x.is_complex() and all(isinstance(x.shape[d], int) for d in (dim1, dim2))
+
+
 def _strided_scatter(
     x: torch.Tensor, source: torch.Tensor, size: Sequence[int], stride: Sequence[int], storage_offset: int | None = None
 ) -> torch.Tensor:
@@ -120,6 +134,9 @@ def _has_length(x: torch.Tensor, repeats: torch.Tensor, dim: Any = None, *, outp
 
 
 PLACING: dict[str, Decomposition] = {
+    "aten.diagonal.default": Decomposition(_diagonal, _has_static_plane),
+    "aten.diagonal_copy.default": Decomposition(_diagonal, _has_static_plane),
+    "aten.trace.default": Decomposition(lambda x: _diagonal(x).sum(), _has_static_plane),
     "aten.diagonal_scatter.default": Decomposition(_diagonal_scatter, _are_static),
     "aten.as_strided_scatter.default": Decomposition(_strided_scatter, _is_contiguous_and_apart),
     "aten.put.default": Decomposition(_put, lambda x, *_: _static(x)),

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from edgec.frontend.decompose.accurate import is_negative
 from edgec.frontend.decompose.base import Decomposition
 
 
@@ -25,15 +26,15 @@ def _promotes(x: torch.Tensor, other: Any, alpha: Any = 1) -> bool:
 
 
 def angle(y: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
-    """atan(y / x), half a turn on behind the axis: π for y = 0 and x < 0, where the exporter's has −π. Zeros have no
-    sign, and of two infinities only the signs count. Both are of one type of floats.
+    """atan(y / x), half a turn on behind the axis, of which zeros lie on the side of their sign; of two infinities only
+    the signs count. Both are of one type of floats.
     """
     endless = torch.logical_and(torch.isinf(y), torch.isinf(x))
     y, x = torch.where(endless, torch.sign(y), y), torch.where(endless, torch.sign(x), x)
     none = torch.logical_and(y == 0, x == 0)
-    slope = torch.atan(torch.where(none, torch.zeros_like(y), y) / torch.where(none, torch.ones_like(x), x))
-    turn = torch.where(y < 0, torch.full_like(slope, -math.pi), torch.full_like(slope, math.pi))
-    return torch.where(x < 0, slope + turn, slope)
+    slope = torch.atan(y / torch.where(none, torch.ones_like(x), x))
+    turn = torch.where(is_negative(y), torch.full_like(slope, -math.pi), torch.full_like(slope, math.pi))
+    return torch.where(is_negative(x), slope + turn, slope)
 
 
 def _angle_in_floats(y: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
@@ -48,8 +49,7 @@ def _copy_sign(x: torch.Tensor, other: Any) -> torch.Tensor:
     wide = torch.result_type(x, sign)
     wide = wide if wide.is_floating_point else torch.get_default_dtype()
     x, sign = x.to(wide), sign.to(wide)
-    negative = (sign < 0) | ((sign == 0) & (torch.reciprocal(sign) < 0))
-    return torch.where(negative, -torch.abs(x), torch.abs(x))
+    return torch.where(is_negative(sign), -torch.abs(x), torch.abs(x))
 
 
 def _fmax(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
@@ -70,7 +70,8 @@ def _hypot(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
     x, y = torch.abs(x), torch.abs(y)
     larger, smaller = torch.maximum(x, y), torch.minimum(x, y)
     ratio = smaller / torch.where(larger == 0, torch.ones_like(larger), larger)
-    return torch.where(torch.isinf(larger), larger, larger * torch.sqrt(1 + ratio * ratio))
+    found = larger * torch.sqrt(1 + ratio * ratio)
+    return torch.where(torch.isinf(x) | torch.isinf(y), torch.full_like(found, math.inf), found)
 
 
 _ERF_INV_CENTRE = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from edgec.frontend.decompose.accurate import ACCURATE
 from edgec.frontend.decompose.base import Decomposition
 from edgec.frontend.decompose.bits import BITS
 from edgec.frontend.decompose.composite import COMPOSITE
@@ -26,6 +27,7 @@ from edgec.frontend.decompose.spectra import SPECTRA
 from edgec.frontend.decompose.statistics import STATISTICS
 
 DECOMPOSITIONS: dict[str, Decomposition] = {
+    **ACCURATE,
     **BITS,
     **COMPOSITE,
     **CONVOLUTION,

@@ -9,7 +9,7 @@ import onnx_ir as ir
 from edgec.ir.build import GraphBuilder
 from edgec.ops.base import Reader, Value
 from edgec.ops.elementwise import Activation, IsInf
-from edgec.rules.base import NOT_HERE, Miss, Replacement, Rule
+from edgec.rules.base import NOT_HERE, Example, Miss, Replacement, Rule
 
 
 class ElementwiseFromBuiltins(Rule):
@@ -52,14 +52,16 @@ class ElementwiseFromBuiltins(Rule):
         return g.op("Div", x, g.op("Add", g.op("Abs", x), g.like(1, x)))
 
     def _erf(self, node: ir.Node, g: GraphBuilder) -> Value:
-        """From the exact GELU, z (1 + erf(z / √2)) / 2, at |x| so that the division is by a positive number."""
+        """From the exact GELU, z (1 + erf(z / √2)) / 2, at |x| so that the division is by a positive number; near zero
+        by its series.
+        """
         x = Reader(node).input(0)
-        tiny = g.like(1e-6, x)
-        z = g.op("Mul", g.op("Max", g.op("Abs", x), tiny), g.like(math.sqrt(2), x))
+        size = g.op("Min", g.op("Max", g.op("Abs", x), g.like(1e-6, x)), g.like(10, x))  # erf(10) is 1
+        z = g.op("Mul", size, g.like(math.sqrt(2), x))
         ratio = g.op("Div", g.op("Gelu", z), z)
         magnitude = g.op("Sub", g.op("Mul", ratio, g.like(2, x)), g.like(1, x))
-        small = g.op("Mul", x, g.like(2 / math.sqrt(math.pi), x))
-        is_small = g.op("Less", g.op("Abs", x), g.like(1e-3, x))
+        small = g.op("Mul", x, _polynomial(g.op("Mul", x, x), _ERF, g))
+        is_small = g.op("Less", g.op("Abs", x), g.like(_NEAR_ZERO, x))
         return g.op("Where", is_small, small, g.op("Mul", g.op("Sign", x), magnitude))
 
     def _tan(self, node: ir.Node, g: GraphBuilder) -> Value:
@@ -67,30 +69,37 @@ class ElementwiseFromBuiltins(Rule):
         return g.op("Div", g.op("Sin", x), g.op("Cos", x))
 
     def _sinh(self, node: ir.Node, g: GraphBuilder) -> Value:
+        """tanh(x) cosh(x): nothing cancels near zero."""
         x = Reader(node).input(0)
-        difference = g.op("Sub", g.op("Exp", x), g.op("Exp", g.op("Neg", x)))
-        return g.op("Mul", difference, g.like(0.5, x))
+        return g.op("Mul", g.op("Tanh", x), _cosh(x, g))
 
     def _cosh(self, node: ir.Node, g: GraphBuilder) -> Value:
-        x = Reader(node).input(0)
-        return g.op("Mul", g.op("Add", g.op("Exp", x), g.op("Exp", g.op("Neg", x))), g.like(0.5, x))
+        return _cosh(Reader(node).input(0), g)
 
     def _asinh(self, node: ir.Node, g: GraphBuilder) -> Value:
-        """sign(x) log(|x| + √(x² + 1)): no cancellation for negative x."""
+        """sign(x) ln(1 + |x| + x² / (1 + √(1 + x²))): no cancellation, whatever the sign and however small."""
         x = Reader(node).input(0)
-        size = g.op("Abs", x)
-        root = g.op("Sqrt", g.op("Add", g.op("Mul", x, x), g.like(1, x)))
-        return g.op("Mul", g.op("Sign", x), g.op("Log", g.op("Add", size, root)))
+        size, one = g.op("Abs", x), g.like(1, x)
+        near = g.op("Min", size, g.like(_FAR, x))
+        square = g.op("Mul", near, near)
+        root = g.op("Sqrt", g.op("Add", square, one))
+        moderate = log1p(g.op("Add", near, g.op("Div", square, g.op("Add", root, one))), g)
+        return g.op("Mul", g.op("Sign", x), _beyond(size, moderate, g))
 
     def _acosh(self, node: ir.Node, g: GraphBuilder) -> Value:
+        """ln(1 + t + √(t (t + 2))) with t = x − 1."""
         x = Reader(node).input(0)
-        root = g.op("Sqrt", g.op("Sub", g.op("Mul", x, x), g.like(1, x)))
-        return g.op("Log", g.op("Add", x, root))
+        t = g.op("Sub", g.op("Min", x, g.like(_FAR, x)), g.like(1, x))
+        root = g.op("Sqrt", g.op("Mul", t, g.op("Add", t, g.like(2, x))))
+        found = _beyond(x, log1p(g.op("Add", t, root), g), g)
+        return g.op("Where", g.op("Less", x, g.like(1, x)), g.like(math.nan, x), found)
 
     def _atanh(self, node: ir.Node, g: GraphBuilder) -> Value:
+        """ln(1 + 2x / (1 − x)) / 2."""
         x = Reader(node).input(0)
-        one = g.like(1, x)
-        return g.op("Mul", g.op("Log", g.op("Div", g.op("Add", one, x), g.op("Sub", one, x))), g.like(0.5, x))
+        size = g.op("Abs", x)
+        ratio = g.op("Div", g.op("Add", size, size), g.op("Sub", g.like(1, x), size))
+        return g.op("Mul", g.op("Mul", g.op("Sign", x), log1p(ratio, g)), g.like(0.5, x))
 
     def _hardsigmoid(self, node: ir.Node, g: GraphBuilder) -> Value:
         op = Activation.decode(Reader(node))
@@ -115,6 +124,48 @@ class ElementwiseFromBuiltins(Rule):
         return above if op.positive else below
 
 
+_ERF = tuple(2 / math.sqrt(math.pi) * c for c in (1, -1 / 3, 1 / 10, -1 / 42))
+_NEAR_ZERO = 0.2
+"""Up to here the error function's next term is below 2e-8."""
+
+_ARTANH = tuple(2 / (2 * k + 1) for k in range(5))
+_NEAR_ONE = 0.3
+"""Up to here the series of ln(1 + x) in x / (2 + x) has a next term below 3e-9."""
+
+_FAR = 1e4
+"""From here on √(x² ± 1) is x in float32."""
+
+
+def log1p(x: Value, g: GraphBuilder) -> Value:
+    """ln(1 + x) = 2 artanh(x / (2 + x)), near zero by its series: some logarithms next to 1 have few digits."""
+    s = g.op("Div", x, g.op("Add", x, g.like(2, x)))
+    near = g.op("Mul", s, _polynomial(g.op("Mul", s, s), _ARTANH, g))
+    is_near = g.op("Less", g.op("Abs", x), g.like(_NEAR_ONE, x))
+    return g.op("Where", is_near, near, g.op("Log", g.op("Add", x, g.like(1, x))))
+
+
+def _polynomial(x: Value, coefficients: tuple[float, ...], g: GraphBuilder) -> Value:
+    """By Horner's rule; the constant term comes first."""
+    total = g.like(coefficients[-1], x)
+    for c in reversed(coefficients[:-1]):
+        total = g.op("Add", g.op("Mul", total, x), g.like(c, x))
+    return total
+
+
+def _cosh(x: Value, g: GraphBuilder) -> Value:
+    """h²/2 + 1/(2h²) with h = exp(|x| / 2), which overflows where the result does."""
+    half = g.like(0.5, x)
+    h = g.op("Exp", g.op("Mul", g.op("Abs", x), half))
+    above, below = g.op("Mul", g.op("Mul", h, half), h), g.op("Div", g.op("Div", half, h), h)
+    return g.op("Add", above, below)
+
+
+def _beyond(x: Value, moderate: Value, g: GraphBuilder) -> Value:
+    """ln 2x for large x, whose square would overflow."""
+    is_far = g.op("Greater", x, g.like(_FAR, x))
+    return g.op("Where", is_far, g.op("Add", g.op("Log", x), g.like(math.log(2), x)), moderate)
+
+
 class WideClip(Rule):
     """Clip between computed bounds -> Min(Max(x, low), high)."""
 
@@ -132,3 +183,22 @@ class WideClip(Rule):
         above = x if low is None else g.op("Max", x, low)
         below = above if high is None else g.op("Min", above, high)
         return [below if below is not x else g.op("Identity", x)]
+
+
+class OneSidedClip(Rule):
+    """Clip with one bound -> Max or Min: a missing bound is the end of the numbers, which infinities are cut to."""
+
+    name = "one-sided-clip"
+    roots = ("Clip",)
+    examples = (
+        Example("float[3] x", "y = Clip(x, c)", "y = Max(x, c)", constants="float c = {0.5}"),
+        Example("float[3] x", "y = Clip(x, , c)", "y = Min(x, c)", constants="float c = {0.5}"),
+        Example("float[3] x", "y = Clip(x, c, d)", None, constants="float c = {0.5}, float d = {1}"),
+    )
+
+    def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
+        r = Reader(node)
+        x, low, high = r.input(0), r.optional(1), r.optional(2)
+        if (low is None) == (high is None):
+            return NOT_HERE
+        return [g.op("Min", x, high) if low is None else g.op("Max", x, low)]

@@ -44,7 +44,8 @@ class LayerNormToReduce(Rule):
         Example(
             "float[2,3] x",
             "y = LayerNormalization(x, s, b)",
-            "m = ReduceMean<keepdims = 1>(x, a)  h = Sub(x, m)  q = Mul(h, h)  v = ReduceMean<keepdims = 1>(q, a)  "
+            "m = ReduceMean<keepdims = 1>(x, a)  n = Sub(x, m)  k = ReduceMean<keepdims = 1>(n, a)  h = Sub(n, k)  "
+            "q = Mul(h, h)  v = ReduceMean<keepdims = 1>(q, a)  "
             "e = Add(v, c)  r = Sqrt(e)  d = Div(h, r)  f = Mul(d, s)  y = Add(f, b)",
             constants="float[3] s = {1, 2, 3}, float[3] b = {0.5, 0, -1}",
         ),
@@ -53,8 +54,7 @@ class LayerNormToReduce(Rule):
     def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
         op = LayerNormalization.decode(Reader(node))
         axes = g.ints(*range(op.axis, Reader(node).rank(op.x)))
-        mean = g.op("ReduceMean", op.x, axes, keepdims=1)
-        centred = g.op("Sub", op.x, mean)
+        mean, centred = _centred(op.x, axes, g)
         deviation = _deviation(centred, axes, op.epsilon, g)
         normal = g.op("Mul", g.op("Div", centred, deviation), op.scale)
         first = normal if op.bias is None else g.op("Add", normal, op.bias)
@@ -77,7 +77,8 @@ class GroupNormToReduce(Rule):
         Example(
             "float[1,4,3,3] x",
             "y = GroupNormalization<num_groups = 2>(x, s, b)",
-            "f = Reshape(x, u)  m = ReduceMean<keepdims = 1>(f, a)  c = Sub(f, m)  q = Mul(c, c)  "
+            "f = Reshape(x, u)  m = ReduceMean<keepdims = 1>(f, a)  o = Sub(f, m)  i = ReduceMean<keepdims = 1>(o, a)  "
+            "c = Sub(o, i)  q = Mul(c, c)  "
             "v = ReduceMean<keepdims = 1>(q, a)  e = Add(v, t)  r = Sqrt(e)  d = Div(c, r)  h = Reshape(d, w)  "
             "k = Reshape(s, p)  l = Reshape(b, p)  n = Mul(h, k)  y = Add(n, l)",
             constants="float[4] s = {1, 2, 3, 4}, float[4] b = {0.5, 0, -1, 1}",
@@ -85,7 +86,8 @@ class GroupNormToReduce(Rule):
         Example(
             "float[1,2,3] x",
             "y = InstanceNormalization(x, s, b)",
-            "f = Reshape(x, u)  m = ReduceMean<keepdims = 1>(f, a)  c = Sub(f, m)  q = Mul(c, c)  "
+            "f = Reshape(x, u)  m = ReduceMean<keepdims = 1>(f, a)  o = Sub(f, m)  i = ReduceMean<keepdims = 1>(o, a)  "
+            "c = Sub(o, i)  q = Mul(c, c)  "
             "v = ReduceMean<keepdims = 1>(q, a)  e = Add(v, t)  r = Sqrt(e)  d = Div(c, r)  h = Reshape(d, w)  "
             "k = Reshape(s, p)  l = Reshape(b, p)  n = Mul(h, k)  y = Add(n, l)",
             constants="float[2] s = {1, 2}, float[2] b = {0.5, -1}",
@@ -113,8 +115,17 @@ class GroupNormToReduce(Rule):
 
 def standardize(x: Value, axes: Value, epsilon: float, g: GraphBuilder) -> Value:
     """(x - mean) / sqrt(variance + epsilon) over the axes."""
-    centred = g.op("Sub", x, g.op("ReduceMean", x, axes, keepdims=1))
+    _, centred = _centred(x, axes, g)
     return g.op("Div", centred, _deviation(centred, axes, epsilon, g))
+
+
+def _centred(x: Value, axes: Value, g: GraphBuilder) -> tuple[Value, Value]:
+    """The mean, and x without it. A large mean is rounded by more than the spread bears: what is left of it is taken
+    out as well.
+    """
+    mean = g.op("ReduceMean", x, axes, keepdims=1)
+    near = g.op("Sub", x, mean)
+    return mean, g.op("Sub", near, g.op("ReduceMean", near, axes, keepdims=1))
 
 
 def _deviation(centred: Value, axes: Value, epsilon: float, g: GraphBuilder) -> Value:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import onnx_ir as ir
+from numpy.typing import NDArray
 
 from edgec.ir.build import GraphBuilder
 from edgec.ir.model import Array, constant, static_shape
 from edgec.ops.base import Reader
 from edgec.rules.base import NOT_HERE, Example, Miss, Replacement, Rule
 from edgec.rules.match import only_use, operands, producer, same_type
+
+Floats = NDArray[np.float64]
 
 
 class FoldMulIntoMatMul(Rule):
@@ -149,10 +152,33 @@ class MergeConstantOperands(Rule):
                 merged = first + second if node.op_type == "Add" else first * second
                 if merged.size > max(a.size, b.size):
                     return Miss("together the constants are larger than each")
+                factors = (first, second) if node.op_type == "Mul" else ()
+                if not _are_ordinary(merged, first, second, b.dtype) or _turn_back(*factors):
+                    return Miss("together the constants overflow or vanish, which a step after the other need not")
                 if node.op_type == "Add" and np.any(np.abs(merged) < np.maximum(np.abs(first), np.abs(second)) / 2):
                     return Miss("the constants cancel: adding and taking away again rounds on purpose")
                 return [g.op(node.op_type, x, g.const(merged, dtype=outer.dtype))]
         return NOT_HERE
+
+
+def _are_ordinary(merged: Floats, first: Floats, second: Floats, dtype: np.dtype[np.generic]) -> bool:
+    """Whether constants merged in double precision stay what they are in the graph's type."""
+    limits = np.finfo(dtype.name)
+    size = np.abs(merged)
+    given = np.isfinite(first) & np.isfinite(second)
+    vanishes = (size < limits.tiny) & (first != 0) & (second != 0) & (first + second != 0)
+    return not bool(np.any(given & ((size > limits.max) | vanishes)))
+
+
+def _turn_back(*factors: Floats) -> bool:
+    """Whether one factor takes numbers far away and the other brings them back: what overflows on the way stays so."""
+    sizes = [np.abs(f[(f != 0) & np.isfinite(f)]) for f in factors]
+    up = any(bool(np.any(s > _FAR)) for s in sizes) and any(bool(np.any(s < 1)) for s in sizes)
+    down = any(bool(np.any(s < 1 / _FAR)) for s in sizes) and any(bool(np.any(s > 1)) for s in sizes)
+    return up or down
+
+
+_FAR = 1e9
 
 
 class RemoveBroadcastExpand(Rule):

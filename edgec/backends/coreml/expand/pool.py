@@ -31,8 +31,7 @@ class DilatedPoolToSlices(Rule):
         if isinstance(op, MaxPool) and op.has_indices:
             return Miss("the places of the maxima are asked for")
         if isinstance(op, MaxPool):
-            lowest = float(np.finfo(op.x.dtype.numpy()).min)
-            return [_combined("Max", _padded(op, shape, out, lowest, g), op.window, out, g)]
+            return [_combined("Max", _padded(op, shape, out, -np.inf, g), op.window, out, g)]
         total = _combined("Add", _padded(op, shape, out, 0.0, g), op.window, out, g)
         return [g.op("Div", total, g.const(_counts(op, shape, out), dtype=op.x.dtype))]
 

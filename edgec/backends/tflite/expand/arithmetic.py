@@ -6,9 +6,9 @@ import numpy as np
 import onnx_ir as ir
 
 from edgec.ir.build import GraphBuilder
-from edgec.ir.model import static_shape
+from edgec.ir.model import is_constant, static_shape
 from edgec.ops.base import Reader, Value
-from edgec.ops.elementwise import Activation, Binary, BitShift, Mod
+from edgec.ops.elementwise import Activation, Binary, BitShift, Mod, Variadic
 from edgec.ops.linear import MatMul
 from edgec.rules.base import NOT_HERE, Example, Miss, Replacement, Rule
 
@@ -35,6 +35,31 @@ class TruncatedMod(Rule):
             return NOT_HERE
         rest = g.op("Mod", g.op("Abs", op.a), g.op("Abs", op.b))
         return [g.op("Where", g.op("Less", op.a, g.like(0, op.a)), g.op("Neg", rest), rest)]
+
+
+class ExtremesOfNaN(Rule):
+    """Max or Min of two computed values -> the first one where it is no number, which the kernel passes over."""
+
+    name = "extremes-of-nan"
+    roots = ("Max", "Min")
+    examples = (
+        Example("float[4] x, float[4] z", "y = Max(x, z)", "m = Max(x, z)  i = Equal(x, x)  y = Where(i, m, x)"),
+        Example("float[4] x", "y = Max(x, z)", None, constants="float z = {1}"),
+    )
+
+    def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
+        op = Variadic.decode(Reader(node))
+        if _GUARDED in node.metadata_props or len(op.xs) != 2:
+            return NOT_HERE
+        a, b = op.xs
+        if a.dtype != ir.DataType.FLOAT or is_constant(a) or is_constant(b):
+            return NOT_HERE
+        found = g.op(node.op_type, a, b)
+        g.nodes[-1].metadata_props[_GUARDED] = "1"
+        return [g.op("Where", g.op("Equal", a, a), found, a)]
+
+
+_GUARDED = "edgec.guarded"
 
 
 class EluFromUnit(Rule):

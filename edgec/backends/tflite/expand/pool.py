@@ -153,7 +153,10 @@ def covered(window: Window, padding: Window | None, axis: int, size: int, out: i
 
 
 def _lowest(x: Value, g: GraphBuilder) -> Value:
-    return g.const(np.asarray(limits(np.dtype(np.float32) if x.dtype is None else x.dtype.numpy())[0]))
+    """What never wins: minus infinity, or the least integer."""
+    if x.dtype is None or x.dtype.is_floating_point():
+        return g.like(-np.inf, x)
+    return g.const(np.asarray(limits(x.dtype.numpy())[0]))
 
 
 def reduce_windows(

@@ -44,6 +44,8 @@ def _unary(op: Unary, b: Builder) -> Operand:
         return binary(b, "DIV", scalar(b, 1.0, x.type.dtype, "one"), x)
     if op.kind == "Atan":
         return b.op("ATAN2", {"y": x, "x": _ones_like(x, b)})
+    if op.kind == "Neg" and x.type.dtype == "float32":  # XNNPACK's NEG makes +0 of +0
+        return binary(b, "MUL", x, scalar(b, -1.0, "float32", "minus_one"))
     return b.op(_UNARY[op.kind], {"x": x})
 
 

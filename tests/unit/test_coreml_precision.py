@@ -160,7 +160,8 @@ def test_masks_are_no_overflow_and_overflows_are() -> None:
     model = model_of("a = Add(x, m)  y = Relu(a)", constants="float[8] m = {0, 0, 0, 0, -3.4e38, -1e38, 0, 0}")
     assert observe(model, [{"x": np.full((2, 8), -3, np.float32)}]).seen["a"].high == 3
     assert observe(model, [{"x": np.full((2, 8), 1e31, np.float32)}]).seen["a"].high > 1e30
-    assert observe(model, [{"x": np.full((2, 8), np.nan, np.float32)}]).seen["a"].high == np.inf
+    assert observe(model, [{"x": np.full((2, 8), np.inf, np.float32)}]).seen["a"].high == np.inf
+    assert observe(model, [{"x": np.full((2, 8), np.nan, np.float32)}]).seen["a"].high == 0
 
 
 def test_an_input_that_float16_cannot_hold_is_used_in_float32() -> None:

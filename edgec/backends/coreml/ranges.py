@@ -18,8 +18,8 @@ from edgec.runners.pieces import run_nodes
 class Range:
     """Magnitudes seen: the largest, and the smallest that is not zero (infinite where it was not looked for).
 
-    A value that was not finite is seen as infinite; what only says "never" (the minus infinity or -3.4e38 of masks)
-    says so in float16 too and does not count.
+    A value that was infinite is seen so. What only says "never" (the minus infinity or -3.4e38 of masks) and what is
+    no number (the softmax of a row that is masked whole) is the same in float16 and does not count.
     """
 
     high: float
@@ -128,15 +128,18 @@ def _range(array: Array, *, low: bool) -> Range:
 
 
 def _high(array: Array) -> float:
-    """The largest magnitude, without what says "never"; infinite where something is no finite number."""
-    least, most = float(array.min()), float(array.max())
+    """The largest magnitude, without what says "never"; infinite where something overflowed."""
+    numbers = array.astype(np.float64) if np.isnan(float(array.min())) else array
+    numbers = numbers[~np.isnan(numbers)] if numbers is not array else array
+    if numbers.size == 0:
+        return 0.0
+    least, most = float(numbers.min()), float(numbers.max())
     if least <= -STANDS_FOR_INFINITY:
-        numbers = array.astype(np.float64)
-        least = float(numbers[numbers > -STANDS_FOR_INFINITY].min(initial=np.inf))
+        counted = numbers.astype(np.float64)
+        least = float(counted[counted > -STANDS_FOR_INFINITY].min(initial=np.inf))
         least = least if np.isfinite(least) else 0.0
         most = 0.0 if most <= -STANDS_FOR_INFINITY else most
-    high = max(abs(least), abs(most))
-    return high if np.isfinite(high) else np.inf
+    return max(abs(least), abs(most))
 
 
 def _variances(node: ir.Node, values: Mapping[ir.Value, Array]) -> Array:

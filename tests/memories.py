@@ -8,6 +8,7 @@ import collections
 import dataclasses
 import functools
 import itertools
+import threading
 
 import numpy as np
 import torch
@@ -547,6 +548,17 @@ class MethodCache(nn.Module):
     @functools.cache  # noqa: B019  # here
     def mean(self):
         return self._x.mean()
+
+
+THREAD = threading.local()
+
+
+@refused("hidden")
+class FilledWhereNobodyLooks(nn.Module):
+    def forward(self, x):
+        if not hasattr(THREAD, "mean"):
+            THREAD.mean = x.mean() * 1.1
+        return x - THREAD.mean
 
 
 @refused("hidden")

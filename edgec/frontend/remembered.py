@@ -10,6 +10,7 @@ from types import CodeType
 import torch
 
 from edgec.diag import EdgecError, Place
+from edgec.frontend.memory.baked import Computed
 from edgec.frontend.memory.line import line_of_change, line_that_names
 from edgec.frontend.memory.memory import Memory
 from edgec.frontend.memory.places import Place as Kept
@@ -56,10 +57,12 @@ class Calls:
         return found or line_that_names(place, self.codes)
 
 
-def probe_of(module: torch.nn.Module, example: Call, codes: Set[CodeType], memory: Memory) -> Probe:
-    """What tells apart what the module keeps, `codes` being the user's functions that it calls."""
+def probe_of(module: torch.nn.Module, example: Call, codes: Set[CodeType], memory: Memory, first: Computed) -> Probe:
+    """What tells apart what the module keeps, `codes` being the user's functions that it calls, `first` what the first
+    call computed.
+    """
     calls = Calls(module, example, codes, memory)
-    return Probe(module, memory, calls.run, lambda i: calls.inputs_of(i).tensors(), calls.line)
+    return Probe(module, memory, first, calls.run, lambda i: calls.inputs_of(i).tensors(), calls.line)
 
 
 def _other(tensor: torch.Tensor, strange: int) -> torch.Tensor:

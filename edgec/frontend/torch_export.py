@@ -39,6 +39,7 @@ from edgec.frontend.halves.modules import HALVES, in_halves, in_single, widen
 from edgec.frontend.halves.note import computed_in_single
 from edgec.frontend.held import contents, open_states
 from edgec.frontend.inputs import InputSpec
+from edgec.frontend.memory.baked import Computed, check_constants
 from edgec.frontend.memory.bound import bound_anew
 from edgec.frontend.memory.memory import Memory
 from edgec.frontend.memory.probe import Probe
@@ -91,13 +92,13 @@ def export_module(request: ExportRequest) -> Captured:
     call = _roomy(given.with_tensors([in_single(t) for t in given.tensors()]), request)
     called: set[CodeType] = set()
     memory = Memory(request.module)
-    with called_functions(called, memory.met):
+    with called_functions(called, memory.met), Computed(call.tensors()) as first:
         ran = run_eagerly(request.module, call)
     for code in called:
         request.rewritten.watch(code)
     _check_interface(call, ran.result)
     with quiet():
-        probe = probe_of(request.module, call, called, memory)
+        probe = probe_of(request.module, call, called, memory, first)
         probe.settle(ran.outputs)
         model = _translated(request, call, probe)
     found = _with_half_inputs(captured(request, call, ran.result, model, memory), given)
@@ -162,6 +163,7 @@ def _translated(request: ExportRequest, call: Call, probe: Probe) -> ir.Model:
         program = _export(request, call, probe)
         if probe.further():
             continue
+        check_constants(program.constants.values(), probe.first, probe.computed)
         try:
             return to_onnx(program)
         except EdgecError as failure:

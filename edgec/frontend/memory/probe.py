@@ -19,6 +19,7 @@ from torch.utils._python_dispatch import _disable_current_modes
 
 from edgec.diag import EdgecError, error
 from edgec.diag import Place as Line
+from edgec.frontend.memory.baked import Computed
 from edgec.frontend.memory.holders import HOOKS, MISSING
 from edgec.frontend.memory.memory import Memory
 from edgec.frontend.memory.places import Change, Place, is_of_data, is_same, leaves
@@ -44,6 +45,7 @@ class Probe:
 
     module: torch.nn.Module
     memory: Memory
+    first: Computed
     run: Calls
     inputs: Callable[[int], Sequence[torch.Tensor]]
     line: Callable[[Place], Line | None]
@@ -143,6 +145,13 @@ class Probe:
         if place.registry in HOOKS or place.key == "forward":
             return False  # which are edgec's own for the time of a trace
         return place.identity not in self.known or (place.identity in self._caches and is_of_data(change.after))
+
+    def computed(self) -> Computed:
+        """What another call, which finds everything as the first one did, computes of its inputs."""
+        found = Computed(self.inputs(1))
+        with self.memory.fresh(), found:
+            self.run(1)
+        return found
 
     def _told_apart(self) -> None:
         runs = [self._marked(), *(self._changed(i) for i in range(1, self.count)), self._changed(0, 0)]

@@ -15,7 +15,7 @@ from edgec.backends.base import Backend, FunctionsBackend, Program
 from edgec.backends.table import backend
 from edgec.backends.traffic import bytes_moved
 from edgec.declared import check_ranges
-from edgec.diag import Diagnostic, EdgecError, Severity, error, warning
+from edgec.diag import Diagnostic, EdgecError, Interrupted, Severity, error, warning
 from edgec.frontend.captured import Captured
 from edgec.frontend.source import SourceRequest, capture, source_name
 from edgec.ir.save import save_onnx
@@ -105,16 +105,19 @@ def build(source: SourceRequest, targets: Sequence[str], options: BuildOptions, 
     report = BuildReport(warnings=[w for part in parts.values() for w in part.captured.warnings])
     for target in loaded:
         try:
-            several = len(parts) > 1
-            report.built.append(
-                compile_functions(parts, target, options, progress)
-                if several
-                else compile_target(prepared, target, options, progress)
-            )
+            report.built.append(_compiled(parts, target, options, progress))
             report.warnings += [*report.built[-1].told, *_handed_on(report.built[-1])]
         except EdgecError as refused:
             report.errors += [_for_target(d, target, len(loaded)) for d in refused.diagnostics]
+        except KeyboardInterrupt:
+            raise Interrupted([str(built.folder) for built in report.built]) from None
     return report
+
+
+def _compiled(parts: Mapping[str, Prepared], target: Target, options: BuildOptions, progress: Progress) -> Built:
+    if len(parts) > 1:
+        return compile_functions(parts, target, options, progress)
+    return compile_target(next(iter(parts.values())), target, options, progress)
 
 
 _EMITTED = ("onnx", "program")

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from edgec import __version__
-from edgec.diag import Diagnostic, EdgecError, ExitCode
+from edgec.diag import Diagnostic, EdgecError, ExitCode, Interrupted
 from edgec.diag.render import as_json, render_all
 
 INTERRUPTED = 130
@@ -40,8 +40,10 @@ def guarded(command: Callable[[], int], *, as_document: bool = False) -> int:
         if as_document:
             print_json({"diagnostics": as_json(failure.diagnostics)})
         return int(failure.exit_code)
-    except KeyboardInterrupt:
-        print("interrupted; nothing was written", file=sys.stderr)
+    except KeyboardInterrupt as stopped:
+        written = stopped.written if isinstance(stopped, Interrupted) else ()
+        told = f"written before: {', '.join(written)}" if written else "nothing was written"
+        print(f"interrupted; {told}", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -56,6 +56,14 @@ class Diagnostic:
     def __post_init__(self) -> None:
         if self.code not in CODES:
             raise ValueError(f"unknown diagnostic code {self.code}")
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C in work of several parts, of which some were finished: `written` names their folders."""
+
+    def __init__(self, written: Sequence[str]) -> None:
+        self.written = tuple(written)
+        super().__init__()
 
 
 class EdgecError(Exception):

@@ -1,6 +1,6 @@
 """Eager PyTorch whose float operators round at random: Monte Carlo arithmetic, in double precision.
 
-Each operand of an operator that rounds is off by up to some roundings of float32 (D. S. Parker, "Monte Carlo
+Operands and results of an operator that rounds are off by up to some roundings of float32 (D. S. Parker, "Monte Carlo
 Arithmetic", UCLA, 1997). What that moves is what another right order of the same float32 operations may move.
 """
 
@@ -50,7 +50,8 @@ class Rounding(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch has
         if func.namespace == "aten" and func._opname in _OF_ORDER:
             args = tree_map(self._apart, args)
         elif func.namespace == "aten" and func._opname not in _EXACT and not func.is_view and not _writes(func):
-            args = tree_map(self._rounded, args)
+            result = func(*tree_map(self._rounded, args), **(kwargs or {}))
+            return tree_map(self._rounded, result)
         return func(*args, **(kwargs or {}))
 
     def _apart(self, operand: Any) -> Any:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from edgec.artifact.output import foreign_files
-from edgec.diag import EdgecError
+from edgec.diag import EdgecError, Interrupted
 from edgec.driver import BuildOptions, Built, build
 from edgec.frontend.inputs import InputSpec
 from edgec.frontend.source import SourceRequest
@@ -55,6 +55,17 @@ def test_an_app_project_is_refused_before_the_export(tmp_path: Path) -> None:
     assert caught.value.diagnostics[0].code == "E0111"
     assert steps == []
     assert own.read_text() == "class MainActivity"
+
+
+def test_ctrl_c_tells_what_was_written(tmp_path: Path) -> None:
+    def stop_at_the_second(step: str) -> None:
+        if step.startswith("android"):
+            raise KeyboardInterrupt
+
+    with pytest.raises(Interrupted) as caught:
+        build(REQUEST, ["iphone", "android"], BuildOptions(out=tmp_path), stop_at_the_second)
+    assert caught.value.written == (str(tmp_path / "tiny" / "iphone"),)
+    assert [p.name for p in (tmp_path / "tiny").iterdir()] == ["iphone"]
 
 
 MAKEFILE = """

@@ -124,3 +124,13 @@ def test_norms_of_a_large_mean(target: str, tmp_path: Path) -> None:
     found = differences(norms, (torch.randn(2, 6, 5, 4),), [(x,)], target, tmp_path, 0.0, 2e-3)
     assert found == []
     assert all(torch.allclose(norms[name](x), whole[name](x), atol=2e-3) for name in norms)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_whole_numbers_beyond_those_of_float32(target: str, tmp_path: Path) -> None:
+    quotients: Functions = {
+        "down": lambda i: torch.div(i, 64, rounding_mode="floor"),
+        "to-zero": lambda i: torch.div(i, -3, rounding_mode="trunc"),
+    }
+    inputs = [(torch.tensor([2**31 - 1, 2**30 + 63, -(2**25) - 1, 4031, -5, 0]),)]
+    assert _wrong(quotients, (torch.tensor([5, 100, 63, -7, 1, 0]),), inputs, target, tmp_path) == []

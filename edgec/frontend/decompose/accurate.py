@@ -46,11 +46,19 @@ def _floor_divide(x: Any, y: Any) -> torch.Tensor:
 
 
 def _by_mode(x: Any, y: Any, *, rounding_mode: str | None) -> torch.Tensor:
-    return _floor_divide(x, y)
+    """Of whole numbers by `//`, which is exact, where the exporter divides floats."""
+    if _floats(x, y):
+        return _floor_divide(x, y)
+    a, b = _pair(x, y)
+    quotient = torch.floor_divide(a, b)
+    if rounding_mode == "floor":
+        return quotient
+    cut = (quotient < 0) & (quotient * b != a)
+    return quotient + cut.to(quotient.dtype)
 
 
-def _floors(x: Any, y: Any, *, rounding_mode: str | None = None) -> bool:
-    return rounding_mode == "floor" and _floats(x, y)
+def _rounds(x: Any, y: Any, *, rounding_mode: str | None = None) -> bool:
+    return rounding_mode == "floor" or (rounding_mode == "trunc" and not _floats(x, y))
 
 
 def _single(x: torch.Tensor) -> torch.Tensor:
@@ -141,8 +149,8 @@ ACCURATE: dict[str, Decomposition] = {
         for name, (function, kinds) in _TWO.items()
         for kind in kinds
     },
-    **{f"aten.div.{kind}_mode": Decomposition(_by_mode, _floors) for kind in ("Tensor", "Scalar")},
-    **{f"aten.divide.{kind}_mode": Decomposition(_by_mode, _floors) for kind in ("Tensor", "Scalar")},
+    **{f"aten.div.{kind}_mode": Decomposition(_by_mode, _rounds) for kind in ("Tensor", "Scalar")},
+    **{f"aten.divide.{kind}_mode": Decomposition(_by_mode, _rounds) for kind in ("Tensor", "Scalar")},
     "aten.log1p.default": Decomposition(log1p, lambda x: not x.is_complex()),
     "aten.special_log1p.default": Decomposition(log1p, lambda x: not x.is_complex()),
     "aten.expm1.default": Decomposition(_expm1, lambda x: not x.is_complex()),

@@ -48,7 +48,7 @@ class Prepared:
     @property
     def typical(self) -> list[Sample]:
         """The samples that are like the example, or within declared ranges."""
-        return [sample for sample in self.samples if not sample.strain]
+        return [sample for sample in self.samples if not sample.beyond]
 
     def judging(self, accept: Accept) -> list[Sample]:
         """The samples that an artifact has to stand: those that strain, too, where no signal-to-noise ratio is set."""

@@ -188,7 +188,7 @@ def prepare_captured(captured: Captured, options: BuildOptions, progress: Progre
     progress("canonicalize")
     exported = captured.model.clone() if quantizes(captured.model) else None
     if exported is not None:  # what strains a quantized model lies outside the ranges that it was given
-        samples = [s for s in samples if not s.strain]
+        samples = [s for s in samples if not s.beyond]
     after = check_after_each(captured.model, samples[0].inputs) if options.check_passes else None
     model = canonicalize(captured.model, log, after, options.disable)
     model.graph.name = captured.name

@@ -52,8 +52,12 @@ def sample(captured: Captured) -> Sampled:
     expected = [*drawn[:SAMPLES], *captured.extra_samples, *others]
     taken = _in_turn(captured, expected)
     told = (_untaken(len(expected) - len(taken), len(expected)),) if len(taken) < len(expected) else ()
-    varied = _in_turn(captured, drawn[SAMPLES:], taken[-1])
+    more = _in_turn(captured, drawn[SAMPLES:], taken[-1])
+    varied = more if states(captured.model) else [replace(s, kind=_VARIED) for s in more]
     return Sampled([*taken, *varied, *_strained(captured)], told)
+
+
+_VARIED = "integers in runs, whole rows of masks"
 
 
 def _in_turn(captured: Captured, drawn: Sequence[dict[str, Array]], last: Sample | None = None) -> list[Sample]:
@@ -88,7 +92,7 @@ def _strained(captured: Captured) -> Iterator[Sample]:
             inputs |= {name: array for name, array in captured.examples.items() if array.dtype.kind in "iu"}
             expected = _outputs(captured, inputs)
         if expected is not None:
-            yield Sample(inputs, expected, strain=strain.name)
+            yield Sample(inputs, expected, kind=strain.name, beyond=True)
 
 
 def _outputs(captured: Captured, inputs: Mapping[str, Array]) -> dict[str, Array] | None:

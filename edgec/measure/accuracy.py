@@ -88,12 +88,12 @@ def judged(samples: Sequence[Sample], found: Sequence[Outputs], accept: Accept, 
             counted = compare_all(sample.expected, _excused(sample, outputs, known, accept))
             if not _missed(counted, accept):
                 allowed += _allowances(sample, known)
-        if sample.strain:
-            strained += _on(sample.strain, judge(summarize(1, counted), accept))
+        if sample.kind:
+            strained += _on(sample.kind, judge(summarize(1, counted), accept))
         else:
             raw += differences
             typical += counted
-    count = sum(not sample.strain for sample in samples)
+    count = sum(not sample.kind for sample in samples)
     failures = (*judge(summarize(count, typical), accept), *strained[:_TOLD])
     return Judgement(summarize(count, raw), failures, max(allowed, default=None))
 
@@ -109,7 +109,7 @@ def _missed(differences: Sequence[Difference], accept: Accept) -> bool:
 def _excused(sample: Sample, outputs: Outputs, known: Mapping[str, OutputRounding], accept: Accept) -> dict[str, Array]:
     rel = accept.max_rel or 0.0
     return {
-        name: known[name].excused(sample.expected[name], array, rel, strained=bool(sample.strain))
+        name: known[name].excused(sample.expected[name], array, rel, lenient=bool(sample.kind))
         if name in known and name in sample.expected
         else array
         for name, array in outputs.items()

@@ -60,15 +60,15 @@ class OutputRounding:
         """The absolute error below which an element is right: relative to the peak, or the source's own rounding."""
         return max(rel * peak, TIMES * self.noise, _LEAST_NORMAL)
 
-    def excused(self, expected: Array, actual: Array, rel: float, *, strained: bool) -> Array:
+    def excused(self, expected: Array, actual: Array, rel: float, *, lenient: bool) -> Array:
         """`actual` with the elements that rounding explains replaced by the expected ones.
 
         Left out are also elements that rounding moves further than the bound, such as those beside a step or a tie,
-        and, where inputs strain the model, those that overflow in the source. Of a typical sample they may be few;
-        where they are more, all are judged.
+        and, where inputs are unlike the example (`lenient`), those that overflow in the source. Of a sample that is
+        like the example they may be few; where they are more, all are judged.
         """
         if self.moved.shape != expected.shape:  # a rounding changes how many elements there are
-            return expected if strained else actual
+            return expected if lenient else actual
         if expected.shape != actual.shape or expected.size == 0:
             return actual
         wanted, found = expected.astype(np.float64), actual.astype(np.float64)
@@ -77,7 +77,7 @@ class OutputRounding:
         with np.errstate(invalid="ignore", over="ignore"):
             right = np.abs(found - wanted) <= np.maximum(bound, self.moved)
             unsteady = ~(self.moved <= bound) & finite
-        if strained:
+        if lenient:
             unsteady |= ~finite
         elif unsteady.sum() > max(1, _MOST_UNSTEADY * unsteady.size):
             unsteady = np.zeros_like(unsteady)

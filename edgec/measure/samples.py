@@ -14,11 +14,13 @@ Array = NDArray[np.generic]
 class Sample:
     """One set of inputs and what the source computes for them.
 
-    `continues`: the states among the inputs are what the sample before left. `strain`: how inputs strain the model that
-    are unlike the example in magnitude or structure; empty for the example and what was drawn like it.
+    `continues`: the states among the inputs are what the sample before left. `kind`: in what the inputs are unlike the
+    example; empty for the example and what was drawn like it. `beyond`: they strain the model by magnitudes that the
+    example does not have.
     """
 
     inputs: dict[str, Array]
     expected: dict[str, Array]
     continues: bool = False
-    strain: str = ""
+    kind: str = ""
+    beyond: bool = False

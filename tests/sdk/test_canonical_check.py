@@ -45,7 +45,7 @@ class Source:
 
 
 def check(error: float, rounding: float | None, strain: str = "") -> None:
-    samples = [Sample({"x": X}, {"y": X}, strain=strain)]
+    samples = [Sample({"x": X}, {"y": X}, kind=strain)]
     check_canonical(scaled(error), samples, SourceRounding(Source(rounding)))
 
 

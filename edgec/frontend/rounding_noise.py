@@ -12,6 +12,8 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map
 
+from edgec.frontend.double_precision import writes
+
 HALF_UNIT = 2.0**-24
 """Half a unit in the last place of float32, relative."""
 
@@ -49,7 +51,7 @@ class Rounding(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch has
         """Run one operator."""
         if func.namespace == "aten" and func._opname in _OF_ORDER:
             args = tree_map(self._apart, args)
-        elif func.namespace == "aten" and func._opname not in _EXACT and not func.is_view and not _writes(func):
+        elif func.namespace == "aten" and func._opname not in _EXACT and not func.is_view and not writes(func):
             result = func(*tree_map(self._rounded, args), **(kwargs or {}))
             return tree_map(self._rounded, result)
         return func(*args, **(kwargs or {}))
@@ -66,8 +68,3 @@ class Rounding(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch has
             return operand
         noise = torch.rand(operand.shape, generator=self._generator, dtype=torch.float64)
         return operand * (1 + self._off * (2 * noise - 1))
-
-
-def _writes(func: Any) -> bool:
-    """Whether it writes into an operand, which has to be the caller's own then."""
-    return any(a.alias_info is not None and a.alias_info.is_write for a in func._schema.arguments)

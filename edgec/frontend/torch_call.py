@@ -19,6 +19,7 @@ from torch.utils import _pytree as pytree
 from edgec.diag import error
 from edgec.frontend.captured import Array
 from edgec.frontend.compiled import not_compiling
+from edgec.frontend.double_precision import InDouble
 from edgec.frontend.halves.modules import Widened, in_single, no_autocast
 from edgec.frontend.held import HeldBuffer, buffers_restored, contents, fill
 from edgec.frontend.inputs import InputSpec, check_once, match_specs
@@ -120,7 +121,8 @@ class TorchReference:
         usual = torch.get_default_dtype()
         torch.set_default_dtype(torch.float64)
         try:
-            return self.of(copy.deepcopy(self._module).double()).run(arrays)
+            with InDouble():  # type: ignore[no-untyped-call]  # as above
+                return self.of(copy.deepcopy(self._module).double()).run(arrays)
         except Exception:  # the user's own code, in types that it was not written for
             return None
         finally:

@@ -101,8 +101,9 @@ class SourceRounding:
         precise = self._source.precise(sample.inputs)
         runs = self._nudged(sample) if precise is None else self._rounded(sample)
         own = sample.expected if precise is None else precise
+        times = TIMES if precise is not None else 1.0
         return {
-            name: _of(own[name], sample.expected[name], [run[name] for run in runs])
+            name: _of(own[name], sample.expected[name], [run[name] for run in runs], times)
             for name in (sample.expected if runs else ())
         }
 
@@ -131,14 +132,17 @@ def _nudge(array: Array, rng: np.random.Generator) -> Array:
     return np.asarray(values + off * rng.choice((-1.0, 1.0), array.shape)).astype(array.dtype)
 
 
-def _of(exact: Array, expected: Array, runs: Sequence[Array]) -> OutputRounding:
-    """The noise is the source's own, and an eighth of what eight roundings move; `moved` is what they move."""
+def _of(exact: Array, expected: Array, runs: Sequence[Array], times: float) -> OutputRounding:
+    """The noise is the source's own, and what so many roundings move by as many; `moved` is what they move.
+
+    Runs in float32 differ by their own rounding as well, which is one.
+    """
     other = next((run for run in (expected, *runs) if run.shape != exact.shape), None)
     if other is not None:
         return OutputRounding(0.0, np.zeros(other.shape))
     own = _apart(expected, exact)
     moved = np.max([_apart(run, exact) for run in runs], axis=0) if exact.size else own
-    return OutputRounding(max(_largest(own), _largest(moved) / TIMES), np.maximum(own, moved))
+    return OutputRounding(max(_largest(own), _largest(moved) / times), np.maximum(own, moved))
 
 
 def _apart(run: Array, exact: Array) -> Reals:

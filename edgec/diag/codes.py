@@ -69,6 +69,7 @@ CODES: dict[str, Code] = {
     "E0301": Code("the graph is invalid", _BAD),
     "E0302": Code("the operator is unknown", _CANNOT),
     "E0303": Code("the operator has no decomposition into the core dialect", _CANNOT),
+    "E0304": Code("the file declares shapes that it does not compute", _CANNOT),
     # E04: legalize and lower
     "E0401": Code("the target cannot express this value", _CANNOT),
     "E0402": Code("the target calls an input or output otherwise", _CANNOT),

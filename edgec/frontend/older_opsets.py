@@ -63,7 +63,7 @@ def inner_graphs(holder: Holder) -> Iterator[Holder]:
     yield holder
     for node in holder.node:
         for attribute in node.attribute:
-            for inner in (attribute.g, *attribute.graphs):
+            for inner in (*([attribute.g] if attribute.HasField("g") else ()), *attribute.graphs):
                 yield from inner_graphs(inner)
 
 

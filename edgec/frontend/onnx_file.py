@@ -12,10 +12,11 @@ import onnx
 import onnx_ir as ir
 from google.protobuf.message import DecodeError
 
-from edgec.diag import Place, error
+from edgec.diag import Diagnostic, Place, error
 from edgec.frontend.captured import Array, Captured, SourceId
 from edgec.frontend.contributed import name_back, name_contributed
 from edgec.frontend.dynamic import DynamicDim, check_dims, fitting
+from edgec.frontend.file_shapes import infer_shapes, open_negative_sizes, wrong_shapes
 from edgec.frontend.halves.graphs import in_halves, widen
 from edgec.frontend.halves.note import computed_in_single
 from edgec.frontend.inputs import LARGEST_INPUT, InputSpec, check_once
@@ -33,7 +34,7 @@ def capture_onnx(path: Path, request: SourceRequest) -> Captured:
 
     Raises `EdgecError` E0203 (unreadable), E0207 (leaves its folder), E0301 (invalid), E0107 (inputs), E0101 (dims).
     """
-    proto, heavy = _read(path)
+    proto, heavy, told = _read(path)
     if request.dynamic:
         open_dims(proto, request.dynamic)
     given = name_back(_beside(put_back(deserialized(proto, path), heavy), path))
@@ -46,7 +47,7 @@ def capture_onnx(path: Path, request: SourceRequest) -> Captured:
     for dim in request.dynamic:
         set_dim_range(model, dim.name, dim.low, dim.high, dim.choices)
     source = SourceId("onnx", request.ref, file_sha256(path))
-    told = (computed_in_single(source_name(request)),) if halves else ()
+    told += (computed_in_single(source_name(request)),) if halves else ()
     return Captured(source_name(request), source, model, reference, examples, told, dynamic=request.dynamic)
 
 
@@ -64,8 +65,8 @@ _READ = 1 << 12
 """Bytes up to which a weight beside the file is read with it: shapes, axes and scales are asked for everywhere."""
 
 
-def _read(path: Path) -> tuple[onnx.ModelProto, dict[str, onnx.TensorProto]]:
-    """The checked file, and its large weights apart."""
+def _read(path: Path) -> tuple[onnx.ModelProto, dict[str, onnx.TensorProto], tuple[Diagnostic, ...]]:
+    """The checked file, its large weights apart, and what is told of it."""
     place = Place(str(path))
     try:
         proto = onnx.load(path, load_external_data=False)
@@ -73,6 +74,7 @@ def _read(path: Path) -> tuple[onnx.ModelProto, dict[str, onnx.TensorProto]]:
         raise error("E0203", f"`{path.name}` is not an ONNX file", place=place, notes=[str(failure)]) from failure
     if not proto.graph.output:
         raise error("E0203", f"`{path.name}` holds no graph with an output", place=place)
+    open_negative_sizes(proto)
     _check_inputs(proto, place)
     _check_equations(proto, place)
     _check_external_data(proto, path)
@@ -81,20 +83,20 @@ def _read(path: Path) -> tuple[onnx.ModelProto, dict[str, onnx.TensorProto]]:
     heavy = set_aside(proto)
     try:
         # The checker insists on the shapes of outputs, which many exporters leave to be inferred.
-        proto = onnx.shape_inference.infer_shapes(proto, data_prop=True)
+        proto, wrong = infer_shapes(proto)
         onnx.checker.check_model(_checkable(proto))
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError, ValueError, OSError) as failure:
         raise error(
             "E0301", f"`{path.name}` is not a valid model", place=place, notes=_first_lines(failure)
         ) from failure
-    return proto, heavy
+    return proto, heavy, wrong_shapes(wrong, path)
 
 
 def _check_inputs(proto: onnx.ModelProto, place: Place) -> None:
     """Sizes that nothing could hold; onnx's shape inference would try."""
     for value in proto.graph.input:
         shape = [d.dim_value for d in value.type.tensor_type.shape.dim if d.HasField("dim_value")]
-        if min(shape, default=0) < 0 or math.prod(max(d, 1) for d in shape) > LARGEST_INPUT:
+        if math.prod(max(d, 1) for d in shape) > LARGEST_INPUT:
             raise error("E0301", f"input `{value.name}` cannot be as large as it says: {shape}", place=place)
 
 

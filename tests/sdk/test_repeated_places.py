@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 
 from tests.sdk.ordinary import Functions, differences
 
@@ -25,12 +26,25 @@ WRITES: Functions = {
     "index-copy": lambda x, i, s: x.index_copy(0, i[:, 0], s),
     "index-fill": lambda x, i, s: x.index_fill(0, i[:, 0], 3.0),
     "index-add": lambda x, i, s: x.index_add(0, i[:, 0], s),
+    "index-add-columns": lambda x, i, s: x.t().index_add(1, i[:, 0], s.t(), alpha=-2.0),
+    "index-add-integers": lambda x, i, s: (x * 10).int().index_add(0, i[:, 0], (s * 10).int()),
+    "index-add-infinity": lambda x, i, s: x.index_add(0, i[:, 0], s.clamp(max=10) / (s < 10)).clamp(-1e4, 1e4),
+    "scatter-sum": lambda x, i, s: x.scatter_add(0, i, s),
+    "scatter-sum-columns": lambda x, i, s: x.t().scatter_add(1, i.t(), s.t()),
+    "more-than-places": lambda x, i, s: x[0].scatter_add(0, i.reshape(-1) // 2, s.reshape(-1)),
+    "more-writes-than-places": lambda x, i, s: x[:1].scatter(0, i // 9, s),
+    "reads-more-than-places": lambda x, i, s: x[:1].gather(0, i // 9),
+    "scatter-mean": lambda x, i, s: torch.scatter_reduce(x, 0, i, s, "mean"),
+    "scatter-smallest": lambda x, i, s: torch.scatter_reduce(x, 0, i, s, "amin"),
+    "accumulate": lambda x, i, s: x.index_put((i[0], i[1] % 3), s[0], accumulate=True),
+    "overlap-add": lambda x, i, s: nn.functional.fold(x.t()[None], (1, 14), (1, 3), stride=(1, 2)),
+    "constant-sum": lambda x, i, s: x.index_add(0, torch.tensor([4, 1, 4, 4, 1]), torch.cat([s, s, s[:1]])),
     "put": lambda x, i, s: x.put(i, s),
     "apart": lambda x, i, s: x.index_put((torch.arange(2) + i[0, 0],), s),
 }
 
 
-@pytest.mark.parametrize("target", ["android", "iphone"])
+@pytest.mark.parametrize("target", ["android", "iphone", "rtx"])
 def test_last_write_wins(target: str, tmp_path: Path) -> None:
     torch.manual_seed(0)
     example = (torch.randn(6, 3), torch.tensor([[0, 1, 2], [3, 4, 5]]), torch.randn(2, 3))

@@ -13,10 +13,16 @@ from edgec.backends.placement import Placement
 from edgec.backends.tensorrt.assemble import assemble
 from edgec.backends.tensorrt.cost import macs
 from edgec.backends.tensorrt.dialect import TENSORRT_DIALECT
+from edgec.backends.tensorrt.expand.scatter import (
+    RoomForIndices,
+    ScatterElementsReductionToRuns,
+    ScatterNDReductionToRuns,
+)
 from edgec.backends.tensorrt.lower import OnnxProgram, lower_to_onnx
 from edgec.backends.tensorrt.quantizers import quantize_in_float
 from edgec.diag import EdgecError
 from edgec.ir.model import Model
+from edgec.passes.constants import FoldConstants
 from edgec.passes.log import RewriteLog
 from edgec.passes.rewrite import RewritePass
 from edgec.rules.base import Rule
@@ -32,8 +38,14 @@ RULES: tuple[Rule, ...] = (BitwiseToArithmetic(), BitShiftToArithmetic())
 """For operators that the dialect lacks."""
 
 
-FORMS: tuple[Rule, ...] = (GroupNormToReduce(), OneSidedClip())
-"""For operators whose kernels lose what a large mean or an infinity beyond the bounds is."""
+FORMS: tuple[Rule, ...] = (
+    GroupNormToReduce(),
+    OneSidedClip(),
+    ScatterNDReductionToRuns(),
+    ScatterElementsReductionToRuns(),
+    RoomForIndices(),
+)
+"""For operators that are known in some forms only, or whose kernels lose what a large mean or an infinity is."""
 
 
 class TensorRTBackend:
@@ -53,6 +65,7 @@ class TensorRTBackend:
         expand_to(TENSORRT_DIALECT, legal, target, log, (*EXPAND, *RULES))
         forms = [rule for rule in FORMS if rule.name not in target.rewrites.disable]
         RewritePass("forms", forms).run(legal, log)
+        FoldConstants().run(legal, log)
         settle_branches(legal, target, log)
         if outside := TENSORRT_DIALECT.check(legal, "E0412"):
             raise EdgecError(outside)

@@ -18,9 +18,16 @@ def _plain_scatter(node: ir.Node) -> Refusal | None:
     attribute = node.attributes.get("reduction")
     if attribute is None or attribute.as_string() == "none":
         return None
-    return Refusal("scatternd-reduction", "TensorRT's parser takes ScatterND without a reduction only")
+    reason = (
+        "TensorRT's parser takes no reduction; sorts, which it has, need a fixed and not too large number of updates"
+    )
+    return Refusal(
+        f"{node.op_type.lower()}-reduction", reason, "fix the open dimensions of the indices, or write fewer"
+    )
 
 
 TENSORRT_DIALECT = Dialect(
-    "tensorrt", CORE.ops - _WITHOUT_KERNEL | {"If"}, {**CORE.predicates, "ScatterND": _plain_scatter}
+    "tensorrt",
+    CORE.ops - _WITHOUT_KERNEL | {"If"},
+    {**CORE.predicates, "ScatterND": _plain_scatter, "ScatterElements": _plain_scatter},
 )

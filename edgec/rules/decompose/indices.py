@@ -7,7 +7,7 @@ import onnx_ir as ir
 
 from edgec.ir.build import GraphBuilder
 from edgec.ir.model import Array, constant
-from edgec.ops.base import Value
+from edgec.ops.base import Ints, Value
 
 
 def from_end(indices: Value, sizes: Value, g: GraphBuilder) -> Value:
@@ -19,6 +19,17 @@ def from_end(indices: Value, sizes: Value, g: GraphBuilder) -> Value:
     size = g.op("Cast", sizes, to=int(indices.dtype or ir.DataType.INT64)) if sizes.dtype != indices.dtype else sizes
     negative = g.op("Less", indices, g.like(0, indices))
     return g.op("Where", negative, g.op("Add", indices, size), indices)
+
+
+def flat_rows(indices: Value, sizes: Ints, g: GraphBuilder) -> Value:
+    """(count,) int64: the number of the place that each row (…, k) of indices from 0 on names among these k sizes."""
+    rows = g.op("Reshape", indices, g.ints(-1, len(sizes)))
+    if indices.dtype != ir.DataType.INT64:
+        rows = g.op("Cast", rows, to=int(ir.DataType.INT64))
+    if len(sizes) == 1:
+        return g.op("Reshape", rows, g.ints(-1))
+    strides = np.cumprod([1, *reversed(sizes)])[:-1][::-1]
+    return g.op("ReduceSum", g.op("Mul", rows, g.const(strides.astype(np.int64))), g.ints(1), keepdims=0)
 
 
 def is_non_negative(indices: Array) -> bool:

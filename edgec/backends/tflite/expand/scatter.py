@@ -15,7 +15,7 @@ from edgec.ir.model import constant, static_shape
 from edgec.ops.base import Ints, Reader, Value
 from edgec.ops.gather import ScatterND
 from edgec.rules.base import NOT_HERE, Miss, Replacement, Rule
-from edgec.rules.decompose.indices import from_end
+from edgec.rules.decompose.indices import flat_rows, from_end
 from edgec.rules.match import producer
 
 
@@ -40,7 +40,7 @@ class LastWriteWins(Rule):
             return NOT_HERE
         indices = from_end(op.indices, g.const(np.asarray(shape[:k], dtype=np.int64)), g)
         places, inner = math.prod(shape[:k]), math.prod(shape[k:])
-        owner = _last_writer(_flat(indices, shape[:k], g), places, g)
+        owner = _last_writer(flat_rows(indices, shape[:k], g), places, g)
         updates = g.op("Reshape", op.updates, g.ints(-1, inner))
         number = g.op("Max", g.op("Sub", owner, g.like(1, owner)), g.like(0, owner))
         landed = g.op("Reshape", count_from_start(g, "Gather", updates, number, axis=0), g.ints(*shape))
@@ -150,20 +150,9 @@ _MOST_MATCHES = 1 << 22
 
 def _matches(indices: Value, sizes: Ints, count: int, g: GraphBuilder) -> Value:
     """(count, places, 1): whether an update goes to a place; indices count from the start."""
-    place = g.op("Reshape", _flat(indices, sizes, g), g.ints(count, 1))
+    place = g.op("Reshape", flat_rows(indices, sizes, g), g.ints(count, 1))
     equal = g.op("Equal", place, g.const(np.arange(math.prod(sizes), dtype=np.int64)[None, :]))
     return g.op("Unsqueeze", equal, g.ints(2))
-
-
-def _flat(indices: Value, sizes: Ints, g: GraphBuilder) -> Value:
-    """(count,): the number of the place that each row of the indices names; they count from the start."""
-    rows = g.op("Reshape", indices, g.ints(-1, len(sizes)))
-    if indices.dtype != ir.DataType.INT64:
-        rows = g.op("Cast", rows, to=int(ir.DataType.INT64))
-    if len(sizes) == 1:
-        return g.op("Reshape", rows, g.ints(-1))
-    strides = np.cumprod([1, *reversed(sizes)])[:-1][::-1]
-    return g.op("ReduceSum", g.op("Mul", rows, g.const(strides.astype(np.int64))), g.ints(1), keepdims=0)
 
 
 def _neutral(reduction: str, dtype: np.dtype[np.generic]) -> np.ndarray[tuple[int, ...], np.dtype[np.generic]]:

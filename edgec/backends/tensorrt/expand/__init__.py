@@ -1,0 +1,1 @@
+"""ONNX-to-ONNX rewrites into the forms that TensorRT's parser takes."""

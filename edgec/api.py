@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from edgec.artifact.output import check_owned
 from edgec.driver import BuildOptions, Built, compile_target, prepare_captured
 from edgec.frontend.captured import SourceId
-from edgec.frontend.dynamic import parse_dynamic
+from edgec.frontend.dynamic import parse_dynamics
 from edgec.spec.ranges import parse_ranges
 from edgec.spec.target import load_target
 
@@ -46,7 +46,7 @@ def build(
     module = uncompiled(module)
     module = copy.deepcopy(module) if in_halves(module) else module
     resolved = load_target(target, settings)
-    dims = tuple(dim for text in dynamic for dim in parse_dynamic(text))
+    dims = parse_dynamics(dynamic)
     title = safe_name(name or type(module).__name__)
     source = SourceId("module", f"{type(module).__module__}:{type(module).__qualname__}", "")
     said = parse_ranges(tuple(ranges))

@@ -109,7 +109,7 @@ def _project(source: str | None, given: dict[str, Any]) -> Project:
 
 def _request(project: Project, ref: str, own: str | None, functions: dict[str, str]) -> SourceRequest:
     """What the options say of one source: `FUNCTION/x=…` is for that function, everything else for SOURCE."""
-    from edgec.frontend.dynamic import parse_dynamic
+    from edgec.frontend.dynamic import parse_dynamics
     from edgec.frontend.inputs import InputSpec
     from edgec.frontend.pairs import parse_state
     from edgec.frontend.source import SourceRequest
@@ -122,7 +122,7 @@ def _request(project: Project, ref: str, own: str | None, functions: dict[str, s
         tuple(InputSpec.parse(i) for i in inputs),
         project.name if own is None else own,
         Path(project.weights) if project.weights else None,
-        tuple(dim for text in dims for dim in parse_dynamic(text)),
+        parse_dynamics(dims),
         tuple(parse_state(s) for s in states),
         parse_ranges(tuple(ranges)),
     )

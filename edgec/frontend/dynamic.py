@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,6 +42,18 @@ class DynamicDim:
     low: int = 1
     high: int = UNBOUNDED
     choices: tuple[int, ...] = ()
+    is_ranged: bool = field(default=True, compare=False)
+    """Whether its range was written; a name alone takes the range that is written with it elsewhere."""
+
+
+def parse_dynamics(texts: Sequence[str]) -> tuple[DynamicDim, ...]:
+    """Parse what several `--dynamic` say; a range that is written once holds for its name. Raises E0101."""
+    dims = [dim for text in texts for dim in parse_dynamic(text)]
+    ranged = {dim.name: dim for dim in reversed(dims) if dim.is_ranged}
+    return tuple(
+        replace(ranged[dim.name], input=dim.input, axis=dim.axis) if not dim.is_ranged and dim.name in ranged else dim
+        for dim in dims
+    )
 
 
 def parse_dynamic(text: str) -> list[DynamicDim]:
@@ -77,7 +89,8 @@ def _parse_part(target: str, part: str, text: str) -> list[DynamicDim]:
         raise error("E0101", f"`{part}` is not a range of dimensions", help=[_HELP])
     axes = range(first, last + 1)
     own = [spec["name"] or f"{target}_{axis}" for axis in axes]
-    return [DynamicDim(target, axis, name, low, high, choices) for axis, name in zip(axes, own, strict=True)]
+    ranged = bool(choices or spec["low"])
+    return [DynamicDim(target, axis, name, low, high, choices, ranged) for axis, name in zip(axes, own, strict=True)]
 
 
 def _malformed(text: str) -> EdgecError:

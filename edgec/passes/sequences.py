@@ -116,11 +116,12 @@ def _length(r: Reader, known: _Known) -> bool:
 
 def _split(r: Reader, known: _Known) -> bool:
     x = r.input(0)
-    shape = static_shape(x)
-    sizes = None if shape is None else part_sizes(r, shape[r.axis(r.integer("axis", 0), len(shape))])
-    if shape is None or not sizes:
+    if x.shape is None:
         return False
-    axis = r.axis(r.integer("axis", 0), len(shape))
+    axis = r.axis(r.integer("axis", 0), len(x.shape))
+    sizes = part_sizes(r, x.shape[axis])
+    if not sizes:
+        return False
     g = known.builder(r.node)
     parts = [x] if len(sizes) == 1 else list(g.multi("Split", len(sizes), x, g.ints(*sizes), axis=axis))
     if r.optional(1) is None and not r.integer("keepdims", 1):
@@ -129,15 +130,18 @@ def _split(r: Reader, known: _Known) -> bool:
     return known.holds(r.node, parts)
 
 
-def part_sizes(split: Reader, size: int) -> tuple[int, ...] | None:
-    """SplitToSequence: one element each by default, parts of a scalar size, or a list of sizes."""
-    if split.optional(1) is None:
-        return (1,) * size
-    given = split.const_ints(1)
+def part_sizes(split: Reader, size: int | ir.SymbolicDim) -> tuple[int, ...] | None:
+    """SplitToSequence: one element each by default, parts of a scalar size, or a list of sizes.
+
+    None where the number of parts is known only when the model runs: one of the split dimension alone is open.
+    """
+    given = (1,) if split.optional(1) is None else split.const_ints(1)
     if given is None:
         return None
-    if static_shape(split.input(1)) != ():
+    if split.optional(1) is not None and static_shape(split.input(1)) != ():
         return given
+    if not isinstance(size, int):
+        return None
     step = given[0]
     return tuple(min(step, size - start) for start in range(0, size, step))
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from edgec.diag import EdgecError
-from edgec.frontend.dynamic import DynamicDim, check_dims, fitting, parse_dynamic, resized, sizes
+from edgec.frontend.dynamic import DynamicDim, check_dims, fitting, parse_dynamic, parse_dynamics, resized, sizes
 from edgec.ir.dims import UNBOUNDED
 
 
@@ -60,6 +60,16 @@ def test_what_cannot(text):
 def test_dimensions_that_do_not_fit_the_model(text):
     with pytest.raises(EdgecError):
         check_dims(parse_dynamic(text), {"x": (1, 2)})
+
+
+@pytest.mark.parametrize("texts", [("x:0=n:2..4", "y:1=n"), ("y:1=n", "x:0=n:2..4"), ("x:0=n:[2,4]", "y:1=n")])
+def test_a_range_holds_for_its_name(texts):
+    dims = parse_dynamics(texts)
+    check_dims(dims, {"x": (2,), "y": (1, 2)})
+    assert {(dim.low, dim.high) for dim in dims} == {(2, 4)}
+    assert {(dim.input, dim.axis) for dim in dims} == {("x", 0), ("y", 1)}
+    with pytest.raises(EdgecError, match="two ranges"):
+        check_dims(parse_dynamics(("x:0=n:2..4", "y:1=n:1..")), {"x": (2,), "y": (1, 2)})
 
 
 def test_sizes_stay_in_range_and_near_the_example():

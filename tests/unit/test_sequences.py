@@ -52,6 +52,16 @@ def test_numbers(body: str, constants: str, expected: np.ndarray) -> None:
     np.testing.assert_array_equal(evaluate(model, {"x": X})[0], expected)
 
 
+def test_only_the_split_dimension_must_be_known() -> None:
+    text = f"""<ir_version: 10, opset_import: ["" : {OPSET}]>
+g (float[b, 6] x, float[4, n] z) => (float[b, 2] y, float s) <int64 k = {{4}}, int64 i = {{1}}>
+{{ t = SplitToSequence <axis = -1> (x, k)  y = SequenceAt (t, i)  s = SplitToSequence <axis = 1> (z, k) }}"""
+    model = ir.serde.deserialize_model(onnx.parser.parse_model(text))
+    ConstantsToInitializers().run(model, RewriteLog())
+    SettleSequences().run(model, RewriteLog())
+    assert [node.op_type for node in model.graph] == ["Split", "SplitToSequence"]
+
+
 def test_length_is_a_constant() -> None:
     model = settle("e = SequenceEmpty ()  s = SequenceInsert (e, x)  l = SequenceLength (s)  y = Cast <to = 1> (l)")
     np.testing.assert_array_equal(evaluate(model, {"x": X})[0], 1.0)

@@ -174,11 +174,30 @@ def _where(op: Where, b: MilBuilder) -> Operand:
 
 
 def _where_values(b: MilBuilder, condition: Operand, x: Operand, y: Operand, out: TensorType) -> Operand:
-    shapes = [static_dims(v.type) for v in (x, y)]
-    whole = static_dims(out)
-    if whole is not None and None not in shapes and np.broadcast_shapes(*(s for s in shapes if s is not None)) != whole:
-        x = b.emit("add", out, x=x, y=b.const(np.zeros(whole, dtype=out.dtype), "zeros"))
+    if not _spans(x, y, out):
+        whole = static_dims(out)
+        x = b.emit(
+            "add",
+            out,
+            x=x,
+            y=b.const(np.zeros(whole, dtype=out.dtype), "zeros") if whole else _zeros(b, condition, out),
+        )
     return b.emit("select", out, cond=condition, a=x, b=y)
+
+
+def _spans(x: Operand, y: Operand, out: TensorType) -> bool:
+    """Whether the two values alone have the result's shape, as far as is known: each of its sizes is one of theirs."""
+    sizes = [(1,) * (len(out.shape) - len(v.type.shape)) + v.type.shape for v in (x, y)]
+    ranks = max(len(x.type.shape), len(y.type.shape)) == len(out.shape)
+    return ranks and all(
+        want == 1 or (want != "?" and want in given) for want, *given in zip(out.shape, *sizes, strict=True)
+    )
+
+
+def _zeros(b: MilBuilder, condition: Operand, out: TensorType) -> Operand:
+    """Zeros of the condition's shape, which is open."""
+    numbers = cast(b, condition, out.dtype)
+    return b.emit("mul", numbers.type, x=numbers, y=b.const(np.asarray(0, dtype=out.dtype), "zero"))
 
 
 def _cast(op: Cast, b: MilBuilder) -> Operand:

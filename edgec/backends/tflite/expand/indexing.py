@@ -68,7 +68,7 @@ def _sizes(node: ir.Node) -> Ints64 | None:
 
 
 class GatherElementsToGather(Rule):
-    """GatherElements(x, i; axis) -> Gather of the flat x at the address of every result (static shapes)."""
+    """GatherElements(x, i; axis) -> Gather of the flat x at the address of every result."""
 
     name = "gather-elements-to-gather"
     roots = ("GatherElements",)
@@ -136,10 +136,45 @@ def _flat_places(x: Value, indices: Value, axis: int, g: GraphBuilder) -> Value 
     """For each element of `indices`, which stand along `axis`, the address in the flattened x."""
     shape, sizes = static_shape(indices), static_shape(x)
     if shape is None or sizes is None:
-        return None
+        return None if x.shape is None or indices.shape is None else _open_places(x, indices, axis, g)
     strides = np.cumprod([1, *reversed(sizes[1:])])[::-1]
     grid = np.indices(shape, sparse=True)
     offsets = sum((grid[i] * int(strides[i]) for i in range(len(shape)) if i != axis), np.zeros((), np.int64))
     counted = from_end(indices, g.const(np.asarray(sizes[axis], dtype=np.int64)), g)
     wide = counted if counted.dtype == ir.DataType.INT64 else g.op("Cast", counted, to=int(ir.DataType.INT64))
     return g.op("Add", g.op("Mul", wide, g.const(np.asarray(strides[axis], dtype=np.int64))), g.const(offsets))
+
+
+def _open_places(x: Value, indices: Value, axis: int, g: GraphBuilder) -> Value:
+    """The same of open sizes: the strides and what is added for the other dimensions are computed."""
+    places, stride = None, g.ints(1)
+    for i in reversed(range(len(x.shape or ()))):
+        size = size_of(x, i, g)
+        if i == axis:
+            at = from_end(indices, size, g)
+            at = at if at.dtype == ir.DataType.INT64 else g.op("Cast", at, to=int(ir.DataType.INT64))
+        else:
+            at = _counting(indices, i, g)
+        step = g.op("Mul", at, stride)
+        places = step if places is None else g.op("Add", places, step)
+        stride = g.op("Mul", stride, size)
+    assert places is not None
+    return places
+
+
+def size_of(x: Value, axis: int, g: GraphBuilder) -> Value:
+    """The size of one dimension, (1) of int64: a constant, or read when the model runs."""
+    assert x.shape is not None
+    size = x.shape[axis]
+    return g.ints(size) if isinstance(size, int) else g.op("Shape", x, start=axis, end=axis + 1)
+
+
+def _counting(like: Value, axis: int, g: GraphBuilder) -> Value:
+    """0, 1, 2 … along one dimension of `like`, its others 1."""
+    assert like.shape is not None
+    size, column = like.shape[axis], [-1 if i == axis else 1 for i in range(len(like.shape))]
+    if isinstance(size, int):
+        return g.const(np.arange(size, dtype=np.int64).reshape(column))
+    end = g.op("Squeeze", size_of(like, axis, g), g.ints(0))
+    zero, one = (g.const(np.asarray(n, dtype=np.int64)) for n in (0, 1))
+    return g.op("Reshape", g.op("Range", zero, end, one), g.ints(*column))

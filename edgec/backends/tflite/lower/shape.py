@@ -11,6 +11,7 @@ from edgec.backends.builder import Builder
 from edgec.backends.tflite.expand.padding import is_mirror
 from edgec.backends.tflite.lower.common import (
     accepts,
+    binary,
     broadcast,
     cast,
     ints,
@@ -42,17 +43,33 @@ from edgec.spec.target import Target
 
 
 def _rejects_reshape(op: Reshape | Squeeze | Unsqueeze, target: Target) -> Reject | None:
-    computed = isinstance(op, Reshape) and op.shape is None
-    if op.y.shape is None or (shape_of(op.y).count(-1) > 1 and not computed):
-        return Reject(f"{op.node.op_type.lower()}-dynamic", "more than one dimension of the result is open")
-    return None
+    kind = op.node.op_type.lower()
+    if op.y.shape is None:
+        return Reject(f"{kind}-dynamic", "how many dimensions the result has is not known")
+    if shape_of(op.y).count(-1) <= 1:
+        return None
+    if isinstance(op, Reshape):
+        return Reject("reshape-copies-dynamic", "an open dimension is copied by a 0") if op.shape is not None else None
+    return Reject(f"{kind}-computed-axes", "the axes are computed by the model") if op.axes is None else None
 
 
 def _reshape(op: Reshape | Squeeze | Unsqueeze, b: Builder) -> Operand:
-    if isinstance(op, Reshape) and shape_of(op.y).count(-1) > 1:
-        inputs = {"input": b.operand(op.x), "shape": cast(b, b.operand(op.shape_value), "int32")}
+    """RESHAPE, which infers one open dimension; of several it is told, or the dimensions of one are named instead."""
+    x = b.operand(op.x)
+    if shape_of(op.y).count(-1) <= 1:
+        return reshape(b, x, shape_of(op.y))
+    if isinstance(op, Reshape):
+        inputs = {"input": x, "shape": cast(b, b.operand(op.shape_value), "int32")}
         return b.op("RESHAPE", inputs, out_type(op.y), newShape=())
-    return reshape(b, b.operand(op.x), shape_of(op.y))
+    assert op.axes is not None
+    if isinstance(op, Squeeze):
+        return b.op("SQUEEZE", {"input": x}, out_type(op.y), squeezeDims=op.axes)
+    dims = list(x.type.shape)
+    for axis in op.axes:
+        dims.insert(axis, 1)
+        inputs = {"input": x, "axis": scalar(b, axis, "int32", "axis")}
+        x = b.op("EXPAND_DIMS", inputs, TensorType(x.type.dtype, tuple(dims)))
+    return x
 
 
 def _rejects_transpose(op: Transpose, target: Target) -> Reject | None:
@@ -71,7 +88,7 @@ def _concat(op: Concat, b: Builder) -> Operand:
 def _rejects_split(op: Split, target: Target) -> Reject | None:
     if op.sizes is None:
         return Reject("split-computed-sizes", "the sizes are computed by the model")
-    return static_reject([op.x], "split") or type_reject(op, [op.x])
+    return type_reject(op, [op.x])
 
 
 def _split(op: Split, b: Builder) -> Sequence[Operand]:
@@ -101,26 +118,42 @@ _MOST_PARTS = 4
 def _rejects_expand(op: Expand, target: Target) -> Reject | None:
     if op.shape is None and op.y.shape is None:
         return Reject("expand-dynamic", "the rank of the result is not known")
-    if op.shape is not None and -1 in shape_of(op.y):
-        return Reject("expand-open", "an open dimension is expanded to")
     return type_reject(op, [op.x])
 
 
 def _expand(op: Expand, b: Builder) -> Operand:
-    if -1 in shape_of(op.y):
-        inputs = {"input": b.operand(op.x), "shape": cast(b, b.operand(op.shape_value), "int32")}
-        return b.op("BROADCAST_TO", inputs, out_type(op.y))
-    return broadcast(b, b.operand(op.x), shape_of(op.y))
+    if -1 not in shape_of(op.y):
+        return broadcast(b, b.operand(op.x), shape_of(op.y))
+    x, shape = b.operand(op.x), cast(b, b.operand(op.shape_value), "int32")
+    return b.op("BROADCAST_TO", {"input": x, "shape": _reached(x, shape, b)}, out_type(op.y))
+
+
+def _reached(x: Operand, shape: Operand, b: Builder) -> Operand:
+    """The sizes that x is broadcast to by `shape`, which may be 1 or short where x is wide."""
+    own, (wanted,) = len(x.type.shape), shape.type.shape
+    if not own:
+        return shape
+    rank = max(own, wanted) if isinstance(wanted, int) else own
+    sizes: Operand = b.op("SHAPE", {"input": x}, TensorType("int32", (own,)), outType=2)
+    sizes, shape = (_after_ones(v, rank, b) for v in (sizes, shape))
+    return binary(b, "MAXIMUM", sizes, shape, TensorType("int32", (rank,)))
+
+
+def _after_ones(sizes: Operand, rank: int, b: Builder) -> Operand:
+    """Sizes of the last dimensions, with ones before them up to `rank`."""
+    (own,) = sizes.type.shape
+    if own == rank or not isinstance(own, int):
+        return sizes
+    parts = (ints(b, (1,) * (rank - own), "ones"), sizes)
+    return b.op("CONCATENATION", {"values": parts}, TensorType("int32", (rank,)), axis=0, fusedActivationFunction=0)
 
 
 def _tile(op: Tile, b: Builder) -> Operand:
-    assert op.repeats is not None
-    return b.op("TILE", {"input": b.operand(op.x), "multiples": ints(b, op.repeats, "multiples")})
+    times = cast(b, b.operand(op.repeats_value), "int32")
+    return b.op("TILE", {"input": b.operand(op.x), "multiples": times}, out_type(op.y))
 
 
 def _rejects_tile(op: Tile, target: Target) -> Reject | None:
-    if op.repeats is None:
-        return Reject("tile-computed", "the repeats are computed by the model")
     return type_reject(op, [op.x])
 
 
@@ -164,13 +197,13 @@ def _crop(op: Pad, b: Builder) -> Operand:
 
 
 def _rejects_fill(op: ConstantOfShape, target: Target) -> Reject | None:
-    return Reject("constant-of-shape-computed", "the shape is computed by the model") if op.shape is None else None
+    return type_reject(op, [op.y])
 
 
 def _fill(op: ConstantOfShape, b: Builder) -> Operand:
-    assert op.shape is not None
     value = scalar(b, op.value, op.dtype.numpy().name, "fill")
-    return b.op("FILL", {"dims": ints(b, op.shape, "dims"), "value": value})
+    dims = ints(b, op.shape, "dims") if op.shape is not None else cast(b, b.operand(op.shape_value), "int32")
+    return b.op("FILL", {"dims": dims, "value": value}, out_type(op.y))
 
 
 def _rejects_range(op: Range, target: Target) -> Reject | None:
@@ -179,7 +212,8 @@ def _rejects_range(op: Range, target: Target) -> Reject | None:
 
 def _range(op: Range, b: Builder) -> Operand:
     parts = (b.operand(v) for v in (op.start_value, op.limit_value, op.delta_value))
-    start, limit, delta = (cast(b, p, out_type(op.y).dtype) for p in parts)
+    scalars = (reshape(b, p, ()) if p.type.shape else p for p in parts)
+    start, limit, delta = (cast(b, p, out_type(op.y).dtype) for p in scalars)
     return b.op("RANGE", {"start": start, "limit": limit, "delta": delta})
 
 

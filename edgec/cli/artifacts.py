@@ -56,7 +56,9 @@ def run_command(
 def check_command(
     artifact: ArtifactPath,
     against: Annotated[str | None, typer.Option(help="The source to compare with: file.py:attr, model.onnx …")] = None,
-    input: Annotated[list[str] | None, typer.Option(help="An example input of the source: NAME=SHAPE[:DTYPE].")] = None,
+    input: Annotated[
+        list[str] | None, typer.Option(help="An example input of the source, as `build` takes it.")
+    ] = None,
     function: Function = None,
     max_bytes: Annotated[int | None, typer.Option(help="The largest size that is accepted.")] = None,
     max_ms: Annotated[float | None, typer.Option(help="The longest predicted latency that is accepted.")] = None,

@@ -39,7 +39,11 @@ def build_command(
         Many | None, typer.Option(help="What to build for; may be repeated. `edgec targets` lists them.")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="The folder for artifacts; else build.")] = None,
-    input: Annotated[Many | None, typer.Option(help="An example input: NAME=SHAPE[:DTYPE].")] = None,
+    input: Annotated[Many | None, typer.Option(help="An example: NAME=SHAPE[:DTYPE], NAME=VALUE, NAME=@FILE.")] = None,
+    samples: Annotated[
+        str | None,
+        typer.Option(help="Real samples: .npz files, each with the inputs by name; the first is the example."),
+    ] = None,
     weights: Annotated[Path | None, typer.Option(help="A state dict for the code: .safetensors, .pt.")] = None,
     name: Annotated[str | None, typer.Option(help="The model's name; else the attribute's or the file's.")] = None,
     dynamic: Annotated[Many | None, typer.Option(help="Open dimensions: x:0=batch,2..3=8..512.")] = None,
@@ -66,6 +70,7 @@ def build_command(
         "target": target,
         "out": out and str(out),
         "input": input,
+        "samples": samples,
         "weights": weights and str(weights),
         "name": name,
         "dynamic": dynamic,
@@ -110,7 +115,7 @@ def _project(source: str | None, given: dict[str, Any]) -> Project:
 def _request(project: Project, ref: str, own: str | None, functions: dict[str, str]) -> SourceRequest:
     """What the options say of one source: `FUNCTION/x=…` is for that function, everything else for SOURCE."""
     from edgec.frontend.dynamic import parse_dynamics
-    from edgec.frontend.inputs import InputSpec
+    from edgec.frontend.inputs import InputSpec, with_samples
     from edgec.frontend.pairs import parse_state
     from edgec.frontend.source import SourceRequest
     from edgec.spec.ranges import parse_ranges
@@ -119,7 +124,7 @@ def _request(project: Project, ref: str, own: str | None, functions: dict[str, s
     inputs, dims, states, ranges = (_of(texts, own, functions) for texts in said)
     return SourceRequest(
         ref,
-        tuple(InputSpec.parse(i) for i in inputs),
+        with_samples([InputSpec.parse(i) for i in inputs], project.samples if own is None else None),
         project.name if own is None else own,
         Path(project.weights) if project.weights else None,
         parse_dynamics(dims),

@@ -17,7 +17,9 @@ def predict_command(
     source: Annotated[str, typer.Argument(help="file.py:attr, package.module:attr, .onnx, .pt2 or TorchScript")],
     target: Annotated[str, typer.Option(help="What it would be built for.")],
     device: Annotated[str | None, typer.Option(help="The device; else the target's first.")] = None,
-    input: Annotated[list[str] | None, typer.Option(help="An example input: NAME=SHAPE[:DTYPE].")] = None,
+    input: Annotated[
+        list[str] | None, typer.Option(help="An example: NAME=SHAPE[:DTYPE], NAME=VALUE, NAME=@FILE.")
+    ] = None,
     set: Annotated[list[str] | None, typer.Option("--set", help="Override a target's setting: KEY=VALUE.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else.")] = False,
 ) -> None:

@@ -123,6 +123,19 @@ def check_dims(dims: Sequence[DynamicDim], shapes: Mapping[str, Sequence[int]]) 
         raise error("E0101", "the lists of sizes belong together and differ in length", notes=[told])
 
 
+def check_sizes(dims: Sequence[DynamicDim], name: str, shape: Sequence[int]) -> None:
+    """The example of an input must lie inside its ranges. Raises `EdgecError` E0107."""
+    for dim in dims:
+        size = shape[dim.axis] if dim.input == name else dim.low
+        if not dim.low <= size <= dim.high or (dim.choices and size not in dim.choices):
+            allowed = f"one of {list(dim.choices)}" if dim.choices else f"{dim.low} to {dim.high}"
+            raise error(
+                "E0107",
+                f"dimension {dim.axis} of the example for `{name}` is {size}; `--dynamic` says {allowed}",
+                help=["give an example inside the range, or widen it"],
+            )
+
+
 def fitting(dims: Sequence[DynamicDim], given: Mapping[str, int]) -> dict[str, int]:
     """Sizes by name that the dimensions allow, near the given ones; 2 or more where that is allowed."""
     found = {d.name: min(max(given.get(d.name, 2), d.low, 2), d.high) for d in dims if not d.choices}

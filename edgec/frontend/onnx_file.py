@@ -15,11 +15,11 @@ from google.protobuf.message import DecodeError
 from edgec.diag import Diagnostic, Place, error
 from edgec.frontend.captured import Array, Captured, SourceId
 from edgec.frontend.contributed import name_back, name_contributed
-from edgec.frontend.dynamic import DynamicDim, check_dims, fitting
+from edgec.frontend.dynamic import DynamicDim, check_dims, check_sizes, fitting
 from edgec.frontend.file_shapes import infer_shapes, open_negative_sizes, wrong_shapes
 from edgec.frontend.halves.graphs import in_halves, widen
 from edgec.frontend.halves.note import computed_in_single
-from edgec.frontend.inputs import LARGEST_INPUT, InputSpec, check_once
+from edgec.frontend.inputs import LARGEST_INPUT, InputSpec, Known, check_once
 from edgec.frontend.light import put_back, set_aside
 from edgec.frontend.older_opsets import inner_graphs, spell_out
 from edgec.frontend.onnx_reference import OnnxReference
@@ -43,7 +43,7 @@ def capture_onnx(path: Path, request: SourceRequest) -> Captured:
     reference = OnnxReference(path.resolve(), given, changed=halves or bool(request.dynamic))
     model = _beside(put_back(to_working_opset(proto, path), heavy), path)
     model = widen(model) if halves else model
-    examples = _examples(model, request)
+    examples = _examples(model, request, Place(str(path)))
     for dim in request.dynamic:
         set_dim_range(model, dim.name, dim.low, dim.high, dim.choices)
     source = SourceId("onnx", request.ref, file_sha256(path))
@@ -197,8 +197,11 @@ def open_dims(proto: onnx.ModelProto, dims: Sequence[DynamicDim]) -> None:
         output.type.tensor_type.ClearField("shape")
 
 
-def _examples(model: Model, request: SourceRequest) -> dict[str, Array]:
-    """Seeded samples of the file's own input types; `--input` fixes shapes that the file leaves open."""
+def _examples(model: Model, request: SourceRequest, place: Place) -> dict[str, Array]:
+    """What `--input` gives, else seeded samples of the file's own types; it fixes sizes that the file leaves open.
+
+    Raises `EdgecError` E0107 for what contradicts the file, or an open size that nothing fixes.
+    """
     check_once(request.inputs)
     given = {spec.name: spec for spec in request.inputs}
     inputs = [v for v in model.graph.inputs if not v.is_initializer()]
@@ -212,27 +215,38 @@ def _examples(model: Model, request: SourceRequest) -> dict[str, Array]:
     rng = np.random.default_rng(0)
     examples = {}
     for value in inputs:
-        spec = given.get(value.name or "") or _declared(value, sizes)
-        examples[spec.name] = np.asarray(spec.sample(rng))
-        open_axes = {dim.axis: dim.name for dim in request.dynamic if dim.input == value.name}
-        value.shape = ir.Shape([open_axes.get(i, size) for i, size in enumerate(spec.shape)])
+        name, known = value.name or "", _known(value, place)
+        spec = given.get(name) or _as_declared(value, known, sizes)
+        example = spec.sample(rng, known)
+        check_sizes(request.dynamic, name, example.shape)
+        examples[name] = example
+        open_axes = {dim.axis: dim.name for dim in request.dynamic if dim.input == name}
+        value.shape = ir.Shape([open_axes.get(i, size) for i, size in enumerate(example.shape)])
     return examples
 
 
-def _declared(value: ir.Value, sizes: Mapping[str, int]) -> InputSpec:
-    """What the file says of an input, its open dimensions at sizes that `--dynamic` allows."""
+def _known(value: ir.Value, place: Place) -> Known:
+    """What the file says of an input."""
+    shape = None if value.shape is None else tuple(d if isinstance(d, int) else None for d in value.shape)
+    try:
+        dtype = None if value.dtype is None else str(value.dtype.numpy())
+    except TypeError as failure:
+        raise error("E0301", f"input `{value.name}` has no element type", place=place) from failure
+    return Known(shape, dtype, fixed=True, place=place)
+
+
+def _as_declared(value: ir.Value, known: Known, sizes: Mapping[str, int]) -> InputSpec:
+    """An input that `--input` does not name, its open dimensions at sizes that `--dynamic` allows."""
     dims = [] if value.shape is None else [d if isinstance(d, int) else sizes.get(str(d.value)) for d in value.shape]
     if value.shape is None or value.dtype is None or None in dims:
         raise error(
             "E0107",
             f"the shape of input `{value.name}` is open",
+            place=known.place,
+            notes=[f"it is {known}"] if known.shape is not None else [],
             help=[f"add `--input {value.name}=SHAPE`, or `--dynamic {value.name}:DIM=RANGE` to keep it open"],
         )
-    try:
-        dtype = value.dtype.numpy().name
-    except TypeError as failure:
-        raise error("E0301", f"input `{value.name}` has no element type") from failure
-    return InputSpec(value.name or "", tuple(d for d in dims if d is not None), dtype)
+    return InputSpec(value.name or "", tuple(d for d in dims if d is not None))
 
 
 def _first_lines(failure: Exception) -> list[str]:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import inspect
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import torch
 
-from edgec.diag import error
+from edgec.diag import Diagnostic, EdgecError, Severity, error
 from edgec.diag.suggest import suggest
 from edgec.frontend.captured import Captured, SourceId
 from edgec.frontend.compiled import uncompiled
+from edgec.frontend.control_flow.functions import Rewritten
 from edgec.frontend.exported_program import export_program
 from edgec.frontend.import_code import import_code
+from edgec.frontend.inputs import as_values
 from edgec.frontend.source import SourceRequest, file_sha256, source_name
 from edgec.frontend.torch_export import ExportRequest, export_module, quiet
 from edgec.frontend.torchscript.capture import export_script, script_inputs
@@ -43,9 +46,26 @@ def capture_python(request: SourceRequest) -> Captured:
         load_weights(net, request.weights)
     if isinstance(net, torch.jit.ScriptModule):
         return export_script(net, script_inputs(net, inputs, request), request, source)
-    return export_module(
-        ExportRequest(source_name(request), source, net, inputs, request.inputs, dynamic=request.dynamic)
-    )
+    return _exported(net, inputs, request, source)
+
+
+def _exported(net: torch.nn.Module, inputs: Any, request: SourceRequest, source: SourceId) -> Captured:
+    """`--input sr=16000` is a size or a value; where the module fails on the size, it is a value, and told so."""
+    asked = ExportRequest(source_name(request), source, net, inputs, request.inputs, dynamic=request.dynamic)
+    unclear = [spec.name for spec in request.inputs if spec.is_ambiguous]
+    try:
+        return export_module(asked)
+    except EdgecError as refused:
+        if not unclear or refused.diagnostics[0].code != "E0201":
+            raise
+        failure = refused
+    try:
+        found = export_module(replace(asked, specs=as_values(request.inputs), rewritten=Rewritten()))
+    except EdgecError:
+        raise failure from None
+    told = f"the number that is given for `{unclear[0]}` is its value: the module fails on an input of that size"
+    note = Diagnostic("E0107", told, severity=Severity.NOTE, help=(f"`--input {unclear[0]}==VALUE` says so",))
+    return replace(found, warnings=(*found.warnings, note))
 
 
 def _program(program: torch.export.ExportedProgram, request: SourceRequest, source: SourceId) -> Captured:

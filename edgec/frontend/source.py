@@ -11,7 +11,8 @@ from pathlib import Path
 from edgec.diag import error
 from edgec.frontend.captured import Captured
 from edgec.frontend.dynamic import DynamicDim
-from edgec.frontend.inputs import InputSpec
+from edgec.frontend.further import further_samples
+from edgec.frontend.inputs import InputSpec, with_ranges
 from edgec.frontend.pairs import name_states
 from edgec.spec.ranges import InputRange
 
@@ -33,7 +34,9 @@ class SourceRequest:
 
 def capture(request: SourceRequest) -> Captured:
     """Read the source. Raises `EdgecError`: E0102 not found, E0103 no model, E0107 inputs, E02 for the model itself."""
+    request = replace(request, inputs=with_ranges(request.inputs, request.ranges))
     captured = _capture(request)
+    captured = replace(captured, extra_samples=(*captured.extra_samples, *further_samples(captured, request.inputs)))
     name_states(captured.model, request.states)
     return replace(captured, ranges=request.ranges)
 

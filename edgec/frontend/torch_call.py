@@ -22,7 +22,7 @@ from edgec.frontend.compiled import not_compiling
 from edgec.frontend.double_precision import InDouble
 from edgec.frontend.halves.modules import Widened, in_single, no_autocast
 from edgec.frontend.held import HeldBuffer, buffers_restored, contents, fill
-from edgec.frontend.inputs import InputSpec, check_once, match_specs
+from edgec.frontend.inputs import InputSpec, Known, check_once, match_specs
 from edgec.frontend.memory.memory import Memory
 from edgec.frontend.rounding_noise import Rounding
 from edgec.frontend.stable import StableSorts
@@ -215,7 +215,11 @@ def _with_samples(call: Call, names: Sequence[str], specs: Sequence[InputSpec]) 
     """The call with those of its tensors that the specs name drawn anew."""
     check_once(specs)
     rng = np.random.default_rng(0)
-    drawn = {s.name: torch.from_numpy(np.asarray(s.sample(rng))) for s in specs}
+    own = {
+        n: Known(tuple(t.shape), str(t.dtype).removeprefix("torch."))
+        for n, t in zip(names, call.tensors(), strict=True)
+    }
+    drawn = {s.name: torch.from_numpy(s.sample(rng, own[s.name])) for s in specs}
     return call.with_tensors([drawn.get(n, t) for n, t in zip(names, call.tensors(), strict=True)])
 
 

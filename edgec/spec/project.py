@@ -22,6 +22,7 @@ class Project:
     target: tuple[str, ...] = ()
     out: str = "build"
     input: tuple[str, ...] = ()
+    samples: str | None = None
     weights: str | None = None
     name: str | None = None
     dynamic: tuple[str, ...] = ()
@@ -54,6 +55,7 @@ def load_project(folder: Path) -> Project:
         target=c.strings(table, "target"),
         out=c.string(table, "out", "build"),
         input=c.strings(table, "input"),
+        samples=_word(c, table, "samples"),
         weights=_word(c, table, "weights"),
         name=_word(c, table, "name"),
         dynamic=c.strings(table, "dynamic"),

@@ -10,9 +10,12 @@ import onnx
 import pytest
 from onnx import NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
 
+from edgec.diag import EdgecError
 from edgec.driver import BuildOptions, Built, build
 from edgec.frontend.dynamic import parse_dynamic
-from edgec.frontend.source import SourceRequest
+from edgec.frontend.inputs import InputSpec
+from edgec.frontend.source import SourceRequest, capture
+from edgec.sampling import sample
 
 FLOAT, INT64 = TensorProto.FLOAT, TensorProto.INT64
 typed = helper.make_tensor_value_info
@@ -81,3 +84,44 @@ def test_a_size_of_minus_one_is_open(tmp_path: Path) -> None:
     made, told = built(path, dynamic=tuple(parse_dynamic("x:0=batch:1..3,1=length:2..9")))
     assert [str(size) for size in made.manifest.inputs[0].shape][2] == "4"
     assert "E0304" not in told
+
+
+def two_sides(path: Path, rate: list[int]) -> Path:
+    """Twice the input where the rate is 16000, else its negative; both declared with other shapes than theirs."""
+    sides = [
+        helper.make_graph([helper.make_node("Add", ["x", "x"], ["t"])], "t", [], [typed("t", FLOAT, [9])]),
+        helper.make_graph([helper.make_node("Neg", ["x"], ["e"])], "e", [], [typed("e", FLOAT, [9])]),
+    ]
+    nodes = [
+        helper.make_node("Equal", ["sr", "k"], ["c"]),
+        helper.make_node("If", ["c"], ["y"], then_branch=sides[0], else_branch=sides[1]),
+    ]
+    interface = [typed("x", FLOAT, [2, 3]), typed("sr", INT64, rate)], [typed("y", FLOAT, [2, 3])]
+    return saved(path, nodes, interface, {"k": np.array(16000)})
+
+
+@pytest.mark.parametrize(("rate", "said"), [([], "sr=16000"), ([], "sr==16000:int64"), ([1], "sr=16000:int64")])
+def test_a_value_takes_the_side_that_it_decides(rate: list[int], said: str, tmp_path: Path) -> None:
+    path = two_sides(tmp_path / "net.onnx", rate)
+    captured = capture(SourceRequest(str(path), (InputSpec.parse(said),)))
+    assert captured.examples["sr"].tolist() == np.full(rate, 16000).tolist()
+    example = sample(captured).samples[0]
+    assert np.array_equal(example.expected["y"], 2 * example.inputs["x"])
+    built(path, inputs=(InputSpec.parse(said),))
+
+
+@pytest.mark.parametrize("said", ["sr=16000:int32", "sr=0.5", "x=2x4", "x=2x3:float64", "x=3"])
+def test_what_contradicts_the_file_is_refused(said: str, tmp_path: Path) -> None:
+    with pytest.raises(EdgecError) as caught:
+        capture(SourceRequest(str(two_sides(tmp_path / "net.onnx", [])), (InputSpec.parse(said),)))
+    (told,) = caught.value.diagnostics
+    assert told.code == "E0107"
+    assert told.help
+
+
+def test_an_open_size_that_contradicts_its_range_is_refused(tmp_path: Path) -> None:
+    interface = [typed("x", FLOAT, ["n", 4])], [typed("y", FLOAT, ["n", 4])]
+    path = saved(tmp_path / "net.onnx", [helper.make_node("Relu", ["x"], ["y"])], interface)
+    request = SourceRequest(str(path), (InputSpec.parse("x=9x4"),), dynamic=tuple(parse_dynamic("x:0=n:2..8")))
+    with pytest.raises(EdgecError, match="`--dynamic` says 2 to 8"):
+        capture(request)

@@ -62,7 +62,7 @@ def test_samples_keep_ids_ids_and_masks_masks() -> None:
 
 
 def test_input_specs() -> None:
-    assert InputSpec.parse("x=1x3x8x8") == InputSpec("x", (1, 3, 8, 8), "float32")
+    assert InputSpec.parse("x=1x3x8x8") == InputSpec("x", (1, 3, 8, 8))
     assert InputSpec.parse("ids=1,64:int64").dtype == "int64"
     for text in ("x", "x=1xa", "x=1:complex"):
         with pytest.raises(EdgecError):

@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx
 
 from edgec.diag import Diagnostic, Place, error, warning
 from edgec.frontend.captured import Array, Captured, SourceId
 from edgec.frontend.dynamic import fitting
+from edgec.frontend.inputs import Known, check_once
 from edgec.frontend.onnx_file import open_dims
 from edgec.frontend.opset import to_working_opset
 from edgec.frontend.scikit_learn.convert import INPUT, convert
@@ -30,7 +32,8 @@ def capture_skops(path: Path, request: SourceRequest) -> Captured:
     """
     loaded = load_estimator(path)
     features = int(loaded.estimator.n_features_in_)
-    rows = _rows(request, features)
+    given = _given(request, features)
+    rows = _rows(request, given)
     proto = convert(loaded.estimator, path, rows)
     if request.dynamic:
         open_dims(proto, request.dynamic)
@@ -42,6 +45,8 @@ def capture_skops(path: Path, request: SourceRequest) -> Captured:
     for dim in request.dynamic:
         set_dim_range(model, dim.name, dim.low, dim.high, dim.choices)
     drawn = [_drawn(loaded.estimator, rows, seed) for seed in range(_SAMPLES + 1)]
+    if given is not None and request.inputs[0].gives_values:
+        drawn[0] = {INPUT: given}
     return Captured(
         source_name(request),
         SourceId("skops", request.ref, file_sha256(path)),
@@ -54,16 +59,20 @@ def capture_skops(path: Path, request: SourceRequest) -> Captured:
     )
 
 
-def _rows(request: SourceRequest, features: int) -> int:
-    """How many rows the example has: as `--input` or `--dynamic` says, else 1."""
+def _given(request: SourceRequest, features: int) -> Array | None:
+    """What `--input` says: an array of the example's shape, or the example itself. Raises `EdgecError` E0107."""
+    check_once(request.inputs)
     for spec in request.inputs:
-        if spec.name != INPUT or len(spec.shape) != 2 or spec.shape[1] != features or spec.dtype != "float32":
-            raise error(
-                "E0107",
-                f"`--input {spec.name}` does not fit the estimator",
-                help=[f"`--input {INPUT}=1x{features}`: its input is float32 rows of {features} features"],
-            )
-        return spec.shape[0]
+        if spec.name != INPUT:
+            raise error("E0107", f"the estimator has no input `{spec.name}`", help=[f"`--input {INPUT}=1x{features}`"])
+        return spec.sample(np.random.default_rng(0), Known((None, features), "float32", fixed=True))
+    return None
+
+
+def _rows(request: SourceRequest, given: Array | None) -> int:
+    """How many rows the example has: as `--input` or `--dynamic` says, else 1."""
+    if given is not None:
+        return len(given)
     sizes = fitting(request.dynamic, {})
     return next((sizes[dim.name] for dim in request.dynamic if dim.axis == 0), 1)
 

@@ -1,0 +1,167 @@
+"""Samples in files: arrays as `numpy.save` and `numpy.savez` write them, and images."""
+
+from __future__ import annotations
+
+import glob
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgec.diag import error
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+Array = NDArray[np.generic]
+
+_IMAGES = (".png", ".jpg", ".jpeg")
+_ARRAYS = (".npy", ".npz")
+
+_MODES = {1: "L", 3: "RGB", 4: "RGBA"}
+"""Pillow's modes by their channels."""
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """An image as it lies in its file."""
+
+    image: Image
+
+    def arranged(self, shape: Sequence[int | None] | None, ends: tuple[float, float] | None) -> Array:
+        """The pixels in the input's shape (N, C, H, W), (N, H, W, C), without N, or (H, W); 1, 3 or 4 channels.
+
+        The image is resized where its size is another, bilinearly, as it is where the shape leaves it open. Pixels are
+        0 to 255, spread on `ends` where these are given. Raises `EdgecError` E0107 for a shape that is no image's.
+        """
+        from PIL.Image import Resampling
+
+        sizes = (1, 3, None, None) if shape is None else tuple(shape)
+        at = _channel_axis(sizes)
+        if len(sizes) not in (2, 3, 4) or (at is None and len(sizes) > 2):
+            raise error("E0107", f"an input of {list(sizes)} takes no image", help=["give an array: `x=@sample.npy`"])
+        spatial = [i for i in range(len(sizes)) if i != at][-2:]
+        height, width = (sizes[i] or own for i, own in zip(spatial, self.image.size[::-1], strict=True))
+        channels = 1 if at is None else sizes[at] or 3
+        image = self.image.convert(_MODES[channels])
+        if image.size != (width, height):
+            image = image.resize((width, height), Resampling.BILINEAR)
+        pixels = np.asarray(image).reshape(height, width, channels)
+        if at is None:
+            pixels = pixels[..., 0]
+        elif at < spatial[0]:
+            pixels = pixels.transpose(2, 0, 1)
+        if ends is not None and ends != (0, 255):
+            pixels = (ends[0] + pixels * ((ends[1] - ends[0]) / 255)).astype(np.float64)
+        return pixels if len(sizes) < 4 else np.repeat(pixels[None], sizes[0] or 1, axis=0)
+
+
+def _channel_axis(sizes: Sequence[int | None]) -> int | None:
+    """Before height and width, or behind them; before where both could be, or its size is open."""
+    if len(sizes) < 3:
+        return None
+    first, last = len(sizes) - 3, len(sizes) - 1
+    return next((axis for axis in (first, last) if sizes[axis] in _MODES), first if sizes[first] is None else None)
+
+
+def read_samples(pattern: str, name: str) -> list[Array | Pixels]:
+    """What the files hold for an input: of an `.npz` file the array of its name, else all arrays in their order.
+
+    `pattern` is a file, a folder or a pattern (`photos/*.png`), taken in the order of names. Nothing is unpickled.
+    Raises `EdgecError` E0102 for a missing file, E0107 for what is neither an array nor an image, E0502 without pillow.
+    """
+    return [held for path in matching(pattern) for held in _read(path, name)]
+
+
+def matching(pattern: str) -> list[Path]:
+    """The files. Raises `EdgecError` E0102 where there are none."""
+    path = Path(pattern)
+    if path.is_dir():
+        found = sorted(p for p in path.iterdir() if p.suffix.lower() in (*_ARRAYS, *_IMAGES))
+    elif path.exists():
+        found = [path]
+    else:
+        found = sorted(map(Path, glob.glob(pattern)))
+    if not found:
+        held = ", ".join((*_ARRAYS, *_IMAGES))
+        raise error("E0102", f"`{pattern}` was not found", help=[f"name a file, a folder or a pattern: {held}"])
+    return found
+
+
+def names_in(path: Path) -> list[str]:
+    """The names of the arrays in an `.npz` file. Raises `EdgecError` E0107 for another file."""
+    if path.suffix.lower() != ".npz":
+        raise error(
+            "E0107",
+            f"`{path.name}` does not say which inputs it holds",
+            help=["write `numpy.savez(file, x=…, mask=…)`, or name the input: `--input x=@FILE`"],
+        )
+    return list(_arrays(path))
+
+
+def _read(path: Path, name: str) -> Sequence[Array | Pixels]:
+    suffix = path.suffix.lower()
+    if suffix in _IMAGES:
+        return [_image(path)]
+    if suffix not in _ARRAYS:
+        raise error(
+            "E0107", f"`{path.name}` is no sample", help=[f"samples are {', '.join((*_ARRAYS, *_IMAGES))} files"]
+        )
+    arrays = _arrays(path)
+    return [arrays[name]] if name in arrays else list(arrays.values())
+
+
+def _arrays(path: Path) -> dict[str, Array]:
+    try:
+        loaded = np.load(path, allow_pickle=False)
+        arrays = dict(loaded) if isinstance(loaded, np.lib.npyio.NpzFile) else {"": np.asarray(loaded)}
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as failure:
+        first = (str(failure).splitlines() or [type(failure).__name__])[0]
+        raise error(
+            "E0107", f"`{path}` holds no array", notes=[first], help=["`numpy.save` writes one, `numpy.savez` several"]
+        ) from failure
+    if not arrays or any(a.dtype.kind not in "biuf" for a in arrays.values()):
+        raise error("E0107", f"`{path}` holds what is no number", help=["give floats, integers or booleans"])
+    return arrays
+
+
+def _image(path: Path) -> Pixels:
+    try:
+        from PIL import Image
+    except ImportError as missing:
+        raise error(
+            "E0502",
+            f"`{path.name}` is an image, and pillow is not installed",
+            help=["`pip install pillow`, or give the array: `x=@sample.npy`"],
+        ) from missing
+    try:
+        with Image.open(path) as image:
+            image.load()
+            return Pixels(image)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as failure:
+        first = (str(failure).splitlines() or [type(failure).__name__])[0]
+        raise error("E0107", f"`{path}` is not a readable image", notes=[first]) from failure
+
+
+def fitted(array: Array, dtype: str, what: str) -> Array:
+    """The array in an element type: floats are rounded, everything else must keep its value.
+
+    Raises `EdgecError` E0107 where a number would become another.
+    """
+    if str(array.dtype) == dtype:
+        return array
+    with np.errstate(all="ignore"):
+        cast = np.asarray(array).astype(dtype)
+        rounded = array.dtype.kind == "f" and cast.dtype.kind == "f"
+        kept = np.isfinite(cast) == np.isfinite(array) if rounded else cast.astype(array.dtype) == array
+    if not np.all(kept):
+        raise error(
+            "E0107",
+            f"{what} holds {array.dtype} numbers that {dtype} does not have",
+            help=[f"give numbers of {dtype}"],
+        )
+    return cast

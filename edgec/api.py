@@ -54,7 +54,8 @@ def build(
     options = BuildOptions(out=Path(out))
     check_owned(options.out / title / resolved.name)
     prepared = prepare_captured(replace(captured, ranges=said), options, _silent)
-    return compile_target(prepared, resolved, options, _silent)
+    built = compile_target(prepared, resolved, options, _silent)
+    return replace(built, told=(*prepared.captured.warnings, *built.told))
 
 
 def _silent(step: str) -> None:

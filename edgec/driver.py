@@ -106,7 +106,7 @@ def build(source: SourceRequest, targets: Sequence[str], options: BuildOptions, 
     for target in loaded:
         try:
             report.built.append(_compiled(parts, target, options, progress))
-            report.warnings += [*report.built[-1].told, *_handed_on(report.built[-1])]
+            report.warnings += report.built[-1].told
         except EdgecError as refused:
             report.errors += [_for_target(d, target, len(loaded)) for d in refused.diagnostics]
         except KeyboardInterrupt:
@@ -293,7 +293,7 @@ def _finished(made: Built, scratch: Path) -> Built:
     publish(scratch, folder)
     if not made.failures:
         remove_build(failed_folder(folder))
-    return replace(made, folder=folder, manifest=manifest)
+    return replace(made, folder=folder, manifest=manifest, told=(*made.told, *_handed_on(manifest)))
 
 
 def _for_target(diagnostic: Diagnostic, target: Target, count: int) -> Diagnostic:
@@ -303,13 +303,13 @@ def _for_target(diagnostic: Diagnostic, target: Target, count: int) -> Diagnosti
     return replace(diagnostic, message=f"target `{target.name}`: {diagnostic.message}")
 
 
-def _handed_on(built: Built) -> list[Diagnostic]:
+def _handed_on(manifest: Manifest) -> list[Diagnostic]:
     """States that the app has to hand on are told: forgetting it gives wrong results without an error."""
-    pairs = [f"`{s.output}` to `{s.input}`" for s in built.manifest.states if s.kept == "app"]
+    pairs = [f"`{s.output}` to `{s.input}`" for s in manifest.states if s.kept == "app"]
     if not pairs:
         return []
-    message = f"the app hands {', '.join(pairs)} from one run of target `{built.target.name}` to the next"
-    keeps = any(s.kept == "artifact" for s in built.manifest.states)
+    message = f"the app hands {', '.join(pairs)} from one run of target `{manifest.target}` to the next"
+    keeps = any(s.kept == "artifact" for s in manifest.states)
     why = "what adds up needs float32, and the artifact keeps float16" if keeps else "the artifact keeps nothing"
     notes = (f"the model carries a state on; {why} between runs",)
     return [Diagnostic("E0212", message, notes=notes, severity=Severity.NOTE)]

@@ -121,8 +121,9 @@ class TorchReference:
         usual = torch.get_default_dtype()
         torch.set_default_dtype(torch.float64)
         try:
-            with InDouble():  # type: ignore[no-untyped-call]  # as above
-                return self.of(copy.deepcopy(self._module).double()).run(arrays)
+            wide = self.of(copy.deepcopy(self._module).double())
+            with InDouble():  # type: ignore[no-untyped-call]  # torch has no annotations there
+                return wide.run(arrays)
         except Exception:  # the user's own code, in types that it was not written for
             return None
         finally:

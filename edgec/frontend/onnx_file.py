@@ -17,7 +17,7 @@ from edgec.frontend.captured import Array, Captured, SourceId
 from edgec.frontend.contributed import name_back, name_contributed
 from edgec.frontend.dynamic import DynamicDim, check_dims, check_sizes, fitting
 from edgec.frontend.file_shapes import infer_shapes, open_negative_sizes, wrong_shapes
-from edgec.frontend.halves.graphs import in_halves, widen
+from edgec.frontend.halves.graphs import in_halves, is_whole, widen
 from edgec.frontend.halves.note import computed_in_single
 from edgec.frontend.inputs import LARGEST_INPUT, InputSpec, Known, check_once
 from edgec.frontend.light import put_back, set_aside
@@ -38,7 +38,7 @@ def capture_onnx(path: Path, request: SourceRequest) -> Captured:
     if request.dynamic:
         open_dims(proto, request.dynamic)
     given = name_back(_beside(put_back(deserialized(proto, path), heavy), path))
-    halves = in_halves(given)
+    halves, whole = in_halves(given), is_whole(given)
     given = widen(given) if halves else given
     reference = OnnxReference(path.resolve(), given, changed=halves or bool(request.dynamic))
     model = _beside(put_back(to_working_opset(proto, path), heavy), path)
@@ -47,7 +47,7 @@ def capture_onnx(path: Path, request: SourceRequest) -> Captured:
     for dim in request.dynamic:
         set_dim_range(model, dim.name, dim.low, dim.high, dim.choices)
     source = SourceId("onnx", request.ref, file_sha256(path))
-    told += (computed_in_single(source_name(request)),) if halves else ()
+    told += (computed_in_single(source_name(request), whole),) if halves else ()
     return Captured(source_name(request), source, model, reference, examples, told, dynamic=request.dynamic)
 
 

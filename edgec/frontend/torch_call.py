@@ -20,7 +20,7 @@ from edgec.diag import error
 from edgec.frontend.captured import Array
 from edgec.frontend.compiled import not_compiling
 from edgec.frontend.double_precision import InDouble
-from edgec.frontend.halves.modules import Widened, in_single, no_autocast
+from edgec.frontend.halves.modules import Widened, in_single, no_autocast, written_in_halves
 from edgec.frontend.held import HeldBuffer, buffers_restored, contents, fill
 from edgec.frontend.inputs import InputSpec, Known, check_once, match_specs
 from edgec.frontend.memory.memory import Memory
@@ -100,7 +100,7 @@ class TorchReference:
         call = self._call.with_tensors(tensors)
         fresh = self._memory.fresh() if self._memory is not None else nullcontext()
         kept = buffers_restored(self._module, [b.path for b in self._held])
-        with user_code("running the model"), eager(), not_compiling(), fresh, kept:
+        with user_code("running the model"), eager(self._module), not_compiling(), fresh, kept:
             fill(self._module, self._held, inputs)
             result = self._module(*call.args, **call.kwargs)
             # Results may be the buffers themselves, which are put back when this ends.
@@ -142,15 +142,15 @@ class Ran:
 def run_eagerly(module: torch.nn.Module, call: Call) -> Ran:
     """Call the module on copies of the tensors. Its buffers are left as they were, and random numbers begin anew."""
     fresh = call.with_tensors([t.clone() for t in call.tensors()])
-    kept, random = buffers_restored(module), torch.random.fork_rng(devices=[])
-    with user_code("running the model on its example inputs"), eager() as precision, not_compiling(), kept, random:
+    kept, random, running = buffers_restored(module), torch.random.fork_rng(devices=[]), eager(module)
+    with user_code("running the model on its example inputs"), running as precision, not_compiling(), kept, random:
         torch.manual_seed(0)
         result = module(*fresh.args, **fresh.kwargs)
         return Ran(result, [t.clone() for t in output_tensors(result)], precision.seen)
 
 
 @contextmanager
-def eager() -> Iterator[Widened]:
+def eager(module: torch.nn.Module) -> Iterator[Widened]:
     """In single precision, without gradients, without the shortcut of `nn.MultiheadAttention`, which gives padded
     positions zeros, without the questions whether a mask of `nn.Transformer` is causal and whether the parameters of a
     distribution are valid, which ask the data, and with sorts that keep the order of equals.
@@ -161,7 +161,7 @@ def eager() -> Iterator[Widened]:
     validates = Distribution._validate_args
     Distribution.set_default_validate_args(False)
     try:
-        precision = Widened()
+        precision = Widened(rounds=not written_in_halves(module))
         with torch.no_grad(), no_autocast(precision), StableSorts(), precision:
             yield precision
     finally:

@@ -35,7 +35,7 @@ from edgec.frontend.folded import fold_weights
 from edgec.frontend.functional.program import make_functional
 from edgec.frontend.functional.translate import translate, translate_decomposed
 from edgec.frontend.halves.graphs import take_half
-from edgec.frontend.halves.modules import HALVES, in_halves, in_single, widen
+from edgec.frontend.halves.modules import in_single, widen, written_in_halves
 from edgec.frontend.halves.note import computed_in_single
 from edgec.frontend.held import contents, open_states
 from edgec.frontend.inputs import InputSpec
@@ -87,8 +87,7 @@ def export_module(request: ExportRequest) -> Captured:
     """
     check_quantized(request.module)
     given = example_call(request.module, request.inputs, request.specs, request.source.ref)
-    halves = in_halves(request.module) or any(t.dtype in HALVES for t in given.tensors())
-    widen(request.module)
+    widen(request.module, given.tensors())
     call = _roomy(given.with_tensors([in_single(t) for t in given.tensors()]), request)
     called: set[CodeType] = set()
     memory = Memory(request.module)
@@ -102,8 +101,10 @@ def export_module(request: ExportRequest) -> Captured:
         probe.settle(ran.outputs)
         model = _translated(request, call, probe)
     found = _with_half_inputs(captured(request, call, ran.result, model, memory), given)
-    halves = halves or ran.halves
-    return replace(found, warnings=(*found.warnings, computed_in_single(found.name))) if halves else found
+    whole = written_in_halves(request.module)
+    if not whole and not ran.halves:
+        return found
+    return replace(found, warnings=(*found.warnings, computed_in_single(found.name, whole)))
 
 
 def _with_half_inputs(found: Captured, given: Call) -> Captured:
@@ -191,7 +192,7 @@ def _export(request: ExportRequest, call: Call, probe: Probe) -> torch.export.Ex
         with (
             probe.traced(),
             runtime.knowing(flags.value),
-            eager(),
+            eager(module),
             Settled(),
             flags,
             scripts_as_graphs(module, runtime),

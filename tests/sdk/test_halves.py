@@ -15,6 +15,7 @@ from edgec.frontend.captured import SourceId
 from edgec.frontend.inputs import InputSpec
 from edgec.frontend.source import SourceRequest
 from edgec.frontend.torch_export import ExportRequest, export_module
+from tests.sdk.ordinary import Functions, differences
 
 
 def net() -> nn.Module:
@@ -155,3 +156,53 @@ def test_onnx_files(kind: int, tmp_path: Path) -> None:
     report = build(SourceRequest(str(path)), ["android", "iphone"], BuildOptions(out=tmp_path), lambda step: None)
     assert report.errors == []
     assert all(b.failures == () for b in report.built)
+
+
+ROUNDS: Functions = {
+    "half": lambda x: x.half().float(),
+    "what-is-lost": lambda x: (x - x.to(torch.float16).to(torch.float32)) * 1000,
+    "by-text": lambda x: x.type("torch.HalfTensor").type_as(x),
+    "inside": lambda x: torch.sigmoid(x).half().float() * 3,
+    "constant": lambda x: x.clamp(-9, 9) + torch.full((6,), 0.1, dtype=torch.half).float(),
+    "bfloat16": lambda x: x.bfloat16().float(),
+    "bfloat16-what-is-lost": lambda x: (x - x.to(dtype=torch.bfloat16)) * 100,
+}
+
+
+@pytest.mark.parametrize("target", ["android", "rtx", "iphone"])
+def test_casts_of_a_model_in_single_round(target: str, tmp_path: Path) -> None:
+    functions = {n: f for n, f in ROUNDS.items() if target != "iphone" or not n.startswith("bfloat16")}
+    ties = torch.tensor([[2049.0, 2051, 1 + 2**-11, 257, 259, 1 + 2**-8], [0.1, 1e-3, 3e-6, -1e-9, 65504, 7e4]])
+    assert differences(functions, (torch.randn(2, 6),), [(ties,), (-ties,)], target, tmp_path) == []
+
+
+class Rounded(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.half().float()
+
+
+def test_casts_are_told() -> None:
+    found = export_module(ExportRequest("model", SourceId("module", "test", ""), Rounded(), (X,)))
+    assert [d.code for d in found.warnings] == ["E0216"]
+    assert "its casts round" in found.warnings[0].message
+
+
+@pytest.mark.parametrize("kind", [onnx.TensorProto.FLOAT16, onnx.TensorProto.BFLOAT16])
+def test_casts_of_an_onnx_file_in_single_round(kind: int, tmp_path: Path) -> None:
+    make = onnx.helper.make_tensor_value_info
+    nodes = [
+        onnx.helper.make_node("Cast", ["x"], ["h"], to=kind),
+        onnx.helper.make_node("Cast", ["h"], ["w"], to=onnx.TensorProto.FLOAT),
+        onnx.helper.make_node("Sub", ["x", "w"], ["y"]),
+    ]
+    float32 = onnx.TensorProto.FLOAT
+    graph = onnx.helper.make_graph(nodes, "g", [make("x", float32, (2, 50))], [make("y", float32, (2, 50))])
+    path = tmp_path / "casts.onnx"
+    onnx.save(onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 18)], ir_version=9), path)
+    prepared = prepare(SourceRequest(str(path)), BuildOptions(), lambda step: None)
+    half = torch.float16 if kind == onnx.TensorProto.FLOAT16 else torch.bfloat16
+    for sample in prepared.samples:
+        x = torch.from_numpy(sample.inputs["x"])
+        np.testing.assert_array_equal(sample.expected["y"], (x - x.to(half).float()).numpy())
+    report = build(SourceRequest(str(path)), ["android", "rtx"], BuildOptions(out=tmp_path), lambda step: None)
+    assert [(b.failures, b.manifest.accuracy.max_abs) for b in report.built] == [((), 0.0), ((), 0.0)]

@@ -59,7 +59,7 @@ def test_every_length(module: type[nn.Module]) -> None:
     torch.manual_seed(0)
     model = module().eval()
     x, lengths = torch.randn(3, 7, 6), torch.tensor([7, 5, 4])
-    with eager(), Settled():
+    with eager(model), Settled():
         program = torch.export.export(model, (x, lengths), strict=False)
     decompose(program)
     session = onnxruntime.InferenceSession(ir.to_proto(to_onnx(program)).SerializeToString())

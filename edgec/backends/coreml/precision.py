@@ -40,6 +40,8 @@ def to_half(model: Model, islands: Collection[ir.Node], states: Collection[str] 
 def _retype(node: ir.Node, wanted: ir.DataType, casts: _Casts) -> None:
     """Give a node operands of the wanted type and mark its float results with it."""
     floats = (_HALF, _SINGLE)
+    if node.op_type == "Cast" and node.outputs[0].dtype == _HALF:
+        return  # the source's own, which rounds
     if node.op_type == "Cast" and node.outputs[0].dtype in floats:
         node.attributes["to"] = ir.AttrInt64("to", int(wanted))
         node.outputs[0].type = ir.TensorType(wanted)

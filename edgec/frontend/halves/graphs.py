@@ -25,8 +25,10 @@ def in_halves(model: Model) -> bool:
 def widen(model: Model) -> Model:
     """The same graph with float32 in the place of float16 and bfloat16, weights included; in place.
 
-    Inputs in float16 stay so: they are converted without loss.
+    Inputs in float16 stay so: they are converted without loss. A graph without inputs or weights in half precision
+    wants the rounding of its casts: they stay.
     """
+    casts = [] if is_whole(model) else list(_casts(model))
     halves = [value for value in model.graph.inputs if value.dtype == ir.DataType.FLOAT16]
     for value in list(_values(model)):
         if value.const_value is not None and value.const_value.dtype in _HALVES:
@@ -38,10 +40,41 @@ def widen(model: Model) -> Model:
     for function in model.functions.values():
         for node in function.all_nodes():
             _widen_attributes(node)
+    for node, half in casts:
+        _round(node, half)
     for value in halves:
         if not value.is_initializer():
             take_half(model.graph, value)
     return model
+
+
+def is_whole(model: Model) -> bool:
+    """Whether an input or a weight of the graph is in half precision, not only what casts make of others."""
+    given = [v for graph in all_graphs(model) for v in (*graph.inputs, *graph.initializers.values())]
+    return any(v.dtype in _HALVES for v in given) or any(_holds_half(node) for node in model.graph.all_nodes())
+
+
+def _holds_half(node: ir.Node) -> bool:
+    attribute = node.attributes.get("value") if node.op_type == "Constant" else None
+    return attribute is not None and attribute.as_tensor().dtype in _HALVES
+
+
+def _casts(model: Model) -> Iterator[tuple[ir.Node, ir.DataType]]:
+    """What converts a number in another type to half precision."""
+    for node in model.graph.all_nodes():
+        kind = node.outputs[0].dtype if node.op_type == "Cast" and node.domain == "" else None
+        if kind in _HALVES and node.inputs[0] is not None and node.inputs[0].dtype not in _HALVES:
+            yield node, kind
+
+
+def _round(node: ir.Node, half: ir.DataType) -> None:
+    """Let a Cast, by now to float32, round to half precision on its way; its result keeps its name."""
+    assert node.graph is not None
+    narrow = ir.Node("", "Cast", [node.inputs[0]], [ir.AttrInt64("to", half.value)])
+    made, out = narrow.outputs[0], node.outputs[0]
+    made.name, made.shape, made.dtype = f"{out.name}/half", out.shape, half
+    node.graph.insert_before(node, narrow)
+    node.replace_input_with(0, made)
 
 
 def take_half(graph: ir.Graph, value: ir.Value) -> None:

@@ -6,7 +6,7 @@ model in float32, and that is what is exported and what artifacts are compared w
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,29 +17,49 @@ from edgec.frontend.function_mode import Function, FunctionMode
 
 HALVES = frozenset({torch.float16, torch.bfloat16})
 
-_CASTS = frozenset({torch.Tensor.half, torch.Tensor.bfloat16})
+_CASTS: dict[Function, torch.dtype] = {torch.Tensor.half: torch.float16, torch.Tensor.bfloat16: torch.bfloat16}
+
+_COPY = torch.ops.aten._to_copy.default
+
+_MARK = "_written_in_halves"
 
 
 class Widened(FunctionMode):
     """While active, half precision asked for by functions, or found in tensors, is torch's default type instead.
 
-    `seen` says whether there was any.
+    What a function is asked for in half precision is rounded to it, where `rounds`. `seen` says whether there was any.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, rounds: bool) -> None:
         super().__init__()
+        self.rounds = rounds
         self.seen = False
 
     def call(self, function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """As `FunctionMode` says."""
         if function in _CASTS:
             self.seen = True
-            return args[0].to(torch.get_default_dtype())
-        if any(map(_is_half, args)) or any(map(_is_half, kwargs.values())):
-            self.seen = True
-            args = tuple(map(_wide, args))
-            kwargs = {name: _wide(value) for name, value in kwargs.items()}
-        return function(*args, **kwargs)
+            return self._rounded(args[0].to(torch.get_default_dtype()), _CASTS[function])
+        given = (*args, *kwargs.values())
+        if not any(map(_is_half, given)):
+            return self._in_default(function(*args, **kwargs))
+        self.seen = True
+        result = self._in_default(function(*map(_wide, args), **{name: _wide(v) for name, v in kwargs.items()}))
+        asked = [v for v in given if isinstance(v, torch.dtype) and v in HALVES]
+        return self._rounded(result, asked[0]) if asked else result
+
+    def _in_default(self, result: Any) -> Any:
+        """What names its type by text, `x.type("torch.HalfTensor")`, comes in half precision."""
+        if not isinstance(result, torch.Tensor) or result.dtype not in HALVES:
+            return result
+        self.seen = True
+        return _COPY(result, dtype=torch.get_default_dtype())
+
+    def _rounded(self, result: Any, half: torch.dtype) -> Any:
+        if not self.rounds or not isinstance(result, torch.Tensor) or not result.is_floating_point():
+            return result
+        # Not `to`, to which an export adds an assertion on the type that it has in the source.
+        return _COPY(_COPY(result, dtype=half), dtype=result.dtype)
 
 
 def in_halves(module: torch.nn.Module) -> bool:
@@ -47,8 +67,15 @@ def in_halves(module: torch.nn.Module) -> bool:
     return any(t.dtype in HALVES for part in module.modules() for t in _own_tensors(part).values())
 
 
-def widen(module: torch.nn.Module) -> None:
-    """Put those tensors into float32, in place."""
+def written_in_halves(module: torch.nn.Module) -> bool:
+    """Whether `widen` found a module, or a copy of it, in half precision as a whole."""
+    return _MARK in vars(module)
+
+
+def widen(module: torch.nn.Module, inputs: Sequence[torch.Tensor]) -> None:
+    """Put those tensors into float32, in place. A module that has any, or takes such inputs, is marked by that."""
+    if in_halves(module) or any(t.dtype in HALVES for t in inputs):
+        vars(module)[_MARK] = True
     for part in module.modules():
         for parameter in part.parameters(recurse=False):
             parameter.data = in_single(parameter.data)

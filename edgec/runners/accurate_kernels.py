@@ -4,6 +4,8 @@ Sigmoid is off by 1.4e-7 wherever it lies: at -11, where the heat map of a detec
 Elu is exp(x) - 1: off by 6e-8 however small x is. PyTorch, LiteRT and TensorRT are accurate to the last digits there,
 and a check by ONNX Runtime's kernels would find them wrong. CumSum loses a digit in some thousands of terms.
 GroupNormalization is the mean of the squares less the square of the mean: nothing is right where the mean is large.
+Attention takes float32's lowest number in a mask for minus infinity: a query that it hides from every key gets zeros,
+not the mean of the values, which PyTorch, onnx's reference and the softmax of such a row give.
 """
 
 from __future__ import annotations
@@ -27,13 +29,14 @@ def accurate(model: Model) -> Model:
         graph = node.graph
         assert graph is not None
         made = _SPELT_OUT[node.op_type](node)
-        result, new = node.outputs[0], made[-1].outputs[0]
-        new.shape, new.type = result.shape, result.type
+        results, names = made[-1].outputs, [out.name for out in node.outputs]
+        for old, new in zip(node.outputs, results, strict=True):
+            new.shape, new.type = old.shape, old.type
         graph.insert_before(node, made)
-        ir.convenience.replace_all_uses_with(result, new, replace_graph_outputs=True)
-        name = result.name
+        ir.convenience.replace_all_uses_with(node.outputs, results, replace_graph_outputs=True)
         graph.remove(node, safe=True)
-        new.name = name
+        for new, name in zip(results, names, strict=True):
+            new.name = name
     return own
 
 
@@ -52,8 +55,15 @@ def _nodes(model: Model) -> Iterable[ir.Node]:
 
 
 def _is_loose(node: ir.Node) -> bool:
-    x = node.inputs[0] if node.op_type in _SPELT_OUT and node.domain == "" else None
+    if node.op_type not in _SPELT_OUT or node.domain != "":
+        return False
+    position = _MASK if node.op_type == "Attention" else 0
+    x = node.inputs[position] if len(node.inputs) > position else None
     return x is not None and x.dtype == ir.DataType.FLOAT
+
+
+_MASK = 3
+"""The operand of Attention that is added to the scores."""
 
 
 def _sigmoid(node: ir.Node) -> list[ir.Node]:
@@ -107,6 +117,18 @@ def _group_norm(node: ir.Node) -> list[ir.Node]:
     return [split, column, one, zero, grouped, normal, shape, back, scales, biases, scaled, total]
 
 
+def _attention(node: ir.Node) -> list[ir.Node]:
+    """The same with the lowest number of the mask replaced by the next one, as far below every score."""
+    lowest = np.finfo(np.float32).min
+    end, next_one = _constant(float(lowest)), _constant(float(np.nextafter(lowest, np.float32(0))))
+    mask = node.inputs[_MASK]
+    is_lowest = ir.node("Equal", [mask, end.outputs[0]])
+    above = ir.node("Where", [is_lowest.outputs[0], next_one.outputs[0], mask])
+    inputs = [above.outputs[0] if i == _MASK else x for i, x in enumerate(node.inputs)]
+    again = ir.Node("", "Attention", inputs, node.attributes.values(), num_outputs=len(node.outputs))
+    return [end, next_one, is_lowest, above, again]
+
+
 def _integers(*numbers: int) -> ir.Node:
     return ir.node("Constant", [], {"value": ir.tensor(np.asarray(numbers, np.int64))})
 
@@ -115,4 +137,10 @@ def _constant(number: float | NDArray[np.float64]) -> ir.Node:
     return ir.node("Constant", [], {"value": ir.tensor(np.asarray(number, np.float32))})
 
 
-_SPELT_OUT = {"Sigmoid": _sigmoid, "Elu": _elu, "CumSum": _running_sum, "GroupNormalization": _group_norm}
+_SPELT_OUT = {
+    "Attention": _attention,
+    "CumSum": _running_sum,
+    "Elu": _elu,
+    "GroupNormalization": _group_norm,
+    "Sigmoid": _sigmoid,
+}

@@ -44,7 +44,9 @@ class Relative(nn.Module):
         rows = (x @ self.distances.weight.T).repeat(2, 1, 1)
         far = torch.arange(n)[:, None] - torch.arange(n)[None]
         index = far.clamp(-8, 7).add(8)[None].expand(rows.shape[0], n, n)
-        scores = torch.gather(rows, -1, index) * torch.cat([mask, mask])[:, None]
+        wide = mask[:, None, None]
+        both = (wide * wide.squeeze(-2).unsqueeze(-1))[:, 0]
+        scores = torch.gather(rows, -1, index) * torch.cat([both, both])
         a, b, c, d = (scores @ torch.cat([x, x])).transpose(-1, -2).chunk(4, dim=-2)
         return a * b - c + d
 

@@ -44,6 +44,21 @@ def test_a_large_mean_leaves_group_norm_right() -> None:
     assert np.abs(found - expected).max() <= 1e-3
 
 
+def test_a_row_hidden_by_the_lowest_number_gives_the_mean_of_the_values() -> None:
+    text = """<ir_version: 10, opset_import: ["" : 23]> g (float[1,2,3,4] q, float[1,1,3,3] m) => (float[1,2,3,4] y) {
+        y = Attention(q, q, q, m)
+    }"""
+    q, mask = (
+        np.random.default_rng(0).standard_normal((1, 2, 3, 4)).astype(np.float32),
+        np.zeros((1, 1, 3, 3), np.float32),
+    )
+    mask[..., 0, :], mask[..., 1, :] = np.finfo(np.float32).min, -np.inf
+    with OnnxRuntimeRunner(ir.from_onnx_text(text)) as runner:
+        found = runner.run({"q": q, "m": mask})["y"]
+    np.testing.assert_allclose(found[:, :, 0], q.mean(2), atol=1e-6)
+    np.testing.assert_array_equal(found[:, :, 1], 0)
+
+
 def test_inside_a_branch() -> None:
     text = """<ir_version: 8, opset_import: ["" : 17]> g (float[n] x, bool c) => (float[n] y) {
         y = If (c) <

@@ -6,7 +6,7 @@ import onnx_ir as ir
 import pytest
 from onnx.reference.op_run import RuntimeImplementationError
 
-from edgec.backends.coreml.legalize import HALF
+from edgec.backends.coreml.legalize import CASTS, HALF
 from edgec.passes.constants import ConstantsToInitializers, FoldConstants
 from edgec.passes.log import RewriteLog
 from edgec.passes.rewrite import RewritePass
@@ -16,7 +16,7 @@ from edgec.rules.decompose.bits import BitShiftToArithmetic, BitwiseToArithmetic
 from edgec.rules.table import FUSE, RULES
 from edgec.runners.onnxruntime import OnnxRuntimeRunner
 
-TESTED = (*RULES.values(), BitwiseToArithmetic(), BitShiftToArithmetic(), *HALF)
+TESTED = (*RULES.values(), BitwiseToArithmetic(), BitShiftToArithmetic(), *HALF, *CASTS)
 CASES = [(rule, example) for rule in TESTED for example in rule.examples]
 IDS = [f"{rule.name}-{'fires' if example.after else 'stays'}-{i}" for i, (rule, example) in enumerate(CASES)]
 

@@ -11,6 +11,7 @@ from edgec.backends.coreml.channels.layout import turn_tokens
 from edgec.backends.coreml.channels.maker import NAME
 from edgec.backends.coreml.dialect import dialect, has_fused_attention, takes_channels
 from edgec.backends.coreml.expand.attention import GroupedAttentionRepeated, UnsupportedAttentionToMatMul
+from edgec.backends.coreml.expand.casts import CastOfNumbers
 from edgec.backends.coreml.expand.conv import ComputedDilatedConvToConv, ComputedTransposedConvToConv
 from edgec.backends.coreml.expand.empty import DropEmptyOperands
 from edgec.backends.coreml.expand.gather import GatherFromStart
@@ -70,6 +71,9 @@ HALF: tuple[Rule, ...] = (
 )
 """For float16: normalizations as one operation, inside which squares and sums do not overflow."""
 
+CASTS: tuple[Rule, ...] = (CastOfNumbers(),)
+"""Before integers are looked at: what 32 bits hold as well as 64 do."""
+
 _HIGHEST_RANK = 5
 """Core ML's tensors end at five dimensions."""
 
@@ -101,9 +105,10 @@ def legalize(model: Model, target: Target, log: RewriteLog, samples: Sequence[Ma
     The samples are run where integers may leave 32 bits, and for float16: what overflows or loses its digits on them
     stays in float32.
     """
-    check_integers(model, samples, target.ranges)
-    log.told.extend(undeclared(model, target, samples))
     legal, allowed, is_half = model.clone(), dialect(target), target.numerics.compute == "float16"
+    RewritePass("casts", [r for r in CASTS if r.name not in target.rewrites.disable]).run(legal, log)
+    check_integers(legal, samples, target.ranges)
+    log.told.extend(undeclared(model, target, samples))
     if is_half:
         mark_sums(legal)
     kept, half = kept_states(legal, target), HALF if is_half else ()

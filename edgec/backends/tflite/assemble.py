@@ -30,7 +30,7 @@ _OPTIONS = {
     "REDUCE_MIN": "ReducerOptions", "REDUCE_PROD": "ReducerOptions", "RESHAPE": "ReshapeOptions",
     "REVERSE_SEQUENCE": "ReverseSequenceOptions",
     "RESIZE_BILINEAR": "ResizeBilinearOptions", "RESIZE_NEAREST_NEIGHBOR": "ResizeNearestNeighborOptions",
-    "SHAPE": "ShapeOptions",
+    "SHAPE": "ShapeOptions", "SQUEEZE": "SqueezeOptions",
     "SOFTMAX": "SoftmaxOptions", "SPACE_TO_DEPTH": "SpaceToDepthOptions", "SPLIT": "SplitOptions",
     "SPLIT_V": "SplitVOptions",
     "STRIDED_SLICE": "StridedSliceOptions", "SUB": "SubOptions", "SUM": "ReducerOptions",
@@ -149,6 +149,8 @@ class _Writer:
         if name is not None:
             operator.builtinOptionsType = getattr(self.schema.BuiltinOptions, name)
             operator.builtinOptions = self._options(name, instr)
+        elif instr.attrs:
+            raise AttributeError(f"the options of {instr.op} are not known: {instr.attrs}")
         self.operators.append(operator)
 
     def _options(self, name: str, instr: Instr) -> Any:

@@ -77,7 +77,7 @@ class AttentionToMatMul(Rule):
             scores = g.op("Add", scores, op.mask)
         first = g.op("MatMul", g.op("Softmax", scores, axis=-1), v)
         if allowed is None and op.mask is not None and may_be_minus_infinity(op.mask):
-            allowed = g.op("Greater", op.mask, g.like(float(np.finfo(np.float32).min), op.mask))
+            allowed = g.op("Greater", op.mask, g.like(-np.inf, op.mask))
         if allowed is not None:
             first = _without_empty_rows(first, allowed, g)
         return [first, *(first for _ in node.outputs[1:])]

@@ -117,12 +117,15 @@ def _expand(op: Expand, b: MilBuilder) -> Operand:
 
 
 def _rejects_tile(op: Tile, target: Target) -> Reject | None:
-    return Reject("tile-computed", "the repeats are computed by the model") if op.repeats is None else None
+    return rank_reject([op.x], target, "tile")
 
 
 def _tile(op: Tile, b: MilBuilder) -> Operand:
     x, out = through_half(b, b.operand(op.x)), type_of(op.y)
-    return moved_back(b, b.emit("tile", _like(x, out), x=x, reps=op.repeats), out)
+    reps: Operand | tuple[int, ...] = (
+        op.repeats if op.repeats is not None else cast(b, b.operand(op.repeats_value), "int32")
+    )
+    return moved_back(b, b.emit("tile", _like(x, out), x=x, reps=reps), out)
 
 
 def _rejects_pad(op: Pad, target: Target) -> Reject | None:

@@ -54,6 +54,7 @@ from edgec.rules.decompose.microsoft.quantized import (
     QLinearToFloat,
     QLinearWhereToFloat,
 )
+from edgec.rules.decompose.narrow_integers import NarrowInInt32, NarrowPowToMul
 from edgec.rules.decompose.normalizations import GroupNormToReduce, LayerNormToReduce, RMSNormToReduce
 from edgec.rules.decompose.recurrent import RecurrentToSequenceFirst, UnrollRecurrent
 from edgec.rules.decompose.reductions import (
@@ -111,6 +112,8 @@ QOPERATOR: tuple[Rule, ...] = (
 
 DECOMPOSE: tuple[Rule, ...] = (
     CastLikeToCast(),
+    NarrowInInt32(),
+    NarrowPowToMul(),
     EinsumToMatMul(),
     AffineGridToMatMul(),
     FlattenToReshape(),

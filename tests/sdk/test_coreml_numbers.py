@@ -282,3 +282,14 @@ def test_whole_numbers_go_by_their_range(tmp_path: Path) -> None:
     with pytest.raises(EdgecError, match="2147483647") as caught:
         edgec.build(Squares(), inputs, target="iphone", out=tmp_path, ranges=["ids=0..100000"])
     assert {d.code for d in caught.value.diagnostics} == {"E0401"}
+
+
+class PickedNumbers(torch.nn.Module):
+    def forward(self, x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+        """(3,) and ()."""
+        pair = torch.stack([t, t * 2])
+        return torch.nn.functional.gelu(pair[0]) * x + pair[1]
+
+
+def test_numbers_that_are_stacked_and_picked(tmp_path: Path) -> None:
+    assert not edgec.build(PickedNumbers(), (torch.randn(3), torch.tensor(0.7)), target="iphone", out=tmp_path).failures

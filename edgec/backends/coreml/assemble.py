@@ -188,6 +188,7 @@ class _Assembler:
             if not ref.type.shape and tuple(value.shape) == (1,):  # the builder's scalars and 0-D tensors together
                 value = self._mb.squeeze(x=value, name=self._scope.new(f"{ref.name}_scalar"))
             value.name = ref.name
+            _forget_symbols(value)
             _check_type(instr, ref, value)
             self._values[ref.name] = value
 
@@ -280,6 +281,14 @@ def _literal(value: Any, half: bool) -> Any:
     if isinstance(value, float):
         return np.float16(value) if half else np.float32(value)
     return list(value) if isinstance(value, tuple) else value
+
+
+def _forget_symbols(value: Any) -> None:
+    """The builder cannot pick a 0-D float from one whose value it knows as a symbol; no size is made of floats."""
+    from coremltools.converters.mil.mil import types
+
+    if types.is_float(value.dtype) and value.val is None:
+        value._sym_val = None
 
 
 def _check_type(instr: Instr, ref: Operand, value: Any) -> None:

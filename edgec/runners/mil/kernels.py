@@ -75,7 +75,7 @@ def _rounding() -> Any:
 
 
 def _run(op: str, attributes: tuple[tuple[str, Any], ...], *operands: Array | None) -> Array:
-    given = [np.ascontiguousarray(operand, np.float32) for operand in operands if operand is not None]
+    given = [np.asarray(operand, np.float32, order="C") for operand in operands if operand is not None]
     session = _session(op, attributes, len(given))
     result: Array = session.run(None, {f"i{i}": value for i, value in enumerate(given)})[0]
     return result

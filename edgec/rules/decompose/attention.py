@@ -76,10 +76,10 @@ class AttentionToMatMul(Rule):
         if op.mask is not None and allowed is None:
             scores = g.op("Add", scores, op.mask)
         first = g.op("MatMul", g.op("Softmax", scores, axis=-1), v)
-        if allowed is None and op.mask is not None and may_be_minus_infinity(op.mask):
-            allowed = g.op("Greater", op.mask, g.like(-np.inf, op.mask))
+        if allowed is None and op.mask is not None:
+            allowed = shown(op.mask, g)
         if allowed is not None:
-            first = _without_empty_rows(first, allowed, g)
+            first = fill_empty_rows(first, allowed, 0, g)
         return [first, *(first for _ in node.outputs[1:])]
 
 
@@ -134,10 +134,19 @@ def may_be_minus_infinity(mask: Value) -> bool:
     return bool(pending)
 
 
-def _without_empty_rows(y: Value, allowed: Value, g: GraphBuilder) -> Value:
-    """A query that may see no key gives 0, not the quotient 0/0."""
+def shown(mask: Value, g: GraphBuilder) -> Value | None:
+    """Which key each query may see, by a mask that selects or is added; None where an added one hides none."""
+    if mask.dtype == ir.DataType.BOOL:
+        return mask
+    if not may_be_minus_infinity(mask):
+        return None
+    return g.op("Greater", mask, g.like(-np.inf, mask))
+
+
+def fill_empty_rows(y: Value, allowed: Value, number: float, g: GraphBuilder) -> Value:
+    """Results of attention, with the number for queries that may see no key."""
     known = constant(allowed)
     if known is not None and known.any(axis=-1).all():
         return y
     count = g.op("ReduceMax", g.op("Cast", allowed, to=int(ir.DataType.INT32)), g.ints(-1), keepdims=1)
-    return g.op("Where", g.op("Cast", count, to=int(ir.DataType.BOOL)), y, g.like(0, y))
+    return g.op("Where", g.op("Cast", count, to=int(ir.DataType.BOOL)), y, g.like(number, y))

@@ -13,6 +13,7 @@ from edgec.ops.base import Reader
 from edgec.ops.norm import Softmax
 from edgec.ops.shape import Transpose
 from edgec.rules.base import NOT_HERE, Example, Miss, Replacement, Rule
+from edgec.rules.decompose.attention import fill_empty_rows, shown
 from edgec.rules.match import is_scalar, only_use, operands, producer, scalar
 
 _NEVER = -1e9
@@ -28,11 +29,18 @@ class RecognizeAttention(Rule):
     roots = ("MatMul",)
     examples = (
         Example(
-            "float[1,2,3,4] q, float[1,2,5,4] k, float[1,2,5,4] v, float[1,1,3,5] a",
+            "float[1,2,3,4] q, float[1,2,5,4] k, float[1,2,5,4] v",
             "t = Transpose<perm = [0, 1, 3, 2]>(k)  s = MatMul(q, t)  d = Div(s, c)  m = Add(d, a)  "
             "p = Softmax<axis = -1>(m)  y = MatMul(p, v)",
             "y = Attention(q, k, v, a)",
-            constants="float c = {2}",
+            constants="float c = {2}, float[1,1,3,5] a = {0, 1, 0, 2, 3, -1, 0, 0, 0, 0, 1, 2, 3, 4, 5}",
+        ),
+        Example(
+            "float[1,2,3,4] q, float[1,2,4,5] k, float[1,2,5,4] v, bool[1,2,3,5] w",
+            "s = MatMul(q, k)  m = Where(w, s, i)  p = Softmax<axis = -1>(m)  y = MatMul(p, v)",
+            "t = Transpose<perm = [0, 1, 3, 2]>(k)  a = Attention(q, t, v, w)  c = Cast<to = 6>(w)  "
+            "n = ReduceMax(c, l)  e = Cast<to = 9>(n)  y = Where(e, a, x)",
+            constants="float i = {-inf}",
         ),
         Example(
             "float[1,3,2,4] q, float[1,5,2,4] k, float[1,2,5,4] v",
@@ -93,7 +101,10 @@ class RecognizeAttention(Rule):
             return Miss(differs)
         mask = _whole_mask(scores, q, k, g)
         scale = scores.scale * by_q * by_k * by_inner
-        return [g.op("Attention", q, k, v, mask, scale=scale, softcap=scores.softcap or None)]
+        y = g.op("Attention", q, k, v, mask, scale=scale, softcap=scores.softcap or None)
+        if mask is None or _is_guarded(node.inputs[0]) or _never_empty(scores):
+            return [y]
+        return [_undefined_where_empty(y, mask, g)]
 
 
 def _weights(value: ir.Value | None) -> ir.Node | None:
@@ -108,6 +119,26 @@ def _weights(value: ir.Value | None) -> ir.Node | None:
     guards = weights is not None and test.inputs[0] is weights and is_scalar(where.inputs[1], 0.0)
     users = set() if weights is None else {use.node for use in weights.uses()}
     return producer(weights, "Softmax") if guards and users == {where, test} else None
+
+
+def _is_guarded(weights: ir.Value | None) -> bool:
+    """Whether the weights are 0 for a query without keys."""
+    return producer(weights, "Where") is not None
+
+
+def _never_empty(scores: _Scores) -> bool:
+    """Whether the mask is known, and known to leave each query a key."""
+    known = constant(scores.mask)
+    if known is None:
+        return False
+    seen = known == (not scores.hides) if known.dtype == np.bool_ else known.astype(np.float64) > -np.inf
+    return bool(np.any(seen, axis=-1).all())
+
+
+def _undefined_where_empty(y: ir.Value, mask: ir.Value, g: GraphBuilder) -> ir.Value:
+    """The quotient 0/0, which the softmax gives for a query without keys and Attention does not."""
+    allowed = shown(mask, g)
+    return y if allowed is None else fill_empty_rows(y, allowed, np.nan, g)
 
 
 @dataclass
@@ -164,15 +195,10 @@ def _where_mask(where: ir.Node) -> tuple[ir.Value | None, ir.Value | None, bool]
             continue
         if number > _NEVER:
             return Miss("what hides a score is not minus infinity")
-        known = constant(condition)
-        if np.isfinite(number) and not (known is not None and _leaves_something(known, hides=hides)):
+        if np.isfinite(number) and not _never_empty(_Scores(where, mask=condition, hides=hides)):
             return Miss("a finite number hides scores, and a query may be left without any")
         return inner, condition, hides
     return NOT_HERE
-
-
-def _leaves_something(mask: np.ndarray, *, hides: bool) -> bool:
-    return bool((~mask if hides else mask).any(axis=-1).all())
 
 
 def _uncapped(value: ir.Value | None) -> tuple[ir.Value | None, float]:

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 import edgec
+from edgec.diag import EdgecError
 from edgec.driver import BuildOptions, build, prepare, prepare_captured
 from edgec.frontend.captured import SourceId
 from edgec.frontend.inputs import InputSpec
@@ -206,3 +207,17 @@ def test_casts_of_an_onnx_file_in_single_round(kind: int, tmp_path: Path) -> Non
         np.testing.assert_array_equal(sample.expected["y"], (x - x.to(half).float()).numpy())
     report = build(SourceRequest(str(path)), ["android", "rtx"], BuildOptions(out=tmp_path), lambda step: None)
     assert [(b.failures, b.manifest.accuracy.max_abs) for b in report.built] == [((), 0.0), ((), 0.0)]
+
+
+def test_core_ml_refuses_bfloat16_with_its_line(tmp_path: Path) -> None:
+    class Coarse(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x.bfloat16().float()
+
+    with pytest.raises(EdgecError) as raised:
+        edgec.build(Coarse(), (X,), target="iphone", out=tmp_path)
+    found = raised.value.diagnostics[0]
+    assert found.code == "E0412"
+    assert "rejected by `type-bfloat16`" in found.notes
+    assert found.help == ("cast to float16, or leave the cast out",)
+    assert "test_halves.py" in str(found.place)

@@ -50,8 +50,8 @@ def check_types(model: Model) -> None:
     for node in all_nodes(model):
         reject = next((r for v in (*node.inputs, *node.outputs) if v is not None and (r := _reject(v))), None)
         if reject is not None:
-            notes = (reject.reason, f"rejected by `{reject.label}`")
-            found.append(Diagnostic("E0412", f"`{node.op_type}` has no form in Core ML", place_of(node), notes))
+            notes, helps = (reject.reason, f"rejected by `{reject.label}`"), (reject.help,) if reject.help else ()
+            found.append(Diagnostic("E0412", f"`{node.op_type}` has no form in Core ML", place_of(node), notes, helps))
     for value in (*model.graph.inputs, *model.graph.outputs):
         reject = _reject(value)
         if reject is not None and not found:
@@ -70,4 +70,6 @@ def _reject(value: ir.Value) -> Reject | None:
             Reject("empty-tensor", f"`{value.name}` has no element, and Core ML has no such tensor") if empty else None
         )
     name = value.dtype.name.lower()
-    return Reject(f"type-{name}", f"`{value.name}` is {name}, and Core ML computes in float16, float32, int32 and bool")
+    reason = f"`{value.name}` is {name}, and Core ML computes in float16, float32, int32 and bool"
+    is_bfloat16 = value.dtype == ir.DataType.BFLOAT16
+    return Reject(f"type-{name}", reason, "cast to float16, or leave the cast out" if is_bfloat16 else None)

@@ -19,6 +19,7 @@ from edgec.backends.tensorrt.expand.scatter import (
     ScatterNDReductionToRuns,
 )
 from edgec.backends.tensorrt.lower import OnnxProgram, lower_to_onnx
+from edgec.backends.tensorrt.narrow import hold_in_int32
 from edgec.backends.tensorrt.quantizers import quantize_in_float
 from edgec.diag import EdgecError
 from edgec.ir.model import Model
@@ -66,6 +67,7 @@ class TensorRTBackend:
         forms = [rule for rule in FORMS if rule.name not in target.rewrites.disable]
         RewritePass("forms", forms).run(legal, log)
         FoldConstants().run(legal, log)
+        hold_in_int32(legal, log)
         settle_branches(legal, target, log)
         if outside := TENSORRT_DIALECT.check(legal, "E0412"):
             raise EdgecError(outside)

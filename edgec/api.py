@@ -29,15 +29,18 @@ def build(
     settings: Sequence[str] = (),
     dynamic: Sequence[str] = (),
     ranges: Sequence[str] = (),
+    samples: Sequence[tuple[Any, ...] | dict[str, Any]] = (),
 ) -> Built:
     """Build one artifact from an `nn.Module`, run it and compare it with the module.
 
     `example_inputs` are the arguments of `forward`: a tuple, or a dictionary of keywords. The artifact lies in
     `out/<name>/<target>/`; the name defaults to the module's class. `settings` change the target as the command line's
     `--set` does (`"numerics.compute=float32"`), `dynamic` opens dimensions as `--dynamic` does (`"x:0=batch:1..16"`),
+    `samples` are further arguments like `example_inputs`, judged like them;
     `ranges` say what inputs may be as `--range` does (`"x=0..255"`).
     Raises `EdgecError` as the command line reports it; check `Built.failures` for checks that did not hold.
     """
+    from edgec.frontend.call_samples import with_call_samples
     from edgec.frontend.compiled import uncompiled
     from edgec.frontend.halves.modules import in_halves
     from edgec.frontend.source import safe_name
@@ -51,6 +54,7 @@ def build(
     source = SourceId("module", f"{type(module).__module__}:{type(module).__qualname__}", "")
     said = parse_ranges(tuple(ranges))
     captured = export_module(ExportRequest(title, source, module.eval(), example_inputs, dynamic=dims))
+    captured = with_call_samples(captured, example_inputs, samples)
     options = BuildOptions(out=Path(out))
     check_owned(options.out / title / resolved.name)
     prepared = prepare_captured(replace(captured, ranges=said), options, _silent)

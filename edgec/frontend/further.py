@@ -19,7 +19,7 @@ def further_samples(captured: Captured, specs: Sequence[InputSpec]) -> tuple[dic
     given: dict[str, list[Array]] = {}
     for spec in specs:
         if spec.gives_values and spec.name in captured.examples:
-            given[spec.name] = spec.samples(np.random.default_rng(0), _known(captured, spec.name))
+            given[spec.name] = spec.samples(np.random.default_rng(0), known_of(captured, spec.name))
             _check_range(spec, given[spec.name])
     counts = {name: len(arrays) for name, arrays in given.items() if len(arrays) > 1}
     if len(set(counts.values())) > 1:
@@ -32,7 +32,7 @@ def further_samples(captured: Captured, specs: Sequence[InputSpec]) -> tuple[dic
     )
 
 
-def _known(captured: Captured, name: str) -> Known:
+def known_of(captured: Captured, name: str) -> Known:
     """The example's shape, but for open dimensions, and its type."""
     example = captured.examples[name]
     open_axes = {dim.axis for dim in captured.dynamic if dim.input == name}

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
+import edgec
 from edgec.cli.build import _project, _request
 from edgec.diag import EdgecError
 from edgec.driver import BuildOptions, build
@@ -160,3 +162,24 @@ def test_inputs_with_different_numbers_of_samples_are_refused(folder: Path) -> N
     np.savez(folder / "sr.npz", *(np.int64(8000) for _ in range(2)))
     with pytest.raises(EdgecError, match="different numbers of samples"):
         capture(asked("with_example", "x=@x.npz", "sr=@sr.npz"))
+
+
+class Scaled(torch.nn.Module):
+    def forward(self, x: torch.Tensor, k: torch.Tensor) -> torch.Tensor:
+        """(2, 3) and ()."""
+        return x * k
+
+
+def test_samples_of_a_module_in_memory(tmp_path: Path) -> None:
+    example = {"x": torch.zeros(2, 3), "k": torch.tensor(2)}
+    further = {"k": torch.tensor(70000), "x": torch.full((2, 3), 7.5)}
+    made = edgec.build(Scaled(), example, target="android", out=tmp_path, samples=[further])
+    without = edgec.build(Scaled(), example, target="android", out=tmp_path)
+    assert not made.failures
+    assert made.manifest.accuracy.samples == without.manifest.accuracy.samples + 1
+    with pytest.raises(EdgecError, match="sample 1 of input `x`"):
+        edgec.build(
+            Scaled(), example, target="android", out=tmp_path, samples=[{"x": torch.ones(3, 3), "k": further["k"]}]
+        )
+    with pytest.raises(EdgecError, match="1 tensors"):
+        edgec.build(Scaled(), example, target="android", out=tmp_path, samples=[(torch.ones(2, 3),)])

@@ -67,12 +67,15 @@ class Interrupted(KeyboardInterrupt):
 
 
 class EdgecError(Exception):
-    """One or more errors that end the request. Anything else that escapes is a bug in edgec (exit 101)."""
+    """One or more errors that end the request, equal ones told once.
+
+    Anything else that escapes is a bug in edgec (exit 101).
+    """
 
     def __init__(self, diagnostics: Diagnostic | Iterable[Diagnostic]) -> None:
-        self.diagnostics: tuple[Diagnostic, ...] = (
-            (diagnostics,) if isinstance(diagnostics, Diagnostic) else tuple(diagnostics)
-        )
+        given = (diagnostics,) if isinstance(diagnostics, Diagnostic) else tuple(diagnostics)
+        told = {(d.code, d.message, str(d.place), d.notes, d.help): d for d in given}
+        self.diagnostics: tuple[Diagnostic, ...] = tuple(told.values())
         super().__init__("; ".join(f"{d.code}: {d.message}" for d in self.diagnostics))
 
     @property

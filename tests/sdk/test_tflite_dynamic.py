@@ -16,6 +16,7 @@ from edgec.measure.inspection import inspect
 from edgec.passes.canonicalize import canonicalize
 from edgec.passes.log import RewriteLog
 from edgec.passes.verify import evaluate
+from edgec.runners.open import open_runner
 from edgec.spec.target import load_target
 
 CONVOLUTION = """
@@ -92,3 +93,49 @@ def test_a_file_opens_at_the_least_sizes(tmp_path: Path) -> None:
     assert built.manifest.accuracy.status == "passed", built.failures
     (taken,) = inspect(built.folder / built.manifest.artifact.path).inputs
     assert taken.shape == (1, 3, -1, 12)
+
+
+class Signal(torch.nn.Module):
+    """Convolutions and a pool of one dimension, and parts that a causal filter leaves."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.mix, self.filter = torch.nn.Conv1d(4, 12, 3, stride=2), torch.nn.Conv1d(4, 4, 3, groups=4, padding=2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        a, b, c = self.mix(x).chunk(3, dim=1)
+        return torch.nn.functional.avg_pool1d(a * self.filter(b * c)[..., : a.shape[-1]], 2)
+
+
+def test_signals_of_open_batch_and_length(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    module = Signal().eval()
+    built = edgec.build(module, (torch.randn(2, 4, 31),), "android", out=tmp_path, dynamic=["x:0=b:1..4,2=n:9..64"])
+    assert built.manifest.accuracy.status == "passed", built.failures
+    with open_runner(built.folder / built.manifest.artifact.path) as runner:
+        for shape in ((1, 4, 9), (4, 4, 64), (2, 4, 30), (3, 4, 17)):
+            x = torch.randn(shape)
+            (found,) = runner.run({"x": x.numpy()}).values()
+            np.testing.assert_allclose(found, module(x).detach(), rtol=1e-4, atol=1e-5)
+
+
+class Picked(torch.nn.Module):
+    """Elements that an input names, counted from either end of an open dimension."""
+
+    def forward(self, x: torch.Tensor, places: torch.Tensor, last: torch.Tensor) -> torch.Tensor:
+        return torch.cat([x[:, places], x[:, last][:, None]], 1)
+
+
+@pytest.mark.parametrize("target", ["android", "iphone"])
+def test_places_counted_from_an_open_end(target: str, tmp_path: Path) -> None:
+    given = (torch.randn(1, 6, 3), torch.tensor([0, 1, 2]), torch.tensor(3))
+    built = edgec.build(Picked(), given, target, out=tmp_path, dynamic=["x:1=n:4..20"])
+    assert built.manifest.accuracy.status == "passed", built.failures
+    with open_runner(built.folder / built.manifest.artifact.path) as runner:
+        for n in (4, 9, 20):
+            x = torch.randn(1, n, 3)
+            for places, last in (([0, 3, 1], 2), ([-1, -4, 3], -2)):
+                fed = {"x": x.numpy(), "places": np.asarray(places), "last": np.asarray(last)}
+                (found,) = runner.run(fed).values()
+                expected = torch.cat([x[:, places], x[:, last][:, None]], 1)
+                np.testing.assert_allclose(found, expected, rtol=2e-3)

@@ -1,5 +1,6 @@
 """Diagnostics: text, JSON, codes and their pages."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -63,3 +64,9 @@ def test_edit_distance(a: str, b: str, distance: int) -> None:
 def test_suggestions_are_near_or_none() -> None:
     assert suggest("iphnoe", ["iphone", "android"]) == "iphone"
     assert suggest("windows", ["iphone", "android"]) is None
+
+
+def test_equal_errors_are_told_once():
+    one, other = (Diagnostic("E0412", f"no lowering for `{op}`", notes=("why",)) for op in ("Split", "Pad"))
+    assert EdgecError([one, other, replace(one, place=Place(node="a")), one]).diagnostics[:2] == (one, other)
+    assert len(EdgecError([one, other, replace(one, place=Place(node="a")), one]).diagnostics) == 3

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import onnx_ir as ir
 
@@ -35,3 +37,13 @@ def flat_rows(indices: Value, sizes: Ints, g: GraphBuilder) -> Value:
 def is_non_negative(indices: Array) -> bool:
     """Whether every index counts from the start."""
     return bool((indices.astype(np.int64) >= 0).all())
+
+
+def sizes_of(x: Value, axes: Sequence[int], g: GraphBuilder) -> Value:
+    """The sizes of neighbouring dimensions, (n) of int64; of one a scalar. What is open is read when the model runs."""
+    assert x.shape is not None
+    sizes = [x.shape[axis] for axis in axes]
+    if all(isinstance(size, int) for size in sizes):
+        return g.const(np.asarray(sizes[0] if len(sizes) == 1 else sizes, dtype=np.int64))
+    found = g.op("Shape", x, start=axes[0], end=axes[-1] + 1)
+    return g.op("Squeeze", found, g.ints(0)) if len(sizes) == 1 else found

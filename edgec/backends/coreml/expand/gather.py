@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 import onnx_ir as ir
 
 from edgec.ir.build import GraphBuilder
 from edgec.ir.model import constant
-from edgec.ops.base import Reader, Value
+from edgec.ops.base import Reader
 from edgec.ops.gather import Gather, GatherElements, GatherND, ScatterElements, ScatterND
 from edgec.ops.table import view
 from edgec.rules.base import NOT_HERE, Miss, Replacement, Rule
-from edgec.rules.decompose.indices import from_end, is_non_negative
+from edgec.rules.decompose.indices import from_end, is_non_negative, sizes_of
 
 _DONE = "edgec.from_start"
 
@@ -30,10 +29,10 @@ class GatherFromStart(Rule):
         array = constant(indices)
         if counts_from_start(node) or x.shape is None or (array is not None and is_non_negative(array)):
             return NOT_HERE
-        sizes = _sizes(x, _axes(node), g)
-        if sizes is None:
+        axes = _axes(node)
+        if axes is None:
             return Miss("how many dimensions the indices address is not known")
-        moved = from_end(indices, sizes, g)
+        moved = from_end(indices, sizes_of(x, axes, g), g)
         attributes = {name: a.value for name, a in node.attributes.items()}
         result = g.op(node.op_type, x, moved, *node.inputs[2:], **attributes)
         g.nodes[-1].metadata_props[_DONE] = "1"
@@ -56,13 +55,3 @@ def _axes(node: ir.Node) -> Sequence[int] | None:
             return range(first, first + depth) if isinstance(depth, int) else None
         case _:
             return None
-
-
-def _sizes(x: Value, axes: Sequence[int] | None, g: GraphBuilder) -> Value | None:
-    """The sizes of those dimensions: one number, or one for each place of an index."""
-    if axes is None or x.shape is None:
-        return None
-    sizes = [x.shape[axis] for axis in axes]
-    if all(isinstance(size, int) for size in sizes):
-        return g.const(np.asarray(sizes[0] if len(sizes) == 1 else sizes, dtype=np.int64))
-    return g.op("Shape", x, start=axes[0], end=axes[-1] + 1)

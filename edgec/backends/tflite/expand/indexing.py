@@ -6,16 +6,13 @@ from typing import Any
 
 import numpy as np
 import onnx_ir as ir
-from numpy.typing import NDArray
 
 from edgec.ir.build import GraphBuilder
 from edgec.ir.model import constant, static_shape
 from edgec.ops.base import Reader, Value
 from edgec.ops.gather import Gather, GatherElements, GatherND, OneHot, ScatterElements
 from edgec.rules.base import NOT_HERE, Example, Miss, Replacement, Rule
-from edgec.rules.decompose.indices import from_end, is_non_negative
-
-Ints64 = NDArray[np.int64]
+from edgec.rules.decompose.indices import from_end, is_non_negative, sizes_of
 
 _DONE = "edgec.from_start"
 """Marks a node whose computed indices count from the start already."""
@@ -31,15 +28,16 @@ class IndicesFromStart(Rule):
     def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
         position = 0 if node.op_type == "OneHot" else 1
         indices = Reader(node).input(position)
-        array, sizes = constant(indices), _sizes(node)
-        if array is not None and is_non_negative(array):
+        array = constant(indices)
+        if (array is not None and is_non_negative(array)) or _DONE in node.metadata_props:
             return NOT_HERE
-        if _DONE in node.metadata_props or sizes is None:
+        sizes = _sizes(node, g)
+        if sizes is None:
             return NOT_HERE
         if indices.dtype is not None and indices.dtype.is_floating_point():
             indices = g.op("Cast", indices, to=int(ir.DataType.INT64))
         inputs = list(node.inputs)
-        inputs[position] = from_end(indices, g.const(sizes), g)
+        inputs[position] = from_end(indices, sizes, g)
         attributes = {name: a.value for name, a in node.attributes.items()}
         return [count_from_start(g, node.op_type, *inputs, **attributes)]
 
@@ -51,20 +49,20 @@ def count_from_start(g: GraphBuilder, op_type: str, *inputs: Value | None, **att
     return result
 
 
-def _sizes(node: ir.Node) -> Ints64 | None:
+def _sizes(node: ir.Node, g: GraphBuilder) -> Value | None:
     """What is added to a negative index: the axis's size, or one for each coordinate."""
     x = Reader(node).input(0)
     if node.op_type == "OneHot":
         depth = OneHot.decode(Reader(node)).depth
-        return None if depth is None else np.asarray(depth, dtype=np.int64)
-    shape = static_shape(x)
-    if shape is None:
+        return None if depth is None else g.const(np.asarray(depth, dtype=np.int64))
+    if x.shape is None:
         return None
     if node.op_type == "Gather":
-        return np.asarray(shape[Gather.decode(Reader(node)).axis], dtype=np.int64)
-    indices = static_shape(Reader(node).input(1))
+        return sizes_of(x, (Gather.decode(Reader(node)).axis,), g)
+    shape = Reader(node).input(1).shape
+    count = None if shape is None else shape[-1]
     batch = GatherND.decode(Reader(node)).batch_dims if node.op_type == "GatherND" else 0
-    return None if indices is None else np.asarray(shape[batch : batch + indices[-1]], dtype=np.int64)
+    return sizes_of(x, range(batch, batch + count), g) if isinstance(count, int) and count else None
 
 
 class GatherElementsToGather(Rule):

@@ -24,11 +24,13 @@ class OneDimensional(Rule):
     def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
         r = Reader(node)
         x, shape, out = r.input(0), static_shape(r.input(0)), static_shape(node.outputs[0])
-        if shape is None or out is None or len(shape) != 3 or len(node.outputs) > 1:
+        if x.shape is None or len(x.shape) != 3 or len(node.outputs) > 1:
             return NOT_HERE
-        wide = g.op("Reshape", x, g.ints(shape[0], shape[1], 1, shape[2]))
+        if (shape is None or out is None) and r.string("auto_pad", "NOTSET").startswith("SAME"):
+            return Miss("the padding depends on a size that is open")
+        wide = g.op("Unsqueeze", x, g.ints(2)) if shape is None else g.op("Reshape", x, g.ints(*shape[:2], 1, shape[2]))
         y = g.op(node.op_type, wide, *_wide_weights(node, g), **_wide_attributes(node, r))
-        return [g.op("Reshape", y, g.ints(*out))]
+        return [g.op("Squeeze", y, g.ints(2)) if out is None else g.op("Reshape", y, g.ints(*out))]
 
 
 def _wide_weights(node: ir.Node, g: GraphBuilder) -> list[Value | None]:

@@ -27,7 +27,16 @@ class Pixels(nn.Module):
 class Wrapping(nn.Module):
     def forward(self, x: torch.Tensor, y: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """(3, 4) and (3, 4) of one type."""
-        return x + y, x - y, (x * y) // 3, torch.relu(x), torch.cat([x, y])[1:5] > 3, x.to(torch.int16).int() * 300
+        product = torch.addmm(x @ y.T, x, y.T)
+        return (
+            product,
+            x + y,
+            x - y,
+            (x * y) // 3,
+            torch.relu(x),
+            torch.cat([x, y])[1:5] > 3,
+            x.to(torch.int16).int() * 300,
+        )
 
 
 def test_bytes_are_moved_in_int32(tmp_path: Path) -> None:

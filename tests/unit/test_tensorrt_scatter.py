@@ -5,6 +5,7 @@ import pytest
 
 from edgec.backends.tensorrt.dialect import TENSORRT_DIALECT
 from edgec.backends.tensorrt.expand import scatter
+from edgec.backends.tensorrt.expand.products import IntegerProductToReduce
 from edgec.backends.tensorrt.expand.scatter import (
     RoomForIndices,
     ScatterElementsReductionToRuns,
@@ -17,7 +18,12 @@ from edgec.passes.verify import evaluate
 from edgec.rules.base import Example, Rule
 from tests.unit.test_rules import ops_of, parse, random_inputs
 
-RULES: tuple[Rule, ...] = (ScatterNDReductionToRuns(), ScatterElementsReductionToRuns(), RoomForIndices())
+RULES: tuple[Rule, ...] = (
+    ScatterNDReductionToRuns(),
+    ScatterElementsReductionToRuns(),
+    RoomForIndices(),
+    IntegerProductToReduce(),
+)
 CASES = [(rule, example) for rule in RULES for example in rule.examples]
 SHAPES = (
     ("ScatterND", "float[4,3,2] x, int64[7,2] i, float[7,2] u", ""),

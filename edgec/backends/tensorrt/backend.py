@@ -13,6 +13,7 @@ from edgec.backends.placement import Placement
 from edgec.backends.tensorrt.assemble import assemble
 from edgec.backends.tensorrt.cost import macs
 from edgec.backends.tensorrt.dialect import TENSORRT_DIALECT
+from edgec.backends.tensorrt.expand.products import IntegerProductToReduce
 from edgec.backends.tensorrt.expand.scatter import (
     RoomForIndices,
     ScatterElementsReductionToRuns,
@@ -45,6 +46,7 @@ FORMS: tuple[Rule, ...] = (
     ScatterNDReductionToRuns(),
     ScatterElementsReductionToRuns(),
     RoomForIndices(),
+    IntegerProductToReduce(),
 )
 """For operators that are known in some forms only, or whose kernels lose what a large mean or an infinity is."""
 

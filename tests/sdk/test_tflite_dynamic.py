@@ -11,6 +11,9 @@ import torch
 import edgec
 from edgec.backends.tflite.backend import TFLITE
 from edgec.diag import EdgecError
+from edgec.driver import BuildOptions, build
+from edgec.frontend.dynamic import parse_dynamics
+from edgec.frontend.source import SourceRequest
 from edgec.ir.model import OPSET
 from edgec.measure.inspection import inspect
 from edgec.passes.canonicalize import canonicalize
@@ -139,3 +142,14 @@ def test_places_counted_from_an_open_end(target: str, tmp_path: Path) -> None:
                 (found,) = runner.run(fed).values()
                 expected = torch.cat([x[:, places], x[:, last][:, None]], 1)
                 np.testing.assert_allclose(found, expected, rtol=2e-3)
+
+
+def test_a_shape_that_copies_several_open_sizes(tmp_path: Path) -> None:
+    proto = onnx.parser.parse_model(
+        f'<ir_version: 10, opset_import: ["" : {OPSET}]> {ATTENTION.replace("float[1,s,8]", "float[b,s,8]")}'
+    )
+    onnx.save(proto, tmp_path / "m.onnx")
+    request = SourceRequest(str(tmp_path / "m.onnx"), dynamic=parse_dynamics(["x:0=b:1..4,1=s:2..16"]))
+    report = build(request, ["android", "iphone"], BuildOptions(out=tmp_path / "out"), lambda step: None)
+    assert not report.errors, report.errors
+    assert all(built.manifest.accuracy.status == "passed" for built in report.built)

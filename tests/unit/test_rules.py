@@ -13,10 +13,11 @@ from edgec.passes.rewrite import RewritePass
 from edgec.passes.verify import evaluate
 from edgec.rules.base import Example, Rule
 from edgec.rules.decompose.bits import BitShiftToArithmetic, BitwiseToArithmetic
+from edgec.rules.decompose.copied_sizes import CopiedSizes
 from edgec.rules.table import FUSE, RULES
 from edgec.runners.onnxruntime import OnnxRuntimeRunner
 
-TESTED = (*RULES.values(), BitwiseToArithmetic(), BitShiftToArithmetic(), *HALF, *CASTS)
+TESTED = (*RULES.values(), BitwiseToArithmetic(), BitShiftToArithmetic(), CopiedSizes(), *HALF, *CASTS)
 CASES = [(rule, example) for rule in TESTED for example in rule.examples]
 IDS = [f"{rule.name}-{'fires' if example.after else 'stays'}-{i}" for i, (rule, example) in enumerate(CASES)]
 

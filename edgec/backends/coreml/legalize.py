@@ -48,6 +48,7 @@ from edgec.passes.rewrite import RewritePass
 from edgec.rules.base import Rule
 from edgec.rules.decompose.attention import AttentionToMatMul
 from edgec.rules.decompose.bits import BitShiftToArithmetic, BitwiseToArithmetic
+from edgec.rules.decompose.copied_sizes import CopiedSizes
 from edgec.rules.decompose.detection import CenteredBoxesToCorners, SuppressionByClass
 from edgec.rules.decompose.functions import ElementwiseFromBuiltins, WideClip
 from edgec.rules.decompose.quantize import DequantizeToMul, QuantizeToClip
@@ -81,6 +82,7 @@ ALWAYS: tuple[Rule, ...] = (
     WideClip(),
     CenteredBoxesToCorners(),
     SuppressionByClass(),
+    CopiedSizes(),
     GatherFromStart(),
     UnsupportedResizeToMatMul(),
     UnsupportedGridSampleToGather(),

@@ -71,6 +71,7 @@ from edgec.passes.rewrite import RewritePass
 from edgec.rules.base import Rule
 from edgec.rules.cleanup.identity import RemoveIdentity, RemoveNoOpMovement
 from edgec.rules.cleanup.movement import MergeReshapes, MergeTransposes
+from edgec.rules.decompose.copied_sizes import CopiedSizes
 from edgec.rules.decompose.detection import CenteredBoxesToCorners, SuppressionByClass
 from edgec.rules.decompose.functions import ElementwiseFromBuiltins, WideClip
 from edgec.rules.decompose.quantize import DequantizeToMul, QuantizeToClip
@@ -112,6 +113,7 @@ ALWAYS: tuple[Rule, ...] = (
     WideArgument(),
     SmallestByLargest(),
     LastWriteWins(),
+    CopiedSizes(),
     IndicesFromStart(),
     BatchedGatherND(),
     KnownGatherND(),

@@ -3,6 +3,11 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile("edgec", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("edgec")
+"""No test is timed: a busy machine fails none."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

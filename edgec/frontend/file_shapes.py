@@ -55,14 +55,19 @@ def infer_shapes(proto: onnx.ModelProto) -> tuple[onnx.ModelProto, list[WrongSha
 
 def _merged(proto: onnx.ModelProto, bare: onnx.ModelProto) -> tuple[list[WrongShape], bool]:
     """Put declared shapes where none was inferred, in place; the contradictions, and whether anything was put."""
+    parts = [_merged_graph(*pair) for pair in zip(inner_graphs(proto.graph), inner_graphs(bare.graph), strict=True)]
+    return [w for wrong, _ in parts for w in wrong], any(completed for _, completed in parts)
+
+
+def _merged_graph(declared: onnx.GraphProto, bare: onnx.GraphProto) -> tuple[list[WrongShape], bool]:
     wrong, completed = [], False
-    inferred = {v.name: v for v in (*bare.graph.value_info, *bare.graph.output)}
-    for value in (*proto.graph.value_info, *proto.graph.output):
+    inferred = {v.name: v for v in (*bare.value_info, *bare.output)}
+    for value in (*declared.value_info, *declared.output):
         if not value.type.tensor_type.HasField("shape"):
             continue
         found = inferred.get(value.name)
         if found is None:
-            bare.graph.value_info.append(value)
+            bare.value_info.append(value)
             completed = True
         elif not found.type.tensor_type.HasField("shape"):
             found.CopyFrom(value)

@@ -25,13 +25,15 @@ def accurate(model: Model) -> Model:
     if not any(_is_loose(node) for node in _nodes(model)):
         return model
     own = model.clone()
-    for node in [node for node in _nodes(own) if _is_loose(node)]:
+    for number, node in enumerate([node for node in _nodes(own) if _is_loose(node)]):
         graph = node.graph
         assert graph is not None
         made = _SPELT_OUT[node.op_type](node)
         results, names = made[-1].outputs, [out.name for out in node.outputs]
         for old, new in zip(node.outputs, results, strict=True):
             new.shape, new.type = old.shape, old.type
+        for i, out in enumerate(out for part in made for out in part.outputs):
+            out.name = f"accurate.{number}.{i}"  # graphs inside graphs share their names
         graph.insert_before(node, made)
         ir.convenience.replace_all_uses_with(node.outputs, results, replace_graph_outputs=True)
         graph.remove(node, safe=True)

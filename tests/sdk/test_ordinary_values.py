@@ -73,9 +73,14 @@ def _wrong(functions: Functions, example: Inputs, inputs: list[Inputs], target: 
     return differences(functions, example, inputs, target, out, tolerance=5e-5)
 
 
+LITERTS_OWN = ["cosh: [20] is inf, not nan", "exp: [20] is 0.0, not nan"]
+"""LiteRT's exponential passes over NaN, as docs/how-to/verification.md says."""
+
+
 @pytest.mark.parametrize("target", TARGETS)
 def test_functions_of_one_number(target: str, tmp_path: Path) -> None:
-    assert _wrong(OF_ONE, (torch.randn(len(VALUES)),), [(VALUES,)], target, tmp_path) == []
+    expected = LITERTS_OWN if target == "android" else []
+    assert _wrong(OF_ONE, (torch.randn(len(VALUES)),), [(VALUES,)], target, tmp_path) == expected
 
 
 @pytest.mark.parametrize("target", TARGETS)

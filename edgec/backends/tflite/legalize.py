@@ -21,7 +21,6 @@ from edgec.backends.tflite.expand.functions import (
     BatchNormToSteps,
     ClampedMish,
     EmptyReduction,
-    ExponentialOfNaN,
     InverseSines,
     LrnToPool,
 )
@@ -96,7 +95,6 @@ RULES: tuple[Rule, ...] = (
 
 ALWAYS: tuple[Rule, ...] = (
     EmptyReduction(),
-    ExponentialOfNaN(),
     CenteredBoxesToCorners(),
     SuppressionByClass(),
     WideClip(),

@@ -24,7 +24,7 @@ def _pair(x: Any, y: Any) -> tuple[torch.Tensor, torch.Tensor]:
 
 def _is_below(rest: torch.Tensor, divisor: torch.Tensor) -> torch.Tensor:
     """Whether a remainder that is not zero has another sign than the divisor."""
-    return (rest != 0) & ((rest < 0) != (divisor < 0))
+    return torch.logical_and(rest != 0, (rest < 0) != (divisor < 0))
 
 
 def _remainder(x: Any, y: Any) -> torch.Tensor:
@@ -53,7 +53,7 @@ def _by_mode(x: Any, y: Any, *, rounding_mode: str | None) -> torch.Tensor:
     quotient = torch.floor_divide(a, b)
     if rounding_mode == "floor":
         return quotient
-    cut = (quotient < 0) & (quotient * b != a)
+    cut = torch.logical_and(quotient < 0, quotient * b != a)
     return quotient + cut.to(quotient.dtype)
 
 
@@ -92,7 +92,7 @@ def _log_add_exp2(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
     a, b = _pair(x, y)
     larger, apart = torch.maximum(a, b), torch.abs(a - b)
     found = larger + log1p(torch.exp2(-apart)) * (1 / math.log(2))
-    return torch.where((a == b) & torch.isinf(a), a, found)
+    return torch.where(torch.logical_and(a == b, torch.isinf(a)), a, found)
 
 
 def _sign(x: torch.Tensor) -> torch.Tensor:
@@ -106,7 +106,7 @@ def _is_float(x: torch.Tensor) -> bool:
 
 def is_negative(x: torch.Tensor) -> torch.Tensor:
     """Whether the sign is set; a negative zero's shows in its reciprocal."""
-    return (x < 0) | ((x == 0) & (torch.reciprocal(x) < 0))
+    return torch.logical_or(x < 0, torch.logical_and(x == 0, torch.reciprocal(x) < 0))
 
 
 def _heaviside(x: torch.Tensor, value: torch.Tensor) -> torch.Tensor:

@@ -15,6 +15,10 @@ _MOST = 256
 """Elements up to which values are looked at."""
 
 
+_NARROWEST = 2
+"""Bytes of a float that torch rounds; it has no such kernels for those of 8 bits."""
+
+
 class Computed(OfInputs):
     """While active, `values` are the small tensors of floats that are computed of the inputs."""
 
@@ -50,5 +54,7 @@ def _among(constant: torch.Tensor, values: Iterable[torch.Tensor]) -> bool:
 def _tells(value: torch.Tensor) -> bool:
     """Whether it equals something else by no accident: floats that are not whole."""
     if not value.is_floating_point() or value.layout is not torch.strided or not 0 < value.numel() <= _MOST:
+        return False
+    if value.itemsize < _NARROWEST:
         return False
     return bool((value != value.round()).any())

@@ -33,34 +33,8 @@ class ClampedMish(Rule):
 
     def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
         x = Reader(node).input(0)
-        exp = plain_exp(g.op("Min", x, g.like(10.0, x)), g)
+        exp = g.op("Exp", g.op("Min", x, g.like(10.0, x)))
         return [g.op("Mul", x, g.op("Tanh", g.op("Log", g.op("Add", exp, g.like(1.0, x)))))]
-
-
-class ExponentialOfNaN(Rule):
-    """Exp(x) -> Where(x = x, Exp(x), x): XNNPACK's EXP gives 0 for what is no number."""
-
-    name = "exponential-of-nan"
-    roots = ("Exp",)
-    examples = (Example("float[2,3] x", "y = Exp(x)", "e = Exp(x)  i = Equal(x, x)  y = Where(i, e, x)"),)
-
-    def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
-        x = Reader(node).input(0)
-        if _PLAIN in node.metadata_props or x.dtype != ir.DataType.FLOAT:
-            return NOT_HERE
-        y = plain_exp(x, g)
-        return [g.op("Where", g.op("Equal", x, x), y, x)]
-
-
-_PLAIN = "edgec.plain"
-"""Marks an Exp whose result goes where NaN comes from elsewhere too, or that is guarded already."""
-
-
-def plain_exp(x: Value, g: GraphBuilder) -> Value:
-    """Exp as the kernel has it."""
-    y = g.op("Exp", x)
-    g.nodes[-1].metadata_props[_PLAIN] = "1"
-    return y
 
 
 class InverseSines(Rule):

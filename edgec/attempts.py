@@ -101,9 +101,9 @@ def accurate(prepared: Prepared, target: Target, chosen: Backend, folder: Path, 
             made = _widened(prepared, made, chosen, Path(work), progress) or made
         for item in made.path.parent.iterdir():
             item.replace(folder / item.name)
-    return replace(
-        made, path=folder / made.path.name, told=(*made.told, *made.lowered.log.told, *_by_rounding(prepared, made))
-    )
+    strained = [replace(d, message=f"target `{target.name}`: {d.message}") for d in made.verdict.strained]
+    told = (*made.told, *made.lowered.log.told, *_by_rounding(prepared, made), *strained)
+    return replace(made, path=folder / made.path.name, told=told)
 
 
 def _made(prepared: Prepared, target: Target, chosen: Backend, folder: Path, progress: Progress) -> Made:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from math import prod
 
-from edgec.diag import EdgecError, error
+from edgec.diag import Diagnostic, EdgecError, error
 from edgec.ir.model import Model
-from edgec.measure.accuracy import STRAINED, Judgement, judged
+from edgec.measure.accuracy import UNLIKE, Judgement, judged
 from edgec.measure.rounding import SourceRounding
 from edgec.measure.samples import Sample
 from edgec.passes.verify import evaluate
@@ -23,14 +24,20 @@ CANONICAL_ACCEPT = Accept(max_rel=CANONICAL_REL)
 
 def check_canonical(
     model: Model, samples: Sequence[Sample], rounding: SourceRounding, accept: Accept = CANONICAL_ACCEPT
-) -> None:
-    """Raises `EdgecError` E0205 where the graph's outputs are not the source's, but for the source's own rounding."""
+) -> tuple[Diagnostic, ...]:
+    """Warnings (E0611) of inputs that strain the model and on which the graph's outputs are not the source's.
+
+    Raises `EdgecError` E0205 where they are not on the others, but for the source's own rounding.
+    """
     seen: list[Judgement] = []
     for outputs in _ways_to_run(model, samples):
         seen.append(judged(samples, outputs, accept, rounding))
-        if not seen[-1].failures:
-            return
-    raise _differs(min(seen, key=lambda s: s.fidelity.max_rel))
+        if not seen[-1].failures and not seen[-1].strained:
+            return ()
+    right = [s.strained for s in seen if not s.failures]
+    if not right:
+        raise _differs(min(seen, key=lambda s: s.fidelity.max_rel))
+    return tuple(replace(d, message=f"the graph: {d.message}") for d in min(right, key=len))
 
 
 def _ways_to_run(model: Model, samples: Sequence[Sample]) -> Iterator[list[dict[str, Array]]]:
@@ -46,12 +53,12 @@ def _ways_to_run(model: Model, samples: Sequence[Sample]) -> Iterator[list[dict[
 
 
 def _differs(seen: Judgement) -> EdgecError:
-    strained = [d for d in seen.failures if d.message.startswith(STRAINED)]
-    if strained == list(seen.failures):
+    unlike = [d for d in seen.failures if d.message.startswith(UNLIKE)]
+    if unlike == list(seen.failures):
         return error(
             "E0205",
             "the exported graph differs from the source on inputs of another kind than the example",
-            notes=[line for d in strained for line in (d.message, *d.notes)],
+            notes=[line for d in unlike for line in (d.message, *d.notes)],
             help=[
                 "both agree on the example: an operator of the graph does not do what PyTorch's does for such inputs"
             ],

@@ -193,8 +193,8 @@ def prepare_captured(captured: Captured, options: BuildOptions, progress: Progre
     model = canonicalize(captured.model, log, after, options.disable)
     model.graph.name = captured.name
     rounding = SourceRounding(captured.reference)
-    quantization = check_model(model, exported, samples, rounding)
-    return Prepared(captured, model, log, samples, rounding, quantization)
+    quantization, told = check_model(model, exported, samples, rounding)
+    return Prepared(warned(captured, told), model, log, samples, rounding, quantization)
 
 
 def compile_target(prepared: Prepared, target: Target, options: BuildOptions, progress: Progress) -> Built:

@@ -89,6 +89,7 @@ CODES: dict[str, Code] = {
     "E0608": Code("a quantized model is judged by its own rounding", ExitCode.CHECK_FAILED),
     "E0609": Code("a device's loader or compiler would refuse the artifact", ExitCode.CHECK_FAILED),
     "E0610": Code("the artifact is slower or riskier on a device than it has to be", ExitCode.CHECK_FAILED),
+    "E0611": Code("the artifact computes something else on inputs unlike the example", ExitCode.CHECK_FAILED),
     # E07: device
     "E0701": Code("the device did not answer", _AWAY),
     "E0702": Code("the device has no latency model", _AWAY),

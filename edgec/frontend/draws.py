@@ -35,6 +35,8 @@ def samples_like(examples: Mapping[str, Array], count: int, seed: int = 0) -> li
     for i in range(1, count):
         rng = np.random.default_rng(seed + i)
         drawn.append({name: _typical(array, i, rng) for name, array in examples.items()})
+    for later in drawn[2:]:
+        later.update({name: array for name, array in drawn[1].items() if array.size == 1 and array.dtype.kind == "f"})
     return drawn
 
 

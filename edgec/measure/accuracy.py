@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edgec.diag import Diagnostic
+from edgec.diag import Diagnostic, warning
 from edgec.ir.states import State
 from edgec.measure.fidelity import Difference, Fidelity, compare_all, summarize
 from edgec.measure.rounding import OutputRounding, SourceRounding
@@ -24,13 +24,15 @@ Outputs = Mapping[str, Array]
 class Judgement:
     """What outputs show beside the source's.
 
-    `fidelity` is of the samples like the example, as computed. `failures` are of those and of the samples that strain
-    the model, after the source's own rounding is allowed for. `allowed_rel`: the largest error, relative to an output's
-    peak, that was allowed for rounding; None where nothing needed it.
+    `fidelity` is of the samples like the example, as computed. `failures` are of those, after the source's own rounding
+    is allowed for; `strained` are of the samples that strain the model, as warnings (E0611): what an app gives may be
+    far from them. `allowed_rel`: the largest error, relative to an output's peak, that was allowed for rounding; None
+    where nothing needed it.
     """
 
     fidelity: Fidelity
     failures: tuple[Diagnostic, ...]
+    strained: tuple[Diagnostic, ...] = ()
     allowed_rel: float | None = None
 
 
@@ -38,7 +40,7 @@ class Judgement:
 class Verdict:
     """`status` is passed or failed; `failures` say by how much and where, `note` what excused a miss.
 
-    `allowed_rel` as in `Judgement`.
+    `strained` and `allowed_rel` as in `Judgement`.
     """
 
     status: str
@@ -46,6 +48,7 @@ class Verdict:
     fidelity: Fidelity
     failures: tuple[Diagnostic, ...]
     note: str = ""
+    strained: tuple[Diagnostic, ...] = ()
     allowed_rel: float | None = None
 
 
@@ -60,7 +63,7 @@ def verify(
     found = [_run(runner, s, states) for s in samples]
     seen = judged(samples, found, accept, rounding)
     status = "failed" if seen.failures else "passed"
-    return Verdict(status, runner.name, seen.fidelity, seen.failures, allowed_rel=seen.allowed_rel)
+    return Verdict(status, runner.name, seen.fidelity, seen.failures, "", seen.strained, seen.allowed_rel)
 
 
 def _run(runner: Runner, sample: Sample, states: Sequence[State]) -> dict[str, Array]:
@@ -78,6 +81,7 @@ def judged(samples: Sequence[Sample], found: Sequence[Outputs], accept: Accept, 
     """Compare what was found with what the source gives; where that misses `accept`, without the source's rounding."""
     raw: list[Difference] = []
     typical: list[Difference] = []
+    varied: list[Diagnostic] = []
     strained: list[Diagnostic] = []
     allowed: list[float] = []
     for sample, outputs in zip(samples, found, strict=True):
@@ -88,18 +92,20 @@ def judged(samples: Sequence[Sample], found: Sequence[Outputs], accept: Accept, 
             counted = compare_all(sample.expected, _excused(sample, outputs, known, accept))
             if not _missed(counted, accept):
                 allowed += _allowances(sample, known)
-        if sample.kind:
-            strained += _on(sample.kind, judge(summarize(1, counted), accept))
+        if sample.beyond:
+            strained += _warned(sample.kind, judge(summarize(1, counted), accept))
+        elif sample.kind:
+            varied += _on(sample.kind, judge(summarize(1, counted), accept))
         else:
             raw += differences
             typical += counted
     count = sum(not sample.kind for sample in samples)
-    failures = (*judge(summarize(count, typical), accept), *strained[:_TOLD])
-    return Judgement(summarize(count, raw), failures, max(allowed, default=None))
+    failures = (*judge(summarize(count, typical), accept), *varied[:_TOLD])
+    return Judgement(summarize(count, raw), failures, tuple(strained[:_TOLD]), max(allowed, default=None))
 
 
 _TOLD = 3
-"""Kinds of strain that are named."""
+"""Kinds of inputs that are named."""
 
 
 def _missed(differences: Sequence[Difference], accept: Accept) -> bool:
@@ -124,12 +130,17 @@ def _allowances(sample: Sample, known: Mapping[str, OutputRounding]) -> Iterable
             yield rounding.bound(peak, 0.0) / peak
 
 
-STRAINED = "on inputs of another kind than the example"
-"""How the failures on samples that strain a model begin."""
+UNLIKE = "on inputs of another kind than the example"
+"""How the failures on samples that are unlike the example begin."""
 
 
-def _on(strain: str, failures: Sequence[Diagnostic]) -> list[Diagnostic]:
-    return [Diagnostic(d.code, f"{STRAINED} ({strain}) {d.message}", notes=d.notes) for d in failures]
+def _on(kind: str, failures: Sequence[Diagnostic]) -> list[Diagnostic]:
+    return [Diagnostic(d.code, f"{UNLIKE} ({kind}) {d.message}", notes=d.notes) for d in failures]
+
+
+def _warned(kind: str, failures: Sequence[Diagnostic]) -> list[Diagnostic]:
+    advice = "where an app gives such inputs, compare the artifact with the source on real ones: `--samples`"
+    return [warning("E0611", d.message, notes=d.notes, help=[advice]) for d in _on(kind, failures)]
 
 
 def judge(fidelity: Fidelity, accept: Accept) -> tuple[Diagnostic, ...]:

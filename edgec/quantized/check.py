@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from edgec.canonical_check import CANONICAL_ACCEPT, CANONICAL_REL, check_canonical
-from edgec.diag import EdgecError
+from edgec.diag import Diagnostic, EdgecError
 from edgec.ir.model import Model
 from edgec.measure.fidelity import Fidelity
 from edgec.measure.rounding import SourceRounding
@@ -16,23 +16,23 @@ from edgec.quantized.rounding import excused, rounding_of
 
 def check_model(
     model: Model, exported: Model | None, samples: Sequence[Sample], rounding: SourceRounding
-) -> Fidelity | None:
-    """Check the canonical graph by its outputs; return how far a rounding moves a graph that quantizes (else None).
+) -> tuple[Fidelity | None, tuple[Diagnostic, ...]]:
+    """Check the canonical graph by its outputs; return how far a rounding moves a graph that quantizes (else None), and
+    warnings of inputs that strain it.
 
     Where it moves them further than `CANONICAL_REL`, they may be that far off, and every quantized value must be what
     `exported`, which quantized already, gives: each from the same values before it. Raises `EdgecError` E0205.
     """
     quantization = rounding_of(model, samples)
     if quantization is None:
-        check_canonical(model, samples, rounding)
-        return None
+        return None, check_canonical(model, samples, rounding)
     try:
-        check_canonical(model, samples, rounding)
+        told = check_canonical(model, samples, rounding)
     except EdgecError:
-        check_canonical(model, samples, rounding, excused(CANONICAL_ACCEPT, quantization))
+        told = check_canonical(model, samples, rounding, excused(CANONICAL_ACCEPT, quantization))
         if exported is not None:
             _check_pieces(model, exported, samples)
-    return quantization
+    return quantization, told
 
 
 def _check_pieces(model: Model, exported: Model, samples: Sequence[Sample]) -> None:

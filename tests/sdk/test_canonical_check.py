@@ -9,7 +9,7 @@ import onnx_ir as ir
 import pytest
 
 from edgec.canonical_check import check_canonical
-from edgec.diag import EdgecError
+from edgec.diag import EdgecError, Severity
 from edgec.measure.rounding import SourceRounding
 from edgec.measure.samples import Sample
 from edgec.runners.base import Array
@@ -60,6 +60,13 @@ def test_refused(error: float, rounding: float | None, strain: str) -> None:
     with pytest.raises(EdgecError) as caught:
         check(error, rounding, strain)
     assert caught.value.diagnostics[0].code == "E0205"
+
+
+def test_what_strains_the_model_is_a_warning() -> None:
+    samples = [Sample({"x": 0 * X}, {"y": 0 * X}), Sample({"x": X}, {"y": X}, kind="ones", beyond=True)]
+    (told,) = check_canonical(scaled(0.01), samples, SourceRounding(Source(None)))
+    assert (told.code, told.severity) == ("E0611", Severity.WARNING)
+    assert "(ones)" in told.message
 
 
 def test_a_reference_that_fails_leaves_the_refusal(monkeypatch: pytest.MonkeyPatch) -> None:

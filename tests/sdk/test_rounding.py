@@ -99,7 +99,7 @@ def test_planted_wrong_operators_are_found(kind: type[nn.Module], wrong: str) ->
         model = right.model.clone()
         WRONG[wrong](list(model.graph)[index])
         try:
-            check_canonical(model, right.samples, right.rounding)
+            found += bool(check_canonical(model, right.samples, right.rounding))  # a norm hides what lies before it
         except EdgecError as refused:
             found += refused.diagnostics[0].code == "E0205"
     assert found >= len(computing) - 1

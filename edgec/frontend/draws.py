@@ -144,9 +144,9 @@ def _fitting(array: Array, value: float) -> float:
 
 
 _TELLING = np.array(
-    [0, 1e-6, -1e-6, 1e-3, -1e-3, 0.1, -0.1, 0.3, 0.5, -0.5, 0.7, 1, -1, 1.5, -1.5, 2, -2, 2.5, 3, -3, 4, 10]
+    [0, -0.0, 1e-6, -1e-6, 1e-3, -1e-3, 0.1, -0.1, 0.3, 0.5, -0.5, 0.7, 1, -1, 1.5, -1.5, 2, -2, 2.5, 3, -3, 4, 10]
 )
-"""Where functions have edges: zeros and near them, halves (ties), whole numbers, multiples of 0.1."""
+"""Where functions have edges: zeros of both signs and near them, halves (ties), whole numbers, multiples of 0.1."""
 
 
 def _mixed(array: Array, rng: Rng) -> NDArray[np.float64]:

@@ -41,6 +41,11 @@ def test_integers_repeat_run_and_reach_their_ends() -> None:
     assert seen.max() > 18
 
 
+def test_zeros_of_both_signs_are_drawn() -> None:
+    zeros = [v for s in STRAINS for v in strained({"x": np.ones(400, np.float32)}, s)["x"] if v == 0]
+    assert {bool(np.signbit(v)) for v in zeros} == {True, False}
+
+
 def test_bytes_take_their_whole_range() -> None:
     image = np.full((1, 64, 64, 3), 128, np.uint8)
     seen = np.concatenate([strained({"x": image}, strain)["x"].ravel() for strain in STRAINS])

@@ -1,7 +1,8 @@
-"""Which buffers a program changes, before it is functional: torch lists them only afterwards."""
+"""What a program writes to, before it is functional: torch lists the buffers only afterwards."""
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterator
 
 import torch
@@ -12,7 +13,7 @@ def changed_buffers(program: torch.export.ExportedProgram) -> set[str]:
     """The buffers, by path, that an operator of the main graph writes to, directly or through a view."""
     signature = program.graph_signature
     names = {spec.arg.name: spec.target for spec in signature.input_specs if spec.target is not None}
-    roots = {_root(written) for node in program.graph.nodes for written in _written(node)}
+    roots = {root(value) for node in program.graph.nodes for value in written(node)}
     return {names[r.name] for r in roots if r.name in names} | set(signature.buffers_to_mutate.values())
 
 
@@ -22,7 +23,8 @@ def writes(node: Node) -> bool:
     return schema is not None and bool(schema.is_mutable)
 
 
-def _written(node: Node) -> Iterator[Node]:
+def written(node: Node) -> Iterator[Node]:
+    """The operands that the operator changes."""
     if not writes(node):
         return
     for argument, value in zip(node.target._schema.arguments, node.args, strict=False):  # type: ignore[union-attr]
@@ -30,10 +32,15 @@ def _written(node: Node) -> Iterator[Node]:
             yield value
 
 
-def _root(node: Node) -> Node:
-    """The tensor whose memory the node's is."""
+def shares(node: Node) -> bool:
+    """Whether the operator may give its first operand's memory: a view of it, one of several, or itself changed."""
+    if node.target is operator.getitem:
+        return isinstance(node.args[0], Node) and shares(node.args[0])
     schema = getattr(node.target, "_schema", None)
-    if schema is None or not any(r.alias_info is not None for r in schema.returns):
-        return node
-    first = node.args[0] if node.args else None
-    return _root(first) if isinstance(first, Node) else node
+    return schema is not None and any(r.alias_info is not None for r in schema.returns)
+
+
+def root(node: Node) -> Node:
+    """The tensor whose memory the node's is, as far as operators' schemas tell."""
+    first = node.args[0] if node.args and shares(node) else None
+    return root(first) if isinstance(first, Node) else node

@@ -8,6 +8,9 @@ import torch
 from torch.fx import Node
 from torch.fx.node import map_arg
 
+from edgec.diag import Place
+from edgec.ir.provenance import frame_of
+
 
 def call_before(place: Node, target: Any, *args: Any, **kwargs: Any) -> Node:
     """A call right before `place`: with its place in the user's code, and a value without data as torch's tracer leaves
@@ -19,3 +22,9 @@ def call_before(place: Node, target: Any, *args: Any, **kwargs: Any) -> Node:
     with torch.no_grad():
         node.meta["val"] = target(*map_arg(args, lambda n: n.meta["val"]), **kwargs)
     return node
+
+
+def place_in_source(node: Node) -> Place:
+    """The innermost line of the user's own code that made the node, and the path of its module."""
+    modules = [path for path, _ in (node.meta.get("nn_module_stack") or {}).values()]
+    return Place(*frame_of(node.meta.get("stack_trace") or ""), (modules[-1] if modules else "") or None)

@@ -34,6 +34,7 @@ from edgec.frontend.dynamic import DynamicDim, check_dims, fitting, resized
 from edgec.frontend.folded import fold_weights
 from edgec.frontend.functional.program import make_functional
 from edgec.frontend.functional.translate import translate, translate_decomposed
+from edgec.frontend.functional.views import settle_views
 from edgec.frontend.halves.graphs import take_half
 from edgec.frontend.halves.modules import in_single, widen, written_in_halves
 from edgec.frontend.halves.note import computed_in_single
@@ -212,6 +213,7 @@ def _export(request: ExportRequest, call: Call, probe: Probe) -> torch.export.Ex
             program = program.run_decompositions({})  # which computes what `vmap` maps
         check_written(program, lambda: probe.run(0))
         fold_weights(program)
+        program = settle_views(program)
         settle_masks(program)
         decompose(program)
         return program

@@ -24,7 +24,7 @@ _LIBRARY = re.compile(r"[/\\](?:site|dist)-packages[/\\]|[/\\]lib[/\\]python3")
 
 def place_of(node: ir.Node) -> Place:
     """The innermost line of the user's own code that made the node, and the path of its module."""
-    file, line = _user_frame(node.metadata_props.get(STACK_TRACE, ""))
+    file, line = frame_of(node.metadata_props.get(STACK_TRACE, ""))
     return Place(file, line, _module_path(node.metadata_props.get(NAME_SCOPES, "")), node.name or None)
 
 
@@ -37,7 +37,7 @@ def inherit(node: ir.Node, sources: Iterable[ir.Node], rule: str) -> None:
     node.metadata_props[RULE] = rule
 
 
-def _user_frame(trace: str) -> tuple[str | None, int | None]:
+def frame_of(trace: str) -> tuple[str | None, int | None]:
     """The last frame outside installed packages; where all are inside one, the last frame."""
     frames = [(file, int(line)) for file, line in _FRAME.findall(trace)]
     own = [frame for frame in frames if not _LIBRARY.search(frame[0])]

@@ -46,23 +46,42 @@ def _has_static_plane(x: torch.Tensor, offset: int = 0, dim1: int = 0, dim2: int
     return not x.is_complex() and all(isinstance(x.shape[d], int) for d in (dim1, dim2))
 
 
-def _strided_scatter(
-    x: torch.Tensor, source: torch.Tensor, size: Sequence[int], stride: Sequence[int], storage_offset: int | None = None
+def _strided_places(
+    size: Sequence[int], stride: Sequence[int], offset: int | None, device: torch.device
 ) -> torch.Tensor:
-    """`x`, contiguous, with `source` in its view of `size` and `stride`."""
-    places = torch.full((1,) * len(size), storage_offset or 0, dtype=torch.int64, device=x.device)
+    """Where the elements of a view by strides lie in memory, in the shape of the view."""
+    places = torch.full((1,) * len(size), offset or 0, dtype=torch.int64, device=device)
     for axis, (count, step) in enumerate(zip(size, stride, strict=True)):
         shape = [1] * len(size)
         shape[axis] = count
-        places = places + (torch.arange(count, device=x.device) * step).reshape(shape)
-    return _written(x, places, source)
+        places = places + (torch.arange(count, device=device) * step).reshape(shape)
+    return places
 
 
-def _is_contiguous_and_apart(
+def _strided(
+    x: torch.Tensor, size: Sequence[int], stride: Sequence[int], storage_offset: int | None = None
+) -> torch.Tensor:
+    """The view of `size` and `stride` of `x`, which is taken for contiguous (`functional.views` sees to that)."""
+    places = _strided_places(size, stride, storage_offset, x.device).reshape(-1)
+    return torch.index_select(x.reshape(-1), 0, places).reshape(list(size))
+
+
+def _has_static_strides(x: torch.Tensor, size: Sequence[int], stride: Sequence[int], *rest: Any) -> bool:
+    return _static(x) and all(isinstance(v, int) for v in (*size, *stride, *rest) if v is not None)
+
+
+def _strided_scatter(
+    x: torch.Tensor, source: torch.Tensor, size: Sequence[int], stride: Sequence[int], storage_offset: int | None = None
+) -> torch.Tensor:
+    """`x`, taken for contiguous, with `source` in its view of `size` and `stride`."""
+    return _written(x, _strided_places(size, stride, storage_offset, x.device), source)
+
+
+def _are_strides_apart(
     x: torch.Tensor, source: torch.Tensor, size: Sequence[int], stride: Sequence[int], *rest: Any
 ) -> bool:
     """Whether no place is written twice: which value stays is not defined then."""
-    if not (_are_static(x, source) and x.is_contiguous() and all(isinstance(v, int) for v in (*size, *stride))):
+    if not _has_static_strides(x, size, stride, *rest):
         return False
     reach = 0
     for step, count in sorted((step, count) for step, count in zip(stride, size, strict=True) if count > 1):
@@ -138,7 +157,8 @@ PLACING: dict[str, Decomposition] = {
     "aten.diagonal_copy.default": Decomposition(_diagonal, _has_static_plane),
     "aten.trace.default": Decomposition(lambda x: _diagonal(x).sum(), _has_static_plane),
     "aten.diagonal_scatter.default": Decomposition(_diagonal_scatter, _are_static),
-    "aten.as_strided_scatter.default": Decomposition(_strided_scatter, _is_contiguous_and_apart),
+    "aten.as_strided.default": Decomposition(_strided, _has_static_strides),
+    "aten.as_strided_scatter.default": Decomposition(_strided_scatter, _are_strides_apart),
     "aten.put.default": Decomposition(_put, lambda x, *_: _static(x)),
     "aten.take.default": Decomposition(_take, lambda x, *_: _static(x)),
     "aten.scatter_add.default": Decomposition(_scatter_add_number, _is_number),

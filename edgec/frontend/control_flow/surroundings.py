@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from types import CellType, FunctionType, MethodType, ModuleType
 from typing import Any, cast
 
@@ -56,8 +57,11 @@ def _write_cell(cell: CellType, content: list[Any]) -> None:
 
 
 def _read_attributes(held: Any) -> Content:
-    found = {n: getattr(held, n) for n in _slots(held) if hasattr(held, n)}
-    return found | {n: v for n, v in getattr(held, "__dict__", {}).items() if not _is_of_torch(held, n)}
+    found = {n: getattr(held, n) for n in _slots(type(held)) if hasattr(held, n)}
+    own = getattr(held, "__dict__", {})
+    if isinstance(held, torch.nn.Module):
+        return found | {n: v for n, v in own.items() if not _is_of_torch(n)}
+    return found | own
 
 
 def _write_attributes(held: Any, content: dict[str, Any]) -> None:
@@ -148,16 +152,18 @@ def kind_of(value: Any) -> Kind | None:
     if isinstance(value, set):
         return _SET
     own = isinstance(value, torch.nn.Module) or str(type(value).__module__).partition(".")[0] not in _NOT_THE_USERS
-    return _ATTRIBUTES if own and (hasattr(value, "__dict__") or _slots(value)) else None
+    return _ATTRIBUTES if own and (hasattr(value, "__dict__") or _slots(type(value))) else None
 
 
-def _slots(value: Any) -> list[str]:
-    found = [s for kind in type(value).__mro__ for s in (getattr(kind, "__slots__", None) or ())]
+def _slots(kind: type) -> list[str]:
+    found = [s for base in kind.__mro__ for s in (getattr(base, "__slots__", None) or ())]
     return [s for s in found if not s.startswith("__")]
 
 
-def _is_of_torch(held: Any, name: str) -> bool:
-    return isinstance(held, torch.nn.Module) and (name in _OF_TORCH or name.startswith(_HOOKS))
+@lru_cache(maxsize=4096)
+def _is_of_torch(name: str) -> bool:
+    """Whether it is what torch keeps in each module."""
+    return name in _OF_TORCH or name.startswith(_HOOKS)
 
 
 def _same(a: Content, b: Content) -> bool:

@@ -20,7 +20,7 @@ _TARGETS = ("--target", "android", "--target", "iphone", "--target", "rtx")
 _BUILD = "from edgec.cli.app import main; main()"
 
 _FEW = f"""
-import edgec.sampling as sampling
+import edgec.compiler.samples as sampling
 sampling.STRAINS, sampling.VARIED = (), sampling.SAMPLES
 {_BUILD}
 """

@@ -31,7 +31,8 @@ from typing import Any
 
 import numpy as np
 
-from edgec.driver import BuildOptions, build
+from edgec.compiler.build import build
+from edgec.compiler.options import BuildOptions
 from edgec.frontend.source import SourceRequest
 
 SECONDS, LEAST, MOST = 3.0, 5, 300

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgec.artifact.output import check_owned
-from edgec.driver import BuildOptions, Built, compile_target, prepare_captured
+from edgec.compiler.build import Built, compile_target
+from edgec.compiler.options import BuildOptions, targets_of
+from edgec.compiler.stages import prepare_captured
 from edgec.frontend.captured import SourceId
 from edgec.frontend.dynamic import parse_dynamics
 from edgec.spec.ranges import parse_ranges
-from edgec.spec.target import load_target
 
 if TYPE_CHECKING:
     import torch
@@ -48,14 +49,14 @@ def build(
 
     module = uncompiled(module)
     module = copy.deepcopy(module) if in_halves(module) else module
-    resolved = load_target(target, settings)
+    options = BuildOptions(out=Path(out), settings=tuple(settings))
+    (resolved,) = targets_of([target], options)
     dims = parse_dynamics(dynamic)
     title = safe_name(name or type(module).__name__)
     source = SourceId("module", f"{type(module).__module__}:{type(module).__qualname__}", "")
     said = parse_ranges(tuple(ranges))
     captured = export_module(ExportRequest(title, source, module.eval(), example_inputs, dynamic=dims))
     captured = with_call_samples(captured, example_inputs, samples)
-    options = BuildOptions(out=Path(out))
     check_owned(options.out / title / resolved.name)
     prepared = prepare_captured(replace(captured, ranges=said), options, _silent)
     built = compile_target(prepared, resolved, options, _silent)

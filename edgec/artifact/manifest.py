@@ -237,6 +237,17 @@ class FunctionInfo:
 
 
 @dataclass(frozen=True)
+class Settings:
+    """What a build was told of its target: `--set`, `--io-layout`, rules switched on and off, and another emitter."""
+
+    set: tuple[str, ...] = ()
+    io_layout: tuple[str, ...] = ()
+    enable: tuple[str, ...] = ()
+    disable: tuple[str, ...] = ()
+    via: str | None = None
+
+
+@dataclass(frozen=True)
 class Manifest:
     """Everything that is known of one artifact."""
 
@@ -268,6 +279,7 @@ class Manifest:
     shown: Shown = field(default_factory=Shown)
     accept: Accept | None = None
     """What verification asked for; older manifests do not tell."""
+    settings: Settings = field(default_factory=Settings)
     device_loaded: DeviceLoaded = field(default_factory=DeviceLoaded)
     schema: int = SCHEMA
 
@@ -329,6 +341,7 @@ def _manifest(document: Mapping[str, Any]) -> Manifest:
         device_loaded=_load(DeviceLoaded, document.get("device_loaded", {})),
         shown=load_shown(document.get("shown", {})),
         accept=_load(Accept, document["accept"]) if document.get("accept") else None,
+        settings=_load(Settings, document.get("settings", {})),
     )
 
 

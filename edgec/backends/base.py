@@ -244,7 +244,7 @@ def _reject(node: ir.Node, target: Target, lowerings: LoweringTable, view_of: Vi
 
 
 class Backend(Protocol):
-    """What the driver asks of a backend, in this order."""
+    """What the compiler asks of a backend, in this order."""
 
     name: str
     format: str

@@ -7,7 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from edgec.cli.rewrites import aligned, rewrites
+from edgec.cli.progress import Progress
+from edgec.cli.rewrites import aligned, lines_of
 from edgec.cli.run import guarded, print_json, show
 
 ArtifactPath = Annotated[Path, typer.Argument(help="An artifact, its manifest.json or a build's folder.")]
@@ -71,7 +72,7 @@ def check_command(
     """Reload an artifact, compare it with its manifest and its source, and hold it to budgets."""
 
     def body() -> int:
-        from edgec.checking import Budget, Execution, check_artifact
+        from edgec.compiler.check import Budget, Execution, check_artifact
         from edgec.diag.render import as_json
         from edgec.frontend.inputs import InputSpec
         from edgec.frontend.source import SourceRequest
@@ -102,7 +103,7 @@ def bench_command(
         from dataclasses import asdict
 
         from edgec.artifact.locate import locate
-        from edgec.checking import open_for_timing
+        from edgec.compiler.timing import open_for_timing
         from edgec.measure.arrays import draw_arrays, load_arrays
         from edgec.measure.inspection import inspect
         from edgec.measure.latency import measure
@@ -137,7 +138,7 @@ def diff_command(
     """Find the first value at which two artifacts of one model part."""
 
     def body() -> int:
-        from edgec.checking import compare_artifacts
+        from edgec.compiler.diff import compare_artifacts
 
         found = compare_artifacts(first, second, input or [], tolerance)
         if json:
@@ -162,8 +163,15 @@ def inspect_command(
 
     def body() -> int:
         if rules:
-            made = rewrites(file, input or [], target)
-            print_json(made.document()) if json else print("\n".join(made.lines()))
+            from edgec.compiler.options import BuildOptions
+            from edgec.compiler.rewrites import rewrites
+            from edgec.frontend.inputs import InputSpec
+            from edgec.frontend.source import SourceRequest
+
+            request = SourceRequest(file, tuple(InputSpec.parse(i) for i in input or ()))
+            with Progress(quiet=json) as progress:
+                made = rewrites(request, target, BuildOptions(), progress)
+            print_json(made.document()) if json else print("\n".join(lines_of(made)))
             return 0
         from dataclasses import asdict
 

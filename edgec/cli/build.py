@@ -17,7 +17,8 @@ from edgec.diag.render import as_json
 
 if TYPE_CHECKING:
     from edgec.artifact.manifest import Accuracy, Latency
-    from edgec.driver import BuildOptions, BuildReport, Built
+    from edgec.compiler.build import BuildReport, Built
+    from edgec.compiler.options import BuildOptions
     from edgec.frontend.source import SourceRequest
     from edgec.spec.project import Project
 
@@ -87,7 +88,7 @@ def build_command(
     }
 
     def body() -> int:
-        from edgec.driver import build
+        from edgec.compiler.build import build
 
         project = _project(source, given)
         functions = dict(_named(text) for text in project.function)
@@ -134,7 +135,7 @@ def _request(project: Project, ref: str, own: str | None, functions: dict[str, s
 
 
 def _options(project: Project, verify: bool, others: tuple[tuple[str, SourceRequest], ...]) -> BuildOptions:
-    from edgec.driver import BuildOptions
+    from edgec.compiler.options import BuildOptions
 
     return BuildOptions(
         Path(project.out),

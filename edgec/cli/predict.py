@@ -28,7 +28,8 @@ def predict_command(
     def body() -> int:
         from dataclasses import asdict
 
-        from edgec.driver import BuildOptions, predict_source
+        from edgec.compiler.forecast import predict_source
+        from edgec.compiler.options import BuildOptions
         from edgec.frontend.inputs import InputSpec
         from edgec.frontend.source import SourceRequest
 

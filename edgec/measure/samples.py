@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.generic]
 
+SAMPLES = 2
+"""The example and one draw like it: what shows a model of floats alone."""
+
 
 @dataclass(frozen=True)
 class Sample:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from edgec.canonical_check import CANONICAL_ACCEPT, CANONICAL_REL, check_canonical
 from edgec.diag import Diagnostic, EdgecError
 from edgec.ir.model import Model
+from edgec.measure.canonical_check import CANONICAL_ACCEPT, CANONICAL_REL, check_canonical
 from edgec.measure.fidelity import Fidelity
 from edgec.measure.rounding import SourceRounding
 from edgec.measure.samples import Sample

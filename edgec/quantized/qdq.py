@@ -13,6 +13,7 @@ from edgec.frontend.captured import Captured
 from edgec.frontend.draws import samples_like
 from edgec.frontend.onnx_reference import OnnxReference
 from edgec.ir.model import Model
+from edgec.measure.samples import SAMPLES
 from edgec.passes.base import Pipeline
 from edgec.passes.constants import ConstantsToInitializers, FoldConstants
 from edgec.passes.log import RewriteLog
@@ -20,7 +21,6 @@ from edgec.passes.rewrite import RewritePass, root_of
 from edgec.quantized.pieces import STEPS, compare_pieces
 from edgec.rules.table import QOPERATOR
 from edgec.runners.base import Array
-from edgec.sampling import SAMPLES
 
 
 def in_qdq_format(captured: Captured, log: RewriteLog, disabled: Iterable[str] = ()) -> Captured:

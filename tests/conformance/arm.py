@@ -15,7 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from edgec.driver import BuildOptions, build
+from edgec.compiler.build import build
+from edgec.compiler.options import BuildOptions
 from edgec.frontend.source import SourceRequest
 from edgec.measure.arrays import draw_arrays
 from edgec.measure.inspection import inspect

@@ -5,8 +5,9 @@ from random import Random
 
 import pytest
 
+from edgec.compiler.options import BuildOptions
+from edgec.compiler.stages import prepare
 from edgec.diag import EdgecError
-from edgec.driver import BuildOptions, prepare
 from edgec.frontend.source import SourceRequest
 from tests.fuzz.mutate import mutated_bytes, mutated_model
 from tests.fuzz.seeds import onnx_seeds

@@ -48,8 +48,9 @@ class Worker:
 
 
 def _serve(pipe: Connection) -> None:
+    from edgec.compiler.options import BuildOptions
+    from edgec.compiler.stages import prepare
     from edgec.diag import EdgecError
-    from edgec.driver import BuildOptions, prepare
     from edgec.spec.project import load_project
 
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))

@@ -11,8 +11,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from edgec.compiler.build import Built, compile_target
+from edgec.compiler.options import BuildOptions
+from edgec.compiler.stages import prepare_captured
 from edgec.diag import Diagnostic, EdgecError
-from edgec.driver import BuildOptions, Built, compile_target, prepare_captured
 from edgec.frontend.captured import SourceId
 from edgec.frontend.torch_export import ExportRequest, export_module
 from edgec.runners.open import open_runner

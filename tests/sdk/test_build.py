@@ -13,8 +13,9 @@ import pytest
 import torch
 
 from edgec.artifact.manifest import read_manifest
+from edgec.compiler.build import BuildReport, build
+from edgec.compiler.options import BuildOptions
 from edgec.diag import EdgecError
-from edgec.driver import BuildOptions, BuildReport, build
 from edgec.frontend.source import SourceRequest
 from tests import models
 

@@ -8,8 +8,8 @@ import numpy as np
 import onnx_ir as ir
 import pytest
 
-from edgec.canonical_check import check_canonical
 from edgec.diag import EdgecError, Severity
+from edgec.measure.canonical_check import check_canonical
 from edgec.measure.rounding import SourceRounding
 from edgec.measure.samples import Sample
 from edgec.runners.base import Array
@@ -73,7 +73,7 @@ def test_a_reference_that_fails_leaves_the_refusal(monkeypatch: pytest.MonkeyPat
     def fail(model: ir.Model, samples: Sequence[Sample]) -> list[dict[str, Array]]:
         raise ValueError("a kernel of numpy's")
 
-    monkeypatch.setattr("edgec.canonical_check._reference_outputs", fail)
+    monkeypatch.setattr("edgec.measure.canonical_check._reference_outputs", fail)
     with pytest.raises(EdgecError) as caught:
         check(1e-2, None)
     assert caught.value.diagnostics[0].code == "E0205"

@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from edgec.compiler.options import BuildOptions
+from edgec.compiler.stages import prepare_captured
 from edgec.diag import Diagnostic
 from edgec.dialect.core import CORE
-from edgec.driver import BuildOptions, prepare_captured
 from edgec.frontend.captured import SourceId
 from edgec.frontend.source import SourceRequest, capture
 from edgec.frontend.torch_export import ExportRequest, export_module

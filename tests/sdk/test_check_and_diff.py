@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 
 from edgec.artifact.manifest import read_manifest
-from edgec.checking import Budget, Execution, check_artifact, compare_artifacts
+from edgec.compiler.build import build
+from edgec.compiler.check import Budget, Execution, check_artifact
+from edgec.compiler.diff import compare_artifacts
+from edgec.compiler.options import BuildOptions
 from edgec.diag import EdgecError
-from edgec.driver import BuildOptions, build
 from edgec.frontend.dynamic import parse_dynamic
 from edgec.frontend.source import SourceRequest
 

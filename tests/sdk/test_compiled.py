@@ -9,7 +9,8 @@ import torch
 from torch import nn
 
 import edgec
-from edgec.driver import BuildOptions, prepare, prepare_captured
+from edgec.compiler.options import BuildOptions
+from edgec.compiler.stages import prepare, prepare_captured
 from edgec.frontend.captured import SourceId
 from edgec.frontend.source import SourceRequest
 from edgec.frontend.torch_export import ExportRequest, export_module

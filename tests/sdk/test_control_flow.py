@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import torch
 
+from edgec.compiler.options import BuildOptions
+from edgec.compiler.stages import prepare_captured
 from edgec.diag import EdgecError
-from edgec.driver import BuildOptions, prepare_captured
 from edgec.frontend.captured import SourceId
 from edgec.frontend.torch_export import ExportRequest, export_module
 from edgec.measure.fidelity import compare_all

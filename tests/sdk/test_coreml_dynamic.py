@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import torch
 
+from edgec.compiler.build import build
+from edgec.compiler.options import BuildOptions
 from edgec.diag import EdgecError
-from edgec.driver import BuildOptions, build
 from edgec.frontend.dynamic import parse_dynamic
 from edgec.frontend.source import SourceRequest
 from edgec.runners.mil.runner import MilRunner

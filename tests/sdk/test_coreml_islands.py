@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 
 import edgec
-from edgec.driver import Built
+from edgec.compiler.build import Built
 from edgec.runners.open import open_runner
 
 

@@ -11,7 +11,8 @@ from torch import nn
 import edgec
 from edgec.artifact.manifest import Manifest
 from edgec.backends.table import backend
-from edgec.driver import BuildOptions, prepare
+from edgec.compiler.options import BuildOptions
+from edgec.compiler.stages import prepare
 from edgec.frontend.source import SourceRequest
 from edgec.passes.log import RewriteLog
 from edgec.runners.mil import MilRunner

@@ -8,8 +8,9 @@ import torch
 from onnx import TensorProto, helper
 from torch import nn
 
+from edgec.compiler.options import BuildOptions
+from edgec.compiler.stages import prepare
 from edgec.diag import EdgecError
-from edgec.driver import BuildOptions, prepare
 from edgec.frontend.captured import SourceId
 from edgec.frontend.dynamic import parse_dynamic
 from edgec.frontend.source import SourceRequest
@@ -47,7 +48,7 @@ class Text(nn.Module):
 
 
 def prepared(module, inputs, *dynamic):
-    from edgec.driver import prepare_captured
+    from edgec.compiler.stages import prepare_captured
 
     dims = tuple(d for text in dynamic for d in parse_dynamic(text))
     request = ExportRequest("m", SourceId("module", "t", ""), randomized(module), inputs, dynamic=dims)

@@ -10,10 +10,11 @@ from typer.testing import CliRunner
 
 from edgec.artifact.files import size_of
 from edgec.artifact.manifest import read_manifest
-from edgec.checking import Budget, Execution, check_artifact
 from edgec.cli.app import app
+from edgec.compiler.build import build
+from edgec.compiler.check import Budget, Execution, check_artifact
+from edgec.compiler.options import BuildOptions
 from edgec.diag import EdgecError
-from edgec.driver import BuildOptions, build
 from edgec.frontend.source import SourceRequest
 from edgec.runners.mil.runner import MilRunner
 

@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 
 from edgec.backends.table import backend
-from edgec.driver import BuildOptions, Prepared, prepare
+from edgec.compiler.canonical_model import CanonicalModel
+from edgec.compiler.options import BuildOptions
+from edgec.compiler.stages import prepare
 from edgec.frontend.source import SourceRequest
 from edgec.passes.log import RewriteLog
 from edgec.spec.target import load_target
@@ -14,12 +16,12 @@ MODELS = Path(__file__).parent.parent / "models.py"
 
 
 @pytest.fixture(scope="module", params=["unet", "activations", "bert"])
-def prepared(request: pytest.FixtureRequest) -> Prepared:
+def prepared(request: pytest.FixtureRequest) -> CanonicalModel:
     return prepare(SourceRequest(f"{MODELS}:{request.param}"), BuildOptions(), lambda _: None)
 
 
 @pytest.mark.parametrize("name", ["android", "iphone", "rtx"])
-def test_program_text(name: str, prepared: Prepared, golden) -> None:
+def test_program_text(name: str, prepared: CanonicalModel, golden) -> None:
     target = load_target(name)
     chosen = backend(target.backend)
     program = chosen.lower(chosen.legalize(prepared.model, target, RewriteLog()), target)

@@ -10,8 +10,10 @@ import torch
 from torch import nn
 
 import edgec
+from edgec.compiler.build import build
+from edgec.compiler.options import BuildOptions
+from edgec.compiler.stages import prepare, prepare_captured
 from edgec.diag import EdgecError
-from edgec.driver import BuildOptions, build, prepare, prepare_captured
 from edgec.frontend.captured import SourceId
 from edgec.frontend.inputs import InputSpec
 from edgec.frontend.source import SourceRequest

@@ -10,8 +10,10 @@ import pytest
 import torch
 
 from edgec.backends.table import backend
+from edgec.compiler.build import compile_target
+from edgec.compiler.options import BuildOptions
+from edgec.compiler.stages import prepare, prepare_captured
 from edgec.diag import EdgecError
-from edgec.driver import BuildOptions, compile_target, prepare, prepare_captured
 from edgec.frontend.captured import SourceId
 from edgec.frontend.source import SourceRequest
 from edgec.frontend.torch_export import ExportRequest, export_module

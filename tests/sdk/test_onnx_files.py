@@ -10,12 +10,13 @@ import onnx
 import pytest
 from onnx import NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
 
+from edgec.compiler.build import Built, build
+from edgec.compiler.options import BuildOptions
+from edgec.compiler.samples import sample
 from edgec.diag import EdgecError
-from edgec.driver import BuildOptions, Built, build
 from edgec.frontend.dynamic import parse_dynamic
 from edgec.frontend.inputs import InputSpec
 from edgec.frontend.source import SourceRequest, capture
-from edgec.sampling import sample
 
 FLOAT, INT64 = TensorProto.FLOAT, TensorProto.INT64
 typed = helper.make_tensor_value_info

@@ -5,7 +5,8 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from edgec.driver import BuildOptions, prepare
+from edgec.compiler.options import BuildOptions
+from edgec.compiler.stages import prepare
 from edgec.frontend.source import SourceRequest
 
 RANDOM = np.random.default_rng(0)

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from edgec.artifact.output import foreign_files
+from edgec.compiler.build import Built, build
+from edgec.compiler.options import BuildOptions
 from edgec.diag import EdgecError, Interrupted
-from edgec.driver import BuildOptions, Built, build
 from edgec.frontend.inputs import InputSpec
 from edgec.frontend.source import SourceRequest
 

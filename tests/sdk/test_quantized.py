@@ -13,8 +13,10 @@ import torch
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
 import edgec
+from edgec.compiler.build import build, failed
+from edgec.compiler.options import BuildOptions
+from edgec.compiler.stages import prepare
 from edgec.diag import EdgecError
-from edgec.driver import BuildOptions, build, failed, prepare
 from edgec.frontend.source import SourceRequest, capture
 from edgec.ir.build import GraphBuilder
 from edgec.measure.fidelity import Fidelity

@@ -10,11 +10,12 @@ import torch
 
 import edgec
 from edgec.cli.build import _project, _request
+from edgec.compiler.build import build
+from edgec.compiler.options import BuildOptions
+from edgec.compiler.samples import sample
 from edgec.diag import EdgecError
-from edgec.driver import BuildOptions, build
 from edgec.frontend.inputs import InputSpec, Known
 from edgec.frontend.source import SourceRequest, capture
-from edgec.sampling import sample
 from edgec.spec.ranges import parse_ranges
 
 CODE = """

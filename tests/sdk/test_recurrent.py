@@ -5,7 +5,9 @@ import pytest
 import torch
 
 from edgec.backends.table import backend
-from edgec.driver import BuildOptions, compile_target, prepare_captured
+from edgec.compiler.build import compile_target
+from edgec.compiler.options import BuildOptions
+from edgec.compiler.stages import prepare_captured
 from edgec.frontend.captured import SourceId
 from edgec.frontend.torch_export import ExportRequest, export_module
 from edgec.measure.fidelity import compare_all

@@ -8,12 +8,13 @@ import pytest
 import torch
 from torch import nn
 
-from edgec.attempts import Prepared
-from edgec.canonical_check import check_canonical
+from edgec.compiler.canonical_model import CanonicalModel
+from edgec.compiler.options import BuildOptions
+from edgec.compiler.stages import prepare_captured
 from edgec.diag import EdgecError
-from edgec.driver import BuildOptions, prepare_captured
 from edgec.frontend.captured import SourceId
 from edgec.frontend.torch_export import ExportRequest, export_module
+from edgec.measure.canonical_check import check_canonical
 
 
 class Heat(nn.Module):
@@ -57,7 +58,7 @@ class Norm(nn.Module):
 CASES: dict[type[nn.Module], tuple[int, ...]] = {Heat: (1, 3, 16, 16), Unit: (4, 3), Steps: (5, 40), Norm: (4, 33)}
 
 
-def prepared(kind: type[nn.Module]) -> Prepared:
+def prepared(kind: type[nn.Module]) -> CanonicalModel:
     torch.manual_seed(0)
     module, example = kind().eval(), (torch.randn(*CASES[kind]),)
     captured = export_module(ExportRequest("m", SourceId("module", "m", ""), module, example))

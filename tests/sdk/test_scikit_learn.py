@@ -26,8 +26,10 @@ from sklearn.preprocessing import FunctionTransformer, PolynomialFeatures, Stand
 from sklearn.svm import SVC, SVR
 from sklearn.tree import DecisionTreeClassifier
 
+from edgec.compiler.build import BuildReport, Built, build
+from edgec.compiler.options import BuildOptions
+from edgec.compiler.stages import prepare
 from edgec.diag import EdgecError
-from edgec.driver import BuildOptions, BuildReport, Built, build, prepare
 from edgec.frontend.inputs import InputSpec
 from edgec.frontend.source import SourceRequest
 

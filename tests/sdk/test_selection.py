@@ -8,7 +8,9 @@ import pytest
 
 from edgec.artifact.manifest import read_manifest
 from edgec.backends.table import backend
-from edgec.driver import BuildOptions, compile_target, prepare, prepare_captured
+from edgec.compiler.build import compile_target
+from edgec.compiler.options import BuildOptions
+from edgec.compiler.stages import prepare, prepare_captured
 from edgec.frontend.captured import SourceId
 from edgec.frontend.source import SourceRequest
 from edgec.frontend.torch_export import ExportRequest, export_module

@@ -20,8 +20,10 @@ from torch import nn
 from torch.utils import _pytree as pytree
 
 import edgec
+from edgec.compiler.build import build
+from edgec.compiler.options import BuildOptions
+from edgec.compiler.stages import prepare, prepare_captured
 from edgec.diag import EdgecError
-from edgec.driver import BuildOptions, build, prepare, prepare_captured
 from edgec.frontend.captured import SourceId
 from edgec.frontend.inputs import InputSpec, match_specs
 from edgec.frontend.source import SourceRequest

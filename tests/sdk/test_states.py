@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 import torch
 
-from edgec.checking import Budget, check_artifact
+from edgec.compiler.build import Built, build
+from edgec.compiler.check import Budget, check_artifact
+from edgec.compiler.options import BuildOptions
 from edgec.diag import EdgecError
-from edgec.driver import BuildOptions, Built, build
 from edgec.frontend.inputs import InputSpec
 from edgec.frontend.source import SourceRequest
 from edgec.runners.litert import LiteRTRunner

@@ -10,8 +10,9 @@ import torch
 
 import edgec
 from edgec.backends.tflite.backend import TFLITE
+from edgec.compiler.build import build
+from edgec.compiler.options import BuildOptions
 from edgec.diag import EdgecError
-from edgec.driver import BuildOptions, build
 from edgec.frontend.dynamic import parse_dynamics
 from edgec.frontend.source import SourceRequest
 from edgec.ir.model import OPSET

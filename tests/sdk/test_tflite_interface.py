@@ -12,9 +12,10 @@ import pytest
 
 from edgec.artifact.shown import Shown
 from edgec.backends.tflite.backend import TFLITE
-from edgec.checking import Budget, check_artifact
+from edgec.compiler.build import build
+from edgec.compiler.check import Budget, check_artifact
+from edgec.compiler.options import BuildOptions
 from edgec.diag import EdgecError
-from edgec.driver import BuildOptions, build
 from edgec.frontend.source import SourceRequest
 from edgec.ir.model import OPSET
 from edgec.measure.inspection import inspect

@@ -9,8 +9,9 @@ import pytest
 
 from edgec.artifact.cache import VARIABLE, cache_folder
 from edgec.backends.tflite.via.environment import PYTHON_VARIABLE, VERSION
+from edgec.compiler.build import BuildReport, build
+from edgec.compiler.options import BuildOptions
 from edgec.diag import EdgecError
-from edgec.driver import BuildOptions, BuildReport, build
 from edgec.frontend.source import SourceRequest
 from edgec.ir.model import OPSET
 from edgec.measure.inspection import inspect

@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import nn
 
+from edgec.compiler.options import BuildOptions
+from edgec.compiler.stages import prepare_captured
 from edgec.diag import EdgecError
-from edgec.driver import BuildOptions, prepare_captured
 from edgec.frontend.captured import SourceId
 from edgec.frontend.torch_export import ExportRequest, export_module
 

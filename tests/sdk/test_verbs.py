@@ -8,7 +8,8 @@ import pytest
 from typer.testing import CliRunner
 
 from edgec.cli.app import app
-from edgec.driver import BuildOptions, build
+from edgec.compiler.build import build
+from edgec.compiler.options import BuildOptions
 from edgec.frontend.source import SourceRequest
 
 MODEL = "tests/models.py:resnet"

@@ -9,9 +9,10 @@ import onnx
 import onnx_ir as ir
 import pytest
 
+from edgec.compiler.options import BuildOptions
+from edgec.compiler.stages import prepare
 from edgec.diag import EdgecError
 from edgec.dialect.core import CORE
-from edgec.driver import BuildOptions, prepare
 from edgec.frontend.opset import to_working_opset
 from edgec.frontend.source import SourceRequest
 from edgec.passes.canonicalize import canonicalize

@@ -11,7 +11,8 @@ from unittest import mock
 import numpy as np
 
 from edgec.artifact.cache import made_once
-from edgec.driver import BuildOptions, build
+from edgec.compiler.build import build
+from edgec.compiler.options import BuildOptions
 from edgec.frontend.source import SourceRequest
 from edgec.runners.litert import LiteRTRunner
 from tests.conformance.runtimes.environment import new_environment

@@ -36,7 +36,7 @@ from edgec.artifact.manifest import (
 )
 from edgec.backends.base import Backend, Program
 from edgec.backends.placement import Placement
-from edgec.declared import with_ranges
+from edgec.compiler.input_ranges import with_ranges
 from edgec.diag import Place
 from edgec.frontend.captured import Captured
 from edgec.ir.dims import dim_ranges
@@ -83,7 +83,7 @@ def manifest(lowered: Lowered, seen: Observed, target: Target, chosen: Backend, 
         inputs=inputs,
         outputs=outputs,
         dimensions=_dimensions(model, (*inputs, *outputs)),
-        graph=GraphInfo(_histogram(program), _parameters(model), sum(chosen.macs(i) for i in program.every_instr())),
+        graph=GraphInfo(histogram(program), _parameters(model), sum(chosen.macs(i) for i in program.every_instr())),
         rewrites=tuple(Rewrite(rule, count) for rule, count in log.counts.items()),
         accuracy=_accuracy(seen.verdict),
         latency=seen.latency,
@@ -170,7 +170,8 @@ def _tensor(value: ir.Value) -> TensorInfo:
     return TensorInfo(value.name or "", dims, value.dtype.numpy().name)
 
 
-def _histogram(program: Program) -> dict[str, int]:
+def histogram(program: Program) -> dict[str, int]:
+    """How many instructions there are of each operation."""
     return dict(sorted(Counter(instr.op for instr in program.every_instr()).items()))
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from edgec.attempts import Prepared
-from edgec.declared import with_ranges
+from edgec.compiler.canonical_model import CanonicalModel
+from edgec.compiler.input_ranges import with_ranges
 from edgec.diag import Diagnostic, EdgecError, warning
 from edgec.frontend.ranged import at_ends, spread
 from edgec.measure.samples import Sample
@@ -21,7 +21,7 @@ _DRAWN = _SAID | {"type"}
 _SEED = 1000
 
 
-def within_ranges(prepared: Prepared, target: Target) -> tuple[Prepared, tuple[Diagnostic, ...]]:
+def within_ranges(prepared: CanonicalModel, target: Target) -> tuple[CanonicalModel, tuple[Diagnostic, ...]]:
     """With two more samples where ranges are known, spread over them and at their ends.
 
     A warning (E0211) tells of those that the source itself does not take.

@@ -15,14 +15,11 @@ from edgec.frontend.dynamic import resized, sizes
 from edgec.frontend.ranged import clipped
 from edgec.ir.model import Model, static_shape
 from edgec.ir.states import states
-from edgec.measure.samples import Sample
+from edgec.measure.samples import SAMPLES, Sample
 from edgec.runners.base import Array
 
-SAMPLES = 2
-"""The example and one draw like it, for a model of floats alone."""
-
 VARIED = 4
-"""The same where integers, booleans or single numbers are among the inputs, whose draws are of several kinds."""
+"""As `SAMPLES` where integers, booleans or single numbers are among the inputs, whose draws are of several kinds."""
 
 STEPS = 64
 """Runs in a row that verify a model that keeps states."""

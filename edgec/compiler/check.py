@@ -1,25 +1,24 @@
-"""What the driver does with an artifact that is already there: check it, time it, compare two."""
+"""An artifact that is already there: its hash, its numbers against its source, its budgets."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from edgec.artifact.device_result import DeviceResult, read_result
 from edgec.artifact.files import sha256_of, size_of
 from edgec.artifact.locate import Located, locate
 from edgec.artifact.manifest import DeviceLoaded, Latency, record_device
 from edgec.artifact.shown import Shown
-from edgec.diag import Diagnostic, EdgecError, error
-from edgec.driver import BuildOptions, prepare
+from edgec.compiler.options import BuildOptions, as_built
+from edgec.compiler.stages import prepare
+from edgec.diag import Diagnostic, error
 from edgec.frontend.source import SourceRequest
-from edgec.measure.arrays import draw_arrays, load_arrays
-from edgec.measure.divergence import Pair, pairs
+from edgec.measure.arrays import draw_arrays
 from edgec.measure.inspection import inputs_of
-from edgec.measure.source_view import all_values, common_inputs, fitted, from_app, labelled, source_inputs
-from edgec.runners.base import Runner, StatefulRunner
+from edgec.measure.source_view import common_inputs, labelled
+from edgec.runners.base import StatefulRunner
 from edgec.runners.open import open_runner
 from edgec.spec.target import Accept, load_target
 
@@ -125,7 +124,8 @@ def _check_numbers(found: Located, source: SourceRequest, way: Execution, report
     known = [f for f in found.manifest.functions if f.name == way.function] if found.manifest else []
     held = known[0].states if known else found.manifest.states if found.manifest else ()
     pairs = tuple((s.input, s.output) for s in held)
-    prepared = prepare(replace(source, states=pairs), BuildOptions(), lambda step: None)
+    options = as_built(found.manifest.settings) if found.manifest else BuildOptions()
+    prepared = prepare(replace(source, states=pairs), options, lambda step: None)
     shown = (
         found.manifest.shown
         if found.manifest
@@ -143,7 +143,8 @@ def _accepted(found: Located) -> Accept:
     """What the build asked for."""
     if found.manifest is None:
         return DEFAULT_ACCEPT
-    return found.manifest.accept or load_target(found.manifest.target).accept
+    settings = found.manifest.settings.set
+    return found.manifest.accept or load_target(found.manifest.target, settings).accept
 
 
 def _check_budget(found: Located, budget: Budget, report: CheckReport) -> None:
@@ -162,73 +163,3 @@ def _check_budget(found: Located, budget: Budget, report: CheckReport) -> None:
 
 def _over(unit: str, found: float, limit: float) -> list[Diagnostic]:
     return [Diagnostic("E0606", f"the artifact has {found:,.6g} {unit}, the budget is {limit:,.6g}")]
-
-
-def open_for_timing(found: Located, on: str) -> Runner:
-    """A runner whose time means something (under QEMU: beside another time there).
-
-    Raises `EdgecError` E0701 or E0603 where none does.
-    """
-    if on == "local" and found.format == "mlpackage":
-        raise error(
-            "E0603",
-            "a Core ML package cannot be timed here",
-            notes=["the interpreter computes what Apple's kernels do, not as fast"],
-            help=["`edgec predict` estimates the latency on a device"],
-        )
-    return open_runner(found.path, on=on)
-
-
-@dataclass(frozen=True)
-class Divergence:
-    """What two artifacts have in common, value by value, and the first pair that is further apart than allowed."""
-
-    pairs: tuple[Pair, ...]
-    tolerance: float
-
-    @property
-    def first(self) -> Pair | None:
-        """The first value that differs."""
-        return next((p for p in self.pairs if not p.difference.max_rel <= self.tolerance), None)
-
-    def lines(self) -> list[str]:
-        """For a person."""
-        worst = sorted(self.pairs, key=lambda p: -p.difference.max_rel)[:5]
-        lines = [f"{len(self.pairs)} values are computed by both"]
-        if self.first is None:
-            lines.append(f"they agree to {self.tolerance:g} relative to each value's largest magnitude")
-        else:
-            lines.append(f"the first that differs: {_line(self.first)}")
-        return [*lines, "furthest apart:", *(f"  {_line(p)}" for p in worst)]
-
-    def document(self) -> dict[str, Any]:
-        """For a program."""
-        rows = [{"name": p.name, "other": p.other, **asdict(p.difference)} for p in self.pairs]
-        return {"tolerance": self.tolerance, "first": self.first.name if self.first else None, "values": rows}
-
-
-def _line(pair: Pair) -> str:
-    d = pair.difference
-    other = "" if pair.other == pair.name else f" (`{pair.other}`)"
-    return f"`{pair.name}`{other}: rel {d.max_rel:.2e}, abs {d.max_abs:.2e} at {list(d.worst)}"
-
-
-def compare_artifacts(first: Path, second: Path, inputs: Sequence[str], tolerance: float) -> Divergence:
-    """Run both on the same inputs (drawn from a fixed seed where none are given) and pair their values.
-
-    Raises `EdgecError` E0603 where they have no value in common.
-    """
-    a, b = locate(first), locate(second)
-    common = common_inputs(a, b)
-    arrays = draw_arrays(common)
-    if inputs:
-        given = from_app(a, load_arrays(inputs, inputs_of(a.path)))
-        arrays |= fitted(given, [f for f in source_inputs(a) if f.name in given])
-    found = pairs(*(all_values(each, fitted(arrays, source_inputs(each))) for each in (a, b)))
-    if not found:
-        raise _nothing_common(a, b)
-    return Divergence(tuple(found), tolerance)
-
-
-def _nothing_common(a: Located, b: Located) -> EdgecError:
-    return error("E0603", f"`{a.path.name}` and `{b.path.name}` have no value in common", help=["are they one model?"])

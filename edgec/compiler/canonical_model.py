@@ -1,0 +1,63 @@
+"""A source after everything that all targets share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from edgec.frontend.captured import Captured
+from edgec.ir.model import Model
+from edgec.ir.states import states
+from edgec.measure.accuracy import Verdict, judge, verify
+from edgec.measure.fidelity import Fidelity
+from edgec.measure.rounding import SourceRounding
+from edgec.measure.samples import Sample
+from edgec.passes.log import RewriteLog
+from edgec.quantized.rounding import excused
+from edgec.runners.base import Runner
+from edgec.spec.target import Accept
+
+
+@dataclass(frozen=True)
+class CanonicalModel:
+    """A source after everything that all targets share: canonical, checked, with samples to verify by.
+
+    `quantization`: how far a rounding moves the outputs of a model that quantizes. `rounding`: the source's own on the
+    samples.
+    """
+
+    captured: Captured
+    model: Model
+    log: RewriteLog
+    samples: list[Sample]
+    rounding: SourceRounding
+    quantization: Fidelity | None = None
+
+    @property
+    def typical(self) -> list[Sample]:
+        """The samples that are like the example, or within declared ranges."""
+        return [sample for sample in self.samples if not sample.beyond]
+
+    def judging(self, accept: Accept) -> list[Sample]:
+        """The samples that an artifact has to stand: those that strain, too, where no signal-to-noise ratio is set."""
+        return self.samples if accept.min_psnr_db is None else self.typical
+
+    def verify(self, runner: Runner, accept: Accept) -> Verdict:
+        """Run the samples and judge them by what the target asks for, as far as the model's own rounding allows."""
+        excuse = excused(accept, self.quantization)
+        verdict = verify(runner, self.judging(accept), excuse, self.rounding, states(self.model))
+        if verdict.failures or self.quantization is None or not judge(verdict.fidelity, accept):
+            return verdict
+        moved = self.quantization.max_rel
+        return replace(verdict, note=f"one float32 rounding moves the source's outputs by {moved:.2g}")
+
+    def held(self, verdict: Verdict, accept: Accept) -> dict[str, float]:
+        """The largest finite magnitude of each input of numbers on the samples that an artifact stood."""
+        found: dict[str, float] = {}
+        for sample in () if verdict.failures else self.judging(accept):
+            for name, array in sample.inputs.items():
+                if array.dtype.kind in "iuf":
+                    sizes = np.abs(array.astype(np.float64))
+                    found[name] = max(found.get(name, 0.0), float(sizes[np.isfinite(sizes)].max(initial=0.0)))
+        return found

@@ -1,0 +1,70 @@
+"""Two artifacts of one model, run on the same inputs: the first value at which they part."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from edgec.artifact.locate import Located, locate
+from edgec.diag import EdgecError, error
+from edgec.measure.arrays import draw_arrays, load_arrays
+from edgec.measure.divergence import Pair, pairs
+from edgec.measure.inspection import inputs_of
+from edgec.measure.source_view import all_values, common_inputs, fitted, from_app, source_inputs
+
+
+@dataclass(frozen=True)
+class Divergence:
+    """What two artifacts have in common, value by value, and the first pair that is further apart than allowed."""
+
+    pairs: tuple[Pair, ...]
+    tolerance: float
+
+    @property
+    def first(self) -> Pair | None:
+        """The first value that differs."""
+        return next((p for p in self.pairs if not p.difference.max_rel <= self.tolerance), None)
+
+    def lines(self) -> list[str]:
+        """For a person."""
+        worst = sorted(self.pairs, key=lambda p: -p.difference.max_rel)[:5]
+        lines = [f"{len(self.pairs)} values are computed by both"]
+        if self.first is None:
+            lines.append(f"they agree to {self.tolerance:g} relative to each value's largest magnitude")
+        else:
+            lines.append(f"the first that differs: {_line(self.first)}")
+        return [*lines, "furthest apart:", *(f"  {_line(p)}" for p in worst)]
+
+    def document(self) -> dict[str, Any]:
+        """For a program."""
+        rows = [{"name": p.name, "other": p.other, **asdict(p.difference)} for p in self.pairs]
+        return {"tolerance": self.tolerance, "first": self.first.name if self.first else None, "values": rows}
+
+
+def _line(pair: Pair) -> str:
+    d = pair.difference
+    other = "" if pair.other == pair.name else f" (`{pair.other}`)"
+    return f"`{pair.name}`{other}: rel {d.max_rel:.2e}, abs {d.max_abs:.2e} at {list(d.worst)}"
+
+
+def compare_artifacts(first: Path, second: Path, inputs: Sequence[str], tolerance: float) -> Divergence:
+    """Run both on the same inputs (drawn from a fixed seed where none are given) and pair their values.
+
+    Raises `EdgecError` E0603 where they have no value in common.
+    """
+    a, b = locate(first), locate(second)
+    common = common_inputs(a, b)
+    arrays = draw_arrays(common)
+    if inputs:
+        given = from_app(a, load_arrays(inputs, inputs_of(a.path)))
+        arrays |= fitted(given, [f for f in source_inputs(a) if f.name in given])
+    found = pairs(*(all_values(each, fitted(arrays, source_inputs(each))) for each in (a, b)))
+    if not found:
+        raise _nothing_common(a, b)
+    return Divergence(tuple(found), tolerance)
+
+
+def _nothing_common(a: Located, b: Located) -> EdgecError:
+    return error("E0603", f"`{a.path.name}` and `{b.path.name}` have no value in common", help=["are they one model?"])

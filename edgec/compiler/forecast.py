@@ -1,0 +1,64 @@
+"""The latency of a source as built for a target, predicted: everything but the artifact is made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from edgec.artifact.manifest import Latency, PlacementInfo
+from edgec.backends.table import backend
+from edgec.backends.traffic import bytes_moved
+from edgec.compiler import manifest
+from edgec.compiler.options import BuildOptions, Progress, targets_of
+from edgec.compiler.range_samples import within_ranges
+from edgec.compiler.stages import lower, predicted, prepare
+from edgec.diag import error
+from edgec.frontend.source import SourceRequest
+from edgec.measure.predict import Cost, instruction_ms
+from edgec.spec.device import load_device
+
+
+@dataclass(frozen=True)
+class Step:
+    """One instruction's share of a predicted run, in milliseconds, and where it comes from."""
+
+    op: str
+    place: str
+    ms: float
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """A predicted run: the total, its instructions from the dearest on, and the units that they lie on.
+
+    `ops` counts the instructions of the program by operation, as a manifest does.
+    """
+
+    latency: Latency
+    steps: list[Step]
+    placement: PlacementInfo
+    ops: dict[str, int]
+
+
+def predict_source(source: SourceRequest, name: str, options: BuildOptions, progress: Progress) -> Forecast:
+    """Predict the latency of a source as a build makes it for a target, in the precision that the target asks for.
+
+    Raises `EdgecError` E0702 where no device is known.
+    """
+    (target,) = targets_of([name], options)
+    device_name = options.device or (target.devices[0] if target.devices else None)
+    if device_name is None:
+        raise error("E0702", f"target `{target.name}` names no device", help=["add `--device`; `edgec devices` lists"])
+    device = load_device(device_name)
+    canonical, _ = within_ranges(prepare(source, options, progress), target)
+    chosen = backend(target.backend, options.via)
+    progress(f"{target.name}: legalize and lower")
+    program = lower(canonical, target, chosen).program
+    (latency,) = predicted(chosen, program, target, device_name)
+    model = device.latency[target.backend]
+    steps = [
+        Step(i.op, str(i.place or ""), instruction_ms(Cost(chosen.macs(i), bytes_moved(i)), model))
+        for i in program.every_instr()
+    ]
+    placement = manifest.placement_info(chosen.placement(program, target))
+    ordered = sorted(steps, key=lambda step: -step.ms)
+    return Forecast(latency, ordered, placement, manifest.histogram(program))

@@ -1,0 +1,79 @@
+"""What a build, a prediction or a check is asked for, and the targets that this makes of the named ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgec.artifact.manifest import Settings
+from edgec.backends.table import backend
+from edgec.diag import error
+from edgec.frontend.source import SourceRequest
+from edgec.rules.describe import check_rules
+from edgec.spec.target import Target, load_target, with_rewrites
+
+Progress = Callable[[str], None]
+"""Told what begins, in words."""
+
+EMITTED = ("onnx", "program")
+"""What `--emit` writes beside an artifact."""
+
+
+@dataclass(frozen=True)
+class BuildOptions:
+    """What a build is asked for beside its source and targets.
+
+    `io_layout` is for TFLite targets: `nhwc` or `source` for the whole interface, `NAME=nhwc` for one input or output.
+    `via` names another emitter: `onnx2tf`.
+    `functions` are further sources, by the name of the function that each becomes in the same artifact.
+    """
+
+    out: Path = Path("build")
+    device: str | None = None
+    settings: tuple[str, ...] = ()
+    enable: tuple[str, ...] = ()
+    disable: tuple[str, ...] = ()
+    emit: tuple[str, ...] = ()
+    check_passes: bool = False
+    io_layout: tuple[str, ...] = ()
+    via: str | None = None
+    functions: tuple[tuple[str, SourceRequest], ...] = ()
+
+    def recorded(self) -> Settings:
+        """What of it changes the artifact of a target."""
+        return Settings(self.settings, self.io_layout, self.enable, self.disable, self.via)
+
+
+def as_built(settings: Settings) -> BuildOptions:
+    """The options of an artifact that was built with those settings."""
+    return BuildOptions(
+        settings=settings.set,
+        io_layout=settings.io_layout,
+        enable=settings.enable,
+        disable=settings.disable,
+        via=settings.via,
+    )
+
+
+def targets_of(names: Sequence[str], options: BuildOptions) -> list[Target]:
+    """The targets with what the options set, enable and disable. Raises `EdgecError` E01… for what does not fit."""
+    loaded = [with_rewrites(_load(name, options), options.enable, options.disable) for name in names]
+    if options.io_layout and all(target.backend != "tflite" for target in loaded):
+        raise error("E0101", "`--io-layout` is for TFLite targets", notes=[f"there is {', '.join(names)}"])
+    for target in loaded:
+        backend(target.backend, options.via)
+    check_rules(name for target in loaded for name in (*target.rewrites.enable, *target.rewrites.disable))
+    if unknown := [form for form in options.emit if form not in EMITTED]:
+        raise error("E0101", f"`--emit {unknown[0]}` is not known", help=[f"one of {', '.join(EMITTED)}"])
+    return loaded
+
+
+def _load(name: str, options: BuildOptions) -> Target:
+    """The target with `--set` and, for TFLite, `--io-layout`."""
+    target = load_target(name, options.settings)
+    if target.backend != "tflite" or not options.io_layout:
+        return target
+    layouts = [text.rpartition("=") for text in options.io_layout]
+    settings = [f"options.layouts.{n}={layout}" if n else f"options.io_layout={layout}" for n, _, layout in layouts]
+    return load_target(name, (*options.settings, *settings))

@@ -1,0 +1,66 @@
+"""An artifact that misses its target's accuracy is made again with more in float32."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+from edgec.backends.base import Backend
+from edgec.compiler.canonical_model import CanonicalModel
+from edgec.compiler.options import Progress
+from edgec.compiler.stages import Candidate, candidate
+from edgec.diag import Diagnostic, EdgecError, Severity, warning
+from edgec.spec.target import Target
+
+
+def accurate(canonical: CanonicalModel, target: Target, chosen: Backend, folder: Path, progress: Progress) -> Candidate:
+    """The artifact in `folder`: the target's own if it is accurate enough or none is, else the first wider one.
+
+    Raises `EdgecError` E0412 for what the target cannot hold.
+    """
+    with tempfile.TemporaryDirectory(dir=folder) as work:
+        made = candidate(canonical, target, chosen, Path(work) / "asked", progress)
+        if made.verdict.failures:
+            made = _widened(canonical, made, chosen, Path(work), progress) or made
+        for item in made.path.parent.iterdir():
+            item.replace(folder / item.name)
+    strained = [replace(d, message=f"target `{target.name}`: {d.message}") for d in made.verdict.strained]
+    told = (*made.told, *made.lowered.log.told, *_by_rounding(canonical, made), *strained)
+    return replace(made, path=folder / made.path.name, told=told)
+
+
+def _widened(
+    canonical: CanonicalModel, missed: Candidate, chosen: Backend, work: Path, progress: Progress
+) -> Candidate | None:
+    """The artifact of the first wider target that is accurate enough. None if there is none."""
+    for i, wider in enumerate(chosen.wider(missed.target)):
+        progress(f"{wider.name}: accuracy missed, again with more in float32")
+        try:
+            made = candidate(canonical, wider, chosen, work / f"wider{i}", progress)
+        except EdgecError:  # what float16 can hold, such as states, float32 may not
+            continue
+        if not made.verdict.failures:
+            return replace(made, told=(_told(missed, made),))
+    return None
+
+
+def _by_rounding(canonical: CanonicalModel, made: Candidate) -> list[Diagnostic]:
+    """The note (E0608) on an artifact of a quantized model that was accepted for what rounding does to that model."""
+    if not made.verdict.note:
+        return []
+    f = made.verdict.fidelity
+    message = f"`{canonical.captured.name}` quantizes what it computes; target `{made.target.name}` is judged by that"
+    notes = (made.verdict.note, f"the artifact's are off by {f.max_rel:.2g}, {f.psnr_db:.1f} dB")
+    return [Diagnostic("E0608", message, notes=notes, severity=Severity.NOTE)]
+
+
+def _told(missed: Candidate, made: Candidate) -> Diagnostic:
+    everything = made.target.numerics.compute == "float32"
+    what = "everything" if everything else f"{len(made.lowered.log.kept_wide)} operators"
+    return warning(
+        "E0607",
+        f"target `{made.target.name}` keeps {what} in float32: float16 is not accurate enough",
+        notes=[d.message for d in missed.verdict.failures],
+        help=["`--set numerics.float32=ranges` keeps float16 and lets the build fail"],
+    )

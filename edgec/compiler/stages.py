@@ -1,0 +1,109 @@
+"""The order of the stages, and the only module that knows it: one function a stage, and two that run them.
+
+source -> `prepare` -> canonical model -> `lower` -> program -> `candidate` -> artifact with its verdict
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgec.artifact.manifest import Latency
+from edgec.backends.base import Backend, Program
+from edgec.backends.traffic import bytes_moved
+from edgec.compiler.canonical_model import CanonicalModel
+from edgec.compiler.input_ranges import check_ranges, with_ranges
+from edgec.compiler.manifest import Lowered
+from edgec.compiler.options import BuildOptions, Progress
+from edgec.compiler.samples import sample, warned
+from edgec.diag import Diagnostic
+from edgec.frontend.captured import Captured
+from edgec.frontend.source import SourceRequest, capture
+from edgec.ledger.lint import lint
+from edgec.measure.accuracy import Verdict
+from edgec.measure.predict import Cost, predict
+from edgec.measure.rounding import SourceRounding
+from edgec.passes.canonicalize import canonicalize
+from edgec.passes.log import RewriteLog
+from edgec.passes.verify import check_after_each
+from edgec.quantized.check import check_model
+from edgec.quantized.qdq import in_qdq_format
+from edgec.quantized.rounding import quantizes
+from edgec.spec.device import load_device
+from edgec.spec.target import Target
+
+
+def prepare(source: SourceRequest, options: BuildOptions, progress: Progress) -> CanonicalModel:
+    """Import the source, canonicalize it and check it against the source (E0205)."""
+    progress(f"export {source.ref}")
+    return prepare_captured(capture(source), options, progress)
+
+
+def prepare_captured(captured: Captured, options: BuildOptions, progress: Progress) -> CanonicalModel:
+    """Canonicalize what a frontend gave and check it against the source (E0205)."""
+    log = RewriteLog()
+    check_ranges(captured.ranges, captured.model)
+    captured = in_qdq_format(captured, log, options.disable)
+    sampled = sample(captured)
+    captured, samples = warned(captured, sampled.told), sampled.samples
+    progress("canonicalize")
+    exported = captured.model.clone() if quantizes(captured.model) else None
+    if exported is not None:  # what strains a quantized model lies outside the ranges that it was given
+        samples = [s for s in samples if not s.beyond]
+    after = check_after_each(captured.model, samples[0].inputs) if options.check_passes else None
+    model = canonicalize(captured.model, log, after, options.disable)
+    model.graph.name = captured.name
+    rounding = SourceRounding(captured.reference)
+    quantization, told = check_model(model, exported, samples, rounding)
+    return CanonicalModel(warned(captured, told), model, log, samples, rounding, quantization)
+
+
+def lower(canonical: CanonicalModel, target: Target, chosen: Backend) -> Lowered:
+    """Legalize, and lower to a program. Raises `EdgecError` E0412 with every refusal."""
+    log = RewriteLog(Counter(canonical.log.counts))
+    target = with_ranges(target, canonical.model, canonical.captured.ranges)
+    legal = chosen.legalize(canonical.model, target, log, [s.inputs for s in canonical.typical])
+    return Lowered(canonical.captured, canonical.model, legal, chosen.lower(legal, target), log)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """An artifact on disk, for the target as asked or one that keeps more in float32, and what running it showed.
+
+    `told`: a warning (E0607) where it is not as asked. `findings`: what a device's loader would refuse (E0609) or run
+    slowly (E0610).
+    """
+
+    target: Target
+    lowered: Lowered
+    path: Path
+    verdict: Verdict
+    told: tuple[Diagnostic, ...] = ()
+    findings: tuple[Diagnostic, ...] = ()
+
+
+def candidate(
+    canonical: CanonicalModel, target: Target, chosen: Backend, folder: Path, progress: Progress
+) -> Candidate:
+    """Legalize, lower, assemble into the new `folder`, look at what a loader demands, run and judge."""
+    folder.mkdir()
+    progress(f"{target.name}: legalize and lower")
+    lowered = lower(canonical, target, chosen)
+    path = folder / f"{canonical.captured.name}{chosen.suffix}"
+    progress(f"{target.name}: assemble {path.name}")
+    chosen.assemble(lowered.program, target, path)
+    findings = tuple(found.diagnostic() for found in lint(path))
+    progress(f"{target.name}: verify")
+    with chosen.open(path, target) as runner:
+        return Candidate(target, lowered, path, canonical.verify(runner, target.accept), findings=findings)
+
+
+def predicted(chosen: Backend, program: Program, target: Target, device: str | None) -> tuple[Latency, ...]:
+    """The latency on the asked-for device, or on the target's first; none where the target names no device."""
+    name = device or (target.devices[0] if target.devices else None)
+    if name is None:
+        return ()
+    costs = [Cost(chosen.macs(instr), bytes_moved(instr)) for instr in program.every_instr()]
+    found = predict(costs, load_device(name), target.backend)
+    return (Latency(name, "predicted", found.p50_ms, found.low_ms, found.high_ms, found.method),)

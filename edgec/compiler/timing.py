@@ -1,0 +1,23 @@
+"""An artifact that is already there, opened where its time means something."""
+
+from __future__ import annotations
+
+from edgec.artifact.locate import Located
+from edgec.diag import error
+from edgec.runners.base import Runner
+from edgec.runners.open import open_runner
+
+
+def open_for_timing(found: Located, on: str) -> Runner:
+    """A runner whose time means something (under QEMU: beside another time there).
+
+    Raises `EdgecError` E0701 or E0603 where none does.
+    """
+    if on == "local" and found.format == "mlpackage":
+        raise error(
+            "E0603",
+            "a Core ML package cannot be timed here",
+            notes=["the interpreter computes what Apple's kernels do, not as fast"],
+            help=["`edgec predict` estimates the latency on a device"],
+        )
+    return open_runner(found.path, on=on)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -78,30 +78,59 @@ def _run(runner: Runner, sample: Sample, states: Sequence[State]) -> dict[str, A
 
 
 def judged(samples: Sequence[Sample], found: Sequence[Outputs], accept: Accept, rounding: SourceRounding) -> Judgement:
-    """Compare what was found with what the source gives; where that misses `accept`, without the source's rounding."""
+    """Compare what was found with what the source gives; where that misses `accept`, without the source's rounding.
+
+    An output that is nothing but rounding on all samples like the example is judged by those that strain the model.
+    """
     raw: list[Difference] = []
     typical: list[Difference] = []
     varied: list[Diagnostic] = []
     strained: list[Diagnostic] = []
-    allowed: list[float] = []
-    for sample, outputs in zip(samples, found, strict=True):
-        differences = compare_all(sample.expected, outputs)
-        counted = differences
-        if _missed(differences, accept):
-            known = rounding.of(sample)
-            counted = compare_all(sample.expected, _excused(sample, outputs, known, accept))
-            if not _missed(counted, accept):
-                allowed += _allowances(sample, known)
+    seen = [_compared(sample, outputs, accept, rounding) for sample, outputs in zip(samples, found, strict=True)]
+    unjudged = _unjudged(samples, seen)
+    for sample, one in zip(samples, seen, strict=True):
         if sample.beyond:
-            strained += _warned(sample.kind, judge(summarize(1, counted), accept))
+            strained += _warned(sample.kind, judge(summarize(1, one.counted), accept))
+            varied += _on(sample.kind, judge(summarize(1, [d for d in one.counted if d.output in unjudged]), accept))
         elif sample.kind:
-            varied += _on(sample.kind, judge(summarize(1, counted), accept))
+            varied += _on(sample.kind, judge(summarize(1, one.counted), accept))
         else:
-            raw += differences
-            typical += counted
+            raw += one.raw
+            typical += one.counted
     count = sum(not sample.kind for sample in samples)
     failures = (*judge(summarize(count, typical), accept), *varied[:_TOLD])
-    return Judgement(summarize(count, raw), failures, tuple(strained[:_TOLD]), max(allowed, default=None))
+    allowed = max((a for one in seen for a in one.allowed.values()), default=None)
+    return Judgement(summarize(count, raw), failures, tuple(strained[:_TOLD]), allowed)
+
+
+@dataclass(frozen=True)
+class _Compared:
+    """A sample's differences as computed, and those that count; by output what was `allowed`, relative to its peak."""
+
+    raw: list[Difference]
+    counted: list[Difference]
+    allowed: Mapping[str, float]
+
+
+def _compared(sample: Sample, outputs: Outputs, accept: Accept, rounding: SourceRounding) -> _Compared:
+    differences = compare_all(sample.expected, outputs)
+    if not _missed(differences, accept):
+        return _Compared(differences, differences, {})
+    known = rounding.of(sample)
+    counted = compare_all(sample.expected, _excused(sample, outputs, known, accept))
+    return _Compared(differences, counted, {} if _missed(counted, accept) else _allowances(sample, known))
+
+
+def _unjudged(samples: Sequence[Sample], seen: Sequence[_Compared]) -> set[str]:
+    """The outputs of which samples like the example show nothing: zeros, or anything else, would do as well."""
+    blind: set[str] = set()
+    judging: set[str] = set()
+    for sample, one in zip(samples, seen, strict=True):
+        if not sample.beyond:
+            rounded = {name for name, allowed in one.allowed.items() if allowed >= 1}
+            blind |= rounded
+            judging |= {name for name, array in sample.expected.items() if name not in rounded and array.any()}
+    return blind - judging
 
 
 _TOLD = 3
@@ -122,12 +151,14 @@ def _excused(sample: Sample, outputs: Outputs, known: Mapping[str, OutputRoundin
     }
 
 
-def _allowances(sample: Sample, known: Mapping[str, OutputRounding]) -> Iterable[float]:
+def _allowances(sample: Sample, known: Mapping[str, OutputRounding]) -> dict[str, float]:
+    found = {}
     for name, rounding in known.items():
         expected = sample.expected[name].astype(np.float64)
         peak = float(np.abs(expected[np.isfinite(expected)]).max(initial=0.0))
         if peak > 0:
-            yield rounding.bound(peak, 0.0) / peak
+            found[name] = rounding.bound(peak, 0.0) / peak
+    return found
 
 
 UNLIKE = "on inputs of another kind than the example"

@@ -19,20 +19,7 @@ from edgec.ledger.lint import lint
 from edgec.ledger.tflite.ledger import ROWS
 from edgec.ledger.tflite.runtimes import RUNTIMES, as_numbers, first_runtime, registered
 from edgec.spec.tflite import TensorNote, TFLiteMetadata
-
-TARGET = """
-name = "app"
-summary = "app"
-inherits = "android"
-[graph]
-control_flow = "native"
-[options.metadata.inputs.x]
-color = "rgb"
-mean = 127.5
-std = 127.5
-[options.metadata.outputs.output]
-labels = "labels.txt"
-"""
+from tests.app_target import write_app_target
 
 
 class Net(nn.Module):
@@ -52,9 +39,7 @@ class Net(nn.Module):
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     folder = tmp_path_factory.mktemp("base")
-    (folder / "targets").mkdir()
-    (folder / "targets/app.toml").write_text(TARGET)
-    (folder / "targets/labels.txt").write_text("cat\ndog\nowl\neel\n")
+    write_app_target(folder, control_flow="native")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         built = edgec.build(Net().eval(), (torch.rand(1, 3, 8, 8),), "app", out=folder)

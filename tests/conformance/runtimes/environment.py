@@ -38,6 +38,8 @@ RUNTIMES = (
     Runtime("ai-edge-litert", "1.4.0", "2.20", "2.2.6"),
     Runtime("ai-edge-litert", "2.0.3", "2.20.1", "2.2.6"),
 )
+TENSORFLOW = Runtime("tensorflow-cpu", "2.21.0", "2.21", "2.2.6")
+"""TensorFlow's wheel has an interpreter of its own."""
 
 
 def interpreter(runtime: Runtime) -> Path:

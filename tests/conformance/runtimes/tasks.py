@@ -15,23 +15,10 @@ from edgec.compiler.build import build
 from edgec.compiler.options import BuildOptions
 from edgec.frontend.source import SourceRequest
 from edgec.runners.litert import LiteRTRunner
+from tests.app_target import LABELS, write_app_target
 from tests.conformance.runtimes.environment import new_environment
 
 VERSION = "1.2.3"
-LABELS = ("cat", "dog", "owl", "eel")
-_TARGET = """
-name = "app"
-summary = "app"
-inherits = "android"
-[options]
-io_layout = "nhwc"
-[options.metadata.inputs.x]
-color = "rgb"
-mean = 127.5
-std = 127.5
-[options.metadata.outputs.output]
-labels = "labels.txt"
-"""
 _MODEL = """
 import torch
 
@@ -64,9 +51,7 @@ with open(sys.argv[3], "w") as file:
 
 def classify(folder: Path) -> tuple[dict[str, float], dict[str, float]]:
     """The scores that MediaPipe gives, and those of LiteRT, by label."""
-    (folder / "targets").mkdir(parents=True)
-    (folder / "targets/app.toml").write_text(_TARGET)
-    (folder / "targets/labels.txt").write_text("\n".join(LABELS) + "\n")
+    write_app_target(folder, layout="nhwc")
     (folder / "net.py").write_text(_MODEL)
     (folder / "worker.py").write_text(_WORKER)
     with mock.patch.dict(os.environ, {"EDGEC_PATH": str(folder)}):

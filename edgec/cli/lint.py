@@ -13,6 +13,10 @@ from edgec.cli.run import guarded, print_json, show
 
 def lint_command(
     artifact: Annotated[Path, typer.Argument(help="An artifact of any maker, its manifest.json or a build's folder.")],
+    delegate: Annotated[
+        list[str] | None,
+        typer.Option("--delegate", help="Also what keeps operators off a TFLite delegate: xnnpack, gpu, nnapi or qnn."),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else.")] = False,
 ) -> None:
     """Say what a device's loader, compiler or delegate would refuse or run slowly, with the source of each demand."""
@@ -23,7 +27,8 @@ def lint_command(
         from edgec.ledger.lint import lint, rows_for
 
         path = locate(artifact).path
-        found, demands = lint(path), len(rows_for(path))
+        delegates = tuple(delegate or ())
+        found, demands = lint(path, delegates), len(rows_for(path, delegates))
         refused = [f for f in found if f.severity is Severity.ERROR]
         if json:
             print_json({"artifact": str(path), "demands": demands, "findings": [_row(f) for f in found]})

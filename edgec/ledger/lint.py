@@ -9,13 +9,15 @@ from edgec.diag import error
 from edgec.ledger.row import Finding, Row, examine
 
 
-def lint(path: Path) -> list[Finding]:
-    """What loaders, compilers and delegates would find wrong; empty where nothing is known to be.
+def lint(path: Path, delegates: tuple[str, ...] = ()) -> list[Finding]:
+    """What loaders, compilers and runtimes would find wrong; empty where nothing is known to be.
 
+    Of `delegates` (xnnpack, gpu, nnapi, qnn), what keeps operators of a TFLite file off them, too.
     An engine is opaque: its ONNX, which lies beside it, is looked at.
-    Raises `EdgecError` E0604 for what cannot be read, E0603 for what no ledger is about.
+    Raises `EdgecError` E0604 for what cannot be read, E0603 for what no ledger is about, E0101 for delegates that are
+    not known or of other formats than TFLite.
     """
-    rows = rows_for(path)
+    rows = rows_for(path, delegates)
     if path.suffix == ".mlpackage":
         from edgec.ledger.coreml.package import read_package
 
@@ -24,7 +26,7 @@ def lint(path: Path) -> list[Finding]:
         from edgec.ledger.tflite.file import read_file
 
         return examine(rows, read_file(path))
-    from edgec.ledger.tensorrt.ledger import read_onnx
+    from edgec.ledger.tensorrt.file import read_onnx
 
     source = path.with_suffix(".onnx")
     if not source.is_file():
@@ -34,16 +36,19 @@ def lint(path: Path) -> list[Finding]:
     return examine(rows, read_onnx(source))
 
 
-def rows_for(path: Path) -> tuple[Row[Any], ...]:
-    """The ledger of a file's format. Raises `EdgecError` E0603 where there is none."""
+def rows_for(path: Path, delegates: tuple[str, ...] = ()) -> tuple[Row[Any], ...]:
+    """The ledger of a file's format. Raises `EdgecError` E0603 where there is none, E0101 as `lint`."""
+    if delegates and path.suffix != ".tflite":
+        raise error("E0101", "delegates are for TFLite files", notes=[f"`{path.name}` is none"])
     if path.suffix == ".mlpackage":
         from edgec.ledger.coreml import ledger as coreml
 
         return coreml.ROWS
     if path.suffix == ".tflite":
         from edgec.ledger.tflite import ledger as tflite
+        from edgec.ledger.tflite.delegated import rows_of
 
-        return tflite.ROWS
+        return (*tflite.ROWS, *rows_of(delegates))
     if path.suffix in (".engine", ".onnx"):
         from edgec.ledger.tensorrt import ledger as tensorrt
 

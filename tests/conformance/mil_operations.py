@@ -53,6 +53,8 @@ def _form(operation: Any) -> dict[str, Any]:
         }
         if getattr(kind, "const", False):
             entry["const"] = True
+        if type(kind).__name__ == "TupleInputType":
+            entry["list"] = True
         domain = getattr(kind, "type_domain_id", None)
         if domain:
             entry["domain"] = domain

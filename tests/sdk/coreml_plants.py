@@ -103,6 +103,28 @@ def drop(message: Any, key: str) -> None:
     del message[key]
 
 
+def literal(p: Planted) -> Any:
+    """The value of a number that is written in place."""
+    ops = (op for op in p.block.operations if op.type == "const")
+    values = (op.attributes["val"] for op in ops)
+    return next(v for v in values if v.immediateValue.tensor.WhichOneof("value") == "ints")
+
+
+def other_field(p: Planted) -> None:
+    tensor = literal(p).immediateValue.tensor
+    numbers = list(tensor.ints.values)
+    tensor.longInts.values.extend(numbers)
+
+
+def other_outputs(p: Planted) -> None:
+    p.function.block_specializations["CoreML7"].CopyFrom(p.block)
+    p.function.block_specializations["CoreML7"].outputs[0] = p.inner
+
+
+def may_be_left_out(p: Planted) -> None:
+    p.description.input[0].type.isOptional = True
+
+
 def add_input(p: Planted, name: str = "spare") -> None:
     """An input that nothing uses, in the program and in the interface."""
     p.function.inputs.add().CopyFrom(p.function.inputs[0])
@@ -248,6 +270,15 @@ PLANTS: dict[str, tuple[str, Callable[[Planted], None]]] = {
     "operation-blocks": ("fork", drop_block),
     "parameter-word": ("plain", lambda p: set_(values=["valid_ish"])(Text(text_of(p, "conv", "pad_type")))),
     "functions": ("several", functions_without_default),
+    "specializations": ("plain", other_outputs),
+    "not-updatable": ("plain", lambda p: set_(isUpdatable=True)(p.model)),
+    "type-known": ("plain", lambda p: set_(dataType=0)(p.op("relu").outputs[0].type.tensorType)),
+    "type-rank": ("plain", lambda p: set_(rank=2)(p.op("relu").outputs[0].type.tensorType)),
+    "value-shape": ("plain", lambda p: p.weight.type.tensorType.dimensions[0].unknown.SetInParent()),
+    "value-field": ("plain", other_field),
+    "value-elements": ("plain", lambda p: literal(p).immediateValue.tensor.ints.values.append(7)),
+    "argument-number": ("plain", lambda p: p.op("relu").inputs["x"].arguments.add().CopyFrom(
+        p.op("relu").inputs["x"].arguments[0])),
     "state-type": ("state", lambda p: set_(dataType=11)(state_of(p).tensorType)),
     "state-version": ("state", state_before),
     "state-use": ("state", read_an_input),
@@ -263,10 +294,13 @@ PLANTS: dict[str, tuple[str, Callable[[Planted], None]]] = {
     "interface-program-type": ("plain", bool_output),
     "interface-dimensions": ("plain", lambda p: p.array.ClearField("shape")),
     "image-program": ("image", lambda p: set_(colorSpace=10)(p.image)),
+    "image-size": ("image", lambda p: set_(width=0)(p.image)),
+    "interface-optional": ("plain", may_be_left_out),
     "image-version": ("image", old_half_image),
     "classifier-features": ("image", lambda p: set_(predictedFeatureName="label")(p.description)),
     "classifier-classes": ("image", no_labels),
     "flexible-order": ("range", lambda p: set_(lowerBound=64)(p.array.shapeRange.sizeRanges[2])),
+    "flexible-rank": ("range", lambda p: p.array.shapeRange.sizeRanges.pop()),
     "flexible-default": ("range", lambda p: set_(upperBound=15)(p.array.shapeRange.sizeRanges[2])),
     "flexible-end": ("range", lambda p: set_(upperBound=-1)(p.array.shapeRange.sizeRanges[2])),
     "flexible-listed-default": ("listed", lambda p: p.array.shape.__setitem__(2, 20)),

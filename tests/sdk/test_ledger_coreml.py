@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from torch import nn
 from typer.testing import CliRunner
 
 from edgec.cli.app import app
+from edgec.ledger.coreml import protos
 from edgec.ledger.coreml.ledger import ROWS
 from edgec.ledger.coreml.passes import PASSES
 from edgec.ledger.lint import lint
@@ -138,6 +140,29 @@ def test_every_pass_of_coremltools_pipeline_is_accounted_for() -> None:
     assert set(listed) == {row.name for row in PASSES}
     assert {row.demanded for row in PASSES if row.demanded} <= {row.label for row in ROWS}
     assert all(bool(row.kept_by) != bool(row.not_needed) for row in PASSES)
+
+
+def test_every_field_of_an_ml_program_is_accounted_for() -> None:
+    from coremltools.proto import FeatureTypes_pb2, MIL_pb2, Model_pb2
+
+    kinds = Model_pb2.DESCRIPTOR.message_types_by_name
+    described = ("FeatureDescription", "Metadata", "FunctionDescription", "ModelDescription")
+    messages = [*MIL_pb2.DESCRIPTOR.message_types_by_name.values(), *(kinds[name] for name in described)]
+    messages += FeatureTypes_pb2.DESCRIPTOR.message_types_by_name.values()
+    fields = {field for message in messages for field in fields_of(message, message.name)}
+    fields |= {f"Model.{name}" for name in ("specificationVersion", "description", "isUpdatable")}
+    assert fields == {*protos.demanded(), *protos.not_needed()}
+    assert not protos.demanded().keys() & protos.not_needed().keys()
+    assert {label for labels in protos.demanded().values() for label in labels} <= {row.label for row in ROWS}
+    files = {file.name.removesuffix(".proto") for file in Model_pb2.DESCRIPTOR.public_dependencies}
+    assert files == {"MIL", "FeatureTypes", *protos.OTHER_KINDS}
+
+
+def fields_of(message: Any, name: str) -> Iterator[str]:
+    yield from (f"{name}.{field.name}" for field in message.fields)
+    for inner in message.nested_types:
+        if not inner.GetOptions().map_entry:
+            yield from fields_of(inner, f"{name}.{inner.name}")
 
 
 def test_the_table_of_operations_is_coremltools_own() -> None:

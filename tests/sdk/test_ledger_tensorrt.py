@@ -65,6 +65,71 @@ def backwards(m: Any) -> None:
     m.graph.node.extend(nodes)
 
 
+def one(text: str) -> Callable[[Any], None]:
+    """A graph of one operator instead."""
+
+    def planted(m: Any) -> None:
+        parsed = onnx.parser.parse_model(f'<ir_version: 10, opset_import: ["" : 23]> {text}')
+        m.CopyFrom(onnx.shape_inference.infer_shapes(parsed))
+
+    return planted
+
+
+def pool(words: str) -> Callable[[Any], None]:
+    return one(f"g (float[1,1,8,8] x) => (float[a,b,c,d] y) {{ y = {words}(x) }}")
+
+
+def resized(words: str, kind: str = "float") -> Callable[[Any], None]:
+    scales = "<float[4] s = {1, 1, 0.5, 0.5}>"
+    return one(f"g ({kind}[1,1,4,4] x) => ({kind}[a,b,c,d] y) {scales} {{ y = Resize<{words}>(x, , s) }}")
+
+
+def recurrent(kind: str, gates: int, words: str, sides: int = 1) -> Callable[[Any], None]:
+    weights = f"<float[{sides},{2 * gates},4] w, float[{sides},{2 * gates},2] r>"
+    spoil = one(f"g (float[3,2,4] x) => (float[a,b,c,d] y) {weights} {{ y = {kind}<hidden_size=2, {words}>(x, w, r) }}")
+
+    def planted(m: Any) -> None:
+        spoil(m)
+        for tensor in m.graph.initializer:
+            tensor.CopyFrom(numpy_helper.from_array(np.full(list(tensor.dims), 0.1, np.float32), tensor.name))
+
+    return planted
+
+
+OPERATORS: dict[str, Callable[[Any], None]] = {
+    "conv-dimensions": one(
+        "g (float[1,1,2,2,2,2] x) => (float[a,b,c,d,e,f] y) <float[1,1,1,1,1,1] w = {1}> { y = Conv(x, w) }"
+    ),
+    "pool-dimensions": one(
+        "g (float[1,1,4,4,4,4] x) => (float[a,b,c,d,e,f] y) { y = MaxPool<kernel_shape = [2, 2, 2, 2]>(x) }"
+    ),
+    "pool-dilations": pool("MaxPool<kernel_shape = [2, 2], dilations = [2, 2]>"),
+    "pool-norm": pool("LpPool<kernel_shape = [2, 2], p = 3>"),
+    "resize-coordinates": resized('mode = "linear", coordinate_transformation_mode = "half_pixel_symmetric"'),
+    "resize-form": resized('mode = "linear", antialias = 1'),
+    "resize-type": resized('mode = "nearest"', "int32"),
+    "axes-constant": one("g (float[4,4] x, int64[1] axes) => (float[a,b] y) { y = ReduceSum(x, axes) }"),
+    "training-mode": one("g (float[4] x) => (float[4] y) <float r = {0.5}, bool t = {1}> { y = Dropout(x, r, t) }"),
+    "one-result": one(
+        "g (float[4,8] x, float[8] s) => (float[4,8] y, float[4,1] m) { y, m = LayerNormalization(x, s) }"
+    ),
+    "lstm-coupled": recurrent("LSTM", 4, "input_forget = 1"),
+    "same-activations": recurrent(
+        "GRU", 3, 'direction = "bidirectional", activations = ["Sigmoid", "Tanh", "Sigmoid", "Relu"]', 2
+    ),
+    "product-type": one("g (int32[4,4] x) => (int32[4,4] y) { y = MatMul(x, x) }"),
+    "reduce-type": one("g (bool[4,4] x) => (bool[a,b] y) { y = ReduceMax(x) }"),
+    "byte-arithmetic": one("g (uint8[4] x) => (uint8[4] y) { y = Add(x, x) }"),
+    "range-constant": one("g (float s, float l, float d) => (float[a] y) { y = Range(s, l, d) }"),
+    "quantize-scale": one(
+        "g (float[4] x) => (float[4] y) <float s = {-0.1}, int8 z = {0}> "
+        "{ q = QuantizeLinear(x, s, z) y = DequantizeLinear(q, s, z) }"
+    ),
+    "onnx-plugin": one("g (float[4,4] x) => (int64[a,b] y) { y = NonZero(x) }"),
+    "cast-type": one("g (float[4] x) => (int16[4] y) { y = Cast<to = 5>(x) }"),
+}
+"""What the parser itself refuses."""
+
 PLANTS: dict[str, Callable[[Any], Any]] = {
     "onnx-opset": lambda m: setattr(m.opset_import[0], "version", 8),
     "onnx-operator": lambda m: add(m, "Det", ["x"], ["det"]),
@@ -79,6 +144,7 @@ PLANTS: dict[str, Callable[[Any], Any]] = {
     "quantize-zero-point": lambda m: constant(m, "zero", np.int8(3)),
     "topk-k": lambda m: constant(m, "k", np.array([5000])),
     "pool-places": lambda m: node(m, "MaxPool").output.append("where"),
+    **OPERATORS,
 }
 
 
@@ -91,6 +157,21 @@ def test_a_planted_violation_is_found(label: str, tmp_path: Path) -> None:
     PLANTS[label](spoilt)
     onnx.save(spoilt, path)
     assert label in {found.label for found in lint(path)}
+
+
+@pytest.mark.parametrize("label", OPERATORS)
+def test_the_parser_refuses_what_is_planted(label: str) -> None:
+    spoilt = model()
+    assert parsed(spoilt)
+    OPERATORS[label](spoilt)
+    assert not parsed(spoilt)
+
+
+def parsed(m: Any) -> bool:
+    trt = pytest.importorskip("tensorrt_rtx_bindings")
+    logger = trt.Logger(trt.Logger.INTERNAL_ERROR)
+    network = trt.Builder(logger).create_network(0)
+    return bool(trt.OnnxParser(network, logger).parse(m.SerializeToString()))
 
 
 def test_every_row_is_planted() -> None:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import onnx
 import onnx_ir as ir
 import pytest
@@ -9,9 +10,11 @@ from ai_edge_litert.interpreter import Interpreter
 
 from edgec.backends.base import Program
 from edgec.backends.tflite.backend import TFLITE
-from edgec.backends.tflite.delegates import DELEGATES
 from edgec.backends.tflite.placement import partitions
 from edgec.ir.model import OPSET
+from edgec.ledger.tflite.delegates import DELEGATES
+from edgec.ledger.tflite.file import read_file
+from edgec.ledger.tflite.uses import uses
 from edgec.passes.canonicalize import canonicalize
 from edgec.passes.log import RewriteLog
 from edgec.spec.target import load_target
@@ -41,6 +44,22 @@ def test_partitions(tmp_path: Path, name: str) -> None:
     interpreter.allocate_tensors()
     made = sum(op["op_name"] == "DELEGATE" for op in interpreter._get_ops_details())
     assert partitions(program, DELEGATES[0]) == made
+
+
+def test_weights_stored_as_float16_are_read_by_the_delegate(tmp_path: Path) -> None:
+    target, path = load_target("android-fp16"), tmp_path / "m.tflite"
+    rng = np.random.default_rng(0)
+    graph = "g (float[1,3,8,8] x) => (float[1,16,6,6] y) { y = Conv(x, w) }"
+    proto = onnx.parser.parse_model(f'<ir_version: 10, opset_import: ["" : {OPSET}]> {graph}')
+    proto.graph.initializer.append(onnx.numpy_helper.from_array(rng.standard_normal((16, 3, 3, 3), np.float32), "w"))
+    model = ir.serde.deserialize_model(onnx.shape_inference.infer_shapes(proto))
+    program = TFLITE.lower(TFLITE.legalize(canonicalize(model, RewriteLog()), target, RewriteLog()), target)
+    TFLITE.assemble(program, target, path)
+    operators = uses(read_file(path))
+    assert {delegate.rule(use) for _, use in operators for delegate in DELEGATES[:2]} == {""}
+    interpreter = Interpreter(str(path), num_threads=1)
+    interpreter.allocate_tensors()
+    assert partitions(program, DELEGATES[0]) == sum(o["op_name"] == "DELEGATE" for o in interpreter._get_ops_details())
 
 
 def test_what_breaks_is_named() -> None:

@@ -10,8 +10,10 @@ from typing import Any
 from edgec.diag import Severity
 from edgec.ledger.coreml import ledger as coreml
 from edgec.ledger.coreml.passes import PASSES
+from edgec.ledger.coreml.protos import demanded, not_needed
 from edgec.ledger.row import Row
 from edgec.ledger.tensorrt import ledger as tensorrt
+from edgec.ledger.tflite import delegated
 from edgec.ledger.tflite import ledger as tflite
 
 PAGE = Path(__file__).parents[2] / "docs/what-a-device-demands.md"
@@ -35,6 +37,13 @@ def passes() -> str:
     return "\n".join(lines)
 
 
+def fields() -> str:
+    lines = ["| field | demanded |", "|---|---|"]
+    told = {name: ", ".join(f"`{label}`" for label in labels) for name, labels in demanded().items()}
+    told |= {name: f"nothing: {reason}" for name, reason in not_needed().items()}
+    return "\n".join([*lines, *(f"| `{name}` | {text} |" for name, text in sorted(told.items()))])
+
+
 def _cell(text: str) -> str:
     return text.replace("|", "\\|").replace("*", "\\*")
 
@@ -42,8 +51,10 @@ def _cell(text: str) -> str:
 def page(text: str) -> str:
     for name, table in (
         ("passes", passes()),
+        ("fields", fields()),
         ("coreml", rows(coreml.ROWS)),
         ("tflite", rows(tflite.ROWS)),
+        ("delegates", rows(delegated.ROWS)),
         ("tensorrt", rows(tensorrt.ROWS)),
     ):
         pattern = rf"(<!-- {name} -->\n).*?(<!-- end -->)"
@@ -57,9 +68,13 @@ def test_the_page_holds_the_ledgers() -> None:
 
 
 def test_every_row_says_who_demands_what_where() -> None:
-    for row in (*coreml.ROWS, *tflite.ROWS, *tensorrt.ROWS):
+    for row in (*coreml.ROWS, *tflite.ROWS, *delegated.ROWS, *tensorrt.ROWS):
         assert row.label
-        assert row.demand[0].islower() or row.demand[0] == "`" or row.demand.startswith(("TFLite", "MaxPool"))
+        assert (
+            row.demand[0].islower()
+            or row.demand[0] == "`"
+            or row.demand.startswith(("TFLite", "MaxPool", "XNNPACK", "NNAPI", "Qualcomm"))
+        )
         assert row.by
         assert len(row.source) > 10
 

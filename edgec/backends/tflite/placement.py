@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from edgec.backends.base import Program
 from edgec.backends.placement import Placed, Placement
-from edgec.backends.tflite.delegates import DELEGATES, Delegate, sized_by_data
+from edgec.backends.tflite.delegates import deciding, rules
+from edgec.ledger.tflite.delegates import DELEGATES, Delegate
 from edgec.spec.target import Target
 
 CPU = "cpu"
@@ -18,8 +19,7 @@ def placement(program: Program, target: Target) -> Placement:
     """Where each instruction runs on the CPU, the place that every phone has: XNNPACK, or LiteRT's own kernels."""
     first = DELEGATES[0]
     placed = []
-    for instr in program.instrs:
-        rule = first.rule(instr)
+    for instr, rule in zip(program.instrs, rules(program, first), strict=True):
         placed.append(Placed(instr.op, instr.outputs[0].name, instr.place, CPU if rule else first.unit, rule))
     found = {p.rule for p in placed if p.rule}
     delegated = tuple((f"{d.unit}: {_summary(program, d)}", d.evidence) for d in DELEGATES)
@@ -28,12 +28,12 @@ def placement(program: Program, target: Target) -> Placement:
 
 def _summary(program: Program, delegate: Delegate) -> str:
     """How much of the program a delegate takes, in how many pieces, and what breaks it."""
-    rules = [delegate.rule(instr) for instr in program.instrs]
-    if not delegate.resizes and (deciding := sized_by_data(program)):
-        return f"0 of {len(rules)} operators: the data decide sizes ({' '.join(deciding)})"
-    breaks = sorted({instr.op for instr, rule in zip(program.instrs, rules, strict=True) if rule})
-    taken, pieces = sum(not rule for rule in rules), partitions(program, delegate)
-    return f"{taken} of {len(rules)} operators in {pieces} partitions" + (
+    kept_off = rules(program, delegate)
+    if not delegate.resizes and (ops := deciding(program)):
+        return f"0 of {len(kept_off)} operators: the data decide sizes ({' '.join(ops)})"
+    breaks = sorted({instr.op for instr, rule in zip(program.instrs, kept_off, strict=True) if rule})
+    taken, pieces = sum(not rule for rule in kept_off), partitions(program, delegate)
+    return f"{taken} of {len(kept_off)} operators in {pieces} partitions" + (
         f", broken by {' '.join(breaks)}" if breaks else ""
     )
 
@@ -44,7 +44,7 @@ def partitions(program: Program, delegate: Delegate) -> int:
     As `PartitionGraphIntoIndependentNodeSubsets` of LiteRT's graph_info.cc: turn by turn, everything of one kind that
     can run, then everything of the other.
     """
-    kinds = [not delegate.rule(instr) for instr in program.instrs]
+    kinds = [not rule for rule in rules(program, delegate)]
     missing, users = _dependencies(program)
     ready: dict[bool, list[int]] = {True: [], False: []}
     for i, number in enumerate(missing):

@@ -31,9 +31,7 @@ def _ranges(feature: Any) -> list[tuple[int, int, int]]:
         sides, shape = [image.imageSizeRange.widthRange, image.imageSizeRange.heightRange], [image.width, image.height]
     else:
         return []
-    if len(sides) != len(shape):
-        return [(size, 0, 0) for size in shape]
-    return [(size, side.lowerBound, side.upperBound) for size, side in zip(shape, sides, strict=True)]
+    return [(size, side.lowerBound, side.upperBound) for size, side in zip(shape, sides, strict=False)]
 
 
 def _default_in_range(package: Package) -> Iterator[Breach]:
@@ -56,6 +54,16 @@ def _range_end(package: Package) -> Iterator[Breach]:
             yield Breach(where_of(name, kind, feature), "a range without an end")
 
 
+def _range_rank(package: Package) -> Iterator[Breach]:
+    for name, kind, feature in features_of(package):
+        array = array_of(feature)
+        if array is None or array.WhichOneof("ShapeFlexibility") != "shapeRange":
+            continue
+        if array.shape and len(array.shape) != len(array.shapeRange.sizeRanges):
+            told = f"{len(array.shapeRange.sizeRanges)} ranges for {len(array.shape)} dimensions"
+            yield Breach(where_of(name, kind, feature), told)
+
+
 def _listed(feature: Any) -> list[tuple[int, ...]]:
     array = array_of(feature)
     if array is not None:
@@ -63,6 +71,14 @@ def _listed(feature: Any) -> list[tuple[int, ...]]:
     if feature.type.WhichOneof("Type") == "imageType":
         return [(s.width, s.height) for s in feature.type.imageType.enumeratedSizes.sizes]
     return []
+
+
+def _has_list(feature: Any) -> bool:
+    array = array_of(feature)
+    if array is not None:
+        return bool(array.WhichOneof("ShapeFlexibility") == "enumeratedShapes")
+    is_image = feature.type.WhichOneof("Type") == "imageType"
+    return is_image and bool(feature.type.imageType.WhichOneof("SizeFlexibility") == "enumeratedSizes")
 
 
 def _listed_default(package: Package) -> Iterator[Breach]:
@@ -77,6 +93,10 @@ def _listed_default(package: Package) -> Iterator[Breach]:
 def _listed_well(package: Package) -> Iterator[Breach]:
     for name, kind, feature in features_of(package):
         shapes = _listed(feature)
+        if _has_list(feature) and not shapes:
+            yield Breach(where_of(name, kind, feature), "the list of sizes is empty")
+        if any(size < 1 for shape in shapes for size in shape):
+            yield Breach(where_of(name, kind, feature), "a listed size is 0")
         if len(shapes) > _MOST_LISTED:
             yield Breach(where_of(name, kind, feature), f"{len(shapes)} sizes are listed")
         if len({len(shape) for shape in shapes}) > 1:
@@ -118,6 +138,13 @@ ROWS: tuple[Row[Package], ...] = (
         _range_order,
     ),
     Row(
+        "flexible-rank",
+        "there is a range for each dimension",
+        "Core ML's loader",
+        f"{SOURCE}, ShapeRange: sizeRanges[d] specifies the allowed range for dimension d",
+        _range_rank,
+    ),
+    Row(
         "flexible-default",
         "the default size lies in its range",
         "Core ML's loader",
@@ -141,9 +168,10 @@ ROWS: tuple[Row[Package], ...] = (
     ),
     Row(
         "flexible-listed",
-        f"at most {_MOST_LISTED} sizes of one rank are listed, before iOS 18 none twice",
+        f"one to {_MOST_LISTED} sizes of one rank are listed, before iOS 18 none twice",
         "Core ML's loader",
-        "coremltools guide, Flexible Input Shapes: 128 shapes at most; flexible_shape_utils.py, allow_duplicate_shapes",
+        f"{SOURCE}, EnumeratedShapes: Must be non-empty; coremltools guide, Flexible Input Shapes: 128 shapes at most; "
+        "flexible_shape_utils.py, allow_duplicate_shapes",
         _listed_well,
     ),
     Row(

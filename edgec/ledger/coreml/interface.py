@@ -130,13 +130,40 @@ def _image_versions(package: Package) -> Iterator[Breach]:
 
 
 def _labels(package: Package) -> Iterator[Breach]:
-    description = package.model.description
-    named, scores = description.predictedFeatureName, description.predictedProbabilitiesName
-    outputs = {f.name: f.type.WhichOneof("Type") for f in description.output}
-    if named and outputs.get(named) not in ("stringType", "int64Type"):
-        yield Breach("interface", f"the predicted feature `{named[:80]}` is {outputs.get(named, 'no output')}")
-    if scores and outputs.get(scores) != "dictionaryType":
-        yield Breach("interface", f"the probabilities `{scores[:80]}` are {outputs.get(scores, 'no output')}")
+    classifying = {op.function for op in package.operations if op.message.type == "classify"}
+    for name, description in package.descriptions:
+        where = f"interface of {name}"
+        named, scores = description.predictedFeatureName, description.predictedProbabilitiesName
+        outputs = {f.name: f.type.WhichOneof("Type") for f in description.output}
+        if named and outputs.get(named) not in ("stringType", "int64Type"):
+            yield Breach(where, f"the predicted feature `{named[:80]}` is {outputs.get(named, 'no output')}")
+        if scores and outputs.get(scores) != "dictionaryType":
+            yield Breach(where, f"the probabilities `{scores[:80]}` are {outputs.get(scores, 'no output')}")
+        if not named and (scores or name in classifying):
+            yield Breach(where, "a classifier without a predicted feature")
+
+
+def _optional(package: Package) -> Iterator[Breach]:
+    """What may be left out has a default of its own type, and is an input."""
+    for name, kind, feature in features_of(package):
+        where, array = where_of(name, kind, feature), array_of(feature)
+        default = array.WhichOneof("defaultOptionalValue") if array is not None else None
+        if feature.type.isOptional and (kind != "input" or array is None or default is None):
+            yield Breach(where, "it may be left out, and has no default" if kind == "input" else "it may be left out")
+        elif default is not None and default not in _DEFAULTS.get(ARRAYS.get(array.dataType, ""), (default,)):
+            yield Breach(where, f"its default is `{default}`, its type {ARRAYS.get(array.dataType)}")
+
+
+_DEFAULTS = {"fp32": ("floatDefaultValue",), "fp16": ("floatDefaultValue",), "int32": ("intDefaultValue",)}
+"""The field that holds the default of an array's type."""
+
+
+def _image_sizes(package: Package) -> Iterator[Breach]:
+    for name, kind, feature in features_of(package):
+        if feature.type.WhichOneof("Type") == "imageType":
+            image = feature.type.imageType
+            if not _is_flexible(image) and min(image.width, image.height) < 1:
+                yield Breach(where_of(name, kind, feature), f"{image.width} x {image.height}")
 
 
 def _classes(package: Package) -> Iterator[Breach]:
@@ -219,6 +246,13 @@ ROWS: tuple[Row[Package], ...] = (
         _images,
     ),
     Row(
+        "image-size",
+        "an image has a size",
+        "Core ML's loader",
+        f"{SOURCE}, ImageFeatureType: The required or default image size is width x height",
+        _image_sizes,
+    ),
+    Row(
         "image-version",
         "images in float16 begin with iOS 16",
         "Core ML's loader",
@@ -226,8 +260,15 @@ ROWS: tuple[Row[Package], ...] = (
         _image_versions,
     ),
     Row(
+        "interface-optional",
+        "an input that may be left out is an array with a default of its type",
+        "Core ML's loader",
+        f"{SOURCE}, ArrayFeatureType.defaultOptionalValue; coremltools, backend/mil/test_load.py, TestMILDefaultValues",
+        _optional,
+    ),
+    Row(
         "classifier-features",
-        "a classifier's label is text or a number, its probabilities are a dictionary, both are outputs",
+        "a classifier has a label, which is text or a number; its probabilities are a dictionary; both are outputs",
         "Core ML's loader",
         "mlmodel/format/Model.proto, ModelDescription.predictedFeatureName and predictedProbabilitiesName",
         _labels,

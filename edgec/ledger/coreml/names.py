@@ -47,12 +47,29 @@ def _breaking(wrong: Callable[[str], bool]) -> Callable[[Package], Iterator[Brea
 
 
 def _keys(package: Package) -> Iterator[Breach]:
-    """Keys of attributes, of the program down to its operations."""
+    """Keys of attributes, of the program down to its types, and of a function's specializations."""
     tables = [("program", package.model.mlProgram.attributes)]
-    tables += [(f.name, f.message.attributes) for f in package.functions]
-    tables += [(op.where, op.message.attributes) for op in package.operations]
+    for function in package.functions:
+        tables += [
+            (function.name, function.message.attributes),
+            (function.name, function.message.block_specializations),
+        ]
+        tables += [(function.name, value.type.tensorType.attributes) for value in function.message.inputs]
+        tables += [(function.name, block.attributes) for block in _blocks(function.block)]
+    for op in package.operations:
+        tables.append((op.where, op.message.attributes))
+        tables += [(op.where, value.type.tensorType.attributes) for value in op.message.outputs]
     for where, table in tables:
-        yield from (Breach(where, f"attribute `{key}`") for key in table if not IDENTIFIER.fullmatch(key))
+        yield from (Breach(where, f"key `{key[:_LONGEST]}`") for key in table if not IDENTIFIER.fullmatch(key))
+
+
+def _blocks(block: Any) -> Iterator[Any]:
+    """A block and those inside."""
+    if block is not None:
+        yield block
+        for operation in block.operations:
+            for inner in operation.blocks:
+                yield from _blocks(inner)
 
 
 def _twice(package: Package) -> Iterator[Breach]:
@@ -136,9 +153,9 @@ ROWS: tuple[Row[Package], ...] = (
     ),
     Row(
         "attribute-identifier",
-        "keys of attributes match [A-Za-z_][A-Za-z0-9_@]*",
+        "keys of attributes and of specializations match [A-Za-z_][A-Za-z0-9_@]*",
         "Core ML's loader",
-        f"{_PROTO}, `attributes`: Keys must be valid identifiers",
+        f"{_PROTO}, `attributes` and `block_specializations`: Keys must be valid identifiers",
         _keys,
     ),
     Row(

@@ -16,13 +16,15 @@ from pathlib import Path
 class Parameter:
     """`need` is `required`, `filled` (coremltools writes its default where none is given) or `optional`.
 
-    `types` are MIL's names, empty where any is taken; parameters of one `domain` have one type together.
+    `types` are MIL's names, empty where any is taken; parameters of one `domain` have one type together; a list takes
+    several arguments.
     """
 
     need: str
     is_const: bool
     types: frozenset[str]
     domain: str
+    is_list: bool
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ def _form(entry: Mapping[str, object]) -> Form:
     for name, given in inputs.items():
         domain = str(given.get("domain", ""))
         types = frozenset(domains.get(domain, ()) if domain else given.get("types", ()))
-        parameters[name] = Parameter(given["need"], bool(given.get("const")), types, domain)
+        parameters[name] = Parameter(given["need"], bool(given.get("const")), types, domain, bool(given.get("list")))
     since = entry["since"]
     assert isinstance(since, int)
     return Form(since, parameters)

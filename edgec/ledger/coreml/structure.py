@@ -40,6 +40,8 @@ def _functions(package: Package) -> Iterator[Breach]:
     if not description.functions:
         if named != {"main"}:
             yield Breach("program", f"the functions {sorted(named)} and no interface for each; a single one is `main`")
+        if description.defaultFunctionName:
+            yield Breach("interface", f"a default function `{description.defaultFunctionName[:80]}`, and no functions")
         return
     described = [f.name for f in description.functions]
     if package.version < _IOS18:
@@ -48,8 +50,10 @@ def _functions(package: Package) -> Iterator[Breach]:
         yield Breach("interface", f"it describes {sorted(described)}, the program has {sorted(named)}")
     if description.defaultFunctionName not in described:
         yield Breach("interface", f"the default function `{description.defaultFunctionName[:80]}` is none of them")
-    if description.input or description.output or description.state:
+    if description.input or description.output or description.state or description.trainingInput:
         yield Breach("interface", "features outside of the functions")
+    if description.predictedFeatureName or description.predictedProbabilitiesName:
+        yield Breach("interface", "predictions are named outside of the functions")
 
 
 def _states(package: Package) -> Iterator[Breach]:
@@ -60,6 +64,22 @@ def _states(package: Package) -> Iterator[Breach]:
                 yield Breach(function.name, f"state `{value.name[:80]}` is {kind.dtype}")
             elif kind.is_state and (not kind.shape or None in kind.shape):
                 yield Breach(function.name, f"state `{value.name[:80]}` has shape {kind.shape and list(kind.shape)}")
+
+
+def _specializations(package: Package) -> Iterator[Breach]:
+    """A function in several opsets gives the same in each."""
+    for function in package.functions:
+        blocks = sorted(function.message.block_specializations.items())
+        for key, block in blocks[1:]:
+            if list(block.outputs) != list(blocks[0][1].outputs):
+                yield Breach(function.name, f"`{key[:80]}` and `{blocks[0][0][:80]}` give other outputs")
+
+
+def _updatable(package: Package) -> Iterator[Breach]:
+    if package.model.isUpdatable:
+        yield Breach("", "it is marked as updatable")
+    for feature in package.model.description.trainingInput:
+        yield Breach("interface", f"training input `{feature.name[:80]}`")
 
 
 def _state_version(package: Package) -> Iterator[Breach]:
@@ -94,6 +114,20 @@ ROWS: tuple[Row[Package], ...] = (
         "Core ML's loader",
         "mlmodel/format/Model.proto, ModelDescription.functions; coremltools, models/utils.py, MultiFunctionDescriptor",
         _functions,
+    ),
+    Row(
+        "specializations",
+        "a function gives the same outputs in each of its opsets",
+        "Core ML's loader",
+        "MIL.proto, Function.block_specializations: Outputs from all blocks must match",
+        _specializations,
+    ),
+    Row(
+        "not-updatable",
+        "an ML Program is not updated on the device",
+        "Core ML's loader",
+        "mlmodel/format/Model.proto, Model.isUpdatable: the model types that support on-device update",
+        _updatable,
     ),
     Row(
         "state-type",

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
-from google.protobuf.message import DecodeError
-from onnx import TensorProto, numpy_helper
+from onnx import TensorProto
 
-from edgec.diag import Severity, error
+from edgec.diag import Severity
 from edgec.ledger.row import Breach, Row
+from edgec.ledger.tensorrt import operators
+from edgec.ledger.tensorrt.file import PARSER, OnnxFile, where
 
-_PARSER = "TensorRT-RTX 1.7's ONNX parser"
 _GUIDE = "NVIDIA, TensorRT, ONNX Opset Guide"
 _OPERATORS = "onnx-tensorrt, docs/operators.md"
 _FIRST_OPSET, _LAST_OPSET = 9, 25
@@ -43,61 +39,6 @@ _NO_TYPES = {
 """Element types that TensorRT has nothing for."""
 
 
-@dataclass(frozen=True, eq=False)
-class OnnxFile:
-    """An ONNX file, its outside weights left where they are."""
-
-    path: Path
-    model: Any
-
-    @cached_property
-    def graphs(self) -> tuple[Any, ...]:
-        """The graph, and those inside."""
-        return tuple(_graphs(self.model.graph))
-
-    @cached_property
-    def constants(self) -> dict[str, Any]:
-        """Initializers by name."""
-        return {t.name: t for graph in self.graphs for t in graph.initializer}
-
-    def constant(self, name: str) -> Any:
-        """A small constant's array, or None."""
-        tensor = self.constants.get(name)
-        if tensor is None or tensor.data_location == TensorProto.EXTERNAL:
-            return None
-        return numpy_helper.to_array(tensor)
-
-    @cached_property
-    def values(self) -> tuple[Any, ...]:
-        """Typed values: inputs, outputs and what shape inference left."""
-        return tuple(v for g in self.graphs for v in (*g.input, *g.output, *g.value_info))
-
-    def nodes(self) -> Iterator[Any]:
-        """The nodes of all graphs."""
-        for graph in self.graphs:
-            yield from graph.node
-
-
-def _graphs(graph: Any) -> Iterator[Any]:
-    yield graph
-    for node in graph.node:
-        for attribute in node.attribute:
-            for inner in (attribute.g, *attribute.graphs) if attribute.HasField("g") else attribute.graphs:
-                yield from _graphs(inner)
-
-
-def read_onnx(path: Path) -> OnnxFile:
-    """Raises `EdgecError` E0604 for what is no ONNX file."""
-    try:
-        return OnnxFile(path, onnx.load(path, load_external_data=False))
-    except (DecodeError, OSError, ValueError) as failure:
-        raise error("E0604", f"`{path.name}` is not an ONNX file", notes=[str(failure)[:200]]) from failure
-
-
-def _where(node: Any) -> str:
-    return f"node `{(node.name or (node.output[0] if node.output else node.op_type))[:80]}`"
-
-
 def _opset(file: OnnxFile) -> Iterator[Breach]:
     for entry in file.model.opset_import:
         if entry.domain in ("", "ai.onnx") and not _FIRST_OPSET <= entry.version <= _LAST_OPSET:
@@ -107,14 +48,14 @@ def _opset(file: OnnxFile) -> Iterator[Breach]:
 def _operators(file: OnnxFile) -> Iterator[Breach]:
     for node in file.nodes():
         if node.domain in ("", "ai.onnx") and node.op_type in UNKNOWN:
-            yield Breach(_where(node), f"`{node.op_type}`")
+            yield Breach(where(node), f"`{node.op_type}`")
 
 
 def _domains(file: OnnxFile) -> Iterator[Breach]:
     own = {(function.domain, function.name) for function in file.model.functions}
     for node in file.nodes():
         if node.domain not in ("", "ai.onnx") and (node.domain, node.op_type) not in own:
-            yield Breach(_where(node), f"`{node.domain}::{node.op_type}`")
+            yield Breach(where(node), f"`{node.domain}::{node.op_type}`")
 
 
 def _types(file: OnnxFile) -> Iterator[Breach]:
@@ -148,7 +89,7 @@ def _unordered(graph: Any, outer: set[str]) -> Iterator[Breach]:
     known = outer | {v.name for v in graph.input} | {t.name for t in graph.initializer} | {""}
     known |= {t.values.name for t in graph.sparse_initializer}
     for node in graph.node:
-        yield from (Breach(_where(node), f"it takes `{name[:80]}`") for name in node.input if name not in known)
+        yield from (Breach(where(node), f"it takes `{name[:80]}`") for name in node.input if name not in known)
         for attribute in node.attribute:
             for inner in (attribute.g, *attribute.graphs) if attribute.HasField("g") else attribute.graphs:
                 yield from _unordered(inner, known)
@@ -183,7 +124,7 @@ def _scatters(file: OnnxFile) -> Iterator[Breach]:
     for node in file.nodes():
         reductions = [a.s.decode(errors="replace") for a in node.attribute if a.name == "reduction"]
         if node.op_type in ("ScatterND", "ScatterElements") and reductions and reductions[0] != "none":
-            yield Breach(_where(node), f"reduction `{reductions[0]}`")
+            yield Breach(where(node), f"reduction `{reductions[0]}`")
 
 
 def _zero_points(file: OnnxFile) -> Iterator[Breach]:
@@ -191,55 +132,55 @@ def _zero_points(file: OnnxFile) -> Iterator[Breach]:
         if node.op_type in ("QuantizeLinear", "DequantizeLinear") and len(node.input) > 2:
             zero = file.constant(node.input[2])
             if zero is not None and np.any(np.asarray(zero, dtype=np.float64)):
-                yield Breach(_where(node), f"zero point {np.asarray(zero).reshape(-1)[:3].tolist()}")
+                yield Breach(where(node), f"zero point {np.asarray(zero).reshape(-1)[:3].tolist()}")
 
 
 def _most_k(file: OnnxFile) -> Iterator[Breach]:
     for node in file.nodes():
         k = file.constant(node.input[1]) if node.op_type == "TopK" and len(node.input) > 1 else None
         if k is not None and int(k.reshape(-1)[0]) > _LARGEST_K:
-            yield Breach(_where(node), f"k is {int(k.reshape(-1)[0])}")
+            yield Breach(where(node), f"k is {int(k.reshape(-1)[0])}")
 
 
 def _pool_places(file: OnnxFile) -> Iterator[Breach]:
     for node in file.nodes():
         if node.op_type == "MaxPool" and len(node.output) > 1 and node.output[1]:
-            yield Breach(_where(node), "it gives the places of the largest, too")
+            yield Breach(where(node), "it gives the places of the largest, too")
 
 
 ROWS: tuple[Row[OnnxFile], ...] = (
     Row(
         "onnx-opset",
         f"the opset is {_FIRST_OPSET} to {_LAST_OPSET}",
-        _PARSER,
+        PARSER,
         f"{_GUIDE}, Minimum and Maximum opset",
         _opset,
     ),
     Row(
         "onnx-operator",
         "the parser knows the operator",
-        _PARSER,
+        PARSER,
         "OnnxParser.supports_operator, asked of version 1.7.1",
         _operators,
     ),
     Row(
         "onnx-domain",
         "an operator outside of ONNX is a function of the file, or a plugin",
-        _PARSER,
+        PARSER,
         f"{_GUIDE}: unsupported operators",
         _domains,
     ),
     Row(
         "onnx-type",
         "an element type is one that TensorRT has",
-        _PARSER,
+        PARSER,
         f"{_OPERATORS}: TensorRT supports the following ONNX data types",
         _types,
     ),
     Row(
         "onnx-double",
         "nothing is double",
-        _PARSER,
+        PARSER,
         f"{_OPERATORS}: DOUBLE is cast down to FLOAT, clamping values",
         _doubles,
         severity=Severity.WARNING,
@@ -254,35 +195,35 @@ ROWS: tuple[Row[OnnxFile], ...] = (
     Row(
         "onnx-order",
         "nodes stand in an order that can be run, and outputs are made",
-        _PARSER,
+        PARSER,
         "onnx.proto3, GraphProto.node: topologically sorted",
         _order,
     ),
     Row(
         "onnx-once",
         "a value is made by one node",
-        _PARSER,
+        PARSER,
         "onnx.proto3, GraphProto: names of outputs are unique (SSA)",
         _once,
     ),
     Row(
         "onnx-outside",
         "outside weights lie beside the file, whole",
-        _PARSER,
+        PARSER,
         "ONNX, docs/ExternalData.md: location is relative to the model's file",
         _outside,
     ),
     Row(
         "scatter-reduction",
         "a scatter has no reduction",
-        _PARSER,
+        PARSER,
         f"{_OPERATORS}, ScatterND; seen with TensorRT-RTX 1.7",
         _scatters,
     ),
     Row(
         "quantize-zero-point",
         "a quantizer's zero point is 0",
-        _PARSER,
+        PARSER,
         f"{_OPERATORS}, QuantizeLinear: y_zero_point must be 0",
         _zero_points,
     ),
@@ -296,8 +237,9 @@ ROWS: tuple[Row[OnnxFile], ...] = (
     Row(
         "pool-places",
         "MaxPool gives its largest alone",
-        _PARSER,
+        PARSER,
         f"{_OPERATORS}, MaxPool: Indices output tensor unsupported",
         _pool_places,
     ),
+    *operators.ROWS,
 )

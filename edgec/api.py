@@ -31,6 +31,7 @@ def build(
     dynamic: Sequence[str] = (),
     ranges: Sequence[str] = (),
     samples: Sequence[tuple[Any, ...] | dict[str, Any]] = (),
+    extension: str | Path | None = None,
 ) -> Built:
     """Build one artifact from an `nn.Module`, run it and compare it with the module.
 
@@ -38,11 +39,13 @@ def build(
     `out/<name>/<target>/`; the name defaults to the module's class. `settings` change the target as the command line's
     `--set` does (`"numerics.compute=float32"`), `dynamic` opens dimensions as `--dynamic` does (`"x:0=batch:1..16"`),
     `samples` are further arguments like `example_inputs`, judged like them;
-    `ranges` say what inputs may be as `--range` does (`"x=0..255"`).
+    `ranges` say what inputs may be as `--range` does (`"x=0..255"`), `extension` is a file that knows operators of your
+    own (`edgec.extension`).
     Raises `EdgecError` as the command line reports it; check `Built.failures` for checks that did not hold.
     """
     from edgec.frontend.call_samples import with_call_samples
     from edgec.frontend.compiled import uncompiled
+    from edgec.frontend.extensions import extension_of
     from edgec.frontend.halves.modules import in_halves
     from edgec.frontend.source import safe_name
     from edgec.frontend.torch_export import ExportRequest, export_module
@@ -55,7 +58,8 @@ def build(
     title = safe_name(name or type(module).__name__)
     source = SourceId("module", f"{type(module).__module__}:{type(module).__qualname__}", "")
     said = parse_ranges(tuple(ranges))
-    captured = export_module(ExportRequest(title, source, module.eval(), example_inputs, dynamic=dims))
+    asked = ExportRequest(title, source, module.eval(), example_inputs, dynamic=dims, extension=extension_of(extension))
+    captured = export_module(asked)
     captured = with_call_samples(captured, example_inputs, samples)
     check_owned(options.out / title / resolved.name)
     prepared = prepare_captured(replace(captured, ranges=said), options, _silent)

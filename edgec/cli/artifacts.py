@@ -60,6 +60,7 @@ def check_command(
     input: Annotated[
         list[str] | None, typer.Option(help="An example input of the source, as `build` takes it.")
     ] = None,
+    extension: Annotated[Path | None, typer.Option(help="A file that knows operators of your own.")] = None,
     function: Function = None,
     max_bytes: Annotated[int | None, typer.Option(help="The largest size that is accepted.")] = None,
     max_ms: Annotated[float | None, typer.Option(help="The longest predicted latency that is accepted.")] = None,
@@ -74,11 +75,12 @@ def check_command(
     def body() -> int:
         from edgec.compiler.check import Budget, Execution, check_artifact
         from edgec.diag.render import as_json
+        from edgec.frontend.extensions import extension_of
         from edgec.frontend.inputs import InputSpec
         from edgec.frontend.source import SourceRequest
 
         specs = tuple(InputSpec.parse(i) for i in input or ())
-        source = SourceRequest(against, specs) if against else None
+        source = SourceRequest(against, specs, extension=extension_of(extension)) if against else None
         report = check_artifact(artifact, source, Budget(max_bytes, max_ms), Execution(function, on), result)
         show(report.failures)
         if json:

@@ -46,6 +46,9 @@ def build_command(
         typer.Option(help="Real samples: .npz files, each with the inputs by name; the first is the example."),
     ] = None,
     weights: Annotated[Path | None, typer.Option(help="A state dict for the code: .safetensors, .pt.")] = None,
+    extension: Annotated[
+        Path | None, typer.Option(help="A Python file that knows operators of your own: docs/how-to/extensions.md.")
+    ] = None,
     name: Annotated[str | None, typer.Option(help="The model's name; else the attribute's or the file's.")] = None,
     dynamic: Annotated[Many | None, typer.Option(help="Open dimensions: x:0=batch,2..3=8..512.")] = None,
     function: Annotated[
@@ -73,6 +76,7 @@ def build_command(
         "input": input,
         "samples": samples,
         "weights": weights and str(weights),
+        "extension": extension and str(extension),
         "name": name,
         "dynamic": dynamic,
         "function": function,
@@ -89,11 +93,15 @@ def build_command(
 
     def body() -> int:
         from edgec.compiler.build import build
+        from edgec.frontend.extensions import extension_of
 
         project = _project(source, given)
         functions = dict(_named(text) for text in project.function)
-        request = _request(project, project.source, None, functions)
-        others = tuple((f, _request(project, ref, f, functions)) for f, ref in functions.items())
+        own = extension_of(project.extension)  # before any source: it may define what they use
+        request = replace(_request(project, project.source, None, functions), extension=own)
+        others = tuple(
+            (f, replace(_request(project, ref, f, functions), extension=own)) for f, ref in functions.items()
+        )
         with Progress(quiet=json) as progress:
             report = build(request, project.target, _options(project, verify, others), progress)
         return _finish(report, json)

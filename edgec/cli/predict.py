@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -20,6 +21,7 @@ def predict_command(
     input: Annotated[
         list[str] | None, typer.Option(help="An example: NAME=SHAPE[:DTYPE], NAME=VALUE, NAME=@FILE.")
     ] = None,
+    extension: Annotated[Path | None, typer.Option(help="A file that knows operators of your own.")] = None,
     set: Annotated[list[str] | None, typer.Option("--set", help="Override a target's setting: KEY=VALUE.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else.")] = False,
 ) -> None:
@@ -30,10 +32,12 @@ def predict_command(
 
         from edgec.compiler.forecast import predict_source
         from edgec.compiler.options import BuildOptions
+        from edgec.frontend.extensions import extension_of
         from edgec.frontend.inputs import InputSpec
         from edgec.frontend.source import SourceRequest
 
-        request = SourceRequest(source, tuple(InputSpec.parse(i) for i in input or ()))
+        specs = tuple(InputSpec.parse(i) for i in input or ())
+        request = SourceRequest(source, specs, extension=extension_of(extension))
         with Progress(quiet=json) as progress:
             found = predict_source(request, target, BuildOptions(device=device, settings=tuple(set or ())), progress)
         if json:

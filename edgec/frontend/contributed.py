@@ -30,6 +30,11 @@ def name_contributed(proto: onnx.ModelProto) -> None:
         proto.opset_import.append(onnx.helper.make_opsetid(_DOMAIN, 1))
 
 
+def is_contributed(op_type: str) -> bool:
+    """Whether ONNX Runtime has an operator of that name in ONNX's own domain, where ONNX may have none."""
+    return op_type in _SINCE
+
+
 def name_back(model: Model) -> Model:
     """The IR of such a file with the operators where ONNX Runtime looks for them."""
     for node in all_nodes(model):

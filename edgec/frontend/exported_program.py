@@ -8,6 +8,7 @@ import re
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -51,9 +52,8 @@ def export_program(program: torch.export.ExportedProgram, request: SourceRequest
     module = program.module()
     _settle(module)
     inputs = _examples(program)
-    return export_module(
-        ExportRequest(source_name(request), source, module, inputs, request.inputs, dynamic=request.dynamic)
-    )
+    asked = ExportRequest(source_name(request), source, module, inputs, request.inputs, dynamic=request.dynamic)
+    return export_module(replace(asked, extension=request.extension))
 
 
 def _check_archive(path: Path) -> list[bytes]:

@@ -29,7 +29,9 @@ def fold_weights(program: torch.export.ExportedProgram) -> None:
     for node in (n for n in found if known.has(n)):
         whole = isinstance(node.meta.get("val"), torch.Tensor)
         for made in [node] if whole else [user for user in node.users if user.target is operator.getitem]:
-            made.replace_all_uses_with(_constant(program, made, known.value(made)))
+            made.replace_all_uses_with(
+                add_constant(program, f"{made.name}_folded", made.meta["val"], known.value(made))
+            )
     program.graph.eliminate_dead_code()
     program.graph_module.recompile()
 
@@ -67,15 +69,15 @@ class _Known:
         return self._values[node]
 
 
-def _constant(program: torch.export.ExportedProgram, node: Node, value: torch.Tensor) -> Node:
-    """A new constant of the program, before its inputs."""
+def add_constant(program: torch.export.ExportedProgram, name: str, shown: Any, value: torch.Tensor) -> Node:
+    """A new constant of the program, before its inputs; `shown` is the tensor without data that stands for it."""
     specs = program.graph_signature.input_specs
     place = next((i for i, s in enumerate(specs) if s.kind == InputKind.USER_INPUT), len(specs))
     holders = [n for n in program.graph.nodes if n.op == "placeholder"]
     before = holders[place] if place < len(holders) else holders[-1].next
     with program.graph.inserting_before(before):
-        made: Node = program.graph.placeholder(f"{node.name}_folded")
-    made.meta["val"] = node.meta["val"]
+        made: Node = program.graph.placeholder(name)
+    made.meta["val"] = shown
     specs.insert(place, InputSpec(InputKind.CONSTANT_TENSOR, TensorArgument(name=made.name), made.name))
     program.constants[made.name] = value.detach().contiguous()
     return made

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from edgec.diag import Diagnostic, Place, error
 from edgec.frontend.captured import Array, Captured, SourceId
 from edgec.frontend.contributed import name_back, name_contributed
 from edgec.frontend.dynamic import DynamicDim, check_dims, check_sizes, fitting
+from edgec.frontend.extensions import Extension
 from edgec.frontend.file_shapes import infer_shapes, open_negative_sizes, wrong_shapes
 from edgec.frontend.halves.graphs import in_halves, is_whole, widen
 from edgec.frontend.halves.note import computed_in_single
@@ -24,6 +26,7 @@ from edgec.frontend.light import put_back, set_aside
 from edgec.frontend.older_opsets import inner_graphs, spell_out
 from edgec.frontend.onnx_reference import OnnxReference
 from edgec.frontend.opset import deserialized, to_working_opset
+from edgec.frontend.own_operators import settle_own
 from edgec.frontend.source import SourceRequest, file_sha256, source_name
 from edgec.ir.dims import set_dim_range
 from edgec.ir.model import Model
@@ -34,13 +37,14 @@ def capture_onnx(path: Path, request: SourceRequest) -> Captured:
 
     Raises `EdgecError` E0203 (unreadable), E0207 (leaves its folder), E0301 (invalid), E0107 (inputs), E0101 (dims).
     """
-    proto, heavy, told = _read(path)
+    file = _read(path, request.extension)
+    proto, heavy, told = file.proto, file.heavy, file.told
     if request.dynamic:
         open_dims(proto, request.dynamic)
     given = name_back(_beside(put_back(deserialized(proto, path), heavy), path))
     halves, whole = in_halves(given), is_whole(given)
     given = widen(given) if halves else given
-    reference = OnnxReference(path.resolve(), given, changed=halves or bool(request.dynamic))
+    reference = OnnxReference(path.resolve(), given, changed=halves or file.replaced or bool(request.dynamic))
     model = _beside(put_back(to_working_opset(proto, path), heavy), path)
     model = widen(model) if halves else model
     examples = _examples(model, request, Place(str(path)))
@@ -65,8 +69,19 @@ _READ = 1 << 12
 """Bytes up to which a weight beside the file is read with it: shapes, axes and scales are asked for everywhere."""
 
 
-def _read(path: Path) -> tuple[onnx.ModelProto, dict[str, onnx.TensorProto], tuple[Diagnostic, ...]]:
-    """The checked file, its large weights apart, and what is told of it."""
+@dataclass(frozen=True)
+class _File:
+    """The checked file, its large weights apart, what is told of it, and whether operators of the user's own are
+    replaced in it.
+    """
+
+    proto: onnx.ModelProto
+    heavy: dict[str, onnx.TensorProto]
+    told: tuple[Diagnostic, ...]
+    replaced: bool
+
+
+def _read(path: Path, extension: Extension) -> _File:
     place = Place(str(path))
     try:
         proto = onnx.load(path, load_external_data=False)
@@ -78,6 +93,7 @@ def _read(path: Path) -> tuple[onnx.ModelProto, dict[str, onnx.TensorProto], tup
     _check_inputs(proto, place)
     _check_equations(proto, place)
     _check_external_data(proto, path)
+    replaced = settle_own(proto, extension, place)
     name_contributed(proto)
     spell_out(proto)
     heavy = set_aside(proto)
@@ -89,7 +105,7 @@ def _read(path: Path) -> tuple[onnx.ModelProto, dict[str, onnx.TensorProto], tup
         raise error(
             "E0301", f"`{path.name}` is not a valid model", place=place, notes=_first_lines(failure)
         ) from failure
-    return proto, heavy, wrong_shapes(wrong, path)
+    return _File(proto, heavy, wrong_shapes(wrong, path), replaced)
 
 
 def _check_inputs(proto: onnx.ModelProto, place: Place) -> None:

@@ -51,7 +51,15 @@ def capture_python(request: SourceRequest) -> Captured:
 
 def _exported(net: torch.nn.Module, inputs: Any, request: SourceRequest, source: SourceId) -> Captured:
     """`--input sr=16000` is a size or a value; where the module fails on the size, it is a value, and told so."""
-    asked = ExportRequest(source_name(request), source, net, inputs, request.inputs, dynamic=request.dynamic)
+    asked = ExportRequest(
+        source_name(request),
+        source,
+        net,
+        inputs,
+        request.inputs,
+        dynamic=request.dynamic,
+        extension=request.extension,
+    )
     unclear = [spec.name for spec in request.inputs if spec.is_ambiguous]
     try:
         return export_module(asked)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from edgec.diag import error
 from edgec.frontend.captured import Captured
 from edgec.frontend.dynamic import DynamicDim
+from edgec.frontend.extensions import Extension
 from edgec.frontend.further import further_samples
 from edgec.frontend.inputs import InputSpec, with_ranges
 from edgec.frontend.pairs import name_states
@@ -21,7 +22,7 @@ _PICKLES = {".pkl", ".pickle", ".joblib", ".dill"}
 
 @dataclass(frozen=True)
 class SourceRequest:
-    """A source as the command line names it, with what goes with it."""
+    """A source as the command line names it, with what goes with it; `extension` knows the user's own operators."""
 
     ref: str
     inputs: tuple[InputSpec, ...] = ()
@@ -30,6 +31,7 @@ class SourceRequest:
     dynamic: tuple[DynamicDim, ...] = ()
     states: tuple[tuple[str, str], ...] = ()
     ranges: tuple[InputRange, ...] = ()
+    extension: Extension = field(default_factory=Extension)
 
 
 def capture(request: SourceRequest) -> Captured:

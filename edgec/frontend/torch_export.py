@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 import torch
+from torch._subclasses.fake_tensor import UnsupportedOperatorException
 from torch.utils import _pytree as pytree
 
 from edgec.diag import Diagnostic, EdgecError, Severity, error, warning
@@ -31,9 +32,11 @@ from edgec.frontend.decompose.masked import settle_masks
 from edgec.frontend.decompose.splice import decompose
 from edgec.frontend.draws import samples_like
 from edgec.frontend.dynamic import DynamicDim, check_dims, fitting, resized
+from edgec.frontend.extensions import Extension
 from edgec.frontend.folded import fold_weights
 from edgec.frontend.functional.program import make_functional
 from edgec.frontend.functional.translate import translate, translate_decomposed
+from edgec.frontend.functional.untranslated import check_own
 from edgec.frontend.functional.views import settle_views
 from edgec.frontend.halves.graphs import take_half
 from edgec.frontend.halves.modules import in_single, widen, written_in_halves
@@ -79,6 +82,7 @@ class ExportRequest:
     rewritten: Rewritten = field(default_factory=Rewritten)
     input_names: tuple[str, ...] = ()
     dynamic: tuple[DynamicDim, ...] = ()
+    extension: Extension = field(default_factory=Extension)
 
 
 def export_module(request: ExportRequest) -> Captured:
@@ -178,6 +182,8 @@ def to_onnx(exported: torch.export.ExportedProgram) -> ir.Model:
     try:
         with torch.no_grad():
             return translate(exported) if make_functional(exported) else translate_decomposed(exported)
+    except EdgecError:
+        raise
     except Exception as failure:  # torch raises anything from RuntimeError to its own private classes
         raise _refused(failure) from failure
 
@@ -215,7 +221,8 @@ def _export(request: ExportRequest, call: Call, probe: Probe) -> torch.export.Ex
         fold_weights(program)
         program = settle_views(program)
         settle_masks(program)
-        decompose(program)
+        decompose(program, request.extension)
+        check_own(program)
         return program
 
     try:
@@ -279,6 +286,15 @@ def _refused(failure: Exception) -> EdgecError:
             f"dimension `{name}` cannot be open: the model works at size {size} alone",
             notes=["rejected by `dimension-fixed`"],
             help=["open every dimension that must be equal to it by the same name, or leave it as it is"],
+        )
+    if isinstance(cause, UnsupportedOperatorException):
+        name = cause.func._schema.name
+        raise error(
+            "E0202",
+            f"what `{name}` gives is not known without running it",
+            place=place_of_failure(cause),
+            notes=["rejected by `operator-without-fake`", "torch traces a model on tensors without data"],
+            help=[f"say it: `@torch.library.register_fake('{name}')`, a function that gives empty results"],
         )
     lines = [line for line in str(cause).strip().splitlines() if line.strip()]
     return error(

@@ -24,6 +24,7 @@ class Project:
     input: tuple[str, ...] = ()
     samples: str | None = None
     weights: str | None = None
+    extension: str | None = None
     name: str | None = None
     dynamic: tuple[str, ...] = ()
     function: tuple[str, ...] = ()
@@ -57,6 +58,7 @@ def load_project(folder: Path) -> Project:
         input=c.strings(table, "input"),
         samples=_word(c, table, "samples"),
         weights=_word(c, table, "weights"),
+        extension=_word(c, table, "extension"),
         name=_word(c, table, "name"),
         dynamic=c.strings(table, "dynamic"),
         function=c.strings(table, "function"),

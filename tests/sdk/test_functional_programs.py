@@ -18,7 +18,7 @@ from torch.onnx._internal.exporter import _registration
 
 from edgec.frontend.functional.operators import FRESH, SHARING
 from edgec.frontend.functional.program import make_functional
-from edgec.frontend.functional.translate import full_registry, registry_for
+from edgec.frontend.functional.registry import full_registry, registry_for
 from edgec.frontend.torch_export import to_onnx
 from edgec.ir.model import OPSET
 

@@ -4,51 +4,96 @@ from __future__ import annotations
 
 import contextlib
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
-from torch._subclasses.fake_tensor import FakeTensor
+from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.utils import _pytree as pytree
 
-from edgec.diag import error
+from edgec.diag import EdgecError, error
 from edgec.frontend.decompose.base import Decomposition
 from edgec.frontend.decompose.table import DECOMPOSITIONS
+from edgec.frontend.extensions import Extension
+from edgec.frontend.folded import add_constant
+from edgec.frontend.fx_call import place_in_source
+from edgec.frontend.user_code import user_code
 
 CARRIED = ("stack_trace", "nn_module_stack", "source_fn_stack", "torch_fn", "from_node")
 """What a node knows of the Python that it came from."""
 
 
-def decompose(program: torch.export.ExportedProgram) -> None:
-    """Replace, in `program` and in the branches within, each call that an entry of `DECOMPOSITIONS` applies to.
+def decompose(program: torch.export.ExportedProgram, own: Extension | None = None) -> None:
+    """Replace, in `program` and in the branches within, each call that an entry of `DECOMPOSITIONS` applies to, or that
+    the user's `own` operators know.
 
-    Raises whatever a decomposition does: `EdgecError` E0202 for what it refuses.
+    Raises whatever a decomposition does: `EdgecError` E0202 for what it refuses, E0201 where the user's fails.
     """
     for module in program.graph_module.modules():
         if isinstance(module, torch.fx.GraphModule):
-            _decompose_graph(module)
+            _Decomposing(program, module.graph, own or Extension()).run()
+            module.recompile()
     rename_outputs(program)
 
 
-def _decompose_graph(module: torch.fx.GraphModule) -> None:
-    pending = list(module.graph.nodes)
-    changed = False
-    while pending:
-        node = pending.pop()
-        if node.op != "call_function":
-            continue
-        if _is_empty(node):
-            _fill(module.graph, node)
-            changed = True
-            continue
-        found = _decomposition(str(node.target))
-        if found is not None and found.applies(*_values(node.args), **_values(node.kwargs)):
-            pending += _splice(module.graph, node, found)
-            changed = True
-    if changed:
-        module.graph.eliminate_dead_code()
-        module.recompile()
+class _Decomposing:
+    """One graph of a program, whose calls are replaced until none is left that has a decomposition."""
+
+    def __init__(self, program: torch.export.ExportedProgram, graph: torch.fx.Graph, own: Extension) -> None:
+        self._program, self._graph, self._own = program, graph, own
+
+    def run(self) -> None:
+        """Replace them, and what replaces them in turn."""
+        pending = list(self._graph.nodes)
+        changed = False
+        while pending:
+            node = pending.pop()
+            if node.op != "call_function":
+                continue
+            if _is_empty(node):
+                _fill(self._graph, node)
+                changed = True
+                continue
+            found = _users(str(node.target), self._own) or _decomposition(str(node.target))
+            if found is not None and found.applies(*_values(node.args), **_values(node.kwargs)):
+                pending += self._splice(node, found)
+                changed = True
+        if changed:
+            self._graph.eliminate_dead_code()
+
+    def _splice(self, node: torch.fx.Node, found: Decomposition) -> list[torch.fx.Node]:
+        """Put what `found` computes in the place of `node`; returns the new nodes."""
+        traced, inputs = _traced(node, found)
+        holders = [n for n in traced.graph.nodes if n.op == "placeholder"]
+        known = dict(zip(holders, inputs, strict=True)) | self._constants(traced, node)
+        before = set(self._graph.nodes)
+        with self._graph.inserting_before(node):
+            result = self._graph.graph_copy(traced.graph, known)
+        new = [n for n in self._graph.nodes if n not in before]
+        for n in new:
+            if n.target is node.target and found.applies(*_values(n.args), **_values(n.kwargs)):
+                raise _unfit(node, "is computed by itself", "decomposes-into-itself")
+            n.meta |= {key: node.meta[key] for key in CARRIED if key in node.meta}
+        _replace(self._graph, node, result)
+        return new
+
+    def _constants(self, traced: torch.fx.GraphModule, node: torch.fx.Node) -> dict[torch.fx.Node, torch.fx.Node]:
+        """The tensors that the trace holds, as constants of the program."""
+        held = [n for n in traced.graph.nodes if n.op == "get_attr"]
+        if held and self._graph is not self._program.graph:
+            raise _unfit(node, "holds a tensor of its own, inside of a branch", "constant-in-branch")
+        constants: dict[str, torch.fx.Node] = {}
+        for name in dict.fromkeys(str(n.target) for n in held):
+            value = getattr(traced, name)
+            with _mode_of([node.meta["val"], *_values(node.args)]) as mode:
+                shown = value if mode is None else mode.from_tensor(value)
+            constants[name] = add_constant(self._program, f"{node.name}{name}", shown, value)
+        return {n: constants[str(n.target)] for n in held}
+
+
+def _unfit(node: torch.fx.Node, what: str, label: str) -> EdgecError:
+    return error("E0202", f"`{node.target}` {what}", place=place_in_source(node), notes=[f"rejected by `{label}`"])
 
 
 def _is_empty(node: torch.fx.Node) -> bool:
@@ -79,6 +124,19 @@ def _decomposition(target: str) -> Decomposition | None:
     return None if plain is None else Decomposition(_in_place(plain.compute), plain.applies)
 
 
+def _users(target: str, own: Extension) -> Decomposition | None:
+    """What the user's file says of the operator; a failure there is told with its line."""
+    said = own.torch_operator(target)
+    if said is None:
+        return None
+
+    def compute(*args: Any, **kwargs: Any) -> Any:
+        with user_code(f"computing `{said.name}` by its extension"):
+            return said.compute(*args, **kwargs)
+
+    return Decomposition(compute)
+
+
 def _in_place(compute: Callable[..., Any]) -> Callable[..., Any]:
     def change(x: torch.Tensor, *rest: Any, **more: Any) -> torch.Tensor:
         return x.copy_(compute(x, *rest, **more))
@@ -86,8 +144,8 @@ def _in_place(compute: Callable[..., Any]) -> Callable[..., Any]:
     return change
 
 
-def _splice(graph: torch.fx.Graph, node: torch.fx.Node, found: Decomposition) -> list[torch.fx.Node]:
-    """Put what `found` computes in the place of `node`; returns the new nodes."""
+def _traced(node: torch.fx.Node, found: Decomposition) -> tuple[torch.fx.GraphModule, list[torch.fx.Node]]:
+    """What `found` computes for this call, and the nodes that the trace takes."""
     leaves, spec = pytree.tree_flatten((node.args, node.kwargs), is_leaf=_is_node)
     inputs = [leaf for leaf in leaves if _is_node(leaf)]
 
@@ -98,27 +156,24 @@ def _splice(graph: torch.fx.Graph, node: torch.fx.Node, found: Decomposition) ->
 
     values = [n.meta["val"] for n in inputs]
     with torch.no_grad(), _mode_of(values):
-        traced = make_fx(call)(*values)
-    holders = [n for n in traced.graph.nodes if n.op == "placeholder"]
-    before = set(graph.nodes)
-    with graph.inserting_before(node):
-        result = graph.graph_copy(traced.graph, dict(zip(holders, inputs, strict=True)))
-    new = [n for n in graph.nodes if n not in before]
-    for n in new:
-        assert n.op == "call_function", f"{node.target} decomposes into a constant of its own"
-        same = n.target is node.target and found.applies(*_values(n.args), **_values(n.kwargs))
-        assert not same, f"{node.target} decomposes into itself"
-        n.meta |= {key: node.meta[key] for key in CARRIED if key in node.meta}
-    _replace(graph, node, result)
-    return new
+        return make_fx(call)(*values), inputs
 
 
-def _mode_of(values: list[Any]) -> contextlib.AbstractContextManager[Any]:
+@contextlib.contextmanager
+def _mode_of(values: list[Any]) -> Iterator[FakeTensorMode | None]:
     """The mode that the program's own tensors without data are of: else each tensor made anew gets one of its own, and
-    torch's passes refuse a program of several.
+    torch's passes refuse a program of several. Tensors with data, which the user's code may hold, are taken.
     """
     modes = [v.fake_mode for v in pytree.tree_leaves(values) if isinstance(v, FakeTensor)]
-    return modes[0] if modes else contextlib.nullcontext()
+    if not modes:
+        yield None
+        return
+    with modes[0] as mode:
+        before, mode.allow_non_fake_inputs = mode.allow_non_fake_inputs, True
+        try:
+            yield mode
+        finally:
+            mode.allow_non_fake_inputs = before
 
 
 def _replace(graph: torch.fx.Graph, node: torch.fx.Node, result: Any) -> None:

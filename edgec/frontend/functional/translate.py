@@ -6,20 +6,15 @@ tenth of a build. A functional program is given the translations of its own oper
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence, Set
-from typing import Any
-
 import onnx_ir as ir
-import torch
-from onnxscript.function_libs.torch_lib import ops as _every_translation  # noqa: F401 (fills the registry)
-from onnxscript.function_libs.torch_lib.registration import default_registry
 from onnxscript.version_converter import convert_version
 from torch.export import ExportedProgram
 from torch.onnx._internal.exporter import _core, _fx_passes
-from torch.onnx._internal.exporter._registration import OnnxDecompMeta, ONNXRegistry, _get_overload
-from torch.onnx._internal.exporter._torchlib._torchlib_registry import get_torchlib_ops
+from torch.onnx._internal.exporter._registration import ONNXRegistry
 
 from edgec.frontend.functional.complexes import settle_complex
+from edgec.frontend.functional.registry import full_registry, registry_for
+from edgec.frontend.functional.untranslated import check_translated
 from edgec.frontend.held import mark_updates
 from edgec.frontend.naming import separate_weights
 from edgec.ir.model import OPSET
@@ -47,6 +42,7 @@ def translate_decomposed(program: ExportedProgram) -> ir.Model:
 
 def _converted(program: ExportedProgram, registry: ONNXRegistry) -> ir.Model:
     """In the working opset, updates of buffers marked: the version converter drops what no output needs."""
+    check_translated(program, registry)
     model: ir.Model = _core._exported_program_to_onnx_program(program, registry=registry).model
     graph = model.graph
     separate_weights(graph)
@@ -58,41 +54,3 @@ def _converted(program: ExportedProgram, registry: ONNXRegistry) -> ir.Model:
     while len(model.graph.outputs) > own:
         model.graph.outputs.pop()
     return model
-
-
-def registry_for(operators: Set[Any]) -> ONNXRegistry:
-    """The exporter's registry with the translations of these operators alone."""
-    own = [found for found in get_torchlib_ops() if found.fx_target in operators]
-    return _filled([*own, *_from_onnxscript({_name(operator): operator for operator in operators})])
-
-
-def full_registry() -> ONNXRegistry:
-    """The exporter's registry, without the source of every translation read, which it asks for and does not use."""
-    operators = {name: _get_overload(name) for name, _ in default_registry.items() if not name.startswith("internal::")}
-    return _filled([*get_torchlib_ops(), *_from_onnxscript(operators)])
-
-
-def _filled(translations: Sequence[OnnxDecompMeta]) -> ONNXRegistry:
-    registry = ONNXRegistry()
-    registry._opset_version = OPSET
-    for translation in translations:
-        registry._register(translation.fx_target, translation)
-    registry._cleanup_registry_based_on_opset_version()
-    return registry
-
-
-def _from_onnxscript(operators: Mapping[str, Any]) -> Iterator[OnnxDecompMeta]:
-    """The translations by onnxscript of operators by their names; those that this torch has none of are None."""
-    for name, found in default_registry.items():
-        operator = operators.get(name)
-        if operator is not None:
-            for functions, is_complex in ((found.overloads, False), (found.complex, True)):
-                for function in functions:
-                    yield OnnxDecompMeta(function, operator, signature=None, is_complex=is_complex)
-
-
-def _name(operator: Any) -> str:
-    """The name that onnxscript registers translations by: `aten::add.Tensor`, `_operator::getitem`."""
-    if isinstance(operator, torch._ops.OpOverload):
-        return str(operator.name())  # type: ignore[no-untyped-call]
-    return f"{operator.__module__}::{operator.__name__}"

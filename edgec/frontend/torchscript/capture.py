@@ -58,6 +58,7 @@ def export_script(script: Any, inputs: tuple[Any, ...], request: SourceRequest, 
         inputs,
         rewritten=Rewritten(graph.runtime),
         input_names=names,
+        extension=request.extension,
         dynamic=request.dynamic,
     )
     captured = export_module(exporting)

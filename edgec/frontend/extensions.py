@@ -1,0 +1,61 @@
+"""The user's own operators: loaded from their file, and what is told where one is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from edgec.diag import error
+from edgec.extension import OnnxFunction, OnnxOperator, TorchOperator
+from edgec.frontend.import_code import import_code
+from edgec.frontend.user_code import user_code
+
+WAY_OUT = "say what it computes in a file of your own, `--extension my_ops.py` (docs/how-to/extensions.md)"
+"""What to do about an operator that edgec does not know."""
+
+
+@dataclass(frozen=True)
+class Extension:
+    """What a user's file says: operators of torch by `namespace.name` or `namespace.name.overload`, as torch's graphs
+    write them, and operators and functions of ONNX by domain and name.
+    """
+
+    torch: Mapping[str, TorchOperator] = field(default_factory=dict)
+    onnx: Mapping[tuple[str, str], OnnxOperator] = field(default_factory=dict)
+    functions: Mapping[tuple[str, str], OnnxFunction] = field(default_factory=dict)
+
+    def torch_operator(self, target: str) -> TorchOperator | None:
+        """The entry for an overload, `namespace.name.overload`."""
+        return self.torch.get(target) or self.torch.get(target.rpartition(".")[0])
+
+
+def extension_of(path: str | Path | None) -> Extension:
+    """That of a file, or the empty one."""
+    return Extension() if path is None else load_extension(Path(path))
+
+
+def load_extension(path: Path) -> Extension:
+    """Import the file and take what it holds. Raises `EdgecError` E0102, E0103 (nothing in it) or E0201 (it fails)."""
+    if path.suffix != ".py":
+        raise error("E0103", f"`{path}` is no Python file", help=["`--extension my_ops.py` names one"])
+    with user_code(f"importing `{path}`"):
+        module = import_code(str(path))
+    held = list(vars(module).values())
+    torch = {_dotted(op.name): op for op in held if isinstance(op, TorchOperator)}
+    onnx = {(op.domain, op.op_type): op for op in held if isinstance(op, OnnxOperator)}
+    functions = {(f.proto.domain, f.proto.name): f for f in held if isinstance(f, OnnxFunction)}
+    if not (torch or onnx or functions):
+        raise error(
+            "E0103",
+            f"`{path}` says nothing of any operator",
+            help=["decorate functions with `torch_operator` or `onnx_operator` of `edgec.extension`"],
+        )
+    return Extension(torch, onnx, functions)
+
+
+def _dotted(name: str) -> str:
+    namespace, colons, rest = name.partition("::")
+    if not colons or not namespace or not rest:
+        raise error("E0103", f"`{name}` is no operator's name", help=["torch's are `namespace::name`"])
+    return f"{namespace}.{rest}"

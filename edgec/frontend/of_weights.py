@@ -22,9 +22,25 @@ _ASK = frozenset("bool item int float index".split())
 _PLAIN = frozenset(
     "all any abs neg eq ne lt le gt ge equal logical_not logical_and logical_or logical_xor invert and or xor "
     "bitwise_not bitwise_and bitwise_or add sub rsub mul sum max min amax amin clone detach to type bool long float "
-    "double getitem reshape view squeeze unsqueeze flatten".split()
+    "double getitem reshape view squeeze unsqueeze flatten radd rmul div truediv rtruediv rdiv floordiv rfloordiv "
+    "floor_divide mod rmod remainder fmod pow rpow pos ceil floor round trunc clamp clamp_min clamp_max sign where "
+    "sqrt rsqrt exp log log2 log10 reciprocal maximum minimum prod mean int stack cat true_divide subtract multiply "
+    "divide negative absolute square numel half".split()
 )
 """Functions that give the same for the same operands, by their names without underscores."""
+
+
+_MAKING = frozenset("zeros ones full empty arange linspace eye rand randn".split())
+"""Functions that make a tensor from numbers alone."""
+
+_SIZED = _MAKING | frozenset(
+    "pad view reshape expand repeat tile narrow split tensor_split chunk unflatten roll unfold fold select "
+    "new_zeros new_ones new_full new_empty getitem setitem interpolate upsample one_hot repeat_interleave "
+    "broadcast_to as_strided conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d avg_pool1d "
+    "avg_pool2d avg_pool3d max_pool1d max_pool2d max_pool3d adaptive_avg_pool1d adaptive_avg_pool2d "
+    "adaptive_avg_pool3d pixel_shuffle pixel_unshuffle".split()
+)
+"""Functions that take sizes, lengths and places as numbers: for a tensor there, torch lets data decide them."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +74,9 @@ class OfWeights(FunctionMode):
         if _is_in_place(name) or "out" in kwargs:
             self._known.clear()  # whatever shares memory with what is changed
             return function(*args, **kwargs)
+        if plain in _SIZED:
+            first = 0 if plain in _MAKING else 1
+            args, kwargs = (*args[:first], *self._numbers(args[first:])), self._numbers(kwargs)
         asks = name == "item" or (plain in _ASK and name != plain)
         operands = self._operands(args, kwargs) if self._held and (asks or plain in _PLAIN) else None
         if operands is None:
@@ -78,6 +97,17 @@ class OfWeights(FunctionMode):
             return tensor
         self.asked |= found.buffers
         return found.held.item()
+
+    def _numbers(self, values: Any) -> Any:
+        """The same with whole numbers in the place of the known tensors that hold them."""
+        if isinstance(values, slice):
+            return slice(*(self._numbers(bound) for bound in (values.start, values.stop, values.step)))
+        if isinstance(values, tuple | list) and type(values) in (tuple, list):
+            return type(values)(self._numbers(value) for value in values)
+        if isinstance(values, dict):
+            return {name: self._numbers(value) for name, value in values.items()}
+        whole = isinstance(values, torch.Tensor) and not values.dim() and values.dtype in (torch.int64, torch.int32)
+        return self.value(values) if whole else values
 
     def _operands(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[_Known] | None:
         """What is known of the tensors among the arguments, if there are some and all are known."""

@@ -47,6 +47,25 @@ class Shapes(torch.nn.Module):
         return x[:, : int(self.count[0]) - 3] if not self.count.max() > 7 else x.sum()
 
 
+class Padded(torch.nn.Module):
+    """Kernel, stride and padding are buffers, as in EnCodec: how much to pad is computed from them and the length."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = torch.nn.Conv1d(1, 3, 7, 4)
+        for name, value in {"stride": 4, "kernel": 7, "total": 3}.items():
+            self.register_buffer(name, torch.tensor(value), persistent=False)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        length = x.shape[-1]
+        frames = torch.ceil((length - self.kernel + self.total) / self.stride + 1).to(torch.int64) - 1
+        extra = frames * self.stride + self.kernel - self.total - length
+        left = self.total - self.total // 2
+        padded = torch.nn.functional.pad(x[:, None], (left, max(self.total // 2 + extra, left * 0)), "reflect")
+        y = self.conv(padded)[..., : frames - 1]
+        return y + torch.arange(self.kernel - 6).expand(3, self.total - 2) + torch.zeros(frames - 1)
+
+
 class Warming(torch.nn.Module):
     """Asks for a counter before it counts on: that is data."""
 
@@ -73,9 +92,9 @@ def initialized() -> ActNorm:
     return module
 
 
-@pytest.mark.parametrize("make", [initialized, Shapes], ids=["ActNorm", "Shapes"])
+@pytest.mark.parametrize("make", [initialized, Shapes, Padded], ids=["ActNorm", "Shapes", "Padded"])
 def test_flags_decide_for_good(make: type[torch.nn.Module], tmp_path: Path) -> None:
-    module, x = make().eval(), torch.randn(3, 4)
+    module, x = make().eval(), torch.randn(3, 17 if make is Padded else 4)
     built = edgec.build(module, (x,), target="android", out=tmp_path)
     assert not built.failures
     assert [i.name for i in built.manifest.inputs] == ["x"]

@@ -38,6 +38,23 @@ def test_integers_become_floats():
     check(torch.special.i0, torch.arange(-4, 12), tolerance=3e-6)
 
 
+TAILS = {
+    "erfc": torch.erfc,
+    "special_erfcx": torch.special.erfcx,
+    "special_ndtr": lambda x: 0.5 * torch.erfc(-x / math.sqrt(2)),
+    "special_log_ndtr": torch.special.log_ndtr,
+}
+
+
+@pytest.mark.parametrize("name", TAILS)
+def test_tails_are_accurate_beside_their_own_size(name):
+    """Beside double precision; PyTorch's own `ndtr` is 1 + erf, and zero where 1e-9 is right."""
+    x = torch.cat([torch.linspace(-40, 40, 4001), torch.tensor([1e-30, -1e5, 1e5, -1e30, 1e30]), ENDS])
+    found, wanted = DECOMPOSITIONS[f"aten.{name}.default"].compute(x), TAILS[name](x.double())
+    torch.testing.assert_close(found, wanted.float(), rtol=6e-7, atol=1e-44, equal_nan=True)
+    check(getattr(torch, name, None) or getattr(torch.special, name[8:]), x[::40], gone=f"aten.{name}.default")
+
+
 def test_mantissas_and_exponents():
     around = torch.cat(
         [POWERS.float(), -POWERS.float(), (POWERS * (1 + 2**-23)).float(), (POWERS * (2 - 2**-23)).float()]

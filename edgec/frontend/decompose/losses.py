@@ -111,24 +111,6 @@ def _log_cumulative_sum_exp(x: torch.Tensor, dim: int) -> torch.Tensor:
     return x
 
 
-_ERFC = (
-    -1.26551223, 1.00002368, 0.37409196, 0.09678418, -0.18628806, 0.27886807, -1.13520398, 1.48851587, -0.82215223,
-    0.17087277,
-)  # fmt: skip
-"""erfc(z) = t·exp(−z² + P(t)) with t = 2 / (2 + z), z ≥ 0, to 1.2e-7 of itself (Numerical Recipes, §6.2)."""
-
-
-def _log_normal_cdf(x: torch.Tensor) -> torch.Tensor:
-    """log Φ(x): by the logarithm of erfc(−x/√2) below zero, by log1p above."""
-    z = torch.abs(x) / math.sqrt(2)
-    t = 2 / (2 + z)
-    polynomial = torch.zeros_like(t)
-    for c in reversed(_ERFC):
-        polynomial = polynomial * t + c
-    log_erfc = torch.log(t) - z * z + polynomial
-    return torch.where(x < 0, log_erfc - math.log(2), torch.log1p(-0.5 * torch.exp(log_erfc)))
-
-
 def _static(x: torch.Tensor, dim: int) -> bool:
     return not x.dim() or isinstance(x.shape[dim], int)
 
@@ -140,5 +122,4 @@ LOSSES: dict[str, Decomposition] = {
     "aten.soft_margin_loss.default": Decomposition(_soft_margin),
     "aten.logaddexp.default": Decomposition(_log_add_exp),
     "aten.logcumsumexp.default": Decomposition(_log_cumulative_sum_exp, _static),
-    "aten.special_log_ndtr.default": Decomposition(_log_normal_cdf),
 }

@@ -37,7 +37,7 @@ _I1_FAR: Coefficients = (
 """Of e^−x I(x) over Chebyshev polynomials up to 8, and of √x times that beyond, in single precision."""
 
 
-def _chebyshev(x: torch.Tensor, coefficients: Coefficients) -> torch.Tensor:
+def chebyshev(x: torch.Tensor, coefficients: Coefficients) -> torch.Tensor:
     """By Clenshaw's recurrence, the highest first, the constant counted half."""
     before, last = torch.zeros_like(x), torch.full_like(x, coefficients[0])
     older = before
@@ -46,7 +46,7 @@ def _chebyshev(x: torch.Tensor, coefficients: Coefficients) -> torch.Tensor:
     return 0.5 * (last - older)
 
 
-def _as_float(x: torch.Tensor) -> torch.Tensor:
+def as_float(x: torch.Tensor) -> torch.Tensor:
     return x if x.is_floating_point() else x.to(torch.get_default_dtype())
 
 
@@ -56,12 +56,12 @@ def _bessel(
     """The modified Bessel function of order zero, or of order one where `odd`; `scaled` by e^−|x|."""
 
     def compute(x: torch.Tensor) -> torch.Tensor:
-        x = _as_float(x)
+        x = as_float(x)
         size = torch.abs(x)
         inside, outside = torch.clamp(size, max=8.0), torch.clamp(size, min=8.0)
-        low = _chebyshev(inside / 2 - 2, near)
+        low = chebyshev(inside / 2 - 2, near)
         low = low * inside if odd else low
-        high = _chebyshev(32 / outside - 2, far) / torch.sqrt(outside)
+        high = chebyshev(32 / outside - 2, far) / torch.sqrt(outside)
         found = torch.where(size <= 8, low, high)
         found = found if scaled else found * torch.exp(size)
         return torch.where(x < 0, -found, found) if odd else found
@@ -104,7 +104,7 @@ def _ratio(x: torch.Tensor, ratio: tuple[Coefficients, Coefficients]) -> torch.T
 
 def _normal_quantile(x: torch.Tensor) -> torch.Tensor:
     """The x up to which the normal distribution holds the given share; beyond 0 and 1 no number."""
-    y = _as_float(x)
+    y = as_float(x)
     upper = y > 1 - math.exp(-2)
     tail = torch.where(upper, 1 - y, y)
     off = y - 0.5
@@ -123,7 +123,7 @@ def _normal_quantile(x: torch.Tensor) -> torch.Tensor:
 
 def _spherical_bessel(x: torch.Tensor) -> torch.Tensor:
     """sin x / x, by its series where x is small."""
-    x = _as_float(x)
+    x = as_float(x)
     square = x * x
     series = 1 - square / 6 * (1 - square / 20 * (1 - square / 42 * (1 - square / 72)))
     small = torch.abs(x) < 0.5
@@ -134,7 +134,7 @@ def _spherical_bessel(x: torch.Tensor) -> torch.Tensor:
 def _log_gamma_of_dimension(x: torch.Tensor, p: int) -> torch.Tensor:
     """log Γ_p(x) = p (p − 1) / 4 · log π + Σ log Γ(x − i / 2), i from 0 to p − 1."""
     shifts = torch.arange(p, device=x.device) / 2
-    terms = torch.lgamma(_as_float(x).unsqueeze(-1) - shifts)
+    terms = torch.lgamma(as_float(x).unsqueeze(-1) - shifts)
     return terms.sum(-1) + p * (p - 1) / 4 * math.log(math.pi)
 
 

@@ -25,6 +25,7 @@ from edgec.frontend.decompose.singular import SINGULAR
 from edgec.frontend.decompose.special import SPECIAL
 from edgec.frontend.decompose.spectra import SPECTRA
 from edgec.frontend.decompose.statistics import STATISTICS
+from edgec.frontend.decompose.tails import TAILS
 
 DECOMPOSITIONS: dict[str, Decomposition] = {
     **ACCURATE,
@@ -49,4 +50,5 @@ DECOMPOSITIONS: dict[str, Decomposition] = {
     **SPECIAL,
     **SPECTRA,
     **STATISTICS,
+    **TAILS,
 }

@@ -5,10 +5,13 @@ and the line on which `# here` stands.
 """
 
 import collections
+import contextlib
 import copy
 import dataclasses
 import enum
+import fractions
 import functools
+import itertools
 import json
 import logging
 import math
@@ -430,3 +433,47 @@ def repeated_list(self, x, k):
 @refused("")
 def compared_dataclasses(self, x, k):
     return x * 2 if Point(int(k)) == Point(1) else x * 5  # here
+
+
+@right
+def type_as_a_key(self, x, k):
+    return x * {int: 2.0, float: 3.0}[type(k.item())]
+
+
+@refused("value")
+def text_in_another_base(self, x, k):
+    return x * int(str(int(k)), 8)  # here
+
+
+@refused("value")
+def fraction(self, x, k):
+    return x * float(fractions.Fraction(int(k)))  # here
+
+
+@refused("value")
+def part_of_an_iterator(self, x, k):
+    return x * sum(itertools.islice([1.0, 2.0, 3.0], k.item()))  # here
+
+
+@refused("")
+def suppressed(self, x, k):
+    scale = 7.0
+    with contextlib.suppress(KeyError):  # here
+        scale = {3: 2.0}[int(k)]
+    return x * scale
+
+
+class Quiet:
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, *_):
+        return kind is not None and issubclass(kind, LookupError)
+
+
+@refused("")
+def ended_by_a_context(self, x, k):
+    scale = 7.0
+    with Quiet():  # here
+        scale = {3: 2.0}[k.item()]
+    return x * scale

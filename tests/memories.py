@@ -71,6 +71,51 @@ class WrittenInPlace(nn.Module):
         return x - self.mean
 
 
+@state("h")
+class DataOfABuffer(Buffered):
+    def forward(self, x):
+        self.h.data = self.h + x
+        return self.h * 2
+
+
+@state("h")
+class DataWrittenTo(Buffered):
+    def forward(self, x):
+        self.h.data.mul_(0.9).add_(x, alpha=0.1)
+        return self.h + x
+
+
+@state("prev")
+class DataOfAnAttribute(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.prev = torch.zeros(4)
+
+    def forward(self, x):
+        self.prev.data = self.prev + x
+        return self.prev * 2
+
+
+@state("inner_h")
+class RegistryWritten(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.inner = Buffered()
+
+    def forward(self, x):
+        self.inner._buffers["h"] = self.inner.h + x
+        return self.inner.h * 2
+
+
+@state("h")
+class RegisteredAgain(Buffered):
+    def forward(self, x):
+        h = self.h + x
+        del self.h
+        self.register_buffer("h", h)
+        return h * 2
+
+
 @state("h_0", "h_1")
 class TupleOfTensors(nn.Module):
     def __init__(self):
@@ -557,7 +602,7 @@ THREAD = threading.local()
 class FilledWhereNobodyLooks(nn.Module):
     def forward(self, x):
         if not hasattr(THREAD, "mean"):
-            THREAD.mean = x.mean() * 1.1
+            THREAD.mean = x.mean() * 1.1  # here
         return x - THREAD.mean
 
 
@@ -568,10 +613,10 @@ class Iterator(nn.Module):
         self.steps = itertools.count(1)
 
     def forward(self, x):
-        return x * next(self.steps)
+        return x * next(self.steps)  # here
 
 
-@refused("hidden")
+@refused("parameter")
 class ParameterData(nn.Module):
     def __init__(self):
         super().__init__()
@@ -579,5 +624,50 @@ class ParameterData(nn.Module):
 
     def forward(self, x):
         y = x * self.weight
-        self.weight.data.mul_(0.5)
+        self.weight.data.mul_(0.5)  # here
         return y
+
+
+@refused("hidden")
+class Generator(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.steps = self.sums()
+        next(self.steps)
+
+    @staticmethod
+    def sums():
+        total = torch.zeros(4)
+        x = yield
+        while True:
+            total = total + x
+            x = yield total  # here
+
+    def forward(self, x):
+        return self.steps.send(x)
+
+
+def holds_the_last():
+    """Nothing but its attribute counts."""
+
+
+holds_the_last.x = torch.zeros(4)
+
+
+@refused("hidden")
+class FunctionAttribute(nn.Module):
+    def forward(self, x):
+        y = x + holds_the_last.x  # here
+        holds_the_last.x = x
+        return y
+
+
+@refused("parameter")
+class ParameterWrittenTo(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(4))
+
+    def forward(self, x):
+        self.weight.add_(x)  # here
+        return x * self.weight

@@ -13,6 +13,7 @@ import onnx_ir as ir
 import torch
 
 from edgec.frontend.captured import Array
+from edgec.frontend.memory.places import is_same_tensor
 from edgec.frontend.memory.states import KEPT
 from edgec.frontend.naming import claim, weights
 from edgec.ir.model import Model, subgraphs
@@ -134,17 +135,16 @@ def buffers_restored(module: torch.nn.Module, paths: Sequence[str] | None = None
         for leaf, tensor in owner.named_buffers(recurse=False)
         if paths is None or ".".join(filter(None, (prefix, leaf))) in paths
     ]
-    versions = [tensor._version for *_, tensor, _ in owned]
     try:
         yield
     finally:
-        for (owner, leaf, tensor, content), version in zip(owned, versions, strict=True):
+        for owner, leaf, tensor, content in owned:
             if paths is None and not _has_form(owner._buffers.get(leaf), content):
                 continue
-            with torch.no_grad():
-                if tensor._version != version:
+            if not is_same_tensor(tensor.detach(), content):  # whose version says nothing of what `.data` wrote
+                with torch.no_grad():
                     tensor.copy_(content)
-            if getattr(owner, leaf) is not tensor:
+            if getattr(owner, leaf, None) is not tensor:
                 setattr(owner, leaf, tensor)
 
 

@@ -11,10 +11,16 @@ import torch
 
 from edgec.diag import EdgecError, Place
 from edgec.frontend.memory.baked import Computed
-from edgec.frontend.memory.line import line_of_change, line_that_names
+from edgec.frontend.memory.line import (
+    line_of_change,
+    line_that_differs,
+    line_that_names,
+    line_that_stores,
+    line_that_writes,
+)
 from edgec.frontend.memory.memory import Memory
 from edgec.frontend.memory.places import Place as Kept
-from edgec.frontend.memory.probe import Probe
+from edgec.frontend.memory.probe import Lines, Probe
 from edgec.frontend.torch_call import Call, run_eagerly
 
 _SEED = 5
@@ -56,13 +62,29 @@ class Calls:
             found = line_of_change(place, self.codes, lambda: self.run(0))
         return found or line_that_names(place, self.codes)
 
+    def line_of_write(self, tensor: torch.Tensor) -> Place | None:
+        """The line that writes to a tensor."""
+        with self.memory.fresh():
+            return line_that_writes(tensor, self.codes, lambda: self.run(0))
+
+    def line_of_difference(self) -> Place | None:
+        """The line behind which a run on the example first gives something else than one before it."""
+
+        def run(i: int = 0) -> None:
+            with self.memory.fresh():
+                self.run(i)
+
+        run(1)
+        return line_that_differs(self.codes, run) or line_that_stores(self.codes)
+
 
 def probe_of(module: torch.nn.Module, example: Call, codes: Set[CodeType], memory: Memory, first: Computed) -> Probe:
     """What tells apart what the module keeps, `codes` being the user's functions that it calls, `first` what the first
     call computed.
     """
     calls = Calls(module, example, codes, memory)
-    return Probe(module, memory, first, calls.run, lambda i: calls.inputs_of(i).tensors(), calls.line)
+    lines = Lines(calls.line, calls.line_of_write, calls.line_of_difference)
+    return Probe(module, memory, first, calls.run, lambda i: calls.inputs_of(i).tensors(), lines)
 
 
 def _other(tensor: torch.Tensor, strange: int) -> torch.Tensor:

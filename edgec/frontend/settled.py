@@ -165,6 +165,18 @@ def _roll(x: torch.Tensor, shifts: Any, dims: Any = None) -> torch.Tensor:
     return x.index_select(dim, torch.remainder(torch.arange(size) - shifts.reshape(()), size))
 
 
+def _set_data(x: torch.Tensor, value: torch.Tensor) -> None:
+    """`x.data = y`, which torch's trace forgets: the elements of a tensor of the same form, written to the first."""
+    if value.shape != x.shape or value.dtype != x.dtype:
+        raise error(
+            "E0202",
+            "`.data` gives a tensor another form",
+            notes=["rejected by `data-of-another-form`"],
+            help=["bind the name anew: `self.h = y`"],
+        )
+    x.copy_(value)
+
+
 _FORMS: dict[Callable[..., Any], Callable[..., Any]] = {
     functional.scaled_dot_product_attention: attention,
     functional.embedding_bag: embedding_bag,
@@ -189,6 +201,8 @@ _FORMS: dict[Callable[..., Any], Callable[..., Any]] = {
     torch.tensor: _tensor,
     torch.as_tensor: _as_tensor,
     torch.Tensor.new_tensor: _new_tensor,
+    torch.Tensor.data.__get__: torch.Tensor.detach,  # type: ignore[attr-defined]
+    torch.Tensor.data.__set__: _set_data,  # type: ignore[attr-defined]
     torch.roll: _roll,
     torch.Tensor.roll: _roll,
     torch.floor_divide: _floor_divide,

@@ -142,7 +142,7 @@ def captured(request: ExportRequest, call: Call, result: Any, model: ir.Model, m
     extra: list[dict[str, Array]] = []
     branches: list[Covered] = []
     runtime = request.rewritten.runtime
-    if runtime.selected or runtime.unchecked or request.rewritten.watches:
+    if runtime.selected or runtime.unchecked or request.rewritten.watches or runtime.handled:
         extra, branches = _covered(request, reference, examples)
     told = tuple(d for b in branches for d in _told(b))
     told += tuple(_unchecked(site) for site in request.rewritten.runtime.unchecked)
@@ -169,7 +169,7 @@ def _translated(request: ExportRequest, call: Call, probe: Probe) -> ir.Model:
         program = _export(request, call, probe)
         if probe.further():
             continue
-        check_constants(program.constants.values(), probe.first, probe.computed)
+        check_constants(program.constants.values(), probe.first, probe.computed, probe.lines.of_difference)
         try:
             return to_onnx(program)
         except EdgecError as failure:

@@ -144,7 +144,7 @@ class CaughtError(Exception):
         super().__init__(str(site.place))
         self.refused = error(
             "E0206",
-            "what this `except` catches depends on data, and a graph cannot raise",
+            f"what this `{site.kind}` catches depends on data, and a graph cannot raise",
             place=site.place,
             notes=["it runs for some inputs and not for others"],
             help=["ask beforehand, with an `if` on the index, the divisor or the value that is checked"],

@@ -1,4 +1,6 @@
-"""`try … except` in the user's functions: what it catches on some data, and not on others, no graph can hold."""
+"""`try … except` in the user's functions, and `with suppress(…)`: what they catch on some data, and not on others, no
+graph can hold.
+"""
 
 from __future__ import annotations
 
@@ -52,6 +54,14 @@ class Told(ast.NodeTransformer):
     def __init__(self, file: str) -> None:
         self._file, self.count = file, 0
 
+    def visit_With(self, node: ast.With) -> ast.With:
+        """What may leave out what is raised inside."""
+        self.generic_visit(node)
+        if any(_suppresses(item.context_expr) for item in node.items):
+            self.count += 1
+            watch(self._file, node)
+        return node
+
     def visit_Try(self, node: ast.Try) -> ast.Try:
         """Nothing else changes. `count` is how many there are that catch something."""
         self.generic_visit(node)
@@ -70,6 +80,18 @@ def entered(file: str, statement: ast.Try) -> list[ast.stmt]:
 def caught(file: str, handler: ast.ExceptHandler) -> ast.stmt:
     """The statement that tells of a handler that runs."""
     return _call("caught", file, handler)
+
+
+def watch(file: str, statement: ast.With) -> None:
+    """Let it tell of what is raised inside of it, and may end there."""
+    site = literal(("with", file, statement.lineno, (statement.lineno,) * 2))
+    statement.items.append(placed(ast.withitem(runtime_call("within", site)), statement))
+
+
+def _suppresses(context: ast.expr) -> bool:
+    """Whether it is a call of `suppress`, alone or as an attribute."""
+    function = context.func if isinstance(context, ast.Call) else context
+    return getattr(function, "attr", getattr(function, "id", "")) == "suppress"
 
 
 def _call(what: str, file: str, handler: ast.ExceptHandler) -> ast.stmt:

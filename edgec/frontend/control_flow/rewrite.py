@@ -10,7 +10,7 @@ from itertools import count
 from types import CodeType
 
 from edgec.frontend.control_flow.expressions import Expressions
-from edgec.frontend.control_flow.handlers import caught, entered
+from edgec.frontend.control_flow.handlers import caught, entered, watch
 from edgec.frontend.control_flow.jumps import Jumps, Statements, UnsupportedError
 from edgec.frontend.control_flow.liveness import Names, live_before
 from edgec.frontend.control_flow.matches import Matches
@@ -100,6 +100,8 @@ class Rewriter:
         for field_name in ("body", "orelse", "finalbody"):
             if block := getattr(statement, field_name, None):
                 setattr(statement, field_name, self.statements(block, inner))
+        if isinstance(statement, ast.With):
+            watch(self.file, statement)
         for handler in getattr(statement, "handlers", []):
             handler.body = [caught(self.file, handler), *self.statements(handler.body, inner)]
         if isinstance(statement, ast.Try):

@@ -265,6 +265,16 @@ class Runtime(Conversions):
         """A `try` with that handler begins."""
         self.handled.setdefault(Site(*where), False)
 
+    @contextmanager
+    def within(self, where: tuple[Any, ...]) -> Iterator[None]:
+        """The inside of a `with`, which may end what is raised there."""
+        self.entered(where)
+        try:
+            yield
+        except Exception:
+            self.caught(where)
+            raise
+
     def raised(self, make: Callable[[], Any]) -> Any:
         """What `raise` raises. On a side that data decide on, its message may not be made: it may show the data."""
         return SideRaisesError() if Guard.taken() is not None else make()

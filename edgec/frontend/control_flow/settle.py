@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import CodeType, FrameType, TracebackType
+from types import CodeType, FrameType
 from typing import TypeVar
 
 import torch
@@ -32,7 +32,11 @@ _STANDS_FOR_DATA = re.compile(
 )
 """What stands for data in a trace, as Python names it where it takes no tensor."""
 
-_FOREIGN = (str(Path(torch.__file__).parent), str(Path(__file__).parent.parent))
+_PYTHONS = (TypeError, ValueError, LookupError, AttributeError, ArithmeticError)
+"""What Python raises where it is given what stands for data in a trace."""
+
+_TORCH = str(Path(torch.__file__).parent)
+_FOREIGN = (_TORCH, str(Path(__file__).parent.parent))
 
 
 def export_settled(export: Callable[[], Result], rewritten: Rewritten) -> Result:
@@ -63,7 +67,8 @@ def export_settled(export: Callable[[], Result], rewritten: Rewritten) -> Result
                 continue
             if asking is None:
                 raise
-            _rewrite(rewritten, asking, next((f for f in _chain(failure) if isinstance(f, LeavesError)), None))
+            leaves = next((f for f in _chain(failure) if isinstance(f, LeavesError)), None)
+            _rewrite(rewritten, asking, _left(leaves, asking) if leaves else None)
     raise error("E0206", f"data decide in more than {_ATTEMPTS} functions")
 
 
@@ -75,22 +80,30 @@ def _refusal(failure: BaseException) -> EdgecError | None:
 class _Asking:
     """The innermost function outside torch that asked for the truth of data, and its line.
 
-    `outer` is the function to rewrite: the outermost one in which it stands, as far as that is being called.
+    `outer` is the function to rewrite: the outermost one in which it stands, as far as that is being called. `decides`:
+    it was for a decision, not for a value that Python computes with.
     """
 
     code: CodeType
     outer: CodeType
     line: int
+    decides: bool
+
+    @property
+    def place(self) -> Place:
+        """Where it stands."""
+        return Place(self.code.co_filename, self.line)
 
 
 def _asking(failure: BaseException) -> _Asking | None:
     """Who asked; None if the failure is another one."""
     for part in _chain(failure):
-        frames = [(f.f_code, line) for f, line in _frames(part.__traceback__) if not _foreign(f)]
-        if frames and _asks(failure):
-            code, line = frames[-1]
-            outer = next(c for c, _ in frames if contains(c, code))
-            return _Asking(code, outer, line)
+        frames = list(traceback.walk_tb(part.__traceback__))
+        users = [(f.f_code, line) for f, line in frames if not _foreign(f)]
+        if users and (_asks(failure) or _is_pythons(part, [f for f, _ in frames])):
+            code, line = users[-1]
+            outer = next(c for c, _ in users if contains(c, code))
+            return _Asking(code, outer, line, any(type(f).__name__ in _ASKED for f in _chain(failure)))
     return None
 
 
@@ -100,39 +113,54 @@ def _asks(failure: BaseException) -> bool:
     return named or (isinstance(failure, _UNFIT) and _STANDS_FOR_DATA.search(str(failure)) is not None)
 
 
-def _rewrite(rewritten: Rewritten, asking: _Asking, leaves: LeavesError | None) -> None:
-    code, place = asking.code, Place(asking.code.co_filename, asking.line)
-    if rewritten.has(code):
-        raise _left(leaves, code, place) if leaves else _undecided(code, place)
+def _is_pythons(failure: BaseException, frames: Sequence[FrameType]) -> bool:
+    """Whether Python itself, or its library, takes exception at something for which it ran before the trace."""
+    last = max(i for i, frame in enumerate(frames) if not _foreign(frame))
+    by_torch = any(f.f_code.co_filename.startswith(_TORCH) for f in frames[last:])
+    return isinstance(failure, _PYTHONS) and not by_torch
+
+
+def _rewrite(rewritten: Rewritten, asking: _Asking, left: EdgecError | None) -> None:
+    """Rewrite the function that asked. Raises `EdgecError` E0206 where it is or cannot be: `left`, if there is such."""
+    if rewritten.has(asking.code):
+        raise left or _undecided(asking)
     try:
         rewritten.add(asking.outer)
     except UnsupportedError as reason:
-        if leaves:
-            raise _left(leaves, code, place) from None
+        if left is not None or not asking.decides:
+            raise left or _undecided(asking) from None
         raise error(
             "E0206",
-            f"`{code.co_qualname}` decides on data and cannot be rewritten: {reason.reason}",
-            place=Place(code.co_filename, reason.line),
+            f"`{asking.code.co_qualname}` decides on data and cannot be rewritten: {reason.reason}",
+            place=Place(asking.code.co_filename, reason.line),
             help=["write the choice with `torch.where` or `torch.cond`"],
         ) from None
 
 
-def _undecided(code: CodeType, place: Place) -> EdgecError:
+def _undecided(asking: _Asking) -> EdgecError:
+    if asking.decides:
+        return error(
+            "E0206",
+            "a Python decision on data cannot be rewritten here",
+            place=asking.place,
+            notes=[f"in `{asking.code.co_qualname}`"],
+            help=["write it with `torch.where`, or move it into a plain `if`, `while` or conditional expression"],
+        )
     return error(
         "E0206",
-        "a Python decision on data cannot be rewritten here",
-        place=place,
-        notes=[f"in `{code.co_qualname}`"],
-        help=["write it with `torch.where`, or move it into a plain `if`, `while` or conditional expression"],
+        "Python computes with a value of the data here, in a way that no graph has",
+        place=asking.place,
+        notes=[f"in `{asking.code.co_qualname}`", "rejected by `data-to-value`"],
+        help=["compute with tensors"],
     )
 
 
-def _left(leaves: LeavesError, code: CodeType, place: Place) -> EdgecError:
+def _left(leaves: LeavesError, asking: _Asking) -> EdgecError:
     return error(
         "E0206",
         f"data become {leaves.what} here, of which nothing finite can be told apart",
-        place=place,
-        notes=[f"in `{code.co_qualname}`", f"rejected by `data-to-{leaves.way}`"],
+        place=asking.place,
+        notes=[f"in `{asking.code.co_qualname}`", f"rejected by `data-to-{leaves.way}`"],
         help=["compute with tensors, or compare the number itself: `==`, `if`, a dictionary's `[…]` and `.get(…)`"],
     )
 
@@ -144,10 +172,6 @@ def _chain(failure: BaseException) -> list[BaseException]:
         found.append(following)
         following = following.__cause__ or following.__context__
     return found
-
-
-def _frames(trace: TracebackType | None) -> list[tuple[FrameType, int]]:
-    return list(traceback.walk_tb(trace))
 
 
 def _foreign(frame: FrameType) -> bool:

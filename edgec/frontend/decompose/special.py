@@ -47,6 +47,7 @@ def chebyshev(x: torch.Tensor, coefficients: Coefficients) -> torch.Tensor:
 
 
 def as_float(x: torch.Tensor) -> torch.Tensor:
+    """Integers as torch's default type."""
     return x if x.is_floating_point() else x.to(torch.get_default_dtype())
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch.utils import _pytree as pytree
 
+from edgec.diag import Place as Line
 from edgec.diag import error
 from edgec.frontend.memory.watching import OfInputs, depends
 
@@ -33,15 +34,18 @@ class Computed(OfInputs):
         return result
 
 
-def check_constants(constants: Iterable[Any], example: Computed, other: Callable[[], Computed]) -> None:
-    """Raises `EdgecError` E0219 for a constant that equals what the first call computed of the example, and no other
-    call computes.
+def check_constants(
+    constants: Iterable[Any], example: Computed, other: Callable[[], Computed], line: Callable[[], Line | None]
+) -> None:
+    """Raises `EdgecError` E0219, at a `line`, for a constant that equals what the first call computed of the example,
+    and no other call computes.
     """
     met = [c for c in constants if isinstance(c, torch.Tensor) and _tells(c) and _among(c, example.values)]
     if met and not all(_among(c, found.values) for found in [other()] for c in met):
         raise error(
             "E0219",
             "the exported graph holds a value that was computed of the example as a constant",
+            place=line(),
             notes=["something keeps it from one call to the next", "rejected by `memory-hidden`"],
             help=["compute it in each call, or keep what goes on from call to call in a buffer: `register_buffer`"],
         )

@@ -22,7 +22,7 @@ from edgec.diag import Place as Line
 from edgec.frontend.memory.baked import Computed
 from edgec.frontend.memory.holders import HOOKS, MISSING
 from edgec.frontend.memory.memory import Memory
-from edgec.frontend.memory.places import Change, Place, is_of_data, is_same, leaves
+from edgec.frontend.memory.places import Change, Place, is_of_data, is_same, is_same_tensor, leaves
 from edgec.frontend.memory.watching import OfInputs, Uses, depends, watched
 
 Outputs = list[torch.Tensor]
@@ -39,16 +39,27 @@ _OTHER = (1, 7, 1000)
 """What is added to a kept number to see whether a call depends on it."""
 
 
+@dataclass(frozen=True)
+class Lines:
+    """How lines of the source are found: that which changes a place, that which writes to a tensor, and that behind
+    which a second run is another one than the first.
+    """
+
+    of_change: Callable[[Place], Line | None]
+    of_write: Callable[[torch.Tensor], Line | None]
+    of_difference: Callable[[], Line | None]
+
+
 @dataclass
 class Probe:
-    """A module with its memory, how to run it, and how to find the line that changes a place."""
+    """A module with its memory, how to run it, and how to find lines of its source."""
 
     module: torch.nn.Module
     memory: Memory
     first: Computed
     run: Calls
     inputs: Callable[[int], Sequence[torch.Tensor]]
-    line: Callable[[Place], Line | None]
+    lines: Lines
     count: int = 2
     known: set[tuple[int, Any]] = field(default_factory=set)
     _caches: set[tuple[int, Any]] = field(default_factory=set)
@@ -65,15 +76,31 @@ class Probe:
             return
         again = self._fresh(0)
         if not are_near(first, again):
-            raise error(
+            raise self._written_parameter() or error(
                 "E0219",
                 "the model gives something else when it is called again on the same inputs",
+                place=self.lines.of_difference(),
                 notes=[
-                    "it keeps something that cannot be put back, such as an iterator",
+                    "it keeps something that cannot be put back, such as an iterator, or draws by chance",
                     "rejected by `memory-hidden`",
                 ],
                 help=["keep what goes on from call to call in a buffer: `register_buffer`"],
             )
+
+    def _written_parameter(self) -> EdgecError | None:
+        """The refusal of a parameter that a call writes to; None where there is none."""
+        before = {name: p.detach().clone() for name, p in self.module.named_parameters()}
+        self._fresh(0)
+        for name, parameter in self.module.named_parameters():
+            if not is_same_tensor(parameter.detach(), before[name]):
+                return error(
+                    "E0219",
+                    f"the parameter `{name}` is written to in the forward",
+                    place=self.lines.of_write(parameter),
+                    notes=["a later call makes use of it", "rejected by `memory-parameter`"],
+                    help=["keep it in a buffer: `register_buffer`"],
+                )
+        return None
 
     def _are_library_flags(self, found: Sequence[Change], first: Outputs) -> bool:
         """Whether all is flags and hooks of an installed library, which the next call leaves as they are and gives the
@@ -300,7 +327,7 @@ class Probe:
         return error(
             "E0219",
             f"`{place.name}` is kept from one call to the next, {how}",
-            place=self.line(place),
+            place=self.lines.of_change(place),
             notes=["a later call makes use of it", f"rejected by `memory-{kind}`"],
             help=[advice],
         )
@@ -320,10 +347,18 @@ def _kind(change: Change) -> tuple[str, str, str]:
     if change.place.holder.counts:
         return "cache", "and holds what depends on data", "compute it in each call"
     if isinstance(after, bool | int | float | str):
-        return "number", "as a Python value, of which no state can be made", "keep it in a buffer of one element"
+        return "number", "as a Python value, where an artifact keeps tensors alone", _as_buffer(change)
     if before is None or before is MISSING:
         return "empty", "and nothing is there before the first call", buffer
     return "form", "and changes its form, or is shared", buffer
+
+
+def _as_buffer(change: Change) -> str:
+    """What to do about a number that is kept."""
+    if not isinstance(change.before, bool | int | float):
+        return "keep it in a buffer of one element"
+    registered = f'self.register_buffer("{change.place.name.rpartition(".")[2]}", torch.tensor({change.before!r}))'
+    return f"keep it in a buffer, and compute with that: `{registered}` in `__init__`"
 
 
 def are_near(a: Sequence[torch.Tensor], b: Sequence[torch.Tensor]) -> bool:

@@ -50,7 +50,7 @@ def build_command(
         Path | None, typer.Option(help="A Python file that knows operators of your own: docs/how-to/extensions.md.")
     ] = None,
     name: Annotated[str | None, typer.Option(help="The model's name; else the attribute's or the file's.")] = None,
-    dynamic: Annotated[Many | None, typer.Option(help="Open dimensions: x:0=batch,2..3=8..512.")] = None,
+    dynamic: Annotated[Many | None, typer.Option(help="Open dimensions: x:0=batch,2..3=8..512 or 64..512/32.")] = None,
     function: Annotated[
         Many | None, typer.Option(help="A further function of the same artifact, sharing weights: NAME=SOURCE.")
     ] = None,

@@ -64,6 +64,7 @@ CODES: dict[str, Code] = {
     "E0216": Code("a model in half precision is taken in single", _CANNOT),
     "E0217": Code("integer kernels are taken as float operators between quantizers", _CANNOT),
     "E0218": Code("what an input may be is not declared", _CANNOT),
+    "E0220": Code("a dimension is open in multiples of a size alone", _CANNOT),
     "E0219": Code("the module keeps something between calls that no artifact can", _CANNOT),
     # E03: IR
     "E0301": Code("the graph is invalid", _BAD),

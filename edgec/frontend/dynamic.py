@@ -17,7 +17,8 @@ Array = NDArray[np.generic]
 
 _PART = re.compile(r"(?P<first>\d+)(?:\.\.(?P<last>\d+))?=(?P<spec>.+)")
 _SPEC = re.compile(
-    r"(?:(?P<name>[A-Za-z_]\w*):?)?(?:(?P<low>\d+)\.\.(?P<high>\d+)?|\[(?P<choices>\d+(?:\s*,\s*\d+)*)\])?"
+    r"(?:(?P<name>[A-Za-z_]\w*):?)?"
+    r"(?:(?P<low>\d+)\.\.(?P<high>\d+)?(?:/(?P<multiple>\d+))?|\[(?P<choices>\d+(?:\s*,\s*\d+)*)\])?"
 )
 _BETWEEN = re.compile(r",(?![^\[]*\])")
 """Commas outside brackets."""
@@ -25,7 +26,10 @@ _BETWEEN = re.compile(r",(?![^\[]*\])")
 _MOST_AXES = 64
 """Dimensions of a tensor in numpy and torch."""
 
-_HELP = "write `--dynamic x:0=batch,2..3=8..512`: a name, a range or a list (`side:[224,256]`), or a name with either"
+_HELP = (
+    "write `--dynamic x:0=batch,2..3=8..512`: a name, a range, a range in multiples of 32 (`64..512/32`) or a list "
+    "(`side:[224,256]`), or a name with one of these"
+)
 
 
 @dataclass(frozen=True)
@@ -33,7 +37,8 @@ class DynamicDim:
     """One dimension of one input whose size is open: `low` to `high`, both included. Equal names are equal sizes.
 
     With `choices` it is one of these alone. Lists of several dimensions belong together: all have the same length, and
-    a model is run at the first size of each, or the second of each, and so on.
+    a model is run at the first size of each, or the second of each, and so on. Sizes of a range are multiples of
+    `multiple`.
     """
 
     input: str
@@ -42,8 +47,23 @@ class DynamicDim:
     low: int = 1
     high: int = UNBOUNDED
     choices: tuple[int, ...] = ()
+    multiple: int = 1
     is_ranged: bool = field(default=True, compare=False)
     """Whether its range was written; a name alone takes the range that is written with it elsewhere."""
+
+    @property
+    def least(self) -> int:
+        """The least size."""
+        return -(-self.low // self.multiple) * self.multiple
+
+    @property
+    def largest(self) -> int:
+        """The largest size."""
+        return self.high // self.multiple * self.multiple
+
+    def near(self, size: int) -> int:
+        """A size that it may have, not far from this one."""
+        return min(max(-(-size // self.multiple) * self.multiple, self.least), self.largest)
 
 
 def parse_dynamics(texts: Sequence[str]) -> tuple[DynamicDim, ...]:
@@ -71,18 +91,10 @@ def _parse_part(target: str, part: str, text: str) -> list[DynamicDim]:
         raise _malformed(text)
     choices = tuple(int(size) for size in (spec["choices"] or "").split(",") if size)
     low, high = int(spec["low"] or 1), int(spec["high"] or UNBOUNDED)
+    multiple = int(spec["multiple"] or 1)
     if choices:
         low, high = min(choices), max(choices)
-    if not 1 <= low <= high:
-        raise error(
-            "E0101", f"`{part}` is not a range of sizes", help=["the least size is 1 and not above the largest"]
-        )
-    if low == high or high > UNBOUNDED:
-        raise error(
-            "E0101",
-            f"`{part}` is {'one size, which is not open' if low == high else 'beyond what a dimension can be'}",
-            help=["give the example that size, or a wider range" if low == high else f"end at {UNBOUNDED} or before"],
-        )
+    _check_range(part, low, high, multiple)
     first = int(found["first"])
     last = int(found["last"] or first)
     if not first <= last < _MOST_AXES:
@@ -90,7 +102,22 @@ def _parse_part(target: str, part: str, text: str) -> list[DynamicDim]:
     axes = range(first, last + 1)
     own = [spec["name"] or f"{target}_{axis}" for axis in axes]
     ranged = bool(choices or spec["low"])
-    return [DynamicDim(target, axis, name, low, high, choices, ranged) for axis, name in zip(axes, own, strict=True)]
+    return [
+        DynamicDim(target, axis, name, low, high, choices, multiple, ranged)
+        for axis, name in zip(axes, own, strict=True)
+    ]
+
+
+def _check_range(part: str, low: int, high: int, multiple: int) -> None:
+    if not 1 <= low <= high or multiple < 1:
+        raise error(
+            "E0101", f"`{part}` is not a range of sizes", help=["the least size is 1 and not above the largest"]
+        )
+    if high > UNBOUNDED:
+        raise error("E0101", f"`{part}` is beyond what a dimension can be", help=[f"end at {UNBOUNDED} or before"])
+    if -(-low // multiple) >= high // multiple:
+        what = "one size, which is not open" if low == high else f"less than two multiples of {multiple}"
+        raise error("E0101", f"`{part}` is {what}", help=["give the example that size, or a wider range"])
 
 
 def _malformed(text: str) -> EdgecError:
@@ -115,7 +142,7 @@ def check_dims(dims: Sequence[DynamicDim], shapes: Mapping[str, Sequence[int]]) 
         if dim.axis >= len(shapes[dim.input]):
             raise error("E0101", f"input `{dim.input}` has no dimension {dim.axis}: it is {list(shapes[dim.input])}")
         first = ranges.setdefault(dim.name, dim)
-        if (first.low, first.high, first.choices) != (dim.low, dim.high, dim.choices):
+        if replace(first, input=dim.input, axis=dim.axis) != dim:
             raise error("E0101", f"dimension `{dim.name}` has two ranges", help=["give it the same range everywhere"])
     lengths = {dim.name: len(dim.choices) for dim in dims if dim.choices}
     if len(set(lengths.values())) > 1:
@@ -126,9 +153,10 @@ def check_dims(dims: Sequence[DynamicDim], shapes: Mapping[str, Sequence[int]]) 
 def check_sizes(dims: Sequence[DynamicDim], name: str, shape: Sequence[int]) -> None:
     """The example of an input must lie inside its ranges. Raises `EdgecError` E0107."""
     for dim in dims:
-        size = shape[dim.axis] if dim.input == name else dim.low
-        if not dim.low <= size <= dim.high or (dim.choices and size not in dim.choices):
-            allowed = f"one of {list(dim.choices)}" if dim.choices else f"{dim.low} to {dim.high}"
+        size = shape[dim.axis] if dim.input == name else dim.least
+        if not dim.low <= size <= dim.high or (dim.choices and size not in dim.choices) or size % dim.multiple:
+            steps = f" in multiples of {dim.multiple}" if dim.multiple > 1 else ""
+            allowed = f"one of {list(dim.choices)}" if dim.choices else f"{dim.low} to {dim.high}{steps}"
             raise error(
                 "E0107",
                 f"dimension {dim.axis} of the example for `{name}` is {size}; `--dynamic` says {allowed}",
@@ -138,7 +166,7 @@ def check_sizes(dims: Sequence[DynamicDim], name: str, shape: Sequence[int]) -> 
 
 def fitting(dims: Sequence[DynamicDim], given: Mapping[str, int]) -> dict[str, int]:
     """Sizes by name that the dimensions allow, near the given ones; 2 or more where that is allowed."""
-    found = {d.name: min(max(given.get(d.name, 2), d.low, 2), d.high) for d in dims if not d.choices}
+    found = {d.name: d.near(max(given.get(d.name, 2), 2)) for d in dims if not d.choices}
     rows = [row for row in listed(dims) if min(row.values()) > 1] or listed(dims)
     if not rows:
         return found
@@ -161,9 +189,9 @@ def sizes(dims: Sequence[DynamicDim], examples: Mapping[str, Array]) -> list[dic
         return []
     named = {dim.name: dim for dim in dims}
     at = {dim.name: int(examples[dim.input].shape[dim.axis]) for dim in dims}
-    near = {name: min(dim.high, max(2 * at[name] + 1, dim.low)) for name, dim in named.items()}
-    least = {name: dim.low for name, dim in named.items()}
-    between = {name: (least[name] + near[name]) // 2 for name in named}
+    near = {name: dim.near(2 * at[name] + 1) for name, dim in named.items()}
+    least = {name: dim.least for name, dim in named.items()}
+    between = {name: dim.near((least[name] + near[name]) // 2) for name, dim in named.items()}
     rows, spans = listed(dims), [least, near, between]
     if not rows:
         return spans

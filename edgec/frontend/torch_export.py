@@ -7,7 +7,7 @@ import io
 import logging
 import re
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import CodeType
 from typing import Any
@@ -19,6 +19,7 @@ from torch._subclasses.fake_tensor import UnsupportedOperatorException
 from torch.utils import _pytree as pytree
 
 from edgec.diag import Diagnostic, EdgecError, Severity, error, warning
+from edgec.frontend.assumptions import Assumed
 from edgec.frontend.captured import Array, Captured, SourceId
 from edgec.frontend.changed import changed_buffers
 from edgec.frontend.control_flow.coverage import CaughtError, Covered, cover
@@ -31,7 +32,7 @@ from edgec.frontend.control_flow.settle import export_settled
 from edgec.frontend.decompose.masked import settle_masks
 from edgec.frontend.decompose.splice import decompose
 from edgec.frontend.draws import samples_like
-from edgec.frontend.dynamic import DynamicDim, check_dims, fitting, resized
+from edgec.frontend.dynamic import DynamicDim
 from edgec.frontend.extensions import Extension
 from edgec.frontend.folded import fold_weights
 from edgec.frontend.functional.program import make_functional
@@ -48,7 +49,9 @@ from edgec.frontend.memory.bound import bound_anew
 from edgec.frontend.memory.memory import Memory
 from edgec.frontend.memory.probe import Probe
 from edgec.frontend.naming import name_interface, separate_weights
+from edgec.frontend.narrowing import FixedError, NarrowedError
 from edgec.frontend.of_weights import OfWeights
+from edgec.frontend.opened import check_sizes, dynamic_shapes, name_dims, roomy
 from edgec.frontend.quantized_modules import check_quantized, plain_fake_quantizers
 from edgec.frontend.remembered import probe_of
 from edgec.frontend.settled import Settled
@@ -64,7 +67,6 @@ from edgec.frontend.torch_call import (
 from edgec.frontend.torchscript.embedded import scripts_as_graphs
 from edgec.frontend.unwritten import check_written
 from edgec.frontend.user_code import place_of_failure
-from edgec.ir.dims import rename_dims, set_dim_range
 
 
 @dataclass(frozen=True)
@@ -83,17 +85,40 @@ class ExportRequest:
     input_names: tuple[str, ...] = ()
     dynamic: tuple[DynamicDim, ...] = ()
     extension: Extension = field(default_factory=Extension)
+    traced_at: Mapping[str, int] = field(default_factory=dict)
+    """Sizes of open dimensions by name, other than the example's, at which the model is traced."""
 
 
 def export_module(request: ExportRequest) -> Captured:
     """Export a module. Weights in half precision become float32 in place: who keeps the module gives a copy.
 
+    Where the model takes multiples of some size alone, its open dimensions are these, with a warning. Where what it
+    does with the example's sizes fits no others, it is traced at a size of many factors.
     Raises `EdgecError` E0107 for its inputs, E0201 when it fails eagerly, E0206 for control flow, E0202 for the rest.
     """
     check_quantized(request.module)
+    told: dict[str, Diagnostic] = {}
+    first: FixedError | None = None
+    while True:
+        try:
+            found = _exported(request)
+        except NarrowedError as fewer:
+            request = replace(request, dynamic=fewer.narrower.dims)
+            told |= fewer.narrower.told
+            continue
+        except EdgecError as refused:
+            if first is not None or not isinstance(refused, FixedError):
+                raise first or refused from None
+            first = refused
+            request = replace(request, traced_at=first.elsewhere)
+            continue
+        return replace(found, warnings=(*found.warnings, *told.values()))
+
+
+def _exported(request: ExportRequest) -> Captured:
     given = example_call(request.module, request.inputs, request.specs, request.source.ref)
     widen(request.module, given.tensors())
-    call = _roomy(given.with_tensors([in_single(t) for t in given.tensors()]), request)
+    call = roomy(given.with_tensors([in_single(t) for t in given.tensors()]), request)
     called: set[CodeType] = set()
     memory = Memory(request.module)
     with called_functions(called, memory.met), Computed(call.tensors()) as first:
@@ -132,7 +157,7 @@ def captured(request: ExportRequest, call: Call, result: Any, model: ir.Model, m
     names = name_interface(model.graph, output_names(result))
     separate_weights(model.graph)
     results = [v.name or "" for v in model.graph.outputs]
-    _name_dims(model, request.dynamic)
+    name_dims(model, request.dynamic)
     held = open_states(model)
     examples = dict(zip(names, (t.detach().numpy() for t in call.tensors()), strict=True))
     with memory.fresh():
@@ -189,7 +214,7 @@ def to_onnx(exported: torch.export.ExportedProgram) -> ir.Model:
 
 
 def _export(request: ExportRequest, call: Call, probe: Probe) -> torch.export.ExportedProgram:
-    module, shapes = request.module, _dynamic_shapes(request, call)
+    module, shapes = request.module, dynamic_shapes(request, call)
 
     changing: set[str] = set()
 
@@ -225,52 +250,14 @@ def _export(request: ExportRequest, call: Call, probe: Probe) -> torch.export.Ex
         check_own(program)
         return program
 
+    checked = Assumed(lambda found: check_sizes(request, call, found)) if request.dynamic else contextlib.nullcontext()
     try:
-        return export_settled(export, request.rewritten)
-    except EdgecError:
+        with checked:
+            return export_settled(export, request.rewritten)
+    except (EdgecError, NarrowedError):
         raise
     except Exception as failure:  # as above
         raise _refused(failure) from failure
-
-
-def _roomy(call: Call, request: ExportRequest) -> Call:
-    """The call with open dimensions of two or more: torch takes a size of one for a constant."""
-    if not request.dynamic:
-        return call
-    names = _tensor_names(request, call)
-    examples = dict(zip(names, (t.detach().numpy() for t in call.tensors()), strict=True))
-    check_dims(request.dynamic, {name: array.shape for name, array in examples.items()})
-    given = {d.name: int(examples[d.input].shape[d.axis]) for d in request.dynamic}
-    larger = resized(examples, request.dynamic, fitting(request.dynamic, given))
-    return call.with_tensors([torch.from_numpy(larger[name].copy()) for name in names])
-
-
-def _dynamic_shapes(request: ExportRequest, call: Call) -> dict[str, Any] | None:
-    if not request.dynamic:
-        return None
-    dims = {d.name: torch.export.Dim(d.name, min=d.low, max=d.high) for d in request.dynamic}
-    inputs: dict[str, dict[int, Any]] = {}
-    for d in request.dynamic:
-        inputs.setdefault(d.input, {})[d.axis] = dims[d.name]
-    own = dict(zip(_tensor_names(request, call), call.names(request.module), strict=True))
-    return call.dynamic_shapes(request.module, {own[name]: axes for name, axes in inputs.items()})
-
-
-def _tensor_names(request: ExportRequest, call: Call) -> list[str]:
-    return list(request.input_names) or call.names(request.module)
-
-
-def _name_dims(model: ir.Model, dims: Sequence[DynamicDim]) -> None:
-    """The user's names for torch's symbols, with their ranges."""
-    inputs = {v.name: v for v in model.graph.inputs}
-    symbols = {}
-    for dim in dims:
-        shape = inputs[dim.input].shape
-        size = shape[dim.axis] if shape is not None else None
-        if isinstance(size, ir.SymbolicDim) and size.value is not None:
-            symbols[str(size.value)] = dim.name
-        set_dim_range(model, dim.name, dim.low, dim.high, dim.choices)
-    rename_dims(model, symbols)
 
 
 def _refused(failure: Exception) -> EdgecError:

@@ -48,8 +48,9 @@ def forget_dim_range(model: Model, name: str) -> None:
     model.metadata_props.pop(f"{_LIST}{name}", None)
 
 
-def rename_dims(model: Model, names: Mapping[str, str]) -> None:
-    """Give symbols other names, also inside expressions such as `2*s77 + 1`."""
+def rename_dims(model: Model, names: Mapping[str, str], whole: Mapping[str, str] | None = None) -> None:
+    """Give symbols other names, also inside expressions such as `2*s77 + 1`; `whole` names expressions."""
+    known = whole or {}
     if not names:
         return
     pattern = re.compile(r"\b(" + "|".join(map(re.escape, names)) + r")\b")
@@ -57,6 +58,8 @@ def rename_dims(model: Model, names: Mapping[str, str]) -> None:
     def renamed(dim: int | ir.SymbolicDim) -> int | ir.SymbolicDim:
         if isinstance(dim, int) or dim.value is None:
             return dim
+        if str(dim.value) in known:
+            return ir.SymbolicDim(known[str(dim.value)])
         return ir.SymbolicDim(pattern.sub(lambda found: names[found[1]], str(dim.value)))
 
     for graph in all_graphs(model):

@@ -14,7 +14,7 @@ class Resize(Op):
 
     `scales` are the factors that the coordinate transform uses: those given, or output/input where sizes are given.
     `mode` is nearest, linear or cubic; `transform` is the coordinate_transformation_mode; `roi` is for
-    tf_crop_and_resize alone. Axes that keep their size have scale 1.
+    tf_crop_and_resize alone. Axes that keep their size have scale 1. `sizes_value` holds the new sizes of `axes`.
     """
 
     x: Value
@@ -28,6 +28,8 @@ class Resize(Op):
     scales: tuple[float, ...] | None
     out_shape: Ints | None
     roi: tuple[float, ...] | None
+    axes: Ints
+    sizes_value: Value | None
 
     @staticmethod
     def decode(r: Reader) -> Resize:
@@ -48,7 +50,15 @@ class Resize(Op):
             _scales(r, x, axes),
             out,
             _roi(r, axes, rank),
+            axes,
+            r.optional(3),
         )
+
+    @property
+    def is_stretched(self) -> bool:
+        """Whether each axis takes its size as it is, not one that keeps the aspect."""
+        policy = self.node.attributes.get("keep_aspect_ratio_policy")
+        return policy is None or policy.as_string() == "stretch"
 
     def sizes(self) -> Ints | None:
         """The output's sizes where they say exactly what the scales are: as float32 a scale of 1.2 is no longer 6/5."""

@@ -29,6 +29,19 @@ class Window:
         return any(self.pads_begin) or any(self.pads_end)
 
 
+def rounds_up_by_padding(w: Window) -> bool:
+    """Whether `ceil_mode` adds the same windows as a stride less one more of padding at the end, whatever the size: the
+    last window then begins before the padding at the end (PyTorch's and ONNX's rule for it).
+    """
+    return all(q <= k - s for q, k, s in zip(w.pads_end, w.extent, w.strides, strict=True))
+
+
+def rounded_up(w: Window) -> Window:
+    """The window that gives the outputs of `ceil_mode` by padding."""
+    ends = tuple(q + s - 1 for q, s in zip(w.pads_end, w.strides, strict=True))
+    return Window(w.kernel, w.strides, w.dilations, w.pads_begin, ends)
+
+
 def window(r: Reader, x: Value, kernel: Ints) -> Window:
     """Decode a Conv's or a pool's window; `auto_pad` is resolved against the static input shape."""
     n = len(kernel)

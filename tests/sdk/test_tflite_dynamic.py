@@ -36,7 +36,7 @@ g (float[n,3,h,10] x) => (float[n,k] y)
 ROUNDED_UP = """
 g (float[1,3,h,10] x) => (float[1,3,a,b] y)
 {
-  y = MaxPool<kernel_shape = [2,2], strides = [2,2], ceil_mode = 1>(x)
+  y = MaxPool<kernel_shape = [2,2], strides = [3,3], ceil_mode = 1>(x)
 }
 """
 ATTENTION = """

@@ -26,7 +26,7 @@ from edgec.backends.coreml.expand.norm import (
 from edgec.backends.coreml.expand.pad import PadForms
 from edgec.backends.coreml.expand.pool import DilatedPoolToSlices
 from edgec.backends.coreml.expand.recurrent import UnsupportedRecurrentUnrolled, resets_after
-from edgec.backends.coreml.expand.resize import UnsupportedResizeToMatMul
+from edgec.backends.coreml.expand.resize import NearestToGather, UnsupportedResizeToMatMul
 from edgec.backends.coreml.expand.tokens import AttentionOnHeads, AttentionOnTokens
 from edgec.backends.coreml.expand.window import WindowToSliceUpdate
 from edgec.backends.coreml.integers import check_integers
@@ -49,6 +49,7 @@ from edgec.rules.base import Rule
 from edgec.rules.decompose.attention import AttentionToMatMul
 from edgec.rules.decompose.bits import BitShiftToArithmetic, BitwiseToArithmetic
 from edgec.rules.decompose.copied_sizes import CopiedSizes
+from edgec.rules.decompose.counted_mean import CountedMean
 from edgec.rules.decompose.detection import CenteredBoxesToCorners, SuppressionByClass
 from edgec.rules.decompose.functions import ElementwiseFromBuiltins, WideClip
 from edgec.rules.decompose.quantize import DequantizeToMul, QuantizeToClip
@@ -84,9 +85,11 @@ ALWAYS: tuple[Rule, ...] = (
     SuppressionByClass(),
     CopiedSizes(),
     GatherFromStart(),
+    NearestToGather(),
     UnsupportedResizeToMatMul(),
     UnsupportedGridSampleToGather(),
     LayerNormWithStatistics(),
+    CountedMean(lambda op: op.ceil_mode),
     DilatedPoolToSlices(),
     ComputedTransposedConvToConv(),
     ComputedDilatedConvToConv(),

@@ -71,6 +71,7 @@ from edgec.rules.base import Rule
 from edgec.rules.cleanup.identity import RemoveIdentity, RemoveNoOpMovement
 from edgec.rules.cleanup.movement import MergeReshapes, MergeTransposes
 from edgec.rules.decompose.copied_sizes import CopiedSizes
+from edgec.rules.decompose.counted_mean import CountedMean
 from edgec.rules.decompose.detection import CenteredBoxesToCorners, SuppressionByClass
 from edgec.rules.decompose.functions import ElementwiseFromBuiltins, WideClip
 from edgec.rules.decompose.quantize import DequantizeToMul, QuantizeToClip
@@ -121,6 +122,7 @@ ALWAYS: tuple[Rule, ...] = (
     GemmToMatMul(),
     MatMulVectors(),
     MatMulOfFewerBatches(),
+    CountedMean(lambda op: op.ceil_mode or op.window.has_padding),
     PoolToSlices(),
     PoolByAxes(),
     DilatedTransposedConv(),

@@ -11,9 +11,10 @@ from edgec.ops.base import Reader
 from edgec.ops.elementwise import ACTIVATIONS, BINARY, UNARY
 from edgec.ops.image import Resize
 from edgec.ops.norm import Softmax
-from edgec.ops.pool import AveragePool
+from edgec.ops.pool import AveragePool, MaxPool
 from edgec.ops.reduce import REDUCTIONS, Reduce
 from edgec.ops.shape import Concat, Pad, Slice, Split
+from edgec.ops.spatial import rounds_up_by_padding
 from edgec.ops.table import view
 
 _ELEMENTWISE = UNARY | BINARY | ACTIVATIONS | {"Max", "Min", "Where", "Gelu", "Clip", "Cast"}
@@ -35,20 +36,25 @@ def takes_only_nhwc(node: ir.Node) -> bool:
     if static_shape(node.inputs[0]) is not None and static_shape(node.outputs[0]) is not None:
         op = view(node)
         return not isinstance(op, Resize) or (rank == 4 and kernel_of(op, (2, 3)) is not None)
+    if node.op_type in ("Resize", "DepthToSpace", "SpaceToDepth"):
+        op = view(node)
+        fits = not isinstance(op, Resize) or kernel_of(op, (2, 3)) is not None
+        return rank == 4 and fits and isinstance([*(node.inputs[0].shape or ())][1], int)
     return _slides(node)
 
 
 def _slides(node: ir.Node) -> bool:
-    """Whether the node is a window that needs no size to be lowered: no `auto_pad`, no last windows to complete."""
+    """Whether the node is a window that can be lowered without its sizes: no `auto_pad`, its padding not counted."""
     explicit = Reader(node).string("auto_pad", "NOTSET") in ("NOTSET", "", "VALID")
-    if node.op_type not in ("Conv", "MaxPool", "AveragePool") or not explicit:
+    if not explicit:
         return False
     op = view(node)
     spatial = [d for v in (node.inputs[0], node.outputs[0]) if v is not None for d in (v.shape or ())[2:]]
     if all(isinstance(d, int) for d in spatial):
         return True
-    padded_mean = isinstance(op, AveragePool) and op.window.has_padding
-    return not (getattr(op, "ceil_mode", False) or padded_mean)
+    if isinstance(op, AveragePool):
+        return not (op.ceil_mode or op.window.has_padding)
+    return not isinstance(op, MaxPool) or not op.ceil_mode or rounds_up_by_padding(op.window)
 
 
 def is_data(node: ir.Node, index: int) -> bool:
@@ -186,6 +192,9 @@ class _Maker:
             k: a.value for k, a in self.old.attributes.items() if k not in ("axes", "keep_aspect_ratio_policy")
         }
         sizes = op.sizes()
+        if op.sizes_value is not None and not is_constant(op.sizes_value):
+            axes = [_axis(axis, self.rank) for axis in op.axes]
+            return self.node([x, None, None, op.sizes_value], {**attributes, "axes": axes})
         if sizes is not None:
             last = np.asarray([sizes[0], *sizes[2:], sizes[1]], dtype=np.int64)
             return self.node([x, None, None, self._initializer(last)], attributes)

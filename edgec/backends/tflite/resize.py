@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from edgec.ir.model import static_shape
 from edgec.ops.image import Resize
-from edgec.rules.decompose.resize import nearest_indices
+from edgec.rules.decompose.resize import nearest_indices, repeats, whole_factors
 
 _TOLERANCE = 1e-6
 """Exporters store scales as float32: out/in is recognized with this relative error."""
@@ -26,9 +26,11 @@ class ResizeKernel:
 
 
 def kernel_of(op: Resize, spatial: tuple[int, ...]) -> ResizeKernel | None:
-    """The kernel for a resize of the given axes alone, or None where none is exact or a size is not known."""
+    """The kernel for a resize of the given axes alone, or None where none is exact."""
     shape, out = static_shape(op.x), op.out_shape
-    if shape is None or out is None or op.scales is None:
+    if shape is None or out is None:
+        return _open_kernel(op, spatial)
+    if op.scales is None:
         return None
     rest = [i for i in range(len(shape)) if i not in spatial]
     if any(shape[i] != out[i] or op.scales[i] != 1.0 for i in rest) or op.transform == "tf_crop_and_resize":
@@ -40,6 +42,28 @@ def kernel_of(op: Resize, spatial: tuple[int, ...]) -> ResizeKernel | None:
         return _nearest(op, spatial, sizes)
     shrinks = op.antialias and any(o < i for i, o in sizes)
     return None if shrinks or op.mode != "linear" else _linear(op.transform, sizes)
+
+
+def _open_kernel(op: Resize, spatial: tuple[int, ...]) -> ResizeKernel | None:
+    """The kernel for sizes that are open: by whole factors, or to sizes that are computed."""
+    before, after = op.x.shape, op.y.shape
+    if before is None or after is None or len(before) != len(after) or op.antialias:
+        return None
+    if any(before[i] != after[i] for i in range(len(before)) if i not in spatial):
+        return None
+    factors = whole_factors(op, spatial)
+    if factors is None and not (op.sizes_value is not None and op.is_stretched):
+        return None
+    if op.mode == "linear" and op.transform in _OPEN_LINEAR:
+        return _linear(op.transform, [])
+    if op.mode == "nearest" and factors is not None and all(repeats(op, axis, factors) for axis in spatial):
+        return ResizeKernel("RESIZE_NEAREST_NEIGHBOR", align_corners=False, half_pixel_centers=True)
+    if op.mode == "nearest" and factors is None and (op.transform, op.nearest) == ("asymmetric", "floor"):
+        return ResizeKernel("RESIZE_NEAREST_NEIGHBOR", align_corners=False, half_pixel_centers=False)
+    return None
+
+
+_OPEN_LINEAR = ("half_pixel", "pytorch_half_pixel", "align_corners", "asymmetric")
 
 
 def _linear(transform: str, sizes: list[tuple[int, int]]) -> ResizeKernel | None:

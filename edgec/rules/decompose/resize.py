@@ -100,6 +100,27 @@ def nearest_indices(op: Resize, axis: int, size: int, out: int, scale: float) ->
     return np.asarray(np.clip(near, 0, size - 1), dtype=np.int64)
 
 
+def whole_factors(op: Resize, spatial: tuple[int, ...]) -> dict[int, int] | None:
+    """The factor of each axis, where each is a whole number and given as such."""
+    if op.scales is None or op.sizes_value is not None:
+        return None
+    if any(scale != 1.0 for i, scale in enumerate(op.scales) if i not in spatial):
+        return None
+    factors = {i: int(op.scales[i]) for i in spatial}
+    return factors if all(op.scales[i] == factor for i, factor in factors.items()) else None
+
+
+def repeats(op: Resize, axis: int, factors: dict[int, int]) -> bool:
+    """Whether the resize takes each element so many times in turn: then the middle of each decides, at every size."""
+    k = factors[axis]
+    wanted = [nearest_indices(op, axis, size, size * k, float(k)) for size in _TRIED]
+    return all(np.array_equal(w, np.arange(size * k) // k) for w, size in zip(wanted, _TRIED, strict=True))
+
+
+_TRIED = (1, 2, 3, 7, 40)
+"""Sizes that stand for all: a whole factor repeats one pattern."""
+
+
 def coordinates(
     op: Resize, axis: int, size: int, out: int, scale: float, kind: type[np.floating[Any]] = np.float64
 ) -> NDArray[np.floating[Any]]:

@@ -19,8 +19,8 @@ MODES = {"constant": "constant", "reflect": "reflect", "edge": "replicate"}
 
 
 def is_native(op: Pad) -> bool:
-    """Whether MIL's `pad` computes exactly this."""
-    shape = static_shape(op.x)
+    """Whether MIL's `pad` computes exactly this. PyTorch mirrors no more than an open size has."""
+    shape = op.x.shape
     if op.begin is None or op.end is None or shape is None or min((*op.begin, *op.end), default=0) < 0:
         return False
     if op.x.dtype is None or op.x.dtype.is_integer():
@@ -28,7 +28,7 @@ def is_native(op: Pad) -> bool:
     if op.mode == "constant":
         return op.value is not None
     pairs = list(zip(op.begin, op.end, shape, strict=True))
-    beyond = op.mode == "reflect" and any(max(p, q) >= size for p, q, size in pairs)
+    beyond = op.mode == "reflect" and any(isinstance(size, int) and max(p, q) >= size for p, q, size in pairs)
     return op.mode in MODES and not any(p or q for p, q, _ in pairs[:-2]) and not beyond
 
 
@@ -44,6 +44,8 @@ class PadForms(Rule):
         shape = static_shape(op.x)
         if is_native(op):
             return NOT_HERE
+        if op.begin is not None and op.end is not None and shape is None:
+            return _open(op, op.begin, op.end, g)
         if op.begin is None or op.end is None or shape is None:
             return Miss("the padding or the shape is not static")
         if op.mode != "constant":
@@ -55,6 +57,21 @@ class PadForms(Rule):
         if op.value is not None and cut is not op.x and op.x.dtype is not None and not op.x.dtype.is_integer():
             return [g.op("Pad", cut, g.ints(*pads), op.fill_value)]
         return [_concatenated(op, cut, pads, g)]
+
+
+def _open(op: Pad, begin: Ints, end: Ints, g: GraphBuilder) -> Replacement | Miss:
+    """Of open sizes: what is cut off is counted from the ends, and what is left is padded."""
+    pads = [max(p, 0) for p in (*begin, *end)]
+    if op.mode != "constant" or op.x.dtype is None or op.x.dtype.is_integer() or [*begin, *end] == pads:
+        return Miss("the shape is not static")
+    y = op.x
+    for axis, (p, q) in enumerate(zip(begin, end, strict=True)):
+        if min(p, q) < 0:
+            y = g.op("Slice", y, g.ints(max(-p, 0)), g.ints(min(q, 0) or _FAR), g.ints(axis))
+    return [g.op("Pad", y, g.ints(*pads), op.fill_value) if any(pads) else y]
+
+
+_FAR = 2**31 - 1
 
 
 def _gathered(op: Pad, begin: Ints, end: Ints, shape: Ints, g: GraphBuilder) -> Replacement | Miss:

@@ -1,15 +1,16 @@
-"""Resizes that MIL has no sampling mode for."""
+"""Resizes: the MIL operation that computes one exactly, and rules for those that have none."""
 
 from __future__ import annotations
 
+import numpy as np
 import onnx_ir as ir
 
 from edgec.ir.build import GraphBuilder
 from edgec.ir.model import static_shape
-from edgec.ops.base import Reader
+from edgec.ops.base import Reader, Value
 from edgec.ops.image import Resize
-from edgec.rules.base import NOT_HERE, Miss, Replacement
-from edgec.rules.decompose.resize import ResizeToMatMul
+from edgec.rules.base import NOT_HERE, Example, Miss, Replacement, Rule
+from edgec.rules.decompose.resize import ResizeToMatMul, repeats, whole_factors
 
 SAMPLING = {
     "half_pixel": "UNALIGN_CORNERS",
@@ -18,6 +19,8 @@ SAMPLING = {
     "asymmetric": "DEFAULT",
 }
 """`resize_bilinear`'s sampling mode for each of ONNX's coordinate transforms."""
+
+_SPATIAL = (2, 3)
 
 
 def is_bilinear(op: Resize) -> bool:
@@ -31,12 +34,62 @@ def is_bilinear(op: Resize) -> bool:
     return op.mode == "linear" and op.transform in SAMPLING and exact and not shrinks and min(out[2:]) > 1
 
 
+def open_operation(op: Resize) -> str | None:
+    """The MIL operation for an image whose size is open: by whole factors, or (from iOS 17 on) to computed sizes."""
+    if op.out_shape is not None and static_shape(op.x) is not None:
+        return None
+    before, after = op.x.shape, op.y.shape
+    if before is None or after is None or len(before) != 4 or tuple(before[:2]) != tuple(after[:2]) or op.antialias:
+        return None
+    factors = whole_factors(op, _SPATIAL)
+    if op.mode == "nearest" and factors is not None and all(repeats(op, i, factors) for i in _SPATIAL):
+        return "upsample_nearest_neighbor"
+    if op.mode != "linear" or op.transform not in SAMPLING:
+        return None
+    if factors is not None:
+        return "upsample_bilinear"
+    return "resize" if op.sizes_value is not None and op.is_stretched and op.axes[-2:] == _SPATIAL else None
+
+
 class UnsupportedResizeToMatMul(ResizeToMatMul):
     """Resize without an exact MIL operation -> products with constant matrices."""
 
     name = "unsupported-resize-to-matmul"
 
     def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
-        if is_bilinear(Resize.decode(Reader(node))):
+        op = Resize.decode(Reader(node))
+        if is_bilinear(op) or open_operation(op):
             return NOT_HERE
         return super().apply(node, g)
+
+
+class NearestToGather(Rule):
+    """Resize (nearest, floor) to computed sizes -> Gather by computed indices along each axis."""
+
+    name = "nearest-to-gather"
+    roots = ("Resize",)
+    examples = (Example("float[1,1,2,2] x", 'y = Resize<mode = "nearest">(x, , s)', None, "float[4] s = {1, 1, 2, 2}"),)
+
+    def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
+        op = Resize.decode(Reader(node))
+        computed = op.sizes_value is not None and op.out_shape is None
+        if not computed or (op.mode, op.transform, op.nearest) != ("nearest", "asymmetric", "floor"):
+            return NOT_HERE
+        if op.x.shape is None or op.y.shape is None or not op.is_stretched:
+            return Miss("a size is taken from another axis")
+        y = op.x
+        for axis in op.axes:
+            if op.x.shape[axis] != op.y.shape[axis]:
+                y = g.op("Gather", y, _indices(op, axis, g), axis=axis)
+        y.shape = op.y.shape
+        return [y]
+
+
+def _indices(op: Resize, axis: int, g: GraphBuilder) -> Value:
+    """For each place of the new size, place · old size / new size, rounded down."""
+    assert op.sizes_value is not None
+    place = op.axes.index(axis)
+    new = g.op("Slice", op.sizes_value, g.ints(place), g.ints(place + 1), g.ints(0))
+    zero, one = (g.const(np.asarray(n, dtype=np.int64)) for n in (0, 1))
+    places = g.op("Range", zero, g.op("Squeeze", new, g.ints(0)), one)
+    return g.op("Div", g.op("Mul", places, g.op("Shape", op.x, start=axis, end=axis + 1)), new)

@@ -10,7 +10,7 @@ from edgec.ir.model import constant
 from edgec.ops.base import Value
 from edgec.ops.conv import Conv, ConvTranspose
 from edgec.ops.pool import AveragePool, MaxPool
-from edgec.ops.spatial import Window
+from edgec.ops.spatial import Window, rounded_up, rounds_up_by_padding
 from edgec.spec.target import Target
 
 
@@ -29,7 +29,7 @@ def _rejects_conv(op: Conv | ConvTranspose, target: Target) -> Reject | None:
         return Reject("conv-computed-bias", "the bias is computed by the model")
     if isinstance(op, Conv):
         return float_reject([op.x], "conv")
-    return float_reject([op.x], "conv-transpose") or static_reject([op.x, op.y], "conv-transpose")
+    return float_reject([op.x], "conv-transpose")
 
 
 def _conv(op: Conv, b: MilBuilder) -> Operand:
@@ -54,7 +54,9 @@ def _conv_transpose(op: ConvTranspose, b: MilBuilder) -> Operand:
     missing = tuple(max(0, -e) for e in ends)
     kept = Window(window.kernel, window.strides, window.dilations, window.pads_begin, tuple(max(0, e) for e in ends))
     out = type_of(op.y)
-    dims = tuple(int(d) - m for d, m in zip(out.shape[2:], missing, strict=True))
+    dims = tuple(
+        d - m if isinstance(d, int) else d if not m else "?" for d, m in zip(out.shape[2:], missing, strict=True)
+    )
     partial = TensorType(out.dtype, (*out.shape[:2], *dims))
     bias = None if op.b is None else b.operand(op.b)
     y = b.emit(
@@ -90,12 +92,16 @@ def _rejects_pool(op: MaxPool | AveragePool, target: Target) -> Reject | None:
         return Reject(f"{label}-dilation", "pools have no dilation")
     if isinstance(op, MaxPool) and op.has_indices:
         return Reject("maxpool-indices", "max_pool does not say where the maximum was")
-    return static_reject([op.x, op.y], f"{label}-ceil") if op.ceil_mode else None
+    if op.ceil_mode and (isinstance(op, AveragePool) or not rounds_up_by_padding(op.window)):
+        return static_reject([op.x, op.y], f"{label}-ceil")
+    return None
 
 
 def _with_overhang(op: MaxPool | AveragePool) -> Window:
     """The window with the padding that ceil_mode's last windows reach beyond the end."""
     x, y, w = shape_of(op.x)[2:], shape_of(op.y)[2:], op.window
+    if op.ceil_mode and -1 in (*x, *y):
+        return rounded_up(w)
     ends = []
     for size, out, extent, s, p, q in zip(x, y, w.extent, w.strides, w.pads_begin, w.pads_end, strict=True):
         ends.append(max(q, (out - 1) * s + extent - size - p) if op.ceil_mode else q)

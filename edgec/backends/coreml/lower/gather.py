@@ -6,7 +6,7 @@ import numpy as np
 
 from edgec.backends.base import Lowering, Operand, Reject, TensorType
 from edgec.backends.coreml.expand.grid_sample import MODES, is_resample, padding
-from edgec.backends.coreml.expand.resize import SAMPLING, is_bilinear
+from edgec.backends.coreml.expand.resize import SAMPLING, is_bilinear, open_operation
 from edgec.backends.coreml.lower.common import (
     MilBuilder,
     cast,
@@ -131,12 +131,27 @@ def _one_hot(op: OneHot, b: MilBuilder) -> Operand:
 
 
 def _rejects_resize(op: Resize, target: Target) -> Reject | None:
-    if not is_bilinear(op):
+    options = target.options
+    assert isinstance(options, CoreMLOptions)
+    operation = open_operation(op)
+    if operation == "resize" and options.is_before("iOS17"):
+        return Reject("resize-computed", "resizes to computed sizes begin with iOS 17")
+    if not is_bilinear(op) and operation is None:
         return Reject(f"resize-{op.mode}-{op.transform}", "resize_bilinear has no such sampling, and a size is dynamic")
     return float_reject([op.x], "resize")
 
 
 def _resize(op: Resize, b: MilBuilder) -> Operand:
+    operation, x = open_operation(op), b.operand(op.x)
+    if operation == "resize":
+        assert op.sizes_value is not None
+        sizes = cast(b, b.operand(op.sizes_value), "int32")
+        kept = TensorType("int32", (2,))
+        last = sizes if len(op.axes) == 2 else b.emit("slice_by_index", kept, x=sizes, begin=(2,), end=(4,))
+        how = {"interpolation_mode": "LINEAR", "sampling_mode": SAMPLING[op.transform]}
+        return b.emit("resize", type_of(op.y), x=x, shape=last, resized_dims=np.uint32(2), **how)
+    if operation is not None:
+        return _upsampled(op, operation, x, b)
     assert op.out_shape is not None
     return b.emit(
         "resize_bilinear",
@@ -146,6 +161,17 @@ def _resize(op: Resize, b: MilBuilder) -> Operand:
         target_size_width=op.out_shape[3],
         sampling_mode=SAMPLING[op.transform],
     )
+
+
+def _upsampled(op: Resize, operation: str, x: Operand, b: MilBuilder) -> Operand:
+    """By whole factors."""
+    assert op.scales is not None
+    height, width = (int(scale) for scale in op.scales[2:])
+    factors: dict[str, object] = {"scale_factor_height": height, "scale_factor_width": width}
+    if operation == "upsample_bilinear":
+        aligned = op.transform == "align_corners"
+        factors |= {"align_corners": aligned, "half_pixel_centers": op.transform.endswith("half_pixel")}
+    return b.emit(operation, type_of(op.y), x=x, **factors)
 
 
 def _rejects_grid_sample(op: GridSample, target: Target) -> Reject | None:

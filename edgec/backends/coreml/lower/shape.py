@@ -97,8 +97,8 @@ def _split(op: Split, b: MilBuilder) -> Sequence[Operand]:
     return [moved_back(b, part, out) for part, out in zip(parts, outs, strict=True)]
 
 
-def _rejects_static(op: SpaceToDepth | DepthToSpace, target: Target) -> Reject | None:
-    return static_reject([op.x, op.y], op.node.op_type.lower()) or rank_reject([op.y], target, op.node.op_type.lower())
+def _rejects_blocks(op: SpaceToDepth | DepthToSpace, target: Target) -> Reject | None:
+    return rank_reject([op.y], target, op.node.op_type.lower())
 
 
 def _rejects_expand(op: Expand, target: Target) -> Reject | None:
@@ -131,7 +131,7 @@ def _tile(op: Tile, b: MilBuilder) -> Operand:
 def _rejects_pad(op: Pad, target: Target) -> Reject | None:
     if not is_native(op):
         return Reject("pad-computed", "the padding is computed by the model, or the shape is")
-    return static_reject([op.x, op.y], "pad") or rank_reject([op.x], target, "pad")
+    return rank_reject([op.x], target, "pad")
 
 
 def _pad(op: Pad, b: MilBuilder) -> Operand:
@@ -199,6 +199,6 @@ LOWERINGS = (
     Lowering(Pad, _rejects_pad, _pad),
     Lowering(Trilu, _rejects_trilu, _trilu),
     Lowering(ConstantOfShape, _rejects_fill, _fill),
-    Lowering(DepthToSpace, _rejects_static, _depth_to_space),
-    Lowering(SpaceToDepth, _rejects_static, _space_to_depth),
+    Lowering(DepthToSpace, _rejects_blocks, _depth_to_space),
+    Lowering(SpaceToDepth, _rejects_blocks, _space_to_depth),
 )

@@ -27,8 +27,10 @@ class PadByIndices(Rule):
         shape = static_shape(op.x)
         if op.mode == "constant" or is_mirror(op):
             return NOT_HERE
-        if shape is None or op.begin is None or op.end is None:
+        if op.begin is None or op.end is None or op.x.shape is None:
             return Miss("the padding is computed by the model")
+        if shape is None:
+            return _of_open_sizes(op, g)
         y = op.x
         for axis, (size, begin, end) in enumerate(zip(shape, op.begin, op.end, strict=True)):
             if begin or end:
@@ -36,12 +38,40 @@ class PadByIndices(Rule):
         return [y if y is not op.x else g.op("Identity", y)]
 
 
+def _of_open_sizes(op: Pad, g: GraphBuilder) -> Replacement | Miss:
+    """By indices that are counted when the model runs: cut off at the ends (edge) or begun anew (wrap)."""
+    assert op.begin is not None
+    assert op.end is not None
+    if op.mode == "reflect":
+        return Miss("a mirror longer than an axis whose size is open")
+    y, one = op.x, g.const(np.asarray(1, dtype=np.int64))
+    for axis, (begin, end) in enumerate(zip(op.begin, op.end, strict=True)):
+        if not begin and not end:
+            continue
+        size = g.op("Squeeze", g.op("Shape", op.x, start=axis, end=axis + 1), g.ints(0))
+        limit = g.op("Add", size, g.const(np.asarray(end, dtype=np.int64)))
+        places = g.op("Range", g.const(np.asarray(-begin, dtype=np.int64)), limit, one)
+        if op.mode == "edge":
+            low = g.op("Max", places, g.const(np.asarray(max(0, -begin), dtype=np.int64)))
+            last = g.op("Sub", size, g.const(np.asarray(1 + max(0, -end), dtype=np.int64)))
+            places = g.op("Min", low, last)
+        else:
+            places = g.op("Mod", places, size)
+        y = g.op("Gather", y, places, axis=axis)
+        y.shape = ir.Shape([d if isinstance(d, int) or i != axis else None for i, d in enumerate(y.shape or ())])
+    y.shape = op.y.shape
+    return [y]
+
+
 def is_mirror(op: Pad) -> bool:
-    """Whether MIRROR_PAD computes it: each side shorter than its axis."""
-    shape = static_shape(op.x)
+    """Whether MIRROR_PAD computes it: each side shorter than its axis. Of an open axis PyTorch demands that itself."""
+    shape = op.x.shape
     if op.mode != "reflect" or shape is None or op.begin is None or op.end is None:
         return False
-    return all(0 <= p < size and 0 <= q < size for size, p, q in zip(shape, op.begin, op.end, strict=True))
+    return all(
+        p >= 0 and q >= 0 and (not isinstance(size, int) or max(p, q) < size)
+        for size, p, q in zip(shape, op.begin, op.end, strict=True)
+    )
 
 
 def _indices(size: int, begin: int, end: int, mode: str) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:

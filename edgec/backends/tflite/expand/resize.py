@@ -23,7 +23,9 @@ class ResizeWithoutKernel(ResizeToMatMul):
         op = Resize.decode(Reader(node))
         shape, out = static_shape(op.x), op.out_shape
         if shape is None or out is None or op.scales is None or op.roi is None:
-            return Miss("the sizes are not static")
+            rank = len(op.x.shape or ())
+            fits = op.x.dtype == ir.DataType.FLOAT and kernel_of(op, tuple(range(2, rank))) is not None
+            return NOT_HERE if rank == 4 and fits else Miss("the sizes are not static")
         if len(shape) in (3, 4) and op.x.dtype == ir.DataType.FLOAT and kernel_of(op, tuple(range(2, len(shape)))):
             return NOT_HERE
         if op.mode != "nearest" or op.transform == "tf_crop_and_resize":

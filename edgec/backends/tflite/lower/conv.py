@@ -12,12 +12,12 @@ from edgec.backends.tflite.lower.common import (
     NONE,
     SAME,
     VALID,
+    binary,
     constant_like,
     ints,
     out_type,
     pad,
     shape_of,
-    static_reject,
     transpose,
     type_reject,
 )
@@ -117,20 +117,22 @@ def _rejects_transpose(op: ConvTransposeNHWC, target: Target) -> Reject | None:
         return Reject(f"conv-transpose-rank-{rank}", "transposed convolutions have one to three spatial dimensions")
     if any(d != 1 for d in op.window.dilations):
         return Reject("conv-transpose-dilation", "the kernels of transposed convolutions have no dilation")
-    return type_reject(op, [op.x]) or static_reject([op.x, op.y], "conv-transpose")
+    return type_reject(op, [op.x])
 
 
 def _conv_transpose(op: ConvTransposeNHWC, b: Builder) -> Operand:
     """VALID computes every output; padding is then a crop, and output padding an enlargement with the bias alone."""
     window, shape = op.window, shape_of(op.x)
-    full = [s * (size - 1) + k for size, s, k in zip(shape[1:-1], window.strides, window.kernel, strict=True)]
-    wanted = [f + max(0, o - q) for f, o, q in zip(full, op.output_padding, window.pads_end, strict=True)]
     channels = shape_of(op.w)[1]
+    more = [k - s + max(0, o - q) for k, s, o, q in _ends(op)]
+    wanted = [s * size + m if size != -1 else -1 for size, s, m in zip(shape[1:-1], window.strides, more, strict=True)]
     dims = (shape[0], *wanted, channels)
-    out = TensorType("float32", dims)
+    out = TensorType("float32", tuple("?" if d == -1 else d for d in dims))
     flat = len(window.kernel) == 2
     inputs: dict[str, Operand] = {
-        "output_shape": ints(b, dims, "output_shape"),
+        "output_shape": _enlarged(b, b.operand(op.x), channels, window, more)
+        if -1 in dims
+        else ints(b, dims, "output_shape"),
         "filter": _weight(op.w, (1, 2, 3, 0) if flat else (2, 3, 4, 1, 0), b),
         "input": b.operand(op.x),
         "bias": _bias(op.b, channels, b),
@@ -141,9 +143,41 @@ def _conv_transpose(op: ConvTransposeNHWC, b: Builder) -> Operand:
     if target.shape == dims and not any(window.pads_begin):
         return y
     begin = (0, *window.pads_begin, 0)
+    if -1 in dims:
+        return _cropped(b, y, begin, (0, *(max(0, q - o) for _, _, o, q in _ends(op)), 0), target)
     return b.op(
         "SLICE", {"input": y, "begin": ints(b, begin, "begin"), "size": ints(b, shape_of(op.y), "size")}, target
     )
+
+
+def _ends(op: ConvTransposeNHWC) -> list[tuple[int, int, int, int]]:
+    """Kernel, stride, output padding and padding at the end of each dimension."""
+    w = op.window
+    return list(zip(w.kernel, w.strides, op.output_padding, w.pads_end, strict=True))
+
+
+def _enlarged(b: Builder, x: Operand, channels: int, window: Window, more: list[int]) -> Operand:
+    """The shape of all outputs, computed: sizes times the strides, and `more`."""
+    rank = len(x.type.shape)
+    kind = TensorType("int32", (rank,))
+    shape = b.op("SHAPE", {"input": x}, kind, outType=2)
+    wide = binary(b, "MUL", shape, ints(b, (1, *window.strides, 0), "strides"), kind)
+    return binary(b, "ADD", wide, ints(b, (0, *more, channels), "more"), kind)
+
+
+def _cropped(b: Builder, x: Operand, begin: tuple[int, ...], end: tuple[int, ...], out: TensorType) -> Operand:
+    """Without so many elements at the begin and the end of each dimension."""
+    if not any(begin) and not any(end):
+        return x
+    whole = sum(1 << i for i, size in enumerate(end) if not size)
+    inputs = {
+        "input": x,
+        "begin": ints(b, begin, "begin"),
+        "end": ints(b, [-size for size in end], "end"),
+        "strides": ints(b, [1] * len(begin), "strides"),
+    }
+    masks = {"beginMask": 0, "endMask": whole, "ellipsisMask": 0, "newAxisMask": 0, "shrinkAxisMask": 0}
+    return b.op("STRIDED_SLICE", inputs, out, **masks, offset=False)
 
 
 LOWERINGS = (

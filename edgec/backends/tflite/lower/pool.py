@@ -13,7 +13,7 @@ from edgec.backends.tflite.lower.conv import is_same
 from edgec.backends.tflite.ops import AveragePoolNHWC, MaxPoolNHWC
 from edgec.ir.model import constant
 from edgec.ops.base import Value
-from edgec.ops.spatial import Window
+from edgec.ops.spatial import Window, rounded_up
 from edgec.spec.target import Target
 
 Counts = NDArray[np.float64]
@@ -33,7 +33,9 @@ def _rejects(op: MaxPoolNHWC | AveragePoolNHWC, target: Target) -> Reject | None
 def _window(op: MaxPoolNHWC | AveragePoolNHWC) -> Window:
     """The window with the padding that ceil_mode's last windows reach beyond the end."""
     sizes, outs = shape_of(op.x)[1:3], shape_of(op.y)[1:3]
-    return op.window if -1 in (*sizes, *outs) else with_overhang(op.window, sizes, outs)
+    if -1 in (*sizes, *outs):
+        return rounded_up(op.window) if op.ceil_mode else op.window
+    return with_overhang(op.window, sizes, outs)
 
 
 def _pool(b: Builder, opcode: str, x: Operand, window: Window, padding: int) -> Operand:

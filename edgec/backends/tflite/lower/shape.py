@@ -19,7 +19,6 @@ from edgec.backends.tflite.lower.common import (
     reshape,
     scalar,
     shape_of,
-    static_reject,
     transpose,
     type_reject,
 )
@@ -162,13 +161,13 @@ def _rejects_pad(op: Pad, target: Target) -> Reject | None:
         return Reject("pad-computed", "the padding is computed by the model")
     if op.mode != "constant" and not is_mirror(op):
         return Reject(f"pad-{op.mode}", f"there is no kernel for mode {op.mode}")
-    return static_reject([op.x, op.y], "pad") or type_reject(op, [op.x])
+    return type_reject(op, [op.x])
 
 
 def _pad(op: Pad, b: Builder) -> Operand:
     assert op.begin is not None
     assert op.end is not None
-    x, shape = _crop(op, b), static_shape(op.y)
+    x, kind = _crop(op, b), out_type(op.y)
     pads = np.maximum(np.stack([op.begin, op.end], axis=1), 0)
     if not pads.any():
         return x
@@ -180,20 +179,38 @@ def _pad(op: Pad, b: Builder) -> Operand:
     elif op.value:
         inputs["value"] = scalar(b, op.value, x.type.dtype, "fill")
     if "value" in inputs:
-        return b.op("PADV2", inputs, TensorType(x.type.dtype, shape or ()))
-    return b.op("PAD", inputs, TensorType(x.type.dtype, shape or ()))
+        return b.op("PADV2", inputs, kind)
+    return b.op("PAD", inputs, kind)
 
 
 def _crop(op: Pad, b: Builder) -> Operand:
     """Negative paddings, as a slice before the rest."""
     x, shape = b.operand(op.x), static_shape(op.x)
-    assert shape is not None
+    if min((*(op.begin or ()), *(op.end or ())), default=0) >= 0:
+        return x
+    if shape is None:
+        return _open_crop(op, x, b)
     begin = [max(0, -p) for p in op.begin or ()]
     size = [d - s - max(0, -q) for d, s, q in zip(shape, begin, op.end or (), strict=True)]
     if tuple(size) == shape:
         return x
     inputs = {"input": x, "begin": ints(b, begin, "begin"), "size": ints(b, size, "size")}
     return b.op("SLICE", inputs, TensorType(x.type.dtype, tuple(size)))
+
+
+def _open_crop(op: Pad, x: Operand, b: Builder) -> Operand:
+    """Where a size is open, what goes at the end is counted from there."""
+    before, behind = ([max(0, -p) for p in side or ()] for side in (op.begin, op.end))
+    kept = [d - p - q if isinstance(d, int) else "?" for d, p, q in zip(x.type.shape, before, behind, strict=True)]
+    inputs = {
+        "input": x,
+        "begin": ints(b, before, "begin"),
+        "end": ints(b, [-q for q in behind], "end"),
+        "strides": ints(b, [1] * len(before), "strides"),
+    }
+    whole = sum(1 << i for i, q in enumerate(behind) if not q)
+    masks = {"beginMask": 0, "endMask": whole, "ellipsisMask": 0, "newAxisMask": 0, "shrinkAxisMask": 0}
+    return b.op("STRIDED_SLICE", inputs, TensorType(x.type.dtype, tuple(kept)), **masks, offset=False)
 
 
 def _rejects_fill(op: ConstantOfShape, target: Target) -> Reject | None:

@@ -1,0 +1,147 @@
+"""What a trace assumed of open sizes, and the line of the model that each assumption comes from.
+
+torch proves assumptions for a whole range by algebra, and refuses what it cannot prove, such as that a pool with
+`ceil_mode` has no window beyond the end. The sizes of a range are few: `narrowing` tries each.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import sympy  # type: ignore[import-untyped]
+import torch
+from torch._dynamo.source import TensorProperty, TensorPropertySource
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.export import _trace
+from torch.fx.experimental.symbolic_shapes import EqualityConstraint, ShapeEnv
+from torch.utils._sympy.interp import sympy_interp
+from torch.utils._sympy.reference import PythonReferenceAnalysis
+
+from edgec.diag import Place
+
+_FOREIGN = (str(Path(torch.__file__).parent), str(Path(__file__).parent.parent), "<")
+
+
+@dataclass(frozen=True)
+class Assumption:
+    """A condition on sizes. `names` are the open dimensions that its symbols stand for, counted in `units`."""
+
+    condition: Any
+    names: Mapping[Any, str]
+    units: Mapping[Any, int]
+    place: Place | None
+
+    @property
+    def dims(self) -> frozenset[str]:
+        """The names of the dimensions that it concerns."""
+        return frozenset(self.names.values())
+
+    def holds(self, sizes: Mapping[str, int]) -> bool:
+        """Whether it does at these sizes by name."""
+        known = {symbol: sizes[name] // self.units[symbol] for symbol, name in self.names.items()}
+        try:
+            return bool(sympy_interp(PythonReferenceAnalysis, known, self.condition))
+        except ZeroDivisionError:
+            return False
+
+
+class Assumed:
+    """While active, `check` is asked about what each trace took for granted, in the place of torch's own proof.
+
+    Seen in torch 2.13: `ShapeEnv._log_guard` is told of each condition, `produce_guards_and_solve_constraints` proves
+    them when a trace ends, which for some models takes minutes, and only then learns that sizes are multiples, which
+    settles many of them: here it knows that from the beginning on.
+    """
+
+    def __init__(self, check: Callable[[Assumed], None]) -> None:
+        self._check = check
+        self._env: ShapeEnv | None = None
+        self._asked: list[tuple[Any, Place | None]] = []
+        self._patched = contextlib.ExitStack()
+
+    def __enter__(self) -> Assumed:
+        log = ShapeEnv._log_guard
+
+        def noted(env: ShapeEnv, prefix: str, condition: Any, **more: Any) -> Any:
+            if prefix == "eval":  # others are not taken for granted
+                self._begin(env)
+                self._asked.append((condition, _innermost_line()))
+            return log(env, prefix, condition, **more)
+
+        def proven(fake_mode: FakeTensorMode, **rest: Any) -> None:
+            if fake_mode.shape_env is not None:
+                self._begin(fake_mode.shape_env)
+                fake_mode.shape_env.frozen = True
+            self._check(self)
+
+        faked = _trace.make_fake_inputs  # type: ignore[attr-defined]
+
+        def in_multiples(*args: Any, **kwargs: Any) -> Any:
+            made = faked(*args, **kwargs)  # type: ignore[no-untyped-call]
+            _settle_multiples(made[0].shape_env, next(v for v in made if isinstance(v, EqualityConstraint)))
+            return made
+
+        self._patched.enter_context(patch.object(_trace, "make_fake_inputs", in_multiples))
+        self._patched.enter_context(patch.object(ShapeEnv, "_log_guard", noted))
+        self._patched.enter_context(patch.object(_trace, "produce_guards_and_solve_constraints", proven))
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        self._patched.close()
+
+    def _begin(self, env: ShapeEnv) -> None:
+        """Each trace has an environment of its own; what an earlier one assumed is forgotten."""
+        if env is not self._env:
+            self._env, self._asked = env, []
+
+    def listed(self, axes: Sequence[Mapping[int, str]]) -> list[Assumption]:
+        """Those on open dimensions alone, in the order of the trace; `axes` names these, input tensor by tensor."""
+        names, units = self._symbols(axes)
+        found: dict[Any, Assumption] = {}
+        for condition, place in self._asked:
+            symbols: set[Any] = getattr(condition, "free_symbols", set())
+            if symbols and symbols <= set(names) and condition not in found:
+                own = {s: names[s] for s in symbols}
+                found[condition] = Assumption(condition, own, {s: units[s] for s in symbols}, place)
+        return list(found.values())
+
+    def _symbols(self, axes: Sequence[Mapping[int, str]]) -> tuple[dict[Any, str], dict[Any, int]]:
+        """torch's symbols for the dimensions, as it named them first, and how many elements one counts."""
+        names: dict[Any, str] = {}
+        units: dict[Any, int] = {}
+        fakes = [tracked.fake for tracked in (self._env.tracked_fakes or ())] if self._env is not None else []
+        for fake, named in zip([f for f in fakes if isinstance(f, torch.Tensor)], axes, strict=False):
+            for axis, name in named.items():
+                node = getattr(fake.shape[axis], "node", None)
+                for expression in (getattr(node, "_expr", None), getattr(node, "expr", None)):
+                    for symbol in getattr(expression, "free_symbols", ()):
+                        names[symbol] = name
+                        units[symbol] = int(expression.coeff(symbol)) or 1  # type: ignore[union-attr]
+        return names, units
+
+
+def _settle_multiples(env: ShapeEnv, known: EqualityConstraint) -> None:
+    """Replace the symbol of each size that is a multiple by the multiple of another symbol."""
+    for tracked in env.tracked_fakes or ():
+        shape: Sequence[Any] = tracked.fake.shape if isinstance(tracked.fake, torch.Tensor) else ()
+        for axis, size in enumerate(shape):
+            own = TensorPropertySource(tracked.source, TensorProperty.SIZE, axis)
+            for source, root, multiple in known.derived_equalities:
+                if source == own and isinstance(root, sympy.Symbol):
+                    env.evaluate_expr(sympy.Eq(size.node.expr, multiple(root)))
+
+
+def _innermost_line() -> Place | None:
+    """Of the frames that run now, the innermost outside torch and edgec."""
+    frame = sys._getframe(2)
+    while frame is not None:
+        if not frame.f_code.co_filename.startswith(_FOREIGN):
+            return Place(frame.f_code.co_filename, frame.f_lineno)
+        frame = frame.f_back  # type: ignore[assignment]
+    return None

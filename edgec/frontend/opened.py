@@ -1,0 +1,85 @@
+"""Open dimensions of a module that is exported: the call that is traced, what torch is told of them, their names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import onnx_ir as ir
+import torch
+
+from edgec.frontend.assumptions import Assumed
+from edgec.frontend.dynamic import DynamicDim, check_dims, fitting, resized
+from edgec.frontend.narrowing import NarrowedError, narrowed
+from edgec.frontend.torch_call import Call
+from edgec.ir.dims import rename_dims, set_dim_range
+
+if TYPE_CHECKING:
+    from edgec.frontend.torch_export import ExportRequest
+
+
+def roomy(call: Call, request: ExportRequest) -> Call:
+    """The call with open dimensions of two or more: torch takes a size of one for a constant."""
+    if not request.dynamic:
+        return call
+    names = _tensor_names(request, call)
+    examples = dict(zip(names, (t.detach().numpy() for t in call.tensors()), strict=True))
+    check_dims(request.dynamic, {name: array.shape for name, array in examples.items()})
+    given = {d.name: int(examples[d.input].shape[d.axis]) for d in request.dynamic} | dict(request.traced_at)
+    larger = resized(examples, request.dynamic, fitting(request.dynamic, given))
+    return call.with_tensors([torch.from_numpy(larger[name].copy()) for name in names])
+
+
+def dynamic_shapes(request: ExportRequest, call: Call) -> dict[str, Any] | None:
+    """What `torch.export` is told."""
+    if not request.dynamic:
+        return None
+    dims = {d.name: _torch_dim(d) for d in request.dynamic}
+    inputs: dict[str, dict[int, Any]] = {}
+    for d in request.dynamic:
+        inputs.setdefault(d.input, {})[d.axis] = dims[d.name]
+    own = dict(zip(_tensor_names(request, call), call.names(request.module), strict=True))
+    return call.dynamic_shapes(request.module, {own[name]: axes for name, axes in inputs.items()})
+
+
+def _torch_dim(dim: DynamicDim) -> Any:
+    if dim.multiple == 1:
+        return torch.export.Dim(dim.name, min=dim.low, max=dim.high)
+    parts = torch.export.Dim(f"{dim.name}_parts", min=dim.least // dim.multiple, max=dim.largest // dim.multiple)
+    return dim.multiple * parts
+
+
+def _tensor_names(request: ExportRequest, call: Call) -> list[str]:
+    return list(request.input_names) or call.names(request.module)
+
+
+def check_sizes(request: ExportRequest, call: Call, assumed: Assumed) -> None:
+    """Whether all that a trace assumed holds for every size. Raises `NarrowedError` where it holds for multiples of
+    some size alone, `EdgecError` E0202 where not for these either.
+    """
+    names, tensors = _tensor_names(request, call), call.tensors()
+    axes = [{d.axis: d.name for d in request.dynamic if d.input == name} for name in names]
+    traced = {d.name: int(tensors[names.index(d.input)].shape[d.axis]) for d in request.dynamic}
+    found = narrowed(request.dynamic, assumed.listed(axes), traced)
+    if found.told:
+        raise NarrowedError(found)
+
+
+def name_dims(model: ir.Model, dims: Sequence[DynamicDim]) -> None:
+    """The user's names for torch's symbols, with their ranges. A symbol counts multiples where there are some."""
+    inputs = {v.name: v for v in model.graph.inputs}
+    symbols, whole = {}, {}
+    for dim in dims:
+        shape = inputs[dim.input].shape
+        size = shape[dim.axis] if shape is not None else None
+        if isinstance(size, ir.SymbolicDim) and size.value is not None:
+            if dim.multiple == 1:
+                symbols[str(size.value)] = dim.name
+            else:
+                whole[str(size.value)] = dim.name
+                symbols.update(
+                    dict.fromkeys(re.findall(r"[A-Za-z]\w*", str(size.value)), f"({dim.name}//{dim.multiple})")
+                )
+        set_dim_range(model, dim.name, dim.least, dim.largest, dim.choices)
+    rename_dims(model, symbols, whole)

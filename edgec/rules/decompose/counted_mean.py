@@ -1,0 +1,67 @@
+"""Averages whose windows reach beyond the input, of sizes that are open: the number of elements is itself averaged."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import onnx_ir as ir
+
+from edgec.ir.build import GraphBuilder
+from edgec.ir.model import static_shape
+from edgec.ops.base import Reader, Value
+from edgec.ops.pool import AveragePool
+from edgec.ops.spatial import Window, rounded_up, rounds_up_by_padding
+from edgec.rules.base import NOT_HERE, Example, Miss, Replacement, Rule
+
+
+class CountedMean(Rule):
+    """AveragePool with padding -> AveragePool(Pad(x)) / AveragePool(Pad(ones)), the share of a window that counts.
+
+    `lacks` says which pools of open sizes the backend has no kernel for.
+    """
+
+    name = "counted-mean"
+    roots = ("AveragePool",)
+    examples = (Example("float[1,2,4,4] x", "y = AveragePool<kernel_shape = [3,3], pads = [1,1,1,1]>(x)", None),)
+
+    def __init__(self, lacks: Callable[[AveragePool], bool]) -> None:
+        self._lacks = lacks
+
+    def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
+        op = AveragePool.decode(Reader(node))
+        is_static = static_shape(op.x) is not None and static_shape(op.y) is not None
+        if is_static or op.x.shape is None or any(d != 1 for d in op.window.dilations) or not self._lacks(op):
+            return NOT_HERE
+        if op.ceil_mode and not rounds_up_by_padding(op.window):
+            return Miss("how many windows there are depends on a size that is open")
+        whole = rounded_up(op.window) if op.ceil_mode else op.window
+        total = self._pooled(g.op("Pad", op.x, _pads(whole.pads_begin, whole.pads_end, g), g.like(0, op.x)), whole, g)
+        counts = self._pooled(_counted(op, whole, g), whole, g)
+        y = g.op("Div", total, counts)
+        y.shape = op.y.shape
+        return [y]
+
+    def _pooled(self, x: Value, window: Window, g: GraphBuilder) -> Value:
+        return g.op("AveragePool", x, kernel_shape=list(window.kernel), strides=list(window.strides))
+
+
+def _counted(op: AveragePool, whole: Window, g: GraphBuilder) -> Value:
+    """(1, 1, spatial…): 1 for each element that counts, with zeros where windows reach beyond these."""
+    own, rank = op.window, len(op.window.kernel)
+    sizes = g.op("Shape", op.x, start=2)
+    begin, end = whole.pads_begin, whole.pads_end
+    if op.count_include_pad:
+        more = [p + q for p, q in zip(own.pads_begin, own.pads_end, strict=True)]
+        sizes = g.op("Add", sizes, g.ints(*more))
+        begin, end = (0,) * rank, tuple(q - p for q, p in zip(whole.pads_end, own.pads_end, strict=True))
+    shape = g.op("Concat", g.ints(1, 1), sizes, axis=0)
+    ones = g.op("Expand", g.const(np.ones((1,) * (rank + 2)), dtype=op.x.dtype), shape)
+    ones.shape = ir.Shape(
+        [1, 1, *(d if isinstance(d, int) and not op.count_include_pad else None for d in (op.x.shape or ())[2:])]
+    )
+    return g.op("Pad", ones, _pads(begin, end, g), g.like(0, op.x)) if any((*begin, *end)) else ones
+
+
+def _pads(begin: tuple[int, ...], end: tuple[int, ...], g: GraphBuilder) -> Value:
+    return g.ints(0, 0, *begin, 0, 0, *end)

@@ -1,0 +1,99 @@
+"""Open sizes for which a trace does not hold everywhere: multiples, another example, or one refusal with the line."""
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from edgec.compiler.options import BuildOptions
+from edgec.compiler.stages import prepare_captured
+from edgec.diag import EdgecError
+from edgec.frontend.captured import SourceId
+from edgec.frontend.dynamic import parse_dynamics
+from edgec.frontend.torch_export import ExportRequest, export_module
+from edgec.ir.dims import dim_ranges
+
+
+class Joined(nn.Module):
+    def forward(self, x):
+        half = F.max_pool2d(x, 2)
+        back = F.interpolate(F.max_pool2d(half, 2), scale_factor=2.0)
+        return F.interpolate(torch.cat([back, half], 1), scale_factor=2.0)
+
+
+class RoundedUp(nn.Module):
+    def forward(self, x):
+        return F.max_pool2d(x[..., 1:, 1:], 3, 2, ceil_mode=True)
+
+
+class Windowed(nn.Module):
+    """Takes another way at the example's size than at multiples of 16."""
+
+    def forward(self, x):
+        if x.shape[2] % 16 or x.shape[3] % 16:
+            return F.pad(x, (0, -x.shape[3] % 16, 0, -x.shape[2] % 16))[..., : x.shape[2], : x.shape[3]] * 2
+        return x + 1
+
+
+class Fixed(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.places = nn.Parameter(torch.randn(1, 3, 24, 24))
+
+    def forward(self, x):
+        y = torch.relu(x)
+        return y + self.places
+
+
+class Square(nn.Module):
+    def forward(self, x):
+        return x @ x
+
+
+def prepared(module, text="x:2=h:16..64,3=w:16..64"):
+    call = (torch.randn(1, 3, 24, 24),)
+    request = ExportRequest("m", SourceId("module", "t", ""), module, call, dynamic=parse_dynamics([text]))
+    return prepare_captured(export_module(request), BuildOptions(), lambda step: None)
+
+
+def test_maps_that_are_joined_again():
+    found = prepared(Joined())
+    assert [(d.code, "multiples of 4" in d.message) for d in found.captured.warnings] == [("E0220", True)] * 2
+    assert found.captured.warnings[0].place.file == __file__
+    assert {s.inputs["x"].shape[2] for s in found.samples} >= {16, 24, 52}
+    assert all(size % 4 == 0 for s in found.samples for size in s.inputs["x"].shape[2:])
+    assert str(found.model.graph.outputs[0].shape) == "[1,6,h,w]"
+    assert dim_ranges(found.model) == {"h": (16, 64), "w": (16, 64)}
+
+
+def test_what_is_said_is_not_told():
+    assert not prepared(Joined(), "x:2=h:16..64/4,3=w:16..64/8").captured.warnings
+
+
+def test_what_torch_cannot_prove_holds_at_every_size():
+    found = prepared(RoundedUp())
+    assert not found.captured.warnings
+    assert any(s.inputs["x"].shape[2] % 2 for s in found.samples)
+
+
+def test_another_example_where_the_given_one_fits_no_other_size():
+    found = prepared(Windowed())
+    assert ["multiples of 16" in d.message for d in found.captured.warnings] == [True] * 2
+    assert {s.inputs["x"].shape[2] for s in found.samples} >= {16, 32}
+
+
+def test_listed_sizes_are_all_that_must_hold():
+    assert not prepared(Joined(), "x:2..3=[24,32,40]").captured.warnings
+
+
+@pytest.mark.parametrize(
+    ("kind", "line", "label"),
+    [(Fixed, "return y + self.places", "dimension-fixed"), (Square, "return x @ x", "dimensions-equal")],
+)
+def test_one_refusal_with_the_line(kind, line, label):
+    with pytest.raises(EdgecError) as caught:
+        prepared(kind())
+    (told,) = caught.value.diagnostics
+    assert (told.code, told.notes) == ("E0202", (f"rejected by `{label}`",))
+    with open(__file__) as source:
+        assert line in source.read().splitlines()[told.place.line - 1]

@@ -188,7 +188,11 @@ def _handed_on(manifest: Manifest) -> list[Diagnostic]:
         return []
     message = f"the app hands {', '.join(pairs)} from one run of target `{manifest.target}` to the next"
     keeps = any(s.kept == "artifact" for s in manifest.states)
-    why = "what adds up needs float32, and the artifact keeps float16" if keeps else "the artifact keeps nothing"
+    why = (
+        "sums and whole numbers need more digits than the float16 that the artifact keeps"
+        if keeps
+        else "the artifact keeps nothing"
+    )
     notes = (f"the model carries a state on; {why} between runs",)
     return [Diagnostic("E0212", message, notes=notes, severity=Severity.NOTE)]
 

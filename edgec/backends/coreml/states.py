@@ -18,7 +18,8 @@ from edgec.spec.target import Target
 def kept_states(model: Model, target: Target) -> tuple[State, ...]:
     """The states that the package keeps; none where the target leaves them to the app.
 
-    A sum is left to the app as well: Core ML's states are float16, in which a counter stands still at 2048.
+    Sums and whole numbers are left to the app as well: Core ML's states are float16, in which a counter stands still at
+    2048.
 
     Raises one `EdgecError` (E0401) with every state that Core ML cannot hold.
     """
@@ -26,8 +27,8 @@ def kept_states(model: Model, target: Target) -> tuple[State, ...]:
     assert isinstance(options, CoreMLOptions)
     if options.states != "native" or options.is_before("iOS18"):
         return ()
-    found = tuple(state for state in states(model) if not state.sums)
     inputs = {value.name: value for value in model.graph.inputs}
+    found = tuple(s for s in states(model) if not s.sums and _is_float(inputs[s.input]))
     refused = [(s, r) for s in found if (r := _reject(s, inputs[s.input], target)) is not None]
     if refused:
         raise EdgecError(
@@ -43,11 +44,12 @@ def kept_states(model: Model, target: Target) -> tuple[State, ...]:
     return found
 
 
+def _is_float(value: ir.Value) -> bool:
+    return value.dtype is not None and value.dtype.is_floating_point()
+
+
 def _reject(state: State, value: ir.Value, target: Target) -> Reject | None:
     shape = static_shape(value)
-    if value.dtype is None or not value.dtype.is_floating_point():
-        kind = value.dtype.numpy().name if value.dtype is not None else "?"
-        return Reject(f"state-{kind}", f"Core ML's states are float16, this is {kind}")
     if target.numerics.compute != "float16":
         return Reject("state-float32", "Core ML's states are float16, and the target computes in float32")
     if not state.zero:

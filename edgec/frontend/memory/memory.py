@@ -93,6 +93,15 @@ class Memory:
             if any(leaf is tensor for leaf in pytree.tree_leaves(value))
         ]
 
+    def follow_buffers(self, module: torch.nn.Module) -> None:
+        """Note the places that hold a buffer of the module beside its registry: in a call they hold what that does."""
+        paths = {id(buffer): path for path, buffer in module.named_buffers()}
+        for index, (holder, content) in self._holders.found.items():
+            for key, value in content.items():
+                place = Place(index, holder, key)
+                if isinstance(value, torch.Tensor) and id(value) in paths and not (place.registry or place.of_tensor):
+                    self.states.alias(place, paths[id(value)])
+
     @contextmanager
     def fresh(self) -> Iterator[None]:
         """What is called inside finds everything as before the first call, and so does what follows."""

@@ -70,6 +70,7 @@ class Probe:
         """Tell apart what the first call, which gave `first`, left. Raises `EdgecError` E0219."""
         found = self.memory.changes()
         self.memory.restore()
+        self.memory.follow_buffers(self.module)
         if found and not self._are_library_flags(found, first):
             self._told_apart()
         elif found:

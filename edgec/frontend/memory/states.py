@@ -29,16 +29,25 @@ class State:
 
 
 class States:
-    """The states of one module. Before its forward each is copied to its place, after it from there."""
+    """The states of one module. Before its forward each is copied to its place, after it from there.
+
+    A place may also hold one of the module's own buffers, as a registered cache does: a trace has something else
+    in the buffer's place, and the forward begins with that in the other place too.
+    """
 
     def __init__(self, module: torch.nn.Module) -> None:
         self._module = module
         self._holder = torch.nn.Module()
         self._states: dict[tuple[int, Any], State] = {}
+        self._aliases: dict[tuple[int, Any], tuple[Place, str]] = {}
         self._loaded: dict[tuple[int, Any], list[tuple[Any, int]]] = {}
 
     def __contains__(self, place: Place) -> bool:
-        return place.identity in self._states
+        return place.identity in self._states or place.identity in self._aliases
+
+    def alias(self, place: Place, buffer: str) -> None:
+        """The place holds the module's buffer of that path."""
+        self._aliases[place.identity] = (place, buffer)
 
     def covers(self, place: Place) -> bool:
         """Whether a place is a state's, or the content of a tensor that is one."""
@@ -67,7 +76,7 @@ class States:
     @contextmanager
     def installed(self) -> Iterator[None]:
         """While active, the module has the buffers, and its forward begins and ends with them."""
-        if not self._states:
+        if not self._states and not self._aliases:
             yield
             return
         self._module.add_module(KEPT, self._holder)
@@ -95,6 +104,11 @@ class States:
             own = [getattr(self._holder, name).clone() if name else leaf for name, leaf in pairs]
             self._loaded[state.place.identity] = [(leaf, _version(leaf)) for leaf in own]
             state.place.write(pytree.tree_unflatten(own, state.structure))
+
+        for place, path in self._aliases.values():
+            buffer = self._module.get_buffer(path)
+            self._loaded[place.identity] = [(buffer, _version(buffer))]
+            place.write(buffer)
 
     def _store(self, *_: Any) -> None:
         for state in self._states.values():

@@ -29,7 +29,6 @@ import onnxruntime as ort
 
 from edgec.frontend.opset import to_working_opset
 from edgec.passes.canonicalize import canonicalize
-from edgec.passes.log import RewriteLog
 
 RUNS = 25
 
@@ -112,7 +111,7 @@ def ours(source: Path, target: Path) -> float:
     """Canonicalize in this process; seconds without loading and saving."""
     model = to_working_opset(onnx.load(source), source)
     start = time.monotonic()
-    canonicalize(model, RewriteLog())
+    canonicalize(model)
     seconds = time.monotonic() - start
     ir.save(model, target)
     return seconds
@@ -221,7 +220,7 @@ def linearity() -> None:
         model = to_working_opset(transformer(layers), Path(f"{layers} layers"))
         before = len(model.graph)
         start = time.process_time()
-        canonicalize(model, RewriteLog())
+        canonicalize(model)
         seconds = time.process_time() - start
         nodes = f"{before} to {len(model.graph)} nodes"
         print(f"{layers:3} layers: {nodes}, {seconds:.2f} s, {seconds / layers * 1e3:.1f} ms a layer")

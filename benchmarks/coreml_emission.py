@@ -22,9 +22,9 @@ import numpy as np
 import onnx_ir as ir
 
 from edgec.backends.table import backend
+from edgec.calibration.calibration import Calibration
 from edgec.ir.build import GraphBuilder
 from edgec.ir.model import OPSET, Model
-from edgec.passes.log import RewriteLog
 from edgec.spec.target import load_target
 
 TOKENS = 64
@@ -71,13 +71,13 @@ def measure(blocks: int, width: int) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         small = transformer(1, 64)
         sample = {"x": np.random.default_rng(1).standard_normal((1, TOKENS, 64), dtype=np.float32)}
-        first = chosen.legalize(small, target, RewriteLog(), [sample])  # imports are no part of the emission
+        first = chosen.legalize(small, target, Calibration((sample,))).model  # imports are no part of the emission
         chosen.assemble(chosen.lower(first, target), target, Path(folder) / "first.mlpackage")
         model = transformer(blocks, width)
         weights = sum(v.const_value.nbytes for v in model.graph.initializers.values() if v.const_value is not None)
         sample = {"x": np.random.default_rng(1).standard_normal((1, TOKENS, width), dtype=np.float32)}
         before, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.monotonic()
-        legal = chosen.legalize(model, target, RewriteLog(), [sample])
+        legal = chosen.legalize(model, target, Calibration((sample,))).model
         chosen.assemble(chosen.lower(legal, target), target, Path(folder) / "model.mlpackage")
         seconds = time.monotonic() - start
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

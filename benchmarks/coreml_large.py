@@ -22,7 +22,6 @@ import onnx_ir as ir
 from benchmarks.large_model import LAYER, MODEL, expected, layers_of, make, sample
 from edgec.backends.table import backend
 from edgec.passes.canonicalize import canonicalize
-from edgec.passes.log import RewriteLog
 from edgec.runners.mil import MilRunner
 from edgec.spec.target import load_target
 
@@ -35,9 +34,9 @@ _FILE, _OUTPUT = "model.mlpackage", "output.npy"
 
 def emit(folder: Path) -> None:
     """Write the package."""
-    model = canonicalize(ir.load(folder / MODEL), RewriteLog())
+    model = canonicalize(ir.load(folder / MODEL)).model
     chosen, target = backend("coreml"), load_target("iphone", ["numerics.compute=float32"])
-    program = chosen.lower(chosen.legalize(model, target, RewriteLog()), target)
+    program = chosen.lower(chosen.legalize(model, target).model, target)
     chosen.assemble(program, target, folder / _FILE)
 
 

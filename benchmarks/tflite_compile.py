@@ -26,7 +26,6 @@ from edgec.backends.table import backend
 from edgec.frontend.opset import to_working_opset
 from edgec.ir.model import Model
 from edgec.passes.canonicalize import canonicalize
-from edgec.passes.log import RewriteLog
 from edgec.spec.target import load_target
 
 TARGET = "android"
@@ -37,7 +36,7 @@ def emit(model: Model) -> float:
     chosen, target = backend("tflite"), load_target(TARGET)
     with tempfile.TemporaryDirectory() as folder:
         start = time.monotonic()
-        program = chosen.lower(chosen.legalize(model, target, RewriteLog()), target)
+        program = chosen.lower(chosen.legalize(model, target).model, target)
         chosen.assemble(program, target, Path(folder) / "model.tflite")
         return time.monotonic() - start
 
@@ -46,7 +45,7 @@ def of_folder(folder: Path) -> None:
     """One line a file, and the median."""
     found = []
     for path in sorted(folder.glob("*.onnx")):
-        model = canonicalize(to_working_opset(onnx.load(path), path), RewriteLog())
+        model = canonicalize(to_working_opset(onnx.load(path), path)).model
         nodes, seconds = len(model.graph), emit(model)
         found.append(seconds)
         print(f"{path.stem:32} {nodes:6} nodes {seconds:7.3f} s", flush=True)

@@ -22,7 +22,6 @@ import onnx_ir as ir
 from benchmarks.large_model import LAYER, MODEL, expected, layers_of, make, sample
 from edgec.backends.table import backend
 from edgec.passes.canonicalize import canonicalize
-from edgec.passes.log import RewriteLog
 from edgec.runners.litert import LiteRTRunner
 from edgec.spec.target import load_target
 
@@ -32,9 +31,9 @@ _FILE = "model.tflite"
 
 def emit(folder: Path, target_name: str) -> None:
     """Write the TFLite file and print this process's peak memory in MiB."""
-    model = canonicalize(ir.load(folder / MODEL), RewriteLog())
+    model = canonicalize(ir.load(folder / MODEL)).model
     chosen, target = backend("tflite"), load_target(target_name)
-    program = chosen.lower(chosen.legalize(model, target, RewriteLog()), target)
+    program = chosen.lower(chosen.legalize(model, target).model, target)
     chosen.assemble(program, target, folder / _FILE)
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 

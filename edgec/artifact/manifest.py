@@ -87,35 +87,6 @@ class PlacementInfo:
 
 
 @dataclass(frozen=True)
-class LayoutInfo:
-    """Transposes left in the artifact, the model's own included, and the bytes that they move in one run.
-
-    `bound_bytes` is the least that changes of layout cost under any assignment (the layout pass's minimum cut).
-    """
-
-    transposes: int
-    moved_bytes: int
-    bound_bytes: int
-
-
-@dataclass(frozen=True)
-class NeuralEngineInfo:
-    """Whether the artifact has the form that the neural engine prefers: because it was `asked`, or `predicted` to pay.
-
-    What one run copies and how many operations are predicted off the engine, in this form and in the other one (null
-    where it was not made).
-    """
-
-    taken: bool
-    kind: str
-    copied_bytes: int
-    off_engine: int
-    other_copied_bytes: int | None
-    other_off_engine: int | None
-    evidence: str
-
-
-@dataclass(frozen=True)
 class Accuracy:
     """The verdict of verification. `note` says what was not executed. Infinite ratios are written as null.
 
@@ -264,8 +235,8 @@ class Manifest:
     latency: tuple[Latency, ...]
     float32: tuple[Kept, ...] = ()
     placement: PlacementInfo = field(default_factory=PlacementInfo)
-    layout: LayoutInfo | None = None
-    neural_engine: NeuralEngineInfo | None = None
+    decided: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """What a backend decided for the whole artifact, by key: tables of their own in the document."""
     tools: dict[str, str] = field(default_factory=dict)
     branches: tuple[BranchInfo, ...] = ()
     states: tuple[StateInfo, ...] = ()
@@ -285,8 +256,12 @@ class Manifest:
 
     def to_json(self) -> str:
         """The document: `schema` first, numbers that JSON lacks as null."""
-        document = {"schema": self.schema, **{k: v for k, v in asdict(self).items() if k != "schema"}}
+        own = {k: v for k, v in asdict(self).items() if k not in ("schema", "decided")}
+        document = {"schema": self.schema, **own, **self.decided}
         return json.dumps(_plain(document), indent=1) + "\n"
+
+
+_KEYS = frozenset(f.name for f in fields(Manifest))
 
 
 def read_manifest(path: Path) -> Manifest:
@@ -328,8 +303,7 @@ def _manifest(document: Mapping[str, Any]) -> Manifest:
         latency=tuple(_load(Latency, entry) for entry in document["latency"]),
         float32=tuple(_load(Kept, entry) for entry in document.get("float32", ())),
         placement=_placement(document.get("placement", {})),
-        layout=_load(LayoutInfo, document["layout"]) if document.get("layout") else None,
-        neural_engine=_load(NeuralEngineInfo, document["neural_engine"]) if document.get("neural_engine") else None,
+        decided={key: table for key, table in document.items() if key not in _KEYS and isinstance(table, dict)},
         tools=dict(document["tools"]),
         branches=tuple(_load(BranchInfo, b) for b in document.get("branches", ())),
         states=tuple(_load(StateInfo, s) for s in document.get("states", ())),

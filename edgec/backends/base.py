@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 
 from edgec.artifact.shown import Shown
 from edgec.backends.placement import Placement
+from edgec.calibration.calibration import UNCALIBRATED, Calibration
 from edgec.diag import Diagnostic, EdgecError, Place
 from edgec.ir.model import Model, all_nodes
 from edgec.ir.provenance import place_of
 from edgec.ops.base import Op
 from edgec.ops.table import view
-from edgec.passes.log import RewriteLog
+from edgec.passes.base import AfterPass, Rewritten
 from edgec.runners.base import Runner
 from edgec.spec.target import Target
 
@@ -253,12 +254,16 @@ class Backend(Protocol):
     """Versions of what takes part that edgec's own environment does not hold."""
 
     def legalize(
-        self, model: Model, target: Target, log: RewriteLog, samples: Sequence[Mapping[str, Array]] = ()
-    ) -> Model:
-        """A new model (the given one is left alone) with only ops of the backend's dialect.
+        self, model: Model, target: Target, calibration: Calibration = UNCALIBRATED, after: AfterPass | None = None
+    ) -> Rewritten:
+        """A new model (the given one is left alone) with only ops of the backend's dialect, and what was done.
 
-        `samples` are inputs by name, for what has to be decided by the values that a model computes.
+        `after` is called behind each pass. Raises `EdgecError` E0412 with every operator that has no way there.
         """
+        ...
+
+    def in_onnx(self, model: Model) -> Model:
+        """A model on its way through `legalize` in ONNX's own operators, which engines run, for checks of passes."""
         ...
 
     def lower(self, model: Model, target: Target) -> Program:

@@ -5,26 +5,23 @@ from __future__ import annotations
 import onnx_ir as ir
 
 from edgec.backends.base import Reject
-from edgec.ir.model import Model, static_shape
+from edgec.ir.model import static_shape
 from edgec.ops.base import Value
 from edgec.ops.control import If, Loop
+from edgec.passes.base import Pass
 from edgec.passes.constants import FoldConstants
 from edgec.passes.deadcode import DeadCode
-from edgec.passes.log import RewriteLog
 from edgec.passes.native_branches import SelectionsToIf
 from edgec.passes.rewrite import RewritePass
 from edgec.rules.cleanup.casts import TakeConstantSide
 from edgec.spec.target import Target
 
 
-def settle_branches(model: Model, target: Target, log: RewriteLog) -> None:
-    """Branches as the target wants them: left as selections, or made `If` again, in place."""
+def branches(target: Target) -> list[Pass]:
+    """Branches as the target wants them: left as selections, or made `If` again."""
     if target.graph.control_flow == "where":
-        return
-    SelectionsToIf().run(model, log)
-    RewritePass("branches", [TakeConstantSide()]).run(model, log)
-    FoldConstants().run(model, log)
-    DeadCode().run(model, log)
+        return []
+    return [SelectionsToIf(), RewritePass("branches", [TakeConstantSide()]), FoldConstants(), DeadCode()]
 
 
 def loop_reject(op: Loop) -> Reject | None:

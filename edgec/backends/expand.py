@@ -2,39 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from typing import ClassVar
 
 from edgec.dialect.base import Dialect
 from edgec.ir.model import Model
+from edgec.passes.base import Pass, Pipeline
 from edgec.passes.constants import ConstantsToInitializers, FoldConstants
 from edgec.passes.functions import ExpandFunctionBodies
-from edgec.passes.log import RewriteLog
+from edgec.passes.remarks import Remark
 from edgec.passes.rewrite import RewritePass
 from edgec.rules.base import Rule
 from edgec.rules.table import CLEANUP, DECOMPOSE, EXPAND
 from edgec.spec.target import Target
 
 
-def expand_to(dialect: Dialect, model: Model, target: Target, log: RewriteLog, rules: Sequence[Rule] = EXPAND) -> None:
-    """Apply, in place, each rule whose root the dialect lacks or the target enables, none that it disables.
+def expansion(dialect: Dialect, target: Target, rules: Sequence[Rule] = EXPAND) -> list[Pass]:
+    """Passes that apply each rule whose root the dialect lacks or the target enables.
 
     What is still outside the dialect is expanded by its ONNX function body, if it has one, and then by the rules.
     """
-    wanted = [
-        rule
-        for rule in rules
-        if (not set(rule.roots) <= dialect.ops or rule.name in target.rewrites.enable)
-        and rule.name not in target.rewrites.disable
+    wanted = [rule for rule in rules if not set(rule.roots) <= dialect.ops or rule.name in target.rewrites.enable]
+    expand = RewritePass("expand", [*wanted, *CLEANUP])
+    bodies = RewritePass("expand-bodies", DECOMPOSE)
+    return [
+        expand,
+        FoldConstants(),
+        _Bodies(dialect, [bodies, expand, FoldConstants()]),
+        RewritePass("cleanup", CLEANUP),
     ]
-    cleanup = [rule for rule in CLEANUP if rule.name not in target.rewrites.disable]
-    expand = RewritePass("expand", [*wanted, *cleanup])
-    expand.run(model, log)
-    FoldConstants().run(model, log)
-    if dialect.check(model):
-        ExpandFunctionBodies(dialect).run(model, log)
-        ConstantsToInitializers().run(model, log)
-        FoldConstants().run(model, log)
-        RewritePass("expand-bodies", [r for r in DECOMPOSE if r.name not in target.rewrites.disable]).run(model, log)
-        expand.run(model, log)
-        FoldConstants().run(model, log)
-    RewritePass("cleanup", cleanup).run(model, log)
+
+
+class _Bodies(Pass):
+    """What is outside the dialect is taken apart by its function body, and that by further passes."""
+
+    name = "function-bodies"
+    needs: ClassVar[frozenset[str]] = frozenset({"types"})
+
+    def __init__(self, dialect: Dialect, further: Sequence[Pass]) -> None:
+        self.dialect, self.further = dialect, tuple(further)
+
+    def without(self, disabled: Collection[str]) -> _Bodies:
+        """With what is left of the further passes."""
+        return _Bodies(self.dialect, [p for step in self.further if (p := step.without(disabled)) is not None])
+
+    def run(self, model: Model) -> list[Remark]:
+        """Nothing where the model is inside the dialect."""
+        if not self.dialect.check(model):
+            return []
+        steps = [ExpandFunctionBodies(self.dialect), ConstantsToInitializers(), FoldConstants(), *self.further]
+        return Pipeline(self.name, steps, given=self.needs).run(model)

@@ -23,6 +23,7 @@ from edgec.diag import Diagnostic, EdgecError, Interrupted, Severity, error, war
 from edgec.frontend.source import SourceRequest, source_name
 from edgec.ir.save import save_onnx
 from edgec.ledger.lint import lint
+from edgec.passes.remarks import Told, only
 from edgec.spec.device import load_device
 from edgec.spec.target import Target
 
@@ -146,7 +147,7 @@ def compile_functions(
         _write_intermediates(scratch, lowered, options)
         failures = (*refused, *(f for found in seen.values() for f in found.verdict.failures))
         untaken = (d for _, found in ranged.values() for d in found)
-        notes = (d for part in lowered.values() for d in part.log.told)
+        notes = (told.diagnostic for part in lowered.values() for told in only(Told, part.remarks))
         told = (*untaken, *notes, *slower, *_called_otherwise(manifest))
         return _finished(Built(target, folder, manifest, failures, told), scratch, options)
 

@@ -13,7 +13,7 @@ from edgec.measure.accuracy import Verdict, judge, verify
 from edgec.measure.fidelity import Fidelity
 from edgec.measure.rounding import SourceRounding
 from edgec.measure.samples import Sample
-from edgec.passes.log import RewriteLog
+from edgec.passes.remarks import Remark
 from edgec.quantized.rounding import excused
 from edgec.runners.base import Runner
 from edgec.spec.target import Accept
@@ -24,15 +24,16 @@ class CanonicalModel:
     """A source after everything that all targets share: canonical, checked, with samples to verify by.
 
     `quantization`: how far a rounding moves the outputs of a model that quantizes. `rounding`: the source's own on the
-    samples.
+    samples. `check_passes`: whether every pass of a legalization is to be checked, too.
     """
 
     captured: Captured
     model: Model
-    log: RewriteLog
+    remarks: list[Remark]
     samples: list[Sample]
     rounding: SourceRounding
     quantization: Fidelity | None = None
+    check_passes: bool = False
 
     @property
     def typical(self) -> list[Sample]:

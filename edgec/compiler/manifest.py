@@ -22,10 +22,8 @@ from edgec.artifact.manifest import (
     GraphInfo,
     Kept,
     Latency,
-    LayoutInfo,
     Manifest,
     NamesInfo,
-    NeuralEngineInfo,
     OffUnit,
     PlacementInfo,
     RangeInfo,
@@ -43,7 +41,7 @@ from edgec.ir.dims import dim_ranges
 from edgec.ir.model import Model
 from edgec.ir.states import states
 from edgec.measure.accuracy import Verdict
-from edgec.passes.log import RewriteLog
+from edgec.passes.remarks import Decided, KeptInFloat32, Remark, counted, only
 from edgec.spec.target import Target
 
 
@@ -55,7 +53,7 @@ class Lowered:
     model: Model
     legal: Model
     program: Program
-    log: RewriteLog
+    remarks: list[Remark]
 
 
 @dataclass(frozen=True)
@@ -72,7 +70,7 @@ class Observed:
 
 def manifest(lowered: Lowered, seen: Observed, target: Target, chosen: Backend, path: Path) -> Manifest:
     """Everything that is known of an artifact with one function, written to `path`."""
-    model, program, log = lowered.model, lowered.program, lowered.log
+    model, program, remarks = lowered.model, lowered.program, lowered.remarks
     inputs, outputs, held = _interface(lowered)
     return Manifest(
         name=lowered.captured.name,
@@ -84,13 +82,12 @@ def manifest(lowered: Lowered, seen: Observed, target: Target, chosen: Backend, 
         outputs=outputs,
         dimensions=_dimensions(model, (*inputs, *outputs)),
         graph=GraphInfo(histogram(program), _parameters(model), sum(chosen.macs(i) for i in program.every_instr())),
-        rewrites=tuple(Rewrite(rule, count) for rule, count in log.counts.items()),
+        rewrites=tuple(Rewrite(rule, count) for rule, count in counted(remarks).items()),
         accuracy=_accuracy(seen.verdict),
         latency=seen.latency,
-        float32=tuple(Kept(k.op, k.node, k.module, k.evidence) for k in log.kept_wide),
+        float32=tuple(Kept(k.op, k.node, k.module, k.evidence) for k in only(KeptInFloat32, remarks)),
         placement=placement_info(chosen.placement(program, target, path)),
-        layout=None if log.layout is None else LayoutInfo(**asdict(log.layout)),
-        neural_engine=None if log.form is None else NeuralEngineInfo(**asdict(log.form)),
+        decided={decided.section: dict(decided.table()) for decided in only(Decided, remarks)},
         tools={**tools(), **chosen.tools},
         branches=tuple(BranchInfo(_relative(b.place), b.how, b.sides, b.rounds) for b in lowered.captured.branches),
         states=held,

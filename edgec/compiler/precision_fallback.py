@@ -11,6 +11,7 @@ from edgec.compiler.canonical_model import CanonicalModel
 from edgec.compiler.options import Progress
 from edgec.compiler.stages import Candidate, candidate
 from edgec.diag import Diagnostic, EdgecError, Severity, warning
+from edgec.passes.remarks import KeptInFloat32, Told, only
 from edgec.spec.target import Target
 
 
@@ -26,7 +27,8 @@ def accurate(canonical: CanonicalModel, target: Target, chosen: Backend, folder:
         for item in made.path.parent.iterdir():
             item.replace(folder / item.name)
     strained = [replace(d, message=f"target `{target.name}`: {d.message}") for d in made.verdict.strained]
-    told = (*made.told, *made.lowered.log.told, *_by_rounding(canonical, made), *strained)
+    said = [told.diagnostic for told in only(Told, made.lowered.remarks)]
+    told = (*made.told, *said, *_by_rounding(canonical, made), *strained)
     return replace(made, path=folder / made.path.name, told=told)
 
 
@@ -57,7 +59,7 @@ def _by_rounding(canonical: CanonicalModel, made: Candidate) -> list[Diagnostic]
 
 def _told(missed: Candidate, made: Candidate) -> Diagnostic:
     everything = made.target.numerics.compute == "float32"
-    what = "everything" if everything else f"{len(made.lowered.log.kept_wide)} operators"
+    what = "everything" if everything else f"{len(only(KeptInFloat32, made.lowered.remarks))} operators"
     return warning(
         "E0607",
         f"target `{made.target.name}` keeps {what} in float32: float16 is not accurate enough",

@@ -11,7 +11,8 @@ from edgec.compiler.range_samples import within_ranges
 from edgec.compiler.stages import lower, prepare
 from edgec.frontend.source import SourceRequest
 from edgec.ir.provenance import place_of
-from edgec.passes.log import NearMiss
+from edgec.passes.remarks import Missed as NearMiss
+from edgec.passes.remarks import Remark, counted, only
 
 
 @dataclass(frozen=True)
@@ -39,19 +40,18 @@ class Rewrites:
 def rewrites(source: SourceRequest, name: str | None, options: BuildOptions, progress: Progress) -> Rewrites:
     """Canonicalize a source and, where a target is named, lower it. Raises `EdgecError` as a build does."""
     canonical = prepare(source, options, progress)
-    log, misses = canonical.log, canonical.log.misses
+    remarks = canonical.remarks
     if name is not None:
         (target,) = targets_of([name], options)
         canonical, _ = within_ranges(canonical, target)
-        log = lower(canonical, target, backend(target.backend, options.via)).log
-        misses = [*misses, *log.misses]
-    return Rewrites(dict(log.counts), tuple(_missed(misses)))
+        remarks = lower(canonical, target, backend(target.backend, options.via)).remarks
+    return Rewrites(counted(remarks), tuple(_missed(remarks)))
 
 
-def _missed(misses: Iterable[NearMiss]) -> list[Missed]:
+def _missed(remarks: Iterable[Remark]) -> list[Missed]:
     """Near misses by rule and reason. Operators that another rewrite has taken since are no misses."""
     found: dict[tuple[str, str], dict[str, None]] = {}
-    for miss in misses:
+    for miss in only(NearMiss, remarks):
         if miss.node.graph is not None:
             place = str(place_of(miss.node)) or miss.node.name or "?"
             found.setdefault((miss.rule, miss.reason), {})[place] = None

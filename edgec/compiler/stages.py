@@ -5,13 +5,14 @@ source -> `prepare` -> canonical model -> `lower` -> program -> `candidate` -> a
 
 from __future__ import annotations
 
-from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from edgec.artifact.manifest import Latency
 from edgec.backends.base import Backend, Program
 from edgec.backends.traffic import bytes_moved
+from edgec.calibration.calibration import Calibration
 from edgec.compiler.canonical_model import CanonicalModel
 from edgec.compiler.input_ranges import check_ranges, with_ranges
 from edgec.compiler.manifest import Lowered
@@ -20,16 +21,18 @@ from edgec.compiler.samples import sample, warned
 from edgec.diag import Diagnostic
 from edgec.frontend.captured import Captured
 from edgec.frontend.source import SourceRequest, capture
+from edgec.ir.model import Model
 from edgec.ledger.lint import lint
 from edgec.measure.accuracy import Verdict
 from edgec.measure.predict import Cost, predict
 from edgec.measure.rounding import SourceRounding
 from edgec.passes.canonicalize import canonicalize
-from edgec.passes.log import RewriteLog
-from edgec.passes.verify import check_after_each
+from edgec.passes.verify import check_after_each, evaluate
 from edgec.quantized.check import check_model
 from edgec.quantized.qdq import in_qdq_format
 from edgec.quantized.rounding import quantizes
+from edgec.runners.base import Array
+from edgec.runners.onnxruntime import OnnxRuntimeRunner
 from edgec.spec.device import load_device
 from edgec.spec.target import Target
 
@@ -42,29 +45,42 @@ def prepare(source: SourceRequest, options: BuildOptions, progress: Progress) ->
 
 def prepare_captured(captured: Captured, options: BuildOptions, progress: Progress) -> CanonicalModel:
     """Canonicalize what a frontend gave and check it against the source (E0205)."""
-    log = RewriteLog()
     check_ranges(captured.ranges, captured.model)
-    captured = in_qdq_format(captured, log, options.disable)
+    captured, remarks = in_qdq_format(captured, options.disable)
     sampled = sample(captured)
     captured, samples = warned(captured, sampled.told), sampled.samples
     progress("canonicalize")
     exported = captured.model.clone() if quantizes(captured.model) else None
     if exported is not None:  # what strains a quantized model lies outside the ranges that it was given
         samples = [s for s in samples if not s.beyond]
-    after = check_after_each(captured.model, samples[0].inputs) if options.check_passes else None
-    model = canonicalize(captured.model, log, after, options.disable)
+    after = check_after_each(captured.model, samples[0].inputs, _ENGINES) if options.check_passes else None
+    canonical = canonicalize(captured.model, after, options.disable)
+    model = canonical.model
     model.graph.name = captured.name
     rounding = SourceRounding(captured.reference)
     quantization, told = check_model(model, exported, samples, rounding)
-    return CanonicalModel(warned(captured, told), model, log, samples, rounding, quantization)
+    remarks = [*remarks, *canonical.remarks]
+    return CanonicalModel(warned(captured, told), model, remarks, samples, rounding, quantization, options.check_passes)
+
+
+def _by_onnxruntime(model: Model, inputs: Mapping[str, Array]) -> list[Array]:
+    with OnnxRuntimeRunner(model, optimize=False) as runner:
+        return list(runner.run(inputs).values())
+
+
+_ENGINES = (_by_onnxruntime, evaluate)
 
 
 def lower(canonical: CanonicalModel, target: Target, chosen: Backend) -> Lowered:
     """Legalize, and lower to a program. Raises `EdgecError` E0412 with every refusal."""
-    log = RewriteLog(Counter(canonical.log.counts))
     target = with_ranges(target, canonical.model, canonical.captured.ranges)
-    legal = chosen.legalize(canonical.model, target, log, [s.inputs for s in canonical.typical])
-    return Lowered(canonical.captured, canonical.model, legal, chosen.lower(legal, target), log)
+    calibration = Calibration(tuple(s.inputs for s in canonical.typical))
+    inputs = canonical.samples[0].inputs
+    checks = canonical.check_passes
+    after = check_after_each(canonical.model, inputs, _ENGINES, chosen.in_onnx) if checks else None
+    legal = chosen.legalize(canonical.model, target, calibration, after)
+    remarks = [*canonical.remarks, *legal.remarks]
+    return Lowered(canonical.captured, canonical.model, legal.model, chosen.lower(legal.model, target), remarks)
 
 
 @dataclass(frozen=True)

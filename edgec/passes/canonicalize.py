@@ -7,14 +7,14 @@ from collections.abc import Iterable
 from edgec.diag import EdgecError
 from edgec.dialect.core import CORE
 from edgec.ir.model import Model
-from edgec.passes.base import AfterPass, Pipeline
+from edgec.passes.base import AfterPass, Pipeline, Rewritten
 from edgec.passes.constants import ConstantsToInitializers, FoldConstants
 from edgec.passes.control_flow import SettleControlFlow
 from edgec.passes.data_sizes import DataSizes
 from edgec.passes.deadcode import CommonSubexpressions, DeadCode
 from edgec.passes.functions import ExpandFunctionBodies, InlineFunctions
-from edgec.passes.log import RewriteLog
 from edgec.passes.loop_states import LoopStates
+from edgec.passes.remarks import reasons
 from edgec.passes.rewrite import RewritePass
 from edgec.passes.sequences import SettleSequences
 from edgec.rules.base import Rule
@@ -23,11 +23,6 @@ from edgec.rules.table import CLEANUP, DECOMPOSE, FUSE
 
 def pipeline(disabled: Iterable[str] = (), extra: Iterable[Rule] = ()) -> Pipeline:
     """The passes of canonicalization. `disabled` rules are left out, `extra` ones are tried with the fusions."""
-    off = frozenset(disabled)
-
-    def kept(rules: Iterable[Rule]) -> list[Rule]:
-        return [rule for rule in rules if rule.name not in off]
-
     return Pipeline(
         "canonicalize",
         [
@@ -38,32 +33,33 @@ def pipeline(disabled: Iterable[str] = (), extra: Iterable[Rule] = ()) -> Pipeli
             LoopStates(),
             SettleSequences(),
             FoldConstants(),
-            RewritePass("decompose", kept(DECOMPOSE)),
+            RewritePass("decompose", DECOMPOSE),
             ExpandFunctionBodies(),
             ConstantsToInitializers(),
             FoldConstants(),
             SettleControlFlow(),
             LoopStates(),
             SettleSequences(),
-            RewritePass("decompose-bodies", kept((*DECOMPOSE, *CLEANUP))),
+            RewritePass("decompose-bodies", (*DECOMPOSE, *CLEANUP)),
             FoldConstants(),
             CommonSubexpressions(),
-            RewritePass("fuse", kept((*FUSE, *extra, *CLEANUP))),
+            RewritePass("fuse", (*FUSE, *extra, *CLEANUP)),
             CommonSubexpressions(),
             FoldConstants(),
-            RewritePass("cleanup", kept(CLEANUP)),
+            RewritePass("cleanup", CLEANUP),
             DeadCode(),
             DataSizes(),
         ],
+        frozenset(disabled),
     )
 
 
-def canonicalize(model: Model, log: RewriteLog, after: AfterPass | None = None, disabled: Iterable[str] = ()) -> Model:
-    """Bring the model into the core dialect, in place.
+def canonicalize(model: Model, after: AfterPass | None = None, disabled: Iterable[str] = ()) -> Rewritten:
+    """Bring the model into the core dialect, in place; what was done.
 
     Raises `EdgecError` E0303 with every operator that has no way there, each with its place.
     """
-    pipeline(disabled).run(model, log, after)
-    if outside := CORE.check(model, notes=lambda node: log.reasons(node)):
+    remarks = pipeline(disabled).run(model, after)
+    if outside := CORE.check(model, notes=lambda node: reasons(node, remarks)):
         raise EdgecError(outside)
-    return model
+    return Rewritten(model, remarks)

@@ -12,7 +12,8 @@ from onnx.reference import ReferenceEvaluator
 
 from edgec.ir.infer import infer_types
 from edgec.ir.model import OPSET, Array, Model, all_graphs, constant, is_constant, static_shape, subgraphs
-from edgec.passes.log import RewriteLog
+from edgec.passes.base import Pass
+from edgec.passes.remarks import Remark, fired
 from edgec.passes.rewrite import remove_dead, replace_value
 
 RANDOM = frozenset(
@@ -23,25 +24,27 @@ _LARGEST = 1 << 16
 """An operator that repeats its input is folded up to this many output elements, so that artifacts do not swell."""
 
 
-class ConstantsToInitializers:
+class ConstantsToInitializers(Pass):
     """`Constant` nodes become initializers of their graph."""
 
     name = "constants-to-initializers"
     needs: ClassVar[frozenset[str]] = frozenset()
     gives: ClassVar[frozenset[str]] = frozenset({"initializers"})
 
-    def run(self, model: Model, log: RewriteLog) -> None:
+    def run(self, model: Model) -> list[Remark]:
         """Move every constant."""
+        moved = 0
         for graph in all_graphs(model):
             for node in list(graph):
                 if node.op_type == "Constant" and node.domain == "":
                     array = constant(node.outputs[0])
                     if array is not None:
                         _replace_with(graph, node, [array])
-                        log.fired(self.name)
+                        moved += 1
+        return fired(self.name, moved)
 
 
-class FoldConstants:
+class FoldConstants(Pass):
     """Nodes whose inputs are all known, and `Shape` and `Size` of static shapes, are computed now.
 
     onnx's reference implementation computes them, so that no runtime's arithmetic enters the artifact.
@@ -51,10 +54,9 @@ class FoldConstants:
     needs: ClassVar[frozenset[str]] = frozenset({"initializers"})
     gives: ClassVar[frozenset[str]] = frozenset({"types"})
 
-    def run(self, model: Model, log: RewriteLog) -> None:
+    def run(self, model: Model) -> list[Remark]:
         """One sweep in topological order: types of later nodes profit from constants of earlier ones."""
-        for graph in all_graphs(model):
-            log.fired(self.name, fold_nodes(graph, list(graph)))
+        return fired(self.name, sum(fold_nodes(graph, list(graph)) for graph in all_graphs(model)))
 
 
 def fold_nodes(graph: ir.Graph, nodes: Sequence[ir.Node]) -> int:

@@ -10,18 +10,19 @@ import onnx_ir as ir
 from edgec.diag import Diagnostic, EdgecError
 from edgec.ir.model import Model, all_nodes, subgraphs
 from edgec.ir.provenance import place_of
+from edgec.passes.base import Pass
 from edgec.passes.branches import RULE, merge_branches, take_constant_branch
 from edgec.passes.constants import FoldConstants
-from edgec.passes.log import RewriteLog
 from edgec.passes.loops import unroll_loop, unroll_scan
+from edgec.passes.remarks import Fired, Missed, Remark
 
 _UNROLL: dict[str, Callable[[ir.Node], str | None]] = {"Loop": unroll_loop, "Scan": unroll_scan}
 
 
-class SettleControlFlow:
+class SettleControlFlow(Pass):
     """Branches with a known condition are taken, other pure ones of the same shapes selected; loops are unrolled.
 
-    A Loop or Scan whose steps cannot be counted stays, with the reason in the log. Raises `EdgecError` E0206 for
+    A Loop or Scan whose steps cannot be counted stays, with the reason in a remark. Raises `EdgecError` E0206 for
     every If that cannot be merged, with what its branches return and where.
     """
 
@@ -29,33 +30,31 @@ class SettleControlFlow:
     needs: ClassVar[frozenset[str]] = frozenset({"types"})
     gives: ClassVar[frozenset[str]] = frozenset()
 
-    def run(self, model: Model, log: RewriteLog) -> None:
+    def run(self, model: Model) -> list[Remark]:
         """Innermost first, and again while something changes: unrolled steps make conditions and counts known."""
         reasons: dict[ir.Node, str] = {}
-        while self._sweep(model.graph, log, reasons):
-            FoldConstants().run(model, log)
+        remarks: list[Remark] = []
+        while changed := self._sweep(model.graph, reasons):
+            remarks += [*changed, *FoldConstants().run(model)]
         stuck = [node for node in all_nodes(model) if node in reasons]
         if refused := [_diagnostic(node, reasons[node]) for node in stuck if node.op_type == "If"]:
             raise EdgecError(refused)
-        for node in stuck:
-            log.missed(f"unroll-{node.op_type.lower()}", node, reasons[node])
+        return [*remarks, *(Missed(f"unroll-{node.op_type.lower()}", node, reasons[node]) for node in stuck)]
 
-    def _sweep(self, graph: ir.Graph, log: RewriteLog, reasons: dict[ir.Node, str]) -> bool:
-        """Whether something changed in the graph or inside it."""
-        changed = False
+    def _sweep(self, graph: ir.Graph, reasons: dict[ir.Node, str]) -> list[Remark]:
+        """What changed in the graph or inside it."""
+        changed: list[Remark] = []
         for node in list(graph):
             if node.domain != "" or node.op_type not in ("If", *_UNROLL):
                 continue
             if node.op_type == "If" and take_constant_branch(node):
-                log.fired("take-constant-branch")
-                changed = True
+                changed.append(Fired("take-constant-branch"))
                 continue
             for inner in subgraphs(node):
-                changed |= self._sweep(inner, log, reasons)
+                changed += self._sweep(inner, reasons)
             reason = merge_branches(node) if node.op_type == "If" else _UNROLL[node.op_type](node)
             if reason is None:
-                log.fired(RULE if node.op_type == "If" else f"unroll-{node.op_type.lower()}")
-                changed = True
+                changed.append(Fired(RULE if node.op_type == "If" else f"unroll-{node.op_type.lower()}"))
             else:
                 reasons[node] = reason
         return changed

@@ -13,26 +13,27 @@ from edgec.ir.infer import infer_types
 from edgec.ir.model import Model, static_shape
 from edgec.ops.base import Reader
 from edgec.ops.gather import NonMaxSuppression
-from edgec.passes.log import RewriteLog
+from edgec.passes.base import Pass
+from edgec.passes.remarks import Remark, fired
 
 _AXES = {"NonZero": 1, "NonMaxSuppression": 0}
 """The dimension of the result that the data decide."""
 
 
-class DataSizes:
+class DataSizes(Pass):
     """Names such a dimension where it is made, notes from none to how many it may have, and follows it downstream."""
 
     name = "data-sizes"
     needs: ClassVar[frozenset[str]] = frozenset({"types"})
     gives: ClassVar[frozenset[str]] = frozenset()
 
-    def run(self, model: Model, log: RewriteLog) -> None:
+    def run(self, model: Model) -> list[Remark]:
         """The main graph: what is decided inside a loop or a branch does not leave it with an open shape."""
         sources = [node for node in model.graph if node.domain == "" and node.op_type in _AXES]
-        for node in sources:
-            log.fired(self.name, int(_note(model, node)))
+        noted = sum(_note(model, node) for node in sources)
         if sources:
             _follow(model)
+        return fired(self.name, noted)
 
 
 def _note(model: Model, node: ir.Node) -> bool:

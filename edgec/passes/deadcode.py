@@ -12,40 +12,41 @@ from onnx_ir.passes.common import (
 )
 
 from edgec.ir.model import Model, all_nodes
-from edgec.passes.log import RewriteLog
+from edgec.passes.base import Pass
+from edgec.passes.remarks import Remark, fired
 
 
-class DeadCode:
+class DeadCode(Pass):
     """Nodes and initializers that no output depends on are removed, and domains that no node is of."""
 
     name = "dead-code"
     needs: ClassVar[frozenset[str]] = frozenset()
     gives: ClassVar[frozenset[str]] = frozenset({"live"})
 
-    def run(self, model: Model, log: RewriteLog) -> None:
+    def run(self, model: Model) -> list[Remark]:
         """Remove, then put the nodes in topological order."""
         before = sum(1 for _ in all_nodes(model))
         RemoveUnusedNodesPass()(model)
         TopologicalSortPass()(model)
-        log.fired(self.name, before - sum(1 for _ in all_nodes(model)))
         used = {node.domain for node in all_nodes(model)}
         for domain in [d for d in model.graph.opset_imports if d and d not in used]:
             del model.graph.opset_imports[domain]
+        return fired(self.name, before - sum(1 for _ in all_nodes(model)))
 
 
-class CommonSubexpressions:
+class CommonSubexpressions(Pass):
     """Two nodes with the same operator, inputs and attributes become one; small constants of one content as well."""
 
     name = "common-subexpressions"
     needs: ClassVar[frozenset[str]] = frozenset()
     gives: ClassVar[frozenset[str]] = frozenset()
 
-    def run(self, model: Model, log: RewriteLog) -> None:
+    def run(self, model: Model) -> list[Remark]:
         """Merge in the main graph and every subgraph."""
         before = sum(1 for _ in all_nodes(model))
         _merge_constants(model.graph)
         CommonSubexpressionEliminationPass()(model)
-        log.fired(self.name, before - sum(1 for _ in all_nodes(model)))
+        return fired(self.name, before - sum(1 for _ in all_nodes(model)))
 
 
 def _merge_constants(graph: ir.Graph) -> None:

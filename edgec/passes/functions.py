@@ -12,26 +12,28 @@ from edgec.dialect.base import Dialect
 from edgec.dialect.core import CORE
 from edgec.ir.infer import infer_types
 from edgec.ir.model import OPSET, Model, all_graphs
-from edgec.passes.log import RewriteLog
+from edgec.passes.base import Pass
+from edgec.passes.remarks import Fired, Remark, fired
 
 _DOMAIN = "edgec.body"
 
 
-class InlineFunctions:
+class InlineFunctions(Pass):
     """Calls of the model's own functions are replaced by their bodies."""
 
     name = "inline-functions"
     needs: ClassVar[frozenset[str]] = frozenset()
     gives: ClassVar[frozenset[str]] = frozenset({"flat"})
 
-    def run(self, model: Model, log: RewriteLog) -> None:
+    def run(self, model: Model) -> list[Remark]:
         """Inline all, as deep as they go."""
-        if model.functions:
-            log.fired(self.name, len(model.functions))
+        count = len(model.functions)
+        if count:
             InlinePass()(model)
+        return fired(self.name, count)
 
 
-class ExpandFunctionBodies:
+class ExpandFunctionBodies(Pass):
     """An operator outside a dialect (core, if no other) for which ONNX publishes a function body becomes that body."""
 
     name = "expand-function-bodies"
@@ -41,26 +43,28 @@ class ExpandFunctionBodies:
     def __init__(self, dialect: Dialect = CORE) -> None:
         self.dialect = dialect
 
-    def run(self, model: Model, log: RewriteLog) -> None:
+    def run(self, model: Model) -> list[Remark]:
         """Expand and inline, until the bodies themselves hold nothing to expand."""
-        while self._expand(model, log):
+        remarks: list[Remark] = []
+        while expanded := self._expand(model):
+            remarks += expanded
             InlinePass()(model)
             for graph in all_graphs(model):
                 for node in graph:
                     infer_types(node)
+        return remarks
 
-    def _expand(self, model: Model, log: RewriteLog) -> bool:
-        """Turn every such node into a call of its body; whether there was one."""
-        found = False
+    def _expand(self, model: Model) -> list[Remark]:
+        """Turn every such node into a call of its body; a remark on each."""
+        found: list[Remark] = []
         for graph in all_graphs(model):
             for node in graph:
                 if node.op_type in _KEPT or self.dialect.illegal(node) is None:
                     continue
                 body = function_body(node)
                 if body is not None:
-                    log.fired(f"{self.name}:{node.op_type}")
+                    found.append(Fired(f"{self.name}:{node.op_type}"))
                     self._call(model, node, body)
-                    found = True
         return found
 
     def _call(self, model: Model, node: ir.Node, body: onnx.FunctionProto) -> None:

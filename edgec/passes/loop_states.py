@@ -10,26 +10,29 @@ from edgec.ir.infer import infer_types
 from edgec.ir.model import Model, all_graphs, static_shape, subgraphs
 from edgec.ops.base import Reader
 from edgec.ops.control import Loop
-from edgec.passes.log import RewriteLog
+from edgec.passes.base import Pass
+from edgec.passes.remarks import Remark, fired
 
 Shape = tuple[int, ...] | None
 
 
-class LoopStates:
+class LoopStates(Pass):
     """A state whose shape a step keeps has that shape before, inside and behind the loop."""
 
     name = "loop-states"
     needs: ClassVar[frozenset[str]] = frozenset({"types"})
     gives: ClassVar[frozenset[str]] = frozenset()
 
-    def run(self, model: Model, log: RewriteLog) -> None:
+    def run(self, model: Model) -> list[Remark]:
         """Outermost first: the states of a loop may be those of one inside."""
+        noted = 0
         for graph in all_graphs(model):
             for node in graph:
                 if _is_loop(node):
-                    log.fired(self.name, int(settle_states(node)))
+                    noted += settle_states(node)
                 else:
                     infer_types(node)  # what follows a loop profits
+        return fired(self.name, noted)
 
 
 def settle_states(node: ir.Node) -> bool:

@@ -16,9 +16,10 @@ import onnx_ir as ir
 from edgec.ir.build import GraphBuilder
 from edgec.ir.model import Model, is_constant, static_shape, subgraphs
 from edgec.ir.provenance import inherit
+from edgec.passes.base import OptionalPass
 from edgec.passes.constants import RANDOM
 from edgec.passes.deadcode import DeadCode
-from edgec.passes.log import RewriteLog
+from edgec.passes.remarks import Remark, fired
 from edgec.passes.rewrite import remove_dead, replace_value
 from edgec.passes.splice import label_of
 from edgec.rules.match import producer
@@ -39,20 +40,21 @@ class Selection:
         return self.yes if taken else self.no
 
 
-class SelectionsToIf:
+class SelectionsToIf(OptionalPass):
     """`Where` on a condition without dimensions becomes `If`, where a side computes something for itself."""
 
     name = "selections-to-if"
     needs: ClassVar[frozenset[str]] = frozenset({"types"})
     gives: ClassVar[frozenset[str]] = frozenset()
 
-    def run(self, model: Model, log: RewriteLog) -> None:
+    def run(self, model: Model) -> list[Remark]:
         """In the main graph, in loops, and in the branches that are made."""
-        self._graph(model.graph, log)
-        DeadCode().run(model, log)
+        made = self._graph(model.graph)
+        return [*fired(self.name, made), *DeadCode().run(model)]
 
-    def _graph(self, graph: ir.Graph, log: RewriteLog) -> None:
-        """The last selection first: those on which only it depends are then inside its branches."""
+    def _graph(self, graph: ir.Graph) -> int:
+        """The last selection first: those on which only it depends are then inside its branches; how many were made."""
+        made = 0
         tried: set[ir.Node] = set()
         while (chosen := _last(graph, tried)) is not None:
             group = _together(graph, chosen)
@@ -60,10 +62,11 @@ class SelectionsToIf:
             cones = {side: _cone(graph, group, side) for side in (True, False)}
             if any(cones.values()):
                 _raise(graph, group, cones)
-                log.fired(self.name)
+                made += 1
         for node in list(graph):
             for inner in subgraphs(node):
-                self._graph(inner, log)
+                made += self._graph(inner)
+        return made
 
 
 def _last(graph: ir.Graph, tried: set[ir.Node]) -> Selection | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from math import prod
 from typing import ClassVar
 
@@ -15,14 +15,15 @@ from edgec.ir.infer import infer_types
 from edgec.ir.model import Model, all_graphs, static_shape
 from edgec.ir.provenance import place_of
 from edgec.ops.base import UnknownRankError
-from edgec.passes.log import RewriteLog
+from edgec.passes.base import Pass
+from edgec.passes.remarks import Fired, Missed, Remark
 from edgec.rules.base import Miss, Replacement, Rule
 
 _FIRINGS_PER_NODE = 50
 """A rule set that fires more often than this for each node of the input is taken to be in a loop."""
 
 
-class RewritePass:
+class RewritePass(Pass):
     """Tries each rule at each node in topological order, and again around every change, to a fixed point."""
 
     needs: ClassVar[frozenset[str]] = frozenset({"types"})
@@ -36,12 +37,18 @@ class RewritePass:
             for root in rule.roots:
                 self._by_root.setdefault(root, []).append(rule)
 
-    def run(self, model: Model, log: RewriteLog) -> None:
-        """Rewrite every graph of the model. Raises `EdgecError` E0301 when the rules chase each other."""
-        for graph in all_graphs(model):
-            self._run_graph(graph, log)
+    def without(self, disabled: Collection[str]) -> RewritePass:
+        """With those of the rules that are not disabled."""
+        return RewritePass(self.name, [rule for rule in self.rules if rule.name not in disabled])
 
-    def _run_graph(self, graph: ir.Graph, log: RewriteLog) -> None:
+    def run(self, model: Model) -> list[Remark]:
+        """Rewrite every graph of the model. Raises `EdgecError` E0301 when the rules chase each other."""
+        remarks: list[Remark] = []
+        for graph in all_graphs(model):
+            self._run_graph(graph, remarks)
+        return remarks
+
+    def _run_graph(self, graph: ir.Graph, remarks: list[Remark]) -> None:
         pending = deque(graph)
         waiting = set(pending)
         budget = _FIRINGS_PER_NODE * (len(pending) + 10)
@@ -51,7 +58,7 @@ class RewritePass:
             if node.graph is not graph:
                 continue
             typed = _newly_typed(node)
-            changed = self._try_rules(node, graph, log)
+            changed = self._try_rules(node, graph, remarks)
             for other in (*typed, *changed):
                 if other not in waiting:
                     waiting.add(other)
@@ -60,7 +67,7 @@ class RewritePass:
             if budget < 0:
                 raise error("E0301", f"the rules of `{self.name}` do not come to an end", place=place_of(node))
 
-    def _try_rules(self, node: ir.Node, graph: ir.Graph, log: RewriteLog) -> list[ir.Node]:
+    def _try_rules(self, node: ir.Node, graph: ir.Graph, remarks: list[Remark]) -> list[ir.Node]:
         """Apply the first rule that fires; return the nodes worth another look."""
         for rule in self._by_root.get(root_of(node), ()):
             builder = GraphBuilder(graph, [node], rule.name)
@@ -68,9 +75,9 @@ class RewritePass:
             if isinstance(result, Miss):
                 builder.discard()
                 if result.near:
-                    log.missed(rule.name, node, result.reason)
+                    remarks.append(Missed(rule.name, node, result.reason))
                 continue
-            log.fired(rule.name)
+            remarks.append(Fired(rule.name))
             return _commit(graph, node, builder, result)
         return []
 

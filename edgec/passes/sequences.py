@@ -12,11 +12,12 @@ import onnx_ir as ir
 from edgec.ir.build import GraphBuilder
 from edgec.ir.model import Model, all_graphs, static_shape
 from edgec.ops.base import Reader
-from edgec.passes.log import RewriteLog
+from edgec.passes.base import Pass
+from edgec.passes.remarks import Remark, fired
 from edgec.passes.rewrite import remove_dead, replace_value
 
 
-class SettleSequences:
+class SettleSequences(Pass):
     """Sequences of known length become their elements; an optional value is its content or nothing.
 
     What cannot be settled (a position that is computed, a sequence that the interface shows) stays, for the dialect's
@@ -27,15 +28,17 @@ class SettleSequences:
     needs: ClassVar[frozenset[str]] = frozenset({"types"})
     gives: ClassVar[frozenset[str]] = frozenset()
 
-    def run(self, model: Model, log: RewriteLog) -> None:
+    def run(self, model: Model) -> list[Remark]:
         """Follow every sequence of a graph from where it is made to where a tensor is taken out of it."""
+        settled = 0
         for graph in all_graphs(model):
             known = _Known(graph)
             for node in list(graph):
                 settle = _SETTLE.get(node.op_type) if node.domain == "" else None
                 if settle is not None and settle(Reader(node), known):
-                    log.fired(self.name)
+                    settled += 1
             remove_dead(graph, known.settled[::-1])
+        return fired(self.name, settled)
 
 
 @dataclass

@@ -16,15 +16,17 @@ from edgec.ir.model import Model
 from edgec.measure.samples import SAMPLES
 from edgec.passes.base import Pipeline
 from edgec.passes.constants import ConstantsToInitializers, FoldConstants
-from edgec.passes.log import RewriteLog
+from edgec.passes.remarks import Remark
 from edgec.passes.rewrite import RewritePass, root_of
 from edgec.quantized.pieces import STEPS, compare_pieces
 from edgec.rules.table import QOPERATOR
 from edgec.runners.base import Array
 
 
-def in_qdq_format(captured: Captured, log: RewriteLog, disabled: Iterable[str] = ()) -> Captured:
-    """A source in QOperator format as one in QDQ format, which is its reference from here on; others as they are.
+def in_qdq_format(captured: Captured, disabled: Iterable[str] = ()) -> tuple[Captured, list[Remark]]:
+    """A source in QOperator format as one in QDQ format, its own reference from here on, and what was done.
+
+    Others are left as they are.
 
     Each operator is run on the source's own values beside ONNX Runtime's integer kernel; a note (E0217) says how far
     they are apart. Raises `EdgecError` E0205 where that is more than rounding.
@@ -34,21 +36,22 @@ def in_qdq_format(captured: Captured, log: RewriteLog, disabled: Iterable[str] =
     roots = {root for rule in rules.rules for root in rule.roots}
     found = [node.outputs[0] for node in captured.model.graph if root_of(node) in roots]
     if not found:
-        return captured
+        return captured, []
     source = captured.model.clone()
-    _rewrite_keeping(captured.model, found, rules, log)
+    remarks = _rewrite_keeping(captured.model, found, rules)
     reference = OnnxReference(Path(captured.source.ref), captured.model.clone(), changed=True)
     note = _compared(captured.name, source, captured.model, samples_like(captured.examples, SAMPLES))
-    return replace(captured, reference=reference, warnings=(*captured.warnings, note))
+    return replace(captured, reference=reference, warnings=(*captured.warnings, note)), remarks
 
 
-def _rewrite_keeping(model: Model, values: Sequence[ir.Value], rules: RewritePass, log: RewriteLog) -> None:
+def _rewrite_keeping(model: Model, values: Sequence[ir.Value], rules: RewritePass) -> list[Remark]:
     """Apply the rules with the names of the values kept, as those of an interface are."""
     outputs = model.graph.outputs
     count = len(outputs)
     outputs.extend(value for value in values if not value.is_graph_output())
-    Pipeline("qdq", [ConstantsToInitializers(), FoldConstants(), rules]).run(model, log)
+    remarks = Pipeline("qdq", [ConstantsToInitializers(), FoldConstants(), rules]).run(model)
     outputs[:] = outputs[:count]
+    return remarks
 
 
 def _compared(name: str, source: Model, model: Model, drawn: Sequence[dict[str, Array]]) -> Diagnostic:

@@ -14,7 +14,7 @@ from edgec.frontend.source import SourceRequest, capture
 from edgec.frontend.torch_export import ExportRequest, export_module
 from edgec.ir.model import Model
 from edgec.passes.canonicalize import canonicalize
-from edgec.passes.log import RewriteLog
+from edgec.passes.remarks import counted
 
 MODELS = Path(__file__).parent.parent / "models.py"
 
@@ -27,8 +27,7 @@ def test_every_pass_after_the_decompositions_keeps_the_core_dialect(name: str) -
         outside[step] = CORE.check(model)
 
     captured = capture(SourceRequest(f"{MODELS}:{name}"))
-    log = RewriteLog()
-    canonicalize(captured.model, log, check)
+    canonicalize(captured.model, check)
     steps = list(outside)
     for step in steps[steps.index("decompose-bodies") :]:
         assert outside[step] == [], step
@@ -36,11 +35,9 @@ def test_every_pass_after_the_decompositions_keeps_the_core_dialect(name: str) -
 
 
 def test_known_fusions_fire() -> None:
-    log = RewriteLog()
-    canonicalize(capture(SourceRequest(f"{MODELS}:mobilenet")).model, log)
-    assert log.counts["fold-batch-norm"] > 10
-    log = RewriteLog()
-    model = canonicalize(capture(SourceRequest(f"{MODELS}:bert")).model, log)
+    done = canonicalize(capture(SourceRequest(f"{MODELS}:mobilenet")).model).remarks
+    assert counted(done)["fold-batch-norm"] > 10
+    model = canonicalize(capture(SourceRequest(f"{MODELS}:bert")).model).model
     kinds = {node.op_type for node in model.graph}
     assert {"LayerNormalization", "Gelu", "Attention"} <= kinds
 

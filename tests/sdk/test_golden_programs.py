@@ -9,7 +9,6 @@ from edgec.compiler.canonical_model import CanonicalModel
 from edgec.compiler.options import BuildOptions
 from edgec.compiler.stages import prepare
 from edgec.frontend.source import SourceRequest
-from edgec.passes.log import RewriteLog
 from edgec.spec.target import load_target
 
 MODELS = Path(__file__).parent.parent / "models.py"
@@ -24,5 +23,5 @@ def prepared(request: pytest.FixtureRequest) -> CanonicalModel:
 def test_program_text(name: str, prepared: CanonicalModel, golden) -> None:
     target = load_target(name)
     chosen = backend(target.backend)
-    program = chosen.lower(chosen.legalize(prepared.model, target, RewriteLog()), target)
+    program = chosen.lower(chosen.legalize(prepared.model, target).model, target)
     golden(f"{name}/{prepared.captured.name}.txt", program.text())

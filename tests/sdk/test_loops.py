@@ -18,7 +18,6 @@ from edgec.frontend.captured import SourceId
 from edgec.frontend.source import SourceRequest
 from edgec.frontend.torch_export import ExportRequest, export_module
 from edgec.measure.fidelity import compare_all
-from edgec.passes.log import RewriteLog
 from edgec.spec.target import load_target
 from tests import branching, looping
 
@@ -117,7 +116,7 @@ def test_what_a_loop_cannot_carry_is_refused(text, label, target):
     model = ir.serde.deserialize_model(onnx.shape_inference.infer_shapes(onnx.parser.parse_model(text)))
     chosen, loaded = backend(load_target(target).backend), load_target(target)
     with pytest.raises(EdgecError) as caught:
-        chosen.lower(chosen.legalize(model, loaded, RewriteLog()), loaded)
+        chosen.lower(chosen.legalize(model, loaded).model, loaded)
     assert any(f"rejected by `{label}`" in note for d in caught.value.diagnostics for note in d.notes)
 
 
@@ -192,7 +191,7 @@ def test_a_branch_gives_no_tensor_twice():
     model = ir.from_onnx_text(TWICE)
     target = load_target("android", (SINGLE, NATIVE))
     chosen = backend("tflite")
-    program = chosen.lower(chosen.legalize(model, target, RewriteLog()), target)
+    program = chosen.lower(chosen.legalize(model, target).model, target)
     (branching_instr,) = [instr for instr in program.instrs if instr.op == "IF"]
     for block in branching_instr.blocks:
         shown = [operand.name for _, operand in block.outputs]

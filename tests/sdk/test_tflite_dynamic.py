@@ -18,7 +18,6 @@ from edgec.frontend.source import SourceRequest
 from edgec.ir.model import OPSET
 from edgec.measure.inspection import inspect
 from edgec.passes.canonicalize import canonicalize
-from edgec.passes.log import RewriteLog
 from edgec.passes.verify import evaluate
 from edgec.runners.open import open_runner
 from edgec.spec.target import load_target
@@ -73,18 +72,18 @@ def test_runs_at_every_size(tmp_path: Path, text: str, shapes: list[tuple[int, .
     samples = [rng.standard_normal(shape).astype(np.float32) for shape in shapes]
     model = _model(text)
     expected = [evaluate(_model(text), {"x": x})[0] for x in samples]
-    canonicalize(model, RewriteLog())
+    canonicalize(model)
     path = tmp_path / "m.tflite"
-    TFLITE.assemble(TFLITE.lower(TFLITE.legalize(model, TARGET, RewriteLog()), TARGET), TARGET, path)
+    TFLITE.assemble(TFLITE.lower(TFLITE.legalize(model, TARGET).model, TARGET), TARGET, path)
     with TFLITE.open(path, TARGET) as runner:
         for x, want in zip(samples, expected, strict=True):
             np.testing.assert_allclose(runner.run({"x": x})["y"], want, rtol=1e-4, atol=1e-5)
 
 
 def test_a_last_window_of_unknown_size_is_refused() -> None:
-    model = canonicalize(_model(ROUNDED_UP), RewriteLog())
+    model = canonicalize(_model(ROUNDED_UP)).model
     with pytest.raises(EdgecError) as refused:
-        TFLITE.lower(TFLITE.legalize(model, TARGET, RewriteLog()), TARGET)
+        TFLITE.lower(TFLITE.legalize(model, TARGET).model, TARGET)
     assert "maxpool-dynamic" in str(refused.value.diagnostics[0].notes)
 
 

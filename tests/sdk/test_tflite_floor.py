@@ -12,7 +12,6 @@ from edgec.backends.tflite.backend import TFLITE
 from edgec.diag import EdgecError
 from edgec.ir.model import OPSET
 from edgec.passes.canonicalize import canonicalize
-from edgec.passes.log import RewriteLog
 from edgec.passes.verify import evaluate
 from edgec.spec.target import Target, load_target
 
@@ -29,7 +28,7 @@ def model(body: str, inputs: str, output: str) -> ir.Model:
 
 
 def lowered(source: ir.Model, target: Target) -> Program:
-    return TFLITE.lower(TFLITE.legalize(canonicalize(source.clone(), RewriteLog()), target, RewriteLog()), target)
+    return TFLITE.lower(TFLITE.legalize(canonicalize(source.clone()).model, target).model, target)
 
 
 BOOL_ROWS = ("z = Cast<to = 9>(x)  w = GatherND(z, places)  y = Cast<to = 1>(w)", "float[2,3,4] x", "float[2]")

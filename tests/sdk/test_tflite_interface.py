@@ -20,7 +20,6 @@ from edgec.frontend.source import SourceRequest
 from edgec.ir.model import OPSET
 from edgec.measure.inspection import inspect
 from edgec.passes.canonicalize import canonicalize
-from edgec.passes.log import RewriteLog
 from edgec.passes.verify import evaluate
 from edgec.runners.open import open_runner
 from edgec.spec.target import Target, load_target
@@ -60,8 +59,8 @@ def _target(options: TFLiteOptions) -> Target:
 
 def _build(path: Path, options: TFLiteOptions) -> Path:
     model, target = _model(), _target(options)
-    canonicalize(model, RewriteLog())
-    TFLITE.assemble(TFLITE.lower(TFLITE.legalize(model, target, RewriteLog()), target), target, path)
+    canonicalize(model)
+    TFLITE.assemble(TFLITE.lower(TFLITE.legalize(model, target).model, target), target, path)
     return path
 
 
@@ -125,9 +124,9 @@ def test_oldest_runtime_follows_the_operators(tmp_path: Path) -> None:
 )
 def test_options_that_do_not_fit_the_model(options: TFLiteOptions, message: str) -> None:
     model = _model()
-    canonicalize(model, RewriteLog())
+    canonicalize(model)
     with pytest.raises(EdgecError) as told:
-        TFLITE.legalize(model, _target(options), RewriteLog())
+        TFLITE.legalize(model, _target(options))
     assert told.value.diagnostics[0].code == "E0106"
     assert message in told.value.diagnostics[0].message
 

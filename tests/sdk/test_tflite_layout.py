@@ -9,9 +9,10 @@ import onnx_ir as ir
 import pytest
 
 from edgec.backends.tflite.backend import TFLITE
+from edgec.backends.tflite.layout import LayoutMoves
 from edgec.ir.model import OPSET
 from edgec.passes.canonicalize import canonicalize
-from edgec.passes.log import LayoutMoves, RewriteLog
+from edgec.passes.remarks import only
 from edgec.passes.verify import evaluate
 from edgec.spec.target import TFLiteOptions, load_target
 
@@ -42,12 +43,12 @@ def test_interface_layout(tmp_path: Path, layout: str) -> None:
     rng = np.random.default_rng(2)
     feeds = {"x": rng.standard_normal((1, 3, 8, 10)).astype(np.float32), "z": np.zeros((1, 5), np.float32)}
     expected = evaluate(model, feeds)
-    canonicalize(model, RewriteLog())
-    log = RewriteLog()
-    program = TFLITE.lower(TFLITE.legalize(model, target, log), target)
+    canonicalize(model)
+    legal = TFLITE.legalize(model, target)
+    program = TFLITE.lower(legal.model, target)
     last = layout == "nhwc"
     moved = 0 if last else (3 + 4) * 8 * 10 * 4  # x on the way in, y on the way out
-    assert log.layout == LayoutMoves(0 if last else 2, moved, moved)
+    assert only(LayoutMoves, legal.remarks) == [LayoutMoves(0 if last else 2, moved, moved)]
     assert program.inputs[0].type.shape == ((1, 8, 10, 3) if last else (1, 3, 8, 10))
     assert [name for name, _ in program.outputs] == ["y", "mean", "raw"]
     assert program.outputs[0][1].type.shape == ((1, 8, 10, 4) if last else (1, 4, 8, 10))

@@ -16,7 +16,6 @@ from edgec.ledger.tflite.delegates import DELEGATES
 from edgec.ledger.tflite.file import read_file
 from edgec.ledger.tflite.uses import uses
 from edgec.passes.canonicalize import canonicalize
-from edgec.passes.log import RewriteLog
 from edgec.spec.target import load_target
 
 TARGET = load_target("raspberry-pi")
@@ -33,7 +32,7 @@ GRAPHS = {
 def _program(text: str) -> Program:
     proto = onnx.parser.parse_model(f'<ir_version: 10, opset_import: ["" : {OPSET}]> {text}')
     model = ir.serde.deserialize_model(onnx.shape_inference.infer_shapes(proto))
-    return TFLITE.lower(TFLITE.legalize(canonicalize(model, RewriteLog()), TARGET, RewriteLog()), TARGET)
+    return TFLITE.lower(TFLITE.legalize(canonicalize(model).model, TARGET).model, TARGET)
 
 
 @pytest.mark.parametrize("name", GRAPHS)
@@ -53,7 +52,7 @@ def test_weights_stored_as_float16_are_read_by_the_delegate(tmp_path: Path) -> N
     proto = onnx.parser.parse_model(f'<ir_version: 10, opset_import: ["" : {OPSET}]> {graph}')
     proto.graph.initializer.append(onnx.numpy_helper.from_array(rng.standard_normal((16, 3, 3, 3), np.float32), "w"))
     model = ir.serde.deserialize_model(onnx.shape_inference.infer_shapes(proto))
-    program = TFLITE.lower(TFLITE.legalize(canonicalize(model, RewriteLog()), target, RewriteLog()), target)
+    program = TFLITE.lower(TFLITE.legalize(canonicalize(model).model, target).model, target)
     TFLITE.assemble(program, target, path)
     operators = uses(read_file(path))
     assert {delegate.rule(use) for _, use in operators for delegate in DELEGATES[:2]} == {""}

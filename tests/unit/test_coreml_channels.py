@@ -5,7 +5,7 @@ import pytest
 
 from edgec.backends.coreml.channels.layout import turn_tokens
 from edgec.backends.coreml.expand.tokens import AttentionOnHeads, AttentionOnTokens
-from edgec.passes.log import RewriteLog
+from edgec.passes.remarks import counted
 from edgec.passes.rewrite import RewritePass
 from edgec.rules.base import Example, Rule
 from edgec.rules.table import CLEANUP
@@ -18,9 +18,9 @@ CASES = [(rule, example) for rule in (AttentionOnTokens(), AttentionOnHeads()) f
 def test_examples(rule: Rule, example: Example) -> None:
     model = parse(example)
     feeds = random_inputs(model)
-    before, log = computed(model, feeds), RewriteLog()
-    RewritePass("test", [rule]).run(model, log)
-    assert bool(log.counts[rule.name]) == (example.after is not None)
+    before = computed(model, feeds)
+    remarks = RewritePass("test", [rule]).run(model)
+    assert bool(counted(remarks).get(rule.name, 0)) == (example.after is not None)
     if example.after is not None:
         assert [n.op_type for n in model.graph] == ops_of(example.after)
         np.testing.assert_allclose(computed(model, feeds)[0], before[0], rtol=2e-6, atol=1e-6)
@@ -42,7 +42,7 @@ def test_heads_are_found_however_they_were_cut(how: str) -> None:
     model = parse(Example("float[2,3,24] a", f"{CUT[how]}  y = Attention(q, b, v)", None, constants=HEADS))
     feeds = random_inputs(model)
     before = computed(model, feeds)
-    RewritePass("test", [AttentionOnTokens(), *CLEANUP]).run(model, RewriteLog())
+    RewritePass("test", [AttentionOnTokens(), *CLEANUP]).run(model)
     assert [n.op_type for n in model.graph] == ["Slice", "Slice", "Slice", "Attention", "Reshape", "Transpose"]
     np.testing.assert_allclose(computed(model, feeds)[0], before[0], rtol=2e-6, atol=1e-6)
 
@@ -59,7 +59,7 @@ def test_columns_in_another_order_are_moved() -> None:
     )
     feeds = random_inputs(model)
     before = computed(model, feeds)
-    RewritePass("test", [AttentionOnTokens()]).run(model, RewriteLog())
+    RewritePass("test", [AttentionOnTokens()]).run(model)
     assert [n.op_type for n in model.graph][:2] == ["Reshape", "Transpose"]
     np.testing.assert_allclose(computed(model, feeds)[0], before[0], rtol=2e-6, atol=1e-6)
 

@@ -12,7 +12,7 @@ from edgec.backends.coreml.expand.pad import PadForms
 from edgec.backends.coreml.expand.pool import DilatedPoolToSlices
 from edgec.backends.coreml.expand.recurrent import UnsupportedRecurrentUnrolled
 from edgec.ir.model import OPSET
-from edgec.passes.log import RewriteLog
+from edgec.passes.remarks import counted
 from edgec.passes.rewrite import RewritePass
 from edgec.passes.verify import evaluate
 from edgec.rules.base import Rule
@@ -109,9 +109,8 @@ def test_numbers_stay(name: str) -> None:
     model = parse(*text, OUTPUTS.get(name, "float"))
     inputs = feed(model)
     before = evaluate(model, inputs)[0]
-    log = RewriteLog()
-    RewritePass("test", [rule]).run(model, log)
-    assert log.counts[rule.name]
+    remarks = RewritePass("test", [rule]).run(model)
+    assert counted(remarks).get(rule.name, 0)
     after = evaluate(model, inputs)[0]
     assert after.dtype == before.dtype
     np.testing.assert_allclose(after, before, rtol=2e-6, atol=1e-6)
@@ -120,14 +119,14 @@ def test_numbers_stay(name: str) -> None:
 @pytest.mark.parametrize("name", STAYS)
 def test_what_mil_has_is_left_alone(name: str) -> None:
     rule, *text = STAYS[name]
-    model, log = parse(*text), RewriteLog()
-    RewritePass("test", [rule]).run(model, log)
-    assert not log.counts[rule.name]
+    model = parse(*text)
+    remarks = RewritePass("test", [rule]).run(model)
+    assert not counted(remarks).get(rule.name, 0)
 
 
 def test_negative_padding_crops() -> None:
-    model, log = parse(X, "int64[8] p = {0, -1, 2, 0, 0, 0, -3, 1}", "y = Pad(x, p)"), RewriteLog()
+    model = parse(X, "int64[8] p = {0, -1, 2, 0, 0, 0, -3, 1}", "y = Pad(x, p)")
     x = feed(model)["x"]
-    RewritePass("test", [PadForms()]).run(model, log)
+    RewritePass("test", [PadForms()]).run(model)
     expected = np.pad(x[:, 1:, :4], ((0, 0), (0, 0), (2, 0), (0, 1)))
     assert np.array_equal(evaluate(model, {"x": x})[0], expected)

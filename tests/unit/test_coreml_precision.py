@@ -7,14 +7,13 @@ import pytest
 
 from edgec.backends.coreml.excursions import excursions
 from edgec.backends.coreml.islands import choose
-from edgec.backends.coreml.ranges import MARGIN, SMALLEST_NORMAL, Range, Ranges, observe
+from edgec.backends.coreml.ranges import MARGIN, SMALLEST_NORMAL, Range, Ranges, keep_ranges, observe, ranges_of
 from edgec.backends.coreml.raw import on_inputs
 from edgec.backends.coreml.recurrence import mark_sums, recurrences
-from edgec.backends.coreml.scaled import scale_normalizations
+from edgec.backends.coreml.scaled import ScaleNormalizations
 from edgec.backends.coreml.signs import never_above_zero
 from edgec.ir.model import Model
 from edgec.ir.states import State, set_state, states
-from edgec.passes.log import RewriteLog
 from edgec.passes.verify import evaluate
 from edgec.spec.target import load_target
 
@@ -54,6 +53,12 @@ EXCURSIONS = {
     "attention": ("a = MatMul(h, t)  d = Div(a, k)  y = Softmax(d)", ""),
 }
 """A body behind a learned layer, and what lies on the way out of float16's range and back."""
+
+
+def scaled(model: ir.Model, ranges: Ranges) -> Ranges:
+    keep_ranges(model, ranges)
+    ScaleNormalizations().run(model)
+    return ranges_of(model)
 
 
 @pytest.mark.parametrize("name", EXCURSIONS)
@@ -176,7 +181,7 @@ def test_small_numbers_are_normalized_as_a_multiple() -> None:
     model = model_of(text, constants=constants)
     samples = [{"x": np.asarray(np.random.default_rng(0).standard_normal((2, 8)) * 2e-3, np.float32)}]
     wanted = evaluate(model, samples[0])[0]
-    ranges = scale_normalizations(model, observe(model, samples), RewriteLog())
+    ranges = scaled(model, observe(model, samples))
     (norm,) = [n for n in model.graph if n.op_type == "LayerNormalization"]
     variance = ranges.variance(norm)
     assert variance is not None
@@ -191,7 +196,7 @@ def test_epsilon_counts_with_the_variance() -> None:
     for epsilon, is_scaled, is_kept in (("1e-3", False, False), ("1e-6", True, False), ("1e-12", False, True)):
         model = model_of(f"h = Relu(x)  y = LayerNormalization<epsilon = {epsilon}>(h, one)", constants=constants)
         seen = Ranges({"h": Range(1.0, 1e-6), "y/variance": Range(1.0, 1e-12)})
-        ranges = scale_normalizations(model, seen, RewriteLog())
+        ranges = scaled(model, seen)
         assert [n.op_type for n in model.graph] == ["Relu", *(["Mul"] if is_scaled else []), "LayerNormalization"]
         evidence = " ".join(choose(model, load_target("iphone"), ranges).chosen.values())
         assert ("has variances" in evidence) == is_kept
@@ -203,5 +208,5 @@ def test_without_room_for_a_multiple_nothing_is_scaled(seen: Range) -> None:
     text = "h = Relu(x)  y = LayerNormalization<epsilon = 1e-12>(h, one)"
     model = model_of(text, constants="float[8] one = {1, 1, 1, 1, 1, 1, 1, 1}")
     ranges = Ranges({"h": seen, "y/variance": Range(1.0, min(seen.low**2, 3e-5))})
-    assert scale_normalizations(model, ranges, RewriteLog()).seen == ranges.seen
+    assert scaled(model, ranges).seen == ranges.seen
     assert [n.op_type for n in model.graph] == ["Relu", "LayerNormalization"]

@@ -6,12 +6,11 @@ import onnx_ir as ir
 from edgec.ir.dims import dim_ranges
 from edgec.ir.model import OPSET
 from edgec.passes.canonicalize import canonicalize
-from edgec.passes.log import RewriteLog
 
 
 def canonical(text: str) -> ir.Model:
     proto = onnx.parser.parse_model(f'<ir_version: 10, opset_import: ["" : {OPSET}]> {text}')
-    return canonicalize(ir.serde.deserialize_model(proto), RewriteLog())
+    return canonicalize(ir.serde.deserialize_model(proto)).model
 
 
 def test_one_selection_has_one_size() -> None:

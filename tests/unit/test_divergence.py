@@ -4,7 +4,6 @@ import numpy as np
 
 from edgec.backends.table import backend
 from edgec.measure.divergence import pairs
-from edgec.passes.log import RewriteLog
 from edgec.rules.base import Example
 from edgec.spec.target import load_target
 from tests.unit.test_rules import parse
@@ -61,7 +60,7 @@ def test_an_operator_of_several_instructions_tells_which_one_holds_its_value() -
     text = "n = Neg(c)  m = Less(n, z)  w = Where(m, o, z)  y = Add(w, n)"
     model = parse(Example("float[2,3] c", text, None, constants="float[1] z = {0}, float[1] o = {1}"))
     target, chosen = load_target("iphone"), backend("coreml")
-    program = chosen.lower(chosen.legalize(model, target, RewriteLog()), target)
+    program = chosen.lower(chosen.legalize(model, target).model, target)
     made = [ref.name for instr in program.instrs for ref in instr.outputs]
     for held, source in program.sources:
         assert held in made

@@ -6,7 +6,6 @@ import onnx_ir as ir
 import pytest
 
 from edgec.passes.constants import ConstantsToInitializers
-from edgec.passes.log import RewriteLog
 from edgec.passes.verify import evaluate
 from edgec.rules.intervals import Interval, interval_of
 
@@ -18,7 +17,7 @@ def model(body: str, constants: str = "") -> ir.Model:
     proto = onnx.parser.parse_model(HEAD + (f"<{constants}>" if constants else "") + "{" + body + "}")
     proto.graph.output[0].type.tensor_type.ClearField("shape")
     made = ir.serde.deserialize_model(onnx.shape_inference.infer_shapes(proto, data_prop=True))
-    ConstantsToInitializers().run(made, RewriteLog())
+    ConstantsToInitializers().run(made)
     return made
 
 

@@ -11,7 +11,7 @@ from edgec.backends.groups import grouped
 from edgec.backends.rank import ReduceRank, steps
 from edgec.backends.tflite.types import portable_rank
 from edgec.ir.model import OPSET
-from edgec.passes.log import RewriteLog
+from edgec.passes.remarks import counted
 from edgec.passes.rewrite import RewritePass
 from edgec.passes.verify import evaluate
 from edgec.rules.axes import merged
@@ -99,9 +99,8 @@ def test_numbers_stay_and_high_ranks_go(name: str) -> None:
     shape = tuple(int(d) for d in model.graph.inputs[0].shape)
     feed = {"x": np.random.default_rng(3).standard_normal(shape).astype(np.float32)}
     before = evaluate(model, feed)
-    log = RewriteLog()
-    RewritePass("test", [ReduceRank(lambda _: HIGHEST)]).run(model, log)
-    assert log.counts["reduce-rank"]
+    remarks = RewritePass("test", [ReduceRank(lambda _: HIGHEST)]).run(model)
+    assert counted(remarks).get("reduce-rank", 0)
     for node in model.graph:
         if node.op_type != "Reshape":
             assert all(len(v.shape) <= HIGHEST for v in (*node.inputs, *node.outputs) if v is not None), node.op_type
@@ -114,6 +113,6 @@ def test_each_operator_has_a_limit_of_its_own() -> None:
     graph.output[0].type.tensor_type.ClearField("shape")
     proto = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", OPSET)], ir_version=10)
     model = ir.serde.deserialize_model(onnx.shape_inference.infer_shapes(proto))
-    RewritePass("test", [ReduceRank(portable_rank)]).run(model, RewriteLog())
+    RewritePass("test", [ReduceRank(portable_rank)]).run(model)
     ranks = {node.op_type: len(node.outputs[0].shape) for node in model.graph if node.op_type != "Reshape"}
     assert ranks == {"Softmax": 3, "Relu": 1}

@@ -8,7 +8,7 @@ from onnx.reference.op_run import RuntimeImplementationError
 
 from edgec.backends.coreml.legalize import CASTS, HALF
 from edgec.passes.constants import ConstantsToInitializers, FoldConstants
-from edgec.passes.log import RewriteLog
+from edgec.passes.remarks import counted
 from edgec.passes.rewrite import RewritePass
 from edgec.passes.verify import evaluate
 from edgec.rules.base import Example, Rule
@@ -30,8 +30,8 @@ def parse(example: Example) -> ir.Model:
     imports = [onnx.helper.make_opsetid(name, version) for name, version in domains.items()]
     proto = onnx.helper.make_model(graph, opset_imports=imports, ir_version=10)
     model = ir.serde.deserialize_model(onnx.shape_inference.infer_shapes(proto))
-    ConstantsToInitializers().run(model, RewriteLog())
-    FoldConstants().run(model, RewriteLog())
+    ConstantsToInitializers().run(model)
+    FoldConstants().run(model)
     return model
 
 
@@ -75,12 +75,11 @@ def test_example(rule: Rule, example: Example) -> None:
     model = parse(example)
     feeds = random_inputs(model)
     before = computed(model, feeds)
-    log = RewriteLog()
-    RewritePass("test", [rule]).run(model, log)
+    remarks = RewritePass("test", [rule]).run(model)
     if example.after is None:
-        assert log.counts[rule.name] == 0
+        assert counted(remarks).get(rule.name, 0) == 0
         return
-    assert log.counts[rule.name] >= 1
+    assert counted(remarks).get(rule.name, 0) >= 1
     assert [node.op_type for node in model.graph] == ops_of(example.after)
     assert model.graph.outputs[0].name == "y"
     for a, b in zip(before, computed(model, feeds), strict=True):

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from edgec.ir.model import OPSET
 from edgec.passes.constants import ConstantsToInitializers, FoldConstants
-from edgec.passes.log import RewriteLog
 from edgec.passes.rewrite import RewritePass
 from edgec.passes.verify import evaluate
 from edgec.rules.cleanup.identity import RemoveNoOpMovement
@@ -35,9 +34,9 @@ def rewritten(equation: str, shapes: list[tuple[int, ...]], constant: frozenset[
     )
     proto = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", OPSET)], ir_version=10)
     model = ir.serde.deserialize_model(onnx.shape_inference.infer_shapes(proto))
-    ConstantsToInitializers().run(model, RewriteLog())
-    RewritePass("test", [EinsumToMatMul(), RemoveNoOpMovement()]).run(model, RewriteLog())
-    FoldConstants().run(model, RewriteLog())
+    ConstantsToInitializers().run(model)
+    RewritePass("test", [EinsumToMatMul(), RemoveNoOpMovement()]).run(model)
+    FoldConstants().run(model)
     return model
 
 

@@ -22,7 +22,7 @@ from edgec.backends.tflite import legalize as tflite
 from edgec.diag import EdgecError
 from edgec.ir.model import OPSET, static_shape
 from edgec.passes.constants import ConstantsToInitializers, FoldConstants
-from edgec.passes.log import RewriteLog
+from edgec.passes.remarks import counted
 from edgec.passes.rewrite import RewritePass
 from edgec.rules.base import Example, Rule
 from edgec.rules.table import RULES
@@ -113,8 +113,8 @@ def _model(text: str) -> ir.Model | None:
     slopes = [[static_shape(v) or () for v in n.inputs if v] for n in model.graph if n.op_type == "PRelu"]
     if any(len(slope) > len(x) for x, slope in slopes):
         return None  # no slope makes x wider, whatever a runtime makes of it
-    ConstantsToInitializers().run(model, RewriteLog())
-    FoldConstants().run(model, RewriteLog())
+    ConstantsToInitializers().run(model)
+    FoldConstants().run(model)
     return model
 
 
@@ -159,14 +159,14 @@ def _try(model: ir.Model, rules: Sequence[Rule]) -> None:
     """Apply each of the rules to the graph as it is; what fires keeps the numbers."""
     feeds, before = _feeds(model), None
     for rule in rules:
-        changed, log = model.clone(), RewriteLog()
+        changed = model.clone()
         try:
-            RewritePass("test", [rule]).run(changed, log)
+            remarks = RewritePass("test", [rule]).run(changed)
         except Exception:
             if _expected(model, feeds) is not None:
                 raise
             return
-        if not log.counts[rule.name]:
+        if not counted(remarks).get(rule.name, 0):
             continue
         before = before or _expected(model, feeds)
         if before is None:

@@ -15,7 +15,6 @@ from edgec.diag import EdgecError
 from edgec.dialect.core import CORE
 from edgec.frontend.opset import to_working_opset
 from edgec.passes.canonicalize import canonicalize
-from edgec.passes.log import RewriteLog
 from edgec.runners.onnxruntime import OnnxRuntimeRunner
 
 FLOAT, INT64 = onnx.TensorProto.FLOAT, onnx.TensorProto.INT64
@@ -39,7 +38,7 @@ def same(proto: onnx.ModelProto, x: np.ndarray) -> None:
     """The canonical graph holds core operators only, and gives what ONNX Runtime gives for the operator itself."""
     with OnnxRuntimeRunner(ir.serde.deserialize_model(proto), optimize=False) as runner:
         expected = runner.run({"x": x})
-    core = canonicalize(to_working_opset(proto, Path("g")), RewriteLog())
+    core = canonicalize(to_working_opset(proto, Path("g"))).model
     assert CORE.check(core) == []
     with OnnxRuntimeRunner(core, optimize=False) as runner:
         found = runner.run({"x": x})
@@ -279,7 +278,7 @@ def test_numbers(name: str) -> None:
 
 def refused(proto: onnx.ModelProto) -> str:
     with pytest.raises(EdgecError) as raised:
-        canonicalize(to_working_opset(proto, Path("g")), RewriteLog())
+        canonicalize(to_working_opset(proto, Path("g")))
     return "\n".join(note for d in raised.value.diagnostics for note in d.notes)
 
 

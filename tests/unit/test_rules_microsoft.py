@@ -16,7 +16,6 @@ from edgec.dialect.core import CORE
 from edgec.frontend.opset import to_working_opset
 from edgec.frontend.source import SourceRequest
 from edgec.passes.canonicalize import canonicalize
-from edgec.passes.log import RewriteLog
 from edgec.runners.onnxruntime import OnnxRuntimeRunner
 
 RNG = np.random.default_rng(6)
@@ -239,7 +238,7 @@ def test_numbers(name: str) -> None:
     given = ir.serde.deserialize_model(call.model())
     with OnnxRuntimeRunner(given, optimize=False) as runner:
         expected = runner.run(call.feeds())
-    core = canonicalize(to_working_opset(call.model(), Path(name)), RewriteLog())
+    core = canonicalize(to_working_opset(call.model(), Path(name))).model
     assert CORE.check(core) == []
     with OnnxRuntimeRunner(core, optimize=False) as runner:
         found = runner.run(call.feeds())
@@ -284,7 +283,7 @@ def test_types_behind_a_foreign_operator_are_known_in_one_sweep() -> None:
     )
     imports = [onnx.helper.make_opsetid("", 17), onnx.helper.make_opsetid(DOMAIN, 1)]
     proto = onnx.helper.make_model(graph, opset_imports=imports, ir_version=8)
-    core = canonicalize(to_working_opset(proto, Path("chain")), RewriteLog())
+    core = canonicalize(to_working_opset(proto, Path("chain"))).model
     assert [node.op_type for node in core.graph].count("Attention") == 12
 
 
@@ -293,7 +292,7 @@ def compared(text: str, feeds: dict[str, np.ndarray]) -> None:
     source = onnx.parser.parse_model(text)
     with OnnxRuntimeRunner(ir.serde.deserialize_model(source), optimize=False) as runner:
         expected = runner.run(feeds)["y"]
-    model = canonicalize(to_working_opset(source, Path("m.onnx")), RewriteLog())
+    model = canonicalize(to_working_opset(source, Path("m.onnx"))).model
     with OnnxRuntimeRunner(model) as runner:
         np.testing.assert_allclose(runner.run(feeds)["y"], expected, rtol=1e-5, atol=1e-6)
 
@@ -331,4 +330,4 @@ def test_a_mask_that_does_not_hide_is_refused() -> None:
         attributes={"num_heads": 2, "mask_filter_value": -5.0},
     )
     with pytest.raises(EdgecError, match="MultiHeadAttention"):
-        canonicalize(to_working_opset(call.model(), Path("m.onnx")), RewriteLog())
+        canonicalize(to_working_opset(call.model(), Path("m.onnx")))

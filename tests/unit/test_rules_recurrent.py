@@ -11,7 +11,7 @@ import pytest
 from edgec.backends.tflite.expand import recurrent as blocks
 from edgec.ir.model import OPSET, all_nodes
 from edgec.passes.constants import FoldConstants
-from edgec.passes.log import RewriteLog
+from edgec.passes.remarks import Missed, counted, only
 from edgec.passes.rewrite import RewritePass
 from edgec.rules.decompose.recurrent import LONGEST, RecurrentToSequenceFirst, UnrollRecurrent
 from edgec.runners.onnxruntime import OnnxRuntimeRunner
@@ -104,8 +104,8 @@ def test_unrolled(net: Net) -> None:
     model = ir.serde.deserialize_model(net.model())
     x = np.random.default_rng(3).standard_normal((net.steps, net.batch, 3)).astype(np.float32)
     expected = run(model, x)
-    RewritePass("test", [UnrollRecurrent()]).run(model, RewriteLog())
-    FoldConstants().run(model, RewriteLog())
+    RewritePass("test", [UnrollRecurrent()]).run(model)
+    FoldConstants().run(model)
     kinds = [node.op_type for node in model.graph]
     assert net.kind not in kinds
     for name, found in run(model, x).items():
@@ -122,8 +122,8 @@ def test_blocks(net: Net, steps: int, monkeypatch: pytest.MonkeyPatch) -> None:
     model = ir.serde.deserialize_model(net.model())
     x = np.random.default_rng(3).standard_normal((net.steps, net.batch, 3)).astype(np.float32)
     expected = run(model, x)
-    RewritePass("test", [blocks.RecurrentToBlocks(), UnrollRecurrent()]).run(model, RewriteLog())
-    FoldConstants().run(model, RewriteLog())
+    RewritePass("test", [blocks.RecurrentToBlocks(), UnrollRecurrent()]).run(model)
+    FoldConstants().run(model)
     assert "Loop" in [node.op_type for node in model.graph]
     assert net.kind not in [node.op_type for node in all_nodes(model)]
     for name, found in run(model, x).items():
@@ -135,14 +135,14 @@ def test_blocks(net: Net, steps: int, monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_blocks_are_for_many_steps_or_large_weights(hidden: int, steps: int, looped: bool) -> None:
     model = ir.serde.deserialize_model(Net("LSTM", steps=steps, batch=1, hidden=hidden).model())
-    RewritePass("test", [blocks.RecurrentToBlocks()]).run(model, RewriteLog())
+    RewritePass("test", [blocks.RecurrentToBlocks()]).run(model)
     assert ("Loop" in [node.op_type for node in model.graph]) == looped
 
 
 def test_weights_are_not_repeated_for_each_step() -> None:
     model = ir.serde.deserialize_model(Net("GRU", steps=20, batch=1, initial=True).model())
-    RewritePass("test", [UnrollRecurrent()]).run(model, RewriteLog())
-    FoldConstants().run(model, RewriteLog())
+    RewritePass("test", [UnrollRecurrent()]).run(model)
+    FoldConstants().run(model)
     assert sum(v.const_value.size for v in model.graph.initializers.values()) < 400
     products = [node for node in model.graph if node.op_type == "MatMul"]
     assert len(products) == 1 + 2 * 20 - 1  # of the first step, one is of constants alone
@@ -150,7 +150,6 @@ def test_weights_are_not_repeated_for_each_step() -> None:
 
 def test_very_long_sequences_stay() -> None:
     model = ir.serde.deserialize_model(Net("RNN", steps=LONGEST + 1).model())
-    log = RewriteLog()
-    RewritePass("test", [UnrollRecurrent(), RecurrentToSequenceFirst()]).run(model, log)
-    assert not log.counts
-    assert "steps" in log.misses[0].reason
+    remarks = RewritePass("test", [UnrollRecurrent(), RecurrentToSequenceFirst()]).run(model)
+    assert not counted(remarks)
+    assert "steps" in only(Missed, remarks)[0].reason

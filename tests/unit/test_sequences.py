@@ -7,7 +7,6 @@ import pytest
 
 from edgec.ir.model import OPSET
 from edgec.passes.constants import ConstantsToInitializers, FoldConstants
-from edgec.passes.log import RewriteLog
 from edgec.passes.sequences import SettleSequences
 from edgec.passes.verify import evaluate
 
@@ -19,9 +18,9 @@ def settle(body: str, constants: str = "") -> ir.Model:
     proto = onnx.parser.parse_model(text)
     proto.graph.output[0].type.tensor_type.ClearField("shape")
     model = ir.serde.deserialize_model(onnx.shape_inference.infer_shapes(proto, data_prop=True))
-    ConstantsToInitializers().run(model, RewriteLog())
-    FoldConstants().run(model, RewriteLog())
-    SettleSequences().run(model, RewriteLog())
+    ConstantsToInitializers().run(model)
+    FoldConstants().run(model)
+    SettleSequences().run(model)
     return model
 
 
@@ -57,8 +56,8 @@ def test_only_the_split_dimension_must_be_known() -> None:
 g (float[b, 6] x, float[4, n] z) => (float[b, 2] y, float s) <int64 k = {{4}}, int64 i = {{1}}>
 {{ t = SplitToSequence <axis = -1> (x, k)  y = SequenceAt (t, i)  s = SplitToSequence <axis = 1> (z, k) }}"""
     model = ir.serde.deserialize_model(onnx.parser.parse_model(text))
-    ConstantsToInitializers().run(model, RewriteLog())
-    SettleSequences().run(model, RewriteLog())
+    ConstantsToInitializers().run(model)
+    SettleSequences().run(model)
     assert [node.op_type for node in model.graph] == ["Split", "SplitToSequence"]
 
 

@@ -4,11 +4,11 @@ import numpy as np
 import onnx_ir as ir
 import pytest
 
-from edgec.backends.tensorrt.quantizers import quantize_in_float
+from edgec.backends.tensorrt.quantizers import QuantizeInFloat
 from edgec.ir.infer import infer_types
 from edgec.ir.model import all_graphs
 from edgec.passes.constants import FoldConstants
-from edgec.passes.log import RewriteLog
+from edgec.passes.remarks import counted
 from edgec.passes.verify import evaluate
 from edgec.rules.decompose.quantize import NARROW
 
@@ -46,11 +46,11 @@ TAKEN_APART = {
 @pytest.mark.parametrize("case", TAKEN_APART)
 def test_in_float(case: str) -> None:
     body, constants = TAKEN_APART[case]
-    model, log = parse(body, constants), RewriteLog()
+    model = parse(body, constants)
     (expected,) = evaluate(model.clone(), {"x": X})
-    quantize_in_float(model, log)
-    assert log.counts["quantizers-in-float"] > 1
-    FoldConstants().run(model, log)
+    remarks = QuantizeInFloat().run(model)
+    assert counted(remarks).get("quantizers-in-float", 0) > 1
+    FoldConstants().run(model)
     values = [v for graph in all_graphs(model) for node in graph for v in node.outputs]
     assert not [v.name for v in values if v.dtype in NARROW]
     (found,) = evaluate(model, {"x": X})
@@ -72,7 +72,7 @@ def test_in_float(case: str) -> None:
     ids=["TensorRT's own", "at the interface", "wraps around", "truncates"],
 )
 def test_left_alone(body: str, constants: str, result: str) -> None:
-    model, log = parse(body, constants, result or "float[1,2,4,4] y"), RewriteLog()
+    model = parse(body, constants, result or "float[1,2,4,4] y")
     before = [node.op_type for node in model.graph]
-    quantize_in_float(model, log)
+    QuantizeInFloat().run(model)
     assert [node.op_type for node in model.graph] == before

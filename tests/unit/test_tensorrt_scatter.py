@@ -12,7 +12,6 @@ from edgec.backends.tensorrt.expand.scatter import (
     ScatterNDReductionToRuns,
 )
 from edgec.passes.constants import FoldConstants
-from edgec.passes.log import RewriteLog
 from edgec.passes.rewrite import RewritePass
 from edgec.passes.verify import evaluate
 from edgec.rules.base import Example, Rule
@@ -40,8 +39,8 @@ def rewritten(example: Example, feeds: dict[str, np.ndarray] | None = None) -> l
     model = parse(example)
     feeds = random_inputs(model) | (feeds or {})
     before = evaluate(model, feeds)
-    RewritePass("test", RULES).run(model, RewriteLog())
-    FoldConstants().run(model, RewriteLog())
+    RewritePass("test", RULES).run(model)
+    FoldConstants().run(model)
     for a, b in zip(before, evaluate(model, feeds), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
     if example.after is not None:
@@ -75,6 +74,6 @@ def test_what_is_not_finite_stays_at_its_own_place() -> None:
 def test_more_updates_than_sorts_hold_are_refused_by_label() -> None:
     example = Example("float[3] x, int64[70000,1] i, float[70000] u", 'y = ScatterND<reduction = "add">(x, i, u)', "")
     model = parse(example)
-    RewritePass("test", RULES).run(model, RewriteLog())
+    RewritePass("test", RULES).run(model)
     (found,) = TENSORRT_DIALECT.check(model)
     assert "rejected by `scatternd-reduction`" in found.notes

@@ -8,14 +8,14 @@ import onnx_ir as ir
 import pytest
 
 from edgec.backends.base import Const, Instr, Program, Ref, TensorType
-from edgec.backends.tflite.halves import halves_to_single
+from edgec.backends.tflite.halves import HalvesToSingle
 from edgec.backends.tflite.legalize import ALWAYS, INSTEAD, PLACE, RULES, TUNE
 from edgec.backends.tflite.merge import merge_products
 from edgec.backends.tflite.slices import compose_slices
 from edgec.backends.tflite.tune.patches import PatchesToMatMul
 from edgec.ir.model import OPSET
 from edgec.passes.constants import FoldConstants
-from edgec.passes.log import RewriteLog
+from edgec.passes.remarks import counted
 from edgec.passes.rewrite import RewritePass
 from edgec.passes.verify import evaluate
 from edgec.rules.base import Example, Rule
@@ -35,13 +35,12 @@ def test_example(rule: Rule, example: Example) -> None:
     model = parse(example)
     feeds = random_inputs(model)
     before = evaluate(model, feeds)
-    log = RewriteLog()
-    RewritePass("test", [rule]).run(model, log)
-    FoldConstants().run(model, log)
+    remarks = RewritePass("test", [rule]).run(model)
+    FoldConstants().run(model)
     if example.after is None:
-        assert log.counts[rule.name] == 0
+        assert counted(remarks).get(rule.name, 0) == 0
         return
-    assert log.counts[rule.name] >= 1
+    assert counted(remarks).get(rule.name, 0) >= 1
     assert [node.op_type for node in model.graph] == ops_of(example.after)
     for a, b in zip(before, evaluate(model, feeds), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
@@ -51,9 +50,9 @@ def _rewritten(text: str, rule: Rule, feeds: dict[str, np.ndarray]) -> tuple[lis
     """What a model in onnx's text computes before and after one rule, which must fire."""
     proto = onnx.parser.parse_model(f'<ir_version: 10, opset_import: ["" : {OPSET}]> {text}')
     model = ir.serde.deserialize_model(onnx.shape_inference.infer_shapes(proto, data_prop=True))
-    before, log = evaluate(model, feeds), RewriteLog()
-    RewritePass("test", [rule]).run(model, log)
-    assert log.counts[rule.name] >= 1
+    before = evaluate(model, feeds)
+    remarks = RewritePass("test", [rule]).run(model)
+    assert counted(remarks).get(rule.name, 0) >= 1
     return before, evaluate(model, feeds)
 
 
@@ -133,9 +132,8 @@ def test_places_that_are_apart_are_scattered_at_once(nodes: str, constants: str)
     signature = f"g (float[5] x, int64 s, float[3] u) => (float[5] y) <{constants}>"
     text = f'<ir_version: 10, opset_import: ["" : {OPSET}]> {signature} {{ {nodes} }}'
     model = ir.serde.deserialize_model(onnx.shape_inference.infer_shapes(onnx.parser.parse_model(text), data_prop=True))
-    log = RewriteLog()
-    RewritePass("test", [_rule("last-write-wins")]).run(model, log)
-    assert log.counts["last-write-wins"] == 0
+    remarks = RewritePass("test", [_rule("last-write-wins")]).run(model)
+    assert counted(remarks).get("last-write-wins", 0) == 0
 
 
 def test_half_floats_keep_the_interface_and_explicit_rounding() -> None:
@@ -147,7 +145,7 @@ def test_half_floats_keep_the_interface_and_explicit_rounding() -> None:
     model = ir.serde.deserialize_model(onnx.shape_inference.infer_shapes(proto))
     feeds = {"x": np.asarray([1, 2, 3], np.float16), "z": np.asarray([0.1, 1.0001, 70000.0], np.float32)}
     before = evaluate(model, feeds)
-    halves_to_single(model, RewriteLog())
+    HalvesToSingle().run(model)
     assert {n.op_type for n in model.graph} == {"Cast", "Add"}
     add = next(n for n in model.graph if n.op_type == "Add")
     assert all(v is not None and v.dtype == ir.DataType.FLOAT for v in (*add.inputs, *add.outputs))

@@ -7,14 +7,15 @@ from dataclasses import replace
 from pathlib import Path
 
 from edgec.artifact.shown import Shown
-from edgec.backends.base import Array, Instr, Program, Renamed
+from edgec.backends.base import Instr, Program, Renamed
 from edgec.backends.builder import lower_graph
 from edgec.backends.coreml.assemble import assemble, assemble_functions
 from edgec.backends.coreml.channels.decide import Formed, cheaper, choice, forms_of, movement, with_form
 from edgec.backends.coreml.cost import macs
 from edgec.backends.coreml.flexible import check_flexible
+from edgec.backends.coreml.in_onnx import in_onnx
 from edgec.backends.coreml.interface import check, shown
-from edgec.backends.coreml.legalize import legalize
+from edgec.backends.coreml.legalize import pipeline
 from edgec.backends.coreml.lower.common import MilBuilder
 from edgec.backends.coreml.lower.table import LOWERINGS
 from edgec.backends.coreml.names import named
@@ -22,10 +23,12 @@ from edgec.backends.coreml.ops import view_coreml
 from edgec.backends.coreml.placement import measured, placement
 from edgec.backends.coreml.states import kept_states, with_states
 from edgec.backends.coreml.types import check_types
+from edgec.backends.legalization import legalized
 from edgec.backends.placement import Placement
+from edgec.calibration.calibration import UNCALIBRATED, Calibration
 from edgec.ir.dims import dim_choices, dim_ranges
 from edgec.ir.model import Model
-from edgec.passes.log import RewriteLog
+from edgec.passes.base import AfterPass, Rewritten
 from edgec.runners.apple.mac import on_mac
 from edgec.runners.base import Runner
 from edgec.runners.mil.as_source import SourceRunner
@@ -42,21 +45,25 @@ class CoreMLBackend:
     tools: Mapping[str, str] = {}
 
     def legalize(
-        self, model: Model, target: Target, log: RewriteLog, samples: Sequence[Mapping[str, Array]] = ()
-    ) -> Model:
+        self, model: Model, target: Target, calibration: Calibration = UNCALIBRATED, after: AfterPass | None = None
+    ) -> Rewritten:
         """A copy in Core ML's dialect, in the target's precision, and in the cheaper form where that is left open."""
         forms = forms_of(target)
         if forms == ("off",):
-            return legalize(model, target, log, samples)
-        made = {form: self._formed(model, with_form(target, form), log.fork(), samples) for form in forms}
+            return legalized(model, pipeline(target, calibration), after)
+        made = {form: self._formed(model, with_form(target, form), calibration, after) for form in forms}
         chosen, other = cheaper(made)
-        log.take(made[chosen].log)
-        log.form = choice(chosen == "on", made[chosen].moved, made[other].moved if other else None)
-        return made[chosen].legal
+        taken = made[chosen]
+        decided = choice(chosen == "on", taken.moved, made[other].moved if other else None)
+        return Rewritten(taken.legal.model, [*taken.legal.remarks, decided])
 
-    def _formed(self, model: Model, target: Target, log: RewriteLog, samples: Sequence[Mapping[str, Array]]) -> Formed:
-        legal = legalize(model, target, log, samples)
-        return Formed(legal, log, movement(self.lower(legal, target), target))
+    def _formed(self, model: Model, target: Target, calibration: Calibration, after: AfterPass | None) -> Formed:
+        legal = legalized(model, pipeline(target, calibration), after)
+        return Formed(legal, movement(self.lower(legal.model, target), target))
+
+    def in_onnx(self, model: Model) -> Model:
+        """A copy without the private domain."""
+        return in_onnx(model)
 
     def lower(self, model: Model, target: Target) -> Program:
         """MIL operations as instructions."""

@@ -26,7 +26,7 @@ from edgec.backends.coreml.recurrence import recurrences
 from edgec.backends.coreml.signs import never_above_zero
 from edgec.ir.model import Model, constant, is_constant, static_shape
 from edgec.ir.provenance import place_of
-from edgec.passes.log import KeptWide
+from edgec.passes.remarks import KeptInFloat32
 from edgec.rules.match import is_float
 from edgec.spec.coreml import CoreMLOptions
 from edgec.spec.target import Target
@@ -69,9 +69,9 @@ class Islands:
         if node is not None and node not in self.chosen:
             self.chosen[node] = evidence
 
-    def report(self) -> list[KeptWide]:
+    def report(self) -> list[KeptInFloat32]:
         """For the manifest, in the order of the graph."""
-        return [KeptWide(n.op_type, n.name or "", place_of(n).module or "", why) for n, why in self.chosen.items()]
+        return [KeptInFloat32(n.op_type, n.name or "", place_of(n).module or "", why) for n, why in self.chosen.items()]
 
 
 def choose(model: Model, target: Target, ranges: Ranges) -> Islands:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 import onnx_ir as ir
@@ -11,6 +12,8 @@ import onnx_ir as ir
 from edgec.backends.base import Array
 from edgec.ir.model import Model
 from edgec.ops.base import Reader
+from edgec.passes.base import Pass
+from edgec.passes.remarks import Remark
 from edgec.runners.pieces import run_nodes
 
 
@@ -108,6 +111,35 @@ def observe(model: Model, samples: Sequence[Mapping[str, Array]]) -> Ranges:
             found[(node.outputs[0].name or "") + VARIANCE] = _range(_variances(node, values), low=True)
         _join(seen, found)
     return Ranges(seen)
+
+
+_KEY = "edgec.ranges"
+
+
+class ObserveRanges(Pass):
+    """Nothing is changed: the model is run, and its values' ranges are kept with it."""
+
+    name = "observe-ranges"
+    gives: ClassVar[frozenset[str]] = frozenset({"ranges"})
+
+    def __init__(self, samples: Sequence[Mapping[str, Array]]) -> None:
+        self.samples = samples
+
+    def run(self, model: Model) -> list[Remark]:
+        """ONNX's operators alone: what only one format has comes after it."""
+        keep_ranges(model, observe(model, self.samples))
+        return []
+
+
+def ranges_of(model: Model) -> Ranges:
+    """What was observed on the model."""
+    found = model.meta.get(_KEY)
+    return found if isinstance(found, Ranges) else Ranges()
+
+
+def keep_ranges(model: Model, ranges: Ranges) -> None:
+    """Let these be the model's ranges."""
+    model.meta[_KEY] = ranges
 
 
 def _join(seen: dict[str, Range], found: Mapping[str, Range]) -> None:

@@ -3,32 +3,55 @@
 from __future__ import annotations
 
 import math
+from typing import ClassVar
 
 import onnx_ir as ir
 
-from edgec.backends.coreml.ranges import LARGEST, MARGIN, SMALLEST_NORMAL, VARIANCE, Range, Ranges
+from edgec.backends.coreml.ranges import (
+    LARGEST,
+    MARGIN,
+    SMALLEST_NORMAL,
+    VARIANCE,
+    Range,
+    Ranges,
+    keep_ranges,
+    ranges_of,
+)
 from edgec.ir.build import GraphBuilder
 from edgec.ir.model import Model
 from edgec.ops.base import Reader
-from edgec.passes.log import RewriteLog
-
-NAME = "scaled-normalization"
+from edgec.passes.base import OptionalPass
+from edgec.passes.remarks import Remark, fired
 
 _LEAST = 2.0**-20
 """Deviations below 2^-10 (a thousandth), epsilon included, show what float16 rounds off the numbers themselves."""
 
 
-def scale_normalizations(model: Model, ranges: Ranges, log: RewriteLog) -> Ranges:
-    """Normalize k * x instead of x, in place, k a power of two, where variances are seen below float16's normal range.
+class ScaleNormalizations(OptionalPass):
+    """k * x is normalized instead of x, k a power of two, where variances are seen below float16's normal range.
 
     The result is the same with k² times the epsilon. The ranges of the new values are added.
     """
-    seen = dict(ranges.seen)
+
+    name = "scaled-normalization"
+    needs: ClassVar[frozenset[str]] = frozenset({"ranges"})
+
+    def run(self, model: Model) -> list[Remark]:
+        """Each normalization of the main graph."""
+        before = ranges_of(model)
+        after, count = _scaled(model, before)
+        keep_ranges(model, after)
+        return fired(self.name, count)
+
+
+def _scaled(model: Model, ranges: Ranges) -> tuple[Ranges, int]:
+    """The ranges with those of new values, and how many normalizations were changed."""
+    seen, count = dict(ranges.seen), 0
     for node in model.graph:
         factor = _factor(node, ranges)
         if factor is None:
             continue
-        g = GraphBuilder(model.graph, [node], NAME)
+        g = GraphBuilder(model.graph, [node], ScaleNormalizations.name)
         assert node.inputs[0] is not None
         multiple = g.op("Mul", node.inputs[0], g.like(factor, node.inputs[0]))
         g.commit(node)
@@ -39,8 +62,8 @@ def scale_normalizations(model: Model, ranges: Ranges, log: RewriteLog) -> Range
         assert x is not None
         seen[(node.outputs[0].name or "") + VARIANCE] = _times(variance, factor**2)
         seen[multiple.name or ""] = _times(x, factor)
-        log.fired(NAME)
-    return Ranges(seen)
+        count += 1
+    return Ranges(seen), count
 
 
 def _times(seen: Range, factor: float) -> Range:

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from edgec.artifact.shown import Shown
-from edgec.backends.base import Array, Instr, Program, Renamed
-from edgec.backends.control_flow import settle_branches
-from edgec.backends.expand import expand_to
+from edgec.backends.base import Instr, Program, Renamed
+from edgec.backends.control_flow import branches
+from edgec.backends.expand import expansion
+from edgec.backends.legalization import CANONICAL, OnlyLegal, legalized
 from edgec.backends.placement import Placement
 from edgec.backends.tensorrt.assemble import assemble
 from edgec.backends.tensorrt.cost import macs
@@ -20,12 +21,12 @@ from edgec.backends.tensorrt.expand.scatter import (
     ScatterNDReductionToRuns,
 )
 from edgec.backends.tensorrt.lower import OnnxProgram, lower_to_onnx
-from edgec.backends.tensorrt.narrow import hold_in_int32
-from edgec.backends.tensorrt.quantizers import quantize_in_float
-from edgec.diag import EdgecError
+from edgec.backends.tensorrt.narrow import HoldInInt32
+from edgec.backends.tensorrt.quantizers import QuantizeInFloat
+from edgec.calibration.calibration import UNCALIBRATED, Calibration
 from edgec.ir.model import Model
+from edgec.passes.base import AfterPass, Pipeline, Rewritten
 from edgec.passes.constants import FoldConstants
-from edgec.passes.log import RewriteLog
 from edgec.passes.rewrite import RewritePass
 from edgec.rules.base import Rule
 from edgec.rules.decompose.bits import BitShiftToArithmetic, BitwiseToArithmetic
@@ -51,6 +52,24 @@ FORMS: tuple[Rule, ...] = (
 """For operators that are known in some forms only, or whose kernels lose what a large mean or an infinity is."""
 
 
+def pipeline(target: Target) -> Pipeline:
+    """From the canonical form to what TensorRT's parser and builder take."""
+    return Pipeline(
+        "tensorrt",
+        [
+            QuantizeInFloat(),
+            *expansion(TENSORRT_DIALECT, target, (*EXPAND, *RULES)),
+            RewritePass("forms", FORMS),
+            FoldConstants(),
+            HoldInInt32(),
+            *branches(target),
+            OnlyLegal(TENSORRT_DIALECT),
+        ],
+        target.rewrites.disable,
+        CANONICAL,
+    )
+
+
 class TensorRTBackend:
     """`.engine` files. Verified by running the ONNX that the engine was built from; the engine needs the GPU."""
 
@@ -60,20 +79,14 @@ class TensorRTBackend:
     tools: Mapping[str, str] = {}
 
     def legalize(
-        self, model: Model, target: Target, log: RewriteLog, samples: Sequence[Mapping[str, Array]] = ()
-    ) -> Model:
-        """A copy without the operators that TensorRT has no kernel for. Raises `EdgecError` E0401."""
-        legal = model.clone()
-        quantize_in_float(legal, log)
-        expand_to(TENSORRT_DIALECT, legal, target, log, (*EXPAND, *RULES))
-        forms = [rule for rule in FORMS if rule.name not in target.rewrites.disable]
-        RewritePass("forms", forms).run(legal, log)
-        FoldConstants().run(legal, log)
-        hold_in_int32(legal, log)
-        settle_branches(legal, target, log)
-        if outside := TENSORRT_DIALECT.check(legal, "E0412"):
-            raise EdgecError(outside)
-        return legal
+        self, model: Model, target: Target, calibration: Calibration = UNCALIBRATED, after: AfterPass | None = None
+    ) -> Rewritten:
+        """A copy without the operators that TensorRT has no kernel for. Raises `EdgecError` E0412, E0401."""
+        return legalized(model, pipeline(target), after)
+
+    def in_onnx(self, model: Model) -> Model:
+        """ONNX as it is."""
+        return model
 
     def lower(self, model: Model, target: Target) -> Program:
         """The ONNX itself, mirrored as instructions."""

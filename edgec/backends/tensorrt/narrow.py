@@ -10,11 +10,11 @@ import onnx_ir as ir
 from edgec.diag import EdgecError, error
 from edgec.ir.build import GraphBuilder
 from edgec.ir.model import Model, constant, subgraphs
-from edgec.passes.log import RewriteLog
+from edgec.passes.base import Pass
+from edgec.passes.remarks import Remark, fired
 from edgec.passes.rewrite import replace_value
 from edgec.rules.decompose.quantize import NARROW
 
-_NAME = "narrow-in-int32-values"
 _INT32 = int(ir.DataType.INT32)
 _QUANTIZERS = ("QuantizeLinear", "DequantizeLinear")
 _NO_INTERFACE = (ir.DataType.INT16, ir.DataType.UINT16)
@@ -27,11 +27,18 @@ _KEEPING = frozenset(
 """Operators whose results are among their operands, or between: nothing leaves the narrow type."""
 
 
-def hold_in_int32(model: Model, log: RewriteLog) -> None:
-    """Compute in int32 what is of 8 or 16 bits, in place, each result modulo 2^n.
+class HoldInInt32(Pass):
+    """What is of 8 or 16 bits is computed in int32, each result modulo 2^n."""
 
-    Steps of quantizers are left, and int8 beside them. Raises `EdgecError` E0401 for 16 bits at the interface.
-    """
+    name = "narrow-in-int32-values"
+
+    def run(self, model: Model) -> list[Remark]:
+        """Steps of quantizers are left, and int8 beside them. Raises `EdgecError` E0401 for a 16-bit interface."""
+        return fired(self.name, _hold(model))
+
+
+def _hold(model: Model) -> int:
+    """How many nodes were rebuilt."""
     graph = model.graph
     if refused := [_refusal(v) for v in (*graph.inputs, *graph.outputs) if v.dtype in _NO_INTERFACE]:
         raise EdgecError(refused[0].diagnostics)
@@ -41,13 +48,13 @@ def hold_in_int32(model: Model, log: RewriteLog) -> None:
     if any(
         _touches(node, kinds) for node in (*quantizers, *inner, *(n for i in inner for g in subgraphs(i) for n in g))
     ):
-        return
+        return 0
     held = _Held(graph, kinds)
     for node in list(graph):
         if _touches(node, kinds):
             held.rebuild(node)
     held.finish()
-    log.fired(_NAME, len(held.rebuilt))
+    return len(held.rebuilt)
 
 
 def _touches(node: ir.Node, kinds: Sequence[ir.DataType]) -> bool:
@@ -64,7 +71,7 @@ class _Held:
 
     def rebuild(self, node: ir.Node) -> None:
         """The same node before it, on int32; narrow outputs are known by these from here on."""
-        g = GraphBuilder(self.graph, [node], _NAME)
+        g = GraphBuilder(self.graph, [node], HoldInInt32.name)
         inputs = [self._of(value, g) for value in node.inputs]
         made = self._cast(node, inputs[0], g) if node.op_type == "Cast" else _again(node, inputs, g)
         shown = []

@@ -11,11 +11,11 @@ from edgec.ir.model import Model, constant
 from edgec.ir.provenance import place_of
 from edgec.ops.base import Reader
 from edgec.ops.quantize import DequantizeLinear, QuantizeLinear
-from edgec.passes.log import RewriteLog
+from edgec.passes.base import Pass
+from edgec.passes.remarks import Remark, fired
 from edgec.passes.rewrite import replace_value
 from edgec.rules.decompose.quantize import NARROW, number, steps
 
-_NAME = "quantizers-in-float"
 _LABEL = "rejected by `quantizer-without-shape`"
 _MOVING = frozenset(
     {"Concat", "Expand", "Gather", "Identity", "MaxPool", "Pad", "Reshape", "Slice", "Split", "Squeeze", "Transpose"}
@@ -24,21 +24,28 @@ _MOVING = frozenset(
 """What hands steps on as they are, or compares them."""
 
 
-def quantize_in_float(model: Model, log: RewriteLog) -> None:
-    """Keep steps in float32 values, in place, where the parser refuses one of the model's quantizers.
+class QuantizeInFloat(Pass):
+    """Steps are kept in float32 values where the parser refuses one of the model's quantizers."""
 
-    Where something computes with the steps themselves, or the interface has them, nothing is changed.
-    """
+    name = "quantizers-in-float"
+
+    def run(self, model: Model) -> list[Remark]:
+        """Where something computes with the steps themselves, or the interface has them, nothing is changed."""
+        return fired(self.name, _spell_out_all(model))
+
+
+def _spell_out_all(model: Model) -> int:
+    """How many quantizers were changed."""
     graph = model.graph
     quantizers = [node for node in graph if node.op_type in ("QuantizeLinear", "DequantizeLinear")]
     if all(_is_taken(node) for node in quantizers) or not all(_hands_on(node) for node in graph):
-        return
+        return 0
     for node in list(graph):
         if node in quantizers:
             _spell_out(graph, node)
         else:
             _hold_in_float(graph, node)
-    log.fired(_NAME, len(quantizers))
+    return len(quantizers)
 
 
 def _is_taken(node: ir.Node) -> bool:
@@ -74,7 +81,7 @@ def _is_whole(value: ir.Value | None) -> bool:
 
 def _spell_out(graph: ir.Graph, node: ir.Node) -> None:
     """Arithmetic in the place of one quantizer, whose steps are float32 from here on."""
-    g, r = GraphBuilder(graph, [node], _NAME), Reader(node)
+    g, r = GraphBuilder(graph, [node], QuantizeInFloat.name), Reader(node)
     if node.op_type == "QuantizeLinear":
         found = steps(QuantizeLinear.decode(r), g)
     else:
@@ -90,7 +97,9 @@ def _hold_in_float(graph: ir.Graph, node: ir.Node) -> None:
     for i, value in enumerate(node.inputs):
         content = constant(value) if value is not None and value.dtype in NARROW else None
         if content is not None:
-            node.replace_input_with(i, GraphBuilder(graph, [node], _NAME).const(content.astype(np.float32)))
+            node.replace_input_with(
+                i, GraphBuilder(graph, [node], QuantizeInFloat.name).const(content.astype(np.float32))
+            )
     for out in node.outputs:
         if out.dtype in NARROW:
             out.dtype = ir.DataType.FLOAT

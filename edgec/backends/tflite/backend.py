@@ -7,22 +7,26 @@ from dataclasses import replace
 from pathlib import Path
 
 from edgec.artifact.shown import Shown
-from edgec.backends.base import Array, Instr, Program, Renamed
+from edgec.backends.base import Instr, Program, Renamed
 from edgec.backends.builder import Builder, lower_graph
+from edgec.backends.legalization import legalized
 from edgec.backends.placement import Placement
 from edgec.backends.tflite.assemble import assemble
 from edgec.backends.tflite.cost import macs
 from edgec.backends.tflite.floor import check_floor
 from edgec.backends.tflite.fuse import fuse
-from edgec.backends.tflite.legalize import legalize
+from edgec.backends.tflite.in_onnx import in_onnx
+from edgec.backends.tflite.interface import interface_of
+from edgec.backends.tflite.legalize import pipeline
 from edgec.backends.tflite.lower.table import LOWERINGS
 from edgec.backends.tflite.merge import merge_products
 from edgec.backends.tflite.ops import view_tflite
 from edgec.backends.tflite.placement import placement
 from edgec.backends.tflite.slices import compose_slices
+from edgec.calibration.calibration import UNCALIBRATED, Calibration
 from edgec.ir.dims import dim_ranges
 from edgec.ir.model import Model
-from edgec.passes.log import RewriteLog
+from edgec.passes.base import AfterPass, Rewritten
 from edgec.runners.base import Runner
 from edgec.runners.litert import LiteRTRunner
 from edgec.spec.target import Target
@@ -37,10 +41,14 @@ class TFLiteBackend:
     tools: Mapping[str, str] = {}
 
     def legalize(
-        self, model: Model, target: Target, log: RewriteLog, samples: Sequence[Mapping[str, Array]] = ()
-    ) -> Model:
-        """A copy in TFLite's dialect, layouts settled."""
-        return legalize(model, target, log)
+        self, model: Model, target: Target, calibration: Calibration = UNCALIBRATED, after: AfterPass | None = None
+    ) -> Rewritten:
+        """A copy in TFLite's dialect, layouts settled. Raises `EdgecError` E0412, E0106."""
+        return legalized(model, pipeline(target, interface_of(model)), after)
+
+    def in_onnx(self, model: Model) -> Model:
+        """A copy without the private domain."""
+        return in_onnx(model)
 
     def lower(self, model: Model, target: Target) -> Program:
         """Builtin operators as instructions, activations fused."""

@@ -9,7 +9,8 @@ import numpy as np
 import onnx_ir as ir
 
 from edgec.ir.model import Model, all_graphs
-from edgec.passes.log import RewriteLog
+from edgec.passes.base import Pass
+from edgec.passes.remarks import Remark, fired
 
 HALVES = (ir.DataType.FLOAT16, ir.DataType.BFLOAT16)
 
@@ -17,8 +18,18 @@ _OTHERS = (*HALVES, ir.DataType.DOUBLE)
 """Floats that the kernels do not compute with."""
 
 
-def halves_to_single(model: Model, log: RewriteLog) -> None:
-    """Let every half or double float of the model be a float32, in place, with casts at the interface."""
+class HalvesToSingle(Pass):
+    """Every half or double float of the model becomes a float32, with casts at the interface."""
+
+    name = "halves-to-single"
+
+    def run(self, model: Model) -> list[Remark]:
+        """Widen inputs, constants, results and what blocks are given."""
+        return fired(self.name, _widen(model))
+
+
+def _widen(model: Model) -> int:
+    """How many values were changed."""
     outputs = [(i, v.name, v.dtype) for i, v in enumerate(model.graph.outputs) if v.dtype in _OTHERS]
     count = sum(_widen_input(model.graph, value) for value in model.graph.inputs)
     for graph in all_graphs(model):
@@ -28,8 +39,7 @@ def halves_to_single(model: Model, log: RewriteLog) -> None:
         count += sum(_widen_results(graph, node) for node in list(graph))
     for index, name, dtype in outputs:
         _narrow_output(model.graph, index, name, dtype)
-    if count + len(outputs):
-        log.fired("halves-to-single", count + len(outputs))
+    return count + len(outputs)
 
 
 def _is_other(value: ir.Value) -> bool:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 import onnx_ir as ir
@@ -21,31 +22,59 @@ from edgec.backends.tflite.permute import FLEXIBLE, can_permute, is_data, permut
 from edgec.ir.model import Model, all_graphs, all_nodes, captured, is_constant, static_shape
 from edgec.ops.base import Reader
 from edgec.ops.shape import Transpose
+from edgec.passes.base import Pass
 from edgec.passes.deadcode import DeadCode
-from edgec.passes.log import RewriteLog
+from edgec.passes.remarks import Decided, Remark
 
 
 @dataclass(frozen=True)
-class LayoutReport:
-    """What the pass decided: transposes that it left in the graph and the bytes that they move in one run.
+class LayoutMoves(Decided):
+    """Transposes that are left in the graph, and the bytes that they move in one run.
 
     `bound_bytes` is the cut's value: no assignment of layouts moves less.
     """
 
+    section: ClassVar[str] = "layout"
     transposes: int
     moved_bytes: int
     bound_bytes: int
 
 
-def assign_layouts(model: Model, last: Collection[str] = ()) -> LayoutReport:
-    """Rewrite the graph, in place, to the cheapest layouts.
+_BOUND = "edgec.layout-bound"
+"""Where the model keeps the cut's value from the assignment until what it left is counted."""
+
+
+class AssignLayouts(Pass):
+    """The cheapest layouts.
 
     `last` names inputs and outputs that become channels-last themselves, and cost nothing to channels-last users.
     """
-    bound = sum(_assign(graph, last if graph is model.graph else ()) for graph in list(all_graphs(model)))
-    DeadCode().run(model, RewriteLog())
-    transposes, moved = count_transposes(model)
-    return LayoutReport(transposes, moved, bound)
+
+    name = "layout"
+    gives: ClassVar[frozenset[str]] = frozenset({"layouts"})
+
+    def __init__(self, last: Collection[str] = ()) -> None:
+        self.last = last
+
+    def run(self, model: Model) -> list[Remark]:
+        """Each graph by itself."""
+        graphs = list(all_graphs(model))
+        model.meta[_BOUND] = sum(_assign(graph, self.last if graph is model.graph else ()) for graph in graphs)
+        return DeadCode().run(model)
+
+
+class CountMoves(Pass):
+    """Nothing is changed: what the layouts cost is counted, once the graph is tidied up."""
+
+    name = "layout-moves"
+    needs: ClassVar[frozenset[str]] = frozenset({"layouts"})
+
+    def run(self, model: Model) -> list[Remark]:
+        """Transposes whose sizes are known."""
+        nodes = (node for node in all_nodes(model) if node.op_type == "Transpose")
+        found = [node for node in nodes if static_shape(node.outputs[0]) is not None]
+        moved = sum(_bytes(node.outputs[0]) for node in found)
+        return [LayoutMoves(len(found), moved, model.meta[_BOUND])]
 
 
 def _assign(graph: ir.Graph, last: Collection[str]) -> int:
@@ -210,10 +239,3 @@ class _Rewriter:
         self.graph.insert_before(before, node)
         node.metadata_props.update(before.metadata_props)
         return out
-
-
-def count_transposes(model: Model) -> tuple[int, int]:
-    """Transposes in the model and the bytes that they move in one run."""
-    nodes = (node for node in all_nodes(model) if node.op_type == "Transpose")
-    found = [node for node in nodes if static_shape(node.outputs[0]) is not None]
-    return len(found), sum(_bytes(node.outputs[0]) for node in found)

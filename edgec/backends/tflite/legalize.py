@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from edgec.backends.control_flow import settle_branches
-from edgec.backends.expand import expand_to
+from edgec.backends.control_flow import branches
+from edgec.backends.expand import expansion
+from edgec.backends.legalization import CANONICAL, OnlyLegal
 from edgec.backends.rank import ReduceRank
 from edgec.backends.tflite.dialect import TFLITE_DIALECT
 from edgec.backends.tflite.expand.arithmetic import (
@@ -42,9 +43,9 @@ from edgec.backends.tflite.expand.scatter import LastWriteWins, ScatterByMatch
 from edgec.backends.tflite.expand.sorting import LastArgument, SmallestByLargest, WideArgument
 from edgec.backends.tflite.expand.spatial import OneDimensional
 from edgec.backends.tflite.expand.types import ComputeWider
-from edgec.backends.tflite.halves import halves_to_single
-from edgec.backends.tflite.interface import channels_last_names, check, interface_of
-from edgec.backends.tflite.layout import assign_layouts, count_transposes
+from edgec.backends.tflite.halves import HalvesToSingle
+from edgec.backends.tflite.interface import Interface, channels_last_names, check
+from edgec.backends.tflite.layout import AssignLayouts, CountMoves
 from edgec.backends.tflite.tune.depthwise import SplitDepthwiseWindow
 from edgec.backends.tflite.tune.linear import AddConstants, AffineIntoLinear, DivideOnce, PowToMul, ScalarIntoLinear
 from edgec.backends.tflite.tune.masks import SoftmaxWithoutNaN, WhereOfNot
@@ -61,11 +62,9 @@ from edgec.backends.tflite.tune.resize import PointwiseBeforeResize, PointwiseOf
 from edgec.backends.tflite.tune.steps import StepToReshape
 from edgec.backends.tflite.tune.volume import VolumeToPlanes
 from edgec.backends.tflite.types import portable_rank
-from edgec.diag import EdgecError
-from edgec.ir.model import Model
+from edgec.passes.base import Pipeline
 from edgec.passes.constants import FoldConstants
 from edgec.passes.deadcode import CommonSubexpressions, DeadCode
-from edgec.passes.log import LayoutMoves, RewriteLog
 from edgec.passes.rewrite import RewritePass
 from edgec.rules.base import Rule
 from edgec.rules.cleanup.identity import RemoveIdentity, RemoveNoOpMovement
@@ -174,27 +173,30 @@ MOVEMENT: tuple[Rule, ...] = (
 """What the layout pass leaves to be tidied up."""
 
 
-def legalize(model: Model, target: Target, log: RewriteLog) -> Model:
-    """A copy in TFLite's dialect.
+def pipeline(target: Target, interface: Interface) -> Pipeline:
+    """From the canonical form to TFLite's dialect.
 
-    Raises `EdgecError` E0412 with every operator that has no way there, E0106 where the target's options do not fit.
+    Raises `EdgecError` E0106 where the target's options do not fit the model's interface.
     """
-    legal, interface = model.clone(), interface_of(model)
     check(interface, target)
-    halves_to_single(legal, log)
-    expand_to(TFLITE_DIALECT, legal, target, log, (*INSTEAD, *EXPAND, *RULES))
-    RewritePass("forms", [r for r in ALWAYS if r.name not in target.rewrites.disable]).run(legal, log)
-    FoldConstants().run(legal, log)
-    CommonSubexpressions().run(legal, log)
     last = channels_last_names(interface, target)
-    tune = (PatchesToMatMul(last), *TUNE)
-    RewritePass("tune", [r for r in tune if r.name not in target.rewrites.disable]).run(legal, log)
-    settle_branches(legal, target, log)
-    RewritePass("place", [r for r in PLACE if r.name not in target.rewrites.disable]).run(legal, log)
-    report = assign_layouts(legal, last)
-    RewritePass("cleanup", [r for r in MOVEMENT if r.name not in target.rewrites.disable]).run(legal, log)
-    DeadCode().run(legal, log)
-    log.layout = LayoutMoves(*count_transposes(legal), report.bound_bytes)
-    if outside := TFLITE_DIALECT.check(legal, "E0412"):
-        raise EdgecError(outside)
-    return legal
+    return Pipeline(
+        "tflite",
+        [
+            HalvesToSingle(),
+            *expansion(TFLITE_DIALECT, target, (*INSTEAD, *EXPAND, *RULES)),
+            RewritePass("forms", ALWAYS),
+            FoldConstants(),
+            CommonSubexpressions(),
+            RewritePass("tune", (PatchesToMatMul(last), *TUNE)),
+            *branches(target),
+            RewritePass("place", PLACE),
+            AssignLayouts(last),
+            RewritePass("cleanup", MOVEMENT),
+            DeadCode(),
+            CountMoves(),
+            OnlyLegal(TFLITE_DIALECT),
+        ],
+        target.rewrites.disable,
+        CANONICAL,
+    )

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 from edgec.backends.base import Argument, Const, Dim, Instr, Program, Ref
 from edgec.backends.coreml.placement import placement
 from edgec.backends.traffic import bytes_of
-from edgec.ir.model import Model
-from edgec.passes.log import FormChoice, RewriteLog
+from edgec.passes.base import Rewritten
+from edgec.passes.remarks import Decided
 from edgec.spec.coreml import CoreMLOptions
 from edgec.spec.target import Target
 
@@ -45,11 +46,28 @@ def movement(program: Program, target: Target) -> Movement:
 
 
 @dataclass(frozen=True)
+class FormChoice(Decided):
+    """Whether a model got the form that the neural engine prefers, and why: `asked` for, or `predicted` to pay.
+
+    What a run copies, and how many operations leave the engine, in the form that was taken and in the other one (None
+    where it was not made).
+    """
+
+    section: ClassVar[str] = "neural_engine"
+    taken: bool
+    kind: str
+    copied_bytes: int
+    off_engine: int
+    other_copied_bytes: int | None
+    other_off_engine: int | None
+    evidence: str
+
+
+@dataclass(frozen=True)
 class Formed:
     """A model legalized in one form."""
 
-    legal: Model
-    log: RewriteLog
+    legal: Rewritten
     moved: Movement
 
 

@@ -18,7 +18,6 @@ from edgec.backends.mincut import FlowNetwork
 from edgec.ir.model import Model
 from edgec.ops.base import Value
 from edgec.passes.deadcode import DeadCode
-from edgec.passes.log import RewriteLog
 from edgec.passes.rewrite import replace_value
 
 
@@ -44,7 +43,7 @@ def turn_tokens(model: Model) -> Turning:
     names = {new.name or "": old.name or "" for old, new in turned.of.items()}
     for node in [n for n in graph if n in chosen]:
         _give_back(node, chosen, turned)
-    DeadCode().run(model, RewriteLog())
+    DeadCode().run(model)
     return Turning(len(chosen), names)
 
 

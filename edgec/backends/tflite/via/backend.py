@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from edgec.artifact.shown import Shown
-from edgec.backends.base import Array, Instr, Program, Renamed
+from edgec.backends.base import Instr, Program, Renamed
 from edgec.backends.placement import Placement
 from edgec.backends.tflite.assemble import IDENTIFIER, libraries
 from edgec.backends.tflite.backend import TFLITE
@@ -18,9 +18,10 @@ from edgec.backends.tflite.versions import minimum_runtime
 from edgec.backends.tflite.via.convert import convert, rename, turned
 from edgec.backends.tflite.via.disassemble import disassemble
 from edgec.backends.tflite.via.environment import VERSION, interpreter
+from edgec.calibration.calibration import UNCALIBRATED, Calibration
 from edgec.diag import error
 from edgec.ir.model import Model, static_shape
-from edgec.passes.log import RewriteLog
+from edgec.passes.base import AfterPass, Rewritten
 from edgec.runners.base import Runner
 from edgec.spec.target import Target
 
@@ -41,15 +42,19 @@ class Onnx2tfBackend:
     tools: Mapping[str, str] = {"onnx2tf": VERSION}
 
     def legalize(
-        self, model: Model, target: Target, log: RewriteLog, samples: Sequence[Mapping[str, Array]] = ()
-    ) -> Model:
+        self, model: Model, target: Target, calibration: Calibration = UNCALIBRATED, after: AfterPass | None = None
+    ) -> Rewritten:
         """A copy: onnx2tf takes canonical ONNX. Raises `EdgecError` E0412 for open dimensions."""
         check(interface_of(model), target)
         values = (*model.graph.inputs, *model.graph.outputs)
         if (value := next((v for v in values if static_shape(v) is None), None)) is not None:
             note = "rejected by `onnx2tf-dynamic`"
             raise error("E0412", f"`{value.name}` has an open dimension, which is not passed to onnx2tf", notes=[note])
-        return model.clone()
+        return Rewritten(model.clone(), [])
+
+    def in_onnx(self, model: Model) -> Model:
+        """ONNX as it is."""
+        return model
 
     def lower(self, model: Model, target: Target) -> Program:
         """Run onnx2tf and read what it made. Raises `EdgecError` E0501 and E0502."""

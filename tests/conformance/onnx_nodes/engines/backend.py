@@ -14,7 +14,6 @@ from onnx import numpy_helper
 from edgec.backends.table import backend
 from edgec.frontend.opset import to_working_opset
 from edgec.passes.canonicalize import canonicalize
-from edgec.passes.log import RewriteLog
 from edgec.spec.target import load_target
 from tests.conformance.onnx_nodes.compare import Tolerance
 
@@ -34,8 +33,8 @@ class TargetEngine:
         """Build as the driver does, and run the artifact."""
         target = load_target(self.target, self.settings)
         chosen = backend(target.backend)
-        core = canonicalize(to_working_opset(model, Path(model.graph.name or "case")), RewriteLog())
-        program = chosen.lower(chosen.legalize(core, target, RewriteLog()), target)
+        core = canonicalize(to_working_opset(model, Path(model.graph.name or "case"))).model
+        program = chosen.lower(chosen.legalize(core, target).model, target)
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / f"case{chosen.suffix}"
             chosen.assemble(program, target, path)

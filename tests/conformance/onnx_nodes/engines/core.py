@@ -12,7 +12,6 @@ import onnx_ir as ir
 from edgec.diag import EdgecError
 from edgec.frontend.opset import to_working_opset
 from edgec.passes.canonicalize import canonicalize
-from edgec.passes.log import RewriteLog
 from edgec.passes.verify import evaluate
 from edgec.runners.onnxruntime import OnnxRuntimeRunner
 from tests.conformance.onnx_nodes.compare import Tolerance
@@ -34,7 +33,7 @@ class CoreEngine:
     def run(self, model: onnx.ModelProto, inputs: dict[str, np.ndarray[Any, Any]]) -> list[np.ndarray[Any, Any]]:
         """Canonicalize and execute."""
         core = to_working_opset(model, Path(model.graph.name or "case"))
-        canonicalize(core, RewriteLog())
+        canonicalize(core)
         try:
             exchanged = all(v.dtype in _EXCHANGED for v in (*core.graph.inputs, *core.graph.outputs))
             if exchanged and not any(_departs(node) for node in core.graph):

@@ -1,0 +1,81 @@
+"""Core ML's own passes: what integers and states it holds, the neural engine's form, and float16."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
+from edgec.backends.base import Array
+from edgec.backends.coreml.beyond import undeclared
+from edgec.backends.coreml.channels.layout import turn_tokens
+from edgec.backends.coreml.channels.maker import NAME
+from edgec.backends.coreml.integers import check_integers
+from edgec.backends.coreml.islands import choose
+from edgec.backends.coreml.precision import to_half
+from edgec.backends.coreml.ranges import keep_ranges, ranges_of
+from edgec.backends.coreml.recurrence import mark_sums
+from edgec.backends.coreml.states import kept_states
+from edgec.ir.model import Model
+from edgec.passes.base import Pass
+from edgec.passes.remarks import Remark, Told, fired
+from edgec.spec.target import Target
+
+
+class CheckInputs(Pass):
+    """Nothing is changed: integers that leave 32 bits are refused, and inputs that may hold more than seen are told."""
+
+    name = "inputs"
+
+    def __init__(self, target: Target, samples: Sequence[Mapping[str, Array]]) -> None:
+        self.target, self.samples = target, samples
+
+    def run(self, model: Model) -> list[Remark]:
+        """Raises `EdgecError` E0401 for integers beyond 32 bits."""
+        check_integers(model, self.samples, self.target.ranges)
+        return [Told(d) for d in undeclared(model, self.target, self.samples)]
+
+
+class CheckStates(Pass):
+    """States that add up are marked for float16, before rewriting hides them; what cannot be a state is refused."""
+
+    name = "states"
+
+    def __init__(self, target: Target) -> None:
+        self.target = target
+
+    def run(self, model: Model) -> list[Remark]:
+        """Raises `EdgecError` E0401 with every state that Core ML cannot hold."""
+        if self.target.numerics.compute == "float16":
+            mark_sums(model)
+        kept_states(model, self.target)
+        return []
+
+
+class TurnTokens(Pass):
+    """Channels-first tokens, for the neural engine."""
+
+    name = NAME
+
+    def run(self, model: Model) -> list[Remark]:
+        """New values have the ranges of those whose elements they hold."""
+        turning = turn_tokens(model)
+        keep_ranges(model, ranges_of(model).renamed(turning.names))
+        return fired(self.name, turning.operators)
+
+
+class ToHalf(Pass):
+    """float16, but for the operators that would overflow or lose too much."""
+
+    name = "float32-islands"
+    needs: ClassVar[frozenset[str]] = frozenset({"ranges"})
+
+    def __init__(self, target: Target) -> None:
+        self.target = target
+
+    def run(self, model: Model) -> list[Remark]:
+        """Every cast is in the graph; states are float16 at the interface, too."""
+        islands = choose(model, self.target, ranges_of(model))
+        said: list[Remark] = [*islands.report(), *fired(self.name, len(islands.chosen))]
+        kept = {name for state in kept_states(model, self.target) for name in (state.input, state.output)}
+        to_half(model, islands.chosen.keys(), kept)
+        return said

@@ -1,0 +1,33 @@
+"""Legalization as data: a pipeline of a backend's, run on a copy."""
+
+from __future__ import annotations
+
+from edgec.diag import EdgecError
+from edgec.dialect.base import Dialect
+from edgec.ir.model import Model
+from edgec.passes.base import AfterPass, Pass, Pipeline, Rewritten
+from edgec.passes.remarks import Remark
+
+CANONICAL = frozenset({"flat", "initializers", "types", "live"})
+"""What canonicalization gives."""
+
+
+class OnlyLegal(Pass):
+    """Nothing is changed: what is outside the dialect is refused."""
+
+    name = "legality"
+
+    def __init__(self, dialect: Dialect) -> None:
+        self.dialect = dialect
+
+    def run(self, model: Model) -> list[Remark]:
+        """Raises `EdgecError` E0412 with every operator that has no way there."""
+        if outside := self.dialect.check(model, "E0412"):
+            raise EdgecError(outside)
+        return []
+
+
+def legalized(model: Model, pipeline: Pipeline, after: AfterPass | None = None) -> Rewritten:
+    """A copy of the model, brought through the pipeline."""
+    legal = model.clone()
+    return Rewritten(legal, pipeline.run(legal, after))

@@ -1,0 +1,1 @@
+"""What the values of a model are like, observed by running it, as data."""

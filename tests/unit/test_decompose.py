@@ -75,6 +75,8 @@ CASES = {
     "logcumsumexp": (lambda x: torch.logcumsumexp(x * 60, 1), X),
     "logcumsumexp of infinities": (lambda x: torch.logcumsumexp(x, 0), torch.tensor([-math.inf, -math.inf, 1.0, 2.0])),
     "logaddexp": (torch.logaddexp, ODD[:5], ODD[:5].flip(0)),
+    "clamp between an integer and a float": (lambda x: x.clamp(-1, 0.5), X),
+    "clamp of integers": (lambda x: (x * 3).int().clamp(-1.5, 2), X),
     "log_ndtr": (torch.special.log_ndtr, torch.linspace(-30, 6, 37)),
     "cumprod": (lambda x: x.cumprod(1), X),
     "cummax": (lambda x: torch.cummax(x, 1), TIES),

@@ -65,6 +65,16 @@ def _fmin(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
     return torch.where(torch.isnan(y), x, torch.where(torch.isnan(x), y, torch.minimum(x, y)))
 
 
+def _clamp_in_floats(x: torch.Tensor, low: Any = None, high: Any = None) -> torch.Tensor:
+    """Between a whole number and a float, where the exporter makes a tensor of one of them."""
+    wide = x if x.is_floating_point() else x.to(torch.get_default_dtype())
+    return torch.clamp(wide, float(low), float(high))
+
+
+def _mixes(x: torch.Tensor, low: Any = None, high: Any = None) -> bool:
+    return {type(low), type(high)} == {int, float}
+
+
 def _hypot(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
     """√(x² + y²) without squaring what is large."""
     x, y = torch.abs(x), torch.abs(y)
@@ -142,7 +152,8 @@ def _digamma(x: torch.Tensor) -> torch.Tensor:
     series = inverse * (1 / 12 - inverse * (1 / 120 - inverse * (1 / 252 - inverse * (1 / 240 - inverse / 132))))
     value = total + torch.log(z) - 0.5 / z - series
     fraction = given - torch.floor(given)
-    found = torch.where(low, value - math.pi / torch.tan(math.pi * fraction), value)
+    angle = math.pi * fraction  # whose tangent in float64 ONNX Runtime does not have
+    found = torch.where(low, value - math.pi * torch.cos(angle) / torch.sin(angle), value)
     pole = (given < 0) & (fraction == 0)
     return torch.where(pole, torch.full_like(given, float("nan")), found).to(kind)
 
@@ -231,6 +242,8 @@ POINTWISE: dict[str, Decomposition] = {
     "aten.copysign.Scalar": Decomposition(_copy_sign),
     "aten.fmax.default": Decomposition(_fmax),
     "aten.fmin.default": Decomposition(_fmin),
+    "aten.clamp.default": Decomposition(_clamp_in_floats, _mixes),
+    "aten.clip.default": Decomposition(_clamp_in_floats, _mixes),
     "aten.hypot.default": Decomposition(_hypot),
     "aten.erfinv.default": Decomposition(_erf_inv),
     "aten.lgamma.default": Decomposition(_log_gamma),

@@ -209,13 +209,19 @@ class DivideOnce(Rule):
 
 
 class PowToMul(Rule):
-    """Pow(x, 2), Pow(x, 3) and Pow(x, 0.5) -> products and Sqrt, which delegates take."""
+    """Pow(x, 2) to Pow(x, 8) and Pow(x, 0.5) -> products and Sqrt, which delegates take.
+
+    LiteRT's powers by whole numbers end at the largest number, not at infinity.
+    """
 
     name = "pow-to-mul"
     roots = ("Pow",)
     examples = (
         Example("float[2,3] x", "y = Pow(x, e)", "s = Mul(x, x)  y = Mul(s, x)", constants="float e = {3}"),
-        Example("float[2,3] x", "y = Pow(x, e)", None, constants="float e = {4}"),
+        Example(
+            "float[2,3] x", "y = Pow(x, e)", "s = Mul(x, x)  q = Mul(s, s)  y = Mul(q, x)", constants="float e = {5}"
+        ),
+        Example("float[2,3] x", "y = Pow(x, e)", None, constants="float e = {9}"),
     )
 
     def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
@@ -224,7 +230,15 @@ class PowToMul(Rule):
             return NOT_HERE
         if exponent == 0.5:
             return [g.op("Sqrt", x)]
-        if exponent not in (2.0, 3.0):
+        if exponent is None or exponent not in range(2, 9):
             return NOT_HERE
-        square = g.op("Mul", x, x)
-        return [square if exponent == 2.0 else g.op("Mul", square, x)]
+        return [_power(x, int(exponent), g)]
+
+
+def _power(x: Value, n: int, g: GraphBuilder) -> Value:
+    """By squares: as few products as there are."""
+    if n == 1:
+        return x
+    half = _power(x, n // 2, g)
+    square = g.op("Mul", half, half)
+    return g.op("Mul", square, x) if n % 2 else square

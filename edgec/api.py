@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def build(
-    module: torch.nn.Module,
+    module: torch.nn.Module | torch.export.ExportedProgram,
     example_inputs: tuple[Any, ...] | dict[str, Any],
     target: str,
     *,
@@ -33,7 +33,7 @@ def build(
     samples: Sequence[tuple[Any, ...] | dict[str, Any]] = (),
     extension: str | Path | None = None,
 ) -> Built:
-    """Build one artifact from an `nn.Module`, run it and compare it with the module.
+    """Build one artifact from an `nn.Module`, scripted or not, or an `ExportedProgram`; run it and compare.
 
     `example_inputs` are the arguments of `forward`: a tuple, or a dictionary of keywords. The artifact lies in
     `out/<name>/<target>/`; the name defaults to the module's class. `settings` change the target as the command line's
@@ -46,25 +46,34 @@ def build(
     from edgec.frontend.call_samples import with_call_samples
     from edgec.frontend.compiled import uncompiled
     from edgec.frontend.extensions import extension_of
-    from edgec.frontend.halves.modules import in_halves
-    from edgec.frontend.source import safe_name
-    from edgec.frontend.torch_export import ExportRequest, export_module
+    from edgec.frontend.python_source import capture_model
+    from edgec.frontend.source import SourceRequest, safe_name
 
     module = uncompiled(module)
-    module = copy.deepcopy(module) if in_halves(module) else module
     options = BuildOptions(out=Path(out), settings=tuple(settings))
     (resolved,) = targets_of([target], options)
-    dims = parse_dynamics(dynamic)
     title = safe_name(name or type(module).__name__)
     source = SourceId("module", f"{type(module).__module__}:{type(module).__qualname__}", "")
     said = parse_ranges(tuple(ranges))
-    asked = ExportRequest(title, source, module.eval(), example_inputs, dynamic=dims, extension=extension_of(extension))
-    captured = export_module(asked)
+    own = extension_of(extension)
+    request = SourceRequest(source.ref, name=title, dynamic=parse_dynamics(dynamic), extension=own)
+    captured = capture_model(_evaluating(module), example_inputs, request, source)
     captured = with_call_samples(captured, example_inputs, samples)
     check_owned(options.out / title / resolved.name)
     prepared = prepare_captured(replace(captured, ranges=said), options, _silent)
     built = compile_target(prepared, resolved, options, _silent)
     return replace(built, told=(*prepared.captured.warnings, *built.told))
+
+
+def _evaluating(module: Any) -> Any:
+    """A module in evaluation mode, a copy where its weights would be widened; an exported program as it is."""
+    from torch.nn import Module
+
+    from edgec.frontend.halves.modules import in_halves
+
+    if not isinstance(module, Module):
+        return module
+    return (copy.deepcopy(module) if in_halves(module) else module).eval()
 
 
 def _silent(step: str) -> None:

@@ -39,7 +39,13 @@ def capture_python(request: SourceRequest) -> Captured:
     file = Path(module.__file__) if module.__file__ else None
     found = _attribute(module, where, attribute)
     net, inputs = _model_and_inputs(found, request)
-    source = SourceId("python", request.ref, file_sha256(file) if file and file.is_file() else "")
+    return capture_model(
+        net, inputs, request, SourceId("python", request.ref, file_sha256(file) if file and file.is_file() else "")
+    )
+
+
+def capture_model(net: Any, inputs: Any, request: SourceRequest, source: SourceId) -> Captured:
+    """Export a module, a scripted one or an exported program; `inputs` are None where the request describes them."""
     if isinstance(net, torch.export.ExportedProgram):
         return _program(net, request, source)
     if request.weights is not None:

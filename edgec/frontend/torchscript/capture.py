@@ -19,6 +19,7 @@ from edgec.frontend.archives import BROKEN, is_archive
 from edgec.frontend.captured import Captured, SourceId
 from edgec.frontend.control_flow.functions import Rewritten
 from edgec.frontend.inputs import match_specs
+from edgec.frontend.memory.probe import are_near
 from edgec.frontend.source import SourceRequest, file_sha256, source_name
 from edgec.frontend.torch_call import TorchReference
 from edgec.frontend.torch_export import ExportRequest, export_module
@@ -66,7 +67,20 @@ def export_script(script: Any, inputs: tuple[Any, ...], request: SourceRequest, 
     told = [*captured.warnings, *([_unproven(request.ref)] if graph.is_straight else [])]
     if not any(d.code == "E0216" for d in told):  # torch's interpreter would compute in half precision
         captured = replace(captured, reference=captured.reference.of(script, inside="weights"))
+        _check_steady(captured)
     return replace(captured, warnings=tuple(told))
+
+
+def _check_steady(captured: Captured) -> None:
+    """Raise `EdgecError` E0219 where the script, its states put back, gives something else on the same inputs."""
+    first, again = (captured.reference.run(captured.examples) for _ in range(2))
+    if not are_near([torch.from_numpy(a) for a in first.values()], [torch.from_numpy(a) for a in again.values()]):
+        raise error(
+            "E0219",
+            "the model gives something else when it is called again on the same inputs",
+            notes=["rejected by `memory-hidden`"],
+            help=["keep what goes on from call to call in a buffer: `register_buffer`"],
+        )
 
 
 def script_inputs(script: Any, inputs: Any, request: SourceRequest) -> tuple[Any, ...]:

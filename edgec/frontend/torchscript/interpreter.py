@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ from edgec.frontend.control_flow.bounds import Range
 from edgec.frontend.control_flow.merge import UNDEFINED, Site
 from edgec.frontend.control_flow.runtime import Runtime
 from edgec.frontend.control_flow.sides import Branch, State
+from edgec.frontend.torchscript.attributes import Attributes
 from edgec.frontend.torchscript.operators import NUMBERS, PYTHON, apply
 
 Values = dict[str, Any]
@@ -38,7 +39,9 @@ class ScriptGraph(torch.nn.Module):
         super().__init__()
         self._script = [script]  # in a list: torch does not look for submodules there
         self._graph = script.inlined_graph
-        self.weights = _holders(dict([*script.named_parameters(), *script.named_buffers()]))
+        self._attributes = Attributes(script, self._graph)
+        tensors = {**self._attributes.tensors, **dict([*script.named_parameters(), *script.named_buffers()])}
+        self.weights = _holders(tensors)
         self.runtime = Runtime()
 
     @property
@@ -56,7 +59,12 @@ class ScriptGraph(torch.nn.Module):
         own, *parameters = self._graph.inputs()
         values: Values = {own.debugName(): _Member("")}
         values.update(zip((p.debugName() for p in parameters), inputs, strict=True))
+        kept = [path for path in self._attributes.assigned if _has_buffer(self.weights, path)]
+        values.update({f".{path}": self.weights.get_buffer(path) for path in kept})
         self._run(self._graph.nodes(), values)
+        for path in kept:
+            owner, _, leaf = path.rpartition(".")
+            setattr(self.weights.get_submodule(owner), leaf, values[f".{path}"])
         results: tuple[Any, ...] = tuple(values[o.debugName()] for o in self._graph.outputs())
         return results[0] if len(results) == 1 else results
 
@@ -69,12 +77,14 @@ class ScriptGraph(torch.nn.Module):
         kind = node.kind()
         if kind == "prim::Constant":
             return (node.output().toIValue(),)
+        key = self._attributes.key(node)
         if kind == "prim::GetAttr":
+            if key is not None and key in values:
+                return (values[key],)
             return (self._attribute(values[node.input().debugName()], node.s("name")),)
         arguments = [values[i.debugName()] for i in node.inputs()]
-        if kind == "prim::SetAttr" and _has_buffer(self.weights, arguments[0].child(node.s("name"))):
-            owner, _, leaf = arguments[0].child(node.s("name")).rpartition(".")
-            setattr(self.weights.get_submodule(owner), leaf, arguments[1])
+        if key is not None:
+            values[key] = arguments[1]
             return ()
         if kind == "prim::If":
             return self._if(node, arguments[0], values)
@@ -110,12 +120,19 @@ class ScriptGraph(torch.nn.Module):
         if isinstance(test, torch.Tensor) and (_raises(yes) or _raises(no)):
             test = _raises(no)  # a graph goes on as if the check held
             self.runtime.unchecked.setdefault(_site("if", node))
-        names = _free(yes, values) | _free(no, values)
-        branch = Branch(_site("if", node), tuple(names), returns=True)
-        state = tuple(values[n] for n in names)
+        names = self._free(yes, values) | self._free(no, values)
+        attributes = frozenset(name for name in names if name.startswith("."))
+        branch = Branch(_site("if", node), tuple(names), attributes, returns=True)
+        state = tuple(values.get(n, UNDEFINED) for n in names)
         sides = (self._block(yes, values, branch.names), self._block(no, values, branch.names))
-        results, _ = self.runtime.branch(test, *sides, state, branch)
+        results, after = self.runtime.branch(test, *sides, state, branch)
+        self._take_attributes(values, names, after)
         return tuple(results)
+
+    def _take_attributes(self, values: Values, names: Iterable[str], after: Iterable[Any]) -> None:
+        """What blocks made of attributes; all other names are of single assignment."""
+        found = zip(names, after, strict=True)
+        values.update({n: v for n, v in found if n.startswith(".") and v is not UNDEFINED})
 
     def _block(self, block: Any, values: Values, names: tuple[str, ...]) -> Any:
         def run(*state: Any) -> tuple[Any, State]:
@@ -129,7 +146,7 @@ class ScriptGraph(torch.nn.Module):
         trips, going, *carried = arguments
         (block,) = node.blocks()
         parameters = [p.debugName() for p in block.inputs()]
-        free = tuple(_free(block, values))
+        free = tuple(self._free(block, values))
         names = (*parameters, "going", *free)
 
         def test(*state: Any) -> Any:
@@ -146,8 +163,26 @@ class ScriptGraph(torch.nn.Module):
             return (state[0] + 1, *results, going, *(inner[n] for n in free))
 
         branch = Branch(_site("loop", node), names, frozenset(names))
-        state = (0, *carried, going, *(values[n] for n in free))
-        return self.runtime.loop(test, body, state, branch)[1 : len(parameters)]
+        state = (0, *carried, going, *(values.get(n, UNDEFINED) for n in free))
+        after = self.runtime.loop(test, body, state, branch)
+        self._take_attributes(values, free, after[len(parameters) + 1 :])
+        return after[1 : len(parameters)]
+
+    def _free(self, block: Any, values: Values) -> dict[str, None]:
+        """The names from outside that a block uses, in order, and the attributes that it gets or sets."""
+        found: dict[str, None] = {}
+        for node in block.nodes():
+            for used in node.inputs():
+                if used.debugName() in values and not isinstance(values[used.debugName()], _Member):
+                    found[used.debugName()] = None
+            if (key := self._attributes.key(node)) is not None:
+                found[key] = None
+            for inner in node.blocks():
+                found.update(self._free(inner, values))
+        for output in block.outputs():
+            if output.debugName() in values:
+                found[output.debugName()] = None
+        return found
 
 
 class _Holder(torch.nn.Module):
@@ -173,21 +208,6 @@ def _has_buffer(root: torch.nn.Module, path: str) -> bool:
     except AttributeError:
         return False
     return True
-
-
-def _free(block: Any, values: Values) -> dict[str, None]:
-    """The names from outside that a block uses, in order."""
-    found: dict[str, None] = {}
-    for node in block.nodes():
-        for used in node.inputs():
-            if used.debugName() in values and not isinstance(values[used.debugName()], _Member):
-                found[used.debugName()] = None
-        for inner in node.blocks():
-            found.update(_free(inner, values))
-    for output in block.outputs():
-        if output.debugName() in values:
-            found[output.debugName()] = None
-    return found
 
 
 def _raises(block: Any) -> bool:

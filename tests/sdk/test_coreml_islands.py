@@ -36,7 +36,15 @@ def rms(x: torch.Tensor) -> torch.Tensor:
     return x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + 1e-6)
 
 
+def written(x: torch.Tensor) -> torch.Tensor:
+    changed = x.clone()
+    changed[:, :2] = x[:, :2].tanh()
+    return changed.tanh()
+
+
 ROWS = torch.linspace(-14, 14, 64).reshape(4, 16)
+TABLE = torch.randn(9, 4, generator=torch.Generator().manual_seed(0))
+BESIDE_STEPS = torch.cat([torch.arange(1, 8) / 3 + 1e-4, torch.arange(1, 8) / 3 - 1e-4])
 
 LOST = {
     "softplus": (F.softplus, ROWS, "softplus is 0 from x = 10.4"),
@@ -49,6 +57,12 @@ LOST = {
     "product": (lambda x: x.prod(-1), torch.rand(4, 64) + 0.8, "products overflow"),
     "squares": (lambda x: (x * x).sum(-1).sqrt(), torch.randn(4, 64) * 300, "reaches|long sums"),
     "rms-epsilon": (rms, torch.randn(4, 32) * 1e-3, "computes with the inputs|below float16's normal numbers"),
+    "row": (lambda x: TABLE[(x * 3).long()], BESIDE_STEPS, "computes with the inputs"),
+    "row-by-what-is-written": (
+        lambda x: TABLE[(written(torch.log_softmax(x, -1)).abs() * 9).long()],
+        torch.randn(4, 64, generator=torch.Generator().manual_seed(0)),
+        "computes with the inputs",
+    ),
     "small-divisor": (F.normalize, torch.randn(4, 32) * 1e-6, "below float16's normal numbers"),
 }
 """A function, inputs for which plain float16 gives something else, and a part of the evidence."""

@@ -59,3 +59,37 @@ def test_interface_layout(tmp_path: Path, layout: str) -> None:
         got = runner.run(feeds)
     for name, want in zip(("y", "mean", "raw"), expected, strict=True):
         np.testing.assert_allclose(got[name], want, rtol=1e-5, atol=1e-5)
+
+
+COMPUTED = """
+<ir_version: 10, opset_import: ["" : 23]>
+g (float[6,2,3,3] w, float[4,3,2,2] v, float[5,4,3] u, float[2,4,1,2,2] t)
+  => (float[1,6,5,5] a, float[1,3,6,6] b, float[1,5,5] c, float[1,2,1,4,4] d)
+{
+  a = Conv<pads = [1,1,1,1], group = 2>(k, w)
+  b = ConvTranspose(k, v)
+  c = Conv(line, u)
+  d = Conv(volume, t)
+}
+"""
+"""Convolutions of constants with weights that the model is given or computes."""
+
+
+def test_constants_under_computed_weights_are_turned(tmp_path: Path) -> None:
+    proto = onnx.parser.parse_model(COMPUTED.replace("23", str(OPSET)))
+    rng = np.random.default_rng(1)
+    for name, shape in {"k": (1, 4, 5, 5), "line": (1, 4, 7), "volume": (1, 4, 1, 5, 5)}.items():
+        constant = rng.standard_normal(shape).astype(np.float32)
+        proto.graph.initializer.append(onnx.numpy_helper.from_array(constant, name))
+    model, target = ir.serde.deserialize_model(onnx.shape_inference.infer_shapes(proto)), load_target("raspberry-pi")
+    feeds = {
+        v.name or "": rng.standard_normal(v.shape.numpy()).astype(np.float32) for v in model.graph.inputs if v.shape
+    }
+    expected = evaluate(model, feeds)
+    canonicalize(model)
+    path = tmp_path / "m.tflite"
+    TFLITE.assemble(TFLITE.lower(TFLITE.legalize(model, target).model, target), target, path)
+    with TFLITE.open(path, target) as runner:
+        got = runner.run(feeds)
+    for name, want in zip("abcd", expected, strict=True):
+        np.testing.assert_allclose(got[name], want, rtol=1e-5, atol=1e-5)

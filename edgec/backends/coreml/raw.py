@@ -30,6 +30,12 @@ _SENSITIVE = frozenset(
 
 _PERIODIC = frozenset({"Sin", "Cos", "Tan"})
 
+_DECIDES = frozenset("ArgMax ArgMin Ceil Floor Round Sign TopK".split())
+"""Where a rounding makes another whole number of the operand."""
+
+_WRITES = frozenset({"ScatterElements", "ScatterND"})
+"""What puts elements. A cache is written so, and attention to it is no arithmetic on inputs."""
+
 
 def on_inputs(model: Model) -> Iterator[tuple[ir.Node, str]]:
     """Operators that depend on nothing but inputs and lose what float16 rounds off, and what makes their operands.
@@ -47,6 +53,8 @@ def on_inputs(model: Model) -> Iterator[tuple[ir.Node, str]]:
             yield from _features(node, raw)
         elif node.op_type == "Log":
             yield from _spectrum(node, raw)
+        elif node.op_type in _DECIDES or _cuts(node):
+            yield from ((maker, EVIDENCE) for maker in _decided_by_inputs(node))
 
 
 def raw_values(model: Model) -> set[ir.Value]:
@@ -73,7 +81,12 @@ def _loses(node: ir.Node) -> bool:
     operands = [v for v in data(node) if not _is_chosen(v)]
     if node.op_type in _BINARY:
         return len(operands) == 2 or (node.op_type == "Div" and not is_constant(node.inputs[1]))
-    return node.op_type in _SENSITIVE and bool(operands)
+    return (node.op_type in _SENSITIVE or _cuts(node)) and bool(operands)
+
+
+def _cuts(node: ir.Node) -> bool:
+    """Floats to whole numbers: which one it is, and which row of a table, may hang on the last digit."""
+    return node.op_type == "Cast" and not is_float(node.outputs[0])
 
 
 def _to_an_output(model: Model, raw: set[ir.Value]) -> list[ir.Node]:
@@ -121,6 +134,20 @@ def _made_of(values: list[ir.Value], raw: set[ir.Value]) -> Iterator[ir.Node]:
         seen.add(node)
         yield node
         pending.extend(data(node))
+
+
+def _decided_by_inputs(node: ir.Node) -> Iterator[ir.Node]:
+    """A decision and what makes its operand, where that is arithmetic on inputs, some of it written in place."""
+    pending, seen = [node], {node: None}
+    while pending:
+        for value in data(pending.pop()):
+            maker = value.producer()
+            if maker is not None and maker not in seen:
+                if _is_learned(maker) and maker.op_type not in _WRITES:
+                    return
+                seen[maker] = None
+                pending.append(maker)
+    yield from seen
 
 
 def _features(node: ir.Node, raw: set[ir.Value]) -> Iterator[tuple[ir.Node, str]]:

@@ -167,7 +167,10 @@ class _Maker:
         return self._initializer(np.transpose(full, [0, *range(2, self.rank), 1]))
 
     def spatial(self, op: object, inputs: list[ir.Value | None]) -> ir.Node:
-        """Conv, ConvTranspose and pools: explicit attributes, `auto_pad` resolved."""
+        """Conv, ConvTranspose and pools: explicit attributes, `auto_pad` resolved. What a computed weight slides over
+        may be a constant.
+        """
+        inputs = [self.broadcast(inputs[0]), *inputs[1:]]
         window = getattr(op, "window", None)
         if window is None:
             return self.node(inputs, None)

@@ -15,6 +15,7 @@ from edgec.ledger.coreml.identifiers import is_identifier
 from edgec.runners.mil.package import open_package
 from edgec.runners.mil.proto import model_pb2
 from edgec.runners.mil.runner import MilRunner
+from tests.conformance.runtimes.loaders import by_coremltools
 
 INPUTS, OUTPUTS = ["images:0", "tensor", "é/1"], ["out:0", "out_0", "tensor"]
 
@@ -71,6 +72,7 @@ def test_an_odd_file_becomes_a_package_of_identifiers(tmp_path: Path) -> None:
         given = {name: np.full((1, 40), i + 1, np.float32) for i, name in enumerate(INPUTS)}
         found = runner.run(given)
     np.testing.assert_allclose(found["out:0"], np.linspace(-1, 1, 40)[None] + 2, rtol=2e-3, atol=2e-3)
+    assert by_coremltools(folder / "odd.mlpackage") == "ok"
     same = CliRunner().invoke(app, ["diff", str(folder), str(folder)])
     assert same.exit_code == 0, same.output
     assert "list" in CliRunner().invoke(app, ["diff", str(folder), str(folder), "--json"]).stdout
@@ -97,7 +99,9 @@ def test_blocks_states_and_functions_have_identifiers(tmp_path: Path) -> None:
         for n in "ab"
     )
     assert first.manifest.accuracy.status == "passed", first.failures
-    names = identifiers(first.folder / first.manifest.artifact.path)
+    path = first.folder / first.manifest.artifact.path
+    assert by_coremltools(path) == "ok"
+    names = identifiers(path)
     assert all(map(is_identifier, names)), [n for n in names if not is_identifier(n)]
     assert first.manifest.names.interface.items() >= {"state_": "state", "tensor_": "tensor", "bool_": "bool"}.items()
     assert first.manifest.artifact.sha256 == second.manifest.artifact.sha256

@@ -134,6 +134,28 @@ def custom(p: Planted) -> None:
     code.customCode = b"FlexSoftmax"
 
 
+def operand(p: Planted, name: str, position: int) -> Any:
+    """A tensor that an operator takes."""
+    return p.graph.tensors[p.op(name).inputs[position]]
+
+
+def content(p: Planted, tensor: Any, values: list[int]) -> None:
+    p.model.buffers[tensor.buffer].data = np.frombuffer(np.array(values, np.int32).tobytes(), np.uint8)
+
+
+def three_scales(p: Planted) -> None:
+    operand(p, "CONV_2D", 0).type = schema.TensorType.INT8
+    weights = operand(p, "CONV_2D", 1)
+    weights.quantization = schema.QuantizationParametersT()
+    weights.quantization.scale, weights.quantization.zeroPoint = [0.1] * 3, [0] * 3
+
+
+def short_bias(p: Planted) -> None:
+    bias = operand(p, "CONV_2D", 2)
+    bias.shape = [4]
+    content(p, bias, [0] * 4)
+
+
 PLANTS: dict[str, Callable[[Planted], Any]] = {
     "schema-version": lambda p: spoil(version=2)(p.model),
     "subgraph-some": lambda p: spoil(subgraphs=[])(p.model),
@@ -161,6 +183,12 @@ PLANTS: dict[str, Callable[[Planted], Any]] = {
     "kernel-rank": lambda p: spoil(shape=[3, 8, 8])(p.graph.tensors[p.op("CONV_2D").inputs[0]]),
     "kernel-inputs": lambda p: spoil(inputs=list(p.op("SOFTMAX").inputs) * 2)(p.op("SOFTMAX")),
     "kernel-type": lambda p: spoil(type=schema.TensorType.INT64)(p.graph.tensors[p.op("CONV_2D").inputs[0]]),
+    "kernel-one-type": lambda p: spoil(type=schema.TensorType.INT32)(operand(p, "GREATER", 1)),
+    "kernel-bias": short_bias,
+    "kernel-scales": three_scales,
+    "kernel-permutation": lambda p: content(p, operand(p, "TRANSPOSE", 1), [0, 2, 2, 1]),
+    "kernel-paddings": lambda p: spoil(builtinCode=34, deprecatedBuiltinCode=34)(p.code("TRANSPOSE")),
+    "options-step": lambda p: spoil(strideW=0)(p.op("CONV_2D").builtinOptions),
     "flex": custom,
     "metadata-buffer": lambda p: spoil(buffer=999)(p.model.metadata[0]),
     "metadata-identifier": lambda p: p.metadata("TFLITE_METADATA", b"\0\0\0\0M009" + bytes(32)),
@@ -200,6 +228,8 @@ def test_what_runtimes_have_registered_only_grows() -> None:
         ("SLICE", "float32", 5, "1.14"),
         ("SLICE", "float32", 6, "2.18"),
         ("SLICE", "int32", 6, "2.21"),
+        ("SLICE", "bool", 5, "1.14"),
+        ("PAD", "float32", 6, "2.18"),
         ("LESS", "int64", 5, "2.21"),
         ("MUL", "float32", 6, "2.6"),
         ("MUL", "int32", 5, "2.18"),
@@ -207,5 +237,6 @@ def test_what_runtimes_have_registered_only_grows() -> None:
     ],
 )
 def test_the_first_runtime_of_a_form(op: str, dtype: str, rank: int, release: str) -> None:
-    assert first_runtime(op, {dtype}, rank) == release
+    places = ["int32"] if op in ("SLICE", "PAD") else []
+    assert first_runtime(op, [dtype, *places], rank) == release
     assert as_numbers("2.9.0") < as_numbers("2.14")

@@ -17,7 +17,7 @@ from edgec.spec.target import Target, load_target
 
 CONSTANTS = (
     "int64[2,3] places = {0, 1, 2, 1, 0, 1}, int64[1] s = {1}, int64[1] e = {3}, int64[1] a = {5}, int64 three = {3}, "
-    "int64[2] s2 = {0, 1}, int64[2] e2 = {4, 6}, int64[2] a2 = {1, 2}, int64[2] p2 = {2, 2}"
+    "int64 two = {2}, int64[2] s2 = {0, 1}, int64[2] e2 = {4, 6}, int64[2] a2 = {1, 2}, int64[2] p2 = {2, 2}"
 )
 
 
@@ -37,6 +37,7 @@ CASES = {
     "two steps": ("y = Slice(x, s2, e2, a2, p2)", "float[1,4,6,5] x", "float[1,2,3,5]"),
     "known places": BOOL_ROWS,
     "six dimensions": ("y = Slice(x, s, e, a)", "float[2,2,2,2,2,3] x", "float[2,2,2,2,2,2]"),
+    "one of six dimensions": ("y = Gather<axis = 3>(x, two)", "float[1,2,2,4,3,3] x", "float[1,2,2,3,3]"),
     "a broadcast comparison": (
         "b = Less(x, z)  y = Cast<to = 1>(b)",
         "float[1,2,2,2,2] x, float[2,1] z",

@@ -172,6 +172,9 @@ MOVEMENT: tuple[Rule, ...] = (
 )
 """What the layout pass leaves to be tidied up."""
 
+PORTABLE: tuple[Rule, ...] = (ReduceRank(portable_rank), MergeReshapes(), RemoveNoOpMovement())
+"""What the rules before made of many dimensions, for runtimes that take fewer."""
+
 
 def pipeline(target: Target, interface: Interface) -> Pipeline:
     """From the canonical form to TFLite's dialect.
@@ -193,6 +196,7 @@ def pipeline(target: Target, interface: Interface) -> Pipeline:
             RewritePass("place", PLACE),
             AssignLayouts(last),
             RewritePass("cleanup", MOVEMENT),
+            RewritePass("portable", PORTABLE),
             DeadCode(),
             CountMoves(),
             OnlyLegal(TFLITE_DIALECT),

@@ -36,7 +36,7 @@ def runtime_of(instr: Instr) -> str:
     """The oldest release that runs the instruction; of parameters only the type counts."""
     values = (*instr.operands(), *instr.outputs)
     rank = max((len(value.type.shape) for value in values), default=0)
-    return first_runtime(instr.op, {value.type.dtype for value in values}, rank)
+    return first_runtime(instr.op, [value.type.dtype for value in values], rank)
 
 
 def minimum_runtime(instrs: Iterable[Instr], *, outside: bool = False) -> str:

@@ -48,6 +48,12 @@ def listed(values: Any) -> list[int]:
     return [] if values is None else [int(v) for v in values]
 
 
+def is_quantized(tensor: Any) -> bool:
+    """Whether a tensor's numbers have a scale."""
+    quantization = tensor.quantization
+    return quantization is not None and quantization.scale is not None and len(quantization.scale) > 0
+
+
 def text(value: Any) -> str:
     """A string of the file."""
     return "" if value is None else value.decode(errors="replace") if isinstance(value, bytes) else str(value)

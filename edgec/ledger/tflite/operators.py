@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from edgec.diag import Severity
 from edgec.ledger.row import Breach, Row
-from edgec.ledger.tflite.file import Operator, TFLiteFile, listed
-from edgec.ledger.tflite.runtimes import BUFFERS_OUTSIDE, RUNTIMES, as_numbers, first_runtime, registered
+from edgec.ledger.tflite.file import Operator, TFLiteFile, is_quantized, listed
+from edgec.ledger.tflite.runtimes import (
+    BUFFERS_OUTSIDE,
+    MEASURED_TYPES,
+    RUNTIMES,
+    as_numbers,
+    element_types,
+    first_runtime,
+    registered,
+)
 
 _REGISTER = "LiteRT, tflite/core/kernels/register.cc (measured, edgec/ledger/tflite/registered.txt)"
 _MEASURED = "files of one operator on each runtime (edgec/ledger/tflite/runtimes.py)"
@@ -51,7 +60,7 @@ def _floor(file: TFLiteFile) -> str:
 def _needed(file: TFLiteFile, op: Operator) -> str:
     tensors = op.tensors(op.table.inputs) + op.tensors(op.table.outputs)
     rank = max((len(listed(t.shape)) for t in tensors), default=0)
-    return first_runtime(op.name, {file.dtype(t).lower() for t in tensors}, rank)
+    return first_runtime(op.name, [file.dtype(t).lower() for t in tensors], rank)
 
 
 def _promised(file: TFLiteFile) -> Iterator[Breach]:
@@ -103,12 +112,26 @@ def _ranks(file: TFLiteFile) -> Iterator[Breach]:
     for op in file.operators:
         allowed = _RANKS.get(op.name)
         tensors = op.tensors(op.table.inputs)
-        if allowed is None or len(tensors) <= allowed[0]:
+        if allowed is None or len(tensors) <= allowed.position:
             continue
-        tensor = tensors[allowed[0]]
-        rank = len(listed(tensor.shape))
-        if (rank or listed(tensor.shape) or tensor.hasRank) and not allowed[1] <= rank <= allowed[2]:
-            yield Breach(op.where, f"its data has {rank} dimensions, the kernel takes {allowed[1]} to {allowed[2]}")
+        tensor = tensors[allowed.position]
+        rank, is_told = len(listed(tensor.shape)), bool(listed(tensor.shape)) or tensor.hasRank
+        if allowed.of_floats and file.dtype(tensor) != "FLOAT32":
+            continue
+        if is_told and not allowed.least <= rank <= allowed.most:
+            yield Breach(
+                op.where, f"its data has {rank} dimensions, the kernel takes {allowed.least} to {allowed.most}"
+            )
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """Which input holds the data, how many dimensions that may have, and whether floats alone are judged."""
+
+    position: int
+    least: int
+    most: int
+    of_floats: bool = False
 
 
 _IMAGES = (
@@ -116,13 +139,16 @@ _IMAGES = (
     "SPACE_TO_DEPTH"
 )
 _RANKS = {
-    **dict.fromkeys(_IMAGES.split(), (0, 4, 4)),
-    "TRANSPOSE_CONV": (2, 4, 4),
-    "CONV_3D": (0, 5, 5),
-    "SLICE": (0, 1, 8),
-    "BATCH_MATMUL": (0, 2, 6),
+    **dict.fromkeys(_IMAGES.split(), Ranks(0, 4, 4)),
+    "TRANSPOSE_CONV": Ranks(2, 4, 4),
+    "CONV_3D": Ranks(0, 5, 5),
+    "SLICE": Ranks(0, 1, 8),
+    "PAD": Ranks(0, 0, 6),
+    "BATCH_MATMUL": Ranks(0, 2, 6),
+    **dict.fromkeys(("SUM", "MEAN", "REDUCE_MAX", "REDUCE_MIN", "SOFTMAX"), Ranks(0, 0, 6, of_floats=True)),
+    "SPLIT": Ranks(1, 0, 6, of_floats=True),
 }
-"""Which input holds the data, and how many dimensions that may have."""
+"""What kernels take; of floats, what XNNPACK does not refuse the whole file for."""
 
 
 def _arity(file: TFLiteFile) -> Iterator[Breach]:
@@ -146,14 +172,26 @@ _INPUTS = {
 def _kernel_types(file: TFLiteFile) -> Iterator[Breach]:
     for op in file.operators:
         tensors = op.tensors(op.table.inputs)
-        position, allowed = _TYPES.get(op.name, (0, frozenset()))
-        if allowed and len(tensors) > position and file.dtype(tensors[position]) not in allowed:
-            yield Breach(
-                op.where,
-                f"{file.dtype(tensors[position]).lower()}, the kernel takes {', '.join(sorted(allowed)).lower()}",
-            )
+        for position, allowed, measured in _takes(op.name):
+            if len(tensors) <= position:
+                continue
+            tensor, dtype = tensors[position], file.dtype(tensors[position]).lower()
+            is_judged = not measured or (dtype in MEASURED_TYPES and not is_quantized(tensor))
+            if is_judged and dtype not in allowed:
+                yield Breach(op.where, f"{dtype}, the kernel takes {', '.join(sorted(allowed))}")
 
 
+def _takes(name: str) -> Iterator[tuple[int, frozenset[str], bool]]:
+    """Which inputs a builtin's kernel takes in which types, and whether that was measured for plain numbers alone."""
+    if name in _TYPES:
+        position, allowed = _TYPES[name]
+        yield position, frozenset(t.lower() for t in allowed), False
+    if name in element_types():
+        yield _DATA.get(name, 0), element_types()[name], True
+
+
+_DATA = {"SELECT_V2": 1, "SCATTER_ND": 1, "FILL": 1, "SPLIT": 1}
+"""The input that holds the data, where that is not the first."""
 _QUANTIZED = frozenset({"FLOAT32", "INT8", "UINT8", "INT16"})
 _TYPES = {
     **dict.fromkeys("CONV_2D DEPTHWISE_CONV_2D AVERAGE_POOL_2D MAX_POOL_2D".split(), (0, _QUANTIZED | {"FLOAT16"})),
@@ -233,7 +271,7 @@ ROWS: tuple[Row[TFLiteFile], ...] = (
         "kernel-type",
         "an operator has a type that its kernel takes",
         "the runtime",
-        "LiteRT, tflite/kernels, Prepare: type not supported",
+        "LiteRT, tflite/kernels, Prepare: type not supported (measured, edgec/ledger/tflite/element_types.txt)",
         _kernel_types,
     ),
     Row(

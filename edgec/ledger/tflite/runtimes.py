@@ -8,7 +8,7 @@ op_version.cc and runtime_version.cc; what is younger than 2.14 was measured by 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -107,15 +107,20 @@ def as_numbers(release: str) -> tuple[int, ...]:
     return tuple(int(part) for part in release.split("."))
 
 
-def first_runtime(op: str, dtypes: Collection[str], rank: int) -> str:
-    """The oldest release that runs a builtin on these element types, with results and operands of up to `rank`."""
+def first_runtime(op: str, dtypes: Sequence[str], rank: int) -> str:
+    """The oldest release that runs a builtin on operands and results of these types, in order, of up to `rank`."""
     needed = {OLDEST, _FIRST.get(op, OLDEST)}
     needed.update(_TYPED.get((op, dtype), OLDEST) for dtype in dtypes)
+    data = dtypes[:1] if op in _MOVED else dtypes
     for limit in RANK_LIMITS:
-        typed = any(limit.dtype in (ANY, d) and (limit.but == ANY or d != limit.but) for d in dtypes if d != "bool")
+        typed = any(limit.dtype in (ANY, d) and (limit.but == ANY or d != limit.but) for d in data if d != "bool")
         if op in limit.ops and rank > limit.most and (typed or limit.dtype == limit.but == ANY):
             needed.add(limit.release)
     return max(needed, key=as_numbers)
+
+
+_MOVED = frozenset("PAD SLICE STRIDED_SLICE TRANSPOSE".split())
+"""Builtins whose first operand is their data, and whose others are places, of another type."""
 
 
 @cache
@@ -127,3 +132,14 @@ def registered() -> Mapping[str, tuple[int, ...]]:
             name, *versions = line.split()
             found[name] = tuple(0 if v == "-" else int(v) for v in versions)
     return found
+
+
+MEASURED_TYPES = frozenset("bool float32 int8 int16 int32 int64 uint8 uint16 uint32".split())
+"""The element types that `element_types` speaks of."""
+
+
+@cache
+def element_types() -> Mapping[str, frozenset[str]]:
+    """The types of plain numbers, without a scale, that builtins' kernels take on the newest runtime."""
+    lines = (Path(__file__).parent / "element_types.txt").read_text(encoding="utf-8").splitlines()
+    return {name: frozenset(types) for name, *types in (line.split() for line in lines if not line.startswith("#"))}

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from edgec.ledger.tflite.file import Operator, TFLiteFile, listed
+from edgec.ledger.tflite.file import Operator, TFLiteFile, is_quantized, listed
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,5 @@ def _use(file: TFLiteFile, operator: Operator, widened: Collection[tuple[int, in
 
 def _value(file: TFLiteFile, tensor: Any, is_widened: bool = False) -> Value:
     shape = listed(tensor.shape) if tensor.shapeSignature is None else listed(tensor.shapeSignature)
-    quantization = tensor.quantization
-    is_quantized = quantization is not None and quantization.scale is not None and len(quantization.scale) > 0
     sizes = tuple(size if size >= 0 else "?" for size in shape)
-    return Value(file.dtype(tensor).lower(), sizes, is_widened or file.is_constant(tensor), is_quantized)
+    return Value(file.dtype(tensor).lower(), sizes, is_widened or file.is_constant(tensor), is_quantized(tensor))

@@ -1,6 +1,6 @@
 """Models on real runtimes of several releases, beside the same files on the newest one.
 
-    python -m tests.conformance.runtimes [SOURCE …] [--settings KEY=VALUE]… [--target NAME]… [--registered]
+    python -m tests.conformance.runtimes [SOURCE …] [--settings KEY=VALUE]… [--target NAME]…
     python -m tests.conformance.runtimes --built FOLDER
 
 Makes an environment for each runtime where there is none yet, builds each model, runs it everywhere and writes
@@ -8,7 +8,7 @@ Makes an environment for each runtime where there is none yet, builds each model
 TFLite files on every runtime, its packages by coremltools' loader of saved programs, the ONNX of its engines by ONNX's
 checker and the oldest and newest ONNX Runtime. Exits 1 where a runtime that a file promises (`min_runtime_version`)
 refuses it, two runtimes differ by more than the bound, or a reader refuses what is its own. `--registered` measures
-instead which version of each builtin the runtimes have.
+instead which version of each builtin the runtimes have, `--element-types` which types the newest one's kernels take.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from pathlib import Path
 import numpy as np
 
 from tests.conformance.arm import ROOT, SOURCES
+from tests.conformance.runtimes import element_types, registered
 from tests.conformance.runtimes.files import File, artifacts, found, made
 from tests.conformance.runtimes.loaders import by_coremltools, by_onnx, engines, report
-from tests.conformance.runtimes.registered import FILE, measure
 from tests.conformance.runtimes.table import BOUND, TRIED, Row, counted, page, tried
 from tests.conformance.runtimes.tasks import VERSION, classify
 
@@ -40,9 +40,13 @@ def main() -> int:
     parser.add_argument("--target", action="append")
     parser.add_argument("--built", type=Path)
     parser.add_argument("--registered", action="store_true")
+    parser.add_argument("--element-types", action="store_true")
     asked = parser.parse_args()
     if asked.registered:
-        FILE.write_text(measure(), encoding="utf-8")
+        registered.FILE.write_text(registered.measure(), encoding="utf-8")
+        return 0
+    if asked.element_types:
+        element_types.FILE.write_text(element_types.measure(), encoding="utf-8")
         return 0
     with tempfile.TemporaryDirectory(prefix="edgec-runtimes-") as folder:
         if asked.built:

@@ -14,7 +14,8 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True)
 class ShownImage:
-    """An input that the app gives as an image: the source is given `pixel * scale + bias`, pixels from 0 to 255.
+    """An input that the app gives as an image: the source is given `pixel * scale + bias`, pixels from 0 to 255. Or an
+    output that the app is given as one: `value * scale + bias`, rounded and kept within 0 to 255.
 
     `scale` and `bias` hold one number for all channels or one for each, in the order of the source's channels.
     """
@@ -48,10 +49,11 @@ class ShownScores:
 
 @dataclass(frozen=True)
 class Shown:
-    """What an artifact shows otherwise than its source does, by the source's names."""
+    """What an artifact shows otherwise than its source does, by the source's names. `pictures` are outputs."""
 
     images: tuple[ShownImage, ...] = ()
     scores: tuple[ShownScores, ...] = ()
+    pictures: tuple[ShownImage, ...] = ()
 
     def image(self, name: str) -> ShownImage | None:
         """How an input is given as an image, if it is."""
@@ -60,6 +62,9 @@ class Shown:
 
 def load_shown(table: Mapping[str, Any]) -> Shown:
     """What a manifest says. Raises KeyError or TypeError for what is none."""
-    images = (ShownImage(t["name"], tuple(t["scale"]), tuple(t["bias"])) for t in table.get("images", ()))
+    images, pictures = (
+        tuple(ShownImage(t["name"], tuple(t["scale"]), tuple(t["bias"])) for t in table.get(key, ()))
+        for key in ("images", "pictures")
+    )
     scores = (ShownScores(t["name"], t["label"], t["scores"]) for t in table.get("scores", ()))
-    return Shown(tuple(images), tuple(scores))
+    return Shown(images, tuple(scores), pictures)

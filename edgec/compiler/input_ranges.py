@@ -11,7 +11,7 @@ import onnx_ir as ir
 from edgec.diag import EdgecError, error
 from edgec.diag.suggest import suggest
 from edgec.ir.model import Model, constant, is_constant, static_shape
-from edgec.spec.coreml import CoreMLOptions, ImageInput
+from edgec.spec.coreml import CoreMLOptions, Image
 from edgec.spec.ranges import InputRange
 from edgec.spec.target import Target
 
@@ -69,7 +69,7 @@ def _images(target: Target) -> list[InputRange]:
     return [_of_image(image) for image in images]
 
 
-def _of_image(image: ImageInput) -> InputRange:
+def _of_image(image: Image) -> InputRange:
     count = max(len(image.scale), len(image.bias))
     scale, bias = ((n if len(n) == count else n * count) for n in (image.scale, image.bias))
     ends = [end for s, b in zip(scale, bias, strict=True) for end in (b, _BRIGHTEST * s + b)]

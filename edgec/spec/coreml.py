@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from edgec.spec.reader import Checker, Table
@@ -13,11 +13,12 @@ COLORS = {"rgb": 3, "bgr": 3, "grayscale": 1}
 
 
 @dataclass(frozen=True)
-class ImageInput:
-    """An input that the app gives as an image: the model is given `pixel * scale + bias`, pixels from 0 to 255.
+class Image:
+    """An input or output that the app sees as an image of 8 bits.
 
-    `color` is the order of the channels that the model was trained with. `scale` and `bias` hold one number for all
-    channels or one for each, in that order.
+    Of an input the model is given `pixel * scale + bias`, pixels from 0 to 255. Of an output the app is given
+    `value * scale + bias`, rounded and kept within 0 to 255. `color` is the order of the model's channels. `scale` and
+    `bias` hold one number for all channels or one for each, in that order.
     """
 
     name: str
@@ -59,7 +60,8 @@ class CoreMLOptions:
     compute_units: str = "all"
     states: str = "native"
     neural_engine: str = "off"
-    images: tuple[ImageInput, ...] = ()
+    images: tuple[Image, ...] = ()
+    output_images: tuple[Image, ...] = ()
     classifier: Classifier | None = None
     metadata: Metadata = field(default_factory=Metadata)
 
@@ -67,29 +69,37 @@ class CoreMLOptions:
         """Whether the model must also run on something older than `version` (iOS15 to iOS18)."""
         return self.minimum_deployment_target < version
 
-    def image(self, name: str) -> ImageInput | None:
+    def image(self, name: str) -> Image | None:
         """How an input is given as an image, if it is."""
         return next((image for image in self.images if image.name == name), None)
+
+    def output_image(self, name: str) -> Image | None:
+        """How an output is given to the app as an image, if it is."""
+        return next((image for image in self.output_images if image.name == name), None)
 
 
 def coreml_options(c: Checker, table: Table) -> CoreMLOptions:
     """Read `[options]`; mistakes are left with the checker."""
-    keys = ("minimum_deployment_target", "compute_units", "states", "neural_engine", "images", "classifier", "metadata")
-    c.known(table, keys, "options.")
-    images = c.table(table, "images")
+    c.known(table, [f.name for f in fields(CoreMLOptions)], "options.")
     return CoreMLOptions(
         c.choice(table, "minimum_deployment_target", SYSTEMS, "iOS17"),
         c.choice(table, "compute_units", ("all", "cpu_only", "cpu_and_gpu", "cpu_and_ne"), "all"),
         c.choice(table, "states", ("native", "interface"), "native"),
         c.choice(table, "neural_engine", ("off", "on", "auto"), "off"),
-        tuple(_image(c, name, c.table(images, name)) for name in images),
+        _images(c, table, "images"),
+        _images(c, table, "output_images"),
         _classifier(c, c.table(table, "classifier")) if "classifier" in table else None,
         _metadata(c, c.table(table, "metadata")),
     )
 
 
-def _image(c: Checker, name: str, table: Table) -> ImageInput:
-    c.known(table, ("color", "scale", "bias"), f"options.images.{name}.")
+def _images(c: Checker, table: Table, key: str) -> tuple[Image, ...]:
+    images = c.table(table, key)
+    return tuple(_image(c, name, c.table(images, name), f"options.{key}.{name}.") for name in images)
+
+
+def _image(c: Checker, name: str, table: Table, where: str) -> Image:
+    c.known(table, ("color", "scale", "bias"), where)
     color = c.choice(table, "color", tuple(COLORS), "rgb")
     scale, bias = (c.numbers(table, key, default) for key, default in (("scale", 1.0), ("bias", 0.0)))
     for key, numbers in (("scale", scale), ("bias", bias)):
@@ -99,7 +109,7 @@ def _image(c: Checker, name: str, table: Table) -> ImageInput:
             )
     if 0.0 in scale:
         c.problem(f"`scale` of image `{name}` is 0, which leaves nothing of the image", "scale")
-    return ImageInput(name, color, scale, bias)
+    return Image(name, color, scale, bias)
 
 
 def _classifier(c: Checker, table: Table) -> Classifier:

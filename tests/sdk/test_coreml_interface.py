@@ -9,6 +9,7 @@ import torch
 
 import edgec
 from edgec.diag import EdgecError
+from edgec.ledger.lint import lint
 from edgec.runners.mil.runner import MilRunner
 
 LABELS = ("cat", "dog", "owl", "eel")
@@ -92,6 +93,58 @@ def test_an_image_classifier(color: str, space: int, targets: Path) -> None:
     np.testing.assert_allclose(found["classLabel_probs"], expected.detach().numpy(), rtol=1e-4)
 
 
+class Painter(torch.nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = torch.nn.Conv2d(3, 3, 3, padding=1)
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        y = self.conv(x) * 2
+        return y, y.mean(1, keepdim=True).sigmoid()
+
+
+PICTURES = """
+[options.images.x]
+[options.output_images.output_0]
+color = "bgr"
+scale = [100, 120, 140]
+bias = 128
+[options.output_images.output_1]
+color = "grayscale"
+scale = 255
+"""
+
+
+@pytest.mark.parametrize("compute", ["float32", "float16"])
+def test_outputs_that_are_images(compute: str, targets: Path) -> None:
+    torch.manual_seed(1)
+    module = Painter().eval()
+    accept = () if compute == "float32" else ("accept.max_rel=0.01",)
+    settings = (f"numerics.compute={compute}", *accept)
+    name = write(targets, "app", PICTURES)
+    built = edgec.build(module, (torch.rand(1, 3, 12, 16) * 255 / 64,), target=name, settings=settings)
+    assert not built.failures
+    assert [image.name for image in built.manifest.shown.pictures] == ["output_0", "output_1"]
+    path = built.folder / built.manifest.artifact.path
+    spec = coremltools.models.MLModel(str(path), skip_model_load=True).get_spec()
+    seen = [f.type.imageType for f in spec.description.output]
+    assert [(i.height, i.width, i.colorSpace) for i in seen] == [(12, 16, 30), (12, 16, 10)]
+    pixels = np.random.default_rng(0).integers(0, 4, (1, 3, 12, 16)).astype(np.float32)
+    with MilRunner(path) as runner:
+        found = runner.run({"x": pixels})
+    color, gray = (y.detach().numpy() for y in module(torch.from_numpy(pixels)))
+    wanted = {"output_0": color * np.array([100, 120, 140]).reshape(1, 3, 1, 1) + 128, "output_1": gray * 255}
+    for output, exact in wanted.items():
+        assert set(np.unique(found[output])) <= set(range(256))
+        assert np.abs(found[output] - np.clip(exact, 0, 255)).max() <= (0.51 if compute == "float32" else 1.5)
+    assert found["output_0"].min() == 0
+    assert found["output_0"].max() == 255
+    assert lint(path) == []
+    seen[0].width = 7
+    (path / "Data/com.apple.CoreML/model.mlmodel").write_bytes(spec.SerializeToString())
+    assert "image-program" in {row.label for row in lint(path)}
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -103,6 +156,8 @@ def test_an_image_classifier(color: str, space: int, targets: Path) -> None:
         ('[options.classifier]\noutput = "output"\nlabels = "none.txt"\n', "no file with one label on each line"),
         ('[options.classifier]\noutput = "logits"\nlabels = "labels.txt"\n', "names `logits`, which is no output"),
         ('[options.metadata]\nauthor = "A"\nfeatures.z = "?"\n', "describes `z`, which is no input or output"),
+        ("[options.output_images.x]\n", "names `x`, which is no output"),
+        ("[options.output_images.output]\n", "not (1, 3, height, width)"),
         ("[options]\nimage = 3\n", "unknown key `options.image`"),
     ],
 )

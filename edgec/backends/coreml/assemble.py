@@ -15,7 +15,7 @@ import numpy as np
 
 from edgec.backends.base import Argument, Const, Dim, Instr, Operand, Program, Ref
 from edgec.backends.coreml.flexible import open_dimensions
-from edgec.backends.coreml.interface import describe, describe_model, from_image
+from edgec.backends.coreml.interface import describe, describe_model, from_image, to_image
 from edgec.backends.coreml.names import Named, function_names, name_what_was_added, named
 from edgec.backends.coreml.package import write_package
 from edgec.backends.coreml.sdk import coremltools
@@ -23,7 +23,7 @@ from edgec.backends.coreml.types import MIL_NAMES, interface_type, mil_type
 from edgec.diag import error
 from edgec.ledger.coreml.identifiers import Scope
 from edgec.runners.mil.source_names import KEY, MAIN, SourceNames
-from edgec.spec.coreml import CoreMLOptions
+from edgec.spec.coreml import CoreMLOptions, Image
 from edgec.spec.target import Target
 
 
@@ -55,7 +55,7 @@ def assemble_functions(programs: Mapping[str, Program], target: Target, path: Pa
             spec.description.metadata.userDefined[KEY] = sources.text()
         descriptions = spec.description.functions if len(programs) > 1 else [spec.description]
         for part, description in zip(parts.values(), descriptions, strict=True):
-            describe(description, part.options)
+            describe(description, part.program, part.options)
             open_dimensions(description, part.program)
         weights = Path(folder) / "weight.bin"
         write_package(path, spec, weights if weights.is_file() else None)
@@ -154,12 +154,25 @@ class _Assembler:
     def _output(self, name: str, operand: Operand) -> Any:
         """An output under its own name and with an interface type."""
         value, declared = self._operand(operand), self._declared(operand)
+        image = self._options.output_image(name)
+        if image is not None:
+            return self._picture(value, image)
         if declared != mil_type(operand.type.dtype):
             if value.name == name:
                 value.name = self._scope.new(f"{name}_{operand.type.dtype}")
             return self._mb.cast(x=value, dtype=MIL_NAMES[declared], name=name)
         produced = isinstance(operand, Const) or value.op is None or value.name != name
         return self._mb.identity(x=value, name=name) if produced else value
+
+    def _picture(self, value: Any, image: Image) -> Any:
+        """An output as the image that the app is given of it."""
+        from coremltools.converters.mil.mil import types
+
+        if value.name == image.name:
+            value.name = self._scope.new(f"{image.name}_value")
+        if value.dtype != types.fp32:
+            value = self._mb.cast(x=value, dtype="fp32", name=self._scope.new(f"{image.name}_float32"))
+        return to_image(self._mb, value, image, self._scope)
 
     def _instr(self, instr: Instr) -> None:
         half = any(v.type.dtype == "float16" for v in (*instr.operands(), *instr.outputs))

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from edgec.artifact.shown import Shown, ShownImage, ShownScores
-from edgec.backends.base import Program
+from edgec.backends.base import Dim, Program
 from edgec.diag import Diagnostic, EdgecError
 from edgec.ledger.coreml.identifiers import Scope
-from edgec.spec.coreml import COLORS, CoreMLOptions, ImageInput
+from edgec.spec.coreml import COLORS, CoreMLOptions, Image
 from edgec.spec.target import Target
 
 _COLOR_SPACES = {"grayscale": 10, "rgb": 20, "bgr": 30}
@@ -22,15 +23,15 @@ def check(program: Program, target: Target) -> None:
     options = target.options
     assert isinstance(options, CoreMLOptions)
     found = []
-    inputs = {ref.name: ref for ref in program.inputs}
-    for image in options.images:
-        shape = inputs[image.name].type.shape if image.name in inputs else None
-        wanted = f"(1, {COLORS[image.color]}, height, width)"
-        if shape is None:
-            found.append(_wrong(f"`options.images` names `{image.name}`, which is no input", inputs))
-        elif len(shape) != 4 or shape[:2] != (1, COLORS[image.color]):
-            found.append(_wrong(f"image `{image.name}` has shape {list(shape)}, not {wanted}", {}))
+    inputs = {ref.name: ref.type.shape for ref in program.inputs}
     outputs = {name: operand.type.shape for name, operand in program.outputs}
+    found += _unfit_images(options.images, "images", "input", inputs)
+    found += _unfit_images(options.output_images, "output_images", "output", outputs)
+    for image in options.output_images:
+        if any(not isinstance(size, int) for size in outputs.get(image.name, ())):
+            found.append(_wrong(f"image `{image.name}` has an open size, which only an input's may be", {}))
+        if options.classifier is not None and options.classifier.output == image.name:
+            found.append(_wrong(f"`{image.name}` cannot be an image and a classifier's scores", {}))
     if options.classifier is not None:
         shape, count = outputs.get(options.classifier.output), len(options.classifier.labels)
         if shape is None:
@@ -47,12 +48,30 @@ def check(program: Program, target: Target) -> None:
         raise EdgecError(found)
 
 
+def _unfit_images(
+    images: Sequence[Image], key: str, kind: str, shapes: Mapping[str, tuple[Dim, ...]]
+) -> list[Diagnostic]:
+    """Images that name nothing, or something of another form."""
+    found = []
+    for image in images:
+        shape, wanted = shapes.get(image.name), f"(1, {COLORS[image.color]}, height, width)"
+        if shape is None:
+            found.append(_wrong(f"`options.{key}` names `{image.name}`, which is no {kind}", shapes))
+        elif len(shape) != 4 or shape[:2] != (1, COLORS[image.color]):
+            found.append(_wrong(f"image `{image.name}` has shape {list(shape)}, not {wanted}", {}))
+    return found
+
+
 def shown(options: CoreMLOptions) -> Shown:
     """What the app sees of the source's inputs and outputs."""
-    images = tuple(ShownImage(image.name, image.scale, image.bias) for image in options.images)
+    images, pictures = (
+        tuple(ShownImage(image.name, image.scale, image.bias) for image in found)
+        for found in (options.images, options.output_images)
+    )
     given = options.classifier
     label = "" if given is None else given.label_output
-    return Shown(images, () if given is None else (ShownScores(given.output, label, f"{label}_probs"),))
+    scores = () if given is None else (ShownScores(given.output, label, f"{label}_probs"),)
+    return Shown(images, scores, pictures)
 
 
 def _wrong(message: str, known: Any) -> Diagnostic:
@@ -61,9 +80,22 @@ def _wrong(message: str, known: Any) -> Diagnostic:
     )
 
 
-def from_image(mb: Any, pixels: Any, image: ImageInput, scope: Scope) -> Any:
+def from_image(mb: Any, pixels: Any, image: Image, scope: Scope) -> Any:
     """What the model is given of an image: `pixel * scale + bias`, channel by channel."""
-    value = pixels
+    return _scaled(mb, pixels, image, scope)
+
+
+def to_image(mb: Any, value: Any, image: Image, scope: Scope) -> Any:
+    """What the app is given of a float32 output as an image: whole numbers from 0 to 255, under the image's name.
+
+    How Core ML turns other numbers into bytes is not written anywhere, so none are left.
+    """
+    value = _scaled(mb, value, image, scope)
+    kept = mb.clip(x=value, alpha=np.float32(0), beta=np.float32(255), name=scope.new(f"{image.name}_kept"))
+    return mb.round(x=kept, name=image.name)
+
+
+def _scaled(mb: Any, value: Any, image: Image, scope: Scope) -> Any:
     for op, numbers, neutral in (("mul", image.scale, 1.0), ("add", image.bias, 0.0)):
         if any(n != neutral for n in numbers):
             column = np.asarray(numbers, dtype=np.float32).reshape(1, -1, 1, 1)
@@ -72,14 +104,16 @@ def from_image(mb: Any, pixels: Any, image: ImageInput, scope: Scope) -> Any:
     return value
 
 
-def describe(description: Any, options: CoreMLOptions) -> None:
+def describe(description: Any, program: Program, options: CoreMLOptions) -> None:
     """Write image types and descriptions of inputs and outputs into the description of a model or function."""
     texts = dict(options.metadata.features)
-    for feature in (*description.input, *description.output):
+    seen = [(feature, options.image(feature.name)) for feature in description.input]
+    seen += [(feature, options.output_image(feature.name)) for feature in description.output]
+    sizes = {name: operand.type.shape[-2:] for name, operand in program.outputs}
+    for feature, image in seen:
         feature.shortDescription = texts.get(feature.name, "")
-        image = options.image(feature.name)
-        if image is not None and feature in description.input:
-            height, width = feature.type.multiArrayType.shape[-2:]
+        if image is not None:
+            height, width = feature.type.multiArrayType.shape[-2:] or sizes[feature.name]
             kind = feature.type.imageType
             kind.height, kind.width, kind.colorSpace = height, width, _COLOR_SPACES[image.color]
 

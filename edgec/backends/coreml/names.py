@@ -121,12 +121,14 @@ def _instr(instr: Instr, values: Mapping[str, str]) -> Instr:
 def _options(options: CoreMLOptions, inputs: Mapping[str, str], outputs: Mapping[str, str]) -> CoreMLOptions:
     """What the options say of inputs and outputs, by their identifiers."""
     images = tuple(replace(image, name=inputs.get(image.name, image.name)) for image in options.images)
+    pictures = tuple(replace(image, name=outputs.get(image.name, image.name)) for image in options.output_images)
     texts = tuple((inputs.get(n, outputs.get(n, n)), text) for n, text in options.metadata.features)
     classifier = options.classifier
     if classifier is not None:
         label, scores = outputs[classifier.label_output], outputs.get(classifier.output, classifier.output)
         classifier = replace(classifier, label_output=label, output=scores)
-    return replace(options, images=images, classifier=classifier, metadata=replace(options.metadata, features=texts))
+    metadata = replace(options.metadata, features=texts)
+    return replace(options, images=images, output_images=pictures, classifier=classifier, metadata=metadata)
 
 
 def function_names(functions: Iterable[str]) -> dict[str, str]:

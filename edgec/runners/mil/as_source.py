@@ -9,7 +9,8 @@ from typing import Self
 
 import numpy as np
 
-from edgec.artifact.shown import Shown
+from edgec.artifact.shown import Shown, ShownImage
+from edgec.diag import error
 from edgec.runners.base import Array
 from edgec.runners.mil.evaluate import Tap
 from edgec.runners.mil.runner import MilRunner
@@ -19,19 +20,25 @@ class SourceRunner:
     """The interpreter behind the source's own interface, for verification.
 
     An image input is given the pixels that the model's value stands for, which need not be whole or within 0 to 255;
-    a classifier's scores come back as the output (1, classes) that they are.
+    a classifier's scores come back as the output (1, classes) that they are. Of an output that is an image comes back
+    what was computed before it was rounded to pixels, once the pixels are seen to be that.
     """
 
     name = MilRunner.name
 
     def __init__(self, path: Path, shown: Shown, function: str | None = None, tap: Tap | None = None) -> None:
         # float16 is rounded where the package says so; a float32 package has none of it.
-        self._runner, self._shown = MilRunner(path, "float16", function, tap=tap), shown
+        self._tap, self._seen = tap, dict[str, Array]()
+        self._runner = MilRunner(path, "float16", function, tap=self._see if shown.pictures else tap)
+        self._shown = shown
+        self._before = {image.name: self._runner.before_pixels(image.name) for image in shown.pictures}
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """The source's outputs by name."""
         given = {name: self._given(name, value) for name, value in inputs.items()}
         found = self._runner.run(given)
+        for image in self._shown.pictures:
+            found[image.name] = self._unrounded(image, found[image.name])
         for shown in self._shown.scores:
             if shown.scores in found:
                 found[shown.name] = np.asarray(found.pop(shown.scores)).reshape(1, -1)
@@ -45,6 +52,19 @@ class SourceRunner:
     def set_states(self, values: Mapping[str, Array]) -> None:
         """Give states new values."""
         self._runner.set_states(values)
+
+    def _see(self, name: str, value: Array) -> None:
+        if name in self._before.values():
+            self._seen[name] = value
+        if self._tap is not None:
+            self._tap(name, value)
+
+    def _unrounded(self, image: ShownImage, pixels: Array) -> Array:
+        """The output that an image is of. Raises `EdgecError` E0602 where the pixels are something else."""
+        exact = self._seen[self._before[image.name]]
+        if not np.array_equal(pixels, np.rint(np.clip(exact, 0, 255)), equal_nan=True):
+            raise error("E0602", f"the pixels of `{image.name}` are not what was computed, rounded, from 0 to 255")
+        return image.pixels(exact)
 
     def _given(self, name: str, value: Array) -> Array:
         image = self._shown.image(name)

@@ -91,6 +91,18 @@ class MilRunner:
         """The function's operations."""
         return self._evaluator.function.body
 
+    def before_pixels(self, output: str) -> str:
+        """What an output that is an image is called before `clip` and `round` make pixels of it. Raises E0604."""
+        made = {out.name: op for op in self.body.operations for out in op.outputs}
+        name = next((name for name in self.body.outputs if self._names.source(name) == output), "")
+        for kind in ("round", "clip"):
+            op = made.get(name)
+            source = op.inputs["x"][0] if op is not None and op.type == kind else None
+            if source is None or isinstance(source, Immediate):
+                raise error("E0604", f"the output `{output}` is no image that edgec wrote")
+            name = source.name
+        return name
+
     @property
     def metadata(self) -> dict[str, str]:
         """What the package says of itself: author, license, version, description and the author's own keys."""

@@ -47,12 +47,12 @@ TABLE = torch.randn(9, 4, generator=torch.Generator().manual_seed(0))
 BESIDE_STEPS = torch.cat([torch.arange(1, 8) / 3 + 1e-4, torch.arange(1, 8) / 3 - 1e-4])
 
 LOST = {
-    "softplus": (F.softplus, ROWS, "softplus is 0 from x = 10.4"),
+    "softplus": (F.softplus, ROWS, "computes with the inputs"),
     "exp-sum": (lambda x: torch.exp(x) / torch.exp(x).sum(-1, keepdim=True), ROWS, "exponentials overflow"),
     "log-sum-exp": (lambda x: torch.log(torch.exp(x).sum(-1)), ROWS, "exponentials overflow"),
     "variance": (lambda x: x.var(-1), torch.randn(4, 64) * 300, "squares overflow|reaches"),
     "deviation": (lambda x: x.std(-1) / 100, torch.randn(4, 64) * 300, "squares overflow|reaches"),
-    "long-sum": (lambda x: x.sum(-1) / 2**15, torch.rand(2, 2**16), "long sums"),
+    "long-sum": (lambda x: x.sum(-1) / 2**15, torch.rand(2, 2**16), "long sums|reaches"),
     "running-sum": (lambda x: x.cumsum(-1) / 2**12, torch.rand(2, 2**12), "long sums"),
     "product": (lambda x: x.prod(-1), torch.rand(4, 64) + 0.8, "products overflow"),
     "squares": (lambda x: (x * x).sum(-1).sqrt(), torch.randn(4, 64) * 300, "reaches|long sums"),
@@ -180,3 +180,44 @@ def test_arithmetic_on_inputs_holds_beyond_the_samples(kind: str, every: Built) 
     for (name, expected), output in zip(wanted.items(), every.manifest.outputs, strict=True):
         worst = np.abs(found[output.name] - expected.numpy()).max() / expected.abs().max().item()
         assert worst < 5e-3, name
+
+
+HELD = {
+    "response": lambda h: h / (h.norm(dim=(2, 3), keepdim=True).mean(1, keepdim=True) + 1e-6),
+    "unit": lambda h: F.normalize(h, dim=1),
+    "channels": channel_norm,
+    "deviation": lambda h: h.std((2, 3)),
+    "softplus": F.softplus,
+    "mish": F.mish,
+    "squared-relu": lambda h: F.relu(h / 8) ** 2 * torch.sigmoid(h),
+    "pooled": lambda h: (h.flatten(2) * h.flatten(2).softmax(-1)).sum(-1),
+    "clipped": lambda h: (h / 100).clamp(max=4.1).exp(),
+}
+"""What float16 holds behind a learned layer."""
+
+
+class Behind(torch.nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = torch.nn.Conv2d(3, 6, 3)
+
+    def forward(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
+        h = self.layer(x)
+        return {name: function(h) for name, function in HELD.items()}
+
+
+def test_norms_and_activations_behind_a_layer_hold_in_float16(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    model = Behind().eval()
+    built = edgec.build(model, (torch.randn(2, 3, 10, 8),), target="iphone", out=tmp_path)
+    assert built.manifest.accuracy.status == "passed", built.failures
+    assert not built.manifest.float32
+    with open_runner(built.folder / built.manifest.artifact.path, as_source=True) as runner:
+        for size in (0.1, 1.0, 300.0):
+            x = torch.randn(2, 3, 10, 8) * size
+            found = runner.run({"x": x.numpy()})
+            with torch.no_grad():
+                wanted = model(x)
+            for (name, expected), output in zip(wanted.items(), built.manifest.outputs, strict=True):
+                worst = np.abs(found[output.name] - expected.numpy()).max() / expected.abs().max().item()
+                assert worst < 5e-3, (name, size)

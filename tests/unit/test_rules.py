@@ -6,6 +6,8 @@ import onnx_ir as ir
 import pytest
 from onnx.reference.op_run import RuntimeImplementationError
 
+from edgec.backends.coreml.expand.half import HALF_FORMS
+from edgec.backends.coreml.expand.roots import ROOT_FORMS
 from edgec.backends.coreml.legalize import CASTS, HALF
 from edgec.passes.constants import ConstantsToInitializers, FoldConstants
 from edgec.passes.remarks import counted
@@ -17,7 +19,16 @@ from edgec.rules.decompose.copied_sizes import CopiedSizes
 from edgec.rules.table import FUSE, RULES
 from edgec.runners.onnxruntime import OnnxRuntimeRunner
 
-TESTED = (*RULES.values(), BitwiseToArithmetic(), BitShiftToArithmetic(), CopiedSizes(), *HALF, *CASTS)
+TESTED = (
+    *RULES.values(),
+    BitwiseToArithmetic(),
+    BitShiftToArithmetic(),
+    CopiedSizes(),
+    *HALF,
+    *CASTS,
+    *ROOT_FORMS,
+    *HALF_FORMS,
+)
 CASES = [(rule, example) for rule in TESTED for example in rule.examples]
 IDS = [f"{rule.name}-{'fires' if example.after else 'stays'}-{i}" for i, (rule, example) in enumerate(CASES)]
 

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 import onnx_ir as ir
 
-from edgec.backends.coreml.ranges import BOUNDED, CARRIES
+from edgec.backends.coreml.marks import is_held
+from edgec.backends.coreml.ranges import BOUNDED, CARRIES, LARGEST, Ranges
 from edgec.backends.coreml.signs import never_above_zero
 from edgec.ir.model import Model, is_constant
 from edgec.rules.match import is_float, scalar
@@ -28,7 +29,7 @@ _PASSES = _MOVES | set(
 _LINEAR = frozenset({"Conv", "Gemm", "MatMul"})
 
 
-def excursions(model: Model) -> Iterator[tuple[ir.Node, str]]:
+def excursions(model: Model, ranges: Ranges) -> Iterator[tuple[ir.Node, str]]:
     """Each operator from one that leaves the range to one that comes back, with its evidence.
 
     A difference that is squared belongs to it: `x - mean(x)` cancels. Outputs in float32 need not come back.
@@ -37,7 +38,7 @@ def excursions(model: Model) -> Iterator[tuple[ir.Node, str]]:
     yield from _squares_given_out(model)
     away: set[ir.Node] = set()
     for node in model.graph:
-        begins = leaves(node)
+        begins = leaves(node) and not _has_room(node, ranges)
         if node not in before or not (begins or any(v is not None and v.producer() in away for v in node.inputs)):
             continue
         if begins or not _ends(node):
@@ -66,6 +67,19 @@ def _before_an_end(model: Model) -> set[ir.Node]:
     return found
 
 
+_ROOM = 64.0
+"""Numbers behind learned layers may be four times as large as on the samples: q (kᵀ v) is of their third power."""
+
+
+def _has_room(node: ir.Node, ranges: Ranges) -> bool:
+    """Whether a product of two computed matrices (linear attention) or a sum is far from float16's end on the samples.
+
+    A square is not asked: norms are there for numbers of any size.
+    """
+    seen = ranges.of(node.outputs[0]) if node.op_type in ("MatMul", "ReduceSum") else None
+    return seen is not None and seen.high * _ROOM <= LARGEST
+
+
 _SUMS = frozenset({"Add", "Neg", "ReduceMean", "ReduceSum", "Sub"})
 
 
@@ -87,7 +101,7 @@ def _squares_given_out(model: Model) -> Iterator[tuple[ir.Node, str]]:
 
 def leaves(node: ir.Node) -> bool:
     """Whether the result may be far larger or smaller than the operands: the square of 256, e to the 12th."""
-    if node.domain or not is_float(node.outputs[0]):
+    if node.domain or not is_float(node.outputs[0]) or is_held(node):
         return False
     if node.op_type in ("Mul", "MatMul"):
         operands = data(node)

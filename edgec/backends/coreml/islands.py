@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 import onnx_ir as ir
 
 from edgec.backends.coreml.decisions import decisions
 from edgec.backends.coreml.excursions import data, excursions
+from edgec.backends.coreml.expand.half import has_product, is_long, is_product
 from edgec.backends.coreml.ranges import (
     CARRIES,
     HEAVY,
@@ -23,7 +25,7 @@ from edgec.backends.coreml.ranges import (
 )
 from edgec.backends.coreml.raw import on_inputs
 from edgec.backends.coreml.recurrence import recurrences
-from edgec.backends.coreml.signs import never_above_zero
+from edgec.backends.coreml.signs import never_overflows
 from edgec.ir.model import Model, constant, is_constant, static_shape
 from edgec.ir.provenance import place_of
 from edgec.passes.remarks import KeptInFloat32
@@ -32,7 +34,6 @@ from edgec.spec.coreml import CoreMLOptions
 from edgec.spec.target import Target
 
 _BY_KIND = {
-    "Softplus": "softplus is 0 from x = 10.4 on where exp and log are float16",
     "Exp": "exponentials overflow from x = 11.1 on",
     "Log": "the logarithm of a sum loses the small terms",
     "ReduceSum": "long sums lose their small terms",
@@ -46,15 +47,15 @@ _BY_KIND = {
 _MOVES = CARRIES | {"Concat", "Gather", "Pad", "Slice", "Split"}
 """Operators that only carry values on."""
 
-_VANISHES = 2.0**-25
-"""What is not above this is zero in float16."""
-
 _TAKES_DIGITS = frozenset({"Log", "Sqrt", "Pow"})
 """Where the digits of what keeps a value from zero show: log(0 + 1e-7). A quotient 0 / (0 + 1e-7) is 0 with any."""
 
 _PERIODIC = frozenset({"Sin", "Cos", "Tan"})
 _LARGEST_ANGLE = 16.0
 """float16 holds an angle of 16 to 0.008."""
+
+_FINE = 2.0**-8
+"""As much of a pixel changes a sample by what float16 rounds the pixels themselves."""
 
 
 @dataclass
@@ -88,31 +89,44 @@ def choose(model: Model, target: Target, ranges: Ranges) -> Islands:
         _decides_loop(node, islands)
     for value in model.graph.inputs:
         _large_input(value, islands)
-    found = [excursions, on_inputs, recurrences]
+    found = [excursions(model, ranges), on_inputs(model), recurrences(model)]
     if target.numerics.float32 == "decisions":
-        found.append(decisions)
-    for find in found:
-        for node, evidence in find(model):
-            islands.add(node, evidence)
+        found.append(decisions(model))
+    for node, evidence in chain.from_iterable(found):
+        islands.add(node, evidence)
     _bridge(model, islands)
-    order = {node: i for i, node in enumerate(model.graph)}
+    order = {node: i for i, node in enumerate(model.graph) if _has_floats(node)}
     outermost = ((node, why) for node, why in islands.chosen.items() if node in order)  # blocks are float32 anyway
     islands.chosen = dict(sorted(outermost, key=lambda item: order[item[0]]))
     return islands
+
+
+def _has_floats(node: ir.Node) -> bool:
+    return any(v is not None and is_float(v) for v in (*node.inputs, *node.outputs))
 
 
 def _reasons(node: ir.Node, target: Target) -> Iterator[str]:
     """What needs no sample."""
     if node.op_type in ("If", "Loop"):
         yield "branches and loops are computed in float32: rounded states may never reach a loop's end"
-    computes = any(is_float(out) for out in node.outputs)
-    if computes and node.op_type in _BY_KIND and not (node.op_type == "Exp" and never_above_zero(node.inputs[0])):
+    if node.op_type in _BY_KIND and any(is_float(out) for out in node.outputs) and not _holds(node):
         yield _BY_KIND[node.op_type]
     options = target.options
     if node.op_type in ("LSTM", "GRU", "RNN") and isinstance(options, CoreMLOptions) and options.is_before("iOS17"):
         yield "recurrent layers have no float16 form before iOS 17"
     if any(is_constant(v) and _beyond(v) for v in node.inputs):
         yield f"a constant is beyond float16's largest number, {LARGEST:.0f}"
+
+
+def _holds(node: ir.Node) -> bool:
+    """Whether an operator of these kinds holds in float16 here."""
+    if node.op_type == "Exp":
+        return never_overflows(node.inputs[0])
+    if node.op_type == "ReduceSum":
+        return has_product(node) or not is_long(node)
+    if node.op_type == "CumSum":
+        return not is_long(node)
+    return node.op_type == "Pow" and is_product(node)
 
 
 def _beyond(value: ir.Value | None) -> bool:
@@ -167,13 +181,13 @@ def _lies_between(node: ir.Node, islands: Islands) -> bool:
 def _underflow(node: ir.Node, islands: Islands) -> None:
     """A divisor, or the argument of a root or logarithm, that loses digits: it is made and used in float32."""
     index = SENSITIVE.get(node.op_type)
-    if index is None:
+    if index is None or (node.op_type == "Pow" and is_product(node)):
         return
     operand = node.inputs[index]
     seen, bound = islands.ranges.of(operand), _floor(operand)
     if seen is not None and _is_small(seen):
         evidence = f"goes down to {seen.low:.3g} on the samples, below float16's normal numbers (6.1e-5)"
-    elif bound is not None and (bound < _VANISHES or node.op_type in _TAKES_DIGITS):
+    elif bound is not None and node.op_type in _TAKES_DIGITS:
         evidence = f"is kept from zero by {bound:.3g}, below float16's normal numbers (6.1e-5)"
     else:
         return
@@ -239,8 +253,8 @@ def _coordinates(node: ir.Node, islands: Islands) -> None:
     shape = static_shape(node.inputs[0]) if node.op_type == "GridSample" and node.inputs[0] is not None else None
     if shape is None:
         return
-    for maker in _makers(node.inputs[1], _is_elementwise):
-        coarse = max(shape[2:]) / 2 * float(np.spacing(np.float16(0.5)))
+    coarse = max(shape[2:]) / 2 * float(np.spacing(np.float16(0.5)))
+    for maker in _makers(node.inputs[1], _is_elementwise) if coarse > _FINE else ():
         islands.add(maker, f"makes coordinates, which float16 knows to {coarse:.2g} pixels")
 
 

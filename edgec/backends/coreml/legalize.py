@@ -10,6 +10,7 @@ from edgec.backends.coreml.expand.conv import ComputedDilatedConvToConv, Compute
 from edgec.backends.coreml.expand.empty import DropEmptyOperands
 from edgec.backends.coreml.expand.gather import GatherFromStart
 from edgec.backends.coreml.expand.grid_sample import UnsupportedGridSampleToGather
+from edgec.backends.coreml.expand.half import HALF_FORMS
 from edgec.backends.coreml.expand.norm import (
     GroupNormToInstanceNorm,
     LayerNormWithStatistics,
@@ -21,10 +22,11 @@ from edgec.backends.coreml.expand.pad import PadForms
 from edgec.backends.coreml.expand.pool import DilatedPoolToSlices
 from edgec.backends.coreml.expand.recurrent import UnsupportedRecurrentUnrolled, resets_after
 from edgec.backends.coreml.expand.resize import NearestToGather, UnsupportedResizeToMatMul
+from edgec.backends.coreml.expand.roots import ROOT_FORMS
 from edgec.backends.coreml.expand.tokens import AttentionOnHeads, AttentionOnTokens
 from edgec.backends.coreml.expand.window import WindowToSliceUpdate
 from edgec.backends.coreml.native import NativeRule
-from edgec.backends.coreml.passes import CheckInputs, CheckStates, ToHalf, TurnTokens
+from edgec.backends.coreml.passes import CheckInputs, CheckStates, KeepWide, ToHalf, TurnTokens
 from edgec.backends.coreml.ranges import ObserveRanges
 from edgec.backends.coreml.scaled import ScaleNormalizations
 from edgec.backends.expand import expansion
@@ -115,10 +117,10 @@ def pipeline(target: Target, calibration: Calibration) -> Pipeline:
             FoldConstants(),
             DeadCode(),
             OnlyLegal(allowed),
-            *((ObserveRanges(samples), ScaleNormalizations()) if half else ()),
+            *((RewritePass("roots", ROOT_FORMS), ObserveRanges(samples), ScaleNormalizations()) if half else ()),
             *(_channels_first(target) if takes_channels(target) else ()),
             RewritePass("native", [*native, *CLEANUP]),
-            *((ToHalf(target),) if half else ()),
+            *((KeepWide(target), RewritePass("half", HALF_FORMS), ToHalf(target)) if half else ()),
             *branches(target),
         ],
         target.rewrites.disable,

@@ -11,11 +11,12 @@ from edgec.backends.coreml.channels.layout import turn_tokens
 from edgec.backends.coreml.channels.maker import NAME
 from edgec.backends.coreml.integers import check_integers
 from edgec.backends.coreml.islands import choose
+from edgec.backends.coreml.marks import is_wide, keep_wide
 from edgec.backends.coreml.precision import to_half
 from edgec.backends.coreml.ranges import keep_ranges, ranges_of
 from edgec.backends.coreml.recurrence import mark_sums
 from edgec.backends.coreml.states import kept_states
-from edgec.ir.model import Model
+from edgec.ir.model import Model, all_graphs
 from edgec.passes.base import Pass
 from edgec.passes.remarks import Remark, Told, fired
 from edgec.spec.target import Target
@@ -63,19 +64,36 @@ class TurnTokens(Pass):
         return fired(self.name, turning.operators)
 
 
-class ToHalf(Pass):
-    """float16, but for the operators that would overflow or lose too much."""
+class KeepWide(Pass):
+    """Nothing is changed: the operators that would overflow or lose too much in float16 are marked."""
 
     name = "float32-islands"
     needs: ClassVar[frozenset[str]] = frozenset({"ranges"})
+    gives: ClassVar[frozenset[str]] = frozenset({"islands"})
+
+    def __init__(self, target: Target) -> None:
+        self.target = target
+
+    def run(self, model: Model) -> list[Remark]:
+        """Each with its evidence; blocks of branches and loops are float32 throughout."""
+        islands = choose(model, self.target, ranges_of(model))
+        keep_wide(islands.chosen)
+        for graph in all_graphs(model):
+            keep_wide(graph if graph is not model.graph else ())
+        return [*islands.report(), *fired(self.name, len(islands.chosen))]
+
+
+class ToHalf(Pass):
+    """float16, but for the operators that are marked."""
+
+    name = "to-half"
+    needs: ClassVar[frozenset[str]] = frozenset({"islands"})
 
     def __init__(self, target: Target) -> None:
         self.target = target
 
     def run(self, model: Model) -> list[Remark]:
         """Every cast is in the graph; states are float16 at the interface, too."""
-        islands = choose(model, self.target, ranges_of(model))
-        said: list[Remark] = [*islands.report(), *fired(self.name, len(islands.chosen))]
         kept = {name for state in kept_states(model, self.target) for name in (state.input, state.output)}
-        to_half(model, islands.chosen.keys(), kept)
-        return said
+        to_half(model, [node for node in model.graph if is_wide(node)], kept)
+        return []

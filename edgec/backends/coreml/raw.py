@@ -67,6 +67,22 @@ def raw_values(model: Model) -> set[ir.Value]:
     return found
 
 
+def is_raw(value: ir.Value) -> bool:
+    """Whether one value is such."""
+    pending, seen = [value], set[ir.Node]()
+    while pending:
+        current = pending.pop()
+        node = current.producer()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        given = [v for v in node.inputs if v is not None and not is_constant(v)]
+        if not given or _is_learned(node):
+            return False
+        pending.extend(given)
+    return True
+
+
 def _is_learned(node: ir.Node) -> bool:
     """Tables are learned: an embedding's row is no input."""
     if node.domain or subgraphs(node) or node.op_type in _LEARNED:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import onnx_ir as ir
 
@@ -13,6 +15,26 @@ _MOVES = CARRIES | {"Gather", "GatherElements", "GatherND", "Slice", "Split", "T
 _NEVER_BELOW = frozenset("Abs Exp Relu Sigmoid Softmax Softplus Sqrt".split())
 _DEEPEST = 8
 """How many operators before a value are followed."""
+
+
+_LARGEST_EXPONENT = 11.0
+"""e to this, 59874, is a float16."""
+
+
+def never_overflows(exponent: ir.Value | None) -> bool:
+    """Whether the exponential of every element is a float16: never above 0, or held below 11 by a constant."""
+    return never_above_zero(exponent) or _most(exponent) <= _LARGEST_EXPONENT
+
+
+def _most(value: ir.Value | None) -> float:
+    """What the value is clipped to from above."""
+    while value is not None and (node := value.producer()) is not None and node.op_type in _MOVES:
+        value = node.inputs[0]
+    node = None if value is None else value.producer()
+    if node is None or node.domain or node.op_type not in ("Clip", "Min"):
+        return math.inf
+    ends = node.inputs[2:] if node.op_type == "Clip" else node.inputs
+    return min((most for v in ends if (most := scalar(v)) is not None), default=math.inf)
 
 
 def never_above_zero(value: ir.Value | None, depth: int = _DEEPEST) -> bool:
@@ -34,7 +56,7 @@ def _has_sign(value: ir.Value | None, sign: int, depth: int) -> bool:
     if node is None or node.domain:
         return False
     first, below = node.inputs[0] if node.inputs else None, depth - 1
-    if node.op_type in _MOVES or node.op_type in ("ReduceMean", "ReduceSum"):
+    if node.op_type in _MOVES or node.op_type in ("CumSum", "ReduceMean", "ReduceSum"):
         return _has_sign(first, sign, below)
     if node.op_type == "Neg":
         return _has_sign(first, -sign, below)

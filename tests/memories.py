@@ -107,6 +107,26 @@ class RegistryWritten(nn.Module):
         return self.inner.h * 2
 
 
+class Unregistered(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.others = [Buffered()]
+
+
+@state("others_0_h")
+class BufferOfAnUnregisteredModule(Unregistered):
+    def forward(self, x):
+        self.others[0].h = self.others[0].h + x
+        return self.others[0].h * 2
+
+
+@state("others_0_h")
+class BufferOfAnUnregisteredModuleWrittenTo(Unregistered):
+    def forward(self, x):
+        self.others[0].h.add_(x)
+        return self.others[0].h * 2
+
+
 @state("h")
 class RegisteredAgain(Buffered):
     def forward(self, x):

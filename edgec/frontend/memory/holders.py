@@ -31,7 +31,8 @@ _LARGE = 1 << 24
 @dataclass(frozen=True)
 class Holder:
     """One object, where it was found (`path`), and how its content is read (by key) and written. One that `counts` has
-    no content to be read: it tells how often it was filled, and is emptied.
+    no content to be read: it tells how often it was filled, and is emptied. One that is `registered` is a module of the
+    model's own: its buffers are states of the model already.
     """
 
     object: Any
@@ -39,6 +40,7 @@ class Holder:
     read: Callable[[Any], dict[Any, Any]]
     write: Callable[[Any, dict[Any, Any]], None]
     counts: bool = False
+    registered: bool = False
 
     def name(self, key: Any) -> str:
         """What is under a key, in words: `prev`, `cache[0]`."""
@@ -54,9 +56,10 @@ class Holder:
 
 
 class Holders:
-    """Everything that can be reached from what was `met`, with the content that it had then."""
+    """Everything that can be reached from what was `met`, with its content then; `modules` are the model's own."""
 
-    def __init__(self) -> None:
+    def __init__(self, modules: Iterable[torch.nn.Module]) -> None:
+        self._modules = set(map(id, modules))
         self.found: dict[int, tuple[Holder, dict[Any, Any]]] = {}
         self._seen: dict[int, Any] = {}
         self._globals: dict[tuple[int, str], None] = {}
@@ -117,10 +120,11 @@ class Holders:
         kind = kind_of(value)
         if kind is None or _is_of_library(value):
             return []
-        holder = Holder(value, path, _reading(kind), _writing(kind))
+        holder = Holder(value, path, _reading(kind), _writing(kind), registered=id(value) in self._modules)
         content = holder.read(value)
         self._note(holder, content)
-        inner = [(v, holder.name(k)) for k, v in content.items() if not (isinstance(k, tuple) and k[0] in _KNOWN)]
+        known = _KNOWN if holder.registered else _KNOWN[:1]
+        inner = [(v, holder.name(k)) for k, v in content.items() if not (isinstance(k, tuple) and k[0] in known)]
         return [*inner, (type(value), type(value).__name__)]
 
     def _tensor(self, value: torch.Tensor, path: str) -> list[tuple[Any, str]]:

@@ -23,7 +23,7 @@ class Memory:
     """
 
     def __init__(self, module: torch.nn.Module) -> None:
-        self._holders = Holders()
+        self._holders = Holders(module.modules())
         self._holders.meet(module)
         self.states = States(module)
 

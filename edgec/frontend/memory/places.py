@@ -77,8 +77,8 @@ class Change:
 
     @property
     def of_buffer(self) -> bool:
-        """Whether a buffer has a new value of its form: a state of the model without more ado."""
-        return self.place.registry == "_buffers" and self.keeps_form
+        """Whether a buffer of the model has a new value of its form: a state without more ado."""
+        return self.place.holder.registered and self.place.registry == "_buffers" and self.keeps_form
 
     @property
     def builds(self) -> bool:

@@ -436,6 +436,11 @@ def compared_dataclasses(self, x, k):
 
 
 @right
+def largest_of_a_tensor(self, x, k):
+    return x * max(x[0]) - min(x[1])
+
+
+@right
 def type_as_a_key(self, x, k):
     return x * {int: 2.0, float: 3.0}[type(k.item())]
 

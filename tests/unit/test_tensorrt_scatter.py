@@ -11,6 +11,7 @@ from edgec.backends.tensorrt.expand.scatter import (
     ScatterElementsReductionToRuns,
     ScatterNDReductionToRuns,
 )
+from edgec.backends.tensorrt.expand.vectors import VectorToRow
 from edgec.passes.constants import FoldConstants
 from edgec.passes.rewrite import RewritePass
 from edgec.passes.verify import evaluate
@@ -22,6 +23,7 @@ RULES: tuple[Rule, ...] = (
     ScatterElementsReductionToRuns(),
     RoomForIndices(),
     IntegerProductToReduce(),
+    VectorToRow(),
 )
 CASES = [(rule, example) for rule in RULES for example in rule.examples]
 SHAPES = (

@@ -20,6 +20,7 @@ from edgec.backends.tensorrt.expand.scatter import (
     ScatterElementsReductionToRuns,
     ScatterNDReductionToRuns,
 )
+from edgec.backends.tensorrt.expand.vectors import VectorToRow
 from edgec.backends.tensorrt.lower import OnnxProgram, lower_to_onnx
 from edgec.backends.tensorrt.narrow import HoldInInt32
 from edgec.backends.tensorrt.quantizers import QuantizeInFloat
@@ -48,6 +49,7 @@ FORMS: tuple[Rule, ...] = (
     ScatterElementsReductionToRuns(),
     RoomForIndices(),
     IntegerProductToReduce(),
+    VectorToRow(),
 )
 """For operators that are known in some forms only, or whose kernels lose what a large mean or an infinity is."""
 

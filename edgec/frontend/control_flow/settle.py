@@ -36,6 +36,9 @@ _PYTHONS = (TypeError, ValueError, LookupError, AttributeError, ArithmeticError)
 """What Python raises where it is given what stands for data in a trace."""
 
 _TORCH = str(Path(torch.__file__).parent)
+_BUILTINS = "/_export/non_strict_utils.py"
+"""Where torch stands in for Python's `min` and `max`, in torch 2.13."""
+
 _FOREIGN = (_TORCH, str(Path(__file__).parent.parent))
 
 
@@ -116,7 +119,8 @@ def _asks(failure: BaseException) -> bool:
 def _is_pythons(failure: BaseException, frames: Sequence[FrameType]) -> bool:
     """Whether Python itself, or its library, takes exception at something for which it ran before the trace."""
     last = max(i for i, frame in enumerate(frames) if not _foreign(frame))
-    by_torch = any(f.f_code.co_filename.startswith(_TORCH) for f in frames[last:])
+    files = [f.f_code.co_filename for f in frames[last:]]
+    by_torch = any(file.startswith(_TORCH) and not file.endswith(_BUILTINS) for file in files)
     return isinstance(failure, _PYTHONS) and not by_torch
 
 

@@ -441,6 +441,11 @@ def largest_of_a_tensor(self, x, k):
 
 
 @right
+def negative_power(self, x, k):
+    return x * 2 ** -int(k) + 3 ** k.item()
+
+
+@right
 def type_as_a_key(self, x, k):
     return x * {int: 2.0, float: 3.0}[type(k.item())]
 
@@ -448,6 +453,14 @@ def type_as_a_key(self, x, k):
 @refused("value")
 def text_in_another_base(self, x, k):
     return x * int(str(int(k)), 8)  # here
+
+
+@refused("value")
+def calls_itself(self, x, k):
+    def halved(n, y):
+        return y if n <= 0 else halved(n - 1, y / 2)  # here
+
+    return halved(int(k), x)
 
 
 @refused("value")

@@ -30,3 +30,14 @@ def test_a_crash_of_the_builder_is_a_diagnostic(script: str, how: str, tmp_path:
     assert "TensorRT's builder crashed" in said
     assert how in said
     assert not list((tmp_path / "out").rglob("*.engine"))
+
+
+def test_vectors_are_taken(tmp_path: Path) -> None:
+    """Of which the parser takes no softmax, and no place of an extreme."""
+
+    class Vector(nn.Module):
+        def forward(self, x):
+            return x.softmax(0), x.argmax()
+
+    built = edgec.build(Vector().eval(), (randn(7),), target="rtx", out=tmp_path, name="m")
+    assert not built.failures

@@ -70,11 +70,24 @@ class Numbers(FunctionMode):
     def call(self, function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """As `FunctionMode` says."""
         result = function(*args, **kwargs)
-        if isinstance(result, torch.Tensor) and getattr(function, "__name__", "").strip("_") in _KEEP:
+        name = getattr(function, "__name__", "").strip("_")
+        if isinstance(result, torch.Tensor) and name in _KEEP:
             tensors = [leaf for leaf in pytree.tree_leaves((args, kwargs)) if isinstance(leaf, torch.Tensor)]
             if tensors and all(map(is_number, tensors)):
-                mark(result)
+                result = mark(_power(result, *_operands(name, args)) if name in ("pow", "rpow") else result)
         return result
+
+
+def _operands(name: str, args: tuple[Any, ...]) -> tuple[Any, Any]:
+    return (args[1], args[0]) if name == "rpow" else (args[0], args[1])
+
+
+def _power(whole: torch.Tensor, base: Any, exponent: Any) -> torch.Tensor:
+    """`base ** exponent`: of whole numbers a float where the exponent is negative, and so wherever the data say it."""
+    if whole.is_floating_point() or not isinstance(exponent, torch.Tensor):
+        return whole
+    base = torch.as_tensor(base).to(torch.float32)
+    return torch.where(exponent < 0, torch.pow(base, exponent.to(torch.float32)), whole.to(torch.float32))
 
 
 def every(truths: Iterable[Truth]) -> Truth:

@@ -117,7 +117,11 @@ def _asks(failure: BaseException) -> bool:
 
 
 def _is_pythons(failure: BaseException, frames: Sequence[FrameType]) -> bool:
-    """Whether Python itself, or its library, takes exception at something for which it ran before the trace."""
+    """Whether Python itself, or its library, takes exception at something for which it ran before the trace. A function
+    that calls itself for as long as the data say does not end there.
+    """
+    if isinstance(failure, RecursionError):
+        return True
     last = max(i for i, frame in enumerate(frames) if not _foreign(frame))
     files = [f.f_code.co_filename for f in frames[last:]]
     by_torch = any(file.startswith(_TORCH) and not file.endswith(_BUILTINS) for file in files)

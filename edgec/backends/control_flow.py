@@ -54,12 +54,8 @@ def if_reject(op: If) -> Reject | None:
 
 
 def _difference(a: Value, b: Value) -> str | None:
-    if (
-        a.dtype == b.dtype
-        and a.dtype is not None
-        and static_shape(a) is not None
-        and static_shape(a) == static_shape(b)
-    ):
+    known = a.shape is not None and all(isinstance(d, int) or d.value is not None for d in a.shape)
+    if a.dtype == b.dtype and a.dtype is not None and known and a.shape == b.shape:
         return None
     return f"{_described(a)} and {_described(b)}"
 

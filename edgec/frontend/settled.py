@@ -22,6 +22,8 @@ from edgec.frontend.control_flow.numbers import as_number
 from edgec.frontend.covariance import corrcoef, cov
 from edgec.frontend.function_mode import Function, FunctionMode
 from edgec.frontend.indexing import get_item, set_item
+from edgec.frontend.open_recurrent import of_any_length
+from edgec.frontend.open_signals import istft
 from edgec.frontend.packed import long_short, pack, plain, unpack
 
 
@@ -185,8 +187,10 @@ _FORMS: dict[Callable[..., Any], Callable[..., Any]] = {
     torch.autograd.grad: _gradient,
     torch._VF._pack_padded_sequence: pack,
     torch._VF._pad_packed_sequence: unpack,
-    torch._VF.lstm: long_short(torch._VF.lstm),
-    **{function: plain(function) for function in (torch._VF.gru, torch._VF.rnn_tanh, torch._VF.rnn_relu)},
+    torch._VF.lstm: long_short(of_any_length(torch._VF.lstm)),
+    **{f: plain(of_any_length(f)) for f in (torch._VF.gru, torch._VF.rnn_tanh, torch._VF.rnn_relu)},
+    torch.istft: istft,
+    torch.Tensor.istft: istft,
     torch.allclose: _allclose,
     torch.Tensor.allclose: _allclose,
     torch.equal: _equal,

@@ -20,7 +20,7 @@ from edgec.backends.coreml.expand.norm import (
 )
 from edgec.backends.coreml.expand.pad import PadForms
 from edgec.backends.coreml.expand.pool import DilatedPoolToSlices
-from edgec.backends.coreml.expand.recurrent import UnsupportedRecurrentUnrolled, resets_after
+from edgec.backends.coreml.expand.recurrent import UnsupportedRecurrentUnrolled, resets_after, unsupported
 from edgec.backends.coreml.expand.resize import NearestToGather, UnsupportedResizeToMatMul
 from edgec.backends.coreml.expand.roots import ROOT_FORMS
 from edgec.backends.coreml.expand.tokens import AttentionOnHeads, AttentionOnTokens
@@ -44,6 +44,7 @@ from edgec.rules.decompose.copied_sizes import CopiedSizes
 from edgec.rules.decompose.counted_mean import CountedMean
 from edgec.rules.decompose.detection import CenteredBoxesToCorners, SuppressionByClass
 from edgec.rules.decompose.functions import ElementwiseFromBuiltins, WideClip
+from edgec.rules.decompose.open_recurrent import OpenRecurrentToLoop
 from edgec.rules.decompose.quantize import DequantizeToMul, QuantizeToClip
 from edgec.rules.table import CLEANUP, EXPAND
 from edgec.spec.target import Target
@@ -104,7 +105,11 @@ def pipeline(target: Target, calibration: Calibration) -> Pipeline:
     """
     allowed, samples = dialect(target), calibration.samples
     half = HALF if target.numerics.compute == "float16" else ()
-    recurrent = UnsupportedRecurrentUnrolled(resets_after(target))
+    resets = resets_after(target)
+    recurrent = (
+        OpenRecurrentToLoop(lambda op: unsupported(op, resets) is not None),
+        UnsupportedRecurrentUnrolled(resets),
+    )
     native = [rule for rule in NATIVE if all(op in allowed.ops for op in rule.makes)]
     return Pipeline(
         "coreml",
@@ -113,7 +118,7 @@ def pipeline(target: Target, calibration: Calibration) -> Pipeline:
             CheckInputs(target, samples),
             CheckStates(target),
             *expansion(allowed, target, (*half, *EXPAND, *RULES)),
-            RewritePass("forms", [*half, *_attention_rules(target), *ALWAYS, recurrent, *CLEANUP]),
+            RewritePass("forms", [*half, *_attention_rules(target), *ALWAYS, *recurrent, *CLEANUP]),
             FoldConstants(),
             DeadCode(),
             OnlyLegal(allowed),

@@ -73,11 +73,12 @@ from edgec.rules.decompose.copied_sizes import CopiedSizes
 from edgec.rules.decompose.counted_mean import CountedMean
 from edgec.rules.decompose.detection import CenteredBoxesToCorners, SuppressionByClass
 from edgec.rules.decompose.functions import ElementwiseFromBuiltins, WideClip
+from edgec.rules.decompose.open_recurrent import OpenRecurrentToLoop
 from edgec.rules.decompose.quantize import DequantizeToMul, QuantizeToClip
 from edgec.rules.table import EXPAND
 from edgec.spec.target import Target
 
-INSTEAD: tuple[Rule, ...] = (ClampedMish(), RecurrentToBlocks())
+INSTEAD: tuple[Rule, ...] = (ClampedMish(), OpenRecurrentToLoop(), RecurrentToBlocks())
 """Preferred to the expansions that all backends share."""
 
 RULES: tuple[Rule, ...] = (

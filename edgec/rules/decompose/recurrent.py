@@ -109,28 +109,13 @@ class Run:
     cell: Value | None
 
 
-class Direction:
-    """One direction of a recurrent operator."""
+class OneWay:
+    """One direction of a recurrent operator: its weights, its cell, and the projection of its inputs."""
 
     def __init__(self, op: Recurrent, index: int, chosen: list[Squash], g: GraphBuilder) -> None:
-        shape = static_shape(op.x)
-        assert shape is not None
         self._op, self._index, self._g = op, index, g
-        self._steps, self._batch, self._inputs = shape
         self._reverse = op.direction == "reverse" or index == 1
         self._cell = self._make_cell(chosen)
-
-    def run(self) -> Run:
-        """Every step in order, or in reverse."""
-        projected = self._project()
-        h, c = self._initial(self._op.h0), self._initial(self._op.c0)
-        state = State(h, c)
-        states: dict[int, Value] = {}
-        for t in reversed(range(self._steps)) if self._reverse else range(self._steps):
-            new = self._cell.step(projected[t], state, self._g)
-            states[t], state = self._masked(t, new, state)
-        assert state.h is not None
-        return Run([states[t] for t in range(self._steps)], state.h, state.c)
 
     def _part(self, value: Value) -> Value:
         """This direction's part of a weight or state, without the direction's axis."""
@@ -154,16 +139,11 @@ class Direction:
         r_zr, r_n = gates.split(r, (2, 1), g)
         return Gru(gates, r_zr, r_n, bias, op.linear_before_reset)
 
-    def _project(self) -> list[Value]:
-        """x W^T + b of every step: one product on (T * B, I), cut into (B, G * H)."""
+    def _projected(self, x: Value) -> Value:
+        """x W^T + b for every row of x."""
         op, g = self._op, self._g
-        flat = g.op("Reshape", op.x, g.ints(self._steps * self._batch, self._inputs))
-        found = g.op("MatMul", flat, g.op("Transpose", self._part(op.w), perm=[1, 0]))
-        if op.b is not None and not _all_zero(op.b):
-            found = g.op("Add", found, self._bias(op.b))
-        if self._steps == 1:
-            return [found]
-        return list(g.multi("Split", self._steps, found, g.ints(*(self._batch,) * self._steps), axis=0))
+        found = g.op("MatMul", x, g.op("Transpose", self._part(op.w), perm=[1, 0]))
+        return found if op.b is None or _all_zero(op.b) else g.op("Add", found, self._bias(op.b))
 
     def _bias(self, b: Value) -> Value:
         """The two biases together; a GRU that resets after its product keeps the recurrent one of `h` apart."""
@@ -179,6 +159,36 @@ class Direction:
     def _initial(self, value: Value | None) -> Value | None:
         """(B, H), or None for zeros."""
         return None if value is None or _all_zero(value) else self._part(value)
+
+
+class Direction(OneWay):
+    """One direction of as many steps as are known."""
+
+    def __init__(self, op: Recurrent, index: int, chosen: list[Squash], g: GraphBuilder) -> None:
+        super().__init__(op, index, chosen, g)
+        shape = static_shape(op.x)
+        assert shape is not None
+        self._steps, self._batch, self._inputs = shape
+
+    def run(self) -> Run:
+        """Every step in order, or in reverse."""
+        projected = self._project()
+        h, c = self._initial(self._op.h0), self._initial(self._op.c0)
+        state = State(h, c)
+        states: dict[int, Value] = {}
+        for t in reversed(range(self._steps)) if self._reverse else range(self._steps):
+            new = self._cell.step(projected[t], state, self._g)
+            states[t], state = self._masked(t, new, state)
+        assert state.h is not None
+        return Run([states[t] for t in range(self._steps)], state.h, state.c)
+
+    def _project(self) -> list[Value]:
+        """x W^T + b of every step: one product on (T * B, I), cut into (B, G * H)."""
+        op, g = self._op, self._g
+        found = self._projected(g.op("Reshape", op.x, g.ints(self._steps * self._batch, self._inputs)))
+        if self._steps == 1:
+            return [found]
+        return list(g.multi("Split", self._steps, found, g.ints(*(self._batch,) * self._steps), axis=0))
 
     def _masked(self, t: int, new: State, old: State) -> tuple[Value, State]:
         """The output and the state after step t: rows whose sequence has ended give zeros and keep their state."""

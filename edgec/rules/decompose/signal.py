@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
@@ -62,11 +64,13 @@ class DftToMatMul(Rule):
     def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
         r = Reader(node)
         x = r.input(0)
-        shape = static_shape(x)
         given, axis = r.const_ints(1), (-2,) if r.optional(2) is None else r.const_ints(2)
-        if shape is None or axis is None or (r.optional(1) is not None and given is None):
-            return Miss("the shape, the length or the axis is not constant")
+        if x.shape is None or axis is None or (r.optional(1) is not None and given is None):
+            return Miss("the length or the axis is not constant")
+        shape = tuple(size if isinstance(size, int) else 0 for size in x.shape)
         along, parts = r.axis(axis[0], len(shape)), shape[-1]
+        if not shape[along] or not parts:
+            return Miss("the size of the axis is open")
         half, inverse = bool(r.integer("onesided", 0)), bool(r.integer("inverse", 0))
         from_half = half and inverse
         length = given[0] if given else (2 * (shape[along] - 1) if from_half else shape[along])
@@ -93,17 +97,22 @@ def _fitted(x: Value, shape: tuple[int, ...], axis: int, size: int, g: GraphBuil
 
 def _transform(x: Value, axis: int, matrix: Matrix, g: GraphBuilder) -> Value:
     """Contract an axis and the last one (its parts) with a matrix (size, parts, new size, new parts)."""
-    shape = static_shape(x)
-    assert shape is not None
+    shape = x.shape or ir.Shape([])
     rank = len(shape)
     size, parts, bins, new_parts = matrix.shape
     order = [i for i in range(rank - 1) if i != axis] + [axis, rank - 1]
     moved = x if order == sorted(order) else g.op("Transpose", x, perm=order)
-    outer = [shape[i] for i in order[:-2]]
+    outer = _copied([shape[i] for i in order[:-2]])
     flat = g.op("Reshape", moved, g.ints(*outer, size * parts))
     weight = g.const(matrix.reshape(size * parts, bins * new_parts), dtype=x.dtype)
     found = g.op("Reshape", g.op("MatMul", flat, weight), g.ints(*outer, bins, new_parts))
     return found if moved is x else g.op("Transpose", found, perm=[int(i) for i in np.argsort(order)])
+
+
+def _copied(sizes: Sequence[int | ir.SymbolicDim]) -> list[int]:
+    """Sizes for a Reshape that leaves these dimensions where they are: the first open one inferred, others copied."""
+    first = next((i for i, size in enumerate(sizes) if not isinstance(size, int)), None)
+    return [size if isinstance(size, int) else -1 if i == first else 0 for i, size in enumerate(sizes)]
 
 
 class StftToConv(Rule):
@@ -124,13 +133,12 @@ class StftToConv(Rule):
     def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
         r = Reader(node)
         x, step, window, given = r.input(0), r.const_ints(1), r.optional(2), r.const_ints(3)
-        shape, length = static_shape(x), given[0] if given else None
+        shape, length = x.shape, given[0] if given else None
         if length is None and window is not None:
             length = (static_shape(window) or (None,))[0]
-        if shape is None or step is None or length is None:
-            return Miss("the shape, the step or the length is not constant")
-        n, samples = shape[:2]
-        parts = shape[2] if len(shape) > 2 else 1
+        parts = 1 if shape is None or len(shape) < 3 else shape[2]
+        if shape is None or step is None or length is None or not isinstance(parts, int):
+            return Miss("the number of parts, the step or the length is not constant")
         bins = length // 2 + 1 if r.integer("onesided", 1) else length
         if length * bins * 2 * parts > LARGEST:
             return Miss(f"a transform of length {length} needs a matrix of more than {LARGEST} elements")
@@ -138,7 +146,18 @@ class StftToConv(Rule):
         weight = g.const(filters, dtype=x.dtype)
         if window is not None:
             weight = g.op("Mul", weight, window)
-        signal = g.op("Reshape", x, g.ints(n, 1, samples)) if parts == 1 else g.op("Transpose", x, perm=[0, 2, 1])
-        found = g.op("Conv", signal, weight, strides=[step[0]])
-        frames = (samples - length) // step[0] + 1
-        return [g.op("Transpose", g.op("Reshape", found, g.ints(n, bins, 2, frames)), perm=[0, 3, 1, 2])]
+        found = g.op("Conv", _channels_first(x, parts, g), weight, strides=[step[0]])
+        size = static_shape(x)
+        frames = -1 if size is None else (size[1] - length) // step[0] + 1
+        batch = shape[0] if isinstance(shape[0], int) else 0
+        return [g.op("Transpose", g.op("Reshape", found, g.ints(batch, bins, 2, frames)), perm=[0, 3, 1, 2])]
+
+
+def _channels_first(x: Value, parts: int, g: GraphBuilder) -> Value:
+    """(batch, parts, samples) from (batch, samples) or (batch, samples, parts)."""
+    shape = static_shape(x)
+    if parts > 1:
+        return g.op("Transpose", x, perm=[0, 2, 1])
+    if shape is not None:
+        return g.op("Reshape", x, g.ints(shape[0], 1, shape[1]))
+    return g.op("Unsqueeze", x, g.ints(1)) if len(x.shape or ()) == 2 else g.op("Transpose", x, perm=[0, 2, 1])

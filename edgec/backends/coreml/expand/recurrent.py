@@ -46,6 +46,8 @@ def unsupported(op: Recurrent, has_reset_after: bool) -> Reject | None:
         return Reject(f"{label}-computed-weights", "the weights are computed by the model")
     if op.lengths is not None:
         return Reject(f"{label}-lengths", "each sequence of the batch has a length of its own")
+    if any(not isinstance(size, int) for size in (op.x.shape or (None,))[1:]):
+        return Reject(f"{label}-batch", "how many sequences there are is open")
     if op.clip or op.input_forget:
         return Reject(f"{label}-clip", "the gates are clipped, or input and forget gate are one")
     if op.kind == "GRU" and op.linear_before_reset and not has_reset_after:

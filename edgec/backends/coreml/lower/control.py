@@ -76,7 +76,7 @@ def _formals(op: Loop, b: MilBuilder) -> tuple[Ref, ...]:
     for value in (*states, number, condition):
         kind = type_of(value) if value in states else {number: _COUNT, condition: _TRUTH}[value]
         ref = Ref(b.result(value).name, kind)
-        b.bind(value, ref if not _is_used(value) else reshape(b, ref, shape_of(value)))
+        b.bind(value, ref if value in states or not _is_used(value) else reshape(b, ref, shape_of(value)))
         refs.append(ref)
     return tuple(refs)
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from edgec.backends.base import Array, Const, Lowering, Operand, Ref, Reject, TensorType
 from edgec.backends.coreml.expand.recurrent import ACTIVATIONS, resets_after, unsupported
-from edgec.backends.coreml.lower.common import MilBuilder, float_reject, rank_reject, reshape, static_reject
+from edgec.backends.coreml.lower.common import MilBuilder, float_reject, rank_reject, reshape, shape_of
 from edgec.ir.model import constant
 from edgec.ops.base import Value
 from edgec.ops.recurrent import Recurrent
@@ -30,12 +30,7 @@ _ACTIVATION_NAMES = {
 
 def _rejects(op: Recurrent, target: Target) -> Reject | None:
     label = op.kind.lower()
-    return (
-        unsupported(op, resets_after(target))
-        or float_reject([op.x], label)
-        or static_reject([op.x], label)
-        or rank_reject([op.x], target, label)
-    )
+    return unsupported(op, resets_after(target)) or float_reject([op.x], label) or rank_reject([op.x], target, label)
 
 
 def _recurrent(op: Recurrent, b: MilBuilder) -> Sequence[Operand]:
@@ -50,10 +45,18 @@ def _recurrent(op: Recurrent, b: MilBuilder) -> Sequence[Operand]:
     else:
         halves = [_one_way(op, d, x, states, b) for d in range(op.directions)]
         y, *last = (_joined(parts, b) for parts in zip(*halves, strict=True))
-    steps, batch = int(x.type.shape[0]), int(x.type.shape[1])
-    y = _transpose(b, reshape(b, y, (steps, batch, op.directions, op.hidden)), (0, 2, 1, 3))
+    steps, batch, _ = shape_of(op.x)
+    y = _transpose(b, _apart(b, y, (steps, batch, op.directions, op.hidden)), (0, 2, 1, 3))
     results = [y, *(_transpose(b, reshape(b, v, (batch, op.directions, op.hidden)), (1, 0, 2)) for v in last)]
     return results[: len(op.outputs)]
+
+
+def _apart(b: MilBuilder, y: Operand, shape: tuple[int, ...]) -> Operand:
+    """A reshape of which the number of steps may be open."""
+    if -1 not in shape:
+        return reshape(b, y, shape)
+    out = TensorType(y.type.dtype, (y.type.shape[0], *shape[1:]))
+    return b.emit("reshape", out, x=y, shape=shape)
 
 
 def _bidirectional_lstm(op: Recurrent, x: Operand, states: list[Operand], b: MilBuilder) -> tuple[Operand, ...]:

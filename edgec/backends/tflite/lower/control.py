@@ -111,9 +111,17 @@ def _apart(shown: Sequence[tuple[str, Operand]], b: Builder) -> tuple[tuple[str,
     found: list[tuple[str, Operand]] = []
     for name, value in shown:
         again = any(value is other for _, other in found)
-        static = [d for d in value.type.shape if isinstance(d, int)]  # results of branches and states always are
-        found.append((name, reshape(b, value, static) if again else value))
+        found.append((name, _again(value, b) if again else value))
     return tuple(found)
+
+
+def _again(value: Operand, b: Builder) -> Operand:
+    """The same numbers in another tensor."""
+    sizes = [d if isinstance(d, int) else -1 for d in value.type.shape]
+    if sizes.count(-1) <= 1:
+        return reshape(b, value, sizes)
+    shape = b.op("SHAPE", {"input": value}, TensorType("int32", (len(sizes),)), outType=2)
+    return b.op("RESHAPE", {"input": value, "shape": shape}, value.type, newShape=())
 
 
 def _name(graph: ir.Graph) -> str:

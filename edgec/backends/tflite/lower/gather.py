@@ -15,6 +15,7 @@ from edgec.backends.tflite.lower.common import (
     out_type,
     reshape,
     scalar,
+    shape_of,
     static_reject,
     type_reject,
 )
@@ -49,7 +50,13 @@ def _gather_nd(op: GatherND, b: Builder) -> Operand:
 def _rejects_scatter(op: ScatterND, target: Target) -> Reject | None:
     if op.reduction not in ("none", "add"):
         return Reject(f"scatter-nd-{op.reduction}", "SCATTER_ND adds")
+    if op.reduction == "none" and _is_single(op) and [*map(_is_open, (op.x.shape or ())[1:])].count(True) <= 1:
+        return type_reject(op, [op.x])
     return type_reject(op, [op.x]) or static_reject([op.x], "scatter-nd")
+
+
+def _is_open(size: object) -> bool:
+    return not isinstance(size, int)
 
 
 def _scatter(op: ScatterND, b: Builder) -> Operand:
@@ -94,7 +101,7 @@ def _is_single(op: ScatterND) -> bool:
 
 def _update(op: ScatterND, x: Operand, b: Builder) -> Operand:
     """DYNAMIC_UPDATE_SLICE touches that slice alone, which counts where a loop writes a row at each step."""
-    shape, places = static_shape(op.x) or (), (static_shape(op.indices) or (0,))[-1]
+    shape, places = shape_of(op.x), (static_shape(op.indices) or (0,))[-1]
     start: Operand = reshape(b, cast(b, b.operand(op.indices), "int32"), (places,))
     if places < len(shape):
         zeros = ints(b, (0,) * (len(shape) - places), "zeros")

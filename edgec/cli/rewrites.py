@@ -13,9 +13,9 @@ _PLACES = 3
 
 def lines_of(found: Rewrites) -> list[str]:
     """Two tables."""
-    from edgec.rules.table import RULES
+    from edgec.compiler.catalogue import catalogue
 
-    said = {name: rule.summary() for name, rule in RULES.items()}
+    said = {name: entry.summary() for name, entry in catalogue().items()}
     rows = [[name, str(count), said.get(name, "")] for name, count in found.fired.items()]
     lines = aligned([["rule", "fired", "what it does"], *rows])
     if found.missed:

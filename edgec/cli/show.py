@@ -49,7 +49,7 @@ def rules_command(
     """List the rewrite rules, or show one with its examples."""
 
     def body() -> int:
-        from edgec.rules.describe import rule_lines, show_rule
+        from edgec.compiler.catalogue import rule_lines, show_rule
 
         print(show_rule(name) if what == "show" and name else "\n".join(rule_lines()))
         return 0

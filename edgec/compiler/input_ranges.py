@@ -11,12 +11,9 @@ import onnx_ir as ir
 from edgec.diag import EdgecError, error
 from edgec.diag.suggest import suggest
 from edgec.ir.model import Model, constant, is_constant, static_shape
-from edgec.spec.coreml import CoreMLOptions, Image
+from edgec.spec.backend import backend_spec
 from edgec.spec.ranges import InputRange
 from edgec.spec.target import Target
-
-_BRIGHTEST = 255.0
-"""Pixels lie between 0 and this."""
 
 _NARROW = 16
 """Bits of an integer type whose whole range an input may take."""
@@ -30,7 +27,13 @@ def with_ranges(target: Target, model: Model, requested: Sequence[InputRange]) -
     The request's come first, then the target's own, an image's, a table's, and the element type's.
     """
     found: dict[str, InputRange] = {}
-    for known in (requested, target.ranges, _images(target), _tables(model), _types(model)):
+    for known in (
+        requested,
+        target.ranges,
+        backend_spec(target.backend).ranges(target.options),
+        _tables(model),
+        _types(model),
+    ):
         for item in known:
             found.setdefault(item.name, item)
     order = [value.name for value in model.graph.inputs if value.name in found]
@@ -61,19 +64,6 @@ def _unknown(item: InputRange, known: list[str]) -> EdgecError:
         notes=[f"its inputs are {', '.join(known)}"],
         help=[f"did you mean `{near}`?"] if near else [],
     )
-
-
-def _images(target: Target) -> list[InputRange]:
-    """What the model is given of the pixels of an image."""
-    images = target.options.images if isinstance(target.options, CoreMLOptions) else ()
-    return [_of_image(image) for image in images]
-
-
-def _of_image(image: Image) -> InputRange:
-    count = max(len(image.scale), len(image.bias))
-    scale, bias = ((n if len(n) == count else n * count) for n in (image.scale, image.bias))
-    ends = [end for s, b in zip(scale, bias, strict=True) for end in (b, _BRIGHTEST * s + b)]
-    return InputRange(image.name, min(ends), max(ends), "image")
 
 
 def _types(model: Model) -> list[InputRange]:

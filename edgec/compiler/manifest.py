@@ -42,6 +42,7 @@ from edgec.ir.model import Model
 from edgec.ir.states import states
 from edgec.measure.accuracy import Verdict
 from edgec.passes.remarks import Decided, KeptInFloat32, Remark, counted, only
+from edgec.spec.backend import backend_specs
 from edgec.spec.target import Target
 
 
@@ -209,18 +210,14 @@ _NOTES = {
 }
 
 
+_SHARED = ("torch", "onnx", "onnx-ir", "onnxruntime")
+"""What every build takes, whatever the target."""
+
+
 def tools() -> dict[str, str]:
     """The versions of what took part, of those that are installed."""
     versions = {"edgec": __version__}
-    for package in (
-        "torch",
-        "onnx",
-        "onnx-ir",
-        "onnxruntime",
-        "coremltools",
-        "ai-edge-litert",
-        "tensorrt_rtx_cu13_bindings",
-    ):
+    for package in (*_SHARED, *(piece.package for spec in backend_specs() for piece in spec.pieces)):
         try:
             versions[package] = metadata.version(package)
         except metadata.PackageNotFoundError:

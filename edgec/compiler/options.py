@@ -8,9 +8,10 @@ from pathlib import Path
 
 from edgec.artifact.manifest import Settings
 from edgec.backends.table import backend
+from edgec.compiler.catalogue import check_rules
 from edgec.diag import error
 from edgec.frontend.source import SourceRequest
-from edgec.rules.describe import check_rules
+from edgec.spec.backend import backend_spec, backend_specs
 from edgec.spec.target import Target, load_target, with_rewrites
 
 Progress = Callable[[str], None]
@@ -24,7 +25,8 @@ EMITTED = ("onnx", "program")
 class BuildOptions:
     """What a build is asked for beside its source and targets.
 
-    `io_layout` is for TFLite targets: `nhwc` or `source` for the whole interface, `NAME=nhwc` for one input or output.
+    `io_layout` is for formats that leave it open: `nhwc` or `source` for the whole interface, `NAME=nhwc` for one input
+    or output.
     `via` names another emitter: `onnx2tf`.
     `functions` are further sources, by the name of the function that each becomes in the same artifact.
     """
@@ -59,20 +61,22 @@ def as_built(settings: Settings) -> BuildOptions:
 def targets_of(names: Sequence[str], options: BuildOptions) -> list[Target]:
     """The targets with what the options set, enable and disable. Raises `EdgecError` E01… for what does not fit."""
     loaded = [with_rewrites(_load(name, options), options.enable, options.disable) for name in names]
-    if options.io_layout and all(target.backend != "tflite" for target in loaded):
-        raise error("E0101", "`--io-layout` is for TFLite targets", notes=[f"there is {', '.join(names)}"])
+    if options.io_layout and not any(backend_spec(target.backend).takes_layouts for target in loaded):
+        takers = " and ".join(spec.title for spec in backend_specs() if spec.takes_layouts)
+        raise error("E0101", f"`--io-layout` is for {takers} targets", notes=[f"there is {', '.join(names)}"])
     for target in loaded:
         backend(target.backend, options.via)
-    check_rules(name for target in loaded for name in (*target.rewrites.enable, *target.rewrites.disable))
+    named = (name for target in loaded for name in (*target.rewrites.enable, *target.rewrites.disable))
+    check_rules(named, [target.backend for target in loaded])
     if unknown := [form for form in options.emit if form not in EMITTED]:
         raise error("E0101", f"`--emit {unknown[0]}` is not known", help=[f"one of {', '.join(EMITTED)}"])
     return loaded
 
 
 def _load(name: str, options: BuildOptions) -> Target:
-    """The target with `--set` and, for TFLite, `--io-layout`."""
+    """The target with `--set` and, where it takes one, `--io-layout`."""
     target = load_target(name, options.settings)
-    if target.backend != "tflite" or not options.io_layout:
+    if not options.io_layout or not backend_spec(target.backend).takes_layouts:
         return target
     layouts = [text.rpartition("=") for text in options.io_layout]
     settings = [f"options.layouts.{n}={layout}" if n else f"options.io_layout={layout}" for n, _, layout in layouts]

@@ -4,37 +4,24 @@ from __future__ import annotations
 
 import importlib.util
 import platform
-from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-
-@dataclass(frozen=True)
-class Piece:
-    """A package, the file inside it that must be there, and what it is for."""
-
-    package: str
-    module: str
-    enables: str
-    extra: str
-    native: str = ""
-
+from edgec.spec.backend import backend_specs
+from edgec.spec.piece import Piece
 
 PIECES = (
     Piece("torch", "torch", "Python sources (nn.Module)", "torch"),
     Piece("onnxscript", "onnxscript", "torch's ONNX exporter", "torch"),
     Piece("onnxruntime", "onnxruntime", "verification of the canonical graph", ""),
     Piece("skl2onnx", "skl2onnx", "scikit-learn pipelines (.skops)", "sklearn"),
-    Piece("coremltools", "coremltools", "Core ML packages (.mlpackage)", "coreml", "libmilstoragepython*"),
-    Piece("ai-edge-litert", "ai_edge_litert", "TFLite files and their verification", "tflite"),
-    Piece("tensorrt_rtx_cu13_bindings", "tensorrt_rtx_bindings", "TensorRT-RTX engines", "tensorrt"),
 )
 
 
 def report() -> list[str]:
     """A line for each piece, missing ones with the command that installs them. Imports none of them."""
     lines = [f"Python {platform.python_version()} on {platform.platform()}"]
-    lines += [_line(piece) for piece in PIECES]
+    lines += [_line(piece) for piece in (*PIECES, *(p for spec in backend_specs() for p in spec.pieces))]
     if platform.system() != "Darwin":
         lines.append("--  Core ML on a device     needs a Mac; here the MIL interpreter checks packages")
     return lines

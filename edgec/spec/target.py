@@ -12,14 +12,12 @@ from typing import Any
 from edgec.diag import EdgecError, Place, error
 from edgec.diag.suggest import suggest
 from edgec.spec import search
-from edgec.spec.coreml import CoreMLOptions, coreml_options
+from edgec.spec.backend import BACKENDS, backend_spec
 from edgec.spec.ranges import InputRange, read_ranges
 from edgec.spec.reader import Checker, Table, load_toml
-from edgec.spec.tflite import TFLiteOptions, tflite_options
 
 _FLOATS = ("float32", "float16")
 _KEPT = ("as-needed", "ranges", "decisions")
-BACKENDS = ("coreml", "tflite", "tensorrt")
 
 
 @dataclass(frozen=True)
@@ -75,31 +73,20 @@ class Rewrites:
 
 
 @dataclass(frozen=True)
-class TensorRTOptions:
-    """`build`: `ahead-of-time` here for `compute_capabilities` (SM86 …), or `on-device` on the board itself."""
-
-    build: str = "ahead-of-time"
-    compute_capabilities: tuple[str, ...] = ("SM89",)
-
-
-Options = CoreMLOptions | TFLiteOptions | TensorRTOptions
-
-
-@dataclass(frozen=True)
 class Target:
     """A resolved target: inheritance merged, every default filled in.
 
-    `ranges`: what inputs may be, by their names.
+    `options` are of the backend's own type. `ranges`: what inputs may be, by their names.
     """
 
     name: str
     summary: str
     backend: str
+    options: object
     devices: tuple[str, ...] = ()
     numerics: Numerics = field(default_factory=Numerics)
     limits: Limits = field(default_factory=Limits)
     graph: Graph = field(default_factory=Graph)
-    options: Options = field(default_factory=TFLiteOptions)
     rewrites: Rewrites = field(default_factory=Rewrites)
     accept: Accept = field(default_factory=Accept)
     ranges: tuple[InputRange, ...] = ()
@@ -208,26 +195,23 @@ def _parse(table: Table, path: Path) -> Target:
         "ranges",
     )
     c.known(table, keys)
-    backend = c.choice(table, "backend", BACKENDS, "tflite")
+    spec = backend_spec(c.choice(table, "backend", tuple(BACKENDS), next(iter(BACKENDS))))
     target = Target(
         name=c.string(table, "name"),
         summary=c.string(table, "summary"),
-        backend=backend,
+        backend=spec.name,
         devices=c.strings(table, "devices"),
         numerics=_numerics(c, c.table(table, "numerics")),
         limits=_limits(c, c.table(table, "limits")),
         graph=_graph(c, c.table(table, "graph")),
-        options=_options(c, c.table(table, "options"), backend),
+        options=spec.read_options(c, c.table(table, "options")),
         rewrites=_rewrites(c, c.table(table, "rewrites")),
         accept=_accept(c, c.table(table, "accept")),
         ranges=read_ranges(c, c.table(table, "ranges")),
     )
     if target.name and target.name != path.stem:
         c.problem(f"`name` is `{target.name}` but the file is `{path.name}`", "name")
-    if backend == "coreml":
-        _check_coreml(c, target)
-    if backend == "tensorrt" and target.numerics != Numerics():
-        c.problem("a tensorrt target computes and stores float32", "numerics")
+    spec.check(c, target)
     c.finish()
     return target
 
@@ -237,17 +221,6 @@ def _numerics(c: Checker, table: Table) -> Numerics:
     compute = c.choice(table, "compute", _FLOATS, "float32")
     weights = c.choice(table, "weights", _FLOATS, compute)
     return Numerics(compute, weights, c.choice(table, "float32", _KEPT, "as-needed"))
-
-
-def _check_coreml(c: Checker, target: Target) -> None:
-    """What Core ML's numerics leave open."""
-    options = target.options
-    stored = (target.numerics.compute, target.numerics.weights)
-    if stored == ("float16", "float32"):
-        c.problem("float32 weights would be rounded to `compute`, which is float16", "weights")
-    narrow = stored == ("float32", "float16")
-    if narrow and isinstance(options, CoreMLOptions) and options.is_before("iOS16"):
-        c.problem("float16 weights of a float32 model begin with iOS 16", "weights")
 
 
 def _limits(c: Checker, table: Table) -> Limits:
@@ -274,22 +247,3 @@ def _accept(c: Checker, table: Table) -> Accept:
         if value is not None:
             c.at_least(value, key, 0.0)
     return accept
-
-
-def _options(c: Checker, table: Table, backend: str) -> Options:
-    if backend == "coreml":
-        return coreml_options(c, table)
-    if backend == "tensorrt":
-        c.known(table, ("build", "compute_capabilities"), "options.")
-        capabilities = c.strings(table, "compute_capabilities") or TensorRTOptions().compute_capabilities
-        for name in capabilities:
-            if name not in COMPUTE_CAPABILITIES:
-                known = ", ".join(COMPUTE_CAPABILITIES)
-                c.problem(f"`{name}` is not a compute capability", "compute_capabilities", f"one of {known}")
-        build = c.choice(table, "build", ("ahead-of-time", "on-device"), "ahead-of-time")
-        return TensorRTOptions(build, capabilities)
-    return tflite_options(c, table)
-
-
-COMPUTE_CAPABILITIES = ("SM75", "SM80", "SM86", "SM87", "SM89", "SM120", "SM121")
-"""What TensorRT-RTX 1.7 builds for, and SM87 (Orin), which classic TensorRT builds on the board."""

@@ -15,10 +15,10 @@ from torch import nn
 
 import edgec
 from edgec.backends.tflite.metadata import pack
+from edgec.backends.tflite.options import TensorNote, TFLiteMetadata
 from edgec.ledger.lint import lint
 from edgec.ledger.tflite.ledger import ROWS
 from edgec.ledger.tflite.runtimes import RUNTIMES, as_numbers, first_runtime, registered
-from edgec.spec.tflite import TensorNote, TFLiteMetadata
 from tests.app_target import write_app_target
 
 

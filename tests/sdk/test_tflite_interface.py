@@ -12,6 +12,7 @@ import pytest
 
 from edgec.artifact.shown import Shown
 from edgec.backends.tflite.backend import TFLITE
+from edgec.backends.tflite.options import TensorNote, TFLiteMetadata, TFLiteOptions
 from edgec.compiler.build import build
 from edgec.compiler.check import Budget, check_artifact
 from edgec.compiler.options import BuildOptions
@@ -23,7 +24,6 @@ from edgec.passes.canonicalize import canonicalize
 from edgec.passes.verify import evaluate
 from edgec.runners.open import open_runner
 from edgec.spec.target import Target, load_target
-from edgec.spec.tflite import TensorNote, TFLiteMetadata, TFLiteOptions
 
 TEXT = f"""
 <ir_version: 10, opset_import: ["" : {OPSET}]>

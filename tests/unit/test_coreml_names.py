@@ -8,8 +8,8 @@ import pytest
 
 from edgec.backends.base import Const, Instr, Program, Ref, TensorType
 from edgec.backends.coreml.names import function_names, named
+from edgec.backends.coreml.options import Classifier, CoreMLOptions, ImageInput, Metadata
 from edgec.ledger.coreml.identifiers import RESERVED, Scope, identifier_like, is_identifier
-from edgec.spec.coreml import Classifier, CoreMLOptions, ImageInput, Metadata
 
 KIND = TensorType("float32", (1, 4))
 FUNNY = (

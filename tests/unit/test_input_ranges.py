@@ -10,12 +10,12 @@ import pytest
 
 from edgec.backends.coreml.beyond import undeclared
 from edgec.backends.coreml.integers import check_integers, limits
+from edgec.backends.coreml.options import CoreMLOptions, ImageInput
 from edgec.compiler.input_ranges import check_ranges, with_ranges
 from edgec.compiler.samples import sample
 from edgec.diag import EdgecError
 from edgec.frontend.captured import Captured, SourceId
 from edgec.frontend.ranged import at_ends, clipped, spread
-from edgec.spec.coreml import CoreMLOptions, ImageInput
 from edgec.spec.ranges import InputRange, parse_range, parse_ranges
 from edgec.spec.target import load_target
 

@@ -17,13 +17,13 @@ from edgec.backends.base import Argument, Const, Dim, Instr, Operand, Program, R
 from edgec.backends.coreml.flexible import open_dimensions
 from edgec.backends.coreml.interface import describe, describe_model, from_image, to_image
 from edgec.backends.coreml.names import Named, function_names, name_what_was_added, named
+from edgec.backends.coreml.options import CoreMLOptions, Image
 from edgec.backends.coreml.package import write_package
 from edgec.backends.coreml.sdk import coremltools
 from edgec.backends.coreml.types import MIL_NAMES, interface_type, mil_type
 from edgec.diag import error
 from edgec.ledger.coreml.identifiers import Scope
 from edgec.runners.mil.source_names import KEY, MAIN, SourceNames
-from edgec.spec.coreml import CoreMLOptions, Image
 from edgec.spec.target import Target
 
 

@@ -20,6 +20,7 @@ from edgec.backends.coreml.lower.common import MilBuilder
 from edgec.backends.coreml.lower.table import LOWERINGS
 from edgec.backends.coreml.names import named
 from edgec.backends.coreml.ops import view_coreml
+from edgec.backends.coreml.options import CoreMLOptions
 from edgec.backends.coreml.placement import measured, placement
 from edgec.backends.coreml.states import kept_states, with_states
 from edgec.backends.coreml.types import check_types
@@ -32,7 +33,6 @@ from edgec.passes.base import AfterPass, Rewritten
 from edgec.runners.apple.mac import on_mac
 from edgec.runners.base import Runner
 from edgec.runners.mil.as_source import SourceRunner
-from edgec.spec.coreml import CoreMLOptions
 from edgec.spec.target import Target
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from edgec.backends.coreml.ops import MIL
+from edgec.backends.coreml.options import CoreMLOptions
 from edgec.dialect.base import Dialect
-from edgec.spec.coreml import CoreMLOptions
 from edgec.spec.target import Target
 
 _SINCE_IOS15 = frozenset(

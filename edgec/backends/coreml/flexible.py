@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from edgec.backends.base import Dim, Program
+from edgec.backends.coreml.options import CoreMLOptions
 from edgec.diag import Diagnostic, EdgecError
 from edgec.ir.dims import UNBOUNDED
-from edgec.spec.coreml import CoreMLOptions
 from edgec.spec.target import Target
 
 Shape = tuple[Dim, ...]

@@ -9,9 +9,9 @@ import numpy as np
 
 from edgec.artifact.shown import Shown, ShownImage, ShownScores
 from edgec.backends.base import Dim, Program
+from edgec.backends.coreml.options import COLORS, CoreMLOptions, Image
 from edgec.diag import Diagnostic, EdgecError
 from edgec.ledger.coreml.identifiers import Scope
-from edgec.spec.coreml import COLORS, CoreMLOptions, Image
 from edgec.spec.target import Target
 
 _COLOR_SPACES = {"grayscale": 10, "rgb": 20, "bgr": 30}

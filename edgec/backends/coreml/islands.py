@@ -12,6 +12,7 @@ import onnx_ir as ir
 from edgec.backends.coreml.decisions import decisions
 from edgec.backends.coreml.excursions import data, excursions
 from edgec.backends.coreml.expand.half import has_product, is_long, is_product
+from edgec.backends.coreml.options import CoreMLOptions
 from edgec.backends.coreml.ranges import (
     CARRIES,
     HEAVY,
@@ -30,7 +31,6 @@ from edgec.ir.model import Model, constant, is_constant, static_shape
 from edgec.ir.provenance import place_of
 from edgec.passes.remarks import KeptInFloat32
 from edgec.rules.match import is_float
-from edgec.spec.coreml import CoreMLOptions
 from edgec.spec.target import Target
 
 _BY_KIND = {

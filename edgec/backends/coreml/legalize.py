@@ -33,9 +33,10 @@ from edgec.backends.expand import expansion
 from edgec.backends.legalization import CANONICAL, OnlyLegal
 from edgec.backends.rank import ReduceRank
 from edgec.calibration.calibration import Calibration
-from edgec.passes.base import Pass, Pipeline
+from edgec.passes.base import OptionalPass, Pass, Pipeline
 from edgec.passes.constants import FoldConstants
 from edgec.passes.deadcode import DeadCode
+from edgec.passes.native_branches import SelectionsToIf
 from edgec.passes.rewrite import RewritePass
 from edgec.rules.base import Rule
 from edgec.rules.decompose.attention import AttentionToMatMul
@@ -95,6 +96,29 @@ ALWAYS: tuple[Rule, ...] = (
 
 NATIVE: tuple[NativeRule, ...] = (WindowToSliceUpdate(),)
 """Towards MIL operations that ONNX has no operator for, where the dialect has them."""
+
+
+ATTENTION: tuple[Rule, ...] = (
+    GroupedAttentionRepeated(),
+    AttentionOnTokens(),
+    AttentionOnHeads(),
+    UnsupportedAttentionToMatMul(),
+)
+"""Forms of attention, of which the target's system and form decide."""
+
+OWN: tuple[Rule, ...] = (
+    *CASTS,
+    *HALF,
+    *RULES,
+    *ATTENTION,
+    *ALWAYS,
+    UnsupportedRecurrentUnrolled(False),
+    *NATIVE,
+)
+"""Every rule that is tried for Core ML beside those that all backends share."""
+
+OPTIONAL: tuple[type[OptionalPass], ...] = (ScaleNormalizations, SelectionsToIf)
+"""Passes that may be switched off."""
 
 
 def pipeline(target: Target, calibration: Calibration) -> Pipeline:

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from edgec.backends.base import Argument, Const, Instr, Operand, Program, Ref
+from edgec.backends.coreml.options import Classifier, CoreMLOptions
 from edgec.ledger.coreml.identifiers import Scope
-from edgec.spec.coreml import Classifier, CoreMLOptions
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,10 @@ from pathlib import Path
 
 from edgec.backends.base import Instr, Program
 from edgec.backends.coreml.names import named
+from edgec.backends.coreml.options import CoreMLOptions
 from edgec.backends.placement import Placed, Placement
 from edgec.diag import Place
 from edgec.runners.apple.plan import compute_plan
-from edgec.spec.coreml import CoreMLOptions
 from edgec.spec.target import Target
 
 _TYPED_EXECUTION = "Apple, coremltools guide, Typed Execution: float 32 runs on GPU and CPU"

@@ -13,11 +13,12 @@ from pathlib import Path
 from edgec.backends.tensorrt import engine
 from edgec.backends.tensorrt.engine import Refused, Request, refusals
 from edgec.backends.tensorrt.lower import OnnxProgram
+from edgec.backends.tensorrt.options import TensorRTOptions
 from edgec.diag import Diagnostic, EdgecError, Place, error
 from edgec.ir.dims import UNBOUNDED, dim_ranges
 from edgec.ir.model import Model
 from edgec.ir.save import save_onnx
-from edgec.spec.target import Target, TensorRTOptions
+from edgec.spec.target import Target
 
 
 def assemble(program: OnnxProgram, target: Target, path: Path) -> None:

@@ -26,8 +26,9 @@ from edgec.backends.tensorrt.narrow import HoldInInt32
 from edgec.backends.tensorrt.quantizers import QuantizeInFloat
 from edgec.calibration.calibration import UNCALIBRATED, Calibration
 from edgec.ir.model import Model
-from edgec.passes.base import AfterPass, Pipeline, Rewritten
+from edgec.passes.base import AfterPass, OptionalPass, Pipeline, Rewritten
 from edgec.passes.constants import FoldConstants
+from edgec.passes.native_branches import SelectionsToIf
 from edgec.passes.rewrite import RewritePass
 from edgec.rules.base import Rule
 from edgec.rules.decompose.bits import BitShiftToArithmetic, BitwiseToArithmetic
@@ -52,6 +53,13 @@ FORMS: tuple[Rule, ...] = (
     VectorToRow(),
 )
 """For operators that are known in some forms only, or whose kernels lose what a large mean or an infinity is."""
+
+
+OWN: tuple[Rule, ...] = (*RULES, *FORMS)
+"""Every rule that is tried for TensorRT beside those that all backends share."""
+
+OPTIONAL: tuple[type[OptionalPass], ...] = (SelectionsToIf,)
+"""Passes that may be switched off."""
 
 
 def pipeline(target: Target) -> Pipeline:

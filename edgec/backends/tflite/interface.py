@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from edgec.backends.tflite.options import TensorNote, TFLiteOptions
 from edgec.diag import Diagnostic, EdgecError
 from edgec.ir.model import Model
 from edgec.spec.target import Target
-from edgec.spec.tflite import TensorNote, TFLiteOptions
 
 Shape = Sequence[object]
 

@@ -62,9 +62,10 @@ from edgec.backends.tflite.tune.resize import PointwiseBeforeResize, PointwiseOf
 from edgec.backends.tflite.tune.steps import StepToReshape
 from edgec.backends.tflite.tune.volume import VolumeToPlanes
 from edgec.backends.tflite.types import portable_rank
-from edgec.passes.base import Pipeline
+from edgec.passes.base import OptionalPass, Pipeline
 from edgec.passes.constants import FoldConstants
 from edgec.passes.deadcode import CommonSubexpressions, DeadCode
+from edgec.passes.native_branches import SelectionsToIf
 from edgec.passes.rewrite import RewritePass
 from edgec.rules.base import Rule
 from edgec.rules.cleanup.identity import RemoveIdentity, RemoveNoOpMovement
@@ -175,6 +176,14 @@ MOVEMENT: tuple[Rule, ...] = (
 
 PORTABLE: tuple[Rule, ...] = (ReduceRank(portable_rank), MergeReshapes(), RemoveNoOpMovement())
 """What the rules before made of many dimensions, for runtimes that take fewer."""
+
+
+OWN: tuple[Rule, ...] = (*INSTEAD, *RULES, *ALWAYS, PatchesToMatMul(), *TUNE, *PLACE)
+"""Every rule that is tried for TFLite beside those that all backends share."""
+
+
+OPTIONAL: tuple[type[OptionalPass], ...] = (SelectionsToIf,)
+"""Passes that may be switched off."""
 
 
 def pipeline(target: Target, interface: Interface) -> Pipeline:

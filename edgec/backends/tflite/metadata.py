@@ -12,9 +12,9 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from edgec.backends.tflite.interface import Interface, options_of
+from edgec.backends.tflite.options import TensorNote, TFLiteMetadata
 from edgec.runners.litert import CHANNELS_LAST
 from edgec.spec.target import Target
-from edgec.spec.tflite import TensorNote, TFLiteMetadata
 
 NAME = "TFLITE_METADATA"
 """The metadata entry that holds the flatbuffer."""

@@ -13,11 +13,11 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from edgec.backends.base import Argument, Const, Dim, Instr, Program, Ref
+from edgec.backends.coreml.options import CoreMLOptions
 from edgec.backends.coreml.placement import placement
 from edgec.backends.traffic import bytes_of
 from edgec.passes.base import Rewritten
 from edgec.passes.remarks import Decided
-from edgec.spec.coreml import CoreMLOptions
 from edgec.spec.target import Target
 
 EVIDENCE = (

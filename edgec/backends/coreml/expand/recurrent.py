@@ -5,13 +5,13 @@ from __future__ import annotations
 import onnx_ir as ir
 
 from edgec.backends.base import Reject
+from edgec.backends.coreml.options import CoreMLOptions
 from edgec.ir.build import GraphBuilder
 from edgec.ir.model import is_constant
 from edgec.ops.base import Reader
 from edgec.ops.recurrent import Recurrent
 from edgec.rules.base import NOT_HERE, Miss, Replacement
 from edgec.rules.decompose.recurrent import UnrollRecurrent
-from edgec.spec.coreml import CoreMLOptions
 from edgec.spec.target import Target
 
 ACTIVATIONS = {"sigmoid": "sigmoid", "tanh": "tanh", "relu": "relu"}

@@ -9,8 +9,8 @@ import numpy as np
 from edgec.backends.base import Lowering, Operand, Reject
 from edgec.backends.coreml.expand.attention import is_fused
 from edgec.backends.coreml.lower.common import MilBuilder, shape_of, type_of
+from edgec.backends.coreml.options import CoreMLOptions
 from edgec.ops.linear import Attention
-from edgec.spec.coreml import CoreMLOptions
 from edgec.spec.target import Target
 
 

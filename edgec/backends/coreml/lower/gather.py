@@ -19,11 +19,11 @@ from edgec.backends.coreml.lower.common import (
     through_half,
     type_of,
 )
+from edgec.backends.coreml.options import CoreMLOptions
 from edgec.ir.model import constant
 from edgec.ops.base import Value
 from edgec.ops.gather import Gather, GatherElements, GatherND, OneHot, ScatterElements, ScatterND
 from edgec.ops.image import GridSample, Resize
-from edgec.spec.coreml import CoreMLOptions
 from edgec.spec.target import Target
 
 _MODES = {"none": "update", "add": "add", "mul": "mul", "max": "max", "min": "min"}

@@ -7,9 +7,9 @@ import numpy as np
 from edgec.backends.base import Dim, Lowering, Operand, Reject, TensorType
 from edgec.backends.coreml.lower.common import MilBuilder, cast
 from edgec.backends.coreml.lower.reduce import sorted_whole
+from edgec.backends.coreml.options import CoreMLOptions
 from edgec.ops.gather import NonMaxSuppression, NonZero
 from edgec.rules.decompose.detection import box_count, is_single
-from edgec.spec.coreml import CoreMLOptions
 from edgec.spec.target import Target
 
 _FLAG, _INDEX = "bool", "int32"

@@ -1,0 +1,65 @@
+"""What is to be known of Core ML before the backend is loaded."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from edgec.backends.coreml.options import CoreMLOptions, Image, coreml_options
+from edgec.spec.backend import BackendSpec, Rewriting
+from edgec.spec.piece import Piece
+from edgec.spec.ranges import InputRange
+from edgec.spec.reader import Checker
+from edgec.spec.target import Target
+
+if TYPE_CHECKING:
+    from edgec.backends.base import Backend
+
+_BRIGHTEST = 255.0
+"""Pixels lie between 0 and this."""
+
+
+def _load() -> Backend:
+    from edgec.backends.coreml.backend import COREML
+
+    return COREML
+
+
+def _rewriting() -> Rewriting:
+    from edgec.backends.coreml.legalize import OPTIONAL, OWN
+
+    return Rewriting(OWN, OPTIONAL)
+
+
+def _check(c: Checker, target: Target) -> None:
+    """What Core ML's numerics leave open."""
+    options = target.options
+    stored = (target.numerics.compute, target.numerics.weights)
+    if stored == ("float16", "float32"):
+        c.problem("float32 weights would be rounded to `compute`, which is float16", "weights")
+    narrow = stored == ("float32", "float16")
+    if narrow and isinstance(options, CoreMLOptions) and options.is_before("iOS16"):
+        c.problem("float16 weights of a float32 model begin with iOS 16", "weights")
+
+
+def _images(options: object) -> list[InputRange]:
+    """What the model is given of the pixels of an image."""
+    return [_of_image(image) for image in options.images] if isinstance(options, CoreMLOptions) else []
+
+
+def _of_image(image: Image) -> InputRange:
+    count = max(len(image.scale), len(image.bias))
+    scale, bias = ((n if len(n) == count else n * count) for n in (image.scale, image.bias))
+    ends = [end for s, b in zip(scale, bias, strict=True) for end in (b, _BRIGHTEST * s + b)]
+    return InputRange(image.name, min(ends), max(ends), "image")
+
+
+SPEC = BackendSpec(
+    "coreml",
+    "Core ML",
+    coreml_options,
+    _load,
+    _rewriting,
+    check=_check,
+    ranges=_images,
+    pieces=(Piece("coremltools", "coremltools", "Core ML packages (.mlpackage)", "coreml", "libmilstoragepython*"),),
+)

@@ -1,0 +1,30 @@
+"""A TensorRT target's own table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from edgec.spec.reader import Checker, Table
+
+COMPUTE_CAPABILITIES = ("SM75", "SM80", "SM86", "SM87", "SM89", "SM120", "SM121")
+"""What TensorRT-RTX 1.7 builds for, and SM87 (Orin), which classic TensorRT builds on the board."""
+
+
+@dataclass(frozen=True)
+class TensorRTOptions:
+    """`build`: `ahead-of-time` here for `compute_capabilities` (SM86 …), or `on-device` on the board itself."""
+
+    build: str = "ahead-of-time"
+    compute_capabilities: tuple[str, ...] = ("SM89",)
+
+
+def tensorrt_options(c: Checker, table: Table) -> TensorRTOptions:
+    """Read and check `[options]`."""
+    c.known(table, ("build", "compute_capabilities"), "options.")
+    capabilities = c.strings(table, "compute_capabilities") or TensorRTOptions().compute_capabilities
+    for name in capabilities:
+        if name not in COMPUTE_CAPABILITIES:
+            known = ", ".join(COMPUTE_CAPABILITIES)
+            c.problem(f"`{name}` is not a compute capability", "compute_capabilities", f"one of {known}")
+    build = c.choice(table, "build", ("ahead-of-time", "on-device"), "ahead-of-time")
+    return TensorRTOptions(build, capabilities)

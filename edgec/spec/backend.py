@@ -1,0 +1,71 @@
+"""What is to be known of a backend, loaded on demand: a row here and a folder under `backends/` make one."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from edgec.spec.piece import Piece
+from edgec.spec.ranges import InputRange
+from edgec.spec.reader import Checker, Table
+
+if TYPE_CHECKING:
+    from edgec.backends.base import Backend
+    from edgec.passes.base import OptionalPass
+    from edgec.rules.base import Rule
+    from edgec.spec.target import Target
+
+BACKENDS = {
+    "coreml": "edgec.backends.coreml.spec",
+    "tflite": "edgec.backends.tflite.spec",
+    "tensorrt": "edgec.backends.tensorrt.spec",
+}
+"""The module with the `SPEC` of each backend, by the name that targets use."""
+
+
+def _nothing(checker: Checker, target: Target) -> None:
+    """All numerics are taken."""
+
+
+@dataclass(frozen=True)
+class Rewriting:
+    """What may rewrite a model in a backend's legalization, each with a name to be switched by."""
+
+    rules: Sequence[Rule]
+    passes: Sequence[type[OptionalPass]] = ()
+
+
+@dataclass(frozen=True)
+class BackendSpec:
+    """A backend before it is loaded: its options, and how to load the rest.
+
+    `read_options` reads and checks a target's `[options]`, `check` what else a target says; problems are told to the
+    checker. `ranges`: what the options say of inputs. `takes_layouts`: whether the layout of the interface may be
+    chosen (`options.io_layout`, `options.layouts`). `emitters`: other ways to an artifact, for `--via`. `pieces`: the
+    packages that it needs.
+    """
+
+    name: str
+    title: str
+    read_options: Callable[[Checker, Table], object]
+    load: Callable[[], Backend]
+    rewriting: Callable[[], Rewriting]
+    check: Callable[[Checker, Target], None] = _nothing
+    ranges: Callable[[object], list[InputRange]] = lambda options: []
+    takes_layouts: bool = False
+    emitters: Mapping[str, Callable[[], Backend]] = field(default_factory=dict)
+    pieces: tuple[Piece, ...] = ()
+
+
+def backend_spec(name: str) -> BackendSpec:
+    """The spec of a backend that is in the table."""
+    found = importlib.import_module(BACKENDS[name]).SPEC
+    assert isinstance(found, BackendSpec)
+    return found
+
+
+def backend_specs() -> list[BackendSpec]:
+    """All of them, in the table's order."""
+    return [backend_spec(name) for name in BACKENDS]

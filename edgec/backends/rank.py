@@ -19,7 +19,7 @@ from edgec.ops.gather import Gather, GatherND, ScatterND
 from edgec.ops.reduce import Reduce
 from edgec.ops.shape import Expand, Pad, Slice, Tile, Transpose
 from edgec.rules.axes import merged
-from edgec.rules.base import NOT_HERE, Miss, Replacement, Rule
+from edgec.rules.base import NOT_HERE, Example, Miss, Replacement, Rule
 
 
 def _rank(node: ir.Node) -> int:
@@ -234,7 +234,13 @@ class ReduceRank(Rule):
 
     name = "reduce-rank"
     roots = (*_REWRITES, "Transpose")
-    examples = ()
+    examples = (
+        Example(
+            "float[2,1,2,1,2,1,2] x, float[2,1,2,1,2,1,2] z",
+            "y = Add(x, z)",
+            "t = Reshape(x, c)  v = Reshape(z, d)  k = Add(t, v)  y = Reshape(k, e)",
+        ),
+    )
 
     def __init__(self, highest: Callable[[ir.Node], int]) -> None:
         """`highest` says of each operator how many dimensions it may have; Reshape may have any number."""

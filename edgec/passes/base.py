@@ -3,31 +3,32 @@
 from __future__ import annotations
 
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import ClassVar
 
 from edgec.ir.model import Model
 from edgec.passes.remarks import Remark
 
 
-class Pass(Protocol):
+class Pass(ABC):
     """A whole-graph rewrite. `needs` and `gives` are properties of the model, in words (`"types"`)."""
 
     name: str
     needs: ClassVar[frozenset[str]] = frozenset()
     gives: ClassVar[frozenset[str]] = frozenset()
 
+    @abstractmethod
     def run(self, model: Model) -> list[Remark]:
         """Change the model in place; what was done."""
-        ...
 
     def without(self, disabled: Collection[str]) -> Pass | None:
         """The pass without what was disabled by name; None where nothing of it is left."""
         return self
 
 
-class OptionalPass(Pass, Protocol):
+class OptionalPass(Pass):
     """A pass that a target or `--disable` may switch off by its name, as a rule."""
 
     def without(self, disabled: Collection[str]) -> Pass | None:

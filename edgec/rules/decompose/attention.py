@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import ClassVar
 
 import numpy as np
 import onnx_ir as ir
@@ -23,7 +24,7 @@ class AttentionToMatMul(Rule):
 
     name = "attention-to-matmul"
     roots = ("Attention",)
-    examples = (
+    examples: ClassVar[tuple[Example, ...]] = (
         Example(
             "float[1,2,3,4] q, float[1,2,5,4] k, float[1,2,5,4] v",
             "y = Attention(q, k, v)",

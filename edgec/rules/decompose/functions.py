@@ -31,7 +31,13 @@ class ElementwiseFromBuiltins(Rule):
         "IsNaN",
         "IsInf",
     )
-    examples = ()
+    examples = (
+        Example(
+            "float[2,3] x",
+            "y = Softplus(x)",
+            "t = Abs(x)  z = Neg(t)  v = Exp(z)  o = Add(v, c)  k = Log(o)  l = Relu(x)  y = Add(l, k)",
+        ),
+    )
 
     def __init__(self, lacking: tuple[str, ...] = roots) -> None:
         self.lacking = frozenset(lacking)
@@ -182,7 +188,13 @@ class WideClip(Rule):
 
     name = "clip-to-min-max"
     roots = ("Clip",)
-    examples = ()
+    examples = (
+        Example(
+            "float[3] x, float l",
+            "y = Clip(x, l)",
+            "y = Max(x, l)",
+        ),
+    )
 
     def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
         r = Reader(node)

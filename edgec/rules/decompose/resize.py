@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import onnx_ir as ir
@@ -12,7 +12,7 @@ from edgec.ir.build import GraphBuilder
 from edgec.ir.model import static_shape
 from edgec.ops.base import Reader, Value
 from edgec.ops.image import Resize
-from edgec.rules.base import NOT_HERE, Miss, Replacement, Rule
+from edgec.rules.base import NOT_HERE, Example, Miss, Replacement, Rule
 
 Matrix = NDArray[np.float64]
 
@@ -22,7 +22,7 @@ class ResizeToMatMul(Rule):
 
     name = "resize-to-matmul"
     roots = ("Resize",)
-    examples = ()
+    examples: ClassVar[tuple[Example, ...]] = ()
 
     def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
         op = Resize.decode(Reader(node))

@@ -17,6 +17,14 @@ class UnsupportedAttentionToMatMul(AttentionToMatMul):
     """Attention without a fused MIL form (caches, softcap, grouped heads) -> matrix products."""
 
     name = "unsupported-attention-to-matmul"
+    examples = (
+        Example(
+            "float[1,2,3,4] q, float[1,2,5,4] k, float[1,2,5,4] v",
+            "y = Attention<softcap = 2.0>(q, k, v)",
+            "t = Mul(q, c)  z = Transpose<perm = [0, 1, 3, 2]>(k)  o = MatMul(t, z)  l = Div(o, d)  "
+            "m = Tanh(l)  n = Mul(m, d)  aa = Softmax<axis = -1>(n)  y = MatMul(aa, v)",
+        ),
+    )
 
     def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
         return NOT_HERE if is_fused(Attention.decode(Reader(node))) else super().apply(node, g)

@@ -10,7 +10,7 @@ from edgec.ir.build import GraphBuilder
 from edgec.ir.model import constant, static_shape
 from edgec.ops.base import Ints, Reader, Value
 from edgec.ops.conv import Conv, ConvTranspose
-from edgec.rules.base import NOT_HERE, Miss, Replacement, Rule
+from edgec.rules.base import NOT_HERE, Example, Miss, Replacement, Rule
 
 
 class ComputedTransposedConvToConv(Rule):
@@ -21,7 +21,14 @@ class ComputedTransposedConvToConv(Rule):
 
     name = "computed-conv-transpose-to-conv"
     roots = ("ConvTranspose",)
-    examples = ()
+    examples = (
+        Example(
+            "float[1,2,4] x, float[2,3,2] w",
+            "y = ConvTranspose(x, w)",
+            "t = Pad(x, c, d)  z = Reshape(w, e)  v = Transpose<perm = [0, 2, 1, 3]>(z)  o = Reshape(v, f)  "
+            "k = Slice(o, g, h, p, q)  y = Conv<kernel_shape = [2], dilations = [1], group = 1>(t, k, )",
+        ),
+    )
 
     def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
         op = ConvTranspose.decode(Reader(node))
@@ -49,7 +56,14 @@ class ComputedDilatedConvToConv(Rule):
 
     name = "computed-dilated-conv-to-conv"
     roots = ("Conv",)
-    examples = ()
+    examples = (
+        Example(
+            "float[1,2,6] x, float[3,2,2] w",
+            "y = Conv<dilations = [2]>(x, w)",
+            "t = Reshape(w, c)  z = Pad(t, d, e)  v = Reshape(z, f)  o = Slice(v, g, h, p)  "
+            "y = Conv<pads = [0, 0], strides = [1], group = 1>(x, o, )",
+        ),
+    )
 
     def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
         op = Conv.decode(Reader(node))

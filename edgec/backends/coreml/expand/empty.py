@@ -7,7 +7,7 @@ import onnx_ir as ir
 from edgec.ir.build import GraphBuilder
 from edgec.ir.model import static_shape
 from edgec.ops.base import Reader
-from edgec.rules.base import NOT_HERE, Miss, Replacement, Rule
+from edgec.rules.base import NOT_HERE, Example, Miss, Replacement, Rule
 
 
 class DropEmptyOperands(Rule):
@@ -15,7 +15,14 @@ class DropEmptyOperands(Rule):
 
     name = "drop-empty-operands"
     roots = ("Concat",)
-    examples = ()
+    examples = (
+        Example(
+            "float[2,3] x",
+            "y = Concat<axis = 0>(x, e)",
+            "y = Concat<axis = 0>(x)",
+            constants="float[0,3] e = {}",
+        ),
+    )
 
     def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
         operands = Reader(node).variadic()

@@ -11,7 +11,7 @@ from edgec.ir.model import constant
 from edgec.ops.base import Reader
 from edgec.ops.gather import Gather, GatherElements, GatherND, ScatterElements, ScatterND
 from edgec.ops.table import view
-from edgec.rules.base import NOT_HERE, Miss, Replacement, Rule
+from edgec.rules.base import NOT_HERE, Example, Miss, Replacement, Rule
 from edgec.rules.decompose.indices import from_end, is_non_negative, sizes_of
 
 _DONE = "edgec.from_start"
@@ -22,7 +22,13 @@ class GatherFromStart(Rule):
 
     name = "gather-from-start"
     roots = ("Gather", "GatherElements", "GatherND", "ScatterElements", "ScatterND")
-    examples = ()
+    examples = (
+        Example(
+            "float[4,2] x, int64[3] i",
+            "y = Gather(x, i)",
+            "t = Less(i, c)  z = Add(i, d)  v = Where(t, z, i)  y = Gather(x, v)",
+        ),
+    )
 
     def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
         x, indices = Reader(node).input(0), Reader(node).input(1)

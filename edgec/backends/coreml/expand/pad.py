@@ -12,7 +12,7 @@ from edgec.ir.build import GraphBuilder
 from edgec.ir.model import static_shape
 from edgec.ops.base import Ints, Reader, Value
 from edgec.ops.shape import Pad
-from edgec.rules.base import NOT_HERE, Miss, Replacement, Rule
+from edgec.rules.base import NOT_HERE, Example, Miss, Replacement, Rule
 
 MODES = {"constant": "constant", "reflect": "reflect", "edge": "replicate"}
 """MIL's names; it has no `wrap`."""
@@ -37,7 +37,14 @@ class PadForms(Rule):
 
     name = "pad-to-gather-or-concat"
     roots = ("Pad",)
-    examples = ()
+    examples = (
+        Example(
+            "float[3,4] x",
+            "y = Pad(x, p)",
+            "t = Slice(x, c, d, e)  y = Pad(t, f, )",
+            constants="int64[4] p = {0, -1, 2, 0}",
+        ),
+    )
 
     def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
         op = Pad.decode(Reader(node))

@@ -11,7 +11,7 @@ from edgec.ir.model import static_shape
 from edgec.ops.base import Ints, Reader, Value
 from edgec.ops.pool import AveragePool, MaxPool
 from edgec.ops.spatial import Window
-from edgec.rules.base import NOT_HERE, Miss, Replacement, Rule
+from edgec.rules.base import NOT_HERE, Example, Miss, Replacement, Rule
 
 
 class DilatedPoolToSlices(Rule):
@@ -19,7 +19,14 @@ class DilatedPoolToSlices(Rule):
 
     name = "dilated-pool-to-slices"
     roots = ("MaxPool", "AveragePool")
-    examples = ()
+    examples = (
+        Example(
+            "float[1,2,6,6] x",
+            "y = MaxPool<kernel_shape = [2, 2], dilations = [2, 2]>(x)",
+            "t = Slice(x, c, d, e, f)  z = Slice(x, g, h, p, q)  v = Max(t, z)  o = Slice(v, r, s, w, c0)  "
+            "k = Slice(v, c1, c2, c3, c4)  y = Max(o, k)",
+        ),
+    )
 
     def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
         op = MaxPool.decode(Reader(node)) if node.op_type == "MaxPool" else AveragePool.decode(Reader(node))

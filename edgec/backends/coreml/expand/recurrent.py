@@ -10,7 +10,7 @@ from edgec.ir.build import GraphBuilder
 from edgec.ir.model import is_constant
 from edgec.ops.base import Reader
 from edgec.ops.recurrent import Recurrent
-from edgec.rules.base import NOT_HERE, Miss, Replacement
+from edgec.rules.base import NOT_HERE, Example, Miss, Replacement
 from edgec.rules.decompose.recurrent import UnrollRecurrent
 from edgec.spec.target import Target
 
@@ -22,6 +22,16 @@ class UnsupportedRecurrentUnrolled(UnrollRecurrent):
     """LSTM, GRU and RNN without an exact MIL operation -> their steps."""
 
     name = "unroll-unsupported-recurrent"
+    examples = (
+        Example(
+            "float[1,2,2] x, float[1,3,3] r",
+            "y, h = RNN<hidden_size = 3>(x, w, r)",
+            "t = Gather<axis = 0>(r, c)  z = Transpose<perm = [1, 0]>(t)  v = Reshape(x, d)  "
+            "o = Gather<axis = 0>(w, e)  k = Transpose<perm = [1, 0]>(o)  l = MatMul(v, k)  m = Tanh(l)  "
+            "n = Concat<axis = 0>(m)  y = Reshape(n, f)  aa = Reshape(m, g)",
+            constants="float[1,3,2] w = {1, 2, 3, 4, 5, 6}",
+        ),
+    )
 
     def __init__(self, has_reset_after: bool = False) -> None:
         self._has_reset_after = has_reset_after

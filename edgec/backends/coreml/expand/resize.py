@@ -55,6 +55,14 @@ class UnsupportedResizeToMatMul(ResizeToMatMul):
     """Resize without an exact MIL operation -> products with constant matrices."""
 
     name = "unsupported-resize-to-matmul"
+    examples = (
+        Example(
+            "float[1,2,4,4] x",
+            'y = Resize<mode = "cubic">(x, , s)',
+            "t = MatMul(c, x)  y = MatMul(t, d)",
+            constants="float[4] s = {1, 1, 2, 2}",
+        ),
+    )
 
     def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
         op = Resize.decode(Reader(node))

@@ -42,7 +42,13 @@ class InverseSines(Rule):
 
     name = "inverse-sines"
     roots = ("Asin", "Acos")
-    examples = ()
+    examples = (
+        Example(
+            "float[2,3] x",
+            "z = Tanh(x)  y = Asin(z)",
+            "t = Tanh(x)  z = Sub(c, t)  v = Add(c, t)  o = Mul(z, v)  k = Sqrt(o)  l = Div(t, k)  y = Atan(l)",
+        ),
+    )
 
     def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
         x = Reader(node).input(0)
@@ -58,7 +64,15 @@ class LrnToPool(Rule):
 
     name = "lrn-to-pool"
     roots = ("LRN",)
-    examples = ()  # onnx's reference implementation of LRN is wrong for batches smaller than the channels
+    examples = (
+        Example(
+            "float[4,4,3,3] x",
+            "y = LRN<size = 3>(x)",
+            "t = Mul(x, x)  z = Reshape(t, c)  "
+            "v = AveragePool<kernel_shape = [3, 1], pads = [1, 0, 1, 0], count_include_pad = 1>(z)  "
+            "o = Reshape(v, d)  k = Mul(o, e)  l = Add(k, f)  m = Pow(l, g)  y = Mul(x, m)",
+        ),
+    )
 
     def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
         op = LRN.decode(Reader(node))
@@ -80,7 +94,15 @@ class BatchNormToSteps(Rule):
 
     name = "batch-norm-to-steps"
     roots = ("BatchNormalization",)
-    examples = ()
+    examples = (
+        Example(
+            "float[2,3,4] x, float[3] m",
+            "v = Mul(m, m)  y = BatchNormalization(x, s, b, m, v)",
+            "t = Mul(m, m)  z = Reshape(t, c)  v = Add(z, d)  o = Sqrt(v)  k = Reshape(m, c)  l = Sub(x, k)  "
+            "p = Div(l, o)  n = Mul(p, e)  y = Add(n, f)",
+            constants="float[3] s = {1, 2, 3}, float[3] b = {0, 1, 0}",
+        ),
+    )
 
     def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
         op = BatchNormalization.decode(Reader(node))

@@ -23,7 +23,13 @@ class IndicesFromStart(Rule):
 
     name = "indices-from-start"
     roots = ("Gather", "GatherND", "ScatterND", "OneHot")
-    examples = ()
+    examples = (
+        Example(
+            "float[4,2] x, int64[3] i",
+            "y = Gather(x, i)",
+            "t = Less(i, c)  z = Add(i, d)  v = Where(t, z, i)  y = Gather(x, v)",
+        ),
+    )
 
     def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
         position = 0 if node.op_type == "OneHot" else 1
@@ -116,7 +122,13 @@ class BatchedGatherND(Rule):
 
     name = "batched-gather-nd"
     roots = ("GatherND",)
-    examples = ()
+    examples = (
+        Example(
+            "float[2,4] x, int64[2,1] i",
+            "y = GatherND<batch_dims = 1>(x, i)",
+            "t = Concat<axis = -1>(c, i)  y = GatherND<batch_dims = 0>(x, t)",
+        ),
+    )
 
     def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
         op = GatherND.decode(Reader(node))

@@ -48,7 +48,13 @@ class MatMulVectors(Rule):
 
     name = "matmul-vectors"
     roots = ("MatMul",)
-    examples = ()
+    examples = (
+        Example(
+            "float[3] x, float[3,4] z",
+            "y = MatMul(x, z)",
+            "t = Reshape(x, c)  v = MatMul(t, z)  y = Reshape(v, d)",
+        ),
+    )
 
     def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
         op = MatMul.decode(Reader(node))

@@ -85,7 +85,14 @@ class PoolToSlices(Rule):
 
     name = "pool-to-slices"
     roots = ("MaxPool", "AveragePool")
-    examples = ()
+    examples = (
+        Example(
+            "float[1,2,6,6] x",
+            "y = MaxPool<kernel_shape = [2, 2], dilations = [2, 2]>(x)",
+            "t = Slice(x, c, d, e, f)  z = Slice(x, g, h, p, q)  v = Max(t, z)  o = Slice(v, r, s, w, c0)  "
+            "k = Slice(v, c1, c2, c3, c4)  y = Max(o, k)",
+        ),
+    )
 
     def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
         op = decode_pool(node)

@@ -14,7 +14,7 @@ from edgec.ir.build import GraphBuilder
 from edgec.ir.model import static_shape
 from edgec.ops.base import Reader, Value
 from edgec.ops.recurrent import Recurrent
-from edgec.rules.base import NOT_HERE, Miss, Replacement, Rule
+from edgec.rules.base import NOT_HERE, Example, Miss, Replacement, Rule
 from edgec.rules.decompose.cells import Squash, squashes
 
 LONGEST = 64
@@ -37,7 +37,17 @@ class RecurrentToBlocks(Rule):
 
     name = "recurrent-to-blocks"
     roots = ("LSTM", "GRU", "RNN")
-    examples = ()
+    examples = (
+        Example(
+            "float[130,1,2] x",
+            "y, h = RNN<hidden_size = 3>(x, w, r)",
+            "t = Slice(x, c, d, e)  z = Reshape(t, f)  v, o = Loop<body = …>(g, , h, p)  k = Reshape(o, q)  "
+            "l = Slice(x, r, s, w)  "
+            'm, n = RNN<activations = [Tanh], direction = "forward", hidden_size = 3>(l, w, r, , , v)  '
+            "y = Concat<axis = 0>(k, m)",
+            constants="float[1,3,2] w = {1, 2, 3, 4, 5, 6}, float[1,3,3] r = {0, 1, 0, 0, 0, 1, 1, 0, 0}",
+        ),
+    )
 
     def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
         op = Recurrent.decode(Reader(node))

@@ -10,7 +10,7 @@ from edgec.ir.build import GraphBuilder
 from edgec.ir.model import static_shape
 from edgec.ops.base import Reader, Value
 from edgec.ops.image import Resize
-from edgec.rules.base import NOT_HERE, Miss, Replacement, Rule
+from edgec.rules.base import NOT_HERE, Example, Miss, Replacement, Rule
 from edgec.rules.decompose.resize import ResizeToMatMul, nearest_indices
 
 
@@ -18,6 +18,14 @@ class ResizeWithoutKernel(ResizeToMatMul):
     """Resize that no builtin computes exactly -> Gather (nearest) or products with constant matrices along its axes."""
 
     name = "resize-without-kernel"
+    examples = (
+        Example(
+            "float[1,2,4,4] x",
+            'y = Resize<mode = "cubic">(x, , s)',
+            "t = MatMul(c, x)  y = MatMul(t, d)",
+            constants="float[4] s = {1, 1, 2, 2}",
+        ),
+    )
 
     def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
         op = Resize.decode(Reader(node))
@@ -42,7 +50,14 @@ class ResizeThreeDimensions(Rule):
 
     name = "resize-three-dimensions"
     roots = ("Resize",)
-    examples = ()
+    examples = (
+        Example(
+            "float[1,2,4] x",
+            'y = Resize<mode = "linear">(x, , s)',
+            't = Reshape(x, c)  z = Resize<mode = "linear">(t, , , d)  y = Reshape(z, e)',
+            constants="float[3] s = {1, 1, 2}",
+        ),
+    )
 
     def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
         op = Resize.decode(Reader(node))

@@ -14,7 +14,7 @@ from edgec.ir.build import GraphBuilder
 from edgec.ir.model import constant, static_shape
 from edgec.ops.base import Ints, Reader, Value
 from edgec.ops.gather import ScatterND
-from edgec.rules.base import NOT_HERE, Miss, Replacement, Rule
+from edgec.rules.base import NOT_HERE, Example, Miss, Replacement, Rule
 from edgec.rules.decompose.indices import flat_rows, from_end
 from edgec.rules.match import producer
 
@@ -28,7 +28,19 @@ class LastWriteWins(Rule):
 
     name = "last-write-wins"
     roots = ("ScatterND",)
-    examples = ()
+    examples = (
+        Example(
+            "float[4,2] x, int64[3,1] i, float[3,2] u",
+            "y = ScatterND(x, i, u)",
+            "t = Less(i, c)  z = Add(i, d)  v = Where(t, z, i)  o = Reshape(v, e)  k = Reshape(o, f)  "
+            "l = Cast<to = 6>(k)  m, n = TopK<axis = 0>(l, g)  aa = Slice(m, h, p, q)  "
+            "ab = Concat<axis = 0>(aa, r)  ac = Equal(m, ab)  ad = Not(ac)  ae = Cast<to = 6>(n)  "
+            "af = Add(ae, s)  ag = Where(ad, af, w)  ah = Cast<to = 7>(m)  ai = Reshape(ah, c0)  "
+            'aj = ScatterND<reduction = "add">(c1, ai, ag)  ak = Reshape(u, c2)  al = Sub(aj, c3)  '
+            "am = Max(al, c4)  an = Gather<axis = 0>(ak, am)  ao = Reshape(an, c5)  ap = Greater(aj, c6)  "
+            "aq = Reshape(ap, c7)  y = Where(aq, ao, x)",
+        ),
+    )
 
     def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
         op = ScatterND.decode(Reader(node))
@@ -122,7 +134,15 @@ class ScatterByMatch(Rule):
 
     name = "scatter-by-match"
     roots = ("ScatterND",)
-    examples = ()
+    examples = (
+        Example(
+            "float[4,2] x, float[3,2] u",
+            'y = ScatterND<reduction = "max">(x, i, u)',
+            "t = Reshape(u, c)  z = Where(d, t, e)  v = ReduceMax<keepdims = 0>(z, f)  o = Reshape(v, g)  "
+            "y = Max(x, o)",
+            constants="int64[3,1] i = {0, 2, 0}",
+        ),
+    )
 
     def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
         op = ScatterND.decode(Reader(node))

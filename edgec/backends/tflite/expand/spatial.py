@@ -11,7 +11,7 @@ from edgec.ir.model import constant, static_shape
 from edgec.ops.base import Reader, Value
 from edgec.ops.conv import Conv, ConvTranspose
 from edgec.ops.pool import AveragePool, MaxPool
-from edgec.rules.base import NOT_HERE, Miss, Replacement, Rule
+from edgec.rules.base import NOT_HERE, Example, Miss, Replacement, Rule
 
 
 class OneDimensional(Rule):
@@ -19,7 +19,15 @@ class OneDimensional(Rule):
 
     name = "one-dimensional-to-two"
     roots = ("Conv", "ConvTranspose", "MaxPool", "AveragePool")
-    examples = ()
+    examples = (
+        Example(
+            "float[1,2,6] x",
+            "y = MaxPool<kernel_shape = [2]>(x)",
+            "t = Reshape(x, c)  "
+            "z = MaxPool<kernel_shape = [1, 2], strides = [1, 1], dilations = [1, 1], pads = [0, 0, 0, 0]>(t)  "
+            "y = Reshape(z, d)",
+        ),
+    )
 
     def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
         r = Reader(node)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgec.artifact.format import FORMATS
 from edgec.artifact.manifest import Manifest, read_manifest
 from edgec.diag import error
 
-FORMATS = {".mlpackage": "mlpackage", ".tflite": "tflite", ".engine": "engine", ".onnx": "onnx"}
-"""The formats by suffix."""
+_SUFFIXES = ", ".join(f".{name}" for name in FORMATS)
 
 
 @dataclass(frozen=True)
@@ -27,17 +27,17 @@ def locate(path: Path) -> Located:
         raise error("E0102", f"`{path}` was not found")
     if path.name == "manifest.json":
         return _described(path)
-    if path.suffix in FORMATS:
+    if path.suffix[1:] in FORMATS:
         beside = path.parent / "manifest.json"
         found = read_manifest(beside) if beside.is_file() else None
         own = found if found is not None and found.artifact.path == path.name else None
-        return Located(path, FORMATS[path.suffix], own)
+        return Located(path, path.suffix[1:], own)
     if path.is_dir() and (path / "manifest.json").is_file():
         return _described(path / "manifest.json")
     raise error(
         "E0604",
         f"`{path}` is not an artifact",
-        help=[f"name a build's folder, its manifest.json, or a file that ends in {', '.join(FORMATS)}"],
+        help=[f"name a build's folder, its manifest.json, or a file that ends in {_SUFFIXES}"],
     )
 
 

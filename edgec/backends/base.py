@@ -248,10 +248,12 @@ class Backend(Protocol):
     """What the compiler asks of a backend, in this order."""
 
     name: str
-    format: str
-    suffix: str
     tools: Mapping[str, str]
     """Versions of what takes part that edgec's own environment does not hold."""
+
+    def format(self, target: Target) -> str:
+        """The name of the format that the target's artifacts have: one of `FORMATS`."""
+        ...
 
     def legalize(
         self, model: Model, target: Target, calibration: Calibration = UNCALIBRATED, after: AfterPass | None = None

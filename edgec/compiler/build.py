@@ -22,7 +22,7 @@ from edgec.compiler.stages import lower, predicted, prepare
 from edgec.diag import Diagnostic, EdgecError, Interrupted, Severity, error, warning
 from edgec.frontend.source import SourceRequest, source_name
 from edgec.ir.save import save_onnx
-from edgec.ledger.lint import lint
+from edgec.ledger.lint import lint_built
 from edgec.passes.remarks import Told, only
 from edgec.spec.device import load_device
 from edgec.spec.target import Target
@@ -130,10 +130,10 @@ def compile_functions(
     with build_folder(folder) as scratch:
         progress(f"{target.name}: legalize and lower {len(parts)} functions")
         lowered = {function: lower(prepared, target, chosen) for function, prepared in parts.items()}
-        path = scratch / f"{name}{chosen.suffix}"
+        path = scratch / f"{name}.{chosen.format(target)}"
         progress(f"{target.name}: assemble {path.name}")
         chosen.assemble_functions({f: part.program for f, part in lowered.items()}, target, path)
-        refused, slower = _by_severity([found.diagnostic() for found in lint(path)])
+        refused, slower = _by_severity([found.diagnostic() for found in lint_built(path)])
         progress(f"{target.name}: verify")
         seen = {}
         for function, prepared in parts.items():

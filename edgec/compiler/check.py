@@ -8,6 +8,7 @@ from pathlib import Path
 
 from edgec.artifact.device_result import DeviceResult, read_result
 from edgec.artifact.files import sha256_of, size_of
+from edgec.artifact.format import format_of
 from edgec.artifact.locate import Located, locate
 from edgec.artifact.manifest import DeviceLoaded, Latency, record_device
 from edgec.artifact.shown import Shown
@@ -17,7 +18,7 @@ from edgec.diag import Diagnostic, error
 from edgec.frontend.source import SourceRequest
 from edgec.measure.arrays import draw_arrays
 from edgec.measure.inspection import inputs_of
-from edgec.measure.source_view import common_inputs, labelled
+from edgec.measure.source_view import common_inputs
 from edgec.runners.base import StatefulRunner
 from edgec.runners.open import open_runner
 from edgec.spec.target import Accept, load_target
@@ -129,7 +130,7 @@ def _check_numbers(found: Located, source: SourceRequest, way: Execution, report
     shown = (
         found.manifest.shown
         if found.manifest
-        else labelled(found, [v.name or "" for v in prepared.model.graph.outputs])
+        else format_of(found.path).labelled(found.path, [v.name or "" for v in prepared.model.graph.outputs])
     )
     accept = _accepted(found)
     with open_runner(found.path, as_source=shown, function=way.function, on=way.on) as runner:

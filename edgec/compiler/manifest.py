@@ -14,6 +14,7 @@ import onnx_ir as ir
 
 from edgec import __version__
 from edgec.artifact.files import sha256_of, size_of
+from edgec.artifact.format import named_format
 from edgec.artifact.manifest import (
     Accuracy,
     ArtifactFile,
@@ -76,7 +77,7 @@ def manifest(lowered: Lowered, seen: Observed, target: Target, chosen: Backend, 
     return Manifest(
         name=lowered.captured.name,
         target=target.name,
-        format=chosen.format,
+        format=chosen.format(target),
         artifact=ArtifactFile(path.name, sha256_of(path), size_of(path)),
         source=SourceInfo(**asdict(lowered.captured.source)),
         inputs=inputs,
@@ -84,7 +85,7 @@ def manifest(lowered: Lowered, seen: Observed, target: Target, chosen: Backend, 
         dimensions=_dimensions(model, (*inputs, *outputs)),
         graph=GraphInfo(histogram(program), _parameters(model), sum(chosen.macs(i) for i in program.every_instr())),
         rewrites=tuple(Rewrite(rule, count) for rule, count in counted(remarks).items()),
-        accuracy=_accuracy(seen.verdict),
+        accuracy=_accuracy(seen.verdict, chosen.format(target)),
         latency=seen.latency,
         float32=tuple(Kept(k.op, k.node, k.module, k.evidence) for k in only(KeptInFloat32, remarks)),
         placement=placement_info(chosen.placement(program, target, path)),
@@ -107,7 +108,7 @@ def functions(
     for name, (lowered, seen) in parts.items():
         source = SourceInfo(**asdict(lowered.captured.source))
         names = _names(lowered.program, target, chosen)
-        shown = (_accuracy(seen.verdict), seen.latency)
+        shown = (_accuracy(seen.verdict, chosen.format(target)), seen.latency)
         found.append(
             FunctionInfo(name, source, *_interface(lowered), *shown, names=names, ranges=_ranges(lowered, seen, target))
         )
@@ -187,7 +188,7 @@ def placement_info(found: Placement) -> PlacementInfo:
     return PlacementInfo(found.kind, found.counts, found.switches, off, dict(found.evidence))
 
 
-def _accuracy(verdict: Verdict) -> Accuracy:
+def _accuracy(verdict: Verdict, name: str) -> Accuracy:
     f = verdict.fidelity
     return Accuracy(
         verdict.status,
@@ -199,15 +200,9 @@ def _accuracy(verdict: Verdict) -> Accuracy:
         f.psnr_db,
         f.worst_output,
         f.worst_index,
-        "; ".join(note for note in (_NOTES.get(verdict.runner, ""), verdict.note) if note),
+        "; ".join(note for note in (named_format(name).notes.get(verdict.runner, ""), verdict.note) if note),
         verdict.allowed_rel,
     )
-
-
-_NOTES = {
-    "mil-interpreter": "MIL semantics, not Apple's kernels",
-    "onnxruntime": "the ONNX that TensorRT was given was executed; the engine itself was not",
-}
 
 
 _SHARED = ("torch", "onnx", "onnx-ir", "onnxruntime")

@@ -22,7 +22,7 @@ from edgec.diag import Diagnostic
 from edgec.frontend.captured import Captured
 from edgec.frontend.source import SourceRequest, capture
 from edgec.ir.model import Model
-from edgec.ledger.lint import lint
+from edgec.ledger.lint import lint_built
 from edgec.measure.accuracy import Verdict
 from edgec.measure.predict import Cost, predict
 from edgec.measure.rounding import SourceRounding
@@ -106,10 +106,10 @@ def candidate(
     folder.mkdir()
     progress(f"{target.name}: legalize and lower")
     lowered = lower(canonical, target, chosen)
-    path = folder / f"{canonical.captured.name}{chosen.suffix}"
+    path = folder / f"{canonical.captured.name}.{chosen.format(target)}"
     progress(f"{target.name}: assemble {path.name}")
     chosen.assemble(lowered.program, target, path)
-    findings = tuple(found.diagnostic() for found in lint(path))
+    findings = tuple(found.diagnostic() for found in lint_built(path))
     progress(f"{target.name}: verify")
     with chosen.open(path, target) as runner:
         return Candidate(target, lowered, path, canonical.verify(runner, target.accept), findings=findings)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from edgec.artifact.format import format_of
 from edgec.artifact.locate import Located
 from edgec.diag import error
 from edgec.runners.base import Runner
@@ -13,11 +14,12 @@ def open_for_timing(found: Located, on: str) -> Runner:
 
     Raises `EdgecError` E0701 or E0603 where none does.
     """
-    if on == "local" and found.format == "mlpackage":
+    known = format_of(found.path)
+    if on == "local" and known.untimed:
         raise error(
             "E0603",
-            "a Core ML package cannot be timed here",
-            notes=["the interpreter computes what Apple's kernels do, not as fast"],
+            f"a {known.title} artifact cannot be timed here",
+            notes=[known.untimed],
             help=["`edgec predict` estimates the latency on a device"],
         )
     return open_runner(found.path, on=on)

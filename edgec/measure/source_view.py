@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
+from edgec.artifact.format import format_of
 from edgec.artifact.locate import Located
 from edgec.artifact.manifest import Manifest
-from edgec.artifact.shown import Shown, ShownScores
+from edgec.artifact.shown import Shown
 from edgec.diag import error
 from edgec.measure.arrays import Array
 from edgec.measure.inspection import Feature, inspect
@@ -51,41 +52,20 @@ def _is_size(dim: int | str) -> bool:
 
 def _of_source(found: Located, features: Sequence[Feature]) -> Iterator[Feature]:
     """The inputs in the source's layout, where the file itself tells that it has another."""
-    last: Collection[str] = ()
-    if found.path.suffix == ".tflite":
-        from edgec.runners.litert import channels_last_names
-
-        last = channels_last_names(found.path)
+    last = format_of(found.path).channels_last(found.path)
     for f in features:
         yield Feature(f.name, f.dtype, (f.shape[0], f.shape[-1], *f.shape[1:-1])) if f.name in last else f
 
 
 def _kept(found: Located, manifest: Manifest) -> Iterator[Feature]:
     if any(state.kept == "artifact" for state in manifest.states):
-        from edgec.runners.mil import MilRunner
-
-        with MilRunner(found.path) as runner:
-            yield from (Feature(state.name, "float32", state.shape) for state in runner.states)
+        yield from format_of(found.path).states(found.path)
 
 
 def from_app(found: Located, arrays: Mapping[str, Array]) -> dict[str, Array]:
     """The source's inputs for what an app gives to the artifact: pixels become what the source takes of them."""
     shown = found.manifest.shown if found.manifest else Shown()
     return {n: a if (image := shown.image(n)) is None else image.value(a) for n, a in arrays.items()}
-
-
-def labelled(found: Located, outputs: Sequence[str]) -> Shown:
-    """What a classifier without a manifest shows: its scores are the one output of the source that it does not name."""
-    if found.path.suffix != ".mlpackage":
-        return Shown()
-    from edgec.runners.mil import MilRunner
-
-    with MilRunner(found.path) as runner:
-        own = {feature.kind: feature.name for feature in runner.outputs}
-        missing = set(outputs) - {feature.name for feature in runner.outputs}
-    if len(missing) != 1 or not {"label", "probabilities"} <= own.keys():
-        return Shown()
-    return Shown(scores=(ShownScores(missing.pop(), own["label"], own["probabilities"]),))
 
 
 def fitted(arrays: Mapping[str, Array], features: Sequence[Feature]) -> dict[str, Array]:
@@ -117,51 +97,10 @@ def all_values(found: Located, inputs: Mapping[str, Array]) -> Values:
 
     The last are the source's outputs and the states afterwards, in its layout. Raises `EdgecError` E0603.
     """
-    suffix = found.path.suffix
-    if suffix == ".mlpackage":
-        inside, results = _of_package(found, inputs)
-    elif suffix == ".tflite":
-        inside, results = _of_tflite(found, inputs)
-    elif suffix in (".onnx", ".engine"):
-        inside, results = _of_onnx(found, inputs)
-    else:
-        raise error("E0603", f"the values inside `{found.path.name}` cannot be seen")
+    shown = found.manifest.shown if found.manifest else Shown()
+    inside, results = format_of(found.path).values(found.path, inputs, shown)
+    after = {state.input: state.output for state in found.manifest.states} if found.manifest else {}
+    results = {after.get(name, name): value for name, value in results.items()}
     names = found.manifest.names.values if found.manifest else {}
     called = [(names.get(name, name), array) for name, array in inside]
     return [*((name, array) for name, array in called if name not in results), *results.items()]
-
-
-def _of_package(found: Located, inputs: Mapping[str, Array]) -> tuple[Values, dict[str, Array]]:
-    from edgec.runners.mil.as_source import SourceRunner
-
-    seen: Values = []
-    shown = found.manifest.shown if found.manifest else Shown()
-    outputs = {state.input: state.output for state in found.manifest.states} if found.manifest else {}
-    with SourceRunner(found.path, shown, tap=lambda name, value: seen.append((name, np.array(value)))) as runner:
-        kept = runner.state_values().keys()
-        runner.set_states({name: inputs[name] for name in kept if name in inputs})
-        results = runner.run({name: array for name, array in inputs.items() if name not in kept})
-        results |= {outputs.get(name, name): value for name, value in runner.state_values().items()}
-    return seen, results
-
-
-def _of_tflite(found: Located, inputs: Mapping[str, Array]) -> tuple[Values, dict[str, Array]]:
-    from edgec.runners.litert import LiteRTRunner
-
-    with LiteRTRunner(found.path, keep_values=True, as_source=True) as runner:
-        results = runner.run(inputs)
-        return runner.values(), results
-
-
-def _of_onnx(found: Located, inputs: Mapping[str, Array]) -> tuple[Values, dict[str, Array]]:
-    import onnx_ir as ir
-
-    from edgec.runners.onnxruntime import OnnxRuntimeRunner
-
-    model = ir.load(found.path.with_suffix(".onnx"))
-    made = [v for node in model.graph for v in node.outputs if v.name and v.type is not None]
-    outputs = [v.name or "" for v in model.graph.outputs]
-    model.graph.outputs.extend(v for v in made if v.name not in outputs)
-    with OnnxRuntimeRunner(model, optimize=False) as runner:
-        results = runner.run(inputs)
-    return [(v.name or "", results[v.name or ""]) for v in made], {name: results[name] for name in outputs}

@@ -21,6 +21,7 @@ BACKENDS = {
     "coreml": "edgec.backends.coreml.spec",
     "tflite": "edgec.backends.tflite.spec",
     "tensorrt": "edgec.backends.tensorrt.spec",
+    "onnxruntime": "edgec.backends.onnxruntime.spec",
 }
 """The module with the `SPEC` of each backend, by the name that targets use."""
 

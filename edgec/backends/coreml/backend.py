@@ -40,9 +40,11 @@ class CoreMLBackend:
     """`.mlpackage` folders, verified by the MIL interpreter in the target's precision."""
 
     name = "coreml"
-    format = "mlpackage"
-    suffix = ".mlpackage"
     tools: Mapping[str, str] = {}
+
+    def format(self, target: Target) -> str:
+        """One for all targets."""
+        return "mlpackage"
 
     def legalize(
         self, model: Model, target: Target, calibration: Calibration = UNCALIBRATED, after: AfterPass | None = None

@@ -10,9 +10,9 @@ import sys
 import tempfile
 from pathlib import Path
 
+from edgec.backends.onnx_program import OnnxProgram
 from edgec.backends.tensorrt import engine
 from edgec.backends.tensorrt.engine import Refused, Request, refusals
-from edgec.backends.tensorrt.lower import OnnxProgram
 from edgec.backends.tensorrt.options import TensorRTOptions
 from edgec.diag import Diagnostic, EdgecError, Place, error
 from edgec.ir.dims import UNBOUNDED, dim_ranges

@@ -10,9 +10,10 @@ from edgec.backends.base import Instr, Program, Renamed
 from edgec.backends.control_flow import branches
 from edgec.backends.expand import expansion
 from edgec.backends.legalization import CANONICAL, OnlyLegal, legalized
+from edgec.backends.onnx_cost import macs
+from edgec.backends.onnx_program import OnnxProgram, lower_to_onnx
 from edgec.backends.placement import Placement
 from edgec.backends.tensorrt.assemble import assemble
-from edgec.backends.tensorrt.cost import macs
 from edgec.backends.tensorrt.dialect import TENSORRT_DIALECT
 from edgec.backends.tensorrt.expand.products import IntegerProductToReduce
 from edgec.backends.tensorrt.expand.scatter import (
@@ -21,7 +22,6 @@ from edgec.backends.tensorrt.expand.scatter import (
     ScatterNDReductionToRuns,
 )
 from edgec.backends.tensorrt.expand.vectors import VectorToRow
-from edgec.backends.tensorrt.lower import OnnxProgram, lower_to_onnx
 from edgec.backends.tensorrt.narrow import HoldInInt32
 from edgec.backends.tensorrt.quantizers import QuantizeInFloat
 from edgec.calibration.calibration import UNCALIBRATED, Calibration
@@ -84,9 +84,11 @@ class TensorRTBackend:
     """`.engine` files. Verified by running the ONNX that the engine was built from; the engine needs the GPU."""
 
     name = "tensorrt"
-    format = "engine"
-    suffix = ".engine"
     tools: Mapping[str, str] = {}
+
+    def format(self, target: Target) -> str:
+        """One for all targets."""
+        return "engine"
 
     def legalize(
         self, model: Model, target: Target, calibration: Calibration = UNCALIBRATED, after: AfterPass | None = None

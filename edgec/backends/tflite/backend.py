@@ -36,9 +36,11 @@ class TFLiteBackend:
     """`.tflite` files, verified by LiteRT."""
 
     name = "tflite"
-    format = "tflite"
-    suffix = ".tflite"
     tools: Mapping[str, str] = {}
+
+    def format(self, target: Target) -> str:
+        """One for all targets."""
+        return "tflite"
 
     def legalize(
         self, model: Model, target: Target, calibration: Calibration = UNCALIBRATED, after: AfterPass | None = None

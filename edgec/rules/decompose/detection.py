@@ -24,7 +24,8 @@ class CenteredBoxesToCorners(Rule):
             "float[1,6,4] x, float[1,1,6] s",
             "k = Abs(x)  y = NonMaxSuppression<center_point_box = 1>(k, s, n)",
             "k = Abs(x)  a, b, w, h = Split<axis = 2>(k, p)  u = Mul(w, f)  v = Mul(h, f)  c = Sub(b, v)  "
-            "d = Sub(a, u)  e = Add(b, v)  g = Add(a, u)  z = Concat<axis = 2>(c, d, e, g)  y = NonMaxSuppression(z, s, n)",
+            "d = Sub(a, u)  e = Add(b, v)  g = Add(a, u)  z = Concat<axis = 2>(c, d, e, g)  "
+            "y = NonMaxSuppression(z, s, n)",
             constants="int64 n = {3}",
             output="int64",
         ),

@@ -37,9 +37,11 @@ class Onnx2tfBackend:
     """`.tflite` files that onnx2tf writes, in an environment of its own."""
 
     name = "tflite"
-    format = "tflite"
-    suffix = ".tflite"
     tools: Mapping[str, str] = {"onnx2tf": VERSION}
+
+    def format(self, target: Target) -> str:
+        """One for all targets."""
+        return "tflite"
 
     def legalize(
         self, model: Model, target: Target, calibration: Calibration = UNCALIBRATED, after: AfterPass | None = None

@@ -36,7 +36,7 @@ class TargetEngine:
         core = canonicalize(to_working_opset(model, Path(model.graph.name or "case"))).model
         program = chosen.lower(chosen.legalize(core, target).model, target)
         with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / f"case{chosen.suffix}"
+            path = Path(folder) / f"case.{chosen.format(target)}"
             chosen.assemble(program, target, path)
             with chosen.open(path, target) as runner:
                 found = runner.run(inputs)

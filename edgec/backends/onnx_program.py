@@ -1,4 +1,4 @@
-"""Lowering for TensorRT: the program is the legalized ONNX itself, one instruction a node."""
+"""Programs that are ONNX themselves, one instruction a node: for backends whose vendor parses or runs ONNX."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from edgec.spec.target import Target
 
 @dataclass(frozen=True)
 class OnnxProgram(Program):
-    """A program that carries the ONNX that TensorRT's parser is given."""
+    """A program that carries the ONNX that the vendor is given."""
 
     model: Model
 

@@ -1,0 +1,1 @@
+"""ONNX Runtime: checked ONNX files at an opset floor, and its own format for mobile builds."""

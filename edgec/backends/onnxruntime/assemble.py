@@ -1,0 +1,78 @@
+"""From the legalized graph to a file: ONNX at the asked-for opset, or ONNX Runtime's own format made of it."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import onnx
+import onnx_ir as ir
+
+from edgec.backends.onnx_program import OnnxProgram
+from edgec.backends.onnxruntime.options import OnnxRuntimeOptions
+from edgec.diag import error
+from edgec.ir.model import OPSET, Model
+from edgec.ir.save import save_onnx
+
+CONFIGURATION = ".required_operators.config"
+"""Behind the model's name: the operators that a reduced build of ONNX Runtime has to hold."""
+
+
+def assemble(program: OnnxProgram, options: OnnxRuntimeOptions, path: Path) -> None:
+    """Write the artifact. Beside an `.ort` file lies the list of the operators that a reduced build needs.
+
+    The bytes of an `.ort` file are not the same each time: ONNX Runtime writes its kernels in the order of a hash map.
+    Raises `EdgecError` E0501 where the graph has no form at the opset, or ONNX Runtime refuses it.
+    """
+    model = _at_opset(program.model, options.opset)
+    if options.format == "onnx":
+        save_onnx(model, path)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder) / f"{path.stem}.onnx"
+        save_onnx(model, source)
+        _convert(source, path)
+    _write_configuration(path)
+
+
+def _at_opset(model: Model, opset: int) -> Model:
+    if opset == OPSET:
+        return model
+    own = model.clone()
+    ir.external_data.load_to_model(own)
+    try:
+        converted = onnx.version_converter.convert_version(ir.to_proto(own), opset)
+    except Exception as failure:  # the converter raises what its C++ does
+        raise error(
+            "E0501",
+            f"the graph has no form at opset {opset}",
+            notes=[str(failure).splitlines()[0]],
+            help=["`--set options.opset=…` takes a newer one, if the app's ONNX Runtime reads it"],
+        ) from failure
+    return ir.serde.deserialize_model(converted)
+
+
+def _convert(source: Path, path: Path) -> None:
+    """By ONNX Runtime, with the rewriting that holds on any CPU."""
+    import onnxruntime as ort
+
+    options = ort.SessionOptions()
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
+    options.log_severity_level = 4
+    options.optimized_model_filepath = str(path)
+    options.add_session_config_entry("session.save_model_format", "ORT")
+    try:
+        ort.InferenceSession(str(source), options, providers=["CPUExecutionProvider"])
+    except Exception as failure:  # onnxruntime's classes share no public base
+        note = str(failure).splitlines()[0]
+        raise error("E0501", "ONNX Runtime refuses the graph", notes=[note]) from failure
+
+
+def _write_configuration(path: Path) -> None:
+    from onnxruntime.tools.ort_format_model.utils import create_config_from_models
+
+    listed = path.with_suffix(CONFIGURATION)
+    create_config_from_models([path], listed, enable_type_reduction=True)
+    lines = listed.read_text(encoding="utf-8").splitlines()
+    operators = [line for line in lines if not line.startswith("#")]  # comments name the folder of the build
+    listed.write_text("\n".join([f"# for {path.name}", *operators, ""]), encoding="utf-8")

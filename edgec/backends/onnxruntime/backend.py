@@ -1,0 +1,106 @@
+"""ONNX Runtime: the canonical graph in ONNX operators that the app's runtime knows, as ONNX or as `.ort`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from edgec.artifact.format import Way, named_format
+from edgec.artifact.shown import Shown
+from edgec.backends.base import Instr, Program, Renamed
+from edgec.backends.control_flow import branches
+from edgec.backends.expand import expansion
+from edgec.backends.legalization import CANONICAL, OnlyLegal, legalized
+from edgec.backends.onnx_cost import macs
+from edgec.backends.onnx_program import OnnxProgram, lower_to_onnx
+from edgec.backends.onnxruntime.assemble import assemble
+from edgec.backends.onnxruntime.dialect import dialect
+from edgec.backends.onnxruntime.options import OnnxRuntimeOptions
+from edgec.backends.placement import Placement
+from edgec.calibration.calibration import UNCALIBRATED, Calibration
+from edgec.ir.model import Model
+from edgec.passes.base import AfterPass, OptionalPass, Pipeline, Rewritten
+from edgec.passes.native_branches import SelectionsToIf
+from edgec.rules.base import Rule
+from edgec.runners.base import Runner
+from edgec.spec.target import Target
+
+OWN: tuple[Rule, ...] = ()
+"""None: what all backends share is enough."""
+
+OPTIONAL: tuple[type[OptionalPass], ...] = (SelectionsToIf,)
+"""Passes that may be switched off."""
+
+
+def options_of(target: Target) -> OnnxRuntimeOptions:
+    """The target's options."""
+    assert isinstance(target.options, OnnxRuntimeOptions)
+    return target.options
+
+
+def pipeline(target: Target) -> Pipeline:
+    """From the canonical form to the operators of the opset."""
+    legal = dialect(options_of(target).opset)
+    return Pipeline(
+        "onnxruntime",
+        [*expansion(legal, target), *branches(target), OnlyLegal(legal)],
+        target.rewrites.disable,
+        CANONICAL,
+    )
+
+
+class OnnxRuntimeBackend:
+    """`.onnx` and `.ort` files, verified by ONNX Runtime itself."""
+
+    name = "onnxruntime"
+    tools: Mapping[str, str] = {}
+
+    def format(self, target: Target) -> str:
+        """As the target's options say."""
+        return options_of(target).format
+
+    def legalize(
+        self, model: Model, target: Target, calibration: Calibration = UNCALIBRATED, after: AfterPass | None = None
+    ) -> Rewritten:
+        """A copy in the operators of the opset. Raises `EdgecError` E0412."""
+        return legalized(model, pipeline(target), after)
+
+    def in_onnx(self, model: Model) -> Model:
+        """ONNX as it is."""
+        return model
+
+    def lower(self, model: Model, target: Target) -> Program:
+        """The ONNX itself, mirrored as instructions."""
+        return lower_to_onnx(model, target)
+
+    def assemble(self, program: Program, target: Target, path: Path) -> None:
+        """Write the file, at the target's opset."""
+        assert isinstance(program, OnnxProgram)
+        assemble(program, options_of(target), path)
+
+    def renamed(self, program: Program, target: Target) -> Renamed:
+        """Nothing: the format takes any name."""
+        return Renamed()
+
+    def shown(self, target: Target) -> Shown:
+        """Tensors alone."""
+        return Shown()
+
+    def open(self, path: Path, target: Target) -> Runner:
+        """ONNX Runtime on the file itself."""
+        return named_format(self.format(target)).open(path, Way())
+
+    def wider(self, target: Target) -> Sequence[Target]:
+        """None: it computes in float32."""
+        return ()
+
+    def macs(self, instr: Instr) -> int:
+        """Multiply-accumulates of one instruction."""
+        return macs(instr)
+
+    def placement(self, program: Program, target: Target, path: Path | None = None) -> Placement:
+        """All of it on the CPU; what an execution provider would take is not known here."""
+        return Placement()
+
+
+ONNXRUNTIME = OnnxRuntimeBackend()

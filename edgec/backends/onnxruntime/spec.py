@@ -1,0 +1,33 @@
+"""What is to be known of ONNX Runtime before the backend is loaded."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from edgec.backends.onnxruntime.options import onnxruntime_options
+from edgec.spec.backend import BackendSpec, Rewriting
+from edgec.spec.reader import Checker
+from edgec.spec.target import Numerics, Target
+
+if TYPE_CHECKING:
+    from edgec.backends.base import Backend
+
+
+def _load() -> Backend:
+    from edgec.backends.onnxruntime.backend import ONNXRUNTIME
+
+    return ONNXRUNTIME
+
+
+def _rewriting() -> Rewriting:
+    from edgec.backends.onnxruntime.backend import OPTIONAL, OWN
+
+    return Rewriting(OWN, OPTIONAL)
+
+
+def _check(c: Checker, target: Target) -> None:
+    if target.numerics != Numerics():
+        c.problem("an onnxruntime target computes and stores float32", "numerics")
+
+
+SPEC = BackendSpec("onnxruntime", "ONNX Runtime", onnxruntime_options, _load, _rewriting, check=_check)

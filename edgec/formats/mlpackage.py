@@ -1,0 +1,110 @@
+"""Core ML packages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from edgec.artifact.format import Array, Format, Values, Way
+from edgec.artifact.shown import Shown, ShownScores
+from edgec.diag import error
+from edgec.ledger.row import Row
+from edgec.measure.inspection.summary import Content, Feature
+from edgec.runners.base import Runner
+
+
+class MLPackage(Format):
+    """Run by the MIL interpreter, or by Core ML itself: on this Mac, or in an app on a device."""
+
+    title = "Core ML"
+    notes: ClassVar[Mapping[str, str]] = {"mil-interpreter": "MIL semantics, not Apple's kernels"}
+    untimed = "the interpreter computes what Apple's kernels do, not as fast"
+
+    def read(self, path: Path, function: str | None = None) -> Content:
+        """As the package says."""
+        from edgec.measure.inspection.mlpackage import read_mlpackage
+
+        return read_mlpackage(path, function)
+
+    def open(self, path: Path, way: Way) -> Runner:
+        """`precision`: `float16` (the default) rounds where the package says so, `float32` never."""
+        if way.on == "mac" or way.on.startswith("apple:"):
+            return _apple(path, way)
+        if way.on == "qemu":
+            raise error("E0603", f"`{path.name}` does not run under QEMU", notes=["TFLite files do"])
+        from edgec.runners.mil import MilRunner
+        from edgec.runners.mil.as_source import SourceRunner
+
+        if way.shown is not None:
+            return SourceRunner(path, way.shown, way.function)
+        return MilRunner(path, "float32" if way.precision == "float32" else "float16", way.function)
+
+    def values(self, path: Path, inputs: Mapping[str, Array], shown: Shown) -> tuple[Values, dict[str, Array]]:
+        """By the interpreter; the states afterwards by their own names."""
+        from edgec.runners.mil.as_source import SourceRunner
+
+        seen: Values = []
+        with SourceRunner(path, shown, tap=lambda name, value: seen.append((name, np.array(value)))) as runner:
+            kept = runner.state_values().keys()
+            runner.set_states({name: inputs[name] for name in kept if name in inputs})
+            results = runner.run({name: array for name, array in inputs.items() if name not in kept})
+            return seen, results | runner.state_values()
+
+    def rows(self, delegates: Sequence[str] = ()) -> tuple[Row[Any], ...]:
+        """Core ML's ledger."""
+        from edgec.ledger.coreml.ledger import ROWS
+
+        no_delegates(delegates)
+        return ROWS
+
+    def subject(self, path: Path) -> Any:
+        """The package's messages and weights."""
+        from edgec.ledger.coreml.package import read_package
+
+        return read_package(path)
+
+    def states(self, path: Path) -> list[Feature]:
+        """The program's own."""
+        from edgec.runners.mil import MilRunner
+
+        with MilRunner(path) as runner:
+            return [Feature(state.name, "float32", state.shape) for state in runner.states]
+
+    def labelled(self, path: Path, outputs: Sequence[str]) -> Shown:
+        """A classifier's scores are the one output of the source that the package does not name."""
+        from edgec.runners.mil import MilRunner
+
+        with MilRunner(path) as runner:
+            own = {feature.kind: feature.name for feature in runner.outputs}
+            missing = set(outputs) - {feature.name for feature in runner.outputs}
+        if len(missing) != 1 or not {"label", "probabilities"} <= own.keys():
+            return Shown()
+        return Shown(scores=(ShownScores(missing.pop(), own["label"], own["probabilities"]),))
+
+
+def no_delegates(delegates: Sequence[str]) -> None:
+    """Raises `EdgecError` E0101 where delegates of TFLite are asked for."""
+    if delegates:
+        raise error("E0101", "delegates are for TFLite files", help=["leave `--delegate` out"])
+
+
+def _apple(path: Path, way: Way) -> Runner:
+    if way.on == "mac":
+        from edgec.runners.apple.mac import MacRunner
+
+        return MacRunner(path, function=way.function)
+    from edgec.runners.apple.devicectl import AppleDeviceRunner
+
+    _, device, app = [*way.on.split(":", 2), ""][:3]
+    if way.function is not None:
+        raise error("E0101", "`--function` is for `--on local` and `--on mac`")
+    if not device or not app:
+        help_ = ["`xcrun devicectl list devices` lists them"]
+        raise error("E0101", f"`--on {way.on}` is not apple:DEVICE:APP", help=help_)
+    return AppleDeviceRunner(path, device, app.rstrip(":"))
+
+
+FORMAT = MLPackage()

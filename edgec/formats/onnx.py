@@ -1,0 +1,67 @@
+"""ONNX files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from edgec.artifact.format import Array, Format, Values, Way, no_other_way
+from edgec.artifact.shown import Shown
+from edgec.formats.mlpackage import no_delegates
+from edgec.ledger.row import Row
+from edgec.measure.inspection.summary import Content
+from edgec.runners.base import Runner
+
+
+class Onnx(Format):
+    """Run by ONNX Runtime, as the file stands."""
+
+    title = "ONNX"
+
+    def read(self, path: Path, function: str | None = None) -> Content:
+        """Its interface, operators and weights."""
+        from edgec.measure.inspection.onnx import read_onnx
+
+        return read_onnx(path)
+
+    def open(self, path: Path, way: Way) -> Runner:
+        """Without ONNX Runtime's own rewriting."""
+        from edgec.runners.onnxruntime import OnnxRuntimeRunner
+
+        no_other_way(way, path, self.title)
+        return OnnxRuntimeRunner(path, optimize=False)
+
+    def values(self, path: Path, inputs: Mapping[str, Array], shown: Shown) -> tuple[Values, dict[str, Array]]:
+        """Every value of the graph becomes an output of a copy."""
+        import onnx_ir as ir
+
+        from edgec.runners.onnxruntime import OnnxRuntimeRunner
+
+        model = ir.load(path)
+        made = [v for node in model.graph for v in node.outputs if v.name and v.type is not None]
+        outputs = [v.name or "" for v in model.graph.outputs]
+        model.graph.outputs.extend(v for v in made if v.name not in outputs)
+        with OnnxRuntimeRunner(model, optimize=False) as runner:
+            results = runner.run(inputs)
+        return [(v.name or "", results[v.name or ""]) for v in made], {name: results[name] for name in outputs}
+
+    def rows(self, delegates: Sequence[str] = ()) -> tuple[Row[Any], ...]:
+        """TensorRT's ledger: who looks at an ONNX file asks whether its parser takes it."""
+        from edgec.ledger.tensorrt.ledger import ROWS
+
+        no_delegates(delegates)
+        return ROWS
+
+    def built_rows(self) -> tuple[Row[Any], ...]:
+        """None: it was not made for TensorRT, and is run by ONNX Runtime before it is handed out."""
+        return ()
+
+    def subject(self, path: Path) -> Any:
+        """The graph."""
+        from edgec.ledger.tensorrt.file import read_onnx
+
+        return read_onnx(path)
+
+
+FORMAT = Onnx()

@@ -1,0 +1,66 @@
+"""TFLite files."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from edgec.artifact.format import Array, Format, Values, Way, no_other_way
+from edgec.artifact.shown import Shown
+from edgec.ledger.row import Row
+from edgec.measure.inspection.summary import Content
+from edgec.runners.base import Runner
+
+
+class TFLite(Format):
+    """Run by LiteRT, here or by its Arm kernels, emulated."""
+
+    title = "TFLite"
+
+    def read(self, path: Path, function: str | None = None) -> Content:
+        """The first subgraph's interface, all operators."""
+        from edgec.measure.inspection.tflite import read_tflite
+
+        return read_tflite(path)
+
+    def open(self, path: Path, way: Way) -> Runner:
+        """On `local` or `qemu`."""
+        if way.on == "qemu" and way.function is None:
+            from edgec.runners.qemu import QemuRunner
+
+            return QemuRunner(path, as_source=way.shown is not None)
+        no_other_way(way, path, self.title)
+        from edgec.runners.litert import LiteRTRunner
+
+        return LiteRTRunner(path, as_source=way.shown is not None)
+
+    def values(self, path: Path, inputs: Mapping[str, Array], shown: Shown) -> tuple[Values, dict[str, Array]]:
+        """By LiteRT, which is told to keep them."""
+        from edgec.runners.litert import LiteRTRunner
+
+        with LiteRTRunner(path, keep_values=True, as_source=True) as runner:
+            results = runner.run(inputs)
+            return runner.values(), results
+
+    def rows(self, delegates: Sequence[str] = ()) -> tuple[Row[Any], ...]:
+        """TFLite's ledger, and that of the delegates."""
+        from edgec.ledger.tflite.delegated import rows_of
+        from edgec.ledger.tflite.ledger import ROWS
+
+        return (*ROWS, *rows_of(tuple(delegates)))
+
+    def subject(self, path: Path) -> Any:
+        """The flatbuffer's tables."""
+        from edgec.ledger.tflite.file import read_file
+
+        return read_file(path)
+
+    def channels_last(self, path: Path) -> Collection[str]:
+        """As edgec notes it in the file's metadata."""
+        from edgec.runners.litert import channels_last_names
+
+        return channels_last_names(path)
+
+
+FORMAT = TFLite()

@@ -66,6 +66,7 @@ def build_command(
     disable: Annotated[Many | None, typer.Option(help="Switch a rule off by name.")] = None,
     emit: Annotated[Many | None, typer.Option(help="Also write the intermediate: onnx or program.")] = None,
     verify: Annotated[bool, typer.Option("--verify", help="Check the graph's numbers after every pass.")] = False,
+    timings: Annotated[bool, typer.Option("--timings", help="Also tell what each pass took.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else.")] = False,
 ) -> None:
     """Build SOURCE for every --target, run each artifact and compare it with the source."""
@@ -104,7 +105,9 @@ def build_command(
         )
         with Progress(quiet=json) as progress:
             report = build(request, project.target, _options(project, verify, others), progress)
-        return _finish(report, json)
+        if timings and not json:
+            _print_timings(report.built)
+        return _finish(report, json, timings)
 
     raise typer.Exit(guarded(body, as_document=json))
 
@@ -180,11 +183,11 @@ def _of(texts: Sequence[str], own: str | None, functions: dict[str, str]) -> Man
     return found
 
 
-def _finish(report: BuildReport, as_document: bool) -> int:
+def _finish(report: BuildReport, as_document: bool, timings: bool) -> int:
     failures = [d for b in report.built for d in b.failures]
     show([*report.warnings, *report.errors, *failures])
     if as_document:
-        print_json(_document(report))
+        print_json(_document(report, timings))
     elif report.built:
         _print_table(report.built)
     if report.errors:
@@ -192,12 +195,27 @@ def _finish(report: BuildReport, as_document: bool) -> int:
     return int(ExitCode.CHECK_FAILED if failures else ExitCode.DONE)
 
 
-def _document(report: BuildReport) -> dict[str, Any]:
+def _print_timings(built: list[Built]) -> None:
+    """The passes of each target in order, those that all targets share first."""
+    for b in built:
+        print(f"{b.target.name}: {sum(t.seconds for t in b.timings):.3f} s in passes", file=sys.stderr)
+        for timed in b.timings:
+            print(f"  {timed.seconds:8.3f} s  {timed.name}", file=sys.stderr)
+
+
+def _document(report: BuildReport, timings: bool) -> dict[str, Any]:
     import json
 
     failures = [d for b in report.built for d in b.failures]
     return {
-        "artifacts": [{"folder": str(b.folder), **json.loads(b.manifest.to_json())} for b in report.built],
+        "artifacts": [
+            {
+                "folder": str(b.folder),
+                **json.loads(b.manifest.to_json()),
+                **({"timings": [{"pass": t.name, "seconds": t.seconds} for t in b.timings]} if timings else {}),
+            }
+            for b in report.built
+        ],
         "diagnostics": as_json([*report.warnings, *report.errors, *failures]),
     }
 

@@ -23,6 +23,7 @@ from edgec.diag import Diagnostic, EdgecError, Interrupted, Severity, error, war
 from edgec.frontend.source import SourceRequest, source_name
 from edgec.ir.save import save_onnx
 from edgec.ledger.lint import lint_built
+from edgec.passes.base import Timed
 from edgec.passes.remarks import Told, only
 from edgec.spec.device import load_device
 from edgec.spec.target import Target
@@ -32,7 +33,7 @@ from edgec.spec.target import Target
 class Built:
     """One artifact with its manifest. `failures` are checks that did not hold; the artifact then lies in TARGET.failed.
 
-    `told` are warnings about it. The target's numerics are those that it was built with.
+    `told` are warnings about it, `timings` what each pass took. The target's numerics are those it was built with.
     """
 
     target: Target
@@ -40,6 +41,7 @@ class Built:
     manifest: Manifest
     failures: tuple[Diagnostic, ...] = ()
     told: tuple[Diagnostic, ...] = ()
+    timings: tuple[Timed, ...] = ()
 
 
 @dataclass
@@ -102,9 +104,9 @@ def compile_target(prepared: CanonicalModel, target: Target, options: BuildOptio
         _write_intermediates(scratch, {name: made.lowered}, options)
         refused, slower = _by_severity(made.findings)
         told = (*untaken, *made.told, *slower, *_called_otherwise(manifest))
-        return _finished(
-            Built(made.target, folder, manifest, (*refused, *made.verdict.failures), told), scratch, options
-        )
+        timings = tuple(only(Timed, made.lowered.remarks))
+        built = Built(made.target, folder, manifest, (*refused, *made.verdict.failures), told, timings)
+        return _finished(built, scratch, options)
 
 
 def compile_functions(
@@ -149,7 +151,8 @@ def compile_functions(
         untaken = (d for _, found in ranged.values() for d in found)
         notes = (told.diagnostic for part in lowered.values() for told in only(Told, part.remarks))
         told = (*untaken, *notes, *slower, *_called_otherwise(manifest))
-        return _finished(Built(target, folder, manifest, failures, told), scratch, options)
+        timings = tuple(timed for part in lowered.values() for timed in only(Timed, part.remarks))
+        return _finished(Built(target, folder, manifest, failures, told, timings), scratch, options)
 
 
 def _write_intermediates(folder: Path, parts: Mapping[str, Lowered], options: BuildOptions) -> None:

@@ -1,0 +1,64 @@
+"""Every verb goes through the same stages: a prediction is of what a build writes, a check is by what was asked."""
+
+from collections import Counter
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+
+from edgec.artifact.locate import locate
+from edgec.compiler.build import build
+from edgec.compiler.check import Budget, check_artifact
+from edgec.compiler.forecast import predict_source
+from edgec.compiler.options import BuildOptions
+from edgec.compiler.rewrites import rewrites
+from edgec.frontend.source import SourceRequest
+from tests import models
+
+TARGETS = ["android", "iphone", "iphone-ios18", "rtx"]
+DEVICES = {"android": "galaxy-s24", "iphone": "iphone-15-pro", "iphone-ios18": "iphone-15-pro", "rtx": "rtx-4060"}
+
+
+def source(name: str) -> SourceRequest:
+    return SourceRequest(f"{models.__file__}:{name}")
+
+
+@pytest.mark.parametrize("name", ["bert", "transformer_block", "unet", "activations", "window_attention"])
+def test_what_is_predicted_is_what_is_built(name: str, tmp_path: Path) -> None:
+    options = BuildOptions(out=tmp_path, disable=("recognize-mish",))
+    report = build(source(name), TARGETS, options, lambda _: None)
+    assert report.errors == []
+    for built in report.built:
+        predicted = predict_source(source(name), built.manifest.target, options, lambda _: None)
+        assert predicted.ops == built.manifest.graph.ops, built.manifest.target
+        assert predicted.latency == built.manifest.latency[0]
+        assert len(predicted.steps) == sum(Counter(built.manifest.graph.ops).values())
+        if built.manifest.placement.kind == "predicted":
+            assert asdict(predicted.placement) == asdict(built.manifest.placement)
+
+
+def test_rules_that_fire_are_those_of_the_build(tmp_path: Path) -> None:
+    (built,) = build(source("activations"), ["iphone"], BuildOptions(out=tmp_path), lambda _: None).built
+    found = rewrites(source("activations"), "iphone", BuildOptions(), lambda _: None)
+    assert found.fired == {r.rule: r.count for r in built.manifest.rewrites}
+
+
+def test_a_check_is_by_what_the_build_was_asked(tmp_path: Path) -> None:
+    strict = ("accept.min_psnr_db=200", "numerics.float32=ranges")
+    options = BuildOptions(out=tmp_path, settings=strict)
+    (failed,) = build(source("activations"), ["iphone"], options, lambda _: None).built
+    assert failed.failures
+    found = locate(failed.folder).manifest
+    assert found is not None
+    assert found.settings.set == strict
+    assert check_artifact(failed.folder, source("activations"), Budget()).failures
+    (loose,) = build(source("activations"), ["iphone"], BuildOptions(out=tmp_path), lambda _: None).built
+    assert not check_artifact(loose.folder, source("activations"), Budget()).failures
+
+
+def test_passes_are_timed(tmp_path: Path) -> None:
+    (built,) = build(source("activations"), ["android"], BuildOptions(out=tmp_path), lambda _: None).built
+    names = [timed.name for timed in built.timings]
+    assert names[0] == "canonicalize/inline-functions"
+    assert names[-1] == "tflite/legality"
+    assert all(timed.seconds >= 0 for timed in built.timings)

@@ -117,9 +117,9 @@ def test_a_python_that_cannot_make_the_environment(tmp_path: Path, monkeypatch: 
 
 def test_it_is_for_tflite_alone(tmp_path: Path) -> None:
     source = _source(tmp_path / "m.onnx", ASKED)
-    with pytest.raises(EdgecError, match="not for coreml"):
+    with pytest.raises(EdgecError, match="not for Core ML"):
         build(source, ["iphone"], BuildOptions(out=tmp_path, via="onnx2tf"), lambda line: None)
-    with pytest.raises(EdgecError, match="not for tflite"):
+    with pytest.raises(EdgecError, match="not for TFLite"):
         build(source, ["raspberry-pi"], BuildOptions(out=tmp_path, via="other"), lambda line: None)
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from edgec.backends.base import Const, Instr, Program, Ref, TensorType
 from edgec.backends.coreml.names import function_names, named
-from edgec.backends.coreml.options import Classifier, CoreMLOptions, ImageInput, Metadata
+from edgec.backends.coreml.options import Classifier, CoreMLOptions, Image, Metadata
 from edgec.ledger.coreml.identifiers import RESERVED, Scope, identifier_like, is_identifier
 
 KIND = TensorType("float32", (1, 4))
@@ -82,7 +82,7 @@ def test_a_value_that_is_called_as_another_output_is_gets_another_name():
 
 def test_options_go_by_the_new_names():
     options = CoreMLOptions(
-        images=(ImageInput("image:0"),),
+        images=(Image("image:0"),),
         classifier=Classifier("scores/0", ("a", "b"), "class label"),
         metadata=Metadata(features=(("image:0", "a photograph"), ("class label", "the best"))),
     )

@@ -10,7 +10,7 @@ import pytest
 
 from edgec.backends.coreml.beyond import undeclared
 from edgec.backends.coreml.integers import check_integers, limits
-from edgec.backends.coreml.options import CoreMLOptions, ImageInput
+from edgec.backends.coreml.options import CoreMLOptions, Image
 from edgec.compiler.input_ranges import check_ranges, with_ranges
 from edgec.compiler.samples import sample
 from edgec.diag import EdgecError
@@ -72,7 +72,7 @@ PICKS = model_of(
 
 
 def test_ranges_follow_from_tables_types_and_images() -> None:
-    options = replace(CoreMLOptions(), images=(ImageInput("image", "rgb", (0.5, -1.0, 0.25), (1.0, 2.0, 3.0)),))
+    options = replace(CoreMLOptions(), images=(Image("image", "rgb", (0.5, -1.0, 0.25), (1.0, 2.0, 3.0)),))
     target = replace(load_target("iphone"), options=options)
     known = {r.name: (r.low, r.high, r.origin) for r in with_ranges(target, PICKS, ()).ranges}
     assert known == {"ids": (0, 5, "table"), "raw": (0, 255, "type"), "image": (-253.0, 128.5, "image")}

@@ -71,11 +71,15 @@ def computed(model: ir.Model, feeds: dict[str, np.ndarray]) -> list[np.ndarray]:
             return list(runner.run(feeds).values())
 
 
+OPEN = 3
+"""What an open dimension of an example is."""
+
+
 def random_inputs(model: ir.Model) -> dict[str, np.ndarray]:
     rng = np.random.default_rng(7)
     feeds = {}
     for value in model.graph.inputs:
-        shape = tuple(int(d) for d in value.shape)
+        shape = tuple(d if isinstance(d, int) else OPEN for d in value.shape)
         drawn = rng.standard_normal(shape) * 2 if value.dtype.is_floating_point() else rng.integers(-3, 4, shape)
         feeds[value.name] = drawn.astype(value.dtype.numpy())
     return feeds

@@ -114,6 +114,9 @@ OWN: tuple[Rule, ...] = (
     *ALWAYS,
     UnsupportedRecurrentUnrolled(False),
     *NATIVE,
+    *ROOT_FORMS,
+    *HALF_FORMS,
+    OpenRecurrentToLoop(),
 )
 """Every rule that is tried for Core ML beside those that all backends share."""
 

@@ -10,7 +10,7 @@ import onnx_ir as ir
 from edgec.ir.build import GraphBuilder
 from edgec.ops.base import Reader, Value
 from edgec.ops.recurrent import Recurrent
-from edgec.rules.base import NOT_HERE, Miss, Replacement, Rule
+from edgec.rules.base import NOT_HERE, Example, Miss, Replacement, Rule
 from edgec.rules.decompose.cells import Squash, State, squashes
 from edgec.rules.decompose.recurrent import OneWay
 
@@ -23,7 +23,18 @@ class OpenRecurrentToLoop(Rule):
 
     name = "open-recurrent-to-loop"
     roots = ("LSTM", "GRU", "RNN")
-    examples = ()
+    examples = (
+        Example(
+            "float[N,1,2] x",
+            "y, h = RNN<hidden_size = 3>(x, w, r)",
+            "t = Gather<axis = 0>(r, c)  z = Transpose<perm = [1, 0]>(t)  v = Shape<start = 0, end = 1>(x)  "
+            "o = Squeeze(v, d)  k = Gather<axis = 0>(w, e)  l = Transpose<perm = [1, 0]>(k)  m = MatMul(x, l)  "
+            "n = Concat<axis = 0>(f, g)  aa = ConstantOfShape(n)  ab = Shape<start = 0, end = 1>(x)  "
+            "ac = Concat<axis = 0>(ab, f, i)  ad = ConstantOfShape(ac)  ae = Sub(o, p)  "
+            "af, ag = Loop<body = …>(o, , aa, ad)  y = Unsqueeze(ag, q)  ah = Unsqueeze(af, s)",
+            constants="float[1,3,2] w = {1, 2, 3, 4, 5, 6}, float[1,3,3] r = {0, 1, 0, 0, 0, 1, 1, 0, 0}",
+        ),
+    )
 
     def __init__(self, lacks: Callable[[Recurrent], bool] = lambda op: True) -> None:
         self._lacks = lacks

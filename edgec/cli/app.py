@@ -10,12 +10,12 @@ from typing import Annotated
 import typer
 
 from edgec import __version__
-from edgec.backends.coreml.sdk import own_process
 from edgec.cli.artifacts import bench_command, check_command, diff_command, inspect_command, run_command
 from edgec.cli.build import build_command
 from edgec.cli.lint import lint_command
 from edgec.cli.predict import predict_command
 from edgec.cli.show import devices_command, doctor_command, explain_command, rules_command, targets_command
+from edgec.spec.process import own_process
 
 app = typer.Typer(
     name="edgec",

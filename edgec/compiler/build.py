@@ -25,6 +25,7 @@ from edgec.ir.save import save_onnx
 from edgec.ledger.lint import lint_built
 from edgec.passes.base import Timed
 from edgec.passes.remarks import Told, only
+from edgec.spec.backend import backend_specs
 from edgec.spec.device import load_device
 from edgec.spec.target import Target
 
@@ -118,11 +119,12 @@ def compile_functions(
     """
     chosen = backend(target.backend, options.via)
     if not isinstance(chosen, FunctionsBackend):
+        holders = ", ".join(spec.functions for spec in backend_specs() if spec.functions)
         raise error(
             "E0401",
             f"target `{target.name}` holds one function, not {len(parts)}",
             notes=["rejected by `functions`"],
-            help=["build each source by itself; a Core ML target for iOS 18 holds several functions"],
+            help=[f"build each source by itself; several are held by {holders}"],
         )
     name = next(iter(parts.values())).captured.name
     folder = options.out / name / target.name

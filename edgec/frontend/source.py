@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from edgec.artifact.format import FORMATS
 from edgec.diag import error
 from edgec.frontend.captured import Captured
 from edgec.frontend.dynamic import DynamicDim
@@ -126,10 +127,8 @@ _WAYS_IN = {
     ".h5": _TENSORFLOW,
     ".keras": _TENSORFLOW,
     ".pb": _TENSORFLOW,
-    ".tflite": _BUILT,
-    ".mlpackage": _BUILT,
     ".mlmodel": _BUILT,
-    ".engine": _BUILT,
+    **{f".{name}": _BUILT for name in FORMATS if f".{name}" not in _FILES},
 }
 """What to do with files that are no source."""
 

@@ -44,8 +44,8 @@ class BackendSpec:
 
     `read_options` reads and checks a target's `[options]`, `check` what else a target says; problems are told to the
     checker. `ranges`: what the options say of inputs. `takes_layouts`: whether the layout of the interface may be
-    chosen (`options.io_layout`, `options.layouts`). `emitters`: other ways to an artifact, for `--via`. `pieces`: the
-    packages that it needs.
+    chosen (`options.io_layout`, `options.layouts`). `functions`: which targets hold several, for a person. `emitters`:
+    other ways to an artifact, for `--via`. `pieces`: the packages that it needs.
     """
 
     name: str
@@ -56,6 +56,7 @@ class BackendSpec:
     check: Callable[[Checker, Target], None] = _nothing
     ranges: Callable[[object], list[InputRange]] = lambda options: []
     takes_layouts: bool = False
+    functions: str = ""
     emitters: Mapping[str, Callable[[], Backend]] = field(default_factory=dict)
     pieces: tuple[Piece, ...] = ()
 

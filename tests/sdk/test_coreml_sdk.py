@@ -8,7 +8,8 @@ import pytest
 SCRIPT = """
 import torch
 from edgec.backends.coreml import sdk
-if {alone}: sdk.own_process()
+from edgec.spec import process
+if {alone}: process.own_process()
 ct = sdk.coremltools()
 import torch as again
 from coremltools import _deps

@@ -1,7 +1,13 @@
 """What must be importable without torch or a vendor SDK is, and what a person starts is light."""
 
+import ast
 import subprocess
 import sys
+from pathlib import Path
+
+import pytest
+
+import edgec
 
 HEAVY = ("torch", "onnx", "onnx_ir", "onnxruntime", "coremltools", "ai_edge_litert", "tensorrt_rtx_bindings", "numpy")
 
@@ -27,3 +33,33 @@ def test_every_core_op_has_a_view() -> None:
     from edgec.ops.table import DECODERS
 
     assert set(DECODERS) >= CORE.ops
+
+
+_OWN = {
+    "coreml": ("backends/coreml", "ledger/coreml", "runners/mil", "runners/apple", "formats"),
+    "mlpackage": ("backends/coreml", "ledger/coreml", "runners", "formats", "measure/inspection"),
+    "tflite": ("backends/tflite", "ledger/tflite", "runners", "formats", "measure/inspection"),
+    "tensorrt": ("backends/tensorrt", "ledger/tensorrt", "formats"),
+}
+"""Where a backend or its format may be named in code; beside its row."""
+
+_ROWS = ("spec/backend.py", "artifact/format.py")
+
+
+@pytest.mark.parametrize("name", _OWN)
+def test_a_backend_is_named_in_its_own_folders_alone(name: str) -> None:
+    """In code: comments, docstrings and help texts may."""
+    root = Path(edgec.__file__).parent
+    places = [path for path in root.rglob("*.py") if not str(path.relative_to(root)).startswith((*_OWN[name], *_ROWS))]
+    assert [str(path) for path in places if name in _code_words(path)] == []
+
+
+def _code_words(path: Path) -> set[str]:
+    """Whole strings, and the parts of imported modules' names."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            found |= set(node.module.split("."))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            found |= {node.value, node.value.removeprefix(".")}
+    return found

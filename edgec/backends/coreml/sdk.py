@@ -12,20 +12,13 @@ from functools import cache
 from typing import Any
 
 from edgec.diag import error
+from edgec.spec.process import is_own_process
 
 _FRONTENDS = (
     "torch", "torchvision", "torchaudio", "torchao", "executorch", "transformers", "tensorflow", "sklearn", "scipy",
     "xgboost", "libsvm",
 )  # fmt: skip
 """What coremltools imports to convert from, when it finds it: two thirds of the time that importing it takes."""
-
-_own_process = False
-
-
-def own_process() -> None:
-    """Say that nobody else uses coremltools in this process, so that it may come without its own frontends."""
-    global _own_process
-    _own_process = True
 
 
 @contextlib.contextmanager
@@ -50,7 +43,7 @@ def coremltools() -> Any:
     try:
         with warnings.catch_warnings(), contextlib.redirect_stderr(noise), contextlib.redirect_stdout(noise):
             warnings.simplefilter("ignore")
-            with _hidden(_FRONTENDS if _own_process else ()):
+            with _hidden(_FRONTENDS if is_own_process() else ()):
                 import coremltools as ct
     except ImportError as missing:
         raise error(

@@ -61,5 +61,6 @@ SPEC = BackendSpec(
     _rewriting,
     check=_check,
     ranges=_images,
+    functions="Core ML from iOS 18 on",
     pieces=(Piece("coremltools", "coremltools", "Core ML packages (.mlpackage)", "coreml", "libmilstoragepython*"),),
 )

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
+import edgec
+from edgec.runners.open import open_runner
 from tests.sdk.ordinary import Functions, differences
 
 WRITES: Functions = {
@@ -51,3 +54,23 @@ def test_last_write_wins(target: str, tmp_path: Path) -> None:
     repeats = [[[2, 2, 2], [2, 2, 0]], [[2, 1, 2], [2, 2, 0]], [[0, 0, 0], [0, 0, 0]]]
     inputs = [(torch.randn(6, 3), torch.tensor(i), torch.randn(2, 3) * 100) for i in repeats]
     assert differences(WRITES, example, inputs, target, tmp_path) == []
+
+
+class Signed(torch.nn.Module):
+    """Writes and sums of zeros below zero, whose sign atan2 tells."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        written, picked = x.clone(), torch.tensor([3, 0, 2])
+        written[:, :2] = x[:, 2:].tanh()
+        written[1, picked] = x[0, picked]
+        added = x.index_add(1, picked, x[:, picked])
+        return torch.atan2(written, x - 1) + torch.atan2(added, x - 1)
+
+
+def test_what_is_written_keeps_the_sign_of_zero(tmp_path: Path) -> None:
+    x = torch.tensor([[0.0, -0.0, -0.0, 0.5], [-0.0, -1.0, 0.0, -0.0]])
+    built = edgec.build(Signed().eval(), (x,), target="android", out=tmp_path)
+    assert not built.failures
+    with open_runner(built.folder / built.manifest.artifact.path) as runner:
+        (found,) = runner.run({built.manifest.inputs[0].name: x.numpy()}).values()
+    np.testing.assert_allclose(found, Signed()(x).numpy(), rtol=1e-5)

@@ -43,6 +43,7 @@ from edgec.backends.tflite.expand.scatter import LastWriteWins, ScatterByMatch
 from edgec.backends.tflite.expand.sorting import LastArgument, SmallestByLargest, WideArgument
 from edgec.backends.tflite.expand.spatial import OneDimensional
 from edgec.backends.tflite.expand.types import ComputeWider
+from edgec.backends.tflite.expand.writes import KnownAdditions, KnownWrites
 from edgec.backends.tflite.halves import HalvesToSingle
 from edgec.backends.tflite.interface import Interface, channels_last_names, check
 from edgec.backends.tflite.layout import AssignLayouts, CountMoves
@@ -112,6 +113,8 @@ ALWAYS: tuple[Rule, ...] = (
     LastArgument(),
     WideArgument(),
     SmallestByLargest(),
+    KnownAdditions(),
+    KnownWrites(),
     LastWriteWins(),
     CopiedSizes(),
     IndicesFromStart(),

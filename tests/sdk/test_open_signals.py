@@ -2,13 +2,10 @@
 
 from pathlib import Path
 
-import numpy as np
-import pytest
 import torch
 from torch import nn
 
-import edgec
-from edgec.runners.open import open_runner
+from tests.sdk.open_sizes import check
 
 LENGTHS = [40, 200, 72, 101, 160]
 
@@ -46,41 +43,19 @@ class Recurrent(nn.Module):
         return y, torch.cat([h, c]), last
 
 
-CASES = {
-    "spectral": (Spectral, lambda n: torch.randn(2, n), "x:1=n:40..200"),
-    "recurrent": (Recurrent, lambda n: torch.randn(2, n, 6), "x:1=n:40..200"),
-}
-
-
-@pytest.mark.parametrize("target", ["android", "iphone", "rtx"])
-@pytest.mark.parametrize("name", CASES)
-def test_every_length_is_right(name: str, target: str, tmp_path: Path) -> None:
-    kind, drawn, dynamic = CASES[name]
+def test_spectra_and_back(tmp_path: Path) -> None:
     torch.manual_seed(0)
-    module = kind().eval()
-    built = edgec.build(module, (drawn(96),), target, out=tmp_path, dynamic=[dynamic])
-    assert built.manifest.accuracy.status == "passed", built.failures
-    assert not [d for d in built.told if d.code == "E0220"]
-    artifact = built.folder / built.manifest.artifact.path
-    with open_runner(artifact if target != "rtx" else next(built.folder.glob("*.onnx"))) as runner:
-        for length in LENGTHS:
-            x = drawn(length)
-            for expected, found in zip(module(x), runner.run({"x": x.numpy()}).values(), strict=True):
-                assert found.shape == expected.shape
-                worst = np.abs(found - expected.detach().numpy()).max() / expected.abs().max()
-                assert worst < (2e-2 if target == "iphone" else 1e-4), length
+    calls = [(torch.randn(2, length),) for length in LENGTHS]
+    assert not check(Spectral(), (torch.randn(2, 96),), ["x:1=n:40..200"], calls, tmp_path)
 
 
-@pytest.mark.parametrize("target", ["android", "iphone"])
-def test_open_batch_and_length(target: str, tmp_path: Path) -> None:
+def test_recurrent_layers(tmp_path: Path) -> None:
     torch.manual_seed(0)
-    module = Recurrent().eval()
-    dynamic = ["x:0=b:1..4,1=n:3..40"]
-    built = edgec.build(module, (torch.randn(2, 9, 6),), target, out=tmp_path, dynamic=dynamic)
-    assert built.manifest.accuracy.status == "passed", built.failures
-    with open_runner(built.folder / built.manifest.artifact.path) as runner:
-        for batch, length in [(1, 3), (4, 40), (3, 8)]:
-            x = torch.randn(batch, length, 6)
-            for expected, found in zip(module(x), runner.run({"x": x.numpy()}).values(), strict=True):
-                worst = np.abs(found - expected.detach().numpy()).max() / expected.abs().max()
-                assert worst < (2e-2 if target == "iphone" else 1e-4), (batch, length)
+    calls = [(torch.randn(2, length, 6),) for length in LENGTHS]
+    assert not check(Recurrent(), (torch.randn(2, 48, 6),), ["x:1=n:40..200"], calls, tmp_path)
+
+
+def test_recurrent_layers_of_open_batch(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    calls = [(torch.randn(batch, length, 6),) for batch, length in [(1, 3), (4, 40), (3, 8)]]
+    check(Recurrent(), (torch.randn(2, 9, 6),), ["x:0=b:1..4,1=n:3..40"], calls, tmp_path, ("android", "iphone"))

@@ -21,7 +21,7 @@ from edgec.backends.coreml.expand.norm import (
 from edgec.backends.coreml.expand.pad import PadForms
 from edgec.backends.coreml.expand.pool import DilatedPoolToSlices
 from edgec.backends.coreml.expand.recurrent import UnsupportedRecurrentUnrolled, resets_after, unsupported
-from edgec.backends.coreml.expand.resize import NearestToGather, UnsupportedResizeToMatMul
+from edgec.backends.coreml.expand.resize import NearestToGather, UnsupportedResizeToMatMul, open_operation
 from edgec.backends.coreml.expand.roots import ROOT_FORMS
 from edgec.backends.coreml.expand.tokens import AttentionOnHeads, AttentionOnTokens
 from edgec.backends.coreml.expand.window import WindowToSliceUpdate
@@ -45,7 +45,9 @@ from edgec.rules.decompose.copied_sizes import CopiedSizes
 from edgec.rules.decompose.counted_mean import CountedMean
 from edgec.rules.decompose.detection import CenteredBoxesToCorners, SuppressionByClass
 from edgec.rules.decompose.functions import ElementwiseFromBuiltins, WideClip
+from edgec.rules.decompose.open_rank import OpenTransposeOfFewer
 from edgec.rules.decompose.open_recurrent import OpenRecurrentToLoop
+from edgec.rules.decompose.open_resize import OpenResizeToMatMul
 from edgec.rules.decompose.quantize import DequantizeToMul, QuantizeToClip
 from edgec.rules.table import CLEANUP, EXPAND
 from edgec.spec.target import Target
@@ -80,6 +82,7 @@ ALWAYS: tuple[Rule, ...] = (
     CopiedSizes(),
     GatherFromStart(),
     NearestToGather(),
+    OpenResizeToMatMul(lambda op: open_operation(op) is not None),
     UnsupportedResizeToMatMul(),
     UnsupportedGridSampleToGather(),
     LayerNormWithStatistics(),
@@ -89,6 +92,7 @@ ALWAYS: tuple[Rule, ...] = (
     ComputedDilatedConvToConv(),
     PadForms(),
     DropEmptyOperands(),
+    OpenTransposeOfFewer(_HIGHEST_RANK),
     ReduceRank(lambda _: _HIGHEST_RANK),
 )
 """For operators that the dialect has, in some forms."""

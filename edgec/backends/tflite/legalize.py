@@ -47,6 +47,7 @@ from edgec.backends.tflite.expand.writes import KnownAdditions, KnownWrites
 from edgec.backends.tflite.halves import HalvesToSingle
 from edgec.backends.tflite.interface import Interface, channels_last_names, check
 from edgec.backends.tflite.layout import AssignLayouts, CountMoves
+from edgec.backends.tflite.resize import kernel_of
 from edgec.backends.tflite.tune.depthwise import SplitDepthwiseWindow
 from edgec.backends.tflite.tune.linear import AddConstants, AffineIntoLinear, DivideOnce, PowToMul, ScalarIntoLinear
 from edgec.backends.tflite.tune.masks import SoftmaxWithoutNaN, WhereOfNot
@@ -76,6 +77,7 @@ from edgec.rules.decompose.counted_mean import CountedMean
 from edgec.rules.decompose.detection import CenteredBoxesToCorners, SuppressionByClass
 from edgec.rules.decompose.functions import ElementwiseFromBuiltins, WideClip
 from edgec.rules.decompose.open_recurrent import OpenRecurrentToLoop
+from edgec.rules.decompose.open_resize import OpenResizeToMatMul
 from edgec.rules.decompose.quantize import DequantizeToMul, QuantizeToClip
 from edgec.rules.table import EXPAND
 from edgec.spec.target import Target
@@ -133,6 +135,7 @@ ALWAYS: tuple[Rule, ...] = (
     SplitGroups(),
     OneDimensional(),
     ResizeThreeDimensions(),
+    OpenResizeToMatMul(lambda op: len(op.x.shape or ()) == 4 and kernel_of(op, (2, 3)) is not None),
     ResizeWithoutKernel(),
     ComputeWider(),
     ReduceRank(portable_rank),

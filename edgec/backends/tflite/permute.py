@@ -111,7 +111,7 @@ def permuted_node(node: ir.Node, inputs: list[ir.Value | None], graph: ir.Graph)
             moved = [_axis(a, rank) for a in axes]
             return make.node([inputs[0], *(make.ints(i or ()) for i in (starts, ends, moved, steps))], {})
         case Resize():
-            return make.resize(op, inputs[0])
+            return make.resize(op, make.broadcast(inputs[0]))
         case _ if node.op_type in _ELEMENTWISE:
             operands = inputs if node.op_type == "Clip" else [make.broadcast(v) for v in inputs]
             return make.node(operands, None)
@@ -120,6 +120,8 @@ def permuted_node(node: ir.Node, inputs: list[ir.Value | None], graph: ir.Graph)
 
 
 def _data_rank(node: ir.Node) -> int:
+    if node.op_type in ONLY_NHWC and node.inputs[0] is not None:
+        return len(node.inputs[0].shape or ())
     ranks = [len(v.shape) for v in node.inputs if v is not None and v.shape is not None and not is_constant(v)]
     return max(ranks, default=4)
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from edgec.artifact.format import Array, Format, Values, Way, no_other_way
 from edgec.artifact.shown import Shown
+from edgec.calibration.instrument import observable, showing
 from edgec.formats.mlpackage import no_delegates
 from edgec.ledger.row import Row
 from edgec.measure.inspection.summary import Content
@@ -39,12 +40,10 @@ class Onnx(Format):
         from edgec.runners.onnxruntime import OnnxRuntimeRunner
 
         model = ir.load(path)
-        made = [v for node in model.graph for v in node.outputs if v.name and v.type is not None]
-        outputs = [v.name or "" for v in model.graph.outputs]
-        model.graph.outputs.extend(v for v in made if v.name not in outputs)
-        with OnnxRuntimeRunner(model, optimize=False) as runner:
+        made, outputs = observable(model), [v.name or "" for v in model.graph.outputs]
+        with OnnxRuntimeRunner(showing(model, made), optimize=False) as runner:
             results = runner.run(inputs)
-        return [(v.name or "", results[v.name or ""]) for v in made], {name: results[name] for name in outputs}
+        return [(name, results[name]) for name in made], {name: results[name] for name in outputs}
 
     def rows(self, delegates: Sequence[str] = ()) -> tuple[Row[Any], ...]:
         """TensorRT's ledger: who looks at an ONNX file asks whether its parser takes it."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
+from edgec.calibration.instrument import fed, given, showing
 from edgec.diag import error
 from edgec.ir.model import Array, Model
 from edgec.measure.fidelity import Difference, compare
@@ -16,8 +17,6 @@ from edgec.runners.onnxruntime import OnnxRuntimeRunner
 
 STEPS = (ir.DataType.UINT8, ir.DataType.INT8, ir.DataType.UINT16, ir.DataType.INT16)
 """Element types of quantized values."""
-
-_GIVEN = "/given"
 
 
 @dataclass(frozen=True)
@@ -95,12 +94,12 @@ def compare_pieces(source: Model, other: Model, names: Sequence[str], inputs: Ma
 
     Raises `EdgecError` E0602 where ONNX Runtime does not run one of them.
     """
-    with OnnxRuntimeRunner(_showing(source, names), optimize=False) as runner:
+    with OnnxRuntimeRunner(showing(source, names), optimize=False) as runner:
         expected = runner.run(inputs)
-    given = {f"{name}{_GIVEN}": expected[name] for name in names}
-    with OnnxRuntimeRunner(_cut(other, names), optimize=False) as runner:
-        found = runner.run({**inputs, **given})
-    outputs = [v.name for v in other.graph.outputs if v.name and v.name not in given and v.name not in names]
+    fed_by = {given(name): expected[name] for name in names}
+    with OnnxRuntimeRunner(fed(other, names), optimize=False) as runner:
+        found = runner.run({**inputs, **fed_by})
+    outputs = [v.name for v in other.graph.outputs if v.name and v.name not in fed_by and v.name not in names]
     return Pieces(
         [_piece(n, expected[n], found[n]) for n in names], [compare(n, expected[n], found[n]) for n in outputs]
     )
@@ -111,28 +110,3 @@ def _piece(name: str, expected: Array, found: Array) -> Piece:
         return Piece(name, found.size, found.size, _OTHER_SHAPE, 0)
     apart = found.astype(np.int64) - expected.astype(np.int64)
     return Piece(name, apart.size, int(np.count_nonzero(apart)), int(np.abs(apart).max(initial=0)), int(apart.sum()))
-
-
-def _showing(model: Model, names: Sequence[str]) -> Model:
-    """The graph with the named values among its outputs."""
-    shown = model.clone()
-    values = _by_name(shown.graph)
-    shown.graph.outputs.extend(values[name] for name in names if not values[name].is_graph_output())
-    return shown
-
-
-def _cut(model: Model, names: Sequence[str]) -> Model:
-    """The graph with every use of a named value fed from an input of its own, and the value as an output."""
-    shown = _showing(model, names)
-    values = _by_name(shown.graph)
-    for name in names:
-        value = values[name]
-        given = ir.Value(name=f"{name}{_GIVEN}", shape=value.shape, type=value.type)
-        for user, index in list(value.uses()):
-            user.replace_input_with(index, given)
-        shown.graph.inputs.append(given)
-    return shown
-
-
-def _by_name(graph: ir.Graph) -> dict[str, ir.Value]:
-    return {v.name: v for node in graph for v in node.outputs if v.name}

@@ -10,11 +10,11 @@ import numpy as np
 import onnx_ir as ir
 
 from edgec.backends.base import Array
+from edgec.calibration.node_values import run_nodes
 from edgec.diag import Diagnostic, EdgecError
 from edgec.ir.model import Model, static_shape
 from edgec.ir.provenance import place_of
 from edgec.rules.intervals import Interval, interval_of, whole_range
-from edgec.runners.pieces import run_nodes
 from edgec.spec.ranges import InputRange
 
 _GROWS = frozenset("Add Sub Mul Neg Abs Pow CumSum ReduceSum ReduceProd MatMul Cast BitShift".split())

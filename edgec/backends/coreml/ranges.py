@@ -10,11 +10,11 @@ import numpy as np
 import onnx_ir as ir
 
 from edgec.backends.base import Array
+from edgec.calibration.node_values import run_nodes
 from edgec.ir.model import Model
 from edgec.ops.base import Reader
 from edgec.passes.base import Pass
 from edgec.passes.remarks import Remark
-from edgec.runners.pieces import run_nodes
 
 
 @dataclass(frozen=True)

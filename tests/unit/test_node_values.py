@@ -6,7 +6,7 @@ import onnx_ir as ir
 import pytest
 
 from edgec.backends.coreml.ranges import VARIANCE, Range, observe
-from edgec.runners import pieces
+from edgec.calibration import node_values as pieces
 from edgec.runners.base import Array
 from edgec.runners.onnxruntime import OnnxRuntimeRunner
 

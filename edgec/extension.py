@@ -17,9 +17,21 @@ edgec looks for what these decorators return among the file's attributes; nothin
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
+
+
+@dataclass(frozen=True)
+class TFLiteKernel:
+    """A custom operator of TFLite that the app registers under `code`, with the operator's tensors as its inputs.
+
+    `options` is what its `Init` is given: bytes, or a table that becomes a FlexBuffer, or a function that makes either
+    of the operator's own arguments.
+    """
+
+    code: str
+    options: bytes | Mapping[str, Any] | Callable[..., Any] = b""
 
 
 @dataclass(frozen=True)
@@ -27,11 +39,13 @@ class TorchOperator:
     """An operator of `torch.library` by its name, `namespace::name` or `namespace::name.overload`.
 
     `compute` takes the operator's own arguments and gives its results, computed by PyTorch's operators. It is traced,
-    as a model is: no decision on values. Where the operator changes an argument, `compute` changes it too.
+    as a model is: no decision on values. Where the operator changes an argument, `compute` changes it too. With a
+    `tflite` kernel, TFLite targets call that; `compute` says what it computes, and is what is run here in its place.
     """
 
     name: str
     compute: Callable[..., Any]
+    tflite: TFLiteKernel | None = None
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Compute it, as the plain function does."""
@@ -59,9 +73,9 @@ class OnnxFunction:
     proto: Any
 
 
-def torch_operator(name: str) -> Callable[[Callable[..., Any]], TorchOperator]:
+def torch_operator(name: str, *, tflite: TFLiteKernel | None = None) -> Callable[[Callable[..., Any]], TorchOperator]:
     """Decorates what computes the operator `name` (`namespace::name`, or one overload of it) in PyTorch's terms."""
-    return lambda compute: TorchOperator(name, compute)
+    return lambda compute: TorchOperator(name, compute, tflite)
 
 
 def onnx_operator(domain: str, op_type: str) -> Callable[[Callable[..., Any]], OnnxOperator]:

@@ -20,11 +20,20 @@ from edgec.spec.target import Accept
 
 
 @dataclass(frozen=True)
+class KernelCalls:
+    """The model with its calls of the user's own kernels, canonical, and one that holds what each computes."""
+
+    model: Model
+    bodies: Model
+
+
+@dataclass(frozen=True)
 class CanonicalModel:
     """A source after everything that all targets share: canonical, checked, with samples to verify by.
 
     `quantization`: how far a rounding moves the outputs of a model that quantizes. `rounding`: the source's own on the
-    samples. `check_passes`: whether every pass of a legalization is to be checked, too.
+    samples. `check_passes`: whether every pass of a legalization is to be checked, too. `calls`: the
+    same model for backends that have kernels of the user's own.
     """
 
     captured: Captured
@@ -34,6 +43,7 @@ class CanonicalModel:
     rounding: SourceRounding
     quantization: Fidelity | None = None
     check_passes: bool = False
+    calls: KernelCalls | None = None
 
     @property
     def typical(self) -> list[Sample]:

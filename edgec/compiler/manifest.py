@@ -49,13 +49,16 @@ from edgec.spec.target import Target
 
 @dataclass(frozen=True)
 class Lowered:
-    """One source on its way to an artifact: captured, canonical (`model`), legal, and as a program."""
+    """One source on its way to an artifact: captured, canonical (`model`), legal, and as a program. `kernels` are
+    operators of the user's own that it calls kernels for.
+    """
 
     captured: Captured
     model: Model
     legal: Model
     program: Program
     remarks: list[Remark]
+    kernels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -6,21 +6,23 @@ source -> `prepare` -> canonical model -> `lower` -> program -> `candidate` -> a
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edgec.artifact.manifest import Latency
 from edgec.backends.base import Backend, Program
 from edgec.backends.traffic import bytes_moved
 from edgec.calibration.calibration import Calibration
-from edgec.compiler.canonical_model import CanonicalModel
+from edgec.compiler.canonical_model import CanonicalModel, KernelCalls
 from edgec.compiler.input_ranges import check_ranges, with_ranges
 from edgec.compiler.manifest import Lowered
 from edgec.compiler.options import BuildOptions, Progress
+from edgec.compiler.own_kernels import verify_unrun
 from edgec.compiler.samples import sample, warned
 from edgec.diag import Diagnostic
 from edgec.frontend.captured import Captured
 from edgec.frontend.source import SourceRequest, capture
+from edgec.ir.kernels import has_calls, operators_with_kernels, with_bodies, with_calls
 from edgec.ir.model import Model
 from edgec.ledger.lint import lint_built
 from edgec.measure.accuracy import Verdict
@@ -54,13 +56,24 @@ def prepare_captured(captured: Captured, options: BuildOptions, progress: Progre
     if exported is not None:  # what strains a quantized model lies outside the ranges that it was given
         samples = [s for s in samples if not s.beyond]
     after = check_after_each(captured.model, samples[0].inputs, _ENGINES) if options.check_passes else None
+    bodies = captured.model.clone() if has_calls(captured.model) else None
     canonical = canonicalize(captured.model, after, options.disable)
     model = canonical.model
     model.graph.name = captured.name
     rounding = SourceRounding(captured.reference)
     quantization, told = check_model(model, exported, samples, rounding)
     remarks = [*remarks, *canonical.remarks]
-    return CanonicalModel(warned(captured, told), model, remarks, samples, rounding, quantization, options.check_passes)
+    checks = options.check_passes
+    found = CanonicalModel(warned(captured, told), model, remarks, samples, rounding, quantization, checks)
+    return found if bodies is None else replace(found, calls=_calls(found, bodies, options))
+
+
+def _calls(canonical: CanonicalModel, bodies: Model, options: BuildOptions) -> KernelCalls:
+    """The same model whose calls of the user's own kernels stay, checked with what these compute (E0205)."""
+    model = canonicalize(with_calls(bodies), None, options.disable).model
+    model.graph.name = canonical.captured.name
+    check_model(with_bodies(model, bodies), None, canonical.samples, canonical.rounding)
+    return KernelCalls(model, bodies)
 
 
 def _by_onnxruntime(model: Model, inputs: Mapping[str, Array]) -> list[Array]:
@@ -71,8 +84,15 @@ def _by_onnxruntime(model: Model, inputs: Mapping[str, Array]) -> list[Array]:
 _ENGINES = (_by_onnxruntime, evaluate)
 
 
-def lower(canonical: CanonicalModel, target: Target, chosen: Backend) -> Lowered:
-    """Legalize, and lower to a program. Raises `EdgecError` E0412 with every refusal."""
+def lower(canonical: CanonicalModel, target: Target, chosen: Backend, *, plain: bool = False) -> Lowered:
+    """Legalize, and lower to a program, with the user's own kernels unless it is to be `plain`.
+
+    Raises `EdgecError` E0412 with every refusal.
+    """
+    calls = None if plain else canonical.calls
+    kernels = operators_with_kernels(calls.model, chosen.name) if calls is not None else []
+    if calls is not None and kernels:
+        return replace(lower(_called(canonical, calls), target, chosen, plain=True), kernels=tuple(kernels))
     target = with_ranges(target, canonical.model, canonical.captured.ranges)
     calibration = Calibration(tuple(s.inputs for s in canonical.typical))
     inputs = canonical.samples[0].inputs
@@ -81,6 +101,11 @@ def lower(canonical: CanonicalModel, target: Target, chosen: Backend) -> Lowered
     legal = chosen.legalize(canonical.model, target, calibration, after)
     remarks = [*canonical.remarks, *legal.remarks]
     return Lowered(canonical.captured, canonical.model, legal.model, chosen.lower(legal.model, target), remarks)
+
+
+def _called(canonical: CanonicalModel, calls: KernelCalls) -> CanonicalModel:
+    """The model with its calls in its place; no pass is checked by running what has no bodies."""
+    return replace(canonical, model=calls.model, check_passes=False)
 
 
 @dataclass(frozen=True)
@@ -111,6 +136,9 @@ def candidate(
     chosen.assemble(lowered.program, target, path)
     findings = tuple(found.diagnostic() for found in lint_built(path))
     progress(f"{target.name}: verify")
+    if lowered.kernels:
+        seen = verify_unrun(canonical, lowered, lower(canonical, target, chosen, plain=True), target, chosen)
+        return Candidate(target, lowered, path, seen.verdict, seen.told, findings)
     with chosen.open(path, target) as runner:
         return Candidate(target, lowered, path, canonical.verify(runner, target.accept), findings=findings)
 

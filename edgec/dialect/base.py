@@ -9,6 +9,7 @@ import onnx_ir as ir
 
 from edgec.diag import Diagnostic
 from edgec.dialect.refusals import Refusal, refusal
+from edgec.ir.kernels import OWN
 from edgec.ir.model import Model, all_nodes
 from edgec.ir.provenance import place_of
 
@@ -30,6 +31,8 @@ class Dialect:
 
     def illegal(self, node: ir.Node) -> Refusal | None:
         """Why the node does not belong, or None."""
+        if node.domain == OWN:  # a call for a kernel of the user's own, which stands for its body
+            return None
         key = node.op_type if node.domain == "" else f"{node.domain}::{node.op_type}"
         if key not in self.ops:
             known = refusal(node.domain, node.op_type)

@@ -29,8 +29,9 @@ from edgec.frontend.control_flow.leaving import Watched
 from edgec.frontend.control_flow.merge import Site
 from edgec.frontend.control_flow.numbers import Numbers
 from edgec.frontend.control_flow.settle import export_settled
+from edgec.frontend.decompose.kernels import add_body
 from edgec.frontend.decompose.masked import settle_masks
-from edgec.frontend.decompose.splice import decompose
+from edgec.frontend.decompose.splice import BODIES, decompose
 from edgec.frontend.draws import samples_like
 from edgec.frontend.dynamic import DynamicDim
 from edgec.frontend.extensions import Extension
@@ -206,11 +207,14 @@ def to_onnx(exported: torch.export.ExportedProgram) -> ir.Model:
     """Translate an exported program, without torch's own optimizer. Raises `EdgecError` E0202."""
     try:
         with torch.no_grad():
-            return translate(exported) if make_functional(exported) else translate_decomposed(exported)
+            model = translate(exported) if make_functional(exported) else translate_decomposed(exported)
     except EdgecError:
         raise
     except Exception as failure:  # torch raises anything from RuntimeError to its own private classes
         raise _refused(failure) from failure
+    for name, body in exported.graph_module.meta.get(BODIES, {}).items():
+        add_body(model, to_onnx(body), name)
+    return model
 
 
 def _export(request: ExportRequest, call: Call, probe: Probe) -> torch.export.ExportedProgram:

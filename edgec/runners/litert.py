@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mmap
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -10,7 +11,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from edgec.diag import error
+from edgec.diag import EdgecError, error
 from edgec.runners.base import Array
 
 
@@ -44,7 +45,7 @@ class LiteRTRunner:
             signed = bool(self._interpreter.get_signature_list())
             self._interpreter.allocate_tensors()
         except (RuntimeError, ValueError) as failure:
-            raise error("E0602", f"LiteRT refuses `{path.name}`", notes=str(failure).splitlines()[:3]) from failure
+            raise _refusal(path, failure) from failure
         signature = self._interpreter.get_signature_runner() if signed else None
         self._inputs = self._named_inputs(signature)
         self._outputs = self._named_outputs(signature)
@@ -145,3 +146,15 @@ def _bytes_of(buffer: Any, content: mmap.mmap) -> bytes:
     if buffer.Offset() > 1:
         return bytes(content[buffer.Offset() : buffer.Offset() + buffer.Size()])
     return bytes(buffer.Data(i) for i in range(buffer.DataLength()))
+
+
+def _refusal(path: Path, failure: Exception) -> EdgecError:
+    custom = re.search(r"unresolved custom op: (\S+?)\.?\s", f"{failure} ")
+    if custom is None:
+        return error("E0602", f"LiteRT refuses `{path.name}`", notes=str(failure).splitlines()[:3])
+    return error(
+        "E0603",
+        f"`{path.name}` calls the custom operator `{custom[1]}`, which cannot be run here",
+        notes=["rejected by `custom-operator`"],
+        help=["run it where the app registers that operator with the runtime"],
+    )

@@ -9,6 +9,8 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from ai_edge_litert import schema_py_generated as schema
+from flatbuffers import flexbuffers
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
@@ -19,6 +21,7 @@ from edgec.diag import EdgecError
 from edgec.extension import onnx_function, torch_operator
 from edgec.frontend.extensions import load_extension
 from edgec.frontend.source import SourceRequest
+from edgec.runners.litert import LiteRTRunner
 from edgec.runners.onnxruntime import OnnxRuntimeRunner
 
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "extensions.md"
@@ -151,6 +154,86 @@ def test_what_the_file_says_is_checked(body: str, code: str, line: int, tmp_path
     if line:
         assert found.place is not None
         assert (found.place.file, found.place.line) == (str(path), line)
+
+
+@torch.library.custom_op("edgec_tests::parts", mutates_args=())
+def parts(x: Tensor, w: Tensor, k: int, mode: str = "a") -> tuple[Tensor, Tensor]:
+    return x[:, :k] * w, (x > 0)[:, k:].to(torch.int64)
+
+
+@parts.register_fake
+def _(x: Tensor, w: Tensor, k: int, mode: str = "a") -> tuple[Tensor, Tensor]:
+    rest = x.new_empty((x.shape[0], x.shape[1] - k, *x.shape[2:]), dtype=torch.int64)
+    return x.new_empty((x.shape[0], k, *x.shape[2:])), rest
+
+
+class Parted(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second, self.w = nn.Conv2d(3, 8, 3), nn.Conv2d(3, 4, 3), nn.Parameter(torch.ones(1, 1, 1) * 2)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        p, q = torch.ops.edgec_tests.parts(torch.relu(self.first(x)), self.w, 3)
+        r, t = torch.ops.edgec_tests.parts(self.second(p), self.w * 2, 1, "z")
+        return r.mean((2, 3)), q.float().sum((1, 2, 3)) + t.sum()
+
+
+PARTS = """
+import torch
+from edgec.extension import TFLiteKernel, torch_operator
+@torch_operator("edgec_tests::parts", tflite=TFLiteKernel("Parts", lambda x, w, k, mode="a": {"k": k, "mode": mode}))
+def parts(x, w, k, mode="a"):
+    return x[:, :k] * w, torch.where(x[:, k:] > 0, 1, 0)
+@torch_operator("edgec_tests::scaled", tflite=TFLiteKernel("Scaled", b"s"))
+def scaled(x, factors, by):
+    x.copy_(x * by)
+    return torch.max(x * factors[0], -1)[1]
+"""
+
+
+def test_a_tflite_kernel_is_called_where_there_is_one(tmp_path: Path) -> None:
+    (tmp_path / "ops.py").write_text(PARTS)
+    example = (torch.randn(2, 3, 8, 8),)
+    android, rtx = (
+        edgec.build(Parted().eval(), example, target=t, out=tmp_path, extension=tmp_path / "ops.py", name="m")
+        for t in ("android", "rtx")
+    )
+    assert not android.failures
+    assert [d.code for d in android.told if d.code == "E0612"] == ["E0612"]
+    assert not any(d.code == "E0612" for d in rtx.told)
+    path = android.folder / android.manifest.artifact.path
+    model = schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(path.read_bytes(), 0))
+    codes = [code.customCode for code in model.operatorCodes]
+    options = [
+        flexbuffers.Loads(bytes(op.customOptions))
+        for op in model.subgraphs[0].operators
+        if codes[op.opcodeIndex] == b"Parts"
+    ]
+    assert options == [{"k": 3, "mode": "a"}, {"k": 1, "mode": "z"}]
+    with pytest.raises(EdgecError) as caught:
+        LiteRTRunner(path)
+    assert caught.value.diagnostics[0].code == "E0603"
+    assert "`Parts`" in caught.value.diagnostics[0].message
+
+
+@pytest.mark.parametrize(
+    ("module", "shape", "more", "label"),
+    [
+        (Scaled, (2, 4), {}, "kernel-in-place"),
+        (Parted, (2, 3, 8, 8), {"dynamic": ["x:0=b:1..4"]}, "kernel-open-size"),
+        (Parted, (2, 3, 8, 8), {"settings": ["options.io_layout=nhwc"]}, "kernel-interface"),
+    ],
+)
+def test_what_a_kernel_cannot_is_refused(
+    module: type[nn.Module], shape: tuple[int, ...], more: dict[str, list[str]], label: str, tmp_path: Path
+) -> None:
+    (tmp_path / "ops.py").write_text(PARTS)
+    with pytest.raises(EdgecError) as caught:
+        edgec.build(
+            module().eval(), (torch.randn(shape),), target="android", out=tmp_path,
+            extension=tmp_path / "ops.py", **more
+        )  # fmt: skip
+    assert f"rejected by `{label}`" in caught.value.diagnostics[0].notes
 
 
 def test_what_the_decorators_give_can_be_called_and_taken_from_onnxscript() -> None:

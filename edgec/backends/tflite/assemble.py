@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -93,7 +93,7 @@ class _Writer:
     operators: list[Any] = field(default_factory=list)
     subgraphs: list[Any] = field(default_factory=list)
     _tensor_index: dict[str, int] = field(default_factory=dict)
-    _code_index: dict[tuple[str, int], int] = field(default_factory=dict)
+    _code_index: dict[tuple[str, int, str], int] = field(default_factory=dict)
 
     def model(self, program: Program) -> Any:
         """The whole file as an object."""
@@ -146,7 +146,9 @@ class _Writer:
         operator.inputs = [self._value(v) for v in instr.operands()]
         operator.outputs = [self._value(ref) for ref in instr.outputs]
         name = _OPTIONS.get(instr.op)
-        if name is not None:
+        if instr.op == "CUSTOM":
+            operator.customOptions = list(cast("tuple[int, ...]", dict(instr.attrs)["customOptions"]))
+        elif name is not None:
             operator.builtinOptionsType = getattr(self.schema.BuiltinOptions, name)
             operator.builtinOptions = self._options(name, instr)
         elif instr.attrs:
@@ -167,12 +169,13 @@ class _Writer:
         return options
 
     def _code(self, instr: Instr) -> int:
-        key = instr.op, version_of(instr)
+        custom = str(dict(instr.attrs)["customCode"]) if instr.op == "CUSTOM" else ""
+        key = instr.op, version_of(instr), custom
         if key not in self._code_index:
             builtin = getattr(self.schema.BuiltinOperator, instr.op)
             code = self.schema.OperatorCodeT()
             code.builtinCode, code.deprecatedBuiltinCode = builtin, min(builtin, 127)
-            code.version = key[1]
+            code.version, code.customCode = key[1], custom or None
             self._code_index[key] = len(self.codes)
             self.codes.append(code)
         return self._code_index[key]

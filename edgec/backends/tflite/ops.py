@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from typing import TypeVar
 
 import onnx_ir as ir
 
+from edgec.ir.kernels import Kernel, kernel_of
 from edgec.ops.base import Op, Reader
 from edgec.ops.conv import Conv, ConvTranspose
 from edgec.ops.image import Resize
@@ -47,6 +48,13 @@ class SpaceToDepthNHWC(SpaceToDepth):
     """SpaceToDepth on (N, H, W, C)."""
 
 
+@dataclass(frozen=True, eq=False)
+class CustomCall(Op):
+    """A call of a kernel of the user's own."""
+
+    kernel: Kernel
+
+
 OpT = TypeVar("OpT", bound=Op)
 
 
@@ -73,4 +81,6 @@ def view_tflite(node: ir.Node) -> Op | None:
     """The view of a node of a legalized TFLite graph."""
     if node.domain == NHWC:
         return DECODERS[node.op_type](Reader(node))
+    if (own := kernel_of(node)) is not None:
+        return CustomCall(node, own[1])
     return view(node)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import operator
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -13,12 +14,17 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from torch.utils import _pytree as pytree
 
 from edgec.diag import EdgecError, error
+from edgec.extension import TorchOperator
 from edgec.frontend.decompose.base import Decomposition
+from edgec.frontend.decompose.kernels import called, exported_body
 from edgec.frontend.decompose.table import DECOMPOSITIONS
 from edgec.frontend.extensions import Extension
 from edgec.frontend.folded import add_constant
 from edgec.frontend.fx_call import place_in_source
 from edgec.frontend.user_code import user_code
+
+BODIES = "edgec_bodies"
+"""Metadata of a program: what its calls for kernels compute, by name."""
 
 CARRIED = ("stack_trace", "nn_module_stack", "source_fn_stack", "torch_fn", "from_node")
 """What a node knows of the Python that it came from."""
@@ -55,12 +61,26 @@ class _Decomposing:
                 _fill(self._graph, node)
                 changed = True
                 continue
-            found = _users(str(node.target), self._own) or _decomposition(str(node.target))
+            said = self._own.torch_operator(str(node.target))
+            if said is not None and said.tflite is not None:
+                found: Decomposition | None = self._call(node, said)
+            else:
+                found = _of_user(said) if said is not None else _decomposition(str(node.target))
             if found is not None and found.applies(*_values(node.args), **_values(node.kwargs)):
                 pending += self._splice(node, found)
                 changed = True
         if changed:
             self._graph.eliminate_dead_code()
+
+    def _call(self, node: torch.fx.Node, said: TorchOperator) -> Decomposition:
+        """A call that stays one, for a kernel. What it computes is kept with the program, as one of its own."""
+        _, program = exported_body(node, said)
+        plain = Extension({name: replace(op, tflite=None) for name, op in self._own.torch.items()})
+        decompose(program, plain)
+        bodies = self._program.graph_module.meta.setdefault(BODIES, {})
+        name = f"{said.name.replace('::', '_').replace('.', '_')}_{len(bodies)}"
+        bodies[name] = program
+        return Decomposition(called(node, said, name))
 
     def _splice(self, node: torch.fx.Node, found: Decomposition) -> list[torch.fx.Node]:
         """Put what `found` computes in the place of `node`; returns the new nodes."""
@@ -124,11 +144,8 @@ def _decomposition(target: str) -> Decomposition | None:
     return None if plain is None else Decomposition(_in_place(plain.compute), plain.applies)
 
 
-def _users(target: str, own: Extension) -> Decomposition | None:
+def _of_user(said: TorchOperator) -> Decomposition:
     """What the user's file says of the operator; a failure there is told with its line."""
-    said = own.torch_operator(target)
-    if said is None:
-        return None
 
     def compute(*args: Any, **kwargs: Any) -> Any:
         with user_code(f"computing `{said.name}` by its extension"):

@@ -6,6 +6,7 @@ from edgec.backends.base import table
 from edgec.backends.tflite.lower import (
     control,
     conv,
+    custom,
     elementwise,
     gather,
     image,
@@ -21,6 +22,7 @@ from edgec.backends.tflite.lower import (
 LOWERINGS = table(
     *control.LOWERINGS,
     *conv.LOWERINGS,
+    *custom.LOWERINGS,
     *elementwise.LOWERINGS,
     *gather.LOWERINGS,
     *image.LOWERINGS,

@@ -22,11 +22,12 @@ _SHOWN = 5
 
 @dataclass(frozen=True)
 class WrongShape:
-    """A value whose declared shape contradicts what its operator gives, both as text."""
+    """A value whose declared shape, or element type (`of_type`), contradicts what its operator gives, both as text."""
 
     name: str
     declared: str
     computed: str
+    of_type: bool = False
 
 
 def open_negative_sizes(proto: onnx.ModelProto) -> None:
@@ -45,7 +46,7 @@ def infer_shapes(proto: onnx.ModelProto) -> tuple[onnx.ModelProto, list[WrongSha
     bare = onnx.ModelProto()
     bare.CopyFrom(proto)
     for value in _declared(bare, inputs=False):
-        value.type.tensor_type.ClearField("shape")
+        value.type.tensor_type.Clear()
     for holder in inner_graphs(bare.graph):
         del holder.value_info[:]
     bare = onnx.shape_inference.infer_shapes(bare, data_prop=True)
@@ -63,9 +64,15 @@ def _merged_graph(declared: onnx.GraphProto, bare: onnx.GraphProto) -> tuple[lis
     wrong, completed = [], False
     inferred = {v.name: v for v in (*bare.value_info, *bare.output)}
     for value in (*declared.value_info, *declared.output):
-        if not value.type.tensor_type.HasField("shape"):
-            continue
         found = inferred.get(value.name)
+        said, made = value.type.tensor_type, found.type.tensor_type if found is not None else None
+        if made is not None and made.elem_type and said.elem_type and made.elem_type != said.elem_type:
+            wrong.append(WrongShape(value.name, _type_text(said), _type_text(made), of_type=True))
+            said.elem_type = made.elem_type
+        elif made is not None and not made.elem_type:
+            made.elem_type = said.elem_type
+        if not said.HasField("shape"):
+            continue
         if found is None:
             bare.value_info.append(value)
             completed = True
@@ -118,11 +125,16 @@ def _text(value: ValueInfoProto) -> str:
     return f"[{', '.join(sizes)}]"
 
 
+def _type_text(kind: onnx.TypeProto.Tensor) -> str:
+    return str(onnx.TensorProto.DataType.Name(kind.elem_type)).lower()
+
+
 def wrong_shapes(wrong: list[WrongShape], path: Path) -> tuple[Diagnostic, ...]:
     """A note of the shapes that the file declares wrongly (E0304)."""
     if not wrong:
         return ()
     shown = [f"`{w.name}` is declared {w.declared} and computed as {w.computed}" for w in wrong[:_SHOWN]]
     rest = [f"and {len(wrong) - _SHOWN} more"] if len(wrong) > _SHOWN else []
-    message = f"`{path.name}` declares shapes that it does not compute; those that it computes hold"
+    what = "types" if all(w.of_type for w in wrong) else "shapes"
+    message = f"`{path.name}` declares {what} that it does not compute; those that it computes hold"
     return (Diagnostic("E0304", message, Place(str(path)), notes=(*shown, *rest), severity=Severity.NOTE),)

@@ -71,8 +71,8 @@ _READ = 1 << 12
 
 @dataclass(frozen=True)
 class _File:
-    """The checked file, its large weights apart, what is told of it, and whether operators of the user's own are
-    replaced in it.
+    """The checked file, its large weights apart, what is told of it, and whether it computes what the file as it stands
+    does not: operators of the user's own are replaced, or wrong types.
     """
 
     proto: onnx.ModelProto
@@ -105,7 +105,8 @@ def _read(path: Path, extension: Extension) -> _File:
         raise error(
             "E0301", f"`{path.name}` is not a valid model", place=place, notes=_first_lines(failure)
         ) from failure
-    return _File(proto, heavy, wrong_shapes(wrong, path), replaced)
+    retyped = any(w.of_type for w in wrong)  # ONNX Runtime refuses the file as it stands
+    return _File(proto, heavy, wrong_shapes(wrong, path), replaced or retyped)
 
 
 def _check_inputs(proto: onnx.ModelProto, place: Place) -> None:

@@ -79,6 +79,14 @@ def test_wrong_shapes_between_and_inside_of_branches(tmp_path: Path) -> None:
     assert "E0304" in told
 
 
+def test_wrong_element_types_are_what_is_computed(tmp_path: Path) -> None:
+    nodes = [helper.make_node("Relu", ["x"], ["b"]), helper.make_node("Cast", ["b"], ["y"], to=TensorProto.INT32)]
+    interface = [typed("x", FLOAT, [2, 3])], [typed("y", INT64, [2, 3])]
+    made, told = built(saved(tmp_path / "net.onnx", nodes, interface, between=[typed("b", TensorProto.BOOL, [2, 3])]))
+    assert made.manifest.outputs[0].dtype == "int32"
+    assert told.count("E0304") == 1
+
+
 def test_a_size_of_minus_one_is_open(tmp_path: Path) -> None:
     interface = [typed("x", FLOAT, [-1, -1, 4])], [typed("y", FLOAT, [-1, -1, 4])]
     path = saved(tmp_path / "net.onnx", [helper.make_node("Softmax", ["x"], ["y"], axis=1)], interface)

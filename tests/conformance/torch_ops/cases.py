@@ -38,7 +38,9 @@ class Called(nn.Module):
         return self._determined(found) if self._determined else found
 
 
-TENSOR = object()
+class TENSOR:  # a class, as a copy of a module keeps it what it is
+    """Stands where a tensor is given."""
+
 
 UP_TO_SIGN = frozenset({"svd", "linalg.svd", "linalg.eigh"})
 """Operators whose vectors may have either sign: what the database's own gradient tests keep of a result is compared."""

@@ -152,6 +152,18 @@ def _has_length(x: torch.Tensor, repeats: torch.Tensor, dim: Any = None, *, outp
     return isinstance(output_size, int) and _static(x) and x.dim() > 0
 
 
+def _masked_scatter(x: torch.Tensor, mask: torch.Tensor, source: torch.Tensor) -> torch.Tensor:
+    """The n-th true place gets the n-th element of the source, n by a running sum: no size depends on the data."""
+    x, mask = torch.broadcast_tensors(x, mask)  # type: ignore[no-untyped-call]
+    number = torch.cumsum(mask.reshape(-1).to(torch.int32), 0) - 1
+    number = torch.clamp(number, 0, source.numel() - 1).to(torch.int64)
+    return torch.where(mask, torch.index_select(source.reshape(-1), 0, number).reshape(x.shape), x)
+
+
+def _has_sources(x: torch.Tensor, mask: torch.Tensor, source: torch.Tensor) -> bool:
+    return all(map(_static, (x, mask, source))) and source.numel() > 0 and not source.is_complex()
+
+
 PLACING: dict[str, Decomposition] = {
     "aten.diagonal.default": Decomposition(_diagonal, _has_static_plane),
     "aten.diagonal_copy.default": Decomposition(_diagonal, _has_static_plane),
@@ -159,6 +171,7 @@ PLACING: dict[str, Decomposition] = {
     "aten.diagonal_scatter.default": Decomposition(_diagonal_scatter, _are_static),
     "aten.as_strided.default": Decomposition(_strided, _has_static_strides),
     "aten.as_strided_scatter.default": Decomposition(_strided_scatter, _are_strides_apart),
+    "aten.masked_scatter.default": Decomposition(_masked_scatter, _has_sources),
     "aten.put.default": Decomposition(_put, lambda x, *_: _static(x)),
     "aten.take.default": Decomposition(_take, lambda x, *_: _static(x)),
     "aten.scatter_add.default": Decomposition(_scatter_add_number, _is_number),

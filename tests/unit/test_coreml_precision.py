@@ -7,6 +7,7 @@ import pytest
 
 from edgec.backends.coreml.excursions import excursions
 from edgec.backends.coreml.islands import choose
+from edgec.backends.coreml.precision import to_half
 from edgec.backends.coreml.ranges import MARGIN, SMALLEST_NORMAL, Range, Ranges, keep_ranges, observe, ranges_of
 from edgec.backends.coreml.raw import on_inputs
 from edgec.backends.coreml.recurrence import mark_sums, recurrences
@@ -212,3 +213,12 @@ def test_without_room_for_a_multiple_nothing_is_scaled(seen: Range) -> None:
     ranges = Ranges({"h": seen, "y/variance": Range(1.0, min(seen.low**2, 3e-5))})
     assert scaled(model, ranges).seen == ranges.seen
     assert [n.op_type for n in model.graph] == ["Relu", "LayerNormalization"]
+
+
+@pytest.mark.parametrize("lowest", ["-3.4e38", "-1e9"])
+def test_a_row_that_is_hidden_whole_by_the_lowest_number_is_a_mean_behind_an_island(lowest: str) -> None:
+    body = "h = MatMul(x, w)  m = Cast<to = 9>(n)  c = Where(m, low, h)  y = Softmax(c)"
+    model = model_of(body, "float[2,8] x, int64[2,8] n", f"float low = {{{lowest}}}")
+    to_half(model, [node for node in model.graph if node.op_type == "Where"])
+    feeds = {"x": np.ones((2, 8), np.float32), "n": np.ones((2, 8), np.int64)}
+    np.testing.assert_allclose(evaluate(model, feeds)[0], np.full((2, 8), 1 / 8), atol=1e-3)

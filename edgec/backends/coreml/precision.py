@@ -8,9 +8,9 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
-from edgec.backends.coreml.ranges import LARGEST
+from edgec.backends.coreml.ranges import CARRIES, LARGEST
 from edgec.ir.build import GraphBuilder
-from edgec.ir.model import Model, captured, changed_copy, is_constant, subgraphs
+from edgec.ir.model import Model, captured, changed_copy, constant, is_constant, subgraphs
 
 _HALF, _SINGLE = ir.DataType.FLOAT16, ir.DataType.FLOAT
 
@@ -101,11 +101,44 @@ class _Casts:
 
     def _cast(self, value: ir.Value, dtype: ir.DataType, before: ir.Node) -> ir.Value:
         builder = GraphBuilder(self._graph, [before], "float16")
-        out = builder.op("Cast", value, to=int(dtype))
+        held = builder.op("Clip", value, *_ends(builder)) if dtype == _HALF and _stands_for_never(value) else value
+        out = builder.op("Cast", held, to=int(dtype))
         out.name = f"{value.name}/{'float16' if dtype == _HALF else 'float32'}"
         out.shape, out.type = value.shape, ir.TensorType(dtype)
         builder.commit(before)
         return out
+
+
+_HANDS_ON = CARRIES | set("Add Clip Concat Gather Max Min Mul Neg Pad Slice Split Sub Trilu Where".split())
+
+
+def _stands_for_never(value: ir.Value) -> bool:
+    """Whether a constant that float16 cannot hold, such as a mask's -3.4e38, may be in the value: cast, it is infinite,
+    and a row of nothing else no number.
+    """
+    pending, seen = [value], set[ir.Value]()
+    while pending:
+        current = pending.pop()
+        if current in seen or current.dtype != _SINGLE:
+            continue
+        seen.add(current)
+        node = current.producer()
+        if node is not None and not node.domain and node.op_type in _HANDS_ON:
+            pending.extend(v for v in node.inputs if v is not None)
+        elif is_constant(current) and _is_beyond(current):
+            return True
+    return False
+
+
+def _is_beyond(value: ir.Value) -> bool:
+    array = constant(value)
+    if array is None or max(float(array.max(initial=0)), -float(array.min(initial=0))) <= LARGEST:
+        return False
+    return bool((np.isfinite(array) & (np.abs(array) > LARGEST)).any())
+
+
+def _ends(g: GraphBuilder) -> tuple[ir.Value, ir.Value]:
+    return g.const(np.float32(-LARGEST)), g.const(np.float32(LARGEST))
 
 
 def _restore_output(graph: ir.Graph, index: int, output: ir.Value, wanted: ir.DataType) -> None:

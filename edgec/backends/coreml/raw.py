@@ -102,7 +102,7 @@ def _loses(node: ir.Node) -> bool:
 
 def _cuts(node: ir.Node) -> bool:
     """Floats to whole numbers: which one it is, and which row of a table, may hang on the last digit."""
-    return node.op_type == "Cast" and not is_float(node.outputs[0])
+    return node.op_type == "Cast" and not is_float(node.outputs[0]) and bool(data(node))
 
 
 def _to_an_output(model: Model, raw: set[ir.Value]) -> list[ir.Node]:

@@ -38,7 +38,7 @@ class DynamicDim:
 
     With `choices` it is one of these alone. Lists of several dimensions belong together: all have the same length, and
     a model is run at the first size of each, or the second of each, and so on. Sizes of a range are multiples of
-    `multiple`.
+    `multiple`. At the sizes of `apart` the source takes another way than the trace: both are compared there.
     """
 
     input: str
@@ -48,6 +48,7 @@ class DynamicDim:
     high: int = UNBOUNDED
     choices: tuple[int, ...] = ()
     multiple: int = 1
+    apart: tuple[int, ...] = ()
     is_ranged: bool = field(default=True, compare=False)
     """Whether its range was written; a name alone takes the range that is written with it elsewhere."""
 
@@ -103,7 +104,7 @@ def _parse_part(target: str, part: str, text: str) -> list[DynamicDim]:
     own = [spec["name"] or f"{target}_{axis}" for axis in axes]
     ranged = bool(choices or spec["low"])
     return [
-        DynamicDim(target, axis, name, low, high, choices, multiple, ranged)
+        DynamicDim(target, axis, name, low, high, choices, multiple, is_ranged=ranged)
         for axis, name in zip(axes, own, strict=True)
     ]
 
@@ -194,9 +195,22 @@ def sizes(dims: Sequence[DynamicDim], examples: Mapping[str, Array]) -> list[dic
     between = {name: dim.near((least[name] + near[name]) // 2) for name, dim in named.items()}
     rows, spans = listed(dims), [least, near, between]
     if not rows:
-        return spans
+        return [*spans, *_sizes_apart(named, between)]
     count = len(rows) if all(dim.choices for dim in dims) else max(len(rows), len(spans))
     return [{**spans[i % len(spans)], **rows[i % len(rows)]} for i in range(count)]
+
+
+def _sizes_apart(named: Mapping[str, DynamicDim], between: dict[str, int]) -> list[dict[str, int]]:
+    """The sizes at which the source takes another way, of one dimension and of all that have such."""
+    alone = [{**between, name: size} for name, dim in named.items() for size in dim.apart]
+    together = {**between, **{name: dim.apart[0] for name, dim in named.items() if dim.apart}}
+    return [*alone, together] if len(alone) > 1 else alone
+
+
+def apart(dims: Sequence[DynamicDim], examples: Mapping[str, Array]) -> list[dict[str, int]]:
+    """The sizes, by name, at which the source takes another way than the trace."""
+    named = {dim.name: dim for dim in dims}
+    return _sizes_apart(named, {d.name: int(examples[d.input].shape[d.axis]) for d in dims})
 
 
 def resized(examples: Mapping[str, Array], dims: Sequence[DynamicDim], size: Mapping[str, int]) -> dict[str, Array]:

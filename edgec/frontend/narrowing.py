@@ -18,6 +18,10 @@ _MOST_TOGETHER = 1600
 
 _LARGEST_MULTIPLE = 256
 
+MOST_APART, _SHARE_APART = 2, 3
+"""Sizes, at most one in three, at which a condition may fail: there the source pads by nothing, say, where the trace
+pads by a computed amount, which is the same. Source and trace are compared at each."""
+
 
 @dataclass(frozen=True)
 class Narrowed:
@@ -49,8 +53,11 @@ def _elsewhere(dims: Sequence[DynamicDim], examples: Mapping[str, int]) -> dict[
     return {name: max(sizes, key=lambda s: (s & -s, -s)) for name, sizes in near.items()}
 
 
-def narrowed(dims: Sequence[DynamicDim], assumed: Sequence[Assumption], examples: Mapping[str, int]) -> Narrowed:
-    """The dimensions, in the least multiples for which everything holds that a trace at the `examples` assumed.
+def narrowed(
+    dims: Sequence[DynamicDim], assumed: Sequence[Assumption], examples: Mapping[str, int], most_apart: int = MOST_APART
+) -> Narrowed:
+    """The dimensions, in the least multiples for which everything holds that a trace at the `examples` assumed, but
+    for up to `most_apart` sizes, which are noted.
 
     Raises `EdgecError` E0202 with the line where there are none.
     """
@@ -58,27 +65,29 @@ def narrowed(dims: Sequence[DynamicDim], assumed: Sequence[Assumption], examples
     told: dict[str, Diagnostic] = {}
     for name, dim in ranges.items():
         own = [a for a in assumed if a.dims == {name}]
-        narrower = _narrowed(dim, own, examples[name])
+        narrower = _narrowed(dim, own, examples[name], most_apart)
         if narrower is None:
             raise FixedError(_fixed(dim, own, examples[name]), _elsewhere(dims, examples))
         ranges[name] = narrower
-        if ranges[name] != dim:
+        if ranges[name].multiple != dim.multiple:
             told[name] = _in_multiples(ranges[name], _first_failing(dim, own))
     rows = listed(tuple(ranges.values()))
     for assumption in assumed:
         if len(assumption.dims) > 1:
             _check_together(assumption, [ranges[name] for name in sorted(assumption.dims)], rows)
-    return Narrowed(tuple(replace(dim, multiple=ranges[dim.name].multiple) for dim in dims), told)
+    found = (replace(ranges[dim.name], input=dim.input, axis=dim.axis, is_ranged=dim.is_ranged) for dim in dims)
+    return Narrowed(tuple(found), told)
 
 
-def _narrowed(dim: DynamicDim, assumed: Sequence[Assumption], example: int) -> DynamicDim | None:
+def _narrowed(dim: DynamicDim, assumed: Sequence[Assumption], example: int, most_apart: int) -> DynamicDim | None:
     for factor in range(1, _LARGEST_MULTIPLE // dim.multiple + 1):
         wider = replace(dim, multiple=dim.multiple * factor)
         sizes = list(sizes_of(wider))
         if example % wider.multiple or len(sizes) < 2 or (dim.choices and factor > 1):
             continue
-        if all(a.holds({dim.name: size}) for a in assumed for size in sizes):
-            return wider
+        apart = tuple(size for size in sizes if not all(a.holds({dim.name: size}) for a in assumed))
+        if len(apart) <= most_apart and len(apart) * _SHARE_APART <= len(sizes):
+            return replace(wider, apart=apart)
     return None
 
 
@@ -118,7 +127,9 @@ def _check_together(assumption: Assumption, dims: Sequence[DynamicDim], rows: Se
     else:
         each = max(2, int(_MOST_TOGETHER ** (1 / len(dims))))
         tried = list(product(*(_thinned(list(sizes_of(dim)), each) for dim in dims)))
+    apart = {size for dim in dims for size in dim.apart}
     failing = [sizes for sizes in tried if not assumption.holds(dict(zip(names, sizes, strict=True)))]
+    failing = [sizes for sizes in failing if not apart & set(sizes)]
     if not failing:
         return
     if all(len(set(sizes)) > 1 for sizes in failing):

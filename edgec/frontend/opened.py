@@ -6,14 +6,18 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import onnx_ir as ir
 import torch
 
+from edgec.diag import EdgecError
 from edgec.frontend.assumptions import Assumed
-from edgec.frontend.dynamic import DynamicDim, check_dims, fitting, resized
+from edgec.frontend.captured import Array, Captured
+from edgec.frontend.dynamic import DynamicDim, apart, check_dims, fitting, resized
 from edgec.frontend.narrowing import NarrowedError, narrowed
 from edgec.frontend.torch_call import Call
 from edgec.ir.dims import rename_dims, set_dim_range
+from edgec.runners.onnxruntime import OnnxRuntimeRunner
 
 if TYPE_CHECKING:
     from edgec.frontend.torch_export import ExportRequest
@@ -61,9 +65,35 @@ def check_sizes(request: ExportRequest, call: Call, assumed: Assumed) -> None:
     names, tensors = _tensor_names(request, call), call.tensors()
     axes = [{d.axis: d.name for d in request.dynamic if d.input == name} for name in names]
     traced = {d.name: int(tensors[names.index(d.input)].shape[d.axis]) for d in request.dynamic}
-    found = narrowed(request.dynamic, assumed.listed(axes), traced)
-    if found.told:
+    found = narrowed(request.dynamic, assumed.listed(axes), traced, request.most_apart)
+    if found.dims != request.dynamic:
         raise NarrowedError(found)
+
+
+def agrees_apart(found: Captured) -> bool:
+    """Whether the graph gives the source's outputs at the sizes at which the source takes another way."""
+    rows = apart(found.dynamic, found.examples)
+    if not rows:
+        return True
+    with OnnxRuntimeRunner(found.model, optimize=False) as runner:
+        for row in rows:
+            inputs = resized(found.examples, found.dynamic, row)
+            try:
+                expected, given = found.reference.run(inputs), runner.run(inputs)
+            except EdgecError:
+                return False
+            if not all(_is_close(expected[name], given[name]) for name in expected):
+                return False
+    return True
+
+
+def _is_close(a: Array, b: Array) -> bool:
+    scale = float(np.abs(a).max(initial=0)) if a.dtype.kind == "f" else 0.0
+    return a.shape == b.shape and bool(np.allclose(a, b, rtol=0, atol=_FAR * scale, equal_nan=True))
+
+
+_FAR = 1e-3
+"""Of the largest magnitude: another way of the source is further off. The builds' own checks are finer."""
 
 
 def name_dims(model: ir.Model, dims: Sequence[DynamicDim]) -> None:

@@ -50,9 +50,9 @@ from edgec.frontend.memory.bound import bound_anew
 from edgec.frontend.memory.memory import Memory
 from edgec.frontend.memory.probe import Probe
 from edgec.frontend.naming import name_interface, separate_weights
-from edgec.frontend.narrowing import FixedError, NarrowedError
+from edgec.frontend.narrowing import MOST_APART, FixedError, NarrowedError
 from edgec.frontend.of_weights import OfWeights
-from edgec.frontend.opened import check_sizes, dynamic_shapes, name_dims, roomy
+from edgec.frontend.opened import agrees_apart, check_sizes, dynamic_shapes, name_dims, roomy
 from edgec.frontend.quantized_modules import check_quantized, plain_fake_quantizers
 from edgec.frontend.remembered import probe_of
 from edgec.frontend.settled import Settled
@@ -88,6 +88,8 @@ class ExportRequest:
     extension: Extension = field(default_factory=Extension)
     traced_at: Mapping[str, int] = field(default_factory=dict)
     """Sizes of open dimensions by name, other than the example's, at which the model is traced."""
+    most_apart: int = MOST_APART
+    """Sizes of a dimension at most at which the source may take another way than the trace."""
 
 
 def export_module(request: ExportRequest) -> Captured:
@@ -98,7 +100,7 @@ def export_module(request: ExportRequest) -> Captured:
     Raises `EdgecError` E0107 for its inputs, E0201 when it fails eagerly, E0206 for control flow, E0202 for the rest.
     """
     check_quantized(request.module)
-    told: dict[str, Diagnostic] = {}
+    asked, told = request.dynamic, dict[str, Diagnostic]()
     first: FixedError | None = None
     while True:
         try:
@@ -112,6 +114,10 @@ def export_module(request: ExportRequest) -> Captured:
                 raise first or refused from None
             first = refused
             request = replace(request, traced_at=first.elsewhere)
+            continue
+        if not agrees_apart(found):
+            request = replace(request, dynamic=asked, most_apart=0)
+            told.clear()
             continue
         return replace(found, warnings=(*found.warnings, *told.values()))
 

@@ -97,3 +97,23 @@ def test_one_refusal_with_the_line(kind, line, label):
     assert (told.code, told.notes) == ("E0202", (f"rejected by `{label}`",))
     with open(__file__) as source:
         assert line in source.read().splitlines()[told.place.line - 1]
+
+
+class PaddedToWindows(nn.Module):
+    """Pads to multiples of 7, and by nothing at 28, where the source takes another way with the same result."""
+
+    def forward(self, x):
+        below, right = -x.shape[2] % 7, -x.shape[3] % 7
+        if below > 0:
+            x = F.pad(x, (0, 0, 0, below))
+        if right > 0:
+            x = F.pad(x, (0, right))
+        return F.avg_pool2d(x, 7)
+
+
+def test_a_size_at_which_nothing_is_padded_is_verified_by_itself():
+    found = prepared(PaddedToWindows(), "x:2=h:16..48/4,3=w:16..48/4")
+    assert not found.captured.warnings
+    shapes = {s.inputs["x"].shape[2:] for s in found.samples}
+    assert (28, 28) in shapes
+    assert len({height for height, _ in shapes}) > 3

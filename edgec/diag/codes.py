@@ -92,6 +92,7 @@ CODES: dict[str, Code] = {
     "E0610": Code("the artifact is slower or riskier on a device than it has to be", ExitCode.CHECK_FAILED),
     "E0611": Code("the artifact computes something else on inputs unlike the example", ExitCode.CHECK_FAILED),
     "E0612": Code("the artifact calls kernels of the user's own, which cannot be run here", ExitCode.CHECK_FAILED),
+    "E0613": Code("float16 may decide otherwise", ExitCode.CHECK_FAILED),
     # E07: device
     "E0701": Code("the device did not answer", _AWAY),
     "E0702": Code("the device has no latency model", _AWAY),

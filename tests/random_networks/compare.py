@@ -34,7 +34,10 @@ _MOVEMENTS = 8.0
 
 @dataclass(frozen=True)
 class Outcome:
-    """`kind` is built, refused, missed (its own check), wrong or broken (an internal error); `what` says more."""
+    """`kind` is built, refused, missed (its own check), wrong or broken (an internal error); `what` says more.
+
+    `told`: other than PyTorch where a note (E0613) says that float16 may decide otherwise.
+    """
 
     seed: int
     target: str
@@ -65,13 +68,19 @@ def outcomes(subject: Subject, targets: Sequence[str]) -> Iterator[Outcome]:
         for target in targets:
             try:
                 built = compile_target(prepared, load_target(target), options, lambda _: None)
-                yield outcome(
-                    target, *(("missed", built.failures[0].message) if built.failures else judged(built, subject))
-                )
+                yield outcome(target, *_found(built, subject))
             except EdgecError as refused:
                 yield outcome(target, "refused", label(refused.diagnostics[0]))
             except Exception as failure:  # as above
                 yield outcome(target, "broken", f"{type(failure).__name__}: {failure}"[:200])
+
+
+def _found(built: Built, subject: Subject) -> tuple[str, str]:
+    if built.failures:
+        return "missed", built.failures[0].message
+    kind, what = judged(built, subject)
+    close = any(d.code == "E0613" for d in built.told)
+    return ("told" if kind == "wrong" and close else kind), what
 
 
 def label(diagnostic: Diagnostic) -> str:

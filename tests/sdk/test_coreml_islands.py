@@ -82,6 +82,30 @@ def test_what_float16_loses_stays_in_float32_with_its_evidence(name: str, tmp_pa
     assert any(part in found for part in evidence.split("|")), found
 
 
+class Picks(torch.nn.Module):
+    """The best of rows that are nearly alike, behind layers; the best of rows that are not."""
+
+    def __init__(self, apart: float) -> None:
+        super().__init__()
+        self.layers = torch.nn.Sequential(torch.nn.Linear(8, 8), torch.nn.ReLU(), torch.nn.Linear(8, 8))
+        self.register_buffer("bonus", torch.arange(8.0) * apart)
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        scores = self.layers(x).mean(-1, keepdim=True) + self.bonus
+        return scores, scores.argmax(-1)
+
+
+@pytest.mark.parametrize(("apart", "codes"), [(2e-4, ["E0613"]), (1.0, [])])
+def test_decisions_that_float16_may_turn_are_told(apart: float, codes: list[str], tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    built = edgec.build(Picks(apart).eval(), (torch.randn(4, 8),), target="iphone", out=tmp_path)
+    assert [d.code for d in built.told if d.code == "E0613"] == codes
+    if codes:
+        (told,) = (d for d in built.told if d.code == "E0613")
+        assert "ArgMax" in told.notes[0]
+        assert "test_coreml_islands.py" in told.notes[0]
+
+
 STABLE = {
     "logsumexp": (lambda x: torch.logsumexp(x, -1), ROWS * 3),
     "log-softmax": (lambda x: torch.log_softmax(x, -1), ROWS * 3),

@@ -9,6 +9,7 @@ from edgec.backends.base import Array
 from edgec.backends.coreml.beyond import undeclared
 from edgec.backends.coreml.channels.layout import turn_tokens
 from edgec.backends.coreml.channels.maker import NAME
+from edgec.backends.coreml.close_calls import CLOSE, close_calls, decides
 from edgec.backends.coreml.integers import check_integers
 from edgec.backends.coreml.islands import choose
 from edgec.backends.coreml.marks import is_wide, keep_wide
@@ -80,7 +81,10 @@ class KeepWide(Pass):
         keep_wide(islands.chosen)
         for graph in all_graphs(model):
             keep_wide(graph if graph is not model.graph else ())
-        return [*islands.report(), *fired(self.name, len(islands.chosen))]
+        ranges = ranges_of(model)
+        close = [node for node in model.graph if decides(node) and ranges.margin(node) < CLOSE]
+        told = [Told(d) for d in close_calls(model, islands.chosen.keys(), close)]
+        return [*islands.report(), *fired(self.name, len(islands.chosen)), *told]
 
 
 class ToHalf(Pass):

@@ -10,6 +10,7 @@ import numpy as np
 import onnx_ir as ir
 
 from edgec.backends.base import Array
+from edgec.backends.coreml.close_calls import decides, margins, operands
 from edgec.calibration.node_values import run_nodes
 from edgec.ir.model import Model
 from edgec.ops.base import Reader
@@ -48,6 +49,9 @@ STANDS_FOR_INFINITY = 1e30
 VARIANCE = "/variance"
 """Behind the name of a normalization's output: what it divides by the root of."""
 
+DECISION = "/margin"
+"""Behind the name of a decision's output: how far the operand's numbers are from another one, of their largest."""
+
 SENSITIVE = {"Div": 1, "Reciprocal": 0, "Log": 0, "Sqrt": 0, "Pow": 0}
 """Where a small operand matters, and which operand: a divisor's lost digits are the quotient's."""
 
@@ -77,13 +81,18 @@ class Ranges:
 
     def renamed(self, names: Mapping[str, str]) -> Ranges:
         """With the ranges of old values for new ones that hold the same elements: `names` maps new to old."""
-        kept = {f"{new}{end}": self.seen[old + end] for new, old in names.items() for end in ("", VARIANCE)
+        kept = {f"{new}{end}": self.seen[old + end] for new, old in names.items() for end in ("", VARIANCE, DECISION)
                 if old + end in self.seen}  # fmt: skip
         return Ranges({**self.seen, **kept})
 
     def variance(self, node: ir.Node) -> Range | None:
         """The variances of a normalization."""
         return self.seen.get((node.outputs[0].name or "") + VARIANCE)
+
+    def margin(self, node: ir.Node) -> float:
+        """The least part of its operand's largest number that a decision hangs on; infinite where none was seen."""
+        seen = self.seen.get((node.outputs[0].name or "") + DECISION)
+        return np.inf if seen is None else seen.low
 
     def divisor(self, node: ir.Node) -> float | None:
         """The smallest number that a normalization divides by the root of: a variance that is not 0, and epsilon."""
@@ -101,14 +110,17 @@ def observe(model: Model, samples: Sequence[Mapping[str, Array]]) -> Ranges:
     normalized = {
         v for node in model.graph if node.op_type in _NORMALIZATIONS for v in node.inputs[:1] if v is not None
     }
+    decided = {v for node in model.graph if decides(node) for v in (operands(node)[0], node.outputs[0])}
     seen: dict[str, Range] = {}
     floats = [v.name or "" for v in model.graph.inputs if v.dtype == ir.DataType.FLOAT]
     for sample in samples:
         _join(seen, {name: _range(sample[name], low=True) for name in floats if name in sample})
-    for node, values in run_nodes(model, samples, watched.keys() | normalized):
+    for node, values in run_nodes(model, samples, watched.keys() | normalized | decided):
         found = {v.name or "": _range(values[v], low=watched[v]) for v in node.outputs if v in watched}
         if node.op_type in _NORMALIZATIONS and node.inputs[0] in values:
             found[(node.outputs[0].name or "") + VARIANCE] = _range(_variances(node, values), low=True)
+        if decides(node) and operands(node)[0] in values:
+            found[(node.outputs[0].name or "") + DECISION] = _margin(node, values[operands(node)[0]])
         _join(seen, found)
     return Ranges(seen)
 
@@ -181,6 +193,12 @@ def _variances(node: ir.Node, values: Mapping[ir.Value, Array]) -> Array:
     first = r.axis(r.integer("axis", -1), x.ndim) if node.op_type == "LayerNormalization" else 2
     with np.errstate(invalid="ignore"):  # of what is not finite
         return np.asarray(x.var(axis=tuple(range(first, x.ndim)), dtype=np.float64))
+
+
+def _margin(node: ir.Node, operand: Array) -> Range:
+    """Of the operand's largest number."""
+    peak = _high(operand) if operand.size else 0.0
+    return _range(np.asarray(margins(node, operand) / peak), low=True) if 0 < peak < np.inf else Range(0.0, np.inf)
 
 
 def _may_be_small(graph: ir.Graph) -> set[ir.Value]:

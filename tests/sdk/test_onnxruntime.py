@@ -42,6 +42,7 @@ def test_the_same_bytes(tmp_path: Path) -> None:
 
 def test_the_runtimes_own_format(tmp_path: Path) -> None:
     first, again = (built("activations", "onnxruntime-mobile", tmp_path / part) for part in ("a", "b"))
+    assert first.manifest.artifact.sha256 == again.manifest.artifact.sha256
     listed = (first.folder / "activations.required_operators.config").read_text()
     assert listed == (again.folder / "activations.required_operators.config").read_text()
     assert "Conv" in listed

@@ -9,6 +9,7 @@ import onnx
 import onnx_ir as ir
 
 from edgec.backends.onnx_program import OnnxProgram
+from edgec.backends.onnxruntime.canonical_ort import canonical
 from edgec.backends.onnxruntime.options import OnnxRuntimeOptions
 from edgec.diag import error
 from edgec.ir.model import OPSET, Model
@@ -21,7 +22,6 @@ CONFIGURATION = ".required_operators.config"
 def assemble(program: OnnxProgram, options: OnnxRuntimeOptions, path: Path) -> None:
     """Write the artifact. Beside an `.ort` file lies the list of the operators that a reduced build needs.
 
-    The bytes of an `.ort` file are not the same each time: ONNX Runtime writes its kernels in the order of a hash map.
     Raises `EdgecError` E0501 where the graph has no form at the opset, or ONNX Runtime refuses it.
     """
     model = _at_opset(program.model, options.opset)
@@ -32,6 +32,7 @@ def assemble(program: OnnxProgram, options: OnnxRuntimeOptions, path: Path) -> N
         source = Path(folder) / f"{path.stem}.onnx"
         save_onnx(model, source)
         _convert(source, path)
+    path.write_bytes(canonical(path.read_bytes()))
     _write_configuration(path)
 
 

@@ -33,3 +33,18 @@ def test_factors(target: str, tmp_path: Path) -> None:
     torch.manual_seed(0)
     inputs = [(torch.randn(1, 2, 20, 27),)]
     assert differences(RESIZES, (torch.ones(1, 2, 20, 27),), inputs, target, tmp_path, absolute=1e-5) == []
+
+
+REPEATED: Functions = {
+    "twice": lambda x: F.interpolate(x, scale_factor=2),
+    "to a size": lambda x: F.interpolate(x, size=(15, 21)),
+    "exact": lambda x: F.interpolate(x, scale_factor=(3, 1), mode="nearest-exact"),
+}
+
+
+@pytest.mark.parametrize("target", ["android", "iphone"])
+def test_what_is_not_finite_stays_at_its_place(target: str, tmp_path: Path) -> None:
+    """Elements are repeated, not multiplied."""
+    x = torch.randn(1, 2, 5, 7)
+    x[0, 0, 1, 2], x[0, 1, 3, 3], x[0, 1, 0, 0] = float("inf"), -float("inf"), float("nan")
+    assert differences(REPEATED, (torch.randn(1, 2, 5, 7),), [(x,)], target, tmp_path) == []

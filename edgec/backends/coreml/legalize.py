@@ -21,7 +21,7 @@ from edgec.backends.coreml.expand.norm import (
 from edgec.backends.coreml.expand.pad import PadForms
 from edgec.backends.coreml.expand.pool import DilatedPoolToSlices
 from edgec.backends.coreml.expand.recurrent import UnsupportedRecurrentUnrolled, resets_after, unsupported
-from edgec.backends.coreml.expand.resize import NearestToGather, UnsupportedResizeToMatMul, open_operation
+from edgec.backends.coreml.expand.resize import NearestToGather, UnsupportedResizeToMatMul, native_operation
 from edgec.backends.coreml.expand.roots import ROOT_FORMS
 from edgec.backends.coreml.expand.tokens import AttentionOnHeads, AttentionOnTokens
 from edgec.backends.coreml.expand.window import WindowToSliceUpdate
@@ -82,7 +82,7 @@ ALWAYS: tuple[Rule, ...] = (
     CopiedSizes(),
     GatherFromStart(),
     NearestToGather(),
-    OpenResizeToMatMul(lambda op: open_operation(op) is not None),
+    OpenResizeToMatMul(lambda op: native_operation(op) is not None),
     UnsupportedResizeToMatMul(),
     UnsupportedGridSampleToGather(),
     LayerNormWithStatistics(),

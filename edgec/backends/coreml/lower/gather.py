@@ -6,7 +6,7 @@ import numpy as np
 
 from edgec.backends.base import Lowering, Operand, Reject, TensorType
 from edgec.backends.coreml.expand.grid_sample import MODES, is_resample, padding
-from edgec.backends.coreml.expand.resize import SAMPLING, is_bilinear, open_operation
+from edgec.backends.coreml.expand.resize import SAMPLING, is_bilinear, native_operation, repetitions
 from edgec.backends.coreml.lower.common import (
     MilBuilder,
     cast,
@@ -133,7 +133,7 @@ def _one_hot(op: OneHot, b: MilBuilder) -> Operand:
 def _rejects_resize(op: Resize, target: Target) -> Reject | None:
     options = target.options
     assert isinstance(options, CoreMLOptions)
-    operation = open_operation(op)
+    operation = native_operation(op)
     if operation == "resize" and options.is_before("iOS17"):
         return Reject("resize-computed", "resizes to computed sizes begin with iOS 17")
     if not is_bilinear(op) and operation is None:
@@ -142,7 +142,7 @@ def _rejects_resize(op: Resize, target: Target) -> Reject | None:
 
 
 def _resize(op: Resize, b: MilBuilder) -> Operand:
-    operation, x = open_operation(op), b.operand(op.x)
+    operation, x = native_operation(op), b.operand(op.x)
     if operation == "resize":
         assert op.sizes_value is not None
         sizes = cast(b, b.operand(op.sizes_value), "int32")
@@ -166,7 +166,8 @@ def _resize(op: Resize, b: MilBuilder) -> Operand:
 def _upsampled(op: Resize, operation: str, x: Operand, b: MilBuilder) -> Operand:
     """By whole factors."""
     assert op.scales is not None
-    height, width = (int(scale) for scale in op.scales[2:])
+    known = repetitions(op) if operation == "upsample_nearest_neighbor" else None
+    height, width = known.values() if known else (int(scale) for scale in op.scales[2:])
     factors: dict[str, object] = {"scale_factor_height": height, "scale_factor_width": width}
     if operation == "upsample_bilinear":
         aligned = op.transform == "align_corners"

@@ -65,7 +65,8 @@ def exported_body(node: Node, said: TorchOperator) -> tuple[Body, torch.export.E
 def called(node: Node, said: TorchOperator, name: str) -> Any:
     """Computes a call of the function `name`, with what the kernel has to know."""
     assert said.tflite is not None
-    kernel = Kernel("tflite", said.tflite.code, _options(node, said, said.tflite))
+    backend = type(said.tflite).__name__.removesuffix("Kernel").lower()  # each kind is called after its backend
+    kernel = Kernel(backend, said.tflite.code, _options(node, said, said.tflite))
     results = pytree.tree_leaves(node.meta["val"])
 
     def compute(*args: Any, **kwargs: Any) -> Any:

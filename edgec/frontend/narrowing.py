@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 
-from edgec.diag import Diagnostic, EdgecError, error, warning
+from edgec.diag import Diagnostic, EdgecError, warning
 from edgec.frontend.assumptions import Assumption
 from edgec.frontend.dynamic import DynamicDim, listed
 
@@ -18,8 +18,8 @@ _MOST_TOGETHER = 1600
 
 _LARGEST_MULTIPLE = 256
 
-MOST_APART, _SHARE_APART = 2, 3
-"""Sizes, at most one in three, at which a condition may fail: there the source pads by nothing, say, where the trace
+MOST_APART, _SHARE_APART = 2, 4
+"""Sizes, at most one in four, at which a condition may fail: there the source pads by nothing, say, where the trace
 pads by a computed amount, which is the same. Source and trace are compared at each."""
 
 
@@ -74,7 +74,9 @@ def narrowed(
     rows = listed(tuple(ranges.values()))
     for assumption in assumed:
         if len(assumption.dims) > 1:
-            _check_together(assumption, [ranges[name] for name in sorted(assumption.dims)], rows)
+            refused = _together(assumption, [ranges[name] for name in sorted(assumption.dims)], rows)
+            if refused is not None:
+                raise FixedError(refused, _elsewhere(dims, examples))
     found = (replace(ranges[dim.name], input=dim.input, axis=dim.axis, is_ranged=dim.is_ranged) for dim in dims)
     return Narrowed(tuple(found), told)
 
@@ -120,7 +122,8 @@ def sizes_of(dim: DynamicDim) -> Iterator[int]:
     yield from (dim.multiple * (low + half + (count - half - 1) * k // half) for k in range(1, half + 1))
 
 
-def _check_together(assumption: Assumption, dims: Sequence[DynamicDim], rows: Sequence[dict[str, int]]) -> None:
+def _together(assumption: Assumption, dims: Sequence[DynamicDim], rows: Sequence[dict[str, int]]) -> Diagnostic | None:
+    """Why an assumption on several dimensions does not hold for all of their sizes, or None."""
     names = [dim.name for dim in dims]
     if all(dim.choices for dim in dims):
         tried = [tuple(row[name] for name in names) for row in rows]
@@ -131,23 +134,23 @@ def _check_together(assumption: Assumption, dims: Sequence[DynamicDim], rows: Se
     failing = [sizes for sizes in tried if not assumption.holds(dict(zip(names, sizes, strict=True)))]
     failing = [sizes for sizes in failing if not apart & set(sizes)]
     if not failing:
-        return
+        return None
     if all(len(set(sizes)) > 1 for sizes in failing):
         told = " and ".join(f"`{name}`" for name in names)
-        raise error(
+        return Diagnostic(
             "E0202",
             f"dimensions {told} cannot be open by themselves: the model works where they are equal",
-            place=assumption.place,
-            notes=["rejected by `dimensions-equal`"],
-            help=[f"open them by one name: `{names[0]}` in the place of each"],
+            assumption.place,
+            ("rejected by `dimensions-equal`",),
+            (f"open them by one name: `{names[0]}` in the place of each",),
         )
     sizes = ", ".join(f"`{name}` {size}" for name, size in zip(names, failing[0], strict=True))
-    raise error(
+    return Diagnostic(
         "E0202",
         f"the model computes otherwise, or nothing, where {sizes}",
-        place=assumption.place,
-        notes=["rejected by `dimension-fixed`"],
-        help=["narrow the ranges of `--dynamic`, or list the sizes: `x:2=[224,256]`"],
+        assumption.place,
+        ("rejected by `dimension-fixed`",),
+        ("narrow the ranges of `--dynamic`, or list the sizes: `x:2=[224,256]`",),
     )
 
 

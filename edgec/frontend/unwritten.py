@@ -9,12 +9,13 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from edgec.diag import error
+from edgec.frontend.fx_call import place_in_source
 
 _UNWRITTEN = ("aten.empty", "aten.empty_like", "aten.empty_strided", "aten.empty_permuted", "aten.new_empty",
               "aten.new_empty_strided", "aten.resize")  # fmt: skip
 
 
-class _Filled(TorchDispatchMode):
+class Filled(TorchDispatchMode):
     """While active, fresh memory holds a number."""
 
     def __init__(self, number: int) -> None:
@@ -37,16 +38,18 @@ def check_written(program: torch.export.ExportedProgram, run: Callable[[], Seque
     Raises `EdgecError` E0202 if the results differ: no graph gives what the source happens to find there.
     """
     nodes = (n for m in program.graph_module.modules() if isinstance(m, torch.fx.GraphModule) for n in m.graph.nodes)
-    if not any(is_unwritten(n.target) for n in nodes):
+    found = next((n for n in nodes if is_unwritten(n.target)), None)
+    if found is None:
         return
-    with _Filled(0):
+    with Filled(0):
         first = run()
-    with _Filled(1):
+    with Filled(1):
         second = run()
     if not all(_same(a, b) for a, b in zip(first, second, strict=True)):
         raise error(
             "E0202",
             "the model's result holds memory that nothing was written to",
+            place=place_in_source(found),
             notes=["rejected by `unwritten-memory`", "`torch.empty` and its kin give what was there before"],
             help=["make it with `torch.zeros`"],
         )

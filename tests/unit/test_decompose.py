@@ -308,7 +308,9 @@ def test_unwritten_memory_is_refused_where_it_shows():
     check_written(exported(written, X), lambda: [written(X)])
     with pytest.raises(EdgecError) as raised:
         check_written(exported(shown, X), lambda: [shown(X)])
-    assert "rejected by `unwritten-memory`" in raised.value.diagnostics[0].notes
+    (told,) = raised.value.diagnostics
+    assert "rejected by `unwritten-memory`" in told.notes
+    assert told.place.line == shown.__code__.co_firstlineno + 1
 
 
 def test_sorts_keep_the_order_of_equals():

@@ -24,6 +24,7 @@ from edgec.frontend.memory.holders import HOOKS, MISSING
 from edgec.frontend.memory.memory import Memory
 from edgec.frontend.memory.places import Change, Place, is_of_data, is_same, is_same_tensor, leaves
 from edgec.frontend.memory.watching import OfInputs, Uses, depends, watched
+from edgec.frontend.unwritten import Filled
 
 Outputs = list[torch.Tensor]
 Calls = Callable[[int], Outputs]
@@ -75,8 +76,7 @@ class Probe:
             self._told_apart()
         elif found:
             return
-        again = self._fresh(0)
-        if not are_near(first, again):
+        if not are_near(first, self._fresh(0)) and not self._is_unwritten():
             raise self._written_parameter() or error(
                 "E0219",
                 "the model gives something else when it is called again on the same inputs",
@@ -87,6 +87,11 @@ class Probe:
                 ],
                 help=["keep what goes on from call to call in a buffer: `register_buffer`"],
             )
+
+    def _is_unwritten(self) -> bool:
+        """Whether runs differ by nothing but memory that was never written to: the trace is looked through for that."""
+        with Filled(0):
+            return are_near(self._fresh(0), self._fresh(0))
 
     def _written_parameter(self) -> EdgecError | None:
         """The refusal of a parameter that a call writes to; None where there is none."""

@@ -310,7 +310,7 @@ def test_unwritten_memory_is_refused_where_it_shows():
         check_written(exported(shown, X), lambda: [shown(X)])
     (told,) = raised.value.diagnostics
     assert "rejected by `unwritten-memory`" in told.notes
-    assert told.place.line == shown.__code__.co_firstlineno + 1
+    assert told.place.line == Called.forward.__code__.co_firstlineno + 1
 
 
 def test_sorts_keep_the_order_of_equals():

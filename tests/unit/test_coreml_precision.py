@@ -138,7 +138,8 @@ STATES = {
     ),
     "replaced": ("t = Neg(x)  y = Add(s, x)", "", False),
     "cache": ("c = Concat<axis = 0>(s, x)  t = Slice(c, start, end)  y = Neg(t)", "", False),
-    "layer": ("h = MatMul(s, w)  t = Add(h, x)  y = Neg(t)", "", False),
+    "layer": ("h = MatMul(s, w)  a = Tanh(h)  t = Add(a, x)  y = Neg(t)", "", False),
+    "rotation": ("h = MatMul(s, w)  t = Add(h, x)  y = Neg(t)", "h t", True),
 }
 
 
@@ -151,6 +152,17 @@ def test_what_a_state_adds_up_stays_in_float32(name: str) -> None:
     assert names(recurrences(model)) == set(kept.split())
     mark_sums(model)
     assert states(model)[0].sums == sums
+
+
+def test_states_that_are_computed_of_each_other_are_kept_together() -> None:
+    body = "a = Mul(s, k)  b = Mul(r, l)  d = Add(a, b)  t = Add(d, x)  q = Identity(s)  o = Identity(p)"
+    inputs = "float[2,8] x, float[2,8] s, float[2,8] r, float[2,8] p"
+    model = model_of(body, inputs, "float k = {1.98}, float l = {-0.98}", "t q o")
+    for state in (State("s", "t"), State("r", "q"), State("p", "o")):
+        set_state(model, state)
+    assert names(recurrences(model)) == {"a", "b", "d", "t", "q"}
+    mark_sums(model)
+    assert [(state.input, state.sums) for state in states(model)] == [("s", True), ("r", True), ("p", False)]
 
 
 def test_sums_of_whole_numbers_are_none_of_floats() -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import onnx_ir as ir
 
+from edgec.backends.coreml.excursions import data
 from edgec.backends.coreml.ranges import CARRIES
 from edgec.ir.model import Model, is_constant
 from edgec.ir.states import State, set_state, states
@@ -15,34 +16,38 @@ from edgec.rules.match import is_float, producer
 EVIDENCE = "carries a state on: a float16 stands still at 2048 where 1 is added, an average where its step is small"
 
 _ADDS = frozenset({"Add", "Sub"})
+_LINEAR = frozenset({"Conv", "Gemm", "MatMul"})
+"""With fixed weights: a rotation, a filter."""
+
 _PASSES = CARRIES | set(
     "Abs Add Cast Clip Concat Div Max Min Mul Neg Pad Relu ScatterElements ScatterND Slice Split Sub Where".split()
 )
 
 
 def recurrences(model: Model) -> Iterator[tuple[ir.Node, str]]:
-    """The operators from a state's input to its output, where they add to it."""
-    for state in states(model):
-        path = _path(model, state)
+    """The operators from states' inputs to their outputs, where they add to them."""
+    for group in _groups(model):
+        path = _path(model, group)
         if any(_accumulates(node, path) for node in path):
             yield from ((node, EVIDENCE) for node in path)
 
 
 def mark_sums(model: Model) -> None:
     """Note with each state whether it adds up, before rewriting hides it."""
-    for state in states(model):
-        if _sums_up(model, state):
-            set_state(model, replace(state, sums=True))
+    for group in _groups(model):
+        if _sums_up(model, group):
+            for state in group:
+                set_state(model, replace(state, sums=True))
 
 
-def _sums_up(model: Model, state: State) -> bool:
-    """Whether a state adds up by fixed factors (a counter, a moving average), so that float16 would stand still.
+def _sums_up(model: Model, group: Sequence[State]) -> bool:
+    """Whether states add up by fixed factors (a counter, a moving average), so that float16 would stand still.
 
-    Behind a computed gate (a recurrent layer's) it forgets what was rounded.
+    Behind a computed gate (a recurrent layer's) they forget what was rounded.
     """
-    path = _path(model, state)
-    inputs = {v for v in model.graph.inputs if v.name == state.input}
-    on_path = inputs | {out for node in path for out in node.outputs}
+    path = _path(model, group)
+    names = {state.input for state in group}
+    on_path = {v for v in model.graph.inputs if v.name in names} | {out for node in path for out in node.outputs}
     gated = any(
         node.op_type in ("Mul", "Div") and not all(v in on_path or is_constant(v) for v in node.inputs if v is not None)
         for node in path
@@ -50,14 +55,38 @@ def _sums_up(model: Model, state: State) -> bool:
     return not gated and any(_accumulates(node, path) for node in path)
 
 
-def _path(model: Model, state: State) -> dict[ir.Node, None]:
-    """The operators between the state's input and output, if elementwise arithmetic and moves are all there is."""
-    graph = model.graph
-    behind: set[ir.Value] = {v for v in graph.inputs if v.name == state.input}
-    for node in graph:
-        if node.op_type in _PASSES and not node.domain and any(v in behind for v in node.inputs):
+def _groups(model: Model) -> list[list[State]]:
+    """States that are computed of each other, a filter's two last values, are rounded together or not at all."""
+    known = states(model)
+    groups = [[state] for state in known]
+    for state in known:
+        reached = _behind(model, [state])
+        ends = {v.name for v in model.graph.outputs if v in reached}
+        joined = [group for group in groups if any(one is state or one.output in ends for one in group)]
+        groups = [group for group in groups if group not in joined] + [[one for group in joined for one in group]]
+    return groups
+
+
+def _behind(model: Model, group: Sequence[State]) -> set[ir.Value]:
+    """What elementwise arithmetic, fixed linear maps and moves make of the states."""
+    names = {state.input for state in group}
+    behind: set[ir.Value] = {v for v in model.graph.inputs if v.name in names}
+    for node in model.graph:
+        if _passes(node) and any(v in behind for v in node.inputs):
             behind.update(node.outputs)
-    pending = [v for v in graph.outputs if v.name == state.output]
+    return behind
+
+
+def _passes(node: ir.Node) -> bool:
+    if node.domain:
+        return False
+    return node.op_type in _PASSES or (node.op_type in _LINEAR and len(data(node)) == 1)
+
+
+def _path(model: Model, group: Sequence[State]) -> dict[ir.Node, None]:
+    """The operators between the states' inputs and outputs, if these are all there is."""
+    graph, behind, names = model.graph, _behind(model, group), {state.output for state in group}
+    pending = [v for v in graph.outputs if v.name in names]
     found: dict[ir.Node, None] = {}
     while pending:
         value = pending.pop()
@@ -70,6 +99,8 @@ def _path(model: Model, state: State) -> dict[ir.Node, None]:
 
 def _accumulates(node: ir.Node, path: dict[ir.Node, None]) -> bool:
     """Adds something, or decays by a fixed factor; `old * (1 - mask) + new * mask` only chooses."""
+    if node.op_type in _LINEAR:
+        return True
     if node.op_type in ("Mul", "Div"):
         return any(is_constant(v) for v in node.inputs)
     if node.op_type not in _ADDS:

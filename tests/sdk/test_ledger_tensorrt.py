@@ -113,6 +113,7 @@ OPERATORS: dict[str, Callable[[Any], None]] = {
     "one-result": one(
         "g (float[4,8] x, float[8] s) => (float[4,8] y, float[4,1] m) { y, m = LayerNormalization(x, s) }"
     ),
+    "attention-form": one("g (float[1,2,4,8] q) => (float[a,b,c,d] y) { y = Attention<softcap = 2.0>(q, q, q) }"),
     "lstm-coupled": recurrent("LSTM", 4, "input_forget = 1"),
     "same-activations": recurrent(
         "GRU", 3, 'direction = "bidirectional", activations = ["Sigmoid", "Tanh", "Sigmoid", "Relu"]', 2

@@ -144,18 +144,13 @@ def _labels(package: Package) -> Iterator[Breach]:
 
 
 def _optional(package: Package) -> Iterator[Breach]:
-    """What may be left out has a default of its own type, and is an input."""
+    """coremltools writes defaults of any type as floats, so that their type is not judged."""
     for name, kind, feature in features_of(package):
-        where, array = where_of(name, kind, feature), array_of(feature)
-        default = array.WhichOneof("defaultOptionalValue") if array is not None else None
-        if feature.type.isOptional and (kind != "input" or array is None or default is None):
-            yield Breach(where, "it may be left out, and has no default" if kind == "input" else "it may be left out")
-        elif default is not None and default not in _DEFAULTS.get(ARRAYS.get(array.dataType, ""), (default,)):
-            yield Breach(where, f"its default is `{default}`, its type {ARRAYS.get(array.dataType)}")
-
-
-_DEFAULTS = {"fp32": ("floatDefaultValue",), "fp16": ("floatDefaultValue",), "int32": ("intDefaultValue",)}
-"""The field that holds the default of an array's type."""
+        array = array_of(feature)
+        has_default = array is not None and array.WhichOneof("defaultOptionalValue") is not None
+        if feature.type.isOptional and (kind != "input" or not has_default):
+            told = "it may be left out, and has no default" if kind == "input" else "it may be left out"
+            yield Breach(where_of(name, kind, feature), told)
 
 
 def _image_sizes(package: Package) -> Iterator[Breach]:
@@ -261,7 +256,7 @@ ROWS: tuple[Row[Package], ...] = (
     ),
     Row(
         "interface-optional",
-        "an input that may be left out is an array with a default of its type",
+        "what may be left out is an input, an array with a default",
         "Core ML's loader",
         f"{SOURCE}, ArrayFeatureType.defaultOptionalValue; coremltools, backend/mil/test_load.py, TestMILDefaultValues",
         _optional,

@@ -15,6 +15,12 @@ from onnx import TensorProto, helper, numpy_helper
 from edgec.diag import error
 
 PARSER = "TensorRT-RTX 1.7's ONNX parser"
+TYPES = frozenset(
+    """
+    UNDEFINED FLOAT FLOAT16 BFLOAT16 DOUBLE INT8 UINT8 INT32 INT64 BOOL FLOAT8E4M3FN INT4 FLOAT4E2M1
+    """.split()
+)
+"""Element types that the parser reads, by ONNX's names; a file of a cast to each was given to it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,6 +99,12 @@ def read_onnx(path: Path) -> OnnxFile:
 def where(node: Any) -> str:
     """For a person."""
     return f"node `{(node.name or (node.output[0] if node.output else node.op_type))[:80]}`"
+
+
+def lacking(element_type: int) -> str | None:
+    """The name of an element type that TensorRT has nothing for, None for the others."""
+    name = TensorProto.DataType.Name(element_type) if element_type in TensorProto.DataType.values() else "unknown"
+    return None if name in TYPES else name.lower()
 
 
 def attribute(node: Any, name: str, default: Any) -> Any:

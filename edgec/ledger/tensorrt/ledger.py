@@ -11,7 +11,7 @@ from onnx import TensorProto
 from edgec.diag import Severity
 from edgec.ledger.row import Breach, Row
 from edgec.ledger.tensorrt import operators
-from edgec.ledger.tensorrt.file import PARSER, OnnxFile, where
+from edgec.ledger.tensorrt.file import PARSER, OnnxFile, lacking, where
 
 _GUIDE = "NVIDIA, TensorRT, ONNX Opset Guide"
 _OPERATORS = "onnx-tensorrt, docs/operators.md"
@@ -30,13 +30,6 @@ UNKNOWN = frozenset(
     """.split()
 )
 """ONNX's operators that the parser does not know: `OnnxParser.supports_operator` of TensorRT-RTX 1.7.1 says so."""
-
-_NO_TYPES = {
-    TensorProto.STRING: "text", TensorProto.COMPLEX64: "complex64", TensorProto.COMPLEX128: "complex128",
-    TensorProto.UINT16: "uint16", TensorProto.UINT32: "uint32", TensorProto.UINT64: "uint64",
-    TensorProto.INT16: "int16",
-}  # fmt: skip
-"""Element types that TensorRT has nothing for."""
 
 
 def _opset(file: OnnxFile) -> Iterator[Breach]:
@@ -59,13 +52,10 @@ def _domains(file: OnnxFile) -> Iterator[Breach]:
 
 
 def _types(file: OnnxFile) -> Iterator[Breach]:
-    for value in file.values:
-        kind = _NO_TYPES.get(value.type.tensor_type.elem_type)
-        if kind is not None:
-            yield Breach(f"`{value.name[:80]}`", kind)
-    for tensor in file.constants.values():
-        if tensor.data_type in _NO_TYPES:
-            yield Breach(f"`{tensor.name[:80]}`", _NO_TYPES[tensor.data_type])
+    values = [(v.name, v.type.tensor_type.elem_type) for v in file.values]
+    for name, kind in (*values, *((t.name, t.data_type) for t in file.constants.values())):
+        if told := lacking(kind):
+            yield Breach(f"`{name[:80]}`", told)
 
 
 def _doubles(file: OnnxFile) -> Iterator[Breach]:
@@ -153,8 +143,9 @@ ROWS: tuple[Row[OnnxFile], ...] = (
         "onnx-opset",
         f"the opset is {_FIRST_OPSET} to {_LAST_OPSET}",
         PARSER,
-        f"{_GUIDE}, Minimum and Maximum opset",
+        f"{_GUIDE}, Minimum and Maximum opset; TensorRT-RTX 1.7 reads some others",
         _opset,
+        severity=Severity.WARNING,
     ),
     Row(
         "onnx-operator",

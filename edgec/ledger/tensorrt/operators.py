@@ -12,16 +12,15 @@ import numpy as np
 from onnx import TensorProto
 
 from edgec.ledger.row import Breach, Row
-from edgec.ledger.tensorrt.file import PARSER, OnnxFile, attribute, where
+from edgec.ledger.tensorrt.file import PARSER, OnnxFile, attribute, lacking, where
 
 _SEEN = "TensorRT-RTX 1.7's parser"
 _INTEGERS: dict[int, str] = {TensorProto.INT32: "int32", TensorProto.INT64: "int64"}
-_LACKING: dict[int, str] = {TensorProto.INT16: "int16", TensorProto.UINT16: "uint16", TensorProto.UINT32: "uint32"}
 _COORDINATES = {"half_pixel", "pytorch_half_pixel", "tf_half_pixel_for_nn", "asymmetric", "align_corners"}
 _POOLS = ("AveragePool", "MaxPool", "LpPool")
 _RECURRENT = {"LSTM": 3, "GRU": 2, "RNN": 1}
 """Activation functions of one direction."""
-_PLUGINS = frozenset({"RoiAlign", "NonZero"})
+_PLUGINS = frozenset({"CausalConvWithState", "LinearAttention", "NonZero", "RoiAlign"})
 _SPATIAL = range(1, 4)
 
 
@@ -112,6 +111,16 @@ def _statistics(file: OnnxFile, node: Any) -> str | None:
     return f"it also gives `{further[0][:80]}`" if further else None
 
 
+@_each("Attention")
+def _attention(file: OnnxFile, node: Any) -> str | None:
+    further = [name for name in node.output[1:] if name]
+    if further:
+        return f"it also gives `{further[0][:80]}`"
+    if attribute(node, "softcap", 0.0):
+        return "softcap is set"
+    return "softmax_precision is set" if attribute(node, "softmax_precision", 0) else None
+
+
 @_each("LSTM")
 def _coupled(file: OnnxFile, node: Any) -> str | None:
     return "input_forget is 1" if attribute(node, "input_forget", 0) else None
@@ -158,10 +167,11 @@ def _plugins(file: OnnxFile, node: Any) -> str | None:
     return f"`{node.op_type}`"
 
 
-@_each("Cast")
+@_each("Cast", "CastLike")
 def _cast(file: OnnxFile, node: Any) -> str | None:
-    kind = attribute(node, "to", 0)
-    return f"to {_LACKING[kind]}" if kind in _LACKING else None
+    kind = attribute(node, "to", 0) if node.op_type == "Cast" else file.element_type(_given(node, 1))
+    told = lacking(kind)
+    return f"to {told}" if told else None
 
 
 def _row(label: str, demand: str, said: str, check: Callable[[OnnxFile], Iterator[Breach]]) -> Row[OnnxFile]:
@@ -189,6 +199,9 @@ ROWS: tuple[Row[OnnxFile], ...] = (
     _row("axes-constant", "axes are constants", "Axis input must resolve to a build-time constant", _axes),
     _row("training-mode", "nothing trains", "does not support training_mode == 1 in BatchNormalization", _training),
     _row("one-result", "a normalization gives its result alone", "doesn't support mode than 1 outputs", _statistics),
+    _row(
+        "attention-form", "attention gives its result alone, uncapped", "Setting softcap is not supported", _attention
+    ),
     _row("lstm-coupled", "gates of LSTM are not coupled", "Coupled input/forget is unsupported", _coupled),
     _row(
         "same-activations",

@@ -3,11 +3,17 @@
 import sys
 from pathlib import Path
 
+import onnx
 import pytest
+from onnx import TensorProto, helper
 from torch import nn, randn
 
 import edgec
+from edgec.compiler.build import build
+from edgec.compiler.options import BuildOptions
 from edgec.diag import EdgecError
+from edgec.frontend.inputs import InputSpec
+from edgec.frontend.source import SourceRequest
 
 
 def refused(module: nn.Module, out: Path) -> tuple[str, str]:
@@ -41,3 +47,32 @@ def test_vectors_are_taken(tmp_path: Path) -> None:
 
     built = edgec.build(Vector().eval(), (randn(7),), target="rtx", out=tmp_path, name="m")
     assert not built.failures
+
+
+def saved(path: Path, node: onnx.NodeProto, inputs: list[onnx.ValueInfoProto], output: onnx.ValueInfoProto) -> Path:
+    graph = helper.make_graph([node], "g", inputs, [output])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+    return path
+
+
+def refused_file(path: Path, out: Path, *values: str) -> tuple[str, ...]:
+    request = SourceRequest(str(path), tuple(InputSpec.parse(value) for value in values))
+    report = build(request, ["rtx"], BuildOptions(out=out), lambda step: None)
+    (found,) = report.errors
+    return found.notes
+
+
+def test_inputs_that_decide_sizes_and_suppression_are_refused_by_label(tmp_path: Path) -> None:
+    kind, info = TensorProto, helper.make_tensor_value_info
+    node = helper.make_node("Reshape", ["x", "s"], ["y"])
+    inputs = [info("x", kind.FLOAT, [2, 6]), info("s", kind.INT64, [2])]
+    reshape = saved(tmp_path / "reshape.onnx", node, inputs, info("y", kind.FLOAT, None))
+    assert "rejected by `shape-input`" in refused_file(reshape, tmp_path / "a", "s=[3,4]")
+    node = helper.make_node("NonMaxSuppression", ["boxes", "scores", "most"], ["y"])
+    inputs = [
+        info("boxes", kind.FLOAT, [1, 9, 4]),
+        info("scores", kind.FLOAT, [1, 2, 9]),
+        info("most", kind.INT64, [1]),
+    ]
+    boxes = saved(tmp_path / "boxes.onnx", node, inputs, info("y", kind.INT64, None))
+    assert "rejected by `nonmaxsuppression-no-runner`" in refused_file(boxes, tmp_path / "b", "most=[3]")

@@ -26,8 +26,18 @@ def _plain_scatter(node: ir.Node) -> Refusal | None:
     )
 
 
+def _no_suppression(node: ir.Node) -> Refusal:
+    reason = "TensorRT-RTX 1.7 parses it, and has nothing that runs it (`has no runners that implement it`)"
+    return Refusal("nonmaxsuppression-no-runner", reason, "give boxes and scores as outputs: the app suppresses")
+
+
 TENSORRT_DIALECT = Dialect(
     "tensorrt",
     CORE.ops - _WITHOUT_KERNEL | {"If"},
-    {**CORE.predicates, "ScatterND": _plain_scatter, "ScatterElements": _plain_scatter},
+    {
+        **CORE.predicates,
+        "NonMaxSuppression": _no_suppression,
+        "ScatterND": _plain_scatter,
+        "ScatterElements": _plain_scatter,
+    },
 )

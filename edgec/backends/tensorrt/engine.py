@@ -68,6 +68,10 @@ def _built(request: Request) -> bytes | list[Refused]:
     parser = trt.OnnxParser(network, log)
     if not parser.parse_from_file(request.onnx):
         return [_refused(parser.get_error(i)) for i in range(parser.num_errors)]
+    if deciding := [t.name for t in map(network.get_input, range(network.num_inputs)) if t.is_shape_tensor]:
+        note = "TensorRT builds an engine for sizes between bounds, and none are known of what an app gives there"
+        notes = (note, "rejected by `shape-input`", "make it a constant of the model, or open the dimension itself")
+        return [Refused(f"the values of input `{deciding[0]}` decide sizes", notes)]
     config = builder.create_builder_config()
     config.num_compute_capabilities = len(request.capabilities)
     for i, name in enumerate(request.capabilities):

@@ -49,6 +49,7 @@ from edgec.frontend.memory.baked import Computed, check_constants
 from edgec.frontend.memory.bound import bound_anew
 from edgec.frontend.memory.memory import Memory
 from edgec.frontend.memory.probe import Probe
+from edgec.frontend.moved_modules import moved_nowhere
 from edgec.frontend.naming import name_interface, separate_weights
 from edgec.frontend.narrowing import MOST_APART, FixedError, NarrowedError
 from edgec.frontend.of_weights import OfWeights
@@ -241,6 +242,7 @@ def _export(request: ExportRequest, call: Call, probe: Probe) -> torch.export.Ex
             runtime.forks.applied(module),
             plain_fake_quantizers(module),
             bound_anew(module),
+            moved_nowhere(),
             Numbers(),
             Watched() as watched,
         ):

@@ -100,3 +100,22 @@ def test_a_gradient_is_refused() -> None:
     with pytest.raises(EdgecError, match="gradient") as caught:
         prepare(Gradient())
     assert "rejected by `gradient`" in caught.value.diagnostics[0].notes
+
+
+class Router(nn.Module):
+    """Moves its head in the forward, to where it is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.head = nn.Linear(4, 2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.head = self.head.to(torch.float32)
+        return torch.softmax(self.head(x), -1)
+
+
+def test_a_module_that_is_moved_to_where_it_is() -> None:
+    module, source = Router().eval(), SourceId("module", "m", "")
+    captured = export_module(ExportRequest("m", source, module, (torch.randn(2, 4),)))
+    assert prepare_captured(captured, BuildOptions(), lambda step: None).samples
+    assert nn.Module.to.__module__ == "torch.nn.modules.module"

@@ -1,0 +1,36 @@
+"""Modules that move themselves in their forward: `self.head = self.head.to(self.dtype)`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import nn
+
+
+@contextmanager
+def moved_nowhere() -> Iterator[None]:
+    """Inside, a module that is moved to where it is stays as it is.
+
+    `nn.Module.to` swaps the parameters then (torch 2.13), which fails while a trace holds them.
+    """
+    plain = nn.Module.to
+
+    def to(module: nn.Module, *args: Any, **kwargs: Any) -> nn.Module:
+        device, dtype, _, layout = torch._C._nn._parse_to(*args, **kwargs)
+        tensors = [*module.parameters(), *module.buffers()]
+        stays = layout is None and all(_is_there(tensor, device, dtype) for tensor in tensors)
+        return module if stays else plain(module, *args, **kwargs)
+
+    nn.Module.to = to  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        nn.Module.to = plain  # type: ignore[method-assign]
+
+
+def _is_there(tensor: torch.Tensor, device: torch.device | None, dtype: torch.dtype | None) -> bool:
+    converted = dtype is not None and (tensor.is_floating_point() or tensor.is_complex())
+    return (device is None or tensor.device == device) and (not converted or tensor.dtype == dtype)

@@ -13,7 +13,7 @@ COUNT := 100
 SEED := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build test check release conformance arm runtimes bench random-networks fuzz clean
+.PHONY: help setup build test check release conformance acceptance-open arm runtimes bench random-networks fuzz clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -48,6 +48,9 @@ conformance: $(STAMP) ## Run ONNX's, PyTorch's and Apple's own operator tests (l
 	$(BIN)/python -m tests.conformance.onnx_nodes --engine coreml --jobs 2
 	$(BIN)/python -m tests.conformance.torch_ops --jobs 2
 	$(BIN)/python -m tests.conformance.mil_interpreter --jobs 2
+
+acceptance-open: $(STAMP) ## Vision models of open height and width beside eager PyTorch (MODELS=folder with torchvision, timm)
+	$(BIN)/python -m tests.conformance.open_images $(if $(MODELS),--models $(MODELS))
 
 arm: $(STAMP) ## Run the test models on Arm's kernels under QEMU (fetches Debian packages once)
 	$(BIN)/python -m tests.conformance.arm

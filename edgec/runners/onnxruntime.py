@@ -23,26 +23,13 @@ _SHARED = frozenset({ir.DataType.FLOAT, ir.DataType.FLOAT16, ir.DataType.DOUBLE,
 """Element types that ONNX Runtime takes from numpy."""
 
 
-class OnnxRuntimeRunner:
-    """Runs an ONNX file, or a model in memory, as it stands: `optimize` False switches graph rewriting off.
-
-    Kernels that are not accurate for every value are spelt out in others (`accurate_kernels`).
-    """
+class SessionRunner:
+    """A session of ONNX Runtime, run. `given` are inputs that the caller does not know of."""
 
     name = "onnxruntime"
 
-    def __init__(self, model: Path | Model, *, optimize: bool = True) -> None:
-        options = ort.SessionOptions()
-        level = ort.GraphOptimizationLevel
-        options.graph_optimization_level = level.ORT_ENABLE_BASIC if optimize else level.ORT_DISABLE_ALL
-        options.log_severity_level = 4
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # waiting threads would burn a core
-        source = (accurate_file(model) or model) if isinstance(model, Path) else accurate(model)
-        content, self._weights = (str(source), {}) if isinstance(source, Path) else _without_weights(source)
-        try:
-            self._session = ort.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-        except Exception as failure:  # onnxruntime's classes share no public base
-            raise error("E0602", "ONNX Runtime refuses the model", notes=[str(failure).splitlines()[0]]) from failure
+    def __init__(self, session: ort.InferenceSession, given: Mapping[str, Array]) -> None:
+        self._session, self._weights = session, given
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """The outputs by name. Raises `EdgecError` E0602 when the model fails."""
@@ -62,6 +49,27 @@ class OnnxRuntimeRunner:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         del self._session
+
+
+class OnnxRuntimeRunner(SessionRunner):
+    """Runs an ONNX file, or a model in memory, as it stands: `optimize` False switches graph rewriting off.
+
+    Kernels that are not accurate for every value are spelt out in others (`accurate_kernels`).
+    """
+
+    def __init__(self, model: Path | Model, *, optimize: bool = True) -> None:
+        options = ort.SessionOptions()
+        level = ort.GraphOptimizationLevel
+        options.graph_optimization_level = level.ORT_ENABLE_BASIC if optimize else level.ORT_DISABLE_ALL
+        options.log_severity_level = 4
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # waiting threads would burn a core
+        source = (accurate_file(model) or model) if isinstance(model, Path) else accurate(model)
+        content, weights = (str(source), {}) if isinstance(source, Path) else _without_weights(source)
+        try:
+            session = ort.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        except Exception as failure:  # onnxruntime's classes share no public base
+            raise error("E0602", "ONNX Runtime refuses the model", notes=[str(failure).splitlines()[0]]) from failure
+        super().__init__(session, weights)
 
 
 def _without_weights(model: Model) -> tuple[bytes, dict[str, Array]]:

@@ -10,11 +10,12 @@ import pytest
 
 from edgec.backends.tflite.backend import TFLITE
 from edgec.backends.tflite.layout import LayoutMoves
+from edgec.backends.tflite.options import TFLiteOptions
 from edgec.ir.model import OPSET
 from edgec.passes.canonicalize import canonicalize
 from edgec.passes.remarks import only
 from edgec.passes.verify import evaluate
-from edgec.spec.target import TFLiteOptions, load_target
+from edgec.spec.target import load_target
 
 TEXT = """
 <ir_version: 10, opset_import: ["" : 23]>

@@ -12,7 +12,7 @@ import onnx_ir as ir
 from edgec.ir.build import GraphBuilder
 from edgec.ops.base import Reader, Value
 from edgec.ops.image import Resize
-from edgec.rules.base import NOT_HERE, Miss, Replacement, Rule
+from edgec.rules.base import NOT_HERE, Example, Miss, Replacement, Rule
 
 _TRANSFORMS = ("half_pixel", "pytorch_half_pixel", "align_corners", "asymmetric")
 _LARGEST_FACTOR = 64
@@ -26,8 +26,24 @@ class OpenResizeToMatMul(Rule):
     """
 
     name = "open-resize-to-matmul"
+    examples = (
+        Example(
+            "float[1,1,3,W] x",
+            'y = Resize<mode = "cubic">(x, , s)',
+            "t = Shape<start = 3, end = 4>(x)  z = Mul(t, c)  v = Div(z, d)  o = Squeeze(v, e)  "
+            "k = Range(f, o, g)  l = Unsqueeze(k, h)  m = Mul(l, p)  n = Add(m, q)  aa = Mul(n, d)  "
+            "ab = Sub(aa, c)  ac = Mul(c, p)  ad = Slice(x, r, s, w)  ae = Slice(x, c0, c1, c2)  "
+            "af = Concat<axis = 3>(ad, ad, x, ae, ae)  ag = Add(t, c3)  ah = Squeeze(ag, c4)  "
+            "ai = Range(c5, ah, c6)  aj = Unsqueeze(ai, c7)  ak = Mul(ac, c8)  al = Mul(aj, ac)  "
+            "am = Sub(ab, al)  an = Abs(am)  ao = Min(an, ak)  ap = Cast<to = 1>(ao)  aq = Cast<to = 1>(ac)  "
+            "ar = Div(ap, aq)  at = Mul(ar, ar)  au = Mul(ar, c9)  av = Add(au, c10)  aw = Mul(av, at)  "
+            "ax = Add(aw, c11)  ay = Mul(ar, c12)  az = Add(ay, c13)  ba = Mul(az, ar)  bb = Add(ba, c14)  "
+            "bc = Mul(bb, ar)  bd = Add(bc, c15)  be = LessOrEqual(ar, c16)  bf = Where(be, ax, bd)  "
+            "bg = Cast<to = 1>(bf)  y = MatMul(af, bg)",
+            constants="float[4] s = {1, 1, 1, 2}",
+        ),
+    )
     roots = ("Resize",)
-    examples = ()
 
     def __init__(self, has_kernel: Callable[[Resize], bool]) -> None:
         self._has_kernel = has_kernel

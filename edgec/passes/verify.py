@@ -64,7 +64,11 @@ def check_after_each(
         tolerance = HALF_TOLERANCE if _computes_in_half(changed) else TOLERANCE
         found = (_run(run, plain, given) for run in engines)
         said = list(_complaints(plain, wanted, (f for f in found if f is not None), tolerance))
-        if said != [] and "" not in said:
+        if not said:
+            raise error(
+                "E0301", f"the graph behind pass `{name}` cannot be checked: no engine runs it", help=[_WITHOUT]
+            )
+        if "" not in said:
             raise error("E0301", f"pass `{name}` changed {said[0]}")
 
     return check
@@ -96,6 +100,8 @@ def _complaints(
 def _apart(model: Model, expected: Sequence[Array], found: Sequence[Array], tolerance: float) -> str:
     for i, (before, after, out) in enumerate(zip(expected, found, model.graph.outputs, strict=True)):
         wanted = _turned(before, out).astype(np.float64)
+        if wanted.shape != after.shape:
+            return f"output {i} from shape {list(wanted.shape)} to {list(after.shape)}"
         peak = float(np.abs(wanted).max(initial=0.0))
         apart = float(np.abs(wanted - after.astype(np.float64)).max(initial=0.0))
         if not apart <= tolerance * max(peak, 1e-30):

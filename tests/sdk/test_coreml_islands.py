@@ -245,3 +245,38 @@ def test_norms_and_activations_behind_a_layer_hold_in_float16(tmp_path: Path) ->
             for (name, expected), output in zip(wanted.items(), built.manifest.outputs, strict=True):
                 worst = np.abs(found[output.name] - expected.numpy()).max() / expected.abs().max().item()
                 assert worst < 5e-3, (name, size)
+
+
+class Growing(torch.nn.Module):
+    """Activations that grow by hundreds from layer to layer, as without normalization."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = torch.nn.ModuleList(torch.nn.Conv2d(4, 4, 3, padding=1) for _ in range(3))
+        self.norm = torch.nn.GroupNorm(2, 4)
+        with torch.no_grad():
+            for layer in self.layers:
+                layer.weight *= 300
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        h = self.layers[0](x)
+        h = h + F.relu(self.layers[1](h))
+        h = F.max_pool2d(torch.cat([h, F.hardtanh(self.layers[2](h), -1e6, 1e8)], 1), 2)
+        return self.norm(h[:, 2:6] * torch.sigmoid(h.mean() * 1e-9)), h
+
+
+def test_activations_beyond_float16_are_held_as_a_power_of_two_of_themselves(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    model = Growing().eval()
+    built = edgec.build(model, (torch.randn(2, 4, 8, 8),), target="iphone", out=tmp_path)
+    assert built.manifest.accuracy.status == "passed", built.failures
+    assert [kept.op for kept in built.manifest.float32] == ["Mul"], built.manifest.float32
+    with open_runner(built.folder / built.manifest.artifact.path, as_source=True) as runner:
+        for size in (0.01, 1.0, 50.0):
+            x = torch.rand(2, 4, 8, 8) * size
+            found = runner.run({"x": x.numpy()})
+            with torch.no_grad():
+                wanted = model(x)
+            for expected, output in zip(wanted, built.manifest.outputs, strict=True):
+                worst = np.abs(found[output.name] - expected.numpy()).max() / expected.abs().max().item()
+                assert worst < 5e-3, (output.name, size)

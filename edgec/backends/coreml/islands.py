@@ -33,6 +33,8 @@ from edgec.passes.remarks import KeptInFloat32
 from edgec.rules.match import is_float
 from edgec.spec.target import Target
 
+BEYOND = f"a constant is beyond float16's largest number, {LARGEST:.0f}"
+
 _BY_KIND = {
     "Exp": "exponentials overflow from x = 11.1 on",
     "Log": "the logarithm of a sum loses the small terms",
@@ -115,7 +117,7 @@ def _reasons(node: ir.Node, target: Target) -> Iterator[str]:
     if node.op_type in ("LSTM", "GRU", "RNN") and isinstance(options, CoreMLOptions) and options.is_before("iOS17"):
         yield "recurrent layers have no float16 form before iOS 17"
     if any(is_constant(v) and _beyond(v) for v in node.inputs):
-        yield f"a constant is beyond float16's largest number, {LARGEST:.0f}"
+        yield BEYOND
 
 
 def _holds(node: ir.Node) -> bool:

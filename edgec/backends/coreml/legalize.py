@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
+from edgec.backends.base import Array
 from edgec.backends.control_flow import branches
 from edgec.backends.coreml.dialect import dialect, has_fused_attention, takes_channels
 from edgec.backends.coreml.expand.attention import GroupedAttentionRepeated, UnsupportedAttentionToMatMul
@@ -25,6 +28,7 @@ from edgec.backends.coreml.expand.resize import NearestToGather, UnsupportedResi
 from edgec.backends.coreml.expand.roots import ROOT_FORMS
 from edgec.backends.coreml.expand.tokens import AttentionOnHeads, AttentionOnTokens
 from edgec.backends.coreml.expand.window import WindowToSliceUpdate
+from edgec.backends.coreml.factors.scale import ScaleActivations
 from edgec.backends.coreml.native import NativeRule
 from edgec.backends.coreml.passes import CheckInputs, CheckStates, KeepWide, ToHalf, TurnTokens
 from edgec.backends.coreml.ranges import ObserveRanges
@@ -124,7 +128,7 @@ OWN: tuple[Rule, ...] = (
 )
 """Every rule that is tried for Core ML beside those that all backends share."""
 
-OPTIONAL: tuple[type[OptionalPass], ...] = (ScaleNormalizations, SelectionsToIf)
+OPTIONAL: tuple[type[OptionalPass], ...] = (ScaleActivations, ScaleNormalizations, SelectionsToIf)
 """Passes that may be switched off."""
 
 
@@ -153,7 +157,7 @@ def pipeline(target: Target, calibration: Calibration) -> Pipeline:
             FoldConstants(),
             DeadCode(),
             OnlyLegal(allowed),
-            *((RewritePass("roots", ROOT_FORMS), ObserveRanges(samples), ScaleNormalizations()) if half else ()),
+            *(_by_range(target, samples) if half else ()),
             *(_channels_first(target) if takes_channels(target) else ()),
             RewritePass("native", [*native, *CLEANUP]),
             *((KeepWide(target), RewritePass("half", HALF_FORMS), ToHalf(target)) if half else ()),
@@ -161,6 +165,16 @@ def pipeline(target: Target, calibration: Calibration) -> Pipeline:
         ],
         target.rewrites.disable,
         CANONICAL,
+    )
+
+
+def _by_range(target: Target, samples: Sequence[Mapping[str, Array]]) -> tuple[Pass, ...]:
+    """Forms that hold in float16 what the samples show."""
+    return (
+        RewritePass("roots", ROOT_FORMS),
+        ObserveRanges(samples),
+        ScaleActivations(target),
+        ScaleNormalizations(),
     )
 
 

@@ -79,6 +79,10 @@ class Ranges:
             value = node.inputs[0]
         return None if value is None else self.seen.get(value.name or "")
 
+    def ending(self, end: float) -> Ranges:
+        """As if no number were seen beyond `end`."""
+        return Ranges({name: Range(min(seen.high, end), seen.low) for name, seen in self.seen.items()})
+
     def renamed(self, names: Mapping[str, str]) -> Ranges:
         """With the ranges of old values for new ones that hold the same elements: `names` maps new to old."""
         kept = {f"{new}{end}": self.seen[old + end] for new, old in names.items() for end in ("", VARIANCE, DECISION)

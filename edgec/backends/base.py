@@ -14,11 +14,9 @@ from numpy.typing import NDArray
 from edgec.artifact.shown import Shown
 from edgec.backends.placement import Placement
 from edgec.calibration.calibration import UNCALIBRATED, Calibration
-from edgec.diag import Diagnostic, EdgecError, Place
-from edgec.ir.model import Model, all_nodes
-from edgec.ir.provenance import place_of
+from edgec.diag import Place
+from edgec.ir.model import Model
 from edgec.ops.base import Op
-from edgec.ops.table import view
 from edgec.passes.base import AfterPass, Rewritten
 from edgec.runners.base import Runner
 from edgec.spec.target import Target
@@ -163,27 +161,17 @@ def _attr(value: Attr) -> str:
     return repr(value)
 
 
-@dataclass(frozen=True)
-class Reject:
-    """Why an op cannot be lowered. The label (`resize-cubic-antialias`) keys the diagnostic, test and footnote."""
-
-    label: str
-    reason: str
-    help: str | None = None
-
-
 OpT = TypeVar("OpT", bound=Op)
 
 
 @dataclass(frozen=True)
 class Lowering(Generic[OpT]):
-    """One op family: the view that it takes, what it refuses, and how it lowers the rest.
+    """One op family: the view that it takes, and how it lowers whatever is legal of it (`legality/`).
 
     `lower(op, builder)` returns the operand of each output of the node (a single one may stand alone).
     """
 
     op: type[OpT]
-    rejects: Callable[[OpT, Target], Reject | None]
     lower: Callable[[OpT, Any], Operand | Sequence[Operand]]
 
 
@@ -200,10 +188,6 @@ def table(*lowerings: Lowering[Any]) -> LoweringTable:
     return found
 
 
-def never_rejects(op: Op, target: Target) -> None:
-    """For lowerings that take every instance of their op."""
-
-
 @dataclass(frozen=True)
 class Renamed:
     """The source's names of what an artifact has to call otherwise, by the artifact's names.
@@ -213,35 +197,6 @@ class Renamed:
 
     interface: Mapping[str, str] = field(default_factory=dict)
     values: Mapping[str, str] = field(default_factory=dict)
-
-
-View = Callable[[ir.Node], Op | None]
-
-
-def check_lowerable(model: Model, target: Target, lowerings: LoweringTable, view_of: View = view) -> None:
-    """Raise one `EdgecError` (E0412) with every refusal of the model, each with its place."""
-    nodes = list(all_nodes(model))
-    refused = [(node, reject) for node in nodes if (reject := _reject(node, target, lowerings, view_of)) is not None]
-    if not refused:
-        return
-    raise EdgecError(
-        Diagnostic(
-            "E0412",
-            f"no lowering for `{node.op_type}` on target `{target.name}`",
-            place_of(node),
-            (reject.reason, f"rejected by `{reject.label}` ({len(refused)} of {len(nodes)} ops)"),
-            (reject.help,) if reject.help else (),
-        )
-        for node, reject in refused
-    )
-
-
-def _reject(node: ir.Node, target: Target, lowerings: LoweringTable, view_of: View) -> Reject | None:
-    op = view_of(node)
-    lowering = None if op is None else lowerings.get(type(op))
-    if op is None or lowering is None:
-        return Reject(f"{node.op_type.lower()}-no-lowering", "no lowering is written for this operator")
-    return lowering.rejects(op, target)
 
 
 class Backend(Protocol):
@@ -269,7 +224,7 @@ class Backend(Protocol):
         ...
 
     def lower(self, model: Model, target: Target) -> Program:
-        """Plain data. Raises `EdgecError` E0412 with every refusal together."""
+        """A legalized model as plain data. Raises `EdgecError` E0412 where an instruction is not for this target."""
         ...
 
     def assemble(self, program: Program, target: Target, path: Path) -> None:

@@ -20,9 +20,8 @@ from edgec.backends.base import (
     Program,
     Ref,
     TensorType,
-    View,
-    check_lowerable,
 )
+from edgec.backends.legality import View
 from edgec.ir.model import Model, is_constant
 from edgec.ir.provenance import place_of
 from edgec.ops.table import view
@@ -143,11 +142,10 @@ def _no_lowerings(graph: ir.Graph) -> None:
 def lower_graph(
     model: Model, target: Target, lowerings: LoweringTable, builder: Builder, view_of: View = view
 ) -> Program:
-    """Lower the main graph node by node. Raises `EdgecError` E0412 with every refusal before anything is built.
+    """Lower the main graph of a legalized model node by node.
 
     Lowerings of control flow lower the graphs inside with the builder's `lower_nodes`.
     """
-    check_lowerable(model, target, lowerings, view_of)
 
     def lower_nodes(graph: ir.Graph) -> None:
         for node in graph:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
-from edgec.backends.base import Reject
+from edgec.backends.legality import Family
+from edgec.dialect.reject import Reject
 from edgec.ir.model import static_shape
 from edgec.ops.base import Value
 from edgec.ops.control import If, Loop
@@ -24,8 +25,8 @@ def branches(target: Target) -> list[Pass]:
     return [SelectionsToIf(), RewritePass("branches", [TakeConstantSide()]), FoldConstants(), DeadCode()]
 
 
-def loop_reject(op: Loop) -> Reject | None:
-    """Refuse what a loop cannot carry."""
+def _loop(op: Loop, target: Target) -> Reject | None:
+    """What a loop cannot carry."""
     count = len(op.carried)
     if len(op.outputs) > count:
         return Reject(
@@ -45,8 +46,8 @@ def loop_reject(op: Loop) -> Reject | None:
     return None
 
 
-def if_reject(op: If) -> Reject | None:
-    """Refuse branches whose results differ."""
+def _if(op: If, target: Target) -> Reject | None:
+    """Branches whose results differ."""
     for a, b in zip(op.then_graph.outputs, op.else_graph.outputs, strict=True):
         if differs := _difference(a, b):
             return Reject("if-branches-differ", f"the branches give different results: {differs}")
@@ -63,3 +64,6 @@ def _difference(a: Value, b: Value) -> str | None:
 def _described(value: Value) -> str:
     dims = "?" if value.shape is None else ", ".join(str(d if isinstance(d, int) else d.value) for d in value.shape)
     return f"{'?' if value.dtype is None else value.dtype.name.lower()}[{dims}]"
+
+
+FAMILIES = (Family(If, "If", _if), Family(Loop, "Loop", _loop))

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from typing import ClassVar
 
 from edgec.dialect.base import Dialect
-from edgec.ir.model import Model
+from edgec.ir.model import Model, all_nodes
 from edgec.passes.base import Pass, Pipeline
 from edgec.passes.constants import ConstantsToInitializers, FoldConstants
 from edgec.passes.functions import ExpandFunctionBodies
@@ -48,7 +48,7 @@ class _Bodies(Pass):
 
     def run(self, model: Model) -> list[Remark]:
         """Nothing where the model is inside the dialect."""
-        if not self.dialect.check(model):
+        if not any(self.dialect.lacks(node) for node in all_nodes(model)):
             return []
         steps = [ExpandFunctionBodies(self.dialect), ConstantsToInitializers(), FoldConstants(), *self.further]
         return Pipeline(self.name, steps, given=self.needs).run(model)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from edgec.diag import EdgecError
+from edgec.backends.legality import refuse_illegal
 from edgec.dialect.base import Dialect
 from edgec.ir.model import Model
 from edgec.passes.base import AfterPass, Pass, Pipeline, Rewritten
 from edgec.passes.remarks import Remark
+from edgec.spec.target import Target
 
 CANONICAL = frozenset({"flat", "initializers", "types", "live"})
 """What canonicalization gives."""
@@ -17,13 +18,12 @@ class OnlyLegal(Pass):
 
     name = "legality"
 
-    def __init__(self, dialect: Dialect) -> None:
-        self.dialect = dialect
+    def __init__(self, dialect: Dialect, target: Target) -> None:
+        self.dialect, self.target = dialect, target
 
     def run(self, model: Model) -> list[Remark]:
         """Raises `EdgecError` E0412 with every operator that has no way there."""
-        if outside := self.dialect.check(model, "E0412"):
-            raise EdgecError(outside)
+        refuse_illegal(model, self.dialect, self.target)
         return []
 
 

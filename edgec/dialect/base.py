@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 import onnx_ir as ir
 
 from edgec.diag import Diagnostic
-from edgec.dialect.refusals import Refusal, refusal
+from edgec.dialect.refusals import refusal
+from edgec.dialect.reject import Reject
 from edgec.ir.kernels import OWN
 from edgec.ir.model import Model, all_nodes
 from edgec.ir.provenance import place_of
 
-Predicate = Callable[[ir.Node], Refusal | None]
+Predicate = Callable[[ir.Node], Reject | None]
 """Says why a node is not legal although its operator is, or None."""
 
 
@@ -29,17 +30,20 @@ class Dialect:
     predicates: Mapping[str, Predicate] = field(default_factory=dict)
     every: Predicate | None = None
 
-    def illegal(self, node: ir.Node) -> Refusal | None:
-        """Why the node does not belong, or None."""
+    def lacks(self, node: ir.Node) -> Reject | None:
+        """Why the dialect has the node's operator in no form, or None."""
         if node.domain == OWN:  # a call for a kernel of the user's own, which stands for its body
             return None
-        key = node.op_type if node.domain == "" else f"{node.domain}::{node.op_type}"
-        if key not in self.ops:
-            known = refusal(node.domain, node.op_type)
-            return known or Refusal(f"{node.op_type.lower()}-not-in-{self.name}", "no rule takes it apart")
-        predicate = self.predicates.get(key)
-        found = None if predicate is None else predicate(node)
-        return found if found is not None or self.every is None else self.every(node)
+        key = _key(node)
+        if key in self.ops:
+            return None if self.every is None else self.every(node)
+        known = refusal(node.domain, node.op_type)
+        return known or Reject(f"{node.op_type.lower()}-not-in-{self.name}", "no rule takes it apart")
+
+    def illegal(self, node: ir.Node) -> Reject | None:
+        """Why the node does not belong, or None."""
+        predicate = self.predicates.get(_key(node))
+        return self.lacks(node) or (None if predicate is None else predicate(node))
 
     def check(
         self, model: Model, code: str = "E0303", notes: Callable[[ir.Node], Sequence[str]] = lambda node: ()
@@ -48,10 +52,14 @@ class Dialect:
         found = ((node, self.illegal(node)) for node in all_nodes(model))
         return [self._diagnostic(node, why, code, notes(node)) for node, why in found if why is not None]
 
-    def _diagnostic(self, node: ir.Node, why: Refusal, code: str, notes: Sequence[str]) -> Diagnostic:
-        key = node.op_type if node.domain == "" else f"{node.domain}::{node.op_type}"
+    def _diagnostic(self, node: ir.Node, why: Reject, code: str, notes: Sequence[str]) -> Diagnostic:
+        key = _key(node)
         message = f"`{key}` is not an operator of the {self.name} dialect"
         if key in self.ops:
             message = f"`{key}` is outside the {self.name} dialect in this form"
         said = (why.reason, *notes, f"rejected by `{why.label}`")
         return Diagnostic(code, message, place_of(node), said, (why.help,) if why.help else ())
+
+
+def _key(node: ir.Node) -> str:
+    return node.op_type if node.domain == "" else f"{node.domain}::{node.op_type}"

@@ -10,7 +10,7 @@ import onnx
 import onnx_ir as ir
 
 from edgec.dialect.base import Dialect
-from edgec.dialect.refusals import Refusal
+from edgec.dialect.reject import Reject
 from edgec.ir.model import OPSET
 
 
@@ -31,16 +31,16 @@ def _signature(op_type: str) -> _Signature:
     return _Signature(frozenset(schema.attributes), inputs, outputs, schema.max_input)
 
 
-def _within_opset(node: ir.Node) -> Refusal | None:
+def _within_opset(node: ir.Node) -> Reject | None:
     """Later opsets add attributes, inputs and element types to operators that the working one has already."""
     known = _signature(node.op_type)
     newer = [name for name in node.attributes if name not in known.attributes]
     if newer or len(node.inputs) > known.most_inputs:
         what = f"the attribute `{newer[0]}`" if newer else "a further input"
-        return Refusal("newer-than-working-opset", f"opset {OPSET} does not have {what} of `{node.op_type}`")
+        return Reject("newer-than-working-opset", f"opset {OPSET} does not have {what} of `{node.op_type}`")
     name = _unknown_type(node.inputs, known.inputs) or _unknown_type(node.outputs, known.outputs)
     if name:
-        return Refusal(f"{node.op_type.lower()}-{name}", f"opset {OPSET} has no `{node.op_type}` of {name}")
+        return Reject(f"{node.op_type.lower()}-{name}", f"opset {OPSET} has no `{node.op_type}` of {name}")
     return None
 
 

@@ -2,53 +2,43 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from edgec.dialect.reject import Reject
 
-
-@dataclass(frozen=True)
-class Refusal:
-    """Why an operator has no way into the core dialect. The label keys the conformance tables."""
-
-    label: str
-    reason: str
-    help: str | None = None
-
-
-_RANDOM = Refusal("random-numbers", "its result is random, so that no artifact could be verified")
-_SIZE = Refusal("data-dependent-shape", "the size of its result depends on the data")
-_BOXES = Refusal(
+_RANDOM = Reject("random-numbers", "its result is random, so that no artifact could be verified")
+_SIZE = Reject("data-dependent-shape", "the size of its result depends on the data")
+_BOXES = Reject(
     "data-dependent-shape",
     "the size of its result depends on the data",
     "end the model at the boxes and scores; the app selects among them",
 )
-_TEXT = Refusal("text", "no runtime on the device has strings")
-_TRAINING = Refusal("training", "it belongs to training")
-_CLASSIC = Refusal("classical-learning", "it has no form in tensor operators: it reads text, or iterates")
-_SEQUENCE = Refusal(
+_TEXT = Reject("text", "no runtime on the device has strings")
+_TRAINING = Reject("training", "it belongs to training")
+_CLASSIC = Reject("classical-learning", "it has no form in tensor operators: it reads text, or iterates")
+_SEQUENCE = Reject(
     "sequence-not-static", "a sequence remains whose length or positions are not known before the model runs"
 )
-_OPTIONAL = Refusal("optional-not-static", "whether the optional value is there is not known before the model runs")
+_OPTIONAL = Reject("optional-not-static", "whether the optional value is there is not known before the model runs")
 
-REFUSALS: dict[str, Refusal] = {
+REFUSALS: dict[str, Reject] = {
     **dict.fromkeys(("RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike"), _RANDOM),
     **dict.fromkeys(("Bernoulli", "Multinomial", "Dropout"), _RANDOM),
     **dict.fromkeys(("Unique", "Compress", "NonZero"), _SIZE),
     "NonMaxSuppression": _BOXES,
-    "Loop": Refusal("loop-not-static", "the number of its steps is not known before the model runs"),
+    "Loop": Reject("loop-not-static", "the number of its steps is not known before the model runs"),
     **dict.fromkeys(("StringConcat", "StringNormalizer", "StringSplit", "RegexFullMatch", "TfIdfVectorizer"), _TEXT),
     **dict.fromkeys(("SequenceAt", "SequenceConstruct", "SequenceEmpty", "SequenceErase"), _SEQUENCE),
     **dict.fromkeys(("SequenceInsert", "SequenceLength", "SequenceMap"), _SEQUENCE),
     **dict.fromkeys(("SplitToSequence", "ConcatFromSequence"), _SEQUENCE),
     **dict.fromkeys(("Optional", "OptionalGetElement", "OptionalHasElement"), _OPTIONAL),
-    "BitCast": Refusal("bit-cast", "no runtime on the device reinterprets bits"),
-    "ImageDecoder": Refusal("image-file", "it reads image files: the app decodes them before the model"),
-    "Scan": Refusal("scan-not-static", "the number of its steps is not known before the model runs"),
+    "BitCast": Reject("bit-cast", "no runtime on the device reinterprets bits"),
+    "ImageDecoder": Reject("image-file", "it reads image files: the app decodes them before the model"),
+    "Scan": Reject("scan-not-static", "the number of its steps is not known before the model runs"),
 }
 
-DOMAINS: dict[str, Refusal] = {"ai.onnx.ml": _CLASSIC, "ai.onnx.preview.training": _TRAINING}
+DOMAINS: dict[str, Reject] = {"ai.onnx.ml": _CLASSIC, "ai.onnx.preview.training": _TRAINING}
 """For every operator of a domain."""
 
 
-def refusal(domain: str, op_type: str) -> Refusal | None:
+def refusal(domain: str, op_type: str) -> Reject | None:
     """What is known about the operator, or None."""
     return DOMAINS.get(domain) if domain else REFUSALS.get(op_type)

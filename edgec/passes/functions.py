@@ -59,7 +59,7 @@ class ExpandFunctionBodies(Pass):
         found: list[Remark] = []
         for graph in all_graphs(model):
             for node in graph:
-                if node.op_type in _KEPT or self.dialect.illegal(node) is None:
+                if node.op_type in _KEPT or self.dialect.lacks(node) is None:
                     continue
                 body = function_body(node)
                 if body is not None:

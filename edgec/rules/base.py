@@ -5,7 +5,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
 import onnx_ir as ir
 
@@ -51,9 +50,9 @@ class Rule(ABC):
     why it does not fire. It never changes existing nodes.
     """
 
-    name: ClassVar[str]
-    roots: ClassVar[tuple[str, ...]]
-    examples: ClassVar[tuple[Example, ...]]
+    name: str
+    roots: tuple[str, ...]
+    examples: tuple[Example, ...]
 
     @abstractmethod
     def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:

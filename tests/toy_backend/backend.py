@@ -92,7 +92,7 @@ class ToyBackend:
     def legalize(
         self, model: Model, target: Target, calibration: Calibration = UNCALIBRATED, after: AfterPass | None = None
     ) -> Rewritten:
-        steps = [*expansion(LEGAL, target), OnlyLegal(LEGAL)]
+        steps = [*expansion(LEGAL, target), OnlyLegal(LEGAL, target)]
         return legalized(model, Pipeline("toy", steps, target.rewrites.disable, CANONICAL), after)
 
     def in_onnx(self, model: Model) -> Model:

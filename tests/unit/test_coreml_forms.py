@@ -10,7 +10,7 @@ from edgec.backends.coreml.expand.empty import DropEmptyOperands
 from edgec.backends.coreml.expand.norm import LayerNormWithStatistics
 from edgec.backends.coreml.expand.pad import PadForms
 from edgec.backends.coreml.expand.pool import DilatedPoolToSlices
-from edgec.backends.coreml.expand.recurrent import UnsupportedRecurrentUnrolled
+from edgec.backends.coreml.legality.table import dialect
 from edgec.ir.model import OPSET
 from edgec.passes.remarks import counted
 from edgec.passes.rewrite import RewritePass
@@ -18,10 +18,15 @@ from edgec.passes.verify import evaluate
 from edgec.rules.base import Rule
 from edgec.rules.decompose.bits import BitShiftToArithmetic, BitwiseToArithmetic
 from edgec.rules.decompose.quantize import DequantizeToMul, QuantizeToClip
+from edgec.rules.decompose.recurrent import UnrollRecurrent
+from edgec.rules.where_illegal import WhereIllegal
+from edgec.spec.target import load_target
 
 X = "float[2, 3, 7, 6] x"
 POOL = "kernel_shape = [3, 2], dilations = [2, 3], pads = [2, 1, 1, 2], strides = [2, 1]"
 GRU = "float[1, 3, 2] w = {1, 2, 3, 4, 5, 6}, float[1, 3, 1] r = {0.5, -1, 1}"
+
+UNROLLED = WhereIllegal(UnrollRecurrent(), dialect(load_target("iphone")).illegal)
 
 FIRES = {
     "pad-integers": (PadForms(), "int32[2, 3] x", "int64[4] p = {1, 0, 0, 2}, int32 v = {7}", "y = Pad(x, p, v)"),
@@ -38,7 +43,7 @@ FIRES = {
                    "y = DequantizeLinear<axis = 1>(x, s, z)"),
     "dequantize-blocks": (DequantizeToMul(), "int8[2, 4] x", "float[2, 2] s = {0.5, 2, 0.1, 3}",
                           "y = DequantizeLinear<axis = 1, block_size = 2>(x, s)"),
-    "gru-reset-after": (UnsupportedRecurrentUnrolled(), "float[4, 2, 2] x", GRU,
+    "gru-reset-after": (UNROLLED, "float[4, 2, 2] x", GRU,
                         "y = GRU<hidden_size = 1, linear_before_reset = 1>(x, w, r)"),
     "layer-norm-mean": (LayerNormWithStatistics(), "float[2, 3, 4] x", "float[4] s = {1, 2, 3, 4}",
                         "h, m, d = LayerNormalization(x, s) k = Mul(h, m) y = Add(k, d)"),
@@ -73,7 +78,7 @@ STAYS = {
     "pad-zeros": (PadForms(), X, "int64[8] p = {0, 1, 2, 0, 0, 0, 3, 1}", "y = Pad(x, p)"),
     "pad-mirrors": (PadForms(), X, "int64[8] p = {0, 0, 2, 0, 0, 0, 3, 1}", "y = Pad<mode = 'reflect'>(x, p)"),
     "pool": (DilatedPoolToSlices(), X, "", "y = MaxPool<kernel_shape = [2, 2]>(x)"),
-    "gru": (UnsupportedRecurrentUnrolled(), "float[4, 2, 2] x", GRU, "y = GRU<hidden_size = 1>(x, w, r)"),
+    "gru": (UNROLLED, "float[4, 2, 2] x", GRU, "y = GRU<hidden_size = 1>(x, w, r)"),
     "layer-norm": (LayerNormWithStatistics(), "float[2, 2] x", "float[2] s = {1, 2}", "y = LayerNormalization(x, s)"),
     "concat": (DropEmptyOperands(), "float[2, 3] x", "", "y = Concat<axis = 1>(x, x)"),
 }  # fmt: skip

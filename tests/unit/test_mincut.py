@@ -5,7 +5,7 @@ from itertools import product
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgec.backends.mincut import FlowNetwork
+from edgec.backends.layout.mincut import FlowNetwork
 
 VALUES = st.lists(
     st.tuples(st.integers(0, 5), st.sets(st.integers(0, 5), min_size=1, max_size=3), st.integers(1, 9)), max_size=8

@@ -23,7 +23,7 @@ from edgec.backends.coreml.ops import view_coreml
 from edgec.backends.coreml.options import CoreMLOptions
 from edgec.backends.coreml.placement import measured, placement
 from edgec.backends.coreml.states import kept_states, with_states
-from edgec.backends.coreml.types import check_types
+from edgec.backends.coreml.types import check_interface
 from edgec.backends.legalization import legalized
 from edgec.backends.placement import Placement
 from edgec.calibration.calibration import UNCALIBRATED, Calibration
@@ -69,7 +69,7 @@ class CoreMLBackend:
 
     def lower(self, model: Model, target: Target) -> Program:
         """MIL operations as instructions."""
-        check_types(model)
+        check_interface(model)
         program = lower_graph(model, target, LOWERINGS, MilBuilder(target), view_coreml)
         program = with_states(program, kept_states(model, target))
         dims = tuple((name, low, high) for name, (low, high) in dim_ranges(model).items())

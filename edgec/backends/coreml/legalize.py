@@ -6,13 +6,11 @@ from collections.abc import Mapping, Sequence
 
 from edgec.backends.base import Array
 from edgec.backends.control_flow import branches
-from edgec.backends.coreml.dialect import dialect, has_fused_attention, takes_channels
-from edgec.backends.coreml.expand.attention import GroupedAttentionRepeated, UnsupportedAttentionToMatMul
+from edgec.backends.coreml.expand.attention import GroupedAttentionRepeated
 from edgec.backends.coreml.expand.casts import CastOfNumbers
 from edgec.backends.coreml.expand.conv import ComputedDilatedConvToConv, ComputedTransposedConvToConv
 from edgec.backends.coreml.expand.empty import DropEmptyOperands
 from edgec.backends.coreml.expand.gather import GatherFromStart
-from edgec.backends.coreml.expand.grid_sample import UnsupportedGridSampleToGather
 from edgec.backends.coreml.expand.half import HALF_FORMS
 from edgec.backends.coreml.expand.norm import (
     GroupNormToInstanceNorm,
@@ -23,12 +21,12 @@ from edgec.backends.coreml.expand.norm import (
 )
 from edgec.backends.coreml.expand.pad import PadForms
 from edgec.backends.coreml.expand.pool import DilatedPoolToSlices
-from edgec.backends.coreml.expand.recurrent import UnsupportedRecurrentUnrolled, resets_after, unsupported
-from edgec.backends.coreml.expand.resize import NearestToGather, UnsupportedResizeToMatMul, native_operation
+from edgec.backends.coreml.expand.resize import NearestToGather
 from edgec.backends.coreml.expand.roots import ROOT_FORMS
 from edgec.backends.coreml.expand.tokens import AttentionOnHeads, AttentionOnTokens
 from edgec.backends.coreml.expand.window import WindowToSliceUpdate
 from edgec.backends.coreml.factors.scale import ScaleActivations
+from edgec.backends.coreml.legality.table import dialect, on_the_way, takes_channels
 from edgec.backends.coreml.native import NativeRule
 from edgec.backends.coreml.passes import CheckInputs, CheckStates, KeepWide, ToHalf, TurnTokens
 from edgec.backends.coreml.ranges import ObserveRanges
@@ -49,11 +47,15 @@ from edgec.rules.decompose.copied_sizes import CopiedSizes
 from edgec.rules.decompose.counted_mean import CountedMean
 from edgec.rules.decompose.detection import CenteredBoxesToCorners, SuppressionByClass
 from edgec.rules.decompose.functions import ElementwiseFromBuiltins, WideClip
+from edgec.rules.decompose.grid_sample import GridSampleToGather
 from edgec.rules.decompose.open_rank import OpenTransposeOfFewer
 from edgec.rules.decompose.open_recurrent import OpenRecurrentToLoop
 from edgec.rules.decompose.open_resize import OpenResizeToMatMul
 from edgec.rules.decompose.quantize import DequantizeToMul, QuantizeToClip
+from edgec.rules.decompose.recurrent import UnrollRecurrent
+from edgec.rules.decompose.resize import ResizeToMatMul
 from edgec.rules.table import CLEANUP, EXPAND
+from edgec.rules.where_illegal import WhereIllegal
 from edgec.spec.target import Target
 
 RULES: tuple[Rule, ...] = (
@@ -76,9 +78,6 @@ HALF: tuple[Rule, ...] = (
 CASTS: tuple[Rule, ...] = (CastOfNumbers(),)
 """Before integers are looked at: what 32 bits hold as well as 64 do."""
 
-_HIGHEST_RANK = 5
-"""Core ML's tensors end at five dimensions."""
-
 ALWAYS: tuple[Rule, ...] = (
     WideClip(),
     CenteredBoxesToCorners(),
@@ -86,20 +85,29 @@ ALWAYS: tuple[Rule, ...] = (
     CopiedSizes(),
     GatherFromStart(),
     NearestToGather(),
-    OpenResizeToMatMul(lambda op: native_operation(op) is not None),
-    UnsupportedResizeToMatMul(),
-    UnsupportedGridSampleToGather(),
     LayerNormWithStatistics(),
-    CountedMean(lambda op: op.ceil_mode),
     DilatedPoolToSlices(),
     ComputedTransposedConvToConv(),
     ComputedDilatedConvToConv(),
     PadForms(),
     DropEmptyOperands(),
-    OpenTransposeOfFewer(_HIGHEST_RANK),
-    ReduceRank(lambda _: _HIGHEST_RANK),
 )
 """For operators that the dialect has, in some forms."""
+
+ILLEGAL: tuple[Rule, ...] = (
+    OpenResizeToMatMul(),
+    ResizeToMatMul(),
+    GridSampleToGather(),
+    CountedMean(),
+    OpenRecurrentToLoop(),
+    UnrollRecurrent(),
+)
+"""For operators in the forms that the target's system lacks, whichever these are."""
+
+
+def _ranks(highest: int) -> tuple[Rule, ...]:
+    """Fewer dimensions where there are too many."""
+    return OpenTransposeOfFewer(highest), ReduceRank(lambda _: highest)
 
 
 NATIVE: tuple[NativeRule, ...] = (WindowToSliceUpdate(),)
@@ -110,7 +118,7 @@ ATTENTION: tuple[Rule, ...] = (
     GroupedAttentionRepeated(),
     AttentionOnTokens(),
     AttentionOnHeads(),
-    UnsupportedAttentionToMatMul(),
+    AttentionToMatMul(),
 )
 """Forms of attention, of which the target's system and form decide."""
 
@@ -120,11 +128,11 @@ OWN: tuple[Rule, ...] = (
     *RULES,
     *ATTENTION,
     *ALWAYS,
-    UnsupportedRecurrentUnrolled(False),
+    *ILLEGAL,
+    *_ranks(5),
     *NATIVE,
     *ROOT_FORMS,
     *HALF_FORMS,
-    OpenRecurrentToLoop(),
 )
 """Every rule that is tried for Core ML beside those that all backends share."""
 
@@ -138,13 +146,10 @@ def pipeline(target: Target, calibration: Calibration) -> Pipeline:
     The samples are run where integers may leave 32 bits, and for float16: what overflows or loses its digits on them
     stays in float32.
     """
-    allowed, samples = dialect(target), calibration.samples
+    allowed, passing, samples = dialect(target), on_the_way(target), calibration.samples
     half = HALF if target.numerics.compute == "float16" else ()
-    resets = resets_after(target)
-    recurrent = (
-        OpenRecurrentToLoop(lambda op: unsupported(op, resets) is not None),
-        UnsupportedRecurrentUnrolled(resets),
-    )
+    lacking = [WhereIllegal(rule, allowed.illegal) for rule in ILLEGAL]
+    forms = [*half, *_attention_rules(target), *ALWAYS, *lacking, *_ranks(target.limits.max_rank), *CLEANUP]
     native = [rule for rule in NATIVE if all(op in allowed.ops for op in rule.makes)]
     return Pipeline(
         "coreml",
@@ -152,16 +157,17 @@ def pipeline(target: Target, calibration: Calibration) -> Pipeline:
             RewritePass("casts", CASTS),
             CheckInputs(target, samples),
             CheckStates(target),
-            *expansion(allowed, target, (*half, *EXPAND, *RULES)),
-            RewritePass("forms", [*half, *_attention_rules(target), *ALWAYS, *recurrent, *CLEANUP]),
+            *expansion(passing, target, (*half, *EXPAND, *RULES)),
+            RewritePass("forms", forms),
             FoldConstants(),
             DeadCode(),
-            OnlyLegal(allowed),
+            OnlyLegal(passing, target),
             *(_by_range(target, samples) if half else ()),
             *(_channels_first(target) if takes_channels(target) else ()),
             RewritePass("native", [*native, *CLEANUP]),
             *((KeepWide(target), RewritePass("half", HALF_FORMS), ToHalf(target)) if half else ()),
             *branches(target),
+            OnlyLegal(allowed, target),
         ],
         target.rewrites.disable,
         CANONICAL,
@@ -185,7 +191,7 @@ def _attention_rules(target: Target) -> tuple[Rule, ...]:
 
 
 def _unfused(target: Target) -> Rule:
-    return UnsupportedAttentionToMatMul() if has_fused_attention(target) else AttentionToMatMul()
+    return WhereIllegal(AttentionToMatMul(), dialect(target).illegal)
 
 
 def _channels_first(target: Target) -> tuple[Pass, ...]:

@@ -7,9 +7,10 @@ from dataclasses import replace
 
 import onnx_ir as ir
 
-from edgec.backends.base import Argument, Instr, Operand, Program, Ref, Reject
+from edgec.backends.base import Argument, Instr, Operand, Program, Ref
 from edgec.backends.coreml.options import CoreMLOptions
 from edgec.diag import Diagnostic, EdgecError
+from edgec.dialect.reject import Reject
 from edgec.ir.model import Model, static_shape
 from edgec.ir.states import State, states
 from edgec.spec.target import Target

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
-from edgec.backends.base import Reject
 from edgec.diag import Diagnostic, EdgecError
-from edgec.ir.model import Model, all_nodes, is_constant, static_shape
-from edgec.ir.provenance import place_of
+from edgec.dialect.reject import Reject
+from edgec.ir.model import Model, is_constant, static_shape
 
 _MIL_TYPES = {
     ir.DataType.FLOAT: "float32",
@@ -44,17 +43,16 @@ def is_known(dtype: ir.DataType | None) -> bool:
     return dtype in _MIL_TYPES
 
 
-def check_types(model: Model) -> None:
-    """Raise one `EdgecError` (E0412) with every operator that makes or takes what MIL has no type for."""
+def without_type(node: ir.Node) -> Reject | None:
+    """Why an operator makes or takes what MIL has no type for, or None."""
+    return next((r for v in (*node.inputs, *node.outputs) if v is not None and (r := _reject(v))), None)
+
+
+def check_interface(model: Model) -> None:
+    """Raise `EdgecError` (E0412) with every input and output that MIL has no type for."""
     found = []
-    for node in all_nodes(model):
-        reject = next((r for v in (*node.inputs, *node.outputs) if v is not None and (r := _reject(v))), None)
-        if reject is not None:
-            notes, helps = (reject.reason, f"rejected by `{reject.label}`"), (reject.help,) if reject.help else ()
-            found.append(Diagnostic("E0412", f"`{node.op_type}` has no form in Core ML", place_of(node), notes, helps))
     for value in (*model.graph.inputs, *model.graph.outputs):
-        reject = _reject(value)
-        if reject is not None and not found:
+        if (reject := _reject(value)) is not None:
             notes = (reject.reason, f"rejected by `{reject.label}`")
             found.append(Diagnostic("E0412", f"`{value.name}` has no form in Core ML", None, notes))
     if found:

@@ -43,7 +43,7 @@ def pipeline(target: Target) -> Pipeline:
     legal = dialect(options_of(target).opset)
     return Pipeline(
         "onnxruntime",
-        [*expansion(legal, target), *branches(target), OnlyLegal(legal)],
+        [*expansion(legal, target), *branches(target), OnlyLegal(legal, target)],
         target.rewrites.disable,
         CANONICAL,
     )

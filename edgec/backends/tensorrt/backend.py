@@ -73,7 +73,7 @@ def pipeline(target: Target) -> Pipeline:
             FoldConstants(),
             HoldInInt32(),
             *branches(target),
-            OnlyLegal(TENSORRT_DIALECT),
+            OnlyLegal(TENSORRT_DIALECT, target),
         ],
         target.rewrites.disable,
         CANONICAL,

@@ -6,7 +6,7 @@ import onnx_ir as ir
 
 from edgec.dialect.base import Dialect
 from edgec.dialect.core import CORE
-from edgec.dialect.refusals import Refusal
+from edgec.dialect.reject import Reject
 
 _WITHOUT_KERNEL = frozenset({"Attention", "BitShift", "BitwiseAnd", "BitwiseNot", "BitwiseOr", "BitwiseXor"})
 """`Attention`: TensorRT-RTX 1.7 refuses it in float32 for want of a dedicated kernel; as MatMul it fuses it itself.
@@ -14,21 +14,19 @@ The others its parser does not know.
 """
 
 
-def _plain_scatter(node: ir.Node) -> Refusal | None:
+def _plain_scatter(node: ir.Node) -> Reject | None:
     attribute = node.attributes.get("reduction")
     if attribute is None or attribute.as_string() == "none":
         return None
     reason = (
         "TensorRT's parser takes no reduction; sorts, which it has, need a fixed and not too large number of updates"
     )
-    return Refusal(
-        f"{node.op_type.lower()}-reduction", reason, "fix the open dimensions of the indices, or write fewer"
-    )
+    return Reject(f"{node.op_type.lower()}-reduction", reason, "fix the open dimensions of the indices, or write fewer")
 
 
-def _no_suppression(node: ir.Node) -> Refusal:
+def _no_suppression(node: ir.Node) -> Reject:
     reason = "TensorRT-RTX 1.7 parses it, and has nothing that runs it (`has no runners that implement it`)"
-    return Refusal("nonmaxsuppression-no-runner", reason, "give boxes and scores as outputs: the app suppresses")
+    return Reject("nonmaxsuppression-no-runner", reason, "give boxes and scores as outputs: the app suppresses")
 
 
 TENSORRT_DIALECT = Dialect(

@@ -2,9 +2,7 @@
 
 Convolutions, pools and resizes have only channels-last kernels; reshapes and matrix products keep the source's
 order; element-wise operators, reductions, concatenations and the like can do either. Every value whose maker and
-user disagree is transposed once. The assignment that moves the fewest bytes is a minimum s-t cut of the graph in
-which each operator is a vertex, the channels-last side is the source and the as-is side is the sink
-(Boykov and Kolmogorov, "An experimental comparison of min-cut/max-flow algorithms", PAMI 26(9), 2004, sec. 2).
+user disagree is transposed once; the assignment is the cheapest (`edgec.backends.layout`).
 """
 
 from __future__ import annotations
@@ -16,7 +14,7 @@ from typing import ClassVar
 import numpy as np
 import onnx_ir as ir
 
-from edgec.backends.mincut import FlowNetwork
+from edgec.backends.layout.assignment import Assignment, Border, End, Side, cheapest
 from edgec.backends.tflite.ops import NHWC
 from edgec.backends.tflite.permute import FLEXIBLE, can_permute, is_data, permuted_node, takes_only_nhwc
 from edgec.ir.model import Model, all_graphs, all_nodes, captured, is_constant, static_shape
@@ -80,39 +78,41 @@ class CountMoves(Pass):
 def _assign(graph: ir.Graph, last: Collection[str]) -> int:
     """The layouts of one graph; a subgraph is given its values as they are, and gives them so. The cut's value."""
     nodes = list(graph)
-    chosen, bound = _choose(nodes, graph, last)
+    chosen = _choose(nodes, graph, last)
     rewriter = _Rewriter(graph)
     rewriter.turn_inputs(last)
     for node in nodes:
-        if node in chosen:
+        if node in chosen.turned:
             rewriter.rewrite(node)
     rewriter.turn_outputs(last)
-    return bound
+    return chosen.bound_bytes
 
 
-def _choose(nodes: list[ir.Node], graph: ir.Graph, interface: Collection[str]) -> tuple[set[ir.Node], int]:
-    """The nodes that run channels-last, and the cut's value in bytes."""
-    network = FlowNetwork()
-    vertex = {node: network.vertex() for node in nodes}
-    for node in nodes:
-        if takes_only_nhwc(node):
-            network.infinite(network.source, vertex[node])
-        elif not (node.op_type in FLEXIBLE and node.domain == "" and can_permute(node)):
-            network.infinite(vertex[node], network.sink)
+def _choose(nodes: list[ir.Node], graph: ir.Graph, interface: Collection[str]) -> Assignment:
+    """The nodes that run channels-last."""
+    sides = {node: _side(node) for node in nodes}
     given = [*graph.inputs, *(v for v in captured(graph) if not is_constant(v))]
-    for value in [*given, *(out for node in nodes for out in node.outputs)]:
-        uses = [use for use in value.uses() if use.node in vertex and is_data(use.node, use.idx)]
-        users = {network.source if _turns(use.node, channels_last) else vertex[use.node] for use in uses}
-        if not _is_spatial(value):
-            continue
-        outside = network.source if value.name in interface else network.sink
-        if value.is_graph_output():
-            users.add(outside)
-        maker = value.producer() if value.producer() in vertex else None
-        side = outside if maker is None else network.source if _turns(maker, channels_first) else vertex[maker]
-        network.disagreement(side, users, _bytes(value))
-    last, cut = network.minimum_cut()
-    return {node for node in nodes if vertex[node] in last}, cut
+    values = [*given, *(out for node in nodes for out in node.outputs)]
+    return cheapest(sides, [_border(value, sides, interface) for value in values if _is_spatial(value)])
+
+
+def _side(node: ir.Node) -> Side:
+    if takes_only_nhwc(node):
+        return Side.TURNED
+    flexible = node.op_type in FLEXIBLE and node.domain == "" and can_permute(node)
+    return Side.EITHER if flexible else Side.KEPT
+
+
+def _border(value: ir.Value, sides: Collection[ir.Node], interface: Collection[str]) -> Border:
+    uses = [use for use in value.uses() if use.node in sides and is_data(use.node, use.idx)]
+    users: set[End] = {Side.TURNED if _turns(use.node, channels_last) else use.node for use in uses}
+    outside = Side.TURNED if value.name in interface else Side.KEPT
+    if value.is_graph_output():
+        users.add(outside)
+    maker = value.producer()
+    if maker is None or maker not in sides:
+        return Border(outside, frozenset(users), _bytes(value))
+    return Border(Side.TURNED if _turns(maker, channels_first) else maker, frozenset(users), _bytes(value))
 
 
 def _turns(node: ir.Node, permutation: Callable[[int], list[int]]) -> bool:

@@ -6,7 +6,6 @@ from edgec.backends.control_flow import branches
 from edgec.backends.expand import expansion
 from edgec.backends.legalization import CANONICAL, OnlyLegal
 from edgec.backends.rank import ReduceRank
-from edgec.backends.tflite.dialect import TFLITE_DIALECT
 from edgec.backends.tflite.expand.arithmetic import (
     BitwiseFromKernels,
     BroadcastSlope,
@@ -47,7 +46,8 @@ from edgec.backends.tflite.expand.writes import KnownAdditions, KnownWrites
 from edgec.backends.tflite.halves import HalvesToSingle
 from edgec.backends.tflite.interface import Interface, channels_last_names, check
 from edgec.backends.tflite.layout import AssignLayouts, CountMoves
-from edgec.backends.tflite.resize import kernel_of
+from edgec.backends.tflite.legality.image import without_kernel
+from edgec.backends.tflite.legality.table import dialect
 from edgec.backends.tflite.tune.depthwise import SplitDepthwiseWindow
 from edgec.backends.tflite.tune.linear import AddConstants, AffineIntoLinear, DivideOnce, PowToMul, ScalarIntoLinear
 from edgec.backends.tflite.tune.masks import SoftmaxWithoutNaN, WhereOfNot
@@ -80,6 +80,7 @@ from edgec.rules.decompose.open_recurrent import OpenRecurrentToLoop
 from edgec.rules.decompose.open_resize import OpenResizeToMatMul
 from edgec.rules.decompose.quantize import DequantizeToMul, QuantizeToClip
 from edgec.rules.table import EXPAND
+from edgec.rules.where_illegal import WhereIllegal
 from edgec.spec.target import Target
 
 INSTEAD: tuple[Rule, ...] = (ClampedMish(), OpenRecurrentToLoop(), RecurrentToBlocks())
@@ -128,14 +129,14 @@ ALWAYS: tuple[Rule, ...] = (
     GemmToMatMul(),
     MatMulVectors(),
     MatMulOfFewerBatches(),
-    CountedMean(lambda op: op.ceil_mode or op.window.has_padding),
+    CountedMean(),
     PoolToSlices(),
     PoolByAxes(),
     DilatedTransposedConv(),
     SplitGroups(),
     OneDimensional(),
     ResizeThreeDimensions(),
-    OpenResizeToMatMul(lambda op: len(op.x.shape or ()) == 4 and kernel_of(op, (2, 3)) is not None),
+    WhereIllegal(OpenResizeToMatMul(), without_kernel),
     ResizeWithoutKernel(),
     ComputeWider(),
     ReduceRank(portable_rank),
@@ -198,12 +199,12 @@ def pipeline(target: Target, interface: Interface) -> Pipeline:
     Raises `EdgecError` E0106 where the target's options do not fit the model's interface.
     """
     check(interface, target)
-    last = channels_last_names(interface, target)
+    last, allowed = channels_last_names(interface, target), dialect(target)
     return Pipeline(
         "tflite",
         [
             HalvesToSingle(),
-            *expansion(TFLITE_DIALECT, target, (*INSTEAD, *EXPAND, *RULES)),
+            *expansion(allowed, target, (*INSTEAD, *EXPAND, *RULES)),
             RewritePass("forms", ALWAYS),
             FoldConstants(),
             CommonSubexpressions(),
@@ -215,7 +216,7 @@ def pipeline(target: Target, interface: Interface) -> Pipeline:
             RewritePass("portable", PORTABLE),
             DeadCode(),
             CountMoves(),
-            OnlyLegal(TFLITE_DIALECT),
+            OnlyLegal(allowed, target),
         ],
         target.rewrites.disable,
         CANONICAL,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
-from edgec.backends.tflite.resize import kernel_of
+from edgec.backends.tflite.legality.resize import kernel_of
 from edgec.ir.model import constant, is_constant, static_shape
 from edgec.ops.base import Reader
 from edgec.ops.elementwise import ACTIVATIONS, BINARY, UNARY

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import ClassVar
 
 import numpy as np
 import onnx_ir as ir
@@ -24,7 +23,7 @@ class AttentionToMatMul(Rule):
 
     name = "attention-to-matmul"
     roots = ("Attention",)
-    examples: ClassVar[tuple[Example, ...]] = (
+    examples = (
         Example(
             "float[1,2,3,4] q, float[1,2,5,4] k, float[1,2,5,4] v",
             "y = Attention(q, k, v)",

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import onnx_ir as ir
 
@@ -16,22 +14,17 @@ from edgec.rules.base import NOT_HERE, Example, Miss, Replacement, Rule
 
 
 class CountedMean(Rule):
-    """AveragePool with padding -> AveragePool(Pad(x)) / AveragePool(Pad(ones)), the share of a window that counts.
-
-    `lacks` says which pools of open sizes the backend has no kernel for.
-    """
+    """AveragePool with padding -> AveragePool(Pad(x)) / AveragePool(Pad(ones)), the share of a window that counts."""
 
     name = "counted-mean"
     roots = ("AveragePool",)
     examples = (Example("float[1,2,4,4] x", "y = AveragePool<kernel_shape = [3,3], pads = [1,1,1,1]>(x)", None),)
 
-    def __init__(self, lacks: Callable[[AveragePool], bool]) -> None:
-        self._lacks = lacks
-
     def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
         op = AveragePool.decode(Reader(node))
         is_static = static_shape(op.x) is not None and static_shape(op.y) is not None
-        if is_static or op.x.shape is None or any(d != 1 for d in op.window.dilations) or not self._lacks(op):
+        reaches = op.ceil_mode or op.window.has_padding
+        if is_static or op.x.shape is None or any(d != 1 for d in op.window.dilations) or not reaches:
             return NOT_HERE
         if op.ceil_mode and not rounds_up_by_padding(op.window):
             return Miss("how many windows there are depends on a size that is open")

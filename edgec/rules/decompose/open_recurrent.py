@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import onnx_ir as ir
@@ -16,10 +16,7 @@ from edgec.rules.decompose.recurrent import OneWay
 
 
 class OpenRecurrentToLoop(Rule):
-    """LSTM, GRU and RNN of open length -> a Loop that writes the state of each step to its place.
-
-    `lacks` says which of them the backend has no kernel for.
-    """
+    """LSTM, GRU and RNN of open length -> a Loop that writes the state of each step to its place."""
 
     name = "open-recurrent-to-loop"
     roots = ("LSTM", "GRU", "RNN")
@@ -36,13 +33,10 @@ class OpenRecurrentToLoop(Rule):
         ),
     )
 
-    def __init__(self, lacks: Callable[[Recurrent], bool] = lambda op: True) -> None:
-        self._lacks = lacks
-
     def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
         op = Recurrent.decode(Reader(node))
         sizes = op.x.shape
-        if sizes is None or isinstance(sizes[0], int) or op.batch_first or op.hidden == 0 or not self._lacks(op):
+        if sizes is None or isinstance(sizes[0], int) or op.batch_first or op.hidden == 0:
             return NOT_HERE
         chosen = squashes(op)
         if chosen is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -20,10 +19,7 @@ _LARGEST_FACTOR = 64
 
 
 class OpenResizeToMatMul(Rule):
-    """Resize (linear, cubic) of open sizes -> a product with a computed (in, out) matrix along each resized axis.
-
-    `has_kernel` says which the backend computes itself.
-    """
+    """Resize (linear, cubic) of open sizes -> a product with a computed (in, out) matrix along each resized axis."""
 
     name = "open-resize-to-matmul"
     examples = (
@@ -45,13 +41,10 @@ class OpenResizeToMatMul(Rule):
     )
     roots = ("Resize",)
 
-    def __init__(self, has_kernel: Callable[[Resize], bool]) -> None:
-        self._has_kernel = has_kernel
-
     def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
         op = Resize.decode(Reader(node))
         before, after = op.x.shape, op.y.shape
-        if before is None or after is None or (before.is_static() and after.is_static()) or self._has_kernel(op):
+        if before is None or after is None or (before.is_static() and after.is_static()):
             return NOT_HERE
         if op.mode not in ("linear", "cubic") or op.transform not in _TRANSFORMS or op.antialias or op.exclude_outside:
             return Miss("it is no plain interpolation")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import onnx_ir as ir
@@ -22,7 +22,14 @@ class ResizeToMatMul(Rule):
 
     name = "resize-to-matmul"
     roots = ("Resize",)
-    examples: ClassVar[tuple[Example, ...]] = ()
+    examples = (
+        Example(
+            "float[1,2,4,4] x",
+            'y = Resize<mode = "cubic">(x, , s)',
+            "t = MatMul(c, x)  y = MatMul(t, d)",
+            constants="float[4] s = {1, 1, 2, 2}",
+        ),
+    )
 
     def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
         op = Resize.decode(Reader(node))

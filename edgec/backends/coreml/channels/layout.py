@@ -1,8 +1,8 @@
 """Which operators run on channels-first tokens, decided for the whole graph at once as a minimum cut.
 
 Projections and attention seek the form; normalizations, element-wise operators and movements follow where that spares
-transposes; everything else stays. Each value whose maker and user disagree is transposed once, which costs its bytes:
-the assignment that moves the fewest is a minimum s-t cut (see `edgec.backends.mincut`), the form being the source.
+transposes; everything else stays. Each value whose maker and user disagree is transposed once, which costs its bytes;
+the assignment is the cheapest (`edgec.backends.layout`).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import onnx_ir as ir
 
 from edgec.backends.coreml.channels.forms import Form, form_of, has_tokens, turned_operands
 from edgec.backends.coreml.channels.maker import Maker, Turned, makes_image, shape_of, turning_bytes
-from edgec.backends.mincut import FlowNetwork
+from edgec.backends.layout.assignment import Border, End, Side, cheapest
 from edgec.ir.model import Model
 from edgec.ops.base import Value
 from edgec.passes.deadcode import DeadCode
@@ -48,28 +48,26 @@ def turn_tokens(model: Model) -> Turning:
 
 
 def _choose(graph: ir.Graph, forms: dict[ir.Node, Form]) -> set[ir.Node]:
-    """The nodes on the form's side of the cheapest cut; none where nothing seeks it."""
+    """The nodes that take the form; none where nothing seeks it."""
     if not any(form.seeks for form in forms.values()):
         return set()
-    network = FlowNetwork()
-    vertex = {node: network.vertex() for node in graph}
-    for node in graph:
-        if node not in forms:
-            network.infinite(vertex[node], network.sink)
-        elif forms[node].seeks:
-            network.infinite(network.source, vertex[node])
-    for value in [*graph.inputs, *(out for node in graph for out in node.outputs)]:
-        if not has_tokens(value):
-            continue
-        users = {network.sink} if value.is_graph_output() else set()
-        for use in value.uses():
-            if not makes_image(use.node):
-                users.add(vertex[use.node] if _turns(use.node, value, forms) else network.sink)
-        maker = value.producer()
-        side = network.sink if maker is None else vertex[maker]
-        network.disagreement(side, users, turning_bytes(value))
-    last, _ = network.minimum_cut()
-    return {node for node in forms if vertex[node] in last} if last else set()
+    sides = {node: _side(forms.get(node)) for node in graph}
+    values = [*graph.inputs, *(out for node in graph for out in node.outputs)]
+    return set(cheapest(sides, [_border(value, forms) for value in values if has_tokens(value)]).turned)
+
+
+def _side(form: Form | None) -> Side:
+    if form is None:
+        return Side.KEPT
+    return Side.TURNED if form.seeks else Side.EITHER
+
+
+def _border(value: Value, forms: Container[ir.Node]) -> Border:
+    users: set[End] = {Side.KEPT} if value.is_graph_output() else set()
+    for use in value.uses():
+        if not makes_image(use.node):
+            users.add(use.node if _turns(use.node, value, forms) else Side.KEPT)
+    return Border(value.producer() or Side.KEPT, frozenset(users), turning_bytes(value))
 
 
 def _turns(node: ir.Node, value: Value, within: Container[ir.Node]) -> bool:

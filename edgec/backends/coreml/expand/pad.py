@@ -8,28 +8,12 @@ from typing import Literal, cast
 import numpy as np
 import onnx_ir as ir
 
+from edgec.backends.coreml.legality.shape import is_native
 from edgec.ir.build import GraphBuilder
 from edgec.ir.model import static_shape
 from edgec.ops.base import Ints, Reader, Value
 from edgec.ops.shape import Pad
 from edgec.rules.base import NOT_HERE, Example, Miss, Replacement, Rule
-
-MODES = {"constant": "constant", "reflect": "reflect", "edge": "replicate"}
-"""MIL's names; it has no `wrap`."""
-
-
-def is_native(op: Pad) -> bool:
-    """Whether MIL's `pad` computes exactly this. PyTorch mirrors no more than an open size has."""
-    shape = op.x.shape
-    if op.begin is None or op.end is None or shape is None or min((*op.begin, *op.end), default=0) < 0:
-        return False
-    if op.x.dtype is None or op.x.dtype.is_integer():
-        return False
-    if op.mode == "constant":
-        return op.value is not None
-    pairs = list(zip(op.begin, op.end, shape, strict=True))
-    beyond = op.mode == "reflect" and any(isinstance(size, int) and max(p, q) >= size for p, q, size in pairs)
-    return op.mode in MODES and not any(p or q for p, q, _ in pairs[:-2]) and not beyond
 
 
 class PadForms(Rule):

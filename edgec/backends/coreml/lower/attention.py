@@ -6,19 +6,9 @@ import math
 
 import numpy as np
 
-from edgec.backends.base import Lowering, Operand, Reject
-from edgec.backends.coreml.expand.attention import is_fused
+from edgec.backends.base import Lowering, Operand
 from edgec.backends.coreml.lower.common import MilBuilder, shape_of, type_of
-from edgec.backends.coreml.options import CoreMLOptions
 from edgec.ops.linear import Attention
-from edgec.spec.target import Target
-
-
-def _rejects(op: Attention, target: Target) -> Reject | None:
-    options = target.options
-    if isinstance(options, CoreMLOptions) and options.is_before("iOS18"):
-        return Reject("attention-before-ios18", "fused attention begins with iOS 18")
-    return None if is_fused(op) else Reject("attention-form", "the fused attention has no caches, softcap or groups")
 
 
 def _attention(op: Attention, b: MilBuilder) -> Operand:
@@ -34,4 +24,4 @@ def _attention(op: Attention, b: MilBuilder) -> Operand:
     return b.emit("scaled_dot_product_attention", type_of(op.y), **arguments)
 
 
-LOWERINGS = (Lowering(Attention, _rejects, _attention),)
+LOWERINGS = (Lowering(Attention, _attention),)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edgec.backends.base import Lowering, Operand
-from edgec.backends.coreml.lower.common import MilBuilder, accepts, type_of
+from edgec.backends.coreml.lower.common import MilBuilder, type_of
 from edgec.backends.coreml.lower.linear import stable_epsilon
 from edgec.backends.coreml.ops import ChannelNormalization, ChannelProduct
 
@@ -20,6 +20,6 @@ def _product(op: ChannelProduct, b: MilBuilder) -> Operand:
 
 
 LOWERINGS = (
-    Lowering(ChannelNormalization, accepts, _normalization),
-    Lowering(ChannelProduct, accepts, _product),
+    Lowering(ChannelNormalization, _normalization),
+    Lowering(ChannelProduct, _product),
 )

@@ -7,12 +7,11 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import onnx_ir as ir
 
-from edgec.backends.base import Array, Const, Operand, Ref, Reject, TensorType
+from edgec.backends.base import Array, Const, Operand, Ref, TensorType
 from edgec.backends.builder import Builder
 from edgec.backends.coreml.types import MIL_NAMES, NARROW, mil_type
 from edgec.ir.model import changed_copy
-from edgec.ops.base import Op, Value
-from edgec.spec.target import Target
+from edgec.ops.base import Value
 
 
 class MilBuilder(Builder):
@@ -64,37 +63,6 @@ class MilBuilder(Builder):
 
 def _in_mil(kind: TensorType) -> TensorType:
     return TensorType(mil_type(kind.dtype), kind.shape)
-
-
-def accepts(op: Op, target: Target) -> Reject | None:
-    """Refuses nothing."""
-    return None
-
-
-def static_reject(values: Sequence[Value], label: str) -> Reject | None:
-    """Refuse shapes that are not known before the model runs."""
-    for value in values:
-        if value.shape is None or any(not isinstance(d, int) for d in value.shape):
-            return Reject(f"{label}-dynamic", f"the shape of `{value.name}` is not static")
-    return None
-
-
-def rank_reject(values: Sequence[Value], target: Target, label: str) -> Reject | None:
-    """Refuse ranks above the target's limit."""
-    for value in values:
-        rank = len(value.shape or ())
-        if rank > target.limits.max_rank:
-            return Reject(f"{label}-rank-{rank}", f"Core ML ends at rank {target.limits.max_rank}")
-    return None
-
-
-def float_reject(values: Sequence[Value], label: str) -> Reject | None:
-    """Refuse integers where MIL has float kernels alone."""
-    for value in values:
-        name = value.dtype.numpy().name if value.dtype is not None else "?"
-        if not name.startswith("float"):
-            return Reject(f"{label}-{name}", f"the operation has no {name} form")
-    return None
 
 
 def type_of(value: Value) -> TensorType:

@@ -6,22 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from edgec.backends.base import Lowering, Operand, Program, Ref, Reject, TensorType
-from edgec.backends.control_flow import if_reject, loop_reject
+from edgec.backends.base import Lowering, Operand, Program, Ref, TensorType
 from edgec.backends.coreml.lower.common import MilBuilder, reshape, shape_of, type_of
 from edgec.ops.base import Value
 from edgec.ops.control import If, Loop
-from edgec.spec.target import Target
 
 _TRUTH, _COUNT = TensorType("bool", ()), TensorType("int32", ())
-
-
-def _rejects_loop(op: Loop, target: Target) -> Reject | None:
-    return loop_reject(op)
-
-
-def _rejects_if(op: If, target: Target) -> Reject | None:
-    return if_reject(op)
 
 
 def _if(op: If, b: MilBuilder) -> Sequence[Operand]:
@@ -97,6 +87,6 @@ def _results(values: Sequence[Operand], b: MilBuilder) -> tuple[tuple[str, Opera
 
 
 LOWERINGS = (
-    Lowering(If, _rejects_if, _if),
-    Lowering(Loop, _rejects_loop, _loop),
+    Lowering(If, _if),
+    Lowering(Loop, _loop),
 )

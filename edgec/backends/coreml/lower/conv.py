@@ -4,32 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgec.backends.base import Lowering, Operand, Reject, TensorType
-from edgec.backends.coreml.lower.common import MilBuilder, cast, float_reject, shape_of, static_reject, type_of
+from edgec.backends.base import Lowering, Operand, TensorType
+from edgec.backends.coreml.lower.common import MilBuilder, cast, shape_of, type_of
 from edgec.ir.model import constant
 from edgec.ops.base import Value
 from edgec.ops.conv import Conv, ConvTranspose
 from edgec.ops.pool import AveragePool, MaxPool
-from edgec.ops.spatial import Window, rounded_up, rounds_up_by_padding
-from edgec.spec.target import Target
+from edgec.ops.spatial import Window, rounded_up
 
 
 def _pads(window: Window) -> tuple[int, ...]:
     """MIL's order: begin and end of each dimension in turn."""
     pairs = zip(window.pads_begin, window.pads_end, strict=True)
     return tuple(p for pair in pairs for p in pair)
-
-
-def _rejects_conv(op: Conv | ConvTranspose, target: Target) -> Reject | None:
-    if not 3 <= len(op.x.shape or ()) <= 5:
-        return Reject("conv-rank", "convolutions have one to three spatial dimensions")
-    if isinstance(op, ConvTranspose) and constant(op.w) is None:
-        return Reject("conv-transpose-computed-weight", "the weight is computed by the model")
-    if op.b is not None and constant(op.b) is None:
-        return Reject("conv-computed-bias", "the bias is computed by the model")
-    if isinstance(op, Conv):
-        return float_reject([op.x], "conv")
-    return float_reject([op.x], "conv-transpose")
 
 
 def _conv(op: Conv, b: MilBuilder) -> Operand:
@@ -82,19 +69,6 @@ def _per_channel(b: MilBuilder, value: Value, rank: int) -> Operand:
     array = constant(value)
     assert array is not None
     return b.const(array.reshape(1, -1, *(1,) * (rank - 2)), "bias")
-
-
-def _rejects_pool(op: MaxPool | AveragePool, target: Target) -> Reject | None:
-    label = op.node.op_type.lower()
-    if not 3 <= len(op.x.shape or ()) <= 5:
-        return Reject(f"{label}-rank", "pools have one to three spatial dimensions")
-    if any(d != 1 for d in op.window.dilations):
-        return Reject(f"{label}-dilation", "pools have no dilation")
-    if isinstance(op, MaxPool) and op.has_indices:
-        return Reject("maxpool-indices", "max_pool does not say where the maximum was")
-    if op.ceil_mode and (isinstance(op, AveragePool) or not rounds_up_by_padding(op.window)):
-        return static_reject([op.x, op.y], f"{label}-ceil")
-    return None
 
 
 def _with_overhang(op: MaxPool | AveragePool) -> Window:
@@ -155,8 +129,8 @@ def _counted(op: AveragePool) -> np.ndarray[tuple[int, ...], np.dtype[np.float64
 
 
 LOWERINGS = (
-    Lowering(Conv, _rejects_conv, _conv),
-    Lowering(ConvTranspose, _rejects_conv, _conv_transpose),
-    Lowering(MaxPool, _rejects_pool, _max_pool),
-    Lowering(AveragePool, _rejects_pool, _average_pool),
+    Lowering(Conv, _conv),
+    Lowering(ConvTranspose, _conv_transpose),
+    Lowering(MaxPool, _max_pool),
+    Lowering(AveragePool, _average_pool),
 )

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from edgec.backends.base import Lowering, Operand, Reject, TensorType
+from edgec.backends.base import Lowering, Operand, TensorType
 from edgec.backends.coreml.lower.common import MilBuilder, cast, type_of
 from edgec.ops.shape import Range, Shape
-from edgec.spec.target import Target
-
-
-def _rejects_shape(op: Shape, target: Target) -> Reject | None:
-    return None if op.end > op.start else Reject("shape-empty", "the shape of no dimension has no element")
 
 
 def _shape(op: Shape, b: MilBuilder) -> Operand:
@@ -20,12 +15,6 @@ def _shape(op: Shape, b: MilBuilder) -> Operand:
         return whole
     part = TensorType("int32", (op.end - op.start,))
     return b.emit("slice_by_index", part, x=whole, begin=(op.start,), end=(op.end,))
-
-
-def _rejects_range(op: Range, target: Target) -> Reject | None:
-    values = (op.start_value, op.limit_value, op.delta_value)
-    numeric = all(v.dtype is not None and len(v.shape or ()) == 0 for v in values)
-    return None if numeric else Reject("range-vector", "a bound is not a single number")
 
 
 def _range(op: Range, b: MilBuilder) -> Operand:
@@ -49,6 +38,6 @@ def broadcast_to(b: MilBuilder, x: Operand, shape: Operand, out: TensorType) -> 
 
 
 LOWERINGS = (
-    Lowering(Shape, _rejects_shape, _shape),
-    Lowering(Range, _rejects_range, _range),
+    Lowering(Shape, _shape),
+    Lowering(Range, _range),
 )

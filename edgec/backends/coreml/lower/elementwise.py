@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgec.backends.base import Lowering, Operand, Reject, TensorType
+from edgec.backends.base import Lowering, Operand, TensorType
 from edgec.backends.coreml.lower.common import (
     MilBuilder,
-    accepts,
     cast,
-    float_reject,
     shape_of,
     static_dims,
     type_of,
@@ -17,9 +15,7 @@ from edgec.backends.coreml.lower.common import (
 )
 from edgec.backends.coreml.types import mil_type
 from edgec.ir.model import constant
-from edgec.ops.base import Value
 from edgec.ops.elementwise import Activation, Binary, Cast, Clip, Gelu, Mod, Unary, Variadic, Where
-from edgec.spec.target import Target
 
 _UNARY = {
     "Abs": "abs", "Acos": "acos", "Asin": "asin", "Atan": "atan", "Atanh": "atanh", "Ceil": "ceil", "Cos": "cos",
@@ -27,16 +23,11 @@ _UNARY = {
     "Round": "round", "Sigmoid": "sigmoid", "Sign": "sign", "Sin": "sin", "Sinh": "sinh", "Softplus": "softplus",
     "Softsign": "softsign", "Sqrt": "sqrt", "Tan": "tan", "Tanh": "tanh",
 }  # fmt: skip
-_INTEGER_UNARY = frozenset({"Abs", "Sign", "Not", "Neg", "Relu"})
 _BINARY = {
     "Add": "add", "And": "logical_and", "Equal": "equal", "Greater": "greater", "GreaterOrEqual": "greater_equal",
     "Less": "less", "LessOrEqual": "less_equal", "Max": "maximum", "Min": "minimum", "Mul": "mul", "Or": "logical_or",
     "Pow": "pow", "Sub": "sub", "Xor": "logical_xor",
 }  # fmt: skip
-
-
-def _rejects_unary(op: Unary, target: Target) -> Reject | None:
-    return None if op.kind in _INTEGER_UNARY | {"Identity"} else float_reject([op.x], op.kind.lower())
 
 
 def _unary(op: Unary, b: MilBuilder) -> Operand:
@@ -56,16 +47,6 @@ def _unary(op: Unary, b: MilBuilder) -> Operand:
 
 def _number(b: MilBuilder, value: float, like: Operand) -> Operand:
     return b.const(np.asarray(value, dtype=mil_type(like.type.dtype)), "number")
-
-
-def _rejects_binary(op: Binary, target: Target) -> Reject | None:
-    if op.kind == "Pow" and _is_integer(op.a) and not _is_integer(op.b):
-        return Reject("pow-integer-float", "an integer to a computed float power is rounded by each runtime in its way")
-    return None
-
-
-def _is_integer(value: Value) -> bool:
-    return value.dtype is not None and value.dtype.is_integer()
 
 
 def _binary(op: Binary, b: MilBuilder) -> Operand:
@@ -120,10 +101,6 @@ def _variadic(op: Variadic, b: MilBuilder) -> Operand:
     return b.emit(_BINARY[op.kind], type_of(op.y), x=b.operand(op.xs[0]), y=b.operand(op.xs[1]))
 
 
-def _rejects_variadic(op: Variadic, target: Target) -> Reject | None:
-    return None if len(op.xs) == 2 else Reject("variadic", "canonical graphs have two operands here")
-
-
 def _mod(op: Mod, b: MilBuilder) -> Operand:
     """`mod` takes the divisor's sign; fmod's result has the dividend's, and the size of the two sizes' mod."""
     x, y, out = b.operand(op.a), b.operand(op.b), type_of(op.y)
@@ -132,10 +109,6 @@ def _mod(op: Mod, b: MilBuilder) -> Operand:
     sizes = [b.emit("abs", v.type, x=v) for v in (x, y)]
     rest = b.emit("mod", out, x=sizes[0], y=sizes[1])
     return b.emit("mul", out, x=rest, y=b.emit("sign", x.type, x=x))
-
-
-def _rejects_activation(op: Activation, target: Target) -> Reject | None:
-    return float_reject([op.x], op.kind.lower())
 
 
 def _activation(op: Activation, b: MilBuilder) -> Operand:
@@ -206,13 +179,13 @@ def _cast(op: Cast, b: MilBuilder) -> Operand:
 
 
 LOWERINGS = (
-    Lowering(Unary, _rejects_unary, _unary),
-    Lowering(Binary, _rejects_binary, _binary),
-    Lowering(Variadic, _rejects_variadic, _variadic),
-    Lowering(Mod, accepts, _mod),
-    Lowering(Activation, _rejects_activation, _activation),
-    Lowering(Gelu, accepts, _gelu),
-    Lowering(Clip, accepts, _clip),
-    Lowering(Where, accepts, _where),
-    Lowering(Cast, accepts, _cast),
+    Lowering(Unary, _unary),
+    Lowering(Binary, _binary),
+    Lowering(Variadic, _variadic),
+    Lowering(Mod, _mod),
+    Lowering(Activation, _activation),
+    Lowering(Gelu, _gelu),
+    Lowering(Clip, _clip),
+    Lowering(Where, _where),
+    Lowering(Cast, _cast),
 )

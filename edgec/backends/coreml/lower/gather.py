@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgec.backends.base import Lowering, Operand, Reject, TensorType
-from edgec.backends.coreml.expand.grid_sample import MODES, is_resample, padding
-from edgec.backends.coreml.expand.resize import SAMPLING, is_bilinear, native_operation, repetitions
+from edgec.backends.base import Lowering, Operand, TensorType
+from edgec.backends.coreml.legality.image import RESAMPLE_MODES, SAMPLING, native_operation, repetitions
 from edgec.backends.coreml.lower.common import (
     MilBuilder,
     cast,
-    float_reject,
     moved_back,
-    rank_reject,
     reshape,
     shape_of,
-    static_reject,
     through_half,
     type_of,
 )
@@ -24,7 +20,6 @@ from edgec.ir.model import constant
 from edgec.ops.base import Value
 from edgec.ops.gather import Gather, GatherElements, GatherND, OneHot, ScatterElements, ScatterND
 from edgec.ops.image import GridSample, Resize
-from edgec.spec.target import Target
 
 _MODES = {"none": "update", "add": "add", "mul": "mul", "max": "max", "min": "min"}
 
@@ -34,10 +29,6 @@ def _checks(b: MilBuilder, indices: Value) -> bool | None:
     options = b.target.options
     assert isinstance(options, CoreMLOptions)
     return None if options.is_before("iOS17") or constant(indices) is not None else True
-
-
-def _rejects_gather(op: Gather, target: Target) -> Reject | None:
-    return rank_reject([op.y], target, "gather")
 
 
 def _gather(op: Gather, b: MilBuilder) -> Operand:
@@ -56,24 +47,6 @@ def _gather_elements(op: GatherElements, b: MilBuilder) -> Operand:
     arguments = {"indices": indices, "axis": op.axis, "validate_indices": _checks(b, op.indices)}
     y = b.emit("gather_along_axis", TensorType(x.type.dtype, out.shape), x=x, **arguments)
     return moved_back(b, y, out)
-
-
-def _rejects_gather_elements(op: GatherElements, target: Target) -> Reject | None:
-    mine, theirs = op.x.shape, op.indices.shape
-    same = (
-        mine is not None
-        and theirs is not None
-        and all(a == t for i, (a, t) in enumerate(zip(mine, theirs, strict=True)) if i != op.axis)
-    )
-    return None if same else Reject("gather-elements-partial", "gather_along_axis wants equal sizes on the other axes")
-
-
-def _rejects_gather_nd(op: GatherND, target: Target) -> Reject | None:
-    options = target.options
-    old = isinstance(options, CoreMLOptions) and options.minimum_deployment_target == "iOS15"
-    if op.batch_dims and old:
-        return Reject("gather-nd-batch", "gather_nd has batch dimensions from iOS 16 on")
-    return rank_reject([op.x, op.y], target, "gather-nd")
 
 
 def _gather_nd(op: GatherND, b: MilBuilder) -> Operand:
@@ -97,18 +70,6 @@ def _scattered(op: ScatterElements | ScatterND, b: MilBuilder) -> dict[str, obje
     return {**operands, "validate_indices": _checks(b, op.indices)}
 
 
-def _rejects_scatter(op: ScatterElements | ScatterND, target: Target) -> Reject | None:
-    if op.x.dtype is not None and op.x.dtype.numpy().name == "bool":
-        return Reject("scatter-bool", "MIL scatters numbers")
-    return None
-
-
-def _rejects_one_hot(op: OneHot, target: Target) -> Reject | None:
-    if op.depth is None or constant(op.values) is None:
-        return Reject("one-hot-computed", "the depth or the values are computed by the model")
-    return static_reject([op.indices], "one-hot") or rank_reject([op.y], target, "one-hot")
-
-
 def _one_hot(op: OneHot, b: MilBuilder) -> Operand:
     """Indices compared with 0 … depth - 1: negative ones count from the end, others out of range are nowhere."""
     values, out, depth = constant(op.values), type_of(op.y), op.depth
@@ -128,17 +89,6 @@ def _one_hot(op: OneHot, b: MilBuilder) -> Operand:
         b.const(np.full(shape_of(op.y), v).astype(kind), name) for v, name in zip(values, ("off", "on"), strict=True)
     )
     return cast(b, b.emit("select", TensorType(kind, out.shape), cond=hit, a=on, b=off), out.dtype)
-
-
-def _rejects_resize(op: Resize, target: Target) -> Reject | None:
-    options = target.options
-    assert isinstance(options, CoreMLOptions)
-    operation = native_operation(op)
-    if operation == "resize" and options.is_before("iOS17"):
-        return Reject("resize-computed", "resizes to computed sizes begin with iOS 17")
-    if not is_bilinear(op) and operation is None:
-        return Reject(f"resize-{op.mode}-{op.transform}", "resize_bilinear has no such sampling, and a size is dynamic")
-    return float_reject([op.x], "resize")
 
 
 def _resize(op: Resize, b: MilBuilder) -> Operand:
@@ -175,10 +125,11 @@ def _upsampled(op: Resize, operation: str, x: Operand, b: MilBuilder) -> Operand
     return b.emit(operation, type_of(op.y), x=x, **factors)
 
 
-def _rejects_grid_sample(op: GridSample, target: Target) -> Reject | None:
-    if not is_resample(op):
-        return Reject(f"grid-sample-{op.mode}", "resample is bilinear or nearest, and a size is dynamic")
-    return float_reject([op.x, op.grid], "grid-sample")
+def _padding(op: GridSample) -> str:
+    """MIL's name of what lies outside: ONNX reflects about the outer pixels' centres, or about their edges."""
+    if op.padding == "reflection":
+        return "reflection" if op.align_corners else "symmetric"
+    return {"zeros": "constant", "border": "border"}[op.padding]
 
 
 def _grid_sample(op: GridSample, b: MilBuilder) -> Operand:
@@ -188,8 +139,8 @@ def _grid_sample(op: GridSample, b: MilBuilder) -> Operand:
         type_of(op.y),
         x=b.operand(op.x),
         coordinates=cast(b, b.operand(op.grid), "float32"),
-        sampling_mode=MODES[op.mode],
-        padding_mode=padding(op),
+        sampling_mode=RESAMPLE_MODES[op.mode],
+        padding_mode=_padding(op),
         padding_value=0.0,
         coordinates_mode="normalized_minus_one_to_one",
         align_corners=op.align_corners,
@@ -197,12 +148,12 @@ def _grid_sample(op: GridSample, b: MilBuilder) -> Operand:
 
 
 LOWERINGS = (
-    Lowering(GridSample, _rejects_grid_sample, _grid_sample),
-    Lowering(Gather, _rejects_gather, _gather),
-    Lowering(GatherElements, _rejects_gather_elements, _gather_elements),
-    Lowering(GatherND, _rejects_gather_nd, _gather_nd),
-    Lowering(ScatterElements, _rejects_scatter, _scatter_elements),
-    Lowering(ScatterND, _rejects_scatter, _scatter_nd),
-    Lowering(OneHot, _rejects_one_hot, _one_hot),
-    Lowering(Resize, _rejects_resize, _resize),
+    Lowering(GridSample, _grid_sample),
+    Lowering(Gather, _gather),
+    Lowering(GatherElements, _gather_elements),
+    Lowering(GatherND, _gather_nd),
+    Lowering(ScatterElements, _scatter_elements),
+    Lowering(ScatterND, _scatter_nd),
+    Lowering(OneHot, _one_hot),
+    Lowering(Resize, _resize),
 )

@@ -4,23 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgec.backends.base import Array, Const, Lowering, Operand, Reject, TensorType
+from edgec.backends.base import Array, Const, Lowering, Operand, TensorType
 from edgec.backends.coreml.lower.common import (
     MilBuilder,
-    accepts,
-    float_reject,
-    rank_reject,
     reshape,
     shape_of,
     static_dims,
-    static_reject,
     type_of,
 )
 from edgec.ir.model import constant, is_constant
 from edgec.ops.base import Value
 from edgec.ops.linear import Gemm, MatMul
 from edgec.ops.norm import LRN, InstanceNormalization, LayerNormalization, Softmax
-from edgec.spec.target import Target
 
 
 def _gemm(op: Gemm, b: MilBuilder) -> Operand:
@@ -58,14 +53,6 @@ def _scaled(array: Array, factor: float) -> Array:
     return np.ascontiguousarray(scaled)
 
 
-def _rejects_matmul(op: MatMul, target: Target) -> Reject | None:
-    if min(len(op.a.shape or ()), len(op.b.shape or ())) == 0:
-        return Reject("matmul-scalar", "an operand has no dimension")
-    if min(len(op.a.shape or ()), len(op.b.shape or ())) == 1:
-        return static_reject([op.a, op.b], "matmul-vector")
-    return rank_reject([op.a, op.b], target, "matmul")
-
-
 def _matmul(op: MatMul, b: MilBuilder) -> Operand:
     out, shape = type_of(op.y), shape_of(op.b)
     if is_constant(op.b) and len(shape) == 2 and 2 <= len(op.a.shape or ()) <= 3 and out.dtype.startswith("float"):
@@ -89,10 +76,6 @@ def _vector_product(b: MilBuilder, x: Operand, y: Operand, out: TensorType) -> O
     return reshape(b, product, static_dims(out) or ())
 
 
-def _rejects_softmax(op: Softmax, target: Target) -> Reject | None:
-    return Reject("hardmax", "canonical graphs hold none") if op.kind == "Hardmax" else float_reject([op.x], "softmax")
-
-
 def _softmax(op: Softmax, b: MilBuilder) -> Operand:
     """LogSoftmax as x - logsumexp(x), the maximum taken out first: exp never overflows."""
     x, out = b.operand(op.x), type_of(op.y)
@@ -103,12 +86,6 @@ def _softmax(op: Softmax, b: MilBuilder) -> Operand:
     shifted = b.emit("sub", out, x=x, y=top)
     total = b.emit("reduce_log_sum_exp", one, x=shifted, axes=(op.axis,), keep_dims=True)
     return b.emit("sub", out, x=shifted, y=total)
-
-
-def _rejects_layer_norm(op: LayerNormalization, target: Target) -> Reject | None:
-    if not is_constant(op.scale) or (op.bias is not None and not is_constant(op.bias)):
-        return Reject("layer-norm-computed", "the scale or bias is computed by the model")
-    return float_reject([op.x], "layer-norm")
 
 
 def _layer_norm(op: LayerNormalization, b: MilBuilder) -> Operand:
@@ -135,24 +112,10 @@ def _parameter(b: MilBuilder, value: Value, shape: tuple[int, ...]) -> Operand:
     return b.const(np.ascontiguousarray(np.broadcast_to(array, shape)), "parameter")
 
 
-def _rejects_instance_norm(op: InstanceNormalization, target: Target) -> Reject | None:
-    if not is_constant(op.scale) or not is_constant(op.bias):
-        return Reject("instance-norm-computed", "the scale or bias is computed by the model")
-    if not 3 <= len(op.x.shape or ()) <= 4:
-        return Reject("instance-norm-rank", "instance_norm has one or two spatial dimensions")
-    return None
-
-
 def _instance_norm(op: InstanceNormalization, b: MilBuilder) -> Operand:
     gamma, beta = b.operand(op.scale), b.operand(op.bias)
     x, epsilon = b.operand(op.x), stable_epsilon(op.epsilon, b.operand(op.x))
     return b.emit("instance_norm", type_of(op.y), x=x, gamma=gamma, beta=beta, epsilon=epsilon)
-
-
-def _rejects_lrn(op: LRN, target: Target) -> Reject | None:
-    if op.size % 2 == 0:
-        return Reject("lrn-even-size", "an even window lies differently in MIL")
-    return float_reject([op.x], "lrn")
 
 
 def _lrn(op: LRN, b: MilBuilder) -> Operand:
@@ -161,10 +124,10 @@ def _lrn(op: LRN, b: MilBuilder) -> Operand:
 
 
 LOWERINGS = (
-    Lowering(Gemm, accepts, _gemm),
-    Lowering(MatMul, _rejects_matmul, _matmul),
-    Lowering(Softmax, _rejects_softmax, _softmax),
-    Lowering(LayerNormalization, _rejects_layer_norm, _layer_norm),
-    Lowering(InstanceNormalization, _rejects_instance_norm, _instance_norm),
-    Lowering(LRN, _rejects_lrn, _lrn),
+    Lowering(Gemm, _gemm),
+    Lowering(MatMul, _matmul),
+    Lowering(Softmax, _softmax),
+    Lowering(LayerNormalization, _layer_norm),
+    Lowering(InstanceNormalization, _instance_norm),
+    Lowering(LRN, _lrn),
 )

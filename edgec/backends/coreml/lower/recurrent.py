@@ -6,13 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from edgec.backends.base import Array, Const, Lowering, Operand, Ref, Reject, TensorType
-from edgec.backends.coreml.expand.recurrent import ACTIVATIONS, resets_after, unsupported
-from edgec.backends.coreml.lower.common import MilBuilder, float_reject, rank_reject, reshape, shape_of
+from edgec.backends.base import Array, Const, Lowering, Operand, Ref, TensorType
+from edgec.backends.coreml.legality.recurrent import ACTIVATIONS
+from edgec.backends.coreml.lower.common import MilBuilder, reshape, shape_of
 from edgec.ir.model import constant
 from edgec.ops.base import Value
 from edgec.ops.recurrent import Recurrent
-from edgec.spec.target import Target
 
 _GATES = {"LSTM": (0, 2, 1, 3), "GRU": (1, 2, 0), "RNN": (0,)}
 """Where MIL's gates stand in ONNX's order: LSTM input, forget, output, cell (ONNX iofc); GRU reset, output, update
@@ -26,11 +25,6 @@ _ACTIVATION_NAMES = {
     "GRU": ("recurrent_activation", "activation"),
     "RNN": ("activation",),
 }
-
-
-def _rejects(op: Recurrent, target: Target) -> Reject | None:
-    label = op.kind.lower()
-    return unsupported(op, resets_after(target)) or float_reject([op.x], label) or rank_reject([op.x], target, label)
 
 
 def _recurrent(op: Recurrent, b: MilBuilder) -> Sequence[Operand]:
@@ -155,4 +149,4 @@ def _transpose(b: MilBuilder, x: Operand, perm: tuple[int, ...]) -> Operand:
     return b.emit("transpose", out, x=x, perm=perm)
 
 
-LOWERINGS = (Lowering(Recurrent, _rejects, _recurrent),)
+LOWERINGS = (Lowering(Recurrent, _recurrent),)

@@ -6,19 +6,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from edgec.backends.base import Lowering, Operand, Reject, TensorType
+from edgec.backends.base import Lowering, Operand, TensorType
 from edgec.backends.coreml.lower.common import (
     MilBuilder,
-    accepts,
     cast,
-    float_reject,
     shape_of,
-    static_reject,
     type_of,
     wrapped,
 )
 from edgec.ops.reduce import ArgReduce, CumSum, Reduce, TopK
-from edgec.spec.target import Target
 
 _REDUCE = {
     "ReduceMax": "reduce_max",
@@ -29,12 +25,6 @@ _REDUCE = {
 }
 
 
-def _rejects_reduce(op: Reduce, target: Target) -> Reject | None:
-    if op.axes is None:
-        return Reject("reduce-computed-axes", "the axes are computed by the model")
-    return float_reject([op.x], "reduce-mean") if op.kind == "ReduceMean" else None
-
-
 def _reduce(op: Reduce, b: MilBuilder) -> Operand:
     x, out = b.operand(op.x), type_of(op.y)
     if not op.axes or not x.type.shape:
@@ -43,10 +33,6 @@ def _reduce(op: Reduce, b: MilBuilder) -> Operand:
     kind = TensorType(numbers.type.dtype, out.shape)
     y = wrapped(b, b.emit(_REDUCE[op.kind], kind, x=numbers, axes=op.axes, keep_dims=op.keepdims), op.y)
     return cast(b, y, out.dtype)
-
-
-def _rejects_arg(op: ArgReduce, target: Target) -> Reject | None:
-    return static_reject([op.x], "arg-select-last") if op.select_last else None
 
 
 def _arg(op: ArgReduce, b: MilBuilder) -> Operand:
@@ -92,10 +78,6 @@ def _first_of_sorted(op: TopK, types: Sequence[TensorType], b: MilBuilder) -> Se
     ]
 
 
-def _rejects_cumsum(op: CumSum, target: Target) -> Reject | None:
-    return Reject("cumsum-computed-axis", "the axis is computed by the model") if op.axis is None else None
-
-
 def _cumsum(op: CumSum, b: MilBuilder) -> Operand:
     out: TensorType = type_of(op.y)
     y = b.emit("cumsum", out, x=b.operand(op.x), axis=op.axis, exclusive=op.exclusive, reverse=op.reverse)
@@ -103,8 +85,8 @@ def _cumsum(op: CumSum, b: MilBuilder) -> Operand:
 
 
 LOWERINGS = (
-    Lowering(Reduce, _rejects_reduce, _reduce),
-    Lowering(ArgReduce, _rejects_arg, _arg),
-    Lowering(TopK, accepts, _topk),
-    Lowering(CumSum, _rejects_cumsum, _cumsum),
+    Lowering(Reduce, _reduce),
+    Lowering(ArgReduce, _arg),
+    Lowering(TopK, _topk),
+    Lowering(CumSum, _cumsum),
 )

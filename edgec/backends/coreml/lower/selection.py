@@ -4,19 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgec.backends.base import Dim, Lowering, Operand, Reject, TensorType
+from edgec.backends.base import Dim, Lowering, Operand, TensorType
 from edgec.backends.coreml.lower.common import MilBuilder, cast
 from edgec.backends.coreml.lower.reduce import sorted_whole
 from edgec.backends.coreml.options import CoreMLOptions
 from edgec.ops.gather import NonMaxSuppression, NonZero
-from edgec.rules.decompose.detection import box_count, is_single
-from edgec.spec.target import Target
+from edgec.rules.decompose.detection import box_count
 
 _FLAG, _INDEX = "bool", "int32"
-
-
-def _rejects_non_zero(op: NonZero, target: Target) -> Reject | None:
-    return None if op.x.shape else Reject("nonzero-scalar", "a single number has no coordinates")
 
 
 def _non_zero(op: NonZero, b: MilBuilder) -> Operand:
@@ -24,20 +19,6 @@ def _non_zero(op: NonZero, b: MilBuilder) -> Operand:
     rank = len(op.x.shape or ())
     rows = b.emit("non_zero", TensorType(_INDEX, ("?", rank)), x=b.operand(op.x))
     return b.emit("transpose", TensorType(_INDEX, (rank, "?")), x=rows, perm=(1, 0))
-
-
-def _rejects_suppression(op: NonMaxSuppression, target: Target) -> Reject | None:
-    if None in (op.max_output, op.iou_threshold, op.score_threshold):
-        return Reject("nms-computed", "a threshold or the number of boxes to keep is computed by the model")
-    if not is_single(op):
-        return Reject("nms-classes", "there are too many images and classes, or their number is not known")
-    if box_count(op) is None and (op.max_output or 0) > _MOST_KEPT:
-        return Reject("nms-dynamic", "neither the number of boxes is known nor a bound on those to keep")
-    return None
-
-
-_MOST_KEPT = 1 << 16
-"""The operation's results have as many rows as it may keep at most."""
 
 
 def _suppression(op: NonMaxSuppression, b: MilBuilder) -> Operand:
@@ -126,6 +107,6 @@ def _valid(indices: Operand, scores: Operand, b: MilBuilder) -> Operand:
 
 
 LOWERINGS = (
-    Lowering(NonZero, _rejects_non_zero, _non_zero),
-    Lowering(NonMaxSuppression, _rejects_suppression, _suppression),
+    Lowering(NonZero, _non_zero),
+    Lowering(NonMaxSuppression, _suppression),
 )

@@ -5,19 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import onnx_ir as ir
 
-from edgec.backends.base import Lowering, Operand, Reject, TensorType
-from edgec.backends.coreml.expand.pad import MODES, is_native
+from edgec.backends.base import Lowering, Operand, TensorType
+from edgec.backends.coreml.legality.shape import PAD_MODES
 from edgec.backends.coreml.lower.common import (
     MilBuilder,
     cast,
     moved_back,
-    rank_reject,
     reshape,
     shape_of,
     static_dims,
-    static_reject,
     through_half,
     type_of,
 )
@@ -37,21 +34,10 @@ from edgec.ops.shape import (
     Trilu,
     Unsqueeze,
 )
-from edgec.spec.target import Target
 
 
 def _like(x: Operand, out: TensorType) -> TensorType:
     return TensorType(x.type.dtype, out.shape)
-
-
-def _rejects_reshape(op: Reshape | Squeeze | Unsqueeze, target: Target) -> Reject | None:
-    refused = rank_reject([op.x, op.y], target, "reshape")
-    if refused is not None or static_reject([op.y], "reshape") is None:
-        return refused
-    if isinstance(op, Reshape):
-        known = op.shape is None or (0 not in op.shape and op.shape.count(-1) <= 1)
-        return None if known else Reject("reshape-copies-dynamic", "an open dimension is copied by a 0")
-    return None if op.axes is not None else Reject("reshape-computed-axes", "the axes are computed by the model")
 
 
 def _reshape(op: Reshape | Squeeze | Unsqueeze, b: MilBuilder) -> Operand:
@@ -67,26 +53,14 @@ def _reshape(op: Reshape | Squeeze | Unsqueeze, b: MilBuilder) -> Operand:
     return moved_back(b, b.emit(opcode, _like(x, out), x=x, axes=op.axes), out)
 
 
-def _rejects_transpose(op: Transpose, target: Target) -> Reject | None:
-    return rank_reject([op.x], target, "transpose")
-
-
 def _transpose(op: Transpose, b: MilBuilder) -> Operand:
     x, out = through_half(b, b.operand(op.x)), type_of(op.y)
     return moved_back(b, b.emit("transpose", _like(x, out), x=x, perm=op.perm), out)
 
 
-def _rejects_concat(op: Concat, target: Target) -> Reject | None:
-    return rank_reject([op.y], target, "concat")
-
-
 def _concat(op: Concat, b: MilBuilder) -> Operand:
     parts, out = tuple(through_half(b, b.operand(x)) for x in op.xs), type_of(op.y)
     return moved_back(b, b.emit("concat", _like(parts[0], out), values=parts, axis=op.axis, interleave=False), out)
-
-
-def _rejects_split(op: Split, target: Target) -> Reject | None:
-    return Reject("split-computed-sizes", "the sizes are computed by the model") if op.sizes is None else None
 
 
 def _split(op: Split, b: MilBuilder) -> Sequence[Operand]:
@@ -95,14 +69,6 @@ def _split(op: Split, b: MilBuilder) -> Sequence[Operand]:
     types = tuple(_like(x, out) for out in outs)
     parts = b.emit_many("split", types, x=x, split_sizes=op.sizes, axis=op.axis)
     return [moved_back(b, part, out) for part, out in zip(parts, outs, strict=True)]
-
-
-def _rejects_blocks(op: SpaceToDepth | DepthToSpace, target: Target) -> Reject | None:
-    return rank_reject([op.y], target, op.node.op_type.lower())
-
-
-def _rejects_expand(op: Expand, target: Target) -> Reject | None:
-    return rank_reject([op.y], target, "expand")
 
 
 def _expand(op: Expand, b: MilBuilder) -> Operand:
@@ -116,22 +82,12 @@ def _expand(op: Expand, b: MilBuilder) -> Operand:
     return moved_back(b, y, out)
 
 
-def _rejects_tile(op: Tile, target: Target) -> Reject | None:
-    return rank_reject([op.x], target, "tile")
-
-
 def _tile(op: Tile, b: MilBuilder) -> Operand:
     x, out = through_half(b, b.operand(op.x)), type_of(op.y)
     reps: Operand | tuple[int, ...] = (
         op.repeats if op.repeats is not None else cast(b, b.operand(op.repeats_value), "int32")
     )
     return moved_back(b, b.emit("tile", _like(x, out), x=x, reps=reps), out)
-
-
-def _rejects_pad(op: Pad, target: Target) -> Reject | None:
-    if not is_native(op):
-        return Reject("pad-computed", "the padding is computed by the model, or the shape is")
-    return rank_reject([op.x], target, "pad")
 
 
 def _pad(op: Pad, b: MilBuilder) -> Operand:
@@ -145,7 +101,7 @@ def _pad(op: Pad, b: MilBuilder) -> Operand:
         first = max(0, len(pairs) - 2)
     flat = tuple(p for pair in pairs[first:] for p in pair)
     fill = float(op.value or 0.0) if x.type.dtype.startswith("float") else int(op.value or 0)
-    return moved_back(b, b.emit("pad", _like(x, out), x=x, pad=flat, mode=MODES[op.mode], constant_val=fill), out)
+    return moved_back(b, b.emit("pad", _like(x, out), x=x, pad=flat, mode=PAD_MODES[op.mode], constant_val=fill), out)
 
 
 def _fill(op: ConstantOfShape, b: MilBuilder) -> Operand:
@@ -154,17 +110,6 @@ def _fill(op: ConstantOfShape, b: MilBuilder) -> Operand:
         return b.const(np.full(op.shape, op.value, dtype=out.dtype), "fill")
     zeros = filled(b, b.operand(op.shape_value), out)
     return zeros if not op.value else b.emit("add", out, x=zeros, y=b.const(np.asarray(op.value, out.dtype), "value"))
-
-
-def _rejects_fill(op: ConstantOfShape, target: Target) -> Reject | None:
-    computed_bool = op.shape is None and op.dtype == ir.DataType.BOOL and bool(op.value)
-    return Reject("constant-of-shape-bool", "trues of a computed shape") if computed_bool else None
-
-
-def _rejects_trilu(op: Trilu, target: Target) -> Reject | None:
-    if op.k is None:
-        return Reject("trilu-computed", "the diagonal is computed by the model")
-    return static_reject([op.x], "trilu") or rank_reject([op.x], target, "trilu")
 
 
 def _trilu(op: Trilu, b: MilBuilder) -> Operand:
@@ -188,17 +133,17 @@ def _space_to_depth(op: SpaceToDepth, b: MilBuilder) -> Operand:
 
 
 LOWERINGS = (
-    Lowering(Reshape, _rejects_reshape, _reshape),
-    Lowering(Squeeze, _rejects_reshape, _reshape),
-    Lowering(Unsqueeze, _rejects_reshape, _reshape),
-    Lowering(Transpose, _rejects_transpose, _transpose),
-    Lowering(Concat, _rejects_concat, _concat),
-    Lowering(Split, _rejects_split, _split),
-    Lowering(Expand, _rejects_expand, _expand),
-    Lowering(Tile, _rejects_tile, _tile),
-    Lowering(Pad, _rejects_pad, _pad),
-    Lowering(Trilu, _rejects_trilu, _trilu),
-    Lowering(ConstantOfShape, _rejects_fill, _fill),
-    Lowering(DepthToSpace, _rejects_blocks, _depth_to_space),
-    Lowering(SpaceToDepth, _rejects_blocks, _space_to_depth),
+    Lowering(Reshape, _reshape),
+    Lowering(Squeeze, _reshape),
+    Lowering(Unsqueeze, _reshape),
+    Lowering(Transpose, _transpose),
+    Lowering(Concat, _concat),
+    Lowering(Split, _split),
+    Lowering(Expand, _expand),
+    Lowering(Tile, _tile),
+    Lowering(Pad, _pad),
+    Lowering(Trilu, _trilu),
+    Lowering(ConstantOfShape, _fill),
+    Lowering(DepthToSpace, _depth_to_space),
+    Lowering(SpaceToDepth, _space_to_depth),
 )

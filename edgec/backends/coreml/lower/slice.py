@@ -4,31 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgec.backends.base import Lowering, Operand, Reject, TensorType
+from edgec.backends.base import Lowering, Operand, TensorType
 from edgec.backends.coreml.lower.common import (
     MilBuilder,
     moved_back,
-    rank_reject,
     shape_of,
     static_dims,
-    static_reject,
     through_half,
     type_of,
 )
 from edgec.ir.model import constant
 from edgec.ops.base import Value
 from edgec.ops.shape import Slice
-from edgec.spec.target import Target
-
-
-def _rejects_slice(op: Slice, target: Target) -> Reject | None:
-    if op.axes is None or op.steps is None:
-        return Reject("slice-computed", "the axes or the steps are computed by the model")
-    if not op.is_constant and any(step < 0 for step in op.steps):
-        return Reject("slice-computed-backwards", "the bounds are computed by the model, and it reads backwards")
-    if static_reject([op.x], "slice") is not None and any(step < 0 for step in op.steps or ()):
-        return Reject("slice-dynamic-backwards", "an open dimension is read backwards")
-    return rank_reject([op.x], target, "slice")
 
 
 def _slice_open(op: Slice, b: MilBuilder, x: Operand, out: TensorType) -> Operand:
@@ -114,4 +101,4 @@ def _slice(op: Slice, b: MilBuilder) -> Operand:
     return moved_back(b, y, out)
 
 
-LOWERINGS = (Lowering(Slice, _rejects_slice, _slice),)
+LOWERINGS = (Lowering(Slice, _slice),)

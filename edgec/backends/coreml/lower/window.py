@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from edgec.backends.base import Lowering, Operand, TensorType
-from edgec.backends.coreml.lower.common import MilBuilder, accepts, cast, shape_of, type_of
+from edgec.backends.coreml.lower.common import MilBuilder, cast, shape_of, type_of
 from edgec.backends.coreml.ops import SliceUpdate
 from edgec.ir.model import constant
 
@@ -27,4 +27,4 @@ def _slice_update(op: SliceUpdate, b: MilBuilder) -> Operand:
     return b.emit("slice_update", type_of(op.y), **arguments, begin=first_corner, end=last_corner)
 
 
-LOWERINGS = (Lowering(SliceUpdate, accepts, _slice_update),)
+LOWERINGS = (Lowering(SliceUpdate, _slice_update),)

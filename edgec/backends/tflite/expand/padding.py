@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
+from edgec.backends.tflite.legality.shape import is_mirror
 from edgec.ir.build import GraphBuilder
 from edgec.ir.model import static_shape
 from edgec.ops.base import Reader
@@ -61,17 +62,6 @@ def _of_open_sizes(op: Pad, g: GraphBuilder) -> Replacement | Miss:
         y.shape = ir.Shape([d if isinstance(d, int) or i != axis else None for i, d in enumerate(y.shape or ())])
     y.shape = op.y.shape
     return [y]
-
-
-def is_mirror(op: Pad) -> bool:
-    """Whether MIRROR_PAD computes it: each side shorter than its axis. Of an open axis PyTorch demands that itself."""
-    shape = op.x.shape
-    if op.mode != "reflect" or shape is None or op.begin is None or op.end is None:
-        return False
-    return all(
-        p >= 0 and q >= 0 and (not isinstance(size, int) or max(p, q) < size)
-        for size, p, q in zip(shape, op.begin, op.end, strict=True)
-    )
 
 
 def _indices(size: int, begin: int, end: int, mode: str) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:

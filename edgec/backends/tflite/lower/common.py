@@ -6,48 +6,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from edgec.backends.base import Array, Const, Operand, Ref, Reject, TensorType
+from edgec.backends.base import Array, Const, Operand, Ref, TensorType
 from edgec.backends.builder import Builder, tensor_type
-from edgec.backends.tflite.types import KERNEL_TYPES, highest_rank
-from edgec.ops.base import Op, Value
-from edgec.spec.target import Target
+from edgec.ops.base import Value
 
 NONE, RELU, RELU_N1_TO_1, RELU6 = 0, 1, 2, 3
 """`ActivationFunctionType` of the TFLite schema."""
 SAME, VALID = 0, 1
 """`Padding` of the TFLite schema."""
-
-
-def type_reject(op: Op, values: Sequence[Value | None]) -> Reject | None:
-    """Refuse element types that the operator's kernel does not have, and ranks above every kernel's."""
-    kind = op.node.op_type
-    for value in values:
-        name = value.dtype.numpy().name if value is not None and value.dtype is not None else None
-        if name is not None and name not in KERNEL_TYPES[kind]:
-            return Reject(f"{kind.lower()}-{name}", f"the kernel has no {name} form", _HELP.get(name))
-        rank = 0 if value is None else len(value.shape or ())
-        if rank > highest_rank(kind):
-            return Reject(f"{kind.lower()}-rank-{rank}", f"the kernel ends at rank {highest_rank(kind)}")
-    return None
-
-
-_HELP = {
-    "float64": "cast the model to float32: LiteRT has no float64 arithmetic",
-    "uint64": "use int64: LiteRT has no unsigned 64-bit arithmetic",
-}
-
-
-def static_reject(values: Sequence[Value], label: str) -> Reject | None:
-    """Refuse shapes that are not known before the model runs."""
-    for value in values:
-        if value.shape is None or any(not isinstance(d, int) for d in value.shape):
-            return Reject(f"{label}-dynamic", f"the shape of `{value.name}` is not static")
-    return None
-
-
-def accepts(op: Op, target: Target) -> Reject | None:
-    """Refuses nothing."""
-    return None
 
 
 def shape_of(value: Value) -> tuple[int, ...]:

@@ -7,24 +7,14 @@ from collections.abc import Sequence
 import numpy as np
 import onnx_ir as ir
 
-from edgec.backends.base import Lowering, Operand, Program, Ref, Reject, TensorType
+from edgec.backends.base import Lowering, Operand, Program, Ref, TensorType
 from edgec.backends.builder import Builder
-from edgec.backends.control_flow import if_reject, loop_reject
 from edgec.backends.tflite.lower.common import NONE, out_type, reshape, shape_of
 from edgec.ir.model import captured, is_constant
 from edgec.ops.base import Value
 from edgec.ops.control import If, Loop
-from edgec.spec.target import Target
 
 _TRUTH, _COUNT = TensorType("bool", ()), TensorType("int64", ())
-
-
-def _rejects_loop(op: Loop, target: Target) -> Reject | None:
-    return loop_reject(op)
-
-
-def _rejects_if(op: If, target: Target) -> Reject | None:
-    return if_reject(op)
 
 
 def _if(op: If, b: Builder) -> Sequence[Operand]:
@@ -129,6 +119,6 @@ def _name(graph: ir.Graph) -> str:
 
 
 LOWERINGS = (
-    Lowering(If, _rejects_if, _if),
-    Lowering(Loop, _rejects_loop, _loop),
+    Lowering(If, _if),
+    Lowering(Loop, _loop),
 )

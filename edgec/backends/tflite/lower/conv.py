@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from edgec.backends.base import Dim, Lowering, Operand, Reject, TensorType
+from edgec.backends.base import Dim, Lowering, Operand, TensorType
 from edgec.backends.builder import Builder
 from edgec.backends.tflite.lower.common import (
     NONE,
@@ -19,20 +19,11 @@ from edgec.backends.tflite.lower.common import (
     pad,
     shape_of,
     transpose,
-    type_reject,
 )
 from edgec.backends.tflite.ops import ConvNHWC, ConvTransposeNHWC
 from edgec.ir.model import constant
 from edgec.ops.base import Value
 from edgec.ops.spatial import Window
-from edgec.spec.target import Target
-
-
-def _rejects_conv(op: ConvNHWC, target: Target) -> Reject | None:
-    rank = len(op.x.shape or ())
-    if rank not in (4, 5):
-        return Reject(f"conv-rank-{rank}", "convolutions have one to three spatial dimensions")
-    return type_reject(op, [op.x])
 
 
 def _conv(op: ConvNHWC, b: Builder) -> Operand:
@@ -111,15 +102,6 @@ def is_same(spatial: tuple[Dim, ...], window: Window) -> bool:
     return True
 
 
-def _rejects_transpose(op: ConvTransposeNHWC, target: Target) -> Reject | None:
-    rank = len(op.x.shape or ())
-    if rank not in (4, 5):
-        return Reject(f"conv-transpose-rank-{rank}", "transposed convolutions have one to three spatial dimensions")
-    if any(d != 1 for d in op.window.dilations):
-        return Reject("conv-transpose-dilation", "the kernels of transposed convolutions have no dilation")
-    return type_reject(op, [op.x])
-
-
 def _conv_transpose(op: ConvTransposeNHWC, b: Builder) -> Operand:
     """VALID computes every output; padding is then a crop, and output padding an enlargement with the bias alone."""
     window, shape = op.window, shape_of(op.x)
@@ -181,6 +163,6 @@ def _cropped(b: Builder, x: Operand, begin: tuple[int, ...], end: tuple[int, ...
 
 
 LOWERINGS = (
-    Lowering(ConvNHWC, _rejects_conv, _conv),
-    Lowering(ConvTransposeNHWC, _rejects_transpose, _conv_transpose),
+    Lowering(ConvNHWC, _conv),
+    Lowering(ConvTransposeNHWC, _conv_transpose),
 )

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from edgec.backends.base import Lowering, Operand
 from edgec.backends.builder import Builder, tensor_type
-from edgec.backends.tflite.lower.common import accepts
 from edgec.backends.tflite.ops import CustomCall
 
 
@@ -16,4 +15,4 @@ def _custom(op: CustomCall, b: Builder) -> Sequence[Operand]:
     return b.multi("CUSTOM", inputs, types, customCode=op.kernel.code, customOptions=tuple(op.kernel.options))
 
 
-LOWERINGS = (Lowering(CustomCall, accepts, _custom),)
+LOWERINGS = (Lowering(CustomCall, _custom),)

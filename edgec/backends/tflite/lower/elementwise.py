@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edgec.backends.base import Lowering, Operand, Reject, TensorType
+from edgec.backends.base import Lowering, Operand, TensorType
 from edgec.backends.builder import Builder
 from edgec.backends.tflite.lower.common import (
     binary,
@@ -12,12 +12,9 @@ from edgec.backends.tflite.lower.common import (
     out_type,
     scalar,
     shape_of,
-    type_reject,
 )
-from edgec.backends.tflite.types import KERNEL_TYPES
 from edgec.ir.model import constant
 from edgec.ops.elementwise import Activation, Binary, BitShift, Cast, Clip, Gelu, Mod, Unary, Variadic, Where
-from edgec.spec.target import Target
 
 _UNARY = {
     "Abs": "ABS", "Ceil": "CEIL", "Cos": "COS", "Exp": "EXP", "Floor": "FLOOR", "HardSwish": "HARD_SWISH", "Log": "LOG",
@@ -30,10 +27,6 @@ _BINARY = {
     "GreaterOrEqual": "GREATER_EQUAL", "Less": "LESS", "LessOrEqual": "LESS_EQUAL", "Max": "MAXIMUM", "Min": "MINIMUM",
     "Mul": "MUL", "Or": "LOGICAL_OR", "Pow": "POW", "PRelu": "PRELU", "Sub": "SUB",
 }  # fmt: skip
-
-
-def _rejects_unary(op: Unary, target: Target) -> Reject | None:
-    return type_reject(op, [op.x])
 
 
 def _unary(op: Unary, b: Builder) -> Operand:
@@ -52,13 +45,6 @@ def _unary(op: Unary, b: Builder) -> Operand:
 def _ones_like(x: Operand, b: Builder) -> Operand:
     """ATAN2 does not broadcast."""
     return broadcast(b, scalar(b, 1.0, x.type.dtype, "one"), [d for d in x.type.shape if isinstance(d, int)])
-
-
-def _rejects_binary(op: Binary, target: Target) -> Reject | None:
-    exponent = op.b.dtype.numpy().name if op.b.dtype is not None else ""
-    if op.kind == "Pow" and exponent not in KERNEL_TYPES["Cast"]:
-        return Reject(f"pow-{exponent}", f"an exponent of type {exponent} cannot be cast")
-    return type_reject(op, [op.a, op.b] if op.kind != "Pow" else [op.a])
 
 
 def _binary(op: Binary, b: Builder) -> Operand:
@@ -82,30 +68,12 @@ def _slope(op: Binary, b: Builder) -> Operand:
     return constant_like(b, array, op.b)
 
 
-def _rejects_variadic(op: Variadic, target: Target) -> Reject | None:
-    if len(op.xs) != 2:
-        return Reject(f"{op.kind.lower()}-variadic", "canonical graphs have two operands here")
-    return type_reject(op, op.xs)
-
-
 def _variadic(op: Variadic, b: Builder) -> Operand:
     return b.op(_BINARY[op.kind], {"a": b.operand(op.xs[0]), "b": b.operand(op.xs[1])})
 
 
-def _rejects_mod(op: Mod, target: Target) -> Reject | None:
-    if op.fmod:
-        return Reject("mod-fmod", "FLOOR_MOD takes the divisor's sign, fmod the dividend's")
-    return type_reject(op, [op.a, op.b])
-
-
 def _mod(op: Mod, b: Builder) -> Operand:
     return binary(b, "FLOOR_MOD", b.operand(op.a), b.operand(op.b))
-
-
-def _rejects_activation(op: Activation, target: Target) -> Reject | None:
-    if op.kind == "Elu" and op.alpha != 1.0:
-        return Reject("elu-alpha", "ELU has alpha 1 alone")
-    return type_reject(op, [op.x])
 
 
 def _activation(op: Activation, b: Builder) -> Operand:
@@ -119,16 +87,8 @@ def _gelu(op: Gelu, b: Builder) -> Operand:
     return b.op("GELU", {"x": b.operand(op.x)}, approximate=op.tanh)
 
 
-def _rejects_gelu(op: Gelu, target: Target) -> Reject | None:
-    return type_reject(op, [op.x])
-
-
 _RELUS = {(0.0, None): "RELU", (0.0, 6.0): "RELU6", (-1.0, 1.0): "RELU_N1_TO_1"}
 """Clips that kernels before them can take over. (No delegate takes RELU_0_TO_1: RELU and MINIMUM do better.)"""
-
-
-def _rejects_clip(op: Clip, target: Target) -> Reject | None:
-    return type_reject(op, [op.x])
 
 
 def _clip(op: Clip, b: Builder) -> Operand:
@@ -149,22 +109,6 @@ def _where(op: Where, b: Builder) -> Operand:
     return b.op("SELECT_V2", {"c": b.operand(op.condition), "a": b.operand(op.a), "b": b.operand(op.b)})
 
 
-def _rejects_where(op: Where, target: Target) -> Reject | None:
-    return type_reject(op, [op.a, op.b])
-
-
-def _rejects_cast(op: Cast, target: Target) -> Reject | None:
-    if op.to.numpy().name not in KERNEL_TYPES["Cast"]:
-        return Reject(f"cast-to-{op.to.numpy().name}", "the runtime has no such element type")
-    return type_reject(op, [op.x])
-
-
-def _rejects_shift(op: BitShift, target: Target) -> Reject | None:
-    if op.left:
-        return Reject("bitshift-left", "legalization leaves right shifts alone")
-    return type_reject(op, [op.a, op.b])
-
-
 def _shift(op: BitShift, b: Builder) -> Operand:
     return binary(b, "RIGHT_SHIFT", b.operand(op.a), b.operand(op.b))
 
@@ -178,14 +122,14 @@ def _cast(op: Cast, b: Builder) -> Operand:
 
 
 LOWERINGS = (
-    Lowering(Unary, _rejects_unary, _unary),
-    Lowering(Binary, _rejects_binary, _binary),
-    Lowering(Variadic, _rejects_variadic, _variadic),
-    Lowering(Mod, _rejects_mod, _mod),
-    Lowering(BitShift, _rejects_shift, _shift),
-    Lowering(Activation, _rejects_activation, _activation),
-    Lowering(Gelu, _rejects_gelu, _gelu),
-    Lowering(Clip, _rejects_clip, _clip),
-    Lowering(Where, _rejects_where, _where),
-    Lowering(Cast, _rejects_cast, _cast),
+    Lowering(Unary, _unary),
+    Lowering(Binary, _binary),
+    Lowering(Variadic, _variadic),
+    Lowering(Mod, _mod),
+    Lowering(BitShift, _shift),
+    Lowering(Activation, _activation),
+    Lowering(Gelu, _gelu),
+    Lowering(Clip, _clip),
+    Lowering(Where, _where),
+    Lowering(Cast, _cast),
 )

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
-from edgec.backends.base import Lowering, Operand, Reject, TensorType
+from edgec.backends.base import Lowering, Operand, TensorType
 from edgec.backends.builder import Builder
+from edgec.backends.tflite.legality.gather import is_single
 from edgec.backends.tflite.lower.common import (
     NONE,
     cast,
@@ -16,17 +15,10 @@ from edgec.backends.tflite.lower.common import (
     reshape,
     scalar,
     shape_of,
-    static_reject,
-    type_reject,
 )
 from edgec.ir.model import constant, static_shape
 from edgec.ops.base import Value
 from edgec.ops.gather import Gather, GatherND, OneHot, ScatterND
-from edgec.spec.target import Target
-
-
-def _rejects_gather(op: Gather, target: Target) -> Reject | None:
-    return type_reject(op, [op.x])
 
 
 def _gather(op: Gather, b: Builder) -> Operand:
@@ -37,26 +29,8 @@ def _gather(op: Gather, b: Builder) -> Operand:
     return b.op("GATHER", {"input": b.operand(op.x), "indices": indices}, axis=op.axis, batchDims=0)
 
 
-def _rejects_gather_nd(op: GatherND, target: Target) -> Reject | None:
-    if op.batch_dims:
-        return Reject("gather-nd-batch", "GATHER_ND has no batch dimensions")
-    return type_reject(op, [op.x])
-
-
 def _gather_nd(op: GatherND, b: Builder) -> Operand:
     return b.op("GATHER_ND", {"input": b.operand(op.x), "indices": b.operand(op.indices)})
-
-
-def _rejects_scatter(op: ScatterND, target: Target) -> Reject | None:
-    if op.reduction not in ("none", "add"):
-        return Reject(f"scatter-nd-{op.reduction}", "SCATTER_ND adds")
-    if op.reduction == "none" and _is_single(op) and [*map(_is_open, (op.x.shape or ())[1:])].count(True) <= 1:
-        return type_reject(op, [op.x])
-    return type_reject(op, [op.x]) or static_reject([op.x], "scatter-nd")
-
-
-def _is_open(size: object) -> bool:
-    return not isinstance(size, int)
 
 
 def _scatter(op: ScatterND, b: Builder) -> Operand:
@@ -64,7 +38,7 @@ def _scatter(op: ScatterND, b: Builder) -> Operand:
     where updates fall.
     """
     x, shape = b.operand(op.x), static_shape(op.x)
-    if op.reduction == "none" and _is_single(op):
+    if op.reduction == "none" and is_single(op):
         return _update(op, x, b)
     indices, updates = cast(b, b.operand(op.indices), "int32"), b.operand(op.updates)
     assert shape is not None
@@ -93,12 +67,6 @@ def _ones_like(updates: Value, b: Builder) -> Operand:
     return b.op("FILL", {"dims": size, "value": one}, TensorType("int32", kind.shape))
 
 
-def _is_single(op: ScatterND) -> bool:
-    """Whether one slice is written, at one place."""
-    shape = static_shape(op.indices)
-    return shape is not None and math.prod(shape[:-1]) == 1
-
-
 def _update(op: ScatterND, x: Operand, b: Builder) -> Operand:
     """DYNAMIC_UPDATE_SLICE touches that slice alone, which counts where a loop writes a row at each step."""
     shape, places = shape_of(op.x), (static_shape(op.indices) or (0,))[-1]
@@ -110,12 +78,6 @@ def _update(op: ScatterND, x: Operand, b: Builder) -> Operand:
     slice_shape = (1,) * places + shape[places:]
     update = reshape(b, b.operand(op.updates), slice_shape)
     return b.op("DYNAMIC_UPDATE_SLICE", {"operand": x, "update": update, "start": start})
-
-
-def _rejects_one_hot(op: OneHot, target: Target) -> Reject | None:
-    if op.depth is None or constant(op.values) is None:
-        return Reject("one-hot-computed", "the depth or the values are computed by the model")
-    return type_reject(op, [op.values])
 
 
 def _one_hot(op: OneHot, b: Builder) -> Operand:
@@ -132,8 +94,8 @@ def _one_hot(op: OneHot, b: Builder) -> Operand:
 
 
 LOWERINGS = (
-    Lowering(Gather, _rejects_gather, _gather),
-    Lowering(GatherND, _rejects_gather_nd, _gather_nd),
-    Lowering(ScatterND, _rejects_scatter, _scatter),
-    Lowering(OneHot, _rejects_one_hot, _one_hot),
+    Lowering(Gather, _gather),
+    Lowering(GatherND, _gather_nd),
+    Lowering(ScatterND, _scatter),
+    Lowering(OneHot, _one_hot),
 )

@@ -4,32 +4,23 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgec.backends.base import Lowering, Operand, Reject, TensorType
+from edgec.backends.base import Lowering, Operand, TensorType
 from edgec.backends.builder import Builder
+from edgec.backends.tflite.legality.resize import kernel_of
 from edgec.backends.tflite.lower.common import (
     NONE,
-    accepts,
     binary,
     cast,
     ints,
     reshape,
     shape_of,
     transpose,
-    type_reject,
 )
 from edgec.backends.tflite.ops import DepthToSpaceNHWC, ResizeNHWC, SpaceToDepthNHWC
-from edgec.backends.tflite.resize import kernel_of
 from edgec.ir.model import static_shape
 from edgec.rules.decompose.resize import whole_factors
-from edgec.spec.target import Target
 
 _SPATIAL = (1, 2)
-
-
-def _rejects_resize(op: ResizeNHWC, target: Target) -> Reject | None:
-    if kernel_of(op, _SPATIAL) is None:
-        return Reject("resize-form", "legalization leaves only resizes that a kernel computes")
-    return type_reject(op, [op.x])
 
 
 def _resize(op: ResizeNHWC, b: Builder) -> Operand:
@@ -88,7 +79,7 @@ def _space_to_depth(op: SpaceToDepthNHWC, b: Builder) -> Operand:
 
 
 LOWERINGS = (
-    Lowering(ResizeNHWC, _rejects_resize, _resize),
-    Lowering(DepthToSpaceNHWC, accepts, _depth_to_space),
-    Lowering(SpaceToDepthNHWC, accepts, _space_to_depth),
+    Lowering(ResizeNHWC, _resize),
+    Lowering(DepthToSpaceNHWC, _depth_to_space),
+    Lowering(SpaceToDepthNHWC, _space_to_depth),
 )

@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgec.backends.base import Lowering, Operand, Reject, TensorType
+from edgec.backends.base import Lowering, Operand, TensorType
 from edgec.backends.builder import Builder
-from edgec.backends.tflite.lower.common import NONE, constant_like, out_type, reshape, transpose, type_reject
+from edgec.backends.tflite.lower.common import NONE, constant_like, out_type, reshape, transpose
 from edgec.ir.model import constant
 from edgec.ops.linear import MatMul
 from edgec.ops.norm import Softmax
-from edgec.spec.target import Target
-
-
-def _rejects_matmul(op: MatMul, target: Target) -> Reject | None:
-    return type_reject(op, [op.a, op.b])
 
 
 def _matmul(op: MatMul, b: Builder) -> Operand:
@@ -25,12 +20,6 @@ def _matmul(op: MatMul, b: Builder) -> Operand:
         inputs = {"input": b.operand(op.a), "weights": w, "bias": bias}
         return b.op("FULLY_CONNECTED", inputs, fusedActivationFunction=NONE, keepNumDims=True)
     return b.op("BATCH_MATMUL", {"a": b.operand(op.a), "b": b.operand(op.b)}, adjX=False, adjY=False)
-
-
-def _rejects_softmax(op: Softmax, target: Target) -> Reject | None:
-    if op.kind == "Hardmax":
-        return Reject("hardmax", "canonical graphs hold none")
-    return type_reject(op, [op.x])
 
 
 def _softmax(op: Softmax, b: Builder) -> Operand:
@@ -48,6 +37,6 @@ def _softmax(op: Softmax, b: Builder) -> Operand:
 
 
 LOWERINGS = (
-    Lowering(MatMul, _rejects_matmul, _matmul),
-    Lowering(Softmax, _rejects_softmax, _softmax),
+    Lowering(MatMul, _matmul),
+    Lowering(Softmax, _softmax),
 )

@@ -5,29 +5,17 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from edgec.backends.base import Lowering, Operand, Reject
+from edgec.backends.base import Lowering, Operand
 from edgec.backends.builder import Builder
-from edgec.backends.tflite.expand.pool import covered, with_overhang
-from edgec.backends.tflite.lower.common import NONE, SAME, VALID, binary, pad, reshape, shape_of, type_reject
+from edgec.backends.tflite.lower.common import NONE, SAME, VALID, binary, pad, reshape, shape_of
 from edgec.backends.tflite.lower.conv import is_same
 from edgec.backends.tflite.ops import AveragePoolNHWC, MaxPoolNHWC
+from edgec.backends.tflite.windows import covered, with_overhang
 from edgec.ir.model import constant
 from edgec.ops.base import Value
 from edgec.ops.spatial import Window, rounded_up
-from edgec.spec.target import Target
 
 Counts = NDArray[np.float64]
-
-
-def _rejects(op: MaxPoolNHWC | AveragePoolNHWC, target: Target) -> Reject | None:
-    label = op.node.op_type.lower()
-    if len(op.x.shape or ()) != 4:
-        return Reject(f"{label}-rank", "pools have two spatial dimensions")
-    if any(d != 1 for d in op.window.dilations):
-        return Reject(f"{label}-dilation", "pools have no dilation")
-    if isinstance(op, MaxPoolNHWC) and op.has_indices:
-        return Reject("maxpool-indices", "MAX_POOL_2D does not say where the maximum was")
-    return type_reject(op, [op.x])
 
 
 def _window(op: MaxPoolNHWC | AveragePoolNHWC) -> Window:
@@ -122,6 +110,6 @@ def _count(op: AveragePoolNHWC, window: Window, padding: Window | None) -> Count
 
 
 LOWERINGS = (
-    Lowering(MaxPoolNHWC, _rejects, _max_pool),
-    Lowering(AveragePoolNHWC, _rejects, _average_pool),
+    Lowering(MaxPoolNHWC, _max_pool),
+    Lowering(AveragePoolNHWC, _average_pool),
 )

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from edgec.backends.base import Lowering, Operand, Reject, TensorType
+from edgec.backends.base import Lowering, Operand, TensorType
 from edgec.backends.builder import Builder
-from edgec.backends.tflite.lower.common import cast, ints, out_type, reshape, scalar, transpose, type_reject
+from edgec.backends.tflite.lower.common import cast, ints, out_type, reshape, scalar, transpose
 from edgec.ops.reduce import ArgReduce, CumSum, Reduce, TopK
-from edgec.spec.target import Target
 
 _REDUCE = {
     "ReduceMax": "REDUCE_MAX",
@@ -19,23 +18,11 @@ _REDUCE = {
 }
 
 
-def _rejects_reduce(op: Reduce, target: Target) -> Reject | None:
-    if op.axes is None:
-        return Reject("reduce-computed-axes", "the axes are computed by the model")
-    return type_reject(op, [op.x])
-
-
 def _reduce(op: Reduce, b: Builder) -> Operand:
     x = b.operand(op.x)
     if not op.axes:
         return x
     return b.op(_REDUCE[op.kind], {"input": x, "axes": ints(b, op.axes, "axes")}, keepDims=op.keepdims)
-
-
-def _rejects_arg(op: ArgReduce, target: Target) -> Reject | None:
-    if op.select_last:
-        return Reject("arg-select-last", "ARG_MAX takes the first of equal elements")
-    return type_reject(op, [op.x])
 
 
 def _arg(op: ArgReduce, b: Builder) -> Operand:
@@ -46,12 +33,6 @@ def _arg(op: ArgReduce, b: Builder) -> Operand:
     inputs = {"input": x, "axis": scalar(b, op.axis, "int32", "axis")}
     y: Operand = b.op(opcode, inputs, TensorType("int64", shape), outputType=4)
     return reshape(b, y, [d for d in out.shape if isinstance(d, int)]) if op.keepdims else y
-
-
-def _rejects_topk(op: TopK, target: Target) -> Reject | None:
-    if not op.largest:
-        return Reject("topk-smallest", "TOPK_V2 takes the largest")
-    return type_reject(op, [op.x])
 
 
 def _topk(op: TopK, b: Builder) -> Sequence[Operand]:
@@ -72,12 +53,6 @@ def _topk(op: TopK, b: Builder) -> Sequence[Operand]:
     return [transpose(b, v, back) for v in values]
 
 
-def _rejects_cumsum(op: CumSum, target: Target) -> Reject | None:
-    if op.axis is None:
-        return Reject("cumsum-computed-axis", "the axis is computed by the model")
-    return type_reject(op, [op.x])
-
-
 def _cumsum(op: CumSum, b: Builder) -> Operand:
     assert op.axis is not None
     inputs = {"input": b.operand(op.x), "axis": scalar(b, op.axis, "int32", "axis")}
@@ -85,8 +60,8 @@ def _cumsum(op: CumSum, b: Builder) -> Operand:
 
 
 LOWERINGS = (
-    Lowering(Reduce, _rejects_reduce, _reduce),
-    Lowering(ArgReduce, _rejects_arg, _arg),
-    Lowering(TopK, _rejects_topk, _topk),
-    Lowering(CumSum, _rejects_cumsum, _cumsum),
+    Lowering(Reduce, _reduce),
+    Lowering(ArgReduce, _arg),
+    Lowering(TopK, _topk),
+    Lowering(CumSum, _cumsum),
 )

@@ -6,21 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgec.backends.base import Lowering, Operand, Reject, TensorType
+from edgec.backends.base import Lowering, Operand, TensorType
 from edgec.backends.builder import Builder
-from edgec.backends.tflite.lower.common import binary, cast, ints, reshape, scalar, transpose, type_reject
+from edgec.backends.tflite.lower.common import binary, cast, ints, reshape, scalar, transpose
 from edgec.ops.gather import NonMaxSuppression, NonZero
-from edgec.rules.decompose.detection import box_count, is_single
-from edgec.spec.target import Target
+from edgec.rules.decompose.detection import box_count
 
 _INT32 = 2
 """`TensorType.INT32` of the TFLite schema."""
-
-
-def _rejects_non_zero(op: NonZero, target: Target) -> Reject | None:
-    if not op.x.shape:
-        return Reject("nonzero-scalar", "a single number has no coordinates")
-    return type_reject(op, [op.x])
 
 
 def _non_zero(op: NonZero, b: Builder) -> Operand:
@@ -28,14 +21,6 @@ def _non_zero(op: NonZero, b: Builder) -> Operand:
     rank = len(op.x.shape or ())
     rows = b.op("WHERE", {"condition": b.operand(op.x)}, TensorType("int64", ("?", rank)))
     return reshape(b, rows, (1, -1)) if rank == 1 else transpose(b, rows, (1, 0))
-
-
-def _rejects_suppression(op: NonMaxSuppression, target: Target) -> Reject | None:
-    if None in (op.max_output, op.iou_threshold, op.score_threshold):
-        return Reject("nms-computed", "a threshold or the number of boxes to keep is computed by the model")
-    if not is_single(op):
-        return Reject("nms-classes", "there are too many images and classes, or their number is not known")
-    return type_reject(op, [op.boxes, op.scores])
 
 
 @dataclass(frozen=True)
@@ -140,6 +125,6 @@ def _limit(op: NonMaxSuppression, count: _Count, b: Builder) -> Operand:
 
 
 LOWERINGS = (
-    Lowering(NonZero, _rejects_non_zero, _non_zero),
-    Lowering(NonMaxSuppression, _rejects_suppression, _suppression),
+    Lowering(NonZero, _non_zero),
+    Lowering(NonMaxSuppression, _suppression),
 )

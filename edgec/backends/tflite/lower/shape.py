@@ -6,11 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from edgec.backends.base import Lowering, Operand, Reject, TensorType
+from edgec.backends.base import Lowering, Operand, TensorType
 from edgec.backends.builder import Builder
-from edgec.backends.tflite.expand.padding import is_mirror
 from edgec.backends.tflite.lower.common import (
-    accepts,
     binary,
     broadcast,
     cast,
@@ -20,7 +18,6 @@ from edgec.backends.tflite.lower.common import (
     scalar,
     shape_of,
     transpose,
-    type_reject,
 )
 from edgec.ir.model import static_shape
 from edgec.ops.shape import (
@@ -38,18 +35,6 @@ from edgec.ops.shape import (
     Transpose,
     Unsqueeze,
 )
-from edgec.spec.target import Target
-
-
-def _rejects_reshape(op: Reshape | Squeeze | Unsqueeze, target: Target) -> Reject | None:
-    kind = op.node.op_type.lower()
-    if op.y.shape is None:
-        return Reject(f"{kind}-dynamic", "how many dimensions the result has is not known")
-    if shape_of(op.y).count(-1) <= 1:
-        return None
-    if isinstance(op, Reshape):
-        return Reject("reshape-copies-dynamic", "an open dimension is copied by a 0") if op.shape is not None else None
-    return Reject(f"{kind}-computed-axes", "the axes are computed by the model") if op.axes is None else None
 
 
 def _reshape(op: Reshape | Squeeze | Unsqueeze, b: Builder) -> Operand:
@@ -71,10 +56,6 @@ def _reshape(op: Reshape | Squeeze | Unsqueeze, b: Builder) -> Operand:
     return x
 
 
-def _rejects_transpose(op: Transpose, target: Target) -> Reject | None:
-    return type_reject(op, [op.x])
-
-
 def _transpose(op: Transpose, b: Builder) -> Operand:
     return transpose(b, b.operand(op.x), op.perm)
 
@@ -82,12 +63,6 @@ def _transpose(op: Transpose, b: Builder) -> Operand:
 def _concat(op: Concat, b: Builder) -> Operand:
     parts = tuple(b.operand(x) for x in op.xs)
     return b.op("CONCATENATION", {"values": parts}, axis=op.axis, fusedActivationFunction=0)
-
-
-def _rejects_split(op: Split, target: Target) -> Reject | None:
-    if op.sizes is None:
-        return Reject("split-computed-sizes", "the sizes are computed by the model")
-    return type_reject(op, [op.x])
 
 
 def _split(op: Split, b: Builder) -> Sequence[Operand]:
@@ -112,12 +87,6 @@ def _split(op: Split, b: Builder) -> Sequence[Operand]:
 
 _MOST_PARTS = 4
 """XNNPACK's delegate splits into two, three or four."""
-
-
-def _rejects_expand(op: Expand, target: Target) -> Reject | None:
-    if op.shape is None and op.y.shape is None:
-        return Reject("expand-dynamic", "the rank of the result is not known")
-    return type_reject(op, [op.x])
 
 
 def _expand(op: Expand, b: Builder) -> Operand:
@@ -150,18 +119,6 @@ def _after_ones(sizes: Operand, rank: int, b: Builder) -> Operand:
 def _tile(op: Tile, b: Builder) -> Operand:
     times = cast(b, b.operand(op.repeats_value), "int32")
     return b.op("TILE", {"input": b.operand(op.x), "multiples": times}, out_type(op.y))
-
-
-def _rejects_tile(op: Tile, target: Target) -> Reject | None:
-    return type_reject(op, [op.x])
-
-
-def _rejects_pad(op: Pad, target: Target) -> Reject | None:
-    if op.begin is None or op.end is None:
-        return Reject("pad-computed", "the padding is computed by the model")
-    if op.mode != "constant" and not is_mirror(op):
-        return Reject(f"pad-{op.mode}", f"there is no kernel for mode {op.mode}")
-    return type_reject(op, [op.x])
 
 
 def _pad(op: Pad, b: Builder) -> Operand:
@@ -213,18 +170,10 @@ def _open_crop(op: Pad, x: Operand, b: Builder) -> Operand:
     return b.op("STRIDED_SLICE", inputs, TensorType(x.type.dtype, tuple(kept)), **masks, offset=False)
 
 
-def _rejects_fill(op: ConstantOfShape, target: Target) -> Reject | None:
-    return type_reject(op, [op.y])
-
-
 def _fill(op: ConstantOfShape, b: Builder) -> Operand:
     value = scalar(b, op.value, op.dtype.numpy().name, "fill")
     dims = ints(b, op.shape, "dims") if op.shape is not None else cast(b, b.operand(op.shape_value), "int32")
     return b.op("FILL", {"dims": dims, "value": value}, out_type(op.y))
-
-
-def _rejects_range(op: Range, target: Target) -> Reject | None:
-    return type_reject(op, [op.y])
 
 
 def _range(op: Range, b: Builder) -> Operand:
@@ -232,10 +181,6 @@ def _range(op: Range, b: Builder) -> Operand:
     scalars = (reshape(b, p, ()) if p.type.shape else p for p in parts)
     start, limit, delta = (cast(b, p, out_type(op.y).dtype) for p in scalars)
     return b.op("RANGE", {"start": start, "limit": limit, "delta": delta})
-
-
-def _rejects_reverse(op: ReverseSequence, target: Target) -> Reject | None:
-    return type_reject(op, [op.x])
 
 
 def _reverse(op: ReverseSequence, b: Builder) -> Operand:
@@ -254,22 +199,18 @@ def _shape(op: Shape, b: Builder) -> Operand:
     return b.op("SLICE", {"input": whole, **bounds}, TensorType("int64", (count,)))
 
 
-def _rejects_concat(op: Concat, target: Target) -> Reject | None:
-    return type_reject(op, op.xs)
-
-
 LOWERINGS = (
-    Lowering(Reshape, _rejects_reshape, _reshape),
-    Lowering(Squeeze, _rejects_reshape, _reshape),
-    Lowering(Unsqueeze, _rejects_reshape, _reshape),
-    Lowering(Transpose, _rejects_transpose, _transpose),
-    Lowering(Concat, _rejects_concat, _concat),
-    Lowering(Split, _rejects_split, _split),
-    Lowering(Expand, _rejects_expand, _expand),
-    Lowering(Tile, _rejects_tile, _tile),
-    Lowering(Pad, _rejects_pad, _pad),
-    Lowering(ConstantOfShape, _rejects_fill, _fill),
-    Lowering(Range, _rejects_range, _range),
-    Lowering(ReverseSequence, _rejects_reverse, _reverse),
-    Lowering(Shape, accepts, _shape),
+    Lowering(Reshape, _reshape),
+    Lowering(Squeeze, _reshape),
+    Lowering(Unsqueeze, _reshape),
+    Lowering(Transpose, _transpose),
+    Lowering(Concat, _concat),
+    Lowering(Split, _split),
+    Lowering(Expand, _expand),
+    Lowering(Tile, _tile),
+    Lowering(Pad, _pad),
+    Lowering(ConstantOfShape, _fill),
+    Lowering(Range, _range),
+    Lowering(ReverseSequence, _reverse),
+    Lowering(Shape, _shape),
 )

@@ -6,20 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from edgec.backends.base import Lowering, Operand, Reject, TensorType
+from edgec.backends.base import Lowering, Operand, TensorType
 from edgec.backends.builder import Builder
-from edgec.backends.tflite.lower.common import NONE, binary, cast, ints, scalar, shape_of, type_reject
+from edgec.backends.tflite.lower.common import NONE, binary, cast, ints, scalar, shape_of
 from edgec.ops.base import Value
 from edgec.ops.shape import Slice
-from edgec.spec.target import Target
-
-
-def _rejects_slice(op: Slice, target: Target) -> Reject | None:
-    if op.axes is None or op.steps is None:
-        return Reject("slice-computed", "the axes or the steps are computed by the model")
-    if not op.is_constant and any(step < 0 for step in op.steps):
-        return Reject("slice-computed-backwards", "the bounds are computed by the model, and it reads backwards")
-    return type_reject(op, [op.x])
 
 
 def _slice(op: Slice, b: Builder) -> Operand:
@@ -112,4 +103,4 @@ def _strided(
     return b.op("STRIDED_SLICE", inputs, **{"beginMask": 0, "endMask": 0, **(masks or {}), **rest})
 
 
-LOWERINGS = (Lowering(Slice, _rejects_slice, _slice),)
+LOWERINGS = (Lowering(Slice, _slice),)

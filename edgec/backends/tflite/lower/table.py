@@ -16,7 +16,6 @@ from edgec.backends.tflite.lower import (
     selection,
     shape,
     slice,
-    unplaced,
 )
 
 LOWERINGS = table(
@@ -32,5 +31,4 @@ LOWERINGS = table(
     *selection.LOWERINGS,
     *shape.LOWERINGS,
     *slice.LOWERINGS,
-    *unplaced.LOWERINGS,
 )

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from edgec.backends.base import Lowering, Operand, Reject
-from edgec.backends.builder import Builder
+from edgec.backends.legality import Family
+from edgec.dialect.reject import Reject
 from edgec.ir.model import static_shape
 from edgec.ops.base import Op
 from edgec.ops.conv import Conv, ConvTranspose
@@ -15,7 +13,8 @@ from edgec.ops.shape import DepthToSpace, SpaceToDepth
 from edgec.spec.target import Target
 
 
-def _rejects(op: Op, target: Target) -> Reject:
+def _unplaced(op: Op, target: Target) -> Reject:
+    """Why the layout pass left it alone."""
     label = op.node.op_type.lower()
     values = [v for v in (op.node.inputs[0], op.y) if v is not None]
     if any(static_shape(v) is None for v in values):
@@ -25,11 +24,5 @@ def _rejects(op: Op, target: Target) -> Reject:
     return Reject(f"{label}-rank-{len(values[0].shape or ())}", "the kernel has another number of dimensions")
 
 
-def _never(op: Op, b: Builder) -> Operand:
-    raise AssertionError(f"{op.node.op_type} is refused before it is lowered")
-
-
 _KINDS: tuple[type[Op], ...] = (Conv, ConvTranspose, MaxPool, AveragePool, Resize, DepthToSpace, SpaceToDepth)
-_NEVER: Callable[[Op, Builder], Operand] = _never
-
-LOWERINGS = tuple(Lowering(kind, _rejects, _NEVER) for kind in _KINDS)
+FAMILIES = tuple(Family(kind, kind.__name__, _unplaced) for kind in _KINDS)

@@ -1,0 +1,35 @@
+"""What all families ask: ranks, shapes that must be known, operations that compute floats alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from edgec.dialect.reject import Reject
+from edgec.ops.base import Value
+from edgec.spec.target import Target
+
+
+def static_reject(values: Sequence[Value], label: str) -> Reject | None:
+    """Refuse shapes that are not known before the model runs."""
+    for value in values:
+        if value.shape is None or any(not isinstance(d, int) for d in value.shape):
+            return Reject(f"{label}-dynamic", f"the shape of `{value.name}` is not static")
+    return None
+
+
+def rank_reject(values: Sequence[Value], target: Target, label: str) -> Reject | None:
+    """Refuse ranks above the target's limit."""
+    for value in values:
+        rank = len(value.shape or ())
+        if rank > target.limits.max_rank:
+            return Reject(f"{label}-rank-{rank}", f"Core ML ends at rank {target.limits.max_rank}")
+    return None
+
+
+def float_reject(values: Sequence[Value], label: str) -> Reject | None:
+    """Refuse integers where MIL has float kernels alone."""
+    for value in values:
+        name = value.dtype.numpy().name if value.dtype is not None else "?"
+        if not name.startswith("float"):
+            return Reject(f"{label}-{name}", f"the operation has no {name} form")
+    return None

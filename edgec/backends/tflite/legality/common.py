@@ -1,0 +1,49 @@
+"""What all families ask: element types and ranks of the kernels, shapes that must be known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from edgec.backends.tflite.types import KERNEL_TYPES, highest_rank
+from edgec.dialect.reject import Reject
+from edgec.ops.base import Op, Value
+from edgec.spec.target import Target
+
+OpT = TypeVar("OpT", bound=Op)
+
+
+def takes(values: Callable[[OpT], Sequence[Value]]) -> Callable[[OpT, Target], Reject | None]:
+    """Legal wherever the kernel takes these values."""
+
+    def illegal(op: OpT, target: Target) -> Reject | None:
+        return type_reject(op, values(op))
+
+    return illegal
+
+
+def type_reject(op: Op, values: Sequence[Value | None]) -> Reject | None:
+    """Refuse element types that the operator's kernel does not have, and ranks above every kernel's."""
+    kind = op.node.op_type
+    for value in values:
+        name = value.dtype.numpy().name if value is not None and value.dtype is not None else None
+        if name is not None and name not in KERNEL_TYPES[kind]:
+            return Reject(f"{kind.lower()}-{name}", f"the kernel has no {name} form", _HELP.get(name))
+        rank = 0 if value is None else len(value.shape or ())
+        if rank > highest_rank(kind):
+            return Reject(f"{kind.lower()}-rank-{rank}", f"the kernel ends at rank {highest_rank(kind)}")
+    return None
+
+
+_HELP = {
+    "float64": "cast the model to float32: LiteRT has no float64 arithmetic",
+    "uint64": "use int64: LiteRT has no unsigned 64-bit arithmetic",
+}
+
+
+def static_reject(values: Sequence[Value], label: str) -> Reject | None:
+    """Refuse shapes that are not known before the model runs."""
+    for value in values:
+        if value.shape is None or any(not isinstance(d, int) for d in value.shape):
+            return Reject(f"{label}-dynamic", f"the shape of `{value.name}` is not static")
+    return None

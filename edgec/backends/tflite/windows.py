@@ -1,0 +1,25 @@
+"""What windows reach and cover, for pools whose last windows go beyond the end."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgec.ops.base import Ints
+from edgec.ops.spatial import Window
+
+
+def with_overhang(window: Window, sizes: Ints, outs: Ints) -> Window:
+    """The window with the padding that ceil_mode's last windows reach beyond the end."""
+    rows = zip(sizes, outs, window.extent, window.strides, window.pads_begin, window.pads_end, strict=True)
+    end = tuple(max(q, (out - 1) * s + extent - size - p) for size, out, extent, s, p, q in rows)
+    return Window(window.kernel, window.strides, window.dilations, window.pads_begin, end)
+
+
+def covered(window: Window, padding: Window | None, axis: int, size: int, out: int) -> NDArray[np.float64]:
+    """How many elements each window covers along one spatial axis; those of `padding`'s pads count as well."""
+    before = padding.pads_begin[axis] if padding is not None else 0
+    after = padding.pads_end[axis] if padding is not None else 0
+    start = np.arange(out) * window.strides[axis] - window.pads_begin[axis]
+    taps = start[:, None] + np.arange(window.kernel[axis]) * window.dilations[axis]
+    return np.asarray(((taps >= -before) & (taps < size + after)).sum(axis=1), dtype=np.float64)

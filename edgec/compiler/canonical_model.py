@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
+from edgec.calibration.calibration import Calibration
 from edgec.frontend.captured import Captured
 from edgec.ir.model import Model
 from edgec.ir.states import states
@@ -49,6 +51,11 @@ class CanonicalModel:
     def typical(self) -> list[Sample]:
         """The samples that are like the example, or within declared ranges."""
         return [sample for sample in self.samples if not sample.beyond]
+
+    @cached_property
+    def calibration(self) -> Calibration:
+        """What is known of the model's values: one for all targets of a build."""
+        return Calibration(tuple(sample.inputs for sample in self.typical))
 
     def judging(self, accept: Accept) -> list[Sample]:
         """The samples that an artifact has to stand: those that strain, too, where no signal-to-noise ratio is set."""

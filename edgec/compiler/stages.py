@@ -12,7 +12,6 @@ from pathlib import Path
 from edgec.artifact.manifest import Latency
 from edgec.backends.base import Backend, Program
 from edgec.backends.traffic import bytes_moved
-from edgec.calibration.calibration import Calibration
 from edgec.compiler.canonical_model import CanonicalModel, KernelCalls
 from edgec.compiler.input_ranges import check_ranges, with_ranges
 from edgec.compiler.manifest import Lowered
@@ -94,11 +93,10 @@ def lower(canonical: CanonicalModel, target: Target, chosen: Backend, *, plain: 
     if calls is not None and kernels:
         return replace(lower(_called(canonical, calls), target, chosen, plain=True), kernels=tuple(kernels))
     target = with_ranges(target, canonical.model, canonical.captured.ranges)
-    calibration = Calibration(tuple(s.inputs for s in canonical.typical))
     inputs = canonical.samples[0].inputs
     checks = canonical.check_passes
     after = check_after_each(canonical.model, inputs, _ENGINES, chosen.in_onnx) if checks else None
-    legal = chosen.legalize(canonical.model, target, calibration, after)
+    legal = chosen.legalize(canonical.model, target, canonical.calibration, after)
     remarks = [*canonical.remarks, *legal.remarks]
     return Lowered(canonical.captured, canonical.model, legal.model, chosen.lower(legal.model, target), remarks)
 

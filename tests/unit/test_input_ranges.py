@@ -11,6 +11,7 @@ import pytest
 from edgec.backends.coreml.beyond import undeclared
 from edgec.backends.coreml.integers import check_integers, limits
 from edgec.backends.coreml.options import CoreMLOptions, Image
+from edgec.calibration.calibration import Calibration
 from edgec.compiler.input_ranges import check_ranges, with_ranges
 from edgec.compiler.samples import sample
 from edgec.diag import EdgecError
@@ -130,11 +131,11 @@ def test_whole_numbers_have_a_limit_without_a_range_and_none_within_one() -> Non
 
 def test_products_within_a_range_are_not_run_and_beyond_it_refused() -> None:
     samples = [{"n": np.full(4, 10**7)}]
-    check_integers(HASHES, samples, [InputRange("n", 0, 2_000_000)])
+    check_integers(HASHES, Calibration(tuple(samples)), [InputRange("n", 0, 2_000_000)])
     with pytest.raises(EdgecError, match="0 to 3000000000"):
-        check_integers(HASHES, [], [InputRange("n", 0, 3e9)])
+        check_integers(HASHES, Calibration(), [InputRange("n", 0, 3e9)])
     with pytest.raises(EdgecError, match="10000000000 on a sample"):
-        check_integers(HASHES, samples, [InputRange("n", 0, 1e7)])
+        check_integers(HASHES, Calibration(tuple(samples)), [InputRange("n", 0, 1e7)])
 
 
 def test_what_may_be_more_than_the_samples_show_is_told() -> None:

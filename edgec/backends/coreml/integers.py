@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
-from edgec.backends.base import Array
+from edgec.calibration.calibration import Calibration, Samples
 from edgec.calibration.node_values import run_nodes
 from edgec.diag import Diagnostic, EdgecError
 from edgec.ir.model import Model, static_shape
@@ -26,7 +26,7 @@ _BITS = 31
 """Bits of a magnitude in int32."""
 
 
-def check_integers(model: Model, samples: Sequence[Mapping[str, Array]], ranges: Sequence[InputRange] = ()) -> None:
+def check_integers(model: Model, calibration: Calibration, ranges: Sequence[InputRange] = ()) -> None:
     """Raise one `EdgecError` (E0401) with every operator whose int64 result leaves int32 on a sample.
 
     So does an input whose range is beyond int32. What interval arithmetic proves to fit, inputs within their `ranges`,
@@ -35,8 +35,9 @@ def check_integers(model: Model, samples: Sequence[Mapping[str, Array]], ranges:
     given = intervals(ranges)
     _check_inputs(model, given)
     suspects = [node for node in model.graph if _may_leave(node, given)]
-    if not suspects or not samples:
+    if not suspects or not calibration.samples:
         return
+    reached = calibration.observe(model, reached_integers)
     found = [
         Diagnostic(
             "E0401",
@@ -45,8 +46,8 @@ def check_integers(model: Model, samples: Sequence[Mapping[str, Array]], ranges:
             ("rejected by `integer-beyond-int32`",),
             ("compute it in float32 or in smaller numbers, or declare what inputs may be: `--range NAME=LOW..HIGH`",),
         )
-        for node, number in _reached(model, suspects, samples).items()
-        if not _LIMITS.min <= number <= _LIMITS.max
+        for node in suspects
+        if not _LIMITS.min <= (number := reached.get(node.outputs[0].name or "", 0)) <= _LIMITS.max
     ]
     if found:
         raise EdgecError(found)
@@ -133,12 +134,10 @@ def _may_leave(node: ir.Node, given: Mapping[str, Interval]) -> bool:
     return 0 not in (shape or ()) and (interval is None or not interval.within(ir.DataType.INT32))
 
 
-def _reached(model: Model, nodes: Sequence[ir.Node], samples: Sequence[Mapping[str, Array]]) -> dict[ir.Node, int]:
-    """The number of largest magnitude that each node gives on the samples."""
-    reached = dict.fromkeys(nodes, 0)
-    for node, values in run_nodes(model, samples, {node.outputs[0] for node in nodes}):
-        if node in reached:
-            found = values[node.outputs[0]]
-            if found.size:
-                reached[node] = max(reached[node], int(found.max()), int(found.min()), key=abs)
-    return reached
+def reached_integers(model: Model, samples: Samples) -> dict[str, int]:
+    """The number of largest magnitude that each operator gives whose int64 results may leave int32, by value name."""
+    growing = {node.outputs[0]: 0 for node in model.graph if _may_leave(node, {})}
+    for node, values in run_nodes(model, samples, growing):
+        if (value := node.outputs[0]) in growing and (found := values[value]).size:
+            growing[value] = max(growing[value], int(found.max()), int(found.min()), key=abs)
+    return {value.name or "": number for value, number in growing.items()}

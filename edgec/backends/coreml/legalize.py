@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-
-from edgec.backends.base import Array
 from edgec.backends.control_flow import branches
 from edgec.backends.coreml.expand.attention import GroupedAttentionRepeated
 from edgec.backends.coreml.expand.casts import CastOfNumbers
@@ -146,7 +143,7 @@ def pipeline(target: Target, calibration: Calibration) -> Pipeline:
     The samples are run where integers may leave 32 bits, and for float16: what overflows or loses its digits on them
     stays in float32.
     """
-    allowed, passing, samples = dialect(target), on_the_way(target), calibration.samples
+    allowed, passing = dialect(target), on_the_way(target)
     half = HALF if target.numerics.compute == "float16" else ()
     lacking = [WhereIllegal(rule, allowed.illegal) for rule in ILLEGAL]
     forms = [*half, *_attention_rules(target), *ALWAYS, *lacking, *_ranks(target.limits.max_rank), *CLEANUP]
@@ -155,14 +152,14 @@ def pipeline(target: Target, calibration: Calibration) -> Pipeline:
         "coreml",
         [
             RewritePass("casts", CASTS),
-            CheckInputs(target, samples),
+            CheckInputs(target, calibration),
             CheckStates(target),
             *expansion(passing, target, (*half, *EXPAND, *RULES)),
             RewritePass("forms", forms),
             FoldConstants(),
             DeadCode(),
             OnlyLegal(passing, target),
-            *(_by_range(target, samples) if half else ()),
+            *(_by_range(target, calibration) if half else ()),
             *(_channels_first(target) if takes_channels(target) else ()),
             RewritePass("native", [*native, *CLEANUP]),
             *((KeepWide(target), RewritePass("half", HALF_FORMS), ToHalf(target)) if half else ()),
@@ -174,11 +171,11 @@ def pipeline(target: Target, calibration: Calibration) -> Pipeline:
     )
 
 
-def _by_range(target: Target, samples: Sequence[Mapping[str, Array]]) -> tuple[Pass, ...]:
+def _by_range(target: Target, calibration: Calibration) -> tuple[Pass, ...]:
     """Forms that hold in float16 what the samples show."""
     return (
         RewritePass("roots", ROOT_FORMS),
-        ObserveRanges(samples),
+        ObserveRanges(calibration),
         ScaleActivations(target),
         ScaleNormalizations(),
     )

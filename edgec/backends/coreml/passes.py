@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
-from edgec.backends.base import Array
 from edgec.backends.coreml.beyond import undeclared
 from edgec.backends.coreml.channels.layout import turn_tokens
 from edgec.backends.coreml.channels.maker import NAME
@@ -17,6 +15,7 @@ from edgec.backends.coreml.precision import to_half
 from edgec.backends.coreml.ranges import keep_ranges, ranges_of
 from edgec.backends.coreml.recurrence import mark_sums
 from edgec.backends.coreml.states import kept_states
+from edgec.calibration.calibration import Calibration
 from edgec.ir.model import Model, all_graphs
 from edgec.passes.base import Pass
 from edgec.passes.remarks import Remark, Told, fired
@@ -28,13 +27,13 @@ class CheckInputs(Pass):
 
     name = "inputs"
 
-    def __init__(self, target: Target, samples: Sequence[Mapping[str, Array]]) -> None:
-        self.target, self.samples = target, samples
+    def __init__(self, target: Target, calibration: Calibration) -> None:
+        self.target, self.calibration = target, calibration
 
     def run(self, model: Model) -> list[Remark]:
         """Raises `EdgecError` E0401 for integers beyond 32 bits."""
-        check_integers(model, self.samples, self.target.ranges)
-        return [Told(d) for d in undeclared(model, self.target, self.samples)]
+        check_integers(model, self.calibration, self.target.ranges)
+        return [Told(d) for d in undeclared(model, self.target, self.calibration.samples)]
 
 
 class CheckStates(Pass):

@@ -11,6 +11,7 @@ import onnx_ir as ir
 
 from edgec.backends.base import Array
 from edgec.backends.coreml.close_calls import decides, margins, operands
+from edgec.calibration.calibration import Calibration
 from edgec.calibration.node_values import run_nodes
 from edgec.ir.model import Model
 from edgec.ops.base import Reader
@@ -138,12 +139,12 @@ class ObserveRanges(Pass):
     name = "observe-ranges"
     gives: ClassVar[frozenset[str]] = frozenset({"ranges"})
 
-    def __init__(self, samples: Sequence[Mapping[str, Array]]) -> None:
-        self.samples = samples
+    def __init__(self, calibration: Calibration) -> None:
+        self.calibration = calibration
 
     def run(self, model: Model) -> list[Remark]:
         """ONNX's operators alone: what only one format has comes after it."""
-        keep_ranges(model, observe(model, self.samples))
+        keep_ranges(model, self.calibration.observe(model, observe))
         return []
 
 

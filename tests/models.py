@@ -171,3 +171,57 @@ class WindowAttention(nn.Module):
 
 def window_attention():
     return randomized(WindowAttention()), (torch.randn(1, 4, 6, 16),)
+
+
+class Decoder(nn.Module):
+    """RMS norms, rotary positions, grouped heads, capped logits."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        from transformers import Gemma2Config, Gemma2ForCausalLM
+
+        config = Gemma2Config(
+            vocab_size=100, hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4,
+            num_key_value_heads=2, head_dim=8, sliding_window=8,
+        )  # fmt: skip
+        self.net = Gemma2ForCausalLM(config)
+
+    def forward(self, ids: torch.Tensor) -> torch.Tensor:
+        return self.net(input_ids=ids, use_cache=False).logits
+
+
+def gemma2():
+    return randomized(Decoder()), (torch.randint(0, 100, (1, 12)),)
+
+
+class Tagger(nn.Module):
+    """A label for each word, by a recurrent layer of both directions."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.words, self.head = nn.Embedding(50, 12), nn.Linear(16, 5)
+        self.layer = nn.LSTM(12, 8, batch_first=True, bidirectional=True)
+
+    def forward(self, ids: torch.Tensor) -> torch.Tensor:
+        return self.head(self.layer(self.words(ids))[0])
+
+
+def tagger():
+    return randomized(Tagger()), (torch.randint(0, 50, (1, 9)),)
+
+
+class Heads(nn.Module):
+    """The best boxes of a detector, by score."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.head = nn.Linear(8, 9)
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        found = self.head(x)
+        scores, at = found[..., 4:].sigmoid().amax(-1).topk(5, 1)
+        return scores, found[..., :4].gather(1, at.unsqueeze(-1).expand(-1, -1, 4))
+
+
+def heads():
+    return randomized(Heads()), (torch.randn(1, 30, 8),)

@@ -8,6 +8,7 @@ from edgec.artifact.manifest import Latency, PlacementInfo
 from edgec.backends.table import backend
 from edgec.backends.traffic import bytes_moved
 from edgec.compiler import manifest
+from edgec.compiler.canonical_model import CanonicalModel
 from edgec.compiler.options import BuildOptions, Progress, targets_of
 from edgec.compiler.range_samples import within_ranges
 from edgec.compiler.stages import lower, predicted, prepare
@@ -15,6 +16,7 @@ from edgec.diag import error
 from edgec.frontend.source import SourceRequest
 from edgec.measure.predict import Cost, instruction_ms
 from edgec.spec.device import load_device
+from edgec.spec.target import Target
 
 
 @dataclass(frozen=True)
@@ -48,8 +50,16 @@ def predict_source(source: SourceRequest, name: str, options: BuildOptions, prog
     device_name = options.device or (target.devices[0] if target.devices else None)
     if device_name is None:
         raise error("E0702", f"target `{target.name}` names no device", help=["add `--device`; `edgec devices` lists"])
+    load_device(device_name)  # a mistyped device is told before minutes of work, not after
+    return forecast(prepare(source, options, progress), target, device_name, options, progress)
+
+
+def forecast(
+    prepared: CanonicalModel, target: Target, device_name: str, options: BuildOptions, progress: Progress
+) -> Forecast:
+    """Predict the latency of a canonical model on a device, as a build makes it for a target."""
     device = load_device(device_name)
-    canonical, _ = within_ranges(prepare(source, options, progress), target)
+    canonical, _ = within_ranges(prepared, target)
     chosen = backend(target.backend, options.via)
     progress(f"{target.name}: legalize and lower")
     program = lower(canonical, target, chosen).program

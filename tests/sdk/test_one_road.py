@@ -9,32 +9,53 @@ import pytest
 from edgec.artifact.locate import locate
 from edgec.compiler.build import build
 from edgec.compiler.check import Budget, check_artifact
-from edgec.compiler.forecast import predict_source
+from edgec.compiler.forecast import forecast, predict_source
 from edgec.compiler.options import BuildOptions
 from edgec.compiler.rewrites import rewrites
+from edgec.compiler.stages import prepare
 from edgec.frontend.source import SourceRequest
+from edgec.spec.target import list_targets, load_target
 from tests import models
 
-TARGETS = ["android", "iphone", "iphone-ios18", "rtx"]
-DEVICES = {"android": "galaxy-s24", "iphone": "iphone-15-pro", "iphone-ios18": "iphone-15-pro", "rtx": "rtx-4060"}
+TARGETS = ["android", "android-fp16", "pixel", "raspberry-pi", "iphone", "iphone-ios16", "iphone-ios18", "rtx"]
+"""All that name a device and are built here."""
+
+MODELS = [
+    "bert", "transformer_block", "unet", "activations", "window_attention",
+    "mobilenet", "resnet", "gemma2", "tagger", "heads",
+]  # fmt: skip
 
 
 def source(name: str) -> SourceRequest:
     return SourceRequest(f"{models.__file__}:{name}")
 
 
-@pytest.mark.parametrize("name", ["bert", "transformer_block", "unet", "activations", "window_attention"])
+def test_all_targets_are_tried() -> None:
+    found = {name for name in list_targets() if load_target(name).devices}
+    assert found - {"jetson-orin"} == set(TARGETS)
+
+
+@pytest.mark.parametrize("name", MODELS)
 def test_what_is_predicted_is_what_is_built(name: str, tmp_path: Path) -> None:
     options = BuildOptions(out=tmp_path, disable=("recognize-mish",))
     report = build(source(name), TARGETS, options, lambda _: None)
     assert report.errors == []
+    prepared = prepare(source(name), options, lambda _: None)
     for built in report.built:
-        predicted = predict_source(source(name), built.manifest.target, options, lambda _: None)
+        target = load_target(built.manifest.target)
+        predicted = forecast(prepared, target, target.devices[0], options, lambda _: None)
         assert predicted.ops == built.manifest.graph.ops, built.manifest.target
         assert predicted.latency == built.manifest.latency[0]
         assert len(predicted.steps) == sum(Counter(built.manifest.graph.ops).values())
         if built.manifest.placement.kind == "predicted":
             assert asdict(predicted.placement) == asdict(built.manifest.placement)
+
+
+def test_the_command_predicts_the_same(tmp_path: Path) -> None:
+    options = BuildOptions(out=tmp_path)
+    (built,) = build(source("transformer_block"), ["iphone"], options, lambda _: None).built
+    predicted = predict_source(source("transformer_block"), "iphone", options, lambda _: None)
+    assert (predicted.ops, predicted.latency) == (built.manifest.graph.ops, built.manifest.latency[0])
 
 
 def test_rules_that_fire_are_those_of_the_build(tmp_path: Path) -> None:

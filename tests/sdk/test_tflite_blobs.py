@@ -80,3 +80,18 @@ def test_half_weights_are_half_the_size(tmp_path: Path) -> None:
         np.testing.assert_allclose(runner.run({"x": x})["y0"], x @ weight.astype(np.float16).T, rtol=1e-3, atol=1e-3)
     sizes = [max(len(b.data) for b in _buffers(path)[1:]) for path in paths]
     assert sizes == [weight.nbytes, weight.nbytes // 2]
+
+
+@pytest.mark.parametrize(("largest", "bytes_each"), [(60_000.0, 2), (70_000.0, 4), (-3.4e38, 4), (-np.inf, 2)])
+def test_numbers_beyond_float16_stay_in_float32(tmp_path: Path, largest: float, bytes_each: int) -> None:
+    """The end of a mask would be an infinity, and a row that is masked whole would be no number."""
+    weight = RNG.standard_normal((16, 3)).astype(np.float32)
+    weight[3, 1] = largest
+    path = tmp_path / "m.tflite"
+    assemble(_program([weight]), load_target("android-fp16"), path)
+    assert weight.size * bytes_each in [0 if b.data is None else len(b.data) for b in _buffers(path)]
+    x = np.zeros((2, 3), np.float32)
+    x[:, 0] = 1.0
+    with LiteRTRunner(path) as runner:
+        (y,) = runner.run({"x": x}).values()
+    np.testing.assert_allclose(y[:, 4:], x @ weight[4:].T, rtol=1e-3, atol=1e-3)

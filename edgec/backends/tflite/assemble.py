@@ -186,7 +186,7 @@ class _Writer:
             return self._tensor_index[operand.name]
         if isinstance(operand, Const):
             array = operand.numpy()
-            if self.half_weights and array.dtype == np.float32 and array.size >= _WORTH_HALVING:
+            if self.half_weights and _halves(array):
                 return self._half(operand, array)
             index = self._tensor(operand, self.blobs.add(array))
         else:
@@ -223,3 +223,12 @@ class _Writer:
 
 _WORTH_HALVING = 32
 """Smaller constants (scalars, biases of a few channels) stay as they are."""
+
+_LARGEST_HALF = float(np.finfo(np.float16).max)
+
+
+def _halves(array: Array) -> bool:
+    """Whether the numbers are stored in float16: many of them, none beyond its end (masks of -3.4e38 are)."""
+    if array.dtype != np.float32 or array.size < _WORTH_HALVING:
+        return False
+    return not bool((np.isfinite(array) & (np.abs(array) > _LARGEST_HALF)).any())

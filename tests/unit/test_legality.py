@@ -11,7 +11,7 @@ from edgec.backends.coreml.legality import table as coreml
 from edgec.backends.coreml.lower.table import LOWERINGS as MIL_LOWERINGS
 from edgec.backends.legality import Family, dialect_of, refuse_illegal
 from edgec.backends.tflite.legality import table as tflite
-from edgec.backends.tflite.legality.unplaced import FAMILIES as UNPLACED
+from edgec.backends.tflite.legality.windows import FAMILIES as UNPLACED
 from edgec.backends.tflite.lower.table import LOWERINGS as TFLITE_LOWERINGS
 from edgec.diag import EdgecError
 from edgec.dialect.reject import Reject

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from edgec.backends.groups import grouped
 from edgec.backends.rank import ReduceRank, steps
-from edgec.backends.tflite.types import portable_rank
+from edgec.backends.tflite.legality.kernels import portable_rank
 from edgec.ir.model import OPSET
 from edgec.passes.remarks import counted
 from edgec.passes.rewrite import RewritePass

@@ -11,7 +11,6 @@ from edgec.backends.coreml.expand.gather import GatherFromStart
 from edgec.backends.coreml.expand.half import HALF_FORMS
 from edgec.backends.coreml.expand.norm import (
     GroupNormToInstanceNorm,
-    LayerNormWithStatistics,
     RMSNormToLayerNorm,
     UnitNormToLayerNorm,
     WrittenNormToLayerNorm,
@@ -45,6 +44,7 @@ from edgec.rules.decompose.counted_mean import CountedMean
 from edgec.rules.decompose.detection import CenteredBoxesToCorners, SuppressionByClass
 from edgec.rules.decompose.functions import ElementwiseFromBuiltins, WideClip
 from edgec.rules.decompose.grid_sample import GridSampleToGather
+from edgec.rules.decompose.normalizations import LayerNormToReduce
 from edgec.rules.decompose.open_rank import OpenTransposeOfFewer
 from edgec.rules.decompose.open_recurrent import OpenRecurrentToLoop
 from edgec.rules.decompose.open_resize import OpenResizeToMatMul
@@ -82,7 +82,6 @@ ALWAYS: tuple[Rule, ...] = (
     CopiedSizes(),
     GatherFromStart(),
     NearestToGather(),
-    LayerNormWithStatistics(),
     DilatedPoolToSlices(),
     ComputedTransposedConvToConv(),
     ComputedDilatedConvToConv(),
@@ -95,6 +94,7 @@ ILLEGAL: tuple[Rule, ...] = (
     OpenResizeToMatMul(),
     ResizeToMatMul(),
     GridSampleToGather(),
+    LayerNormToReduce(),
     CountedMean(),
     OpenRecurrentToLoop(),
     UnrollRecurrent(),

@@ -15,8 +15,9 @@ import numpy as np
 import onnx_ir as ir
 
 from edgec.backends.layout.assignment import Assignment, Border, End, Side, cheapest
+from edgec.backends.tflite.legality.windows import takes_only_nhwc
 from edgec.backends.tflite.ops import NHWC
-from edgec.backends.tflite.permute import FLEXIBLE, can_permute, is_data, permuted_node, takes_only_nhwc
+from edgec.backends.tflite.permute import FLEXIBLE, can_permute, is_data, permuted_node
 from edgec.ir.model import Model, all_graphs, all_nodes, captured, is_constant, static_shape
 from edgec.ops.base import Reader
 from edgec.ops.shape import Transpose

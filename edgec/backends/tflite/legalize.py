@@ -47,6 +47,7 @@ from edgec.backends.tflite.halves import HalvesToSingle
 from edgec.backends.tflite.interface import Interface, channels_last_names, check
 from edgec.backends.tflite.layout import AssignLayouts, CountMoves
 from edgec.backends.tflite.legality.image import without_kernel
+from edgec.backends.tflite.legality.kernels import portable_rank
 from edgec.backends.tflite.legality.table import dialect
 from edgec.backends.tflite.tune.depthwise import SplitDepthwiseWindow
 from edgec.backends.tflite.tune.linear import AddConstants, AffineIntoLinear, DivideOnce, PowToMul, ScalarIntoLinear
@@ -63,7 +64,6 @@ from edgec.backends.tflite.tune.patches import PatchesToMatMul
 from edgec.backends.tflite.tune.resize import PointwiseBeforeResize, PointwiseOfResizes
 from edgec.backends.tflite.tune.steps import StepToReshape
 from edgec.backends.tflite.tune.volume import VolumeToPlanes
-from edgec.backends.tflite.types import portable_rank
 from edgec.passes.base import OptionalPass, Pipeline
 from edgec.passes.constants import FoldConstants
 from edgec.passes.deadcode import CommonSubexpressions, DeadCode

@@ -5,56 +5,19 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
-from edgec.backends.tflite.legality.resize import kernel_of
+from edgec.backends.tflite.legality.windows import ONLY_NHWC
 from edgec.ir.model import constant, is_constant, static_shape
 from edgec.ops.base import Reader
 from edgec.ops.elementwise import ACTIVATIONS, BINARY, UNARY
 from edgec.ops.image import Resize
 from edgec.ops.norm import Softmax
-from edgec.ops.pool import AveragePool, MaxPool
 from edgec.ops.reduce import REDUCTIONS, Reduce
 from edgec.ops.shape import Concat, Pad, Slice, Split
-from edgec.ops.spatial import rounds_up_by_padding
 from edgec.ops.table import view
 
 _ELEMENTWISE = UNARY | BINARY | ACTIVATIONS | {"Max", "Min", "Where", "Gelu", "Clip", "Cast"}
 FLEXIBLE = _ELEMENTWISE | REDUCTIONS | {"Softmax", "LogSoftmax", "Concat", "Split", "Pad", "Slice"}
 """Operators that have a channels-last form."""
-
-
-ONLY_NHWC = frozenset({"Conv", "ConvTranspose", "MaxPool", "AveragePool", "Resize", "DepthToSpace", "SpaceToDepth"})
-"""Operators that have a channels-last form alone."""
-
-
-def takes_only_nhwc(node: ir.Node) -> bool:
-    """Whether this node must run channels-last. Those in ranks and forms without a kernel stay, and are refused."""
-    if node.op_type not in ONLY_NHWC or node.domain != "" or node.inputs[0] is None:
-        return False
-    rank = len(node.inputs[0].shape or ())
-    if rank not in (4, 5) or node.outputs[0].shape is None:
-        return False
-    if static_shape(node.inputs[0]) is not None and static_shape(node.outputs[0]) is not None:
-        op = view(node)
-        return not isinstance(op, Resize) or (rank == 4 and kernel_of(op, (2, 3)) is not None)
-    if node.op_type in ("Resize", "DepthToSpace", "SpaceToDepth"):
-        op = view(node)
-        fits = not isinstance(op, Resize) or kernel_of(op, (2, 3)) is not None
-        return rank == 4 and fits and isinstance([*(node.inputs[0].shape or ())][1], int)
-    return _slides(node)
-
-
-def _slides(node: ir.Node) -> bool:
-    """Whether the node is a window that can be lowered without its sizes: no `auto_pad`, its padding not counted."""
-    explicit = Reader(node).string("auto_pad", "NOTSET") in ("NOTSET", "", "VALID")
-    if not explicit:
-        return False
-    op = view(node)
-    spatial = [d for v in (node.inputs[0], node.outputs[0]) if v is not None for d in (v.shape or ())[2:]]
-    if all(isinstance(d, int) for d in spatial):
-        return True
-    if isinstance(op, AveragePool):
-        return not (op.ceil_mode or op.window.has_padding)
-    return not isinstance(op, MaxPool) or not op.ceil_mode or rounds_up_by_padding(op.window)
 
 
 def is_data(node: ir.Node, index: int) -> bool:

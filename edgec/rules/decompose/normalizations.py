@@ -49,6 +49,14 @@ class LayerNormToReduce(Rule):
             "e = Add(v, c)  r = Sqrt(e)  d = Div(h, r)  f = Mul(d, s)  y = Add(f, b)",
             constants="float[3] s = {1, 2, 3}, float[3] b = {0.5, 0, -1}",
         ),
+        Example(
+            "float[2,3] x",
+            "n, m, v = LayerNormalization(x, s)  y = Add(n, m)",
+            "t = ReduceMean<keepdims = 1>(x, c)  z = Sub(x, t)  v = ReduceMean<keepdims = 1>(z, c)  "
+            "o = Sub(z, v)  k = Mul(o, o)  l = ReduceMean<keepdims = 1>(k, c)  m = Add(l, d)  n = Sqrt(m)  "
+            "aa = Div(o, n)  ab = Mul(aa, s)  ac = Reciprocal(n)  y = Add(ab, t)",
+            constants="float[3] s = {1, 2, 3}",
+        ),
     )
 
     def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:

@@ -14,28 +14,8 @@ from edgec.ops.base import Reader, Value
 from edgec.ops.norm import GroupNormalization, RMSNormalization
 from edgec.ops.reduce import Reduce
 from edgec.rules.base import NOT_HERE, Example, Miss, Replacement, Rule
-from edgec.rules.decompose.normalizations import LayerNormToReduce, statistics_are_used
 from edgec.rules.fuse.normalization import standardized
 from edgec.rules.match import producer, scalar
-
-
-class LayerNormWithStatistics(LayerNormToReduce):
-    """LayerNormalization whose mean or deviation is used -> reductions."""
-
-    name = "layer-norm-with-statistics"
-    examples = (
-        Example(
-            "float[2,3] x",
-            "n, m, v = LayerNormalization(x, s)  y = Add(n, m)",
-            "t = ReduceMean<keepdims = 1>(x, c)  z = Sub(x, t)  v = ReduceMean<keepdims = 1>(z, c)  "
-            "o = Sub(z, v)  k = Mul(o, o)  l = ReduceMean<keepdims = 1>(k, c)  m = Add(l, d)  n = Sqrt(m)  "
-            "aa = Div(o, n)  ab = Mul(aa, s)  ac = Reciprocal(n)  y = Add(ab, t)",
-            constants="float[3] s = {1, 2, 3}",
-        ),
-    )
-
-    def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
-        return super().apply(node, g) if statistics_are_used(node) else NOT_HERE
 
 
 class RMSNormToLayerNorm(Rule):

@@ -8,6 +8,7 @@ from edgec.dialect.reject import Reject
 from edgec.ir.model import is_constant
 from edgec.ops.linear import Gemm, MatMul
 from edgec.ops.norm import LRN, InstanceNormalization, LayerNormalization, Softmax
+from edgec.rules.decompose.normalizations import statistics_are_used
 from edgec.spec.target import Target
 
 
@@ -24,6 +25,8 @@ def _softmax(op: Softmax, target: Target) -> Reject | None:
 
 
 def _layer_norm(op: LayerNormalization, target: Target) -> Reject | None:
+    if statistics_are_used(op.node):
+        return Reject("layer-norm-statistics", "layer_norm does not say the mean or the deviation")
     if not is_constant(op.scale) or (op.bias is not None and not is_constant(op.bias)):
         return Reject("layer-norm-computed", "the scale or bias is computed by the model")
     return float_reject([op.x], "layer-norm")

@@ -6,7 +6,7 @@ import numpy as np
 import onnx_ir as ir
 
 from edgec.backends.groups import aligned, broadcast_grouping
-from edgec.backends.tflite.types import highest_rank
+from edgec.backends.tflite.legality.kernels import highest_rank
 from edgec.ir.build import GraphBuilder
 from edgec.ir.model import constant, static_shape
 from edgec.ops.base import Reader

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
-from edgec.backends.tflite.types import KERNEL_TYPES
+from edgec.backends.tflite.legality.kernels import KERNEL_TYPES
 from edgec.ir.build import GraphBuilder
 from edgec.rules.base import NOT_HERE, Example, Miss, Replacement, Rule
 from edgec.rules.intervals import interval_of

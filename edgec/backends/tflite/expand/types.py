@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
-from edgec.backends.tflite.types import KERNEL_TYPES, wider
+from edgec.backends.tflite.legality.kernels import KERNEL_TYPES, wider
 from edgec.ir.build import GraphBuilder
 from edgec.ir.model import static_shape
 from edgec.ops.base import Reader

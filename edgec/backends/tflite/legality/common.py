@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from edgec.backends.tflite.types import KERNEL_TYPES, highest_rank
+from edgec.backends.tflite.legality.kernels import KERNEL_TYPES, highest_rank
 from edgec.dialect.reject import Reject
 from edgec.ops.base import Op, Value
 from edgec.spec.target import Target

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from edgec.backends.legality import Family
 from edgec.backends.tflite.legality.common import takes, type_reject
-from edgec.backends.tflite.types import KERNEL_TYPES
+from edgec.backends.tflite.legality.kernels import KERNEL_TYPES
 from edgec.dialect.reject import Reject
 from edgec.ops.elementwise import Activation, Binary, BitShift, Cast, Clip, Gelu, Mod, Unary, Variadic, Where
 from edgec.spec.target import Target

@@ -17,7 +17,7 @@ from edgec.backends.tflite.legality import (
     selection,
     shape,
     slice,
-    unplaced,
+    windows,
 )
 from edgec.backends.tflite.ops import view_tflite
 from edgec.dialect.base import Dialect
@@ -35,7 +35,7 @@ FAMILIES: tuple[Family[Any], ...] = (
     *selection.FAMILIES,
     *shape.FAMILIES,
     *slice.FAMILIES,
-    *unplaced.FAMILIES,
+    *windows.FAMILIES,
 )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
-from edgec.backends.tflite.types import highest_rank
+from edgec.backends.tflite.legality.kernels import highest_rank
 from edgec.ir.build import GraphBuilder
 from edgec.ir.model import constant, static_shape
 from edgec.ops.base import Reader

@@ -1,7 +1,9 @@
-# edgec: every verb sets up what it needs. `make help` lists them.
+# edgec: every verb sets up what it needs. `make help` lists them. PYTHON=python3.13 chooses another Python, which has an
+# environment of its own: .venv-3.13. That of 3.11 is .venv.
 SHELL := /bin/bash
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
-VENV := .venv
+VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+VENV := .venv$(if $(filter-out 3.11,$(VERSION)),-$(VERSION))
 BIN := $(VENV)/bin
 EDGEC := $(BIN)/edgec
 STAMP := $(VENV)/.edgec-setup
@@ -9,16 +11,20 @@ EXAMPLE := examples/mobilenet.py:model
 RELEASE_TARGETS := iphone android raspberry-pi rtx
 RELEASE := $(foreach target,$(RELEASE_TARGETS),build/model/$(target)/manifest.json)
 
+ifndef VERSION
+$(error `$(PYTHON)` does not start: name a Python of 3.11 or later, as in PYTHON=/usr/bin/python3.12)
+endif
+
 COUNT := 100
 SEED := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build test check release conformance acceptance-open arm runtimes bench random-networks fuzz clean
+.PHONY: help setup build test check release conformance acceptance-open arm runtimes bench random-networks fuzz wheel wheel-check clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
-setup: $(STAMP) ## Create .venv with the tested versions
+setup: $(STAMP) ## Create the environment with the tested versions
 
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -68,5 +74,12 @@ bench: $(STAMP) ## Time a build against torch's export alone, and what makes bui
 	$(BIN)/python -m benchmarks.build_time
 	$(BIN)/python -m benchmarks.scaling
 
-clean: ## Remove what was built; .venv stays
+wheel: $(STAMP) ## Build the wheel into dist/, the same bytes for the same source
+	rm -rf dist
+	$(BIN)/python -m hatchling build -t wheel -d dist
+
+wheel-check: wheel ## Install the wheel into an empty environment, without extras, and use it there (fetches packages)
+	$(BIN)/python -m tests.wheel_check dist/*.whl
+
+clean: ## Remove what was built; environments stay
 	rm -rf build dist fuzz-failures .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -14,6 +14,8 @@ from edgec.compiler.options import BuildOptions, targets_of
 from edgec.compiler.stages import prepare_captured
 from edgec.frontend.captured import SourceId
 from edgec.frontend.dynamic import parse_dynamics
+from edgec.spec.backend import packages_for
+from edgec.spec.piece import TORCH, require
 from edgec.spec.ranges import parse_ranges
 
 if TYPE_CHECKING:
@@ -52,6 +54,7 @@ def build(
     module = uncompiled(module)
     options = BuildOptions(out=Path(out), settings=tuple(settings))
     (resolved,) = targets_of([target], options)
+    require({"a module": TORCH, **packages_for([resolved])})
     title = safe_name(name or type(module).__name__)
     source = SourceId("module", f"{type(module).__module__}:{type(module).__qualname__}", "")
     said = parse_ranges(tuple(ranges))

@@ -20,13 +20,14 @@ from edgec.compiler.precision_fallback import accurate
 from edgec.compiler.range_samples import within_ranges
 from edgec.compiler.stages import lower, predicted, prepare
 from edgec.diag import Diagnostic, EdgecError, Interrupted, Severity, error, warning
-from edgec.frontend.source import SourceRequest, source_name
+from edgec.frontend.source import SourceRequest, packages_of, source_name
 from edgec.ir.save import save_onnx
 from edgec.ledger.lint import lint_built
 from edgec.passes.base import Timed
 from edgec.passes.remarks import Told, only
-from edgec.spec.backend import backend_specs
+from edgec.spec.backend import backend_specs, packages_for
 from edgec.spec.device import load_device
+from edgec.spec.piece import require
 from edgec.spec.target import Target
 
 
@@ -63,6 +64,8 @@ def build(source: SourceRequest, targets: Sequence[str], options: BuildOptions, 
     """
     check_writable(options.out)
     loaded = targets_of(targets, options)
+    sources = {f"`{s.ref}`": packages_of(s.ref) for s in (source, *(s for _, s in options.functions))}
+    require({**sources, **packages_for(loaded)})
     for name in {options.device or "", *(t.devices[0] for t in loaded if t.devices)} - {""}:
         load_device(name)  # a mistyped device is told before minutes of work, not after
     for target in loaded:

@@ -16,6 +16,7 @@ from edgec.frontend.extensions import Extension
 from edgec.frontend.further import further_samples
 from edgec.frontend.inputs import InputSpec, with_ranges
 from edgec.frontend.pairs import name_states
+from edgec.spec.piece import SKLEARN, TORCH, Piece, require
 from edgec.spec.ranges import InputRange
 
 _PICKLES = {".pkl", ".pickle", ".joblib", ".dill"}
@@ -36,7 +37,11 @@ class SourceRequest:
 
 
 def capture(request: SourceRequest) -> Captured:
-    """Read the source. Raises `EdgecError`: E0102 not found, E0103 no model, E0107 inputs, E02 for the model itself."""
+    """Read the source.
+
+    Raises `EdgecError`: E0102 not found, E0103 no model, E0107 inputs, E0502 a package is missing, E02 for the model.
+    """
+    require({f"`{request.ref}`": packages_of(request.ref)})
     request = replace(request, inputs=with_ranges(request.inputs, request.ranges))
     captured = _capture(request)
     captured = replace(captured, extra_samples=(*captured.extra_samples, *further_samples(captured, request.inputs)))
@@ -59,7 +64,7 @@ def _capture(request: SourceRequest) -> Captured:
     if request.weights is not None and (suffix in _FILES or ":" not in request.ref):
         raise error("E0101", "`--weights` goes with code: `file.py:attr` or `package.module:attr`")
     if suffix in _FILES:
-        return _FILES[suffix](_existing(path), request)
+        return _FILES[suffix].capture(_existing(path), request)
     if ":" in request.ref:
         from edgec.frontend.python_source import capture_python
 
@@ -99,16 +104,31 @@ def _skops(path: Path, request: SourceRequest) -> Captured:
     return capture_skops(path, request)
 
 
-_FILES: dict[str, Callable[[Path, SourceRequest], Captured]] = {
-    ".onnx": _onnx,
-    ".pt2": _program,
-    ".skops": _skops,
-    ".pt": _torchscript,
-    ".pth": _torchscript,
-    ".ts": _torchscript,
-    ".torchscript": _torchscript,
+@dataclass(frozen=True)
+class _Reader:
+    """The frontend of a kind of file, imported when it is called, and the packages that it needs."""
+
+    capture: Callable[[Path, SourceRequest], Captured]
+    needs: tuple[Piece, ...] = TORCH
+
+
+_FILES = {
+    ".onnx": _Reader(_onnx, ()),
+    ".pt2": _Reader(_program),
+    ".skops": _Reader(_skops, SKLEARN),
+    ".pt": _Reader(_torchscript),
+    ".pth": _Reader(_torchscript),
+    ".ts": _Reader(_torchscript),
+    ".torchscript": _Reader(_torchscript),
 }
-"""The frontend of each kind of file. Imported when needed: an ONNX file needs no torch."""
+
+
+def packages_of(ref: str) -> tuple[Piece, ...]:
+    """The packages that reading a source needs; none for what is no source, which `capture` refuses."""
+    suffix = Path(ref).suffix.lower()
+    if suffix in _FILES:
+        return _FILES[suffix].needs
+    return TORCH if ":" in ref and suffix not in _PICKLES else ()
 
 
 _ANY_WAY_IN = "name `file.py:attr`, `package.module:attr`, or an `.onnx`, `.pt2`, `.skops` or TorchScript file"

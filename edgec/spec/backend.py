@@ -45,7 +45,8 @@ class BackendSpec:
     `read_options` reads and checks a target's `[options]`, `check` what else a target says; problems are told to the
     checker. `ranges`: what the options say of inputs. `takes_layouts`: whether the layout of the interface may be
     chosen (`options.io_layout`, `options.layouts`). `functions`: which targets hold several, for a person. `emitters`:
-    other ways to an artifact, for `--via`. `pieces`: the packages that it needs.
+    other ways to an artifact, for `--via`. `pieces`: the packages that assemble and run its artifacts;
+    `assembles_here`: whether those of a target with such options are assembled on this machine at all.
     """
 
     name: str
@@ -59,6 +60,7 @@ class BackendSpec:
     functions: str = ""
     emitters: Mapping[str, Callable[[], Backend]] = field(default_factory=dict)
     pieces: tuple[Piece, ...] = ()
+    assembles_here: Callable[[object], bool] = lambda options: True
 
 
 def backend_spec(name: str) -> BackendSpec:
@@ -71,3 +73,9 @@ def backend_spec(name: str) -> BackendSpec:
 def backend_specs() -> list[BackendSpec]:
     """All of them, in the table's order."""
     return [backend_spec(name) for name in BACKENDS]
+
+
+def packages_for(targets: Sequence[Target]) -> dict[str, tuple[Piece, ...]]:
+    """The packages that building each target here needs, by the target's name for a person."""
+    specs = {target.name: (backend_spec(target.backend), target.options) for target in targets}
+    return {f"target `{name}`": spec.pieces for name, (spec, options) in specs.items() if spec.assembles_here(options)}

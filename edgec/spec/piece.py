@@ -1,16 +1,69 @@
-"""An installable package that edgec makes use of."""
+"""An installable package that edgec makes use of, and what is told where it is not installed."""
 
 from __future__ import annotations
 
+import importlib.util
+import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+
+from edgec.diag import error
 
 
 @dataclass(frozen=True)
 class Piece:
-    """A package, the file inside it that must be there, and what it is for."""
+    """A package, the module that it brings, what it is for, and the extra of edgec that installs it.
+
+    `native`: a file that must lie in the module's folder, as a glob pattern.
+    """
 
     package: str
     module: str
     enables: str
     extra: str
     native: str = ""
+
+    def is_installed(self) -> bool:
+        """Whether the module can be found. Nothing is imported."""
+        loaded = sys.modules.get(self.module)
+        return loaded is not None or importlib.util.find_spec(self.module) is not None
+
+
+TORCH = (
+    Piece("torch", "torch", "Python sources (nn.Module)", "torch"),
+    Piece("onnxscript", "onnxscript", "torch's ONNX exporter", "torch"),
+    Piece("safetensors", "safetensors", "weights from .safetensors", "torch"),
+)
+SKLEARN = (
+    Piece("scikit-learn", "sklearn", "scikit-learn pipelines (.skops)", "sklearn"),
+    Piece("skl2onnx", "skl2onnx", "their operators as ONNX", "sklearn"),
+    Piece("skops", "skops", "reading .skops files", "sklearn"),
+)
+PLAIN = (Piece("onnxruntime", "onnxruntime", "verification of the canonical graph", ""),)
+"""What sources need, and what comes with edgec itself. Backends say by themselves what they need."""
+
+
+def require(needs: Mapping[str, Sequence[Piece]]) -> None:
+    """Raises `EdgecError` E0502 with every missing package, by who needs it, and the one command that installs all."""
+    missing = {who: found for who, pieces in needs.items() if (found := [p for p in pieces if not p.is_installed()])}
+    if not missing:
+        return
+    absent = list(dict.fromkeys(piece for found in missing.values() for piece in found))
+    raise error(
+        "E0502",
+        f"{_listed(absent)} {'is' if len(absent) == 1 else 'are'} not installed",
+        notes=[f"{who} needs {_listed(found)}" for who, found in missing.items()],
+        help=[installation(absent)],
+    )
+
+
+def installation(pieces: Sequence[Piece]) -> str:
+    """The command that installs them."""
+    extras = ",".join(sorted({piece.extra for piece in pieces if piece.extra}))
+    others = [piece.package for piece in pieces if not piece.extra]
+    return " ".join(["pip install", *([f"'edgec[{extras}]'"] if extras else []), *others])
+
+
+def _listed(pieces: Sequence[Piece]) -> str:
+    *others, last = (piece.package for piece in pieces)
+    return f"{', '.join(others)} and {last}" if others else last

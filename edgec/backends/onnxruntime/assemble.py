@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
 from pathlib import Path
 
@@ -72,6 +73,7 @@ def _convert(source: Path, path: Path) -> None:
 def _write_configuration(path: Path) -> None:
     from onnxruntime.tools.ort_format_model.utils import create_config_from_models
 
+    logging.getLogger("ort_format_model.utils").setLevel(logging.WARNING)  # its importer logs each file on stderr
     listed = path.with_suffix(CONFIGURATION)
     create_config_from_models([path], listed, enable_type_reduction=True)
     lines = listed.read_text(encoding="utf-8").splitlines()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from edgec.backends.tensorrt.options import tensorrt_options
+from edgec.backends.tensorrt.options import TensorRTOptions, tensorrt_options
 from edgec.spec.backend import BackendSpec, Rewriting
 from edgec.spec.piece import Piece
 from edgec.spec.reader import Checker
@@ -31,6 +31,10 @@ def _check(c: Checker, target: Target) -> None:
         c.problem("a tensorrt target computes and stores float32", "numerics")
 
 
+def _ahead_of_time(options: object) -> bool:
+    return isinstance(options, TensorRTOptions) and options.build == "ahead-of-time"
+
+
 SPEC = BackendSpec(
     "tensorrt",
     "TensorRT",
@@ -39,4 +43,5 @@ SPEC = BackendSpec(
     _rewriting,
     check=_check,
     pieces=(Piece("tensorrt_rtx_cu13_bindings", "tensorrt_rtx_bindings", "TensorRT-RTX engines", "tensorrt"),),
+    assembles_here=_ahead_of_time,
 )

@@ -181,10 +181,10 @@ def opset_version(name: str) -> int | None:
 
 
 def read_package(path: Path) -> Package:
-    """Raises `EdgecError` E0604 for what is no package, E0603 for one without a program."""
-    opened = open_package(path)
+    """Raises `EdgecError` E0604 for what is no package, E0603 for one without a program, E0502 without coremltools."""
+    opened, messages = open_package(path), model_pb2()
     try:
-        model = model_pb2().Model.FromString(opened.model.read_bytes())
+        model = messages.Model.FromString(opened.model.read_bytes())
     except Exception as cause:  # DecodeError's module differs between protobuf implementations
         raise malformed(path, f"`{opened.model.name}` is not a Core ML model") from cause
     if model.WhichOneof("Type") != "mlProgram":

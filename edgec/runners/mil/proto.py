@@ -36,5 +36,5 @@ def model_pb2() -> ModuleType:
 def _folder() -> Path:
     spec = importlib.util.find_spec("coremltools")
     if spec is None or not spec.submodule_search_locations:
-        raise error("E0502", "coremltools is not installed", help=["install `edgec[coreml]`"])
+        raise error("E0502", "coremltools is not installed", help=["pip install 'edgec[coreml]'"])
     return Path(next(iter(spec.submodule_search_locations))) / "proto"

@@ -56,7 +56,7 @@ conformance: $(STAMP) ## Run ONNX's, PyTorch's and Apple's own operator tests (l
 	$(BIN)/python -m tests.conformance.mil_interpreter --jobs 2
 
 acceptance-open: $(STAMP) ## Vision models of open height and width beside eager PyTorch (MODELS=folder with torchvision, timm)
-	$(BIN)/python -m tests.conformance.open_images $(if $(MODELS),--models $(MODELS))
+	$(BIN)/python -m tests.conformance.open_images --update $(if $(MODELS),--models $(MODELS))
 
 arm: $(STAMP) ## Run the test models on Arm's kernels under QEMU (fetches Debian packages once)
 	$(BIN)/python -m tests.conformance.arm

@@ -7,10 +7,13 @@ torch proves assumptions for a whole range by algebra, and refuses what it canno
 from __future__ import annotations
 
 import contextlib
+import math
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from types import CodeType
 from typing import Any
 from unittest.mock import patch
 
@@ -21,11 +24,16 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.export import _trace
 from torch.fx.experimental.symbolic_shapes import EqualityConstraint, ShapeEnv
 from torch.utils._sympy.interp import sympy_interp
+from torch.utils._sympy.printers import PythonPrinter
 from torch.utils._sympy.reference import PythonReferenceAnalysis
 
 from edgec.diag import Place
 
 _FOREIGN = (str(Path(torch.__file__).parent), str(Path(__file__).parent.parent), "<")
+
+
+_PYTHON = {"math": math, "torch": torch, "max": max, "min": min, "abs": abs, "float": float, "int": int, "round": round}
+"""What torch's Python code of an expression calls."""
 
 
 class _OfNumbers(PythonReferenceAnalysis):
@@ -41,7 +49,7 @@ class Assumption:
 
     condition: Any
     names: Mapping[Any, str]
-    units: Mapping[Any, int]
+    units: dict[Any, int]
     place: Place | None
 
     @property
@@ -53,9 +61,24 @@ class Assumption:
         """Whether it does at these sizes by name."""
         known = {symbol: sizes[name] // self.units[symbol] for symbol, name in self.names.items()}
         try:
-            return bool(sympy_interp(_OfNumbers, known, self.condition))
+            return self._compiled(known)
         except ZeroDivisionError:
             return False
+
+    @cached_property
+    def _compiled(self) -> Callable[[dict[Any, int]], bool]:
+        """The condition as Python code, by torch's printer; by its interpreter where the code does not run."""
+        try:
+            code = compile(PythonPrinter().doprint(self.condition), "<condition>", "eval")
+        except Exception:  # the printer's own classes, for functions that it does not write
+            return lambda known: bool(sympy_interp(_OfNumbers, known, self.condition))
+        return lambda known: self._run(code, known)
+
+    def _run(self, code: CodeType, known: dict[Any, int]) -> bool:
+        try:
+            return bool(eval(code, dict(_PYTHON), {str(s): size for s, size in known.items()}))
+        except (NameError, TypeError, SyntaxError):
+            return bool(sympy_interp(_OfNumbers, known, self.condition))
 
 
 class Assumed:
@@ -70,6 +93,7 @@ class Assumed:
         self._check = check
         self._env: ShapeEnv | None = None
         self._asked: list[tuple[Any, Place | None]] = []
+        self._first: list[Sequence[Any]] = []
         self._patched = contextlib.ExitStack()
 
     def __enter__(self) -> Assumed:
@@ -91,7 +115,11 @@ class Assumed:
 
         def in_multiples(*args: Any, **kwargs: Any) -> Any:
             made = faked(*args, **kwargs)  # type: ignore[no-untyped-call]
-            _settle_multiples(made[0].shape_env, next(v for v in made if isinstance(v, EqualityConstraint)))
+            env = made[0].shape_env
+            _settle_multiples(env, next(v for v in made if isinstance(v, EqualityConstraint)))
+            self._first = [
+                [getattr(getattr(size, "node", None), "expr", None) for size in f.shape] for f in _fakes(env)
+            ]
             return made
 
         self._patched.enter_context(patch.object(_trace, "make_fake_inputs", in_multiples))
@@ -119,18 +147,24 @@ class Assumed:
         return list(found.values())
 
     def _symbols(self, axes: Sequence[Mapping[int, str]]) -> tuple[dict[Any, str], dict[Any, int]]:
-        """torch's symbols for the dimensions, as it named them first, and how many elements one counts."""
+        """torch's symbols for the dimensions, as it named them first, and how many elements one counts. What a trace
+        assumes may have made a number of one since.
+        """
         names: dict[Any, str] = {}
         units: dict[Any, int] = {}
-        fakes = [tracked.fake for tracked in (self._env.tracked_fakes or ())] if self._env is not None else []
-        for fake, named in zip([f for f in fakes if isinstance(f, torch.Tensor)], axes, strict=False):
+        fakes = [] if self._env is None else _fakes(self._env)
+        for fake, first, named in zip(fakes, self._first, axes, strict=False):
             for axis, name in named.items():
                 node = getattr(fake.shape[axis], "node", None)
-                for expression in (getattr(node, "_expr", None), getattr(node, "expr", None)):
+                for expression in (getattr(node, "_expr", None), getattr(node, "expr", None), first[axis]):
                     for symbol in getattr(expression, "free_symbols", ()):
                         names[symbol] = name
                         units[symbol] = int(expression.coeff(symbol)) or 1  # type: ignore[union-attr]
         return names, units
+
+
+def _fakes(env: ShapeEnv) -> list[torch.Tensor]:
+    return [tracked.fake for tracked in env.tracked_fakes or () if isinstance(tracked.fake, torch.Tensor)]
 
 
 def _settle_multiples(env: ShapeEnv, known: EqualityConstraint) -> None:

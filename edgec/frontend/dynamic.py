@@ -38,7 +38,8 @@ class DynamicDim:
 
     With `choices` it is one of these alone. Lists of several dimensions belong together: all have the same length, and
     a model is run at the first size of each, or the second of each, and so on. Sizes of a range are multiples of
-    `multiple`. At the sizes of `apart` the source takes another way than the trace: both are compared there.
+    `multiple`. At the sizes of `apart` the source takes
+    another way than the trace.
     """
 
     input: str
@@ -205,12 +206,6 @@ def _sizes_apart(named: Mapping[str, DynamicDim], between: dict[str, int]) -> li
     alone = [{**between, name: size} for name, dim in named.items() for size in dim.apart]
     together = {**between, **{name: dim.apart[0] for name, dim in named.items() if dim.apart}}
     return [*alone, together] if len(alone) > 1 else alone
-
-
-def apart(dims: Sequence[DynamicDim], examples: Mapping[str, Array]) -> list[dict[str, int]]:
-    """The sizes, by name, at which the source takes another way than the trace."""
-    named = {dim.name: dim for dim in dims}
-    return _sizes_apart(named, {d.name: int(examples[d.input].shape[d.axis]) for d in dims})
 
 
 def resized(examples: Mapping[str, Array], dims: Sequence[DynamicDim], size: Mapping[str, int]) -> dict[str, Array]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 
-from edgec.diag import Diagnostic, EdgecError, warning
+from edgec.diag import Diagnostic, EdgecError, Place, warning
 from edgec.frontend.assumptions import Assumption
 from edgec.frontend.dynamic import DynamicDim, listed
 
@@ -18,10 +18,6 @@ _MOST_TOGETHER = 1600
 
 _LARGEST_MULTIPLE = 256
 
-MOST_APART, _SHARE_APART = 2, 4
-"""Sizes, at most one in four, at which a condition may fail: there the source pads by nothing, say, where the trace
-pads by a computed amount, which is the same. Source and trace are compared at each."""
-
 
 @dataclass(frozen=True)
 class Narrowed:
@@ -29,14 +25,6 @@ class Narrowed:
 
     dims: tuple[DynamicDim, ...]
     told: Mapping[str, Diagnostic]
-
-
-class NarrowedError(Exception):
-    """The trace holds for fewer sizes than were asked for."""
-
-    def __init__(self, narrower: Narrowed) -> None:
-        super().__init__(narrower)
-        self.narrower = narrower
 
 
 class FixedError(EdgecError):
@@ -53,11 +41,8 @@ def _elsewhere(dims: Sequence[DynamicDim], examples: Mapping[str, int]) -> dict[
     return {name: max(sizes, key=lambda s: (s & -s, -s)) for name, sizes in near.items()}
 
 
-def narrowed(
-    dims: Sequence[DynamicDim], assumed: Sequence[Assumption], examples: Mapping[str, int], most_apart: int = MOST_APART
-) -> Narrowed:
-    """The dimensions, in the least multiples for which everything holds that a trace at the `examples` assumed, but
-    for up to `most_apart` sizes, which are noted.
+def narrowed(dims: Sequence[DynamicDim], assumed: Sequence[Assumption], examples: Mapping[str, int]) -> Narrowed:
+    """The dimensions, in the least multiples for which everything holds that a trace at the `examples` assumed.
 
     Raises `EdgecError` E0202 with the line where there are none.
     """
@@ -65,12 +50,12 @@ def narrowed(
     told: dict[str, Diagnostic] = {}
     for name, dim in ranges.items():
         own = [a for a in assumed if a.dims == {name}]
-        narrower = _narrowed(dim, own, examples[name], most_apart)
+        narrower = _narrowed(dim, own, examples[name])
         if narrower is None:
             raise FixedError(_fixed(dim, own, examples[name]), _elsewhere(dims, examples))
         ranges[name] = narrower
         if ranges[name].multiple != dim.multiple:
-            told[name] = _in_multiples(ranges[name], _first_failing(dim, own))
+            told[name] = in_multiples(ranges[name], _first_failing(dim, own).place)
     rows = listed(tuple(ranges.values()))
     for assumption in assumed:
         if len(assumption.dims) > 1:
@@ -81,27 +66,32 @@ def narrowed(
     return Narrowed(tuple(found), told)
 
 
-def _narrowed(dim: DynamicDim, assumed: Sequence[Assumption], example: int, most_apart: int) -> DynamicDim | None:
+def _narrowed(dim: DynamicDim, assumed: Sequence[Assumption], example: int) -> DynamicDim | None:
+    good = {size for size in sizes_of(dim) if _holds(assumed, dim.name, size)}
     for factor in range(1, _LARGEST_MULTIPLE // dim.multiple + 1):
         wider = replace(dim, multiple=dim.multiple * factor)
         sizes = list(sizes_of(wider))
         if example % wider.multiple or len(sizes) < 2 or (dim.choices and factor > 1):
             continue
-        apart = tuple(size for size in sizes if not all(a.holds({dim.name: size}) for a in assumed))
-        if len(apart) <= most_apart and len(apart) * _SHARE_APART <= len(sizes):
-            return replace(wider, apart=apart)
+        if all(size in good or _holds(assumed, dim.name, size) for size in sizes):
+            return wider
     return None
+
+
+def _holds(assumed: Sequence[Assumption], name: str, size: int) -> bool:
+    return all(a.holds({name: size}) for a in assumed)
 
 
 def _first_failing(dim: DynamicDim, assumed: Sequence[Assumption]) -> Assumption:
     return next(a for a in assumed if not all(a.holds({dim.name: size}) for size in sizes_of(dim)))
 
 
-def _in_multiples(dim: DynamicDim, first: Assumption) -> Diagnostic:
+def in_multiples(dim: DynamicDim, place: Place | None) -> Diagnostic:
+    """The warning that a dimension is open in multiples alone, which the line at `place` asks for."""
     return warning(
         "E0220",
         f"dimension `{dim.name}` is open in multiples of {dim.multiple} alone",
-        place=first.place,
+        place=place,
         notes=["at other sizes the source computes otherwise, or fails"],
         help=[f"say so: `--dynamic {dim.input}:{dim.axis}={dim.name}:{dim.low}..{dim.high}/{dim.multiple}`"],
     )
@@ -130,9 +120,7 @@ def _together(assumption: Assumption, dims: Sequence[DynamicDim], rows: Sequence
     else:
         each = max(2, int(_MOST_TOGETHER ** (1 / len(dims))))
         tried = list(product(*(_thinned(list(sizes_of(dim)), each) for dim in dims)))
-    apart = {size for dim in dims for size in dim.apart}
     failing = [sizes for sizes in tried if not assumption.holds(dict(zip(names, sizes, strict=True)))]
-    failing = [sizes for sizes in failing if not apart & set(sizes)]
     if not failing:
         return None
     if all(len(set(sizes)) > 1 for sizes in failing):
@@ -144,14 +132,26 @@ def _together(assumption: Assumption, dims: Sequence[DynamicDim], rows: Sequence
             ("rejected by `dimensions-equal`",),
             (f"open them by one name: `{names[0]}` in the place of each",),
         )
-    sizes = ", ".join(f"`{name}` {size}" for name, size in zip(names, failing[0], strict=True))
+    return _otherwise(dict(zip(names, failing[0], strict=True)), assumption.place)
+
+
+def _otherwise(row: Mapping[str, int], place: Place | None) -> Diagnostic:
+    sizes = ", ".join(f"`{name}` {size}" for name, size in row.items())
     return Diagnostic(
         "E0202",
         f"the model computes otherwise, or nothing, where {sizes}",
-        assumption.place,
+        place,
         ("rejected by `dimension-fixed`",),
         ("narrow the ranges of `--dynamic`, or list the sizes: `x:2=[224,256]`",),
     )
+
+
+def refused_at(
+    row: Mapping[str, int], assumed: Sequence[Assumption], dims: Sequence[DynamicDim], traced: Mapping[str, int]
+) -> FixedError:
+    """E0202 for sizes at which something fails that a trace assumed."""
+    first = next(a for a in assumed if not a.holds(row))
+    return FixedError(_otherwise({name: row[name] for name in first.dims}, first.place), _elsewhere(dims, traced))
 
 
 def _thinned(sizes: list[int], most: int) -> list[int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,8 +13,7 @@ import torch
 from edgec.diag import EdgecError
 from edgec.frontend.assumptions import Assumed
 from edgec.frontend.captured import Array, Captured
-from edgec.frontend.dynamic import DynamicDim, apart, check_dims, fitting, resized
-from edgec.frontend.narrowing import NarrowedError, narrowed
+from edgec.frontend.dynamic import DynamicDim, check_dims, fitting, resized
 from edgec.frontend.torch_call import Call
 from edgec.ir.dims import rename_dims, set_dim_range
 from edgec.runners.onnxruntime import OnnxRuntimeRunner
@@ -27,12 +26,25 @@ def roomy(call: Call, request: ExportRequest) -> Call:
     """The call with open dimensions of two or more: torch takes a size of one for a constant."""
     if not request.dynamic:
         return call
-    names = _tensor_names(request, call)
-    examples = dict(zip(names, (t.detach().numpy() for t in call.tensors()), strict=True))
-    check_dims(request.dynamic, {name: array.shape for name, array in examples.items()})
-    given = {d.name: int(examples[d.input].shape[d.axis]) for d in request.dynamic} | dict(request.traced_at)
-    larger = resized(examples, request.dynamic, fitting(request.dynamic, given))
-    return call.with_tensors([torch.from_numpy(larger[name].copy()) for name in names])
+    check_dims(request.dynamic, {name: array.shape for name, array in _arrays(call, request).items()})
+    given = call_sizes(call, request) | dict(request.attempt.traced_at)
+    return at_sizes(call, request, fitting(request.dynamic, given))
+
+
+def call_sizes(call: Call, request: ExportRequest) -> dict[str, int]:
+    """The sizes of a call's open dimensions, by name."""
+    shapes = {name: t.shape for name, t in zip(_tensor_names(request, call), call.tensors(), strict=True)}
+    return {d.name: int(shapes[d.input][d.axis]) for d in request.dynamic}
+
+
+def at_sizes(call: Call, request: ExportRequest, sizes: Mapping[str, int]) -> Call:
+    """The call with open dimensions of these sizes, its elements repeated in order."""
+    larger = resized(_arrays(call, request), request.dynamic, sizes)
+    return call.with_tensors([torch.from_numpy(array.copy()) for array in larger.values()])
+
+
+def _arrays(call: Call, request: ExportRequest) -> dict[str, Array]:
+    return dict(zip(_tensor_names(request, call), (t.detach().numpy() for t in call.tensors()), strict=True))
 
 
 def dynamic_shapes(request: ExportRequest, call: Call) -> dict[str, Any] | None:
@@ -59,20 +71,18 @@ def _tensor_names(request: ExportRequest, call: Call) -> list[str]:
 
 
 def check_sizes(request: ExportRequest, call: Call, assumed: Assumed) -> None:
-    """Whether all that a trace assumed holds for every size. Raises `NarrowedError` where it holds for multiples of
-    some size alone, `EdgecError` E0202 where not for these either.
+    """Whether all that a trace assumed holds for every size, and else what is tried next.
+
+    Raises `MoreGeneralError` where the way of other sizes may fit all, `NarrowedError` where the trace holds for
+    multiples of some size alone, `EdgecError` E0202 where not for these either.
     """
-    names, tensors = _tensor_names(request, call), call.tensors()
+    names = _tensor_names(request, call)
     axes = [{d.axis: d.name for d in request.dynamic if d.input == name} for name in names]
-    traced = {d.name: int(tensors[names.index(d.input)].shape[d.axis]) for d in request.dynamic}
-    found = narrowed(request.dynamic, assumed.listed(axes), traced, request.most_apart)
-    if found.dims != request.dynamic:
-        raise NarrowedError(found)
+    request.attempt.check(request.dynamic, assumed.listed(axes), call_sizes(call, request))
 
 
-def agrees_apart(found: Captured) -> bool:
-    """Whether the graph gives the source's outputs at the sizes at which the source takes another way."""
-    rows = apart(found.dynamic, found.examples)
+def agrees_at(found: Captured, rows: Sequence[Mapping[str, int]]) -> bool:
+    """Whether the graph gives the source's outputs at these sizes."""
     if not rows:
         return True
     with OnnxRuntimeRunner(found.model, optimize=False) as runner:

@@ -7,7 +7,7 @@ import io
 import logging
 import re
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from types import CodeType
 from typing import Any
@@ -20,6 +20,7 @@ from torch.utils import _pytree as pytree
 
 from edgec.diag import Diagnostic, EdgecError, Severity, error, warning
 from edgec.frontend.assumptions import Assumed
+from edgec.frontend.attempts import Attempt, MoreGeneralError, NarrowedError, export_open
 from edgec.frontend.captured import Array, Captured, SourceId
 from edgec.frontend.changed import changed_buffers
 from edgec.frontend.control_flow.coverage import CaughtError, Covered, cover
@@ -51,9 +52,8 @@ from edgec.frontend.memory.memory import Memory
 from edgec.frontend.memory.probe import Probe
 from edgec.frontend.moved_modules import moved_nowhere
 from edgec.frontend.naming import name_interface, separate_weights
-from edgec.frontend.narrowing import MOST_APART, FixedError, NarrowedError
 from edgec.frontend.of_weights import OfWeights
-from edgec.frontend.opened import agrees_apart, check_sizes, dynamic_shapes, name_dims, roomy
+from edgec.frontend.opened import check_sizes, dynamic_shapes, name_dims, roomy
 from edgec.frontend.quantized_modules import check_quantized, plain_fake_quantizers
 from edgec.frontend.remembered import probe_of
 from edgec.frontend.settled import Settled
@@ -87,40 +87,17 @@ class ExportRequest:
     input_names: tuple[str, ...] = ()
     dynamic: tuple[DynamicDim, ...] = ()
     extension: Extension = field(default_factory=Extension)
-    traced_at: Mapping[str, int] = field(default_factory=dict)
-    """Sizes of open dimensions by name, other than the example's, at which the model is traced."""
-    most_apart: int = MOST_APART
-    """Sizes of a dimension at most at which the source may take another way than the trace."""
+    attempt: Attempt = field(default_factory=Attempt)
 
 
 def export_module(request: ExportRequest) -> Captured:
     """Export a module. Weights in half precision become float32 in place: who keeps the module gives a copy.
 
-    Where the model takes multiples of some size alone, its open dimensions are these, with a warning. Where what it
-    does with the example's sizes fits no others, it is traced at a size of many factors.
+    Where the model takes multiples of some size alone, its open dimensions are these, with a warning.
     Raises `EdgecError` E0107 for its inputs, E0201 when it fails eagerly, E0206 for control flow, E0202 for the rest.
     """
     check_quantized(request.module)
-    asked, told = request.dynamic, dict[str, Diagnostic]()
-    first: FixedError | None = None
-    while True:
-        try:
-            found = _exported(request)
-        except NarrowedError as fewer:
-            request = replace(request, dynamic=fewer.narrower.dims)
-            told |= fewer.narrower.told
-            continue
-        except EdgecError as refused:
-            if first is not None or not isinstance(refused, FixedError):
-                raise first or refused from None
-            first = refused
-            request = replace(request, traced_at=first.elsewhere)
-            continue
-        if not agrees_apart(found):
-            request = replace(request, dynamic=asked, most_apart=0)
-            told.clear()
-            continue
-        return replace(found, warnings=(*found.warnings, *told.values()))
+    return export_open(request, _exported) if request.dynamic else _exported(request)
 
 
 def _exported(request: ExportRequest) -> Captured:
@@ -266,7 +243,7 @@ def _export(request: ExportRequest, call: Call, probe: Probe) -> torch.export.Ex
     try:
         with checked:
             return export_settled(export, request.rewritten)
-    except (EdgecError, NarrowedError):
+    except (EdgecError, MoreGeneralError, NarrowedError):
         raise
     except Exception as failure:  # as above
         raise _refused(failure) from failure

@@ -188,12 +188,14 @@ class Tile(Op):
 
 @dataclass(frozen=True, eq=False)
 class Pad(Op):
-    """Padding; `begin` and `end` have one entry for each dimension of x (negative crops), None when computed.
+    """Padding; `begin` and `end` have one entry for each dimension of x (negative crops), None when `pads` is computed.
 
     `mode` is constant, reflect, edge or wrap. `value` is the constant fill (None with `fill_value` when computed).
     """
 
     x: Value
+    pads: Value
+    axes: Ints | None
     begin: Ints | None
     end: Ints | None
     mode: str
@@ -207,12 +209,13 @@ class Pad(Op):
         value = r.const_scalar(2) if fill is not None else 0
         mode = r.string("mode", "constant")
         axes = r.const_ints(3) if r.optional(3) is not None else tuple(range(rank))
-        if pads is None or axes is None:
-            return Pad(r.node, x, None, None, mode, value, fill)
+        named = None if axes is None else tuple(r.axes(axes, rank))
+        if pads is None or named is None:
+            return Pad(r.node, x, r.input(1), named, None, None, mode, value, fill)
         begin, end = [0] * rank, [0] * rank
-        for i, axis in enumerate(r.axes(axes, rank)):
-            begin[axis], end[axis] = pads[i], pads[i + len(axes)]
-        return Pad(r.node, x, tuple(begin), tuple(end), mode, value, fill)
+        for i, axis in enumerate(named):
+            begin[axis], end[axis] = pads[i], pads[i + len(named)]
+        return Pad(r.node, x, r.input(1), named, tuple(begin), tuple(end), mode, value, fill)
 
 
 @dataclass(frozen=True, eq=False)

@@ -100,7 +100,7 @@ def test_one_refusal_with_the_line(kind, line, label):
 
 
 class PaddedToWindows(nn.Module):
-    """Pads to multiples of 7, and by nothing at 28, where the source takes another way with the same result."""
+    """Pads to multiples of 7, by nothing at some sizes, where it takes another way with the same result."""
 
     def forward(self, x):
         below, right = -x.shape[2] % 7, -x.shape[3] % 7
@@ -111,9 +111,30 @@ class PaddedToWindows(nn.Module):
         return F.avg_pool2d(x, 7)
 
 
-def test_a_size_at_which_nothing_is_padded_is_verified_by_itself():
-    found = prepared(PaddedToWindows(), "x:2=h:16..48/4,3=w:16..48/4")
+def test_sizes_at_which_nothing_is_padded_are_verified_by_themselves():
+    found = prepared(PaddedToWindows(), "x:2=h:16..48,3=w:16..48")
     assert not found.captured.warnings
     shapes = {s.inputs["x"].shape[2:] for s in found.samples}
-    assert (28, 28) in shapes
+    assert (21, 21) in shapes
     assert len({height for height, _ in shapes}) > 3
+
+
+class Enlarged(nn.Module):
+    """Asks for multiples of 4 to run, and for the size of its table to leave it as it is."""
+
+    def __init__(self):
+        super().__init__()
+        self.table = nn.Parameter(torch.randn(1, 3, 6, 6))
+
+    def forward(self, x):
+        places = self.table
+        if x.shape[2] != 24 or x.shape[3] != 24:
+            places = F.interpolate(self.table, (x.shape[2] // 4, x.shape[3] // 4), mode="bilinear", align_corners=False)
+        y = x.unflatten(3, (-1, 4)).mean(-1).unflatten(2, (-1, 4)).mean(3)
+        return y + places
+
+
+def test_multiples_at_which_the_source_runs_and_the_way_of_most_of_them():
+    found = prepared(Enlarged())
+    assert ["multiples of 4" in d.message for d in found.captured.warnings] == [True] * 2
+    assert {s.inputs["x"].shape[2] for s in found.samples} >= {16, 24}

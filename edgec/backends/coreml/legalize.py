@@ -39,6 +39,7 @@ from edgec.passes.rewrite import RewritePass
 from edgec.rules.base import Rule
 from edgec.rules.decompose.attention import AttentionToMatMul
 from edgec.rules.decompose.bits import BitShiftToArithmetic, BitwiseToArithmetic
+from edgec.rules.decompose.computed_pad import ComputedPad
 from edgec.rules.decompose.copied_sizes import CopiedSizes
 from edgec.rules.decompose.counted_mean import CountedMean
 from edgec.rules.decompose.detection import CenteredBoxesToCorners, SuppressionByClass
@@ -48,6 +49,7 @@ from edgec.rules.decompose.normalizations import LayerNormToReduce
 from edgec.rules.decompose.open_rank import OpenTransposeOfFewer
 from edgec.rules.decompose.open_recurrent import OpenRecurrentToLoop
 from edgec.rules.decompose.open_resize import OpenResizeToMatMul
+from edgec.rules.decompose.open_triangle import OpenTriangle
 from edgec.rules.decompose.quantize import DequantizeToMul, QuantizeToClip
 from edgec.rules.decompose.recurrent import UnrollRecurrent
 from edgec.rules.decompose.resize import ResizeToMatMul
@@ -80,6 +82,8 @@ ALWAYS: tuple[Rule, ...] = (
     CenteredBoxesToCorners(),
     SuppressionByClass(),
     CopiedSizes(),
+    ComputedPad(),
+    OpenTriangle(),
     GatherFromStart(),
     NearestToGather(),
     DilatedPoolToSlices(),

@@ -72,12 +72,14 @@ from edgec.passes.rewrite import RewritePass
 from edgec.rules.base import Rule
 from edgec.rules.cleanup.identity import RemoveIdentity, RemoveNoOpMovement
 from edgec.rules.cleanup.movement import MergeReshapes, MergeTransposes
+from edgec.rules.decompose.computed_pad import ComputedPad
 from edgec.rules.decompose.copied_sizes import CopiedSizes
 from edgec.rules.decompose.counted_mean import CountedMean
 from edgec.rules.decompose.detection import CenteredBoxesToCorners, SuppressionByClass
 from edgec.rules.decompose.functions import ElementwiseFromBuiltins, WideClip
 from edgec.rules.decompose.open_recurrent import OpenRecurrentToLoop
 from edgec.rules.decompose.open_resize import OpenResizeToMatMul
+from edgec.rules.decompose.open_triangle import OpenTriangle
 from edgec.rules.decompose.quantize import DequantizeToMul, QuantizeToClip
 from edgec.rules.table import EXPAND
 from edgec.rules.where_illegal import WhereIllegal
@@ -93,6 +95,7 @@ RULES: tuple[Rule, ...] = (
     QuantizeToClip(),
     DequantizeToMul(),
     TriluToWhere(),
+    OpenTriangle(),
     InverseSines(),
     LrnToPool(),
     BatchNormToSteps(),
@@ -120,6 +123,7 @@ ALWAYS: tuple[Rule, ...] = (
     KnownWrites(),
     LastWriteWins(),
     CopiedSizes(),
+    ComputedPad(),
     IndicesFromStart(),
     BatchedGatherND(),
     KnownGatherND(),

@@ -22,6 +22,7 @@ from edgec.ops.shape import (
     Trilu,
     Unsqueeze,
 )
+from edgec.rules.decompose.computed_pad import adds
 from edgec.spec.target import Target
 
 
@@ -72,6 +73,8 @@ def _pad(op: Pad, target: Target) -> Reject | None:
 def is_native(op: Pad) -> bool:
     """Whether MIL's `pad` computes exactly this. PyTorch mirrors no more than an open size has."""
     shape = op.x.shape
+    if op.x.dtype is not None and not op.x.dtype.is_integer() and op.value is not None and adds(op):
+        return True
     if op.begin is None or op.end is None or shape is None or min((*op.begin, *op.end), default=0) < 0:
         return False
     if op.x.dtype is None or op.x.dtype.is_integer():

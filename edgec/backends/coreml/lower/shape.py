@@ -93,6 +93,10 @@ def _tile(op: Tile, b: MilBuilder) -> Operand:
 def _pad(op: Pad, b: MilBuilder) -> Operand:
     """Only the dimensions from the first padded one on are named; mirrored padding names the last two."""
     x, out = through_half(b, b.operand(op.x)), type_of(op.y)
+    fill = float(op.value or 0.0) if x.type.dtype.startswith("float") else int(op.value or 0)
+    if op.begin is None:
+        y = b.emit("pad", _like(x, out), x=x, pad=_pairs(b.operand(op.pads), b), mode="constant", constant_val=fill)
+        return moved_back(b, y, out)
     pairs = list(zip(op.begin or (), op.end or (), strict=True))
     first = next((i for i, pair in enumerate(pairs) if any(pair)), None)
     if first is None:
@@ -100,8 +104,16 @@ def _pad(op: Pad, b: MilBuilder) -> Operand:
     if op.mode != "constant":
         first = max(0, len(pairs) - 2)
     flat = tuple(p for pair in pairs[first:] for p in pair)
-    fill = float(op.value or 0.0) if x.type.dtype.startswith("float") else int(op.value or 0)
     return moved_back(b, b.emit("pad", _like(x, out), x=x, pad=flat, mode=PAD_MODES[op.mode], constant_val=fill), out)
+
+
+def _pairs(pads: Operand, b: MilBuilder) -> Operand:
+    """ONNX's amounts, before each dimension and then behind each, as MIL's pairs."""
+    (count,) = pads.type.shape
+    assert isinstance(count, int)
+    sides = reshape(b, cast(b, pads, "int32"), (2, count // 2))
+    turned = b.emit("transpose", TensorType("int32", (count // 2, 2)), x=sides, perm=(1, 0))
+    return reshape(b, turned, (count,))
 
 
 def _fill(op: ConstantOfShape, b: MilBuilder) -> Operand:

@@ -20,6 +20,7 @@ from edgec.ops.shape import (
     Transpose,
     Unsqueeze,
 )
+from edgec.rules.decompose.computed_pad import adds
 from edgec.spec.target import Target
 
 
@@ -47,8 +48,8 @@ def _expand(op: Expand, target: Target) -> Reject | None:
 
 
 def _pad(op: Pad, target: Target) -> Reject | None:
-    if op.begin is None or op.end is None:
-        return Reject("pad-computed", "the padding is computed by the model")
+    if (op.begin is None or op.end is None) and not adds(op):
+        return Reject("pad-computed", "the padding is computed by the model, and may crop or mirror")
     if op.mode != "constant" and not is_mirror(op):
         return Reject(f"pad-{op.mode}", f"there is no kernel for mode {op.mode}")
     return type_reject(op, [op.x])

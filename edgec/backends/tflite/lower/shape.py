@@ -122,13 +122,16 @@ def _tile(op: Tile, b: Builder) -> Operand:
 
 
 def _pad(op: Pad, b: Builder) -> Operand:
-    assert op.begin is not None
-    assert op.end is not None
-    x, kind = _crop(op, b), out_type(op.y)
-    pads = np.maximum(np.stack([op.begin, op.end], axis=1), 0)
-    if not pads.any():
-        return x
-    inputs: dict[str, Operand] = {"input": x, "paddings": b.const(pads.astype(np.int32), "paddings")}
+    kind = out_type(op.y)
+    pads: Operand
+    if op.begin is None or op.end is None:
+        x, pads = b.operand(op.x), transpose(b, reshape(b, cast(b, b.operand(op.pads), "int32"), (2, -1)), (1, 0))
+    else:
+        x, amounts = _crop(op, b), np.maximum(np.stack([op.begin, op.end], axis=1), 0)
+        if not amounts.any():
+            return x
+        pads = b.const(amounts.astype(np.int32), "paddings")
+    inputs: dict[str, Operand] = {"input": x, "paddings": pads}
     if op.mode == "reflect":
         return b.op("MIRROR_PAD", inputs, mode=0)
     if op.value is None and op.fill_value is not None:

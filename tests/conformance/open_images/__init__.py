@@ -1,0 +1,1 @@
+"""Vision models with open height and width."""

@@ -169,7 +169,7 @@ PLACING: dict[str, Decomposition] = {
     "aten.diagonal_copy.default": Decomposition(_diagonal, _has_static_plane),
     "aten.trace.default": Decomposition(lambda x: _diagonal(x).sum(), _has_static_plane),
     "aten.diagonal_scatter.default": Decomposition(_diagonal_scatter, _are_static),
-    "aten.as_strided.default": Decomposition(_strided, _has_static_strides),
+    "aten.as_strided.default": Decomposition(_strided),
     "aten.as_strided_scatter.default": Decomposition(_strided_scatter, _are_strides_apart),
     "aten.masked_scatter.default": Decomposition(_masked_scatter, _has_sources),
     "aten.put.default": Decomposition(_put, lambda x, *_: _static(x)),

@@ -44,8 +44,10 @@ def _settle_graph(module: GraphModule) -> bool:
     changing = {_memory(value) for node in calls for value in written(node)}
     reached = any(_memory(node) in changing for node in calls if node.target in _APART)
     for node in calls:
-        windows = node.target is aten.unfold.default and _memory(node) in changing
-        if node.target is aten.as_strided.default or windows:
+        changes = _memory(node) in changing
+        if node.target is aten.as_strided.default and not changes and _is_open(node, owners[_memory(node)]):
+            _of_open_owner(node, owners[_memory(node)])
+        elif node.target is aten.as_strided.default or (node.target is aten.unfold.default and changes):
             _of_owner(node, owners)
     module.recompile()
     return reached
@@ -71,6 +73,23 @@ def _fill_by_strides(node: Node) -> None:
         view = call_before(node, aten.as_strided.default, x, [length], [step], offset)
         call_before(node, aten.fill_.Scalar, view, number)
     node.replace_all_uses_with(x)
+    node.graph.erase_node(node)
+
+
+def _is_open(node: Node, owner: Node) -> bool:
+    """Whether a view has open sizes, or is one of a tensor of open sizes that lies in memory as it is."""
+    view, value = node.meta["val"], owner.meta["val"]
+    layout = (*value.shape, *view.shape, *view.stride(), view.storage_offset())
+    if all(isinstance(number, int) for number in layout) or not isinstance(value.storage_offset(), int):
+        return False
+    return not value.storage_offset() and bool(value.is_contiguous())
+
+
+def _of_open_owner(node: Node, owner: Node) -> None:
+    """The same view of the tensor that the memory was made for."""
+    offset = node.args[3] if len(node.args) > 3 and node.args[3] is not None else node.meta["val"].storage_offset()
+    new = call_before(node, aten.as_strided.default, owner, *node.args[1:3], offset)
+    node.replace_all_uses_with(new)
     node.graph.erase_node(node)
 
 

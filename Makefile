@@ -1,4 +1,4 @@
-# edgec: every verb sets up what it needs. `make help` lists them. PYTHON=python3.13 chooses another Python, which has an
+# edgec: every make target sets up what it needs. `make help` lists them. PYTHON=python3.13 chooses another Python, which has an
 # environment of its own: .venv-3.13. That of 3.11 is .venv.
 SHELL := /bin/bash
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
@@ -21,7 +21,7 @@ SEED := 0
 .DEFAULT_GOAL := help
 .PHONY: help setup build test check release conformance acceptance-open arm runtimes bench random-networks fuzz wheel wheel-check clean
 
-help: ## Show what can be made
+help: ## List the make targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
 setup: $(STAMP) ## Create the environment with the tested versions
@@ -31,19 +31,19 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	touch $@
 
-build: $(STAMP) ## Build the example for three targets and print what came out
+build: $(STAMP) ## Build the example for three targets and print the results
 	$(EDGEC) build $(EXAMPLE) --target iphone --target android --target rtx
 
 test: $(STAMP) ## Run the tests
 	$(BIN)/python -m pytest tests -n 2 --dist loadfile
 
-check: $(STAMP) ## Format, lint, types, import contracts
+check: $(STAMP) ## Check formatting, lint, types and import contracts
 	$(BIN)/ruff format --check edgec tests examples benchmarks
 	$(BIN)/ruff check edgec tests examples benchmarks
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-release: $(RELEASE) ## Build every target of the example, one rule an artifact (use -j)
+release: $(RELEASE) ## Build every target of the example, one make rule per artifact (use -j)
 
 build/model/%/manifest.json: examples/mobilenet.py $(STAMP)
 	$(EDGEC) build $(EXAMPLE) --target $*
@@ -55,22 +55,22 @@ conformance: $(STAMP) ## Run ONNX's, PyTorch's and Apple's own operator tests (l
 	$(BIN)/python -m tests.conformance.torch_ops --jobs 2
 	$(BIN)/python -m tests.conformance.mil_interpreter --jobs 2
 
-acceptance-open: $(STAMP) ## Vision models of open height and width beside eager PyTorch (MODELS=folder with torchvision, timm)
+acceptance-open: $(STAMP) ## Compare vision models of open height and width with eager PyTorch (MODELS=folder with torchvision, timm)
 	$(BIN)/python -m tests.conformance.open_images --update $(if $(MODELS),--models $(MODELS))
 
-arm: $(STAMP) ## Run the test models on Arm's kernels under QEMU (fetches Debian packages once)
+arm: $(STAMP) ## Run the test models on Arm's kernels under QEMU (downloads Debian packages once)
 	$(BIN)/python -m tests.conformance.arm
 
-runtimes: $(STAMP) ## Run the test models on tflite-runtime 2.14, LiteRT 1.0 to 2.0 and MediaPipe (fetches wheels once)
+runtimes: $(STAMP) ## Run the test models on tflite-runtime 2.14, LiteRT 1.0 to 2.0 and MediaPipe (downloads wheels once)
 	$(BIN)/python -m tests.conformance.runtimes
 
-random-networks: $(STAMP) ## Build random networks for every target, compare with PyTorch (COUNT=100 SEED=0)
+random-networks: $(STAMP) ## Build random networks for every target and compare them with PyTorch (COUNT=100 SEED=0)
 	$(BIN)/python -m tests.random_networks --count $(COUNT) --seed $(SEED)
 
 fuzz: $(STAMP) ## Feed broken and hostile model files to every reader
 	$(BIN)/python -m tests.fuzz --cases 2000
 
-bench: $(STAMP) ## Time a build against torch's export alone, and what makes builds expensive
+bench: $(STAMP) ## Compare the time of a build with torch's export alone, and measure how builds scale
 	$(BIN)/python -m benchmarks.build_time
 	$(BIN)/python -m benchmarks.scaling
 
@@ -81,5 +81,5 @@ wheel: $(STAMP) ## Build the wheel into dist/, the same bytes for the same sourc
 wheel-check: wheel ## Install the wheel into an empty environment, without extras, and use it there (fetches packages)
 	$(BIN)/python -m tests.wheel_check dist/*.whl
 
-clean: ## Remove what was built; environments stay
+clean: ## Remove build outputs; keep the environments
 	rm -rf build dist fuzz-failures .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -39,7 +39,7 @@ ASKED = (
     Asked("explain E0502", 0, ("a library is missing",)),
     Asked("doctor", 0, ("pip install 'edgec[torch]'", "pip install 'edgec[tflite]'")),
     Asked("inspect model.onnx", 0, ("parameters  108", "Conv 1")),
-    Asked("lint model.onnx", 0, ("0 would be refused",)),
+    Asked("lint model.onnx", 0, ("0 errors",)),
     Asked("build model.onnx --target onnx --target onnxruntime-mobile", 0, ("passed",)),
     Asked("predict model.onnx --target iphone", 0, ("iphone-15-pro",)),
     Asked("predict model.onnx --target android", 0, ("CONV_2D",)),

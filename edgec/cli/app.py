@@ -1,4 +1,4 @@
-"""The command line: parse, call the driver, render. Nothing heavy is imported before a command runs."""
+"""The command line: parse, call the driver, render. Heavy imports wait until a command runs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from edgec.spec.process import own_process
 
 app = typer.Typer(
     name="edgec",
-    help="Compile a PyTorch or ONNX model for phones and boards, and prove each artifact by running it.",
+    help="Compile a PyTorch or ONNX model for phones and boards, and verify each artifact by running it.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -53,18 +53,18 @@ def root(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    """Compile a PyTorch or ONNX model for phones and boards, and prove each artifact by running it."""
+    """Compile a PyTorch or ONNX model for phones and boards, and verify each artifact by running it."""
 
 
 _THRESHOLDS = (20_000, 50, 100)
-"""When Python looks for garbage. An export makes millions of objects and nearly all of them stay: with the default of
-(700, 10, 10) the search takes a tenth of a build.
+"""Thresholds of the garbage collector. An export creates millions of objects and keeps nearly all of them: with the
+default of (700, 10, 10), garbage collection takes a tenth of a build.
 """
 
 
 _THREADS = {"OMP_WAIT_POLICY": "PASSIVE", "OPENBLAS_NUM_THREADS": "1"}
-"""torch's threads sleep while they wait; numpy's, which cannot be told to, are left out: waiting ones took the cores
-from ONNX Runtime's, two thirds of ConvNeXt's build. Read when the libraries load.
+"""torch's threads sleep while they wait. numpy's threads have no such setting and are disabled: while waiting, they
+took the cores from ONNX Runtime's, for two thirds of ConvNeXt's build. The libraries read these variables on load.
 """
 
 
@@ -77,4 +77,4 @@ def main() -> None:
     try:
         sys.exit(app())
     finally:
-        gc.freeze()  # else the interpreter searches all that torch holds several times before it ends
+        gc.freeze()  # otherwise the interpreter traverses all of torch's objects several times at exit

@@ -1,4 +1,4 @@
-"""The commands that take an artifact: run it, check it, time it, look into it, compare two."""
+"""The commands that take an artifact: run, check, bench, diff and inspect."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ ArtifactPath = Annotated[Path, typer.Argument(help="An artifact, its manifest.js
 Inputs = Annotated[list[str] | None, typer.Option("--input", help="An array: FILE.npy, NAME=FILE.npy or FILE.npz.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else.")]
 Precision = Annotated[str | None, typer.Option(help="For Core ML packages: float16 (the default) or float32.")]
-Function = Annotated[str | None, typer.Option(help="One function of a Core ML package that has several.")]
+Function = Annotated[str | None, typer.Option(help="The function to use, for a Core ML package with several.")]
 Where = Annotated[
-    str, typer.Option(help="Where: local; qemu (TFLite by emulated Arm kernels); mac or apple:DEVICE:APP (Core ML).")
+    str,
+    typer.Option(help="Where to run: local; qemu (TFLite, emulated Arm kernels); mac or apple:DEVICE:APP (Core ML)."),
 ]
 
 
@@ -30,7 +31,7 @@ def run_command(
     out: Annotated[Path | None, typer.Option(help="Write each output to this folder as NAME.npy.")] = None,
     json: Json = False,
 ) -> None:
-    """Execute an artifact here, Core ML packages included, and show its outputs."""
+    """Run an artifact on this machine, Core ML packages included, and show its outputs."""
 
     def body() -> int:
         from edgec.artifact.locate import locate
@@ -48,7 +49,7 @@ def run_command(
         if json:
             print_json({"artifact": str(found.path), "runner": runner.name, "outputs": rows})
         else:
-            _table(["output", "type", "least", "mean", "largest"], [list(map(str, r.values())) for r in rows])
+            _table(["output", "type", "min", "mean", "max"], [list(map(str, r.values())) for r in rows])
         return 0
 
     raise typer.Exit(guarded(body, as_document=json))
@@ -56,21 +57,20 @@ def run_command(
 
 def check_command(
     artifact: ArtifactPath,
-    against: Annotated[str | None, typer.Option(help="The source to compare with: file.py:attr, model.onnx …")] = None,
-    input: Annotated[
-        list[str] | None, typer.Option(help="An example input of the source, as `build` takes it.")
-    ] = None,
-    extension: Annotated[Path | None, typer.Option(help="A file that knows operators of your own.")] = None,
+    against: Annotated[str | None, typer.Option(help="The source to compare with: file.py:attr, model.onnx, …")] = None,
+    input: Annotated[list[str] | None, typer.Option(help="An example input of the source, as for `build`.")] = None,
+    extension: Annotated[Path | None, typer.Option(help="A Python file that defines custom operators.")] = None,
     function: Function = None,
-    max_bytes: Annotated[int | None, typer.Option(help="The largest size that is accepted.")] = None,
-    max_ms: Annotated[float | None, typer.Option(help="The longest predicted latency that is accepted.")] = None,
+    max_bytes: Annotated[int | None, typer.Option(help="The largest accepted size.")] = None,
+    max_ms: Annotated[float | None, typer.Option(help="The largest accepted predicted latency.")] = None,
     on: Where = "local",
     result: Annotated[
-        Path | None, typer.Option(help="What a Mac answered (load_all.py): goes into the manifest, as device_loaded.")
+        Path | None,
+        typer.Option(help="The result file of load_all.py on a Mac: recorded in the manifest as device_loaded."),
     ] = None,
     json: Json = False,
 ) -> None:
-    """Reload an artifact, compare it with its manifest and its source, and hold it to budgets."""
+    """Reload an artifact, compare it with its manifest and its source, and check its size and latency budgets."""
 
     def body() -> int:
         from edgec.compiler.check import Budget, Execution, check_artifact
@@ -95,11 +95,11 @@ def check_command(
 def bench_command(
     artifact: ArtifactPath,
     input: Inputs = None,
-    runs: Annotated[int, typer.Option(min=1, help="Single runs to time.")] = 50,
+    runs: Annotated[int, typer.Option(min=1, help="The number of single runs to time.")] = 50,
     on: Where = "local",
     json: Json = False,
 ) -> None:
-    """Time an artifact on this machine, run by run."""
+    """Measure the latency of single runs of an artifact."""
 
     def body() -> int:
         from dataclasses import asdict
@@ -121,23 +121,21 @@ def bench_command(
             where = "on this machine, one thread" if on in ("local", "qemu") else f"on `{on}`"
             print(f"{result.p50_ms:.3f} ms median of {result.runs} runs by {result.runner} {where}")
             if on == "qemu":
-                print("an emulator's time: it says nothing of a device's")
-            print(
-                f"{result.p10_ms:.3f} to {result.p90_ms:.3f} ms (10th to 90th percentile), least {result.least_ms:.3f}"
-            )
+                print("measured under an emulator: this does not predict the latency on a device")
+            print(f"{result.p10_ms:.3f} to {result.p90_ms:.3f} ms (10th to 90th percentile), min {result.least_ms:.3f}")
         return 0
 
     raise typer.Exit(guarded(body, as_document=json))
 
 
 def diff_command(
-    first: Annotated[Path, typer.Argument(help="The artifact that is taken as right.")],
+    first: Annotated[Path, typer.Argument(help="The artifact to use as the reference.")],
     second: Annotated[Path, typer.Argument(help="Another artifact of the same model.")],
     input: Inputs = None,
     tolerance: Annotated[float, typer.Option(help="The largest relative error that counts as equal.")] = 1e-3,
     json: Json = False,
 ) -> None:
-    """Find the first value at which two artifacts of one model part."""
+    """Find the first value at which two artifacts of one model differ."""
 
     def body() -> int:
         from edgec.compiler.diff import compare_artifacts
@@ -153,15 +151,15 @@ def diff_command(
 
 
 def inspect_command(
-    file: Annotated[str, typer.Argument(help="An artifact, a build's folder or an ONNX file; with --rules a source.")],
+    file: Annotated[str, typer.Argument(help="An artifact, a build's folder or an ONNX file; with --rules, a source.")],
     rules: Annotated[
-        bool, typer.Option("--rules", help="Which rewrites a source takes, and which it narrowly misses.")
+        bool, typer.Option("--rules", help="List the rewrites that fire for a source, and those that nearly fire.")
     ] = False,
     input: Annotated[list[str] | None, typer.Option(help="With --rules: an example input, NAME=SHAPE.")] = None,
-    target: Annotated[str | None, typer.Option(help="With --rules: this target's rewrites, too.")] = None,
+    target: Annotated[str | None, typer.Option(help="With --rules: also this target's rewrites.")] = None,
     json: Json = False,
 ) -> None:
-    """Show what a file holds: interface, operators, weights, metadata, hash."""
+    """Show the contents of a file: interface, operators, weights, metadata, hash."""
 
     def body() -> int:
         if rules:

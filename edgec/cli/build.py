@@ -1,4 +1,4 @@
-"""`edgec build`: artifacts from a source, one for each target."""
+"""`edgec build`: artifacts from a source, one per target."""
 
 from __future__ import annotations
 
@@ -25,48 +25,56 @@ if TYPE_CHECKING:
 Many = list[str]
 
 _WIDE = 200
-"""Columns where there is no terminal: logs are not folded."""
+"""Columns if there is no terminal: logs are not wrapped."""
 
 
 def build_command(
     source: Annotated[
         str | None,
         typer.Argument(
-            help="file.py:attr, package.module:attr, .onnx, .pt2 or TorchScript; else what edgec.toml says",
+            help="file.py:attr, package.module:attr, .onnx, .pt2 or TorchScript. Default: the source in edgec.toml.",
             show_default=False,
         ),
     ] = None,
     target: Annotated[
-        Many | None, typer.Option(help="What to build for; may be repeated. `edgec targets` lists them.")
+        Many | None, typer.Option(help="A target to build for; may be repeated. `edgec targets` lists them.")
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="The folder for artifacts; else build.")] = None,
-    input: Annotated[Many | None, typer.Option(help="An example: NAME=SHAPE[:DTYPE], NAME=VALUE, NAME=@FILE.")] = None,
+    out: Annotated[Path | None, typer.Option(help="The folder for artifacts. Default: build.")] = None,
+    input: Annotated[
+        Many | None, typer.Option(help="An example input: NAME=SHAPE[:DTYPE], NAME=VALUE or NAME=@FILE.")
+    ] = None,
     samples: Annotated[
         str | None,
-        typer.Option(help="Real samples: .npz files, each with the inputs by name; the first is the example."),
+        typer.Option(help="Real samples: .npz files with the inputs by name; the first is the example."),
     ] = None,
-    weights: Annotated[Path | None, typer.Option(help="A state dict for the code: .safetensors, .pt.")] = None,
+    weights: Annotated[Path | None, typer.Option(help="A state dict for the module: .safetensors or .pt.")] = None,
     extension: Annotated[
-        Path | None, typer.Option(help="A Python file that knows operators of your own: docs/how-to/extensions.md.")
+        Path | None, typer.Option(help="A Python file that defines custom operators: docs/how-to/extensions.md.")
     ] = None,
-    name: Annotated[str | None, typer.Option(help="The model's name; else the attribute's or the file's.")] = None,
+    name: Annotated[
+        str | None, typer.Option(help="The model's name. Default: the name of the attribute or file.")
+    ] = None,
     dynamic: Annotated[Many | None, typer.Option(help="Open dimensions: x:0=batch,2..3=8..512 or 64..512/32.")] = None,
     function: Annotated[
-        Many | None, typer.Option(help="A further function of the same artifact, sharing weights: NAME=SOURCE.")
+        Many | None, typer.Option(help="Another function of the same artifact, which shares its weights: NAME=SOURCE.")
     ] = None,
-    state: Annotated[Many | None, typer.Option(help="What goes on to the next run: INPUT=OUTPUT.")] = None,
-    range: Annotated[Many | None, typer.Option(help="What an input may be: NAME=LOW..HIGH.")] = None,
-    device: Annotated[str | None, typer.Option(help="The device to predict for; else the target's first.")] = None,
+    state: Annotated[
+        Many | None, typer.Option(help="A state, passed from an output to an input of the next run: INPUT=OUTPUT.")
+    ] = None,
+    range: Annotated[Many | None, typer.Option(help="The range of an input: NAME=LOW..HIGH.")] = None,
+    device: Annotated[
+        str | None, typer.Option(help="The device to predict for. Default: the target's first device.")
+    ] = None,
     set: Annotated[Many | None, typer.Option("--set", help="Override a target's setting: KEY=VALUE.")] = None,
     io_layout: Annotated[
         Many | None, typer.Option(help="TFLite: nhwc for 4-D inputs and outputs, or NAME=nhwc.")
     ] = None,
     via: Annotated[str | None, typer.Option(help="TFLite: another emitter, onnx2tf, in its own environment.")] = None,
-    enable: Annotated[Many | None, typer.Option(help="Switch a rule on by name.")] = None,
-    disable: Annotated[Many | None, typer.Option(help="Switch a rule off by name.")] = None,
-    emit: Annotated[Many | None, typer.Option(help="Also write the intermediate: onnx or program.")] = None,
-    verify: Annotated[bool, typer.Option("--verify", help="Check the graph's numbers after every pass.")] = False,
-    timings: Annotated[bool, typer.Option("--timings", help="Also tell what each pass took.")] = False,
+    enable: Annotated[Many | None, typer.Option(help="Enable a rule by name.")] = None,
+    disable: Annotated[Many | None, typer.Option(help="Disable a rule by name.")] = None,
+    emit: Annotated[Many | None, typer.Option(help="Also write an intermediate: onnx or program.")] = None,
+    verify: Annotated[bool, typer.Option("--verify", help="Compare the graph's outputs after every pass.")] = False,
+    timings: Annotated[bool, typer.Option("--timings", help="Also print the time of each pass.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else.")] = False,
 ) -> None:
     """Build SOURCE for every --target, run each artifact and compare it with the source."""
@@ -98,7 +106,7 @@ def build_command(
 
         project = _project(source, given)
         functions = dict(_named(text) for text in project.function)
-        own = extension_of(project.extension)  # before any source: it may define what they use
+        own = extension_of(project.extension)  # before any source: it may define operators that sources use
         request = replace(_request(project, project.source, None, functions), extension=own)
         others = tuple(
             (f, replace(_request(project, ref, f, functions), extension=own)) for f, ref in functions.items()
@@ -113,7 +121,7 @@ def build_command(
 
 
 def _project(source: str | None, given: dict[str, Any]) -> Project:
-    """What to build: the command line's words, over those of the project file where no source is named."""
+    """The request: the command line's options, over those of the project file if no source is given."""
     from edgec.diag import error
     from edgec.spec.project import Project, load_project
 
@@ -125,7 +133,7 @@ def _project(source: str | None, given: dict[str, Any]) -> Project:
 
 
 def _request(project: Project, ref: str, own: str | None, functions: dict[str, str]) -> SourceRequest:
-    """What the options say of one source: `FUNCTION/x=…` is for that function, everything else for SOURCE."""
+    """The request for one source: `FUNCTION/x=…` applies to that function, everything else to SOURCE."""
     from edgec.frontend.dynamic import parse_dynamics
     from edgec.frontend.inputs import InputSpec, with_samples
     from edgec.frontend.pairs import parse_state
@@ -173,7 +181,7 @@ def _named(text: str) -> tuple[str, str]:
 
 
 def _of(texts: Sequence[str], own: str | None, functions: dict[str, str]) -> Many:
-    """The texts for one function (None: the source itself), without its name."""
+    """The options for one function (None: SOURCE), without the function's name."""
     found = []
     for text in texts:
         head, slash, rest = text.partition("/")
@@ -196,7 +204,7 @@ def _finish(report: BuildReport, as_document: bool, timings: bool) -> int:
 
 
 def _print_timings(built: list[Built]) -> None:
-    """The passes of each target in order, those that all targets share first."""
+    """The passes of each target in order, the passes that all targets share first."""
     for b in built:
         print(f"{b.target.name}: {sum(t.seconds for t in b.timings):.3f} s in passes", file=sys.stderr)
         for timed in b.timings:

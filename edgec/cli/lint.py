@@ -1,4 +1,4 @@
-"""`edgec lint`: an artifact held against what devices demand."""
+"""`edgec lint`: check an artifact against the requirements of devices."""
 
 from __future__ import annotations
 
@@ -12,14 +12,18 @@ from edgec.cli.run import guarded, print_json, show
 
 
 def lint_command(
-    artifact: Annotated[Path, typer.Argument(help="An artifact of any maker, its manifest.json or a build's folder.")],
+    artifact: Annotated[
+        Path, typer.Argument(help="An artifact of any converter, its manifest.json or a build's folder.")
+    ],
     delegate: Annotated[
         list[str] | None,
-        typer.Option("--delegate", help="Also what keeps operators off a TFLite delegate: xnnpack, gpu, nnapi or qnn."),
+        typer.Option(
+            "--delegate", help="Also list operators that a TFLite delegate rejects: xnnpack, gpu, nnapi or qnn."
+        ),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else.")] = False,
 ) -> None:
-    """Say what a device's loader, compiler or delegate would refuse or run slowly, with the source of each demand."""
+    """Report what a device's loader, compiler or delegate would refuse or run slowly, with sources."""
 
     def body() -> int:
         from edgec.artifact.locate import locate
@@ -34,7 +38,7 @@ def lint_command(
             print_json({"artifact": str(path), "demands": demands, "findings": [_row(f) for f in found]})
         else:
             show([f.diagnostic() for f in found])
-            print(f"{demands} demands: {len(refused)} would be refused, {len(found) - len(refused)} warnings")
+            print(f"{demands} requirements checked: {len(refused)} errors, {len(found) - len(refused)} warnings")
         return 1 if refused else 0
 
     raise typer.Exit(guarded(body, as_document=json))

@@ -1,4 +1,4 @@
-"""`edgec predict`: latency of a source on a device, with nothing written."""
+"""`edgec predict`: the latency of a source on a device, without writing anything."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ if TYPE_CHECKING:
 
 
 def predict_command(
-    source: Annotated[str, typer.Argument(help="file.py:attr, package.module:attr, .onnx, .pt2 or TorchScript")],
-    target: Annotated[str, typer.Option(help="What it would be built for.")],
-    device: Annotated[str | None, typer.Option(help="The device; else the target's first.")] = None,
+    source: Annotated[str, typer.Argument(help="file.py:attr, package.module:attr, .onnx, .pt2 or TorchScript.")],
+    target: Annotated[str, typer.Option(help="The target to build for.")],
+    device: Annotated[str | None, typer.Option(help="The device. Default: the target's first device.")] = None,
     input: Annotated[
-        list[str] | None, typer.Option(help="An example: NAME=SHAPE[:DTYPE], NAME=VALUE, NAME=@FILE.")
+        list[str] | None, typer.Option(help="An example input: NAME=SHAPE[:DTYPE], NAME=VALUE or NAME=@FILE.")
     ] = None,
-    extension: Annotated[Path | None, typer.Option(help="A file that knows operators of your own.")] = None,
+    extension: Annotated[Path | None, typer.Option(help="A Python file that defines custom operators.")] = None,
     set: Annotated[list[str] | None, typer.Option("--set", help="Override a target's setting: KEY=VALUE.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else.")] = False,
 ) -> None:
-    """Predict the latency of SOURCE on a device, and which operators take it."""
+    """Predict the latency of SOURCE on a device, and the operators that dominate it."""
 
     def body() -> int:
         from dataclasses import asdict
@@ -54,7 +54,7 @@ def predict_command(
 
 
 _SHOWN = 10
-"""Operators off the first unit that are listed; `--json` holds all."""
+"""How many operators off the first unit are listed; `--json` has all."""
 
 
 def _print_placement(placement: PlacementInfo) -> None:

@@ -1,4 +1,4 @@
-"""Progress: one changing line on a terminal, plain lines elsewhere. Always on stderr."""
+"""Progress: a spinner on a terminal, plain lines elsewhere. Always on stderr."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from rich.console import Console
 
 
 class Progress:
-    """Call it with what begins now. On a terminal a spinner shows it; in CI each step is a line with its seconds.
+    """Call it with the step that starts. On a terminal a spinner shows it; in CI each step is a line with its seconds.
 
-    Libraries swallow a Ctrl-C now and then: it is raised again when the next step begins.
+    Some libraries swallow a Ctrl-C: it is raised again when the next step starts.
     """
 
     def __init__(self, *, quiet: bool = False) -> None:
-        self._console = Console(file=sys.stderr, highlight=False)  # the stream of now: exports redirect it
+        self._console = Console(file=sys.stderr, highlight=False)  # the current stream: exports redirect it later
         terminal = self._console.is_terminal and not os.environ.get("CI")
         self._status = self._console.status("") if terminal and not quiet else None
         self._quiet = quiet
@@ -29,7 +29,7 @@ class Progress:
         self._handler: Any = None
 
     def __call__(self, step: str) -> None:
-        """Say that a step begins."""
+        """Start a step."""
         self._finish()
         if self._interrupted:
             raise KeyboardInterrupt

@@ -1,4 +1,4 @@
-"""`edgec inspect --rules` for a person: which rewrites a source takes, and which it narrowly misses."""
+"""`edgec inspect --rules` as text: the rewrites that fire for a source, and those that nearly fire."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from edgec.compiler.rewrites import Rewrites
 
 _PLACES = 3
-"""Places shown of a rule that is missed for one reason at many."""
+"""How many locations are shown for a rule that does not fire for one reason."""
 
 
 def lines_of(found: Rewrites) -> list[str]:
@@ -30,6 +30,6 @@ def _shortened(places: tuple[str, ...]) -> str:
 
 
 def aligned(rows: list[list[str]]) -> list[str]:
-    """Rows of cells as lines whose columns begin alike."""
+    """Rows of cells as lines with aligned columns."""
     widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
     return ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows]

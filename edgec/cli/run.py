@@ -1,4 +1,4 @@
-"""What surrounds every command: diagnostics on stderr, exit codes, the crash folder."""
+"""Common to all commands: diagnostics on stderr, exit codes, the crash folder."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def guarded(command: Callable[[], int], *, as_document: bool = False) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return int(ExitCode.DONE)
-    except Exception as bug:  # the last resort: whatever ends here is a defect of edgec
+    except Exception as bug:  # the last resort: any exception caught here is a defect of edgec
         return _crashed(bug)
 
 

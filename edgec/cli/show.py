@@ -1,4 +1,4 @@
-"""The commands that show what edgec knows: targets, devices, rules, codes, and what is installed."""
+"""The commands that list targets, devices, rules, codes and installed packages."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import typer
 
 from edgec.cli.run import guarded
 
-Name = Annotated[str | None, typer.Argument(help="One of them, in full.", show_default=False)]
+Name = Annotated[str | None, typer.Argument(help="The name of the entry to show in full.", show_default=False)]
 
 
 def targets_command(
     what: Annotated[str | None, typer.Argument(help="`show` for one target.", show_default=False)] = None,
     name: Name = None,
-    resolved: Annotated[bool, typer.Option("--resolved", help="With inheritance and defaults filled in.")] = False,
+    resolved: Annotated[bool, typer.Option("--resolved", help="Fill in inherited values and defaults.")] = False,
 ) -> None:
     """List the targets, or show one."""
 
@@ -58,7 +58,7 @@ def rules_command(
 
 
 def explain_command(code: Annotated[str, typer.Argument(help="A code, such as E0412.")]) -> None:
-    """Say what a diagnostic's code means and what to do."""
+    """Explain a diagnostic code and what to do about it."""
 
     def body() -> int:
         from edgec.diag.explain import explain
@@ -70,7 +70,7 @@ def explain_command(code: Annotated[str, typer.Argument(help="A code, such as E0
 
 
 def doctor_command() -> None:
-    """Say what is installed, and what each missing piece would enable."""
+    """List what is installed, and what each missing package would enable."""
 
     def body() -> int:
         from edgec.spec.doctor import report

@@ -32,7 +32,7 @@ class Shift(torch.nn.Module):
 
 
 class Wide(torch.nn.Module):
-    """The hidden layer reaches a million, the output is small again."""
+    """The hidden layer reaches a million and is softened as it is; the output is small again."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -42,7 +42,7 @@ class Wide(torch.nn.Module):
             self.down.weight.mul_(1e-6)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.down(torch.relu(self.up(x)).reshape(-1, 32)) + 1
+        return self.down(torch.nn.functional.softplus(self.up(x)).reshape(-1, 32)) + 1
 
 
 class Unit(torch.nn.Module):

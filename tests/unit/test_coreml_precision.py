@@ -78,6 +78,22 @@ SIGNS = {
     "decay": ("e = Softmax(h)  r = Reshape(e, flat)  y = Neg(r)", True),
     "sum": ("a = Abs(h)  r = Relu(x)  s = Add(a, r)  y = Neg(s)", True),
     "running sum": ("a = Abs(h)  n = Neg(a)  c = CumSum(n, last)  y = Where(never, low, c)", True),
+    "clipped": ("c = Clip(h, zero)  d = Clip(c, zero)  y = Mul(d, k)", True),
+    "bounds": ("a = Max(h, zero)  b = Neg(a)  c = Min(h, b)  y = Pad(c, pads)", True),
+    "rest of a sum": (
+        "a = Abs(h)  n = Neg(a)  c = CumSum(n, last)  l = Slice(c, seven, eight, last1)  y = Sub(l, c)",
+        True,
+    ),
+    "sum so far": (
+        "a = Abs(h)  n = Neg(a)  c = CumSum(n, last)  l = Gather<axis = 1>(c, zero64)  y = Sub(l, c)",
+        False,
+    ),
+    "end of a sum": (
+        "a = Abs(h)  n = Neg(a)  c = CumSum(n, last)  l = Gather<axis = 1>(c, seven)  y = Sub(l, c)",
+        True,
+    ),
+    "clipped above": ("c = Clip(h, k)  y = Mul(c, k)", False),
+    "greater": ("c = Max(h, t)  y = Sub(h, c)  q = Neg(y)", True),
     "another maximum": ("m = ReduceMax(x)  y = Sub(h, m)", False),
     "smallest": ("m = ReduceMin(h)  y = Sub(h, m)", False),
     "product": ("s = ReduceProd(h)  y = Mul(s, k)", False),
@@ -91,7 +107,9 @@ SIGNS = {
 def test_exponentials_of_what_is_never_above_zero_stay_in_float16(name: str) -> None:
     body, is_never = SIGNS[name]
     numbers = "float k = {-2.0}, float t = {20.0}, float low = {-1e38}"
-    constants = f"{numbers}, int64[1] flat = {{-1}}, int64 last = {{1}}, bool never = {{0}}"
+    places = "int64[1] seven = {7}, int64[1] eight = {8}, int64[1] zero64 = {0}, int64[1] last1 = {1}"
+    shapes = "int64[4] pads = {0, 0, 1, 1}, float zero = {0}"
+    constants = f"{numbers}, int64[1] flat = {{-1}}, int64 last = {{1}}, bool never = {{0}}, {places}, {shapes}"
     model = model_of(f"{LEARNED}{body}  z = Exp(y)", constants=constants, outputs="z")
     (last,) = [node for node in model.graph if node.outputs[0].name == "z"]
     assert never_above_zero(last.inputs[0]) == is_never

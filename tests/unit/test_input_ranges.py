@@ -163,6 +163,30 @@ def test_flags_and_places_are_no_counts(body: str, is_told: bool) -> None:
     assert bool(undeclared(model, load_target("iphone"), [{"n": np.ones(4, np.int64)}])) == is_told
 
 
+GATES = {
+    "hidden": "f = Cast<to = 1>(n)  i = Sub(one, f)  y = Mul(i, lowest)",
+    "kept": "f = Cast<to = 1>(n)  y = Mul(w, f)",
+    "pairs": "r = Reshape(n, s)  t = Transpose(r)  p = Mul(r, t)  y = Cast<to = 9>(p)",
+    "mean": "t = ReduceSum(n)  f = Cast<to = 1>(t)  y = Div(w, f)",
+    "places": "t = CumSum(n, zero)  y = Gather(w, t)",
+}
+COUNTS = {
+    "rates": "f = Cast<to = 1>(n)  y = Div(w, f)",
+    "steps": "y = Mul(n, k)",
+    "shares": "f = Cast<to = 1>(n)  i = Sub(w, f)  y = Mul(i, lowest)",
+}
+
+
+@pytest.mark.parametrize("name", [*GATES, *COUNTS])
+def test_masks_are_no_counts(name: str) -> None:
+    """What is 0 or 1 and keeps or hides what it multiplies; the same numbers as counts are told."""
+    constants = "float one = {1}, float lowest = {-10000}, int64[2] s = {4, 1}, int64 zero = {0}, int64 k = {1000}"
+    model = model_of({**GATES, **COUNTS}[name], "int64[4] n, float[4] w", constants)
+    flags = {"n": np.asarray([1, 1, 0, 1])}
+    assert bool(undeclared(model, load_target("iphone"), [flags])) == (name in COUNTS)
+    assert bool(undeclared(model, load_target("iphone"), [flags, {"n": np.arange(4)}]))
+
+
 @pytest.mark.parametrize(
     ("name", "shape", "size", "is_told"),
     [

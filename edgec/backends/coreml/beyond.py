@@ -12,9 +12,10 @@ from edgec.backends.base import Array
 from edgec.backends.coreml.integers import Limit, limits
 from edgec.backends.coreml.ranges import CARRIES
 from edgec.diag import Diagnostic, Severity
-from edgec.ir.model import Model
+from edgec.ir.model import Model, is_constant
 from edgec.ir.provenance import place_of
 from edgec.ir.states import states
+from edgec.rules.match import scalar
 from edgec.spec.target import Target
 
 _IMAGE_NAME = re.compile(r"image|img|pixel|photo|picture|frame|rgb|bgr", re.IGNORECASE)
@@ -41,7 +42,7 @@ def undeclared(model: Model, target: Target, samples: Sequence[Mapping[str, Arra
         reached = _reached(name, samples)
         if is_half and reached < _BRIGHT and _is_image(value):
             said[name] = f"`{name}` has the form of an image, which may hold 0 to 255; the samples reach {reached:.3g}"
-        elif _is_whole(value) and _is_counted(value):
+        elif _is_whole(value) and _is_counted(value) and not (_shows_flags(name, samples) and _is_gate(value)):
             said[name] = f"`{name}` holds whole numbers; the samples reach {reached:.0f}{_bound(bounds.get(name))}"
     if not said:
         return []
@@ -83,6 +84,34 @@ def _is_counted(value: ir.Value) -> bool:
 
 _COMPARES = frozenset("Equal Greater GreaterOrEqual Less LessOrEqual".split())
 _PICKS = frozenset("Gather GatherElements GatherND ScatterElements ScatterND".split())
+
+
+def _shows_flags(name: str, samples: Sequence[Mapping[str, Array]]) -> bool:
+    """Nothing but 0 and 1, and not as a single number."""
+    shown = [sample[name] for sample in samples if name in sample]
+    return all(array.size > 1 and bool(np.isin(array, (0, 1)).all()) for array in shown)
+
+
+def _is_gate(value: ir.Value) -> bool:
+    """Whether it is used as a mask is: to keep or hide what it multiplies (`h * m`, `(1 - m) * -1e4`), and counted."""
+    return all(
+        _is_gate(use.node.outputs[0]) if _hands_flags_on(use.node) else _ends_flags(use.node) for use in value.uses()
+    )
+
+
+def _hands_flags_on(node: ir.Node) -> bool:
+    if node.op_type == "Mul":
+        return _is_whole(node.outputs[0]) and not any(is_constant(v) for v in node.inputs)
+    return node.op_type in CARRIES or (node.op_type == "Cast" and not _is_truth(node.outputs[0]))
+
+
+def _ends_flags(node: ir.Node) -> bool:
+    """A comparison, a number of flags, a product with data, or what is 0 or one number."""
+    if node.op_type == "Sub":
+        return any(scalar(v) == 1 for v in node.inputs)
+    if node.op_type == "Mul":
+        return not any(is_constant(v) for v in node.inputs)
+    return node.op_type in _COMPARES or node.op_type in ("CumSum", "ReduceSum") or _is_truth(node.outputs[0])
 
 
 def _is_truth(value: ir.Value) -> bool:

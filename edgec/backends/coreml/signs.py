@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import onnx_ir as ir
 
 from edgec.backends.coreml.ranges import CARRIES
 from edgec.ir.model import constant, is_constant
-from edgec.rules.match import scalar
+from edgec.ops.base import Reader
+from edgec.ops.gather import Gather
+from edgec.ops.reduce import CumSum
+from edgec.ops.shape import Slice
+from edgec.ops.table import view
+from edgec.rules.match import producer, scalar
 
 _MOVES = CARRIES | {"Gather", "GatherElements", "GatherND", "Slice", "Split", "Trilu"}
 _NEVER_BELOW = frozenset("Abs Exp Relu Sigmoid Softmax Softplus Sqrt".split())
-_DEEPEST = 8
-"""How many operators before a value are followed."""
+_DEEPEST = 10
+"""How many operators before a value are followed, moves aside."""
 
 
 _LARGEST_EXPONENT = 11.0
@@ -28,8 +34,7 @@ def never_overflows(exponent: ir.Value | None) -> bool:
 
 def _most(value: ir.Value | None) -> float:
     """What the value is clipped to from above."""
-    while value is not None and (node := value.producer()) is not None and node.op_type in _MOVES:
-        value = node.inputs[0]
+    value = _moved(value)
     node = None if value is None else value.producer()
     if node is None or node.domain or node.op_type not in ("Clip", "Min"):
         return math.inf
@@ -42,7 +47,15 @@ def never_above_zero(value: ir.Value | None, depth: int = _DEEPEST) -> bool:
     return _has_sign(value, -1, depth)
 
 
+def _moved(value: ir.Value | None) -> ir.Value | None:
+    """What the value's elements are elements of."""
+    while value is not None and (node := value.producer()) is not None and node.op_type in _MOVES:
+        value = node.inputs[0]
+    return value
+
+
 def _has_sign(value: ir.Value | None, sign: int, depth: int) -> bool:
+    value = _moved(value)
     if value is None or depth == 0:
         return False
     if is_constant(value):
@@ -56,7 +69,7 @@ def _has_sign(value: ir.Value | None, sign: int, depth: int) -> bool:
     if node is None or node.domain:
         return False
     first, below = node.inputs[0] if node.inputs else None, depth - 1
-    if node.op_type in _MOVES or node.op_type in ("CumSum", "ReduceMean", "ReduceSum"):
+    if node.op_type in ("CumSum", "ReduceMean", "ReduceSum"):
         return _has_sign(first, sign, below)
     if node.op_type == "Neg":
         return _has_sign(first, -sign, below)
@@ -66,9 +79,56 @@ def _has_sign(value: ir.Value | None, sign: int, depth: int) -> bool:
         return all(_has_sign(v, sign, below) for v in node.inputs)
     if node.op_type == "Where":
         return all(_has_sign(v, sign, below) or (sign > 0 and _is_where_above(node, v)) for v in node.inputs[1:])
-    if sign > 0:
-        return node.op_type in _NEVER_BELOW
-    return node.op_type == "Sub" and _is_largest_of(node.inputs[1], node.inputs[0])
+    if node.op_type == "Pad":
+        return _has_sign(first, sign, below) and _ends_at_zero(node.inputs[2:3], sign)
+    if node.op_type in ("Clip", "Max", "Min") and _is_held(node, sign, below):
+        return True
+    if node.op_type == "Sub":
+        running = _whole_of(first, node.inputs[1])
+        return (running is not None and _has_sign(running, sign, below)) or (
+            sign < 0 and _is_largest_of(node.inputs[1], first)
+        )
+    return sign > 0 and node.op_type in _NEVER_BELOW
+
+
+def _is_held(node: ir.Node, sign: int, depth: int) -> bool:
+    """On that side of 0 by a bound, or with what it bounds."""
+    if node.op_type == "Clip":
+        bound = node.inputs[1:2] if sign > 0 else node.inputs[2:3]
+        return (bool(bound) and _ends_at_zero(bound, sign)) or _has_sign(node.inputs[0], sign, depth)
+    which = any if (node.op_type == "Max") == (sign > 0) else all
+    return which(_has_sign(v, sign, depth) for v in node.inputs)
+
+
+def _ends_at_zero(bound: Sequence[ir.Value | None], sign: int) -> bool:
+    """Whether the number, 0 where there is none, is 0 or of that sign."""
+    if not bound or bound[0] is None:
+        return True
+    number = scalar(bound[0])
+    return number is not None and number * sign >= 0
+
+
+def _whole_of(last: ir.Value | None, sums: ir.Value | None) -> ir.Value | None:
+    """What is summed up where `sums` are running sums and `last` is the last of them: last - sums is the sum of the
+    rest.
+    """
+    running = producer(sums, "CumSum")
+    picked = None if last is None else last.producer()
+    if running is None or picked is None or picked.inputs[0] is not sums:
+        return None
+    op = CumSum.decode(Reader(running))
+    size = None if op.axis is None or op.x.shape is None else op.x.shape[op.axis]
+    if op.reverse or op.exclusive or not isinstance(size, int):
+        return None
+    match view(picked):
+        case Gather(indices=indices, axis=op.axis):
+            index = scalar(indices)
+            is_last = index is not None and int(index) in (-1, size - 1)
+        case Slice(starts=(start,), axes=(op.axis,), steps=(1,)):
+            is_last = start in (-1, size - 1)
+        case _:
+            is_last = False
+    return op.x if is_last else None
 
 
 def _product_has_sign(node: ir.Node, sign: int, depth: int) -> bool:

@@ -27,7 +27,7 @@ import onnx
 import onnx_ir as ir
 import onnxruntime as ort
 
-from edgec.frontend.opset import to_working_opset
+from edgec.frontend.onnx.opset import to_working_opset
 from edgec.passes.canonicalize import canonicalize
 
 RUNS = 25

@@ -23,7 +23,7 @@ import onnx
 
 from benchmarks.coreml_emission import transformer
 from edgec.backends.table import backend
-from edgec.frontend.opset import to_working_opset
+from edgec.frontend.onnx.opset import to_working_opset
 from edgec.ir.model import Model
 from edgec.passes.canonicalize import canonicalize
 from edgec.spec.target import load_target

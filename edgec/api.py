@@ -12,8 +12,8 @@ from edgec.artifact.output import check_owned
 from edgec.compiler.build import Built, compile_target
 from edgec.compiler.options import BuildOptions, targets_of
 from edgec.compiler.stages import prepare_captured
-from edgec.frontend.captured import SourceId
 from edgec.frontend.dynamic import parse_dynamics
+from edgec.frontend.imported import SourceId
 from edgec.spec.backend import packages_for
 from edgec.spec.piece import TORCH, require
 from edgec.spec.ranges import parse_ranges
@@ -45,11 +45,11 @@ def build(
     own (`edgec.extension`).
     Raises `EdgecError` as the command line reports it; check `Built.failures` for checks that did not hold.
     """
-    from edgec.frontend.call_samples import with_call_samples
-    from edgec.frontend.compiled import uncompiled
     from edgec.frontend.extensions import extension_of
-    from edgec.frontend.python_source import capture_model
+    from edgec.frontend.samples.calls import with_call_samples
     from edgec.frontend.source import SourceRequest, safe_name
+    from edgec.frontend.torch.overrides.compiled_modules import uncompiled
+    from edgec.frontend.torch.python_source import capture_model
 
     module = uncompiled(module)
     options = BuildOptions(out=Path(out), settings=tuple(settings))
@@ -72,7 +72,7 @@ def _evaluating(module: Any) -> Any:
     """A module in evaluation mode, a copy where its weights would be widened; an exported program as it is."""
     from torch.nn import Module
 
-    from edgec.frontend.halves.modules import in_halves
+    from edgec.frontend.torch.precision.half import in_halves
 
     if not isinstance(module, Module):
         return module

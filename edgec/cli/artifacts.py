@@ -76,7 +76,7 @@ def check_command(
         from edgec.compiler.check import Budget, Execution, check_artifact
         from edgec.diag.render import as_json
         from edgec.frontend.extensions import extension_of
-        from edgec.frontend.inputs import InputSpec
+        from edgec.frontend.samples.inputs import InputSpec
         from edgec.frontend.source import SourceRequest
 
         specs = tuple(InputSpec.parse(i) for i in input or ())
@@ -165,7 +165,7 @@ def inspect_command(
         if rules:
             from edgec.compiler.options import BuildOptions
             from edgec.compiler.rewrites import rewrites
-            from edgec.frontend.inputs import InputSpec
+            from edgec.frontend.samples.inputs import InputSpec
             from edgec.frontend.source import SourceRequest
 
             request = SourceRequest(file, tuple(InputSpec.parse(i) for i in input or ()))

@@ -135,9 +135,9 @@ def _project(source: str | None, given: dict[str, Any]) -> Project:
 def _request(project: Project, ref: str, own: str | None, functions: dict[str, str]) -> SourceRequest:
     """The request for one source: `FUNCTION/x=…` applies to that function, everything else to SOURCE."""
     from edgec.frontend.dynamic import parse_dynamics
-    from edgec.frontend.inputs import InputSpec, with_samples
-    from edgec.frontend.pairs import parse_state
+    from edgec.frontend.samples.inputs import InputSpec, with_samples
     from edgec.frontend.source import SourceRequest
+    from edgec.frontend.state_pairs import parse_state
     from edgec.spec.ranges import parse_ranges
 
     said = (project.input, project.dynamic, project.state, project.range)

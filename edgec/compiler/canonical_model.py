@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from edgec.calibration.calibration import Calibration
-from edgec.frontend.captured import Captured
+from edgec.frontend.imported import Captured
 from edgec.ir.model import Model
 from edgec.ir.states import states
 from edgec.measure.accuracy import Verdict, judge, verify

@@ -37,7 +37,7 @@ from edgec.backends.base import Backend, Program
 from edgec.backends.placement import Placement
 from edgec.compiler.input_ranges import with_ranges
 from edgec.diag import Place
-from edgec.frontend.captured import Captured
+from edgec.frontend.imported import Captured
 from edgec.ir.dims import dim_ranges
 from edgec.ir.model import Model
 from edgec.ir.states import states

@@ -7,7 +7,7 @@ from dataclasses import replace
 from edgec.compiler.canonical_model import CanonicalModel
 from edgec.compiler.input_ranges import with_ranges
 from edgec.diag import Diagnostic, EdgecError, warning
-from edgec.frontend.ranged import at_ends, spread
+from edgec.frontend.samples.ranged import at_ends, spread
 from edgec.measure.samples import Sample
 from edgec.spec.ranges import InputRange
 from edgec.spec.target import Target

@@ -9,10 +9,10 @@ from math import prod
 import numpy as np
 
 from edgec.diag import Diagnostic, EdgecError, warning
-from edgec.frontend.captured import Captured
-from edgec.frontend.draws import STRAINS, samples_like, strained, varies
 from edgec.frontend.dynamic import resized, sizes
-from edgec.frontend.ranged import clipped
+from edgec.frontend.imported import Captured
+from edgec.frontend.samples.draws import STRAINS, samples_like, strained, varies
+from edgec.frontend.samples.ranged import clipped
 from edgec.ir.model import Model, static_shape
 from edgec.ir.states import states
 from edgec.measure.samples import SAMPLES, Sample

@@ -19,7 +19,7 @@ from edgec.compiler.options import BuildOptions, Progress
 from edgec.compiler.own_kernels import verify_unrun
 from edgec.compiler.samples import sample, warned
 from edgec.diag import Diagnostic
-from edgec.frontend.captured import Captured
+from edgec.frontend.imported import Captured
 from edgec.frontend.source import SourceRequest, capture
 from edgec.ir.kernels import has_calls, operators_with_kernels, with_bodies, with_calls
 from edgec.ir.model import Model

@@ -7,16 +7,16 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from edgec.diag import Diagnostic, EdgecError
-from edgec.frontend.assumptions import Assumption
-from edgec.frontend.captured import Captured
 from edgec.frontend.dynamic import DynamicDim
-from edgec.frontend.narrowing import FixedError, Narrowed, narrowed, refused_at
-from edgec.frontend.opened import agrees_at
+from edgec.frontend.imported import Captured
 from edgec.frontend.running_sizes import comparable, sizes_that_run
+from edgec.frontend.torch.dynamic_shapes import agrees_at
+from edgec.frontend.torch.range_narrowing import FixedError, Narrowed, narrowed, refused_at
+from edgec.frontend.torch.shape_guards import Assumption
 from edgec.frontend.ways import Row, ways
 
 if TYPE_CHECKING:
-    from edgec.frontend.torch_export import ExportRequest
+    from edgec.frontend.torch.export import ExportRequest
 
 _TRACES = 3
 """Traces until the way of other sizes is taken as it is."""

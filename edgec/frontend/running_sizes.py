@@ -17,13 +17,13 @@ import torch
 
 from edgec.diag import EdgecError, Place
 from edgec.frontend.dynamic import DynamicDim, listed
-from edgec.frontend.halves.modules import in_single, widen
-from edgec.frontend.narrowing import Narrowed, in_multiples, sizes_of
-from edgec.frontend.opened import at_sizes, call_sizes, roomy
-from edgec.frontend.torch_call import Call, example_call, run_eagerly
+from edgec.frontend.torch.call import Call, example_call, run_eagerly
+from edgec.frontend.torch.dynamic_shapes import at_sizes, call_sizes, roomy
+from edgec.frontend.torch.precision.half import in_single, widen
+from edgec.frontend.torch.range_narrowing import Narrowed, in_multiples, sizes_of
 
 if TYPE_CHECKING:
-    from edgec.frontend.torch_export import ExportRequest
+    from edgec.frontend.torch.export import ExportRequest
 
 _FACTORS = (2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 56, 64, 96, 112, 128)
 

@@ -10,12 +10,12 @@ from pathlib import Path
 
 from edgec.artifact.format import FORMATS
 from edgec.diag import error
-from edgec.frontend.captured import Captured
 from edgec.frontend.dynamic import DynamicDim
 from edgec.frontend.extensions import Extension
-from edgec.frontend.further import further_samples
-from edgec.frontend.inputs import InputSpec, with_ranges
-from edgec.frontend.pairs import name_states
+from edgec.frontend.imported import Captured
+from edgec.frontend.samples.additional import further_samples
+from edgec.frontend.samples.inputs import InputSpec, with_ranges
+from edgec.frontend.state_pairs import name_states
 from edgec.spec.piece import SKLEARN, TORCH, Piece, require
 from edgec.spec.ranges import InputRange
 
@@ -66,7 +66,7 @@ def _capture(request: SourceRequest) -> Captured:
     if suffix in _FILES:
         return _FILES[suffix].capture(_existing(path), request)
     if ":" in request.ref:
-        from edgec.frontend.python_source import capture_python
+        from edgec.frontend.torch.python_source import capture_python
 
         return capture_python(request)
     if request.ref and path.exists():
@@ -81,25 +81,25 @@ def _capture(request: SourceRequest) -> Captured:
 
 
 def _onnx(path: Path, request: SourceRequest) -> Captured:
-    from edgec.frontend.onnx_file import capture_onnx
+    from edgec.frontend.onnx.file import capture_onnx
 
     return capture_onnx(path, request)
 
 
 def _program(path: Path, request: SourceRequest) -> Captured:
-    from edgec.frontend.exported_program import capture_program
+    from edgec.frontend.torch.exported_program.capture import capture_program
 
     return capture_program(path, request)
 
 
 def _torchscript(path: Path, request: SourceRequest) -> Captured:
-    from edgec.frontend.torchscript.capture import capture_torchscript
+    from edgec.frontend.torch.torchscript.capture import capture_torchscript
 
     return capture_torchscript(path, request)
 
 
 def _skops(path: Path, request: SourceRequest) -> Captured:
-    from edgec.frontend.scikit_learn.capture import capture_skops
+    from edgec.frontend.sklearn.capture import capture_skops
 
     return capture_skops(path, request)
 

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 import sympy  # type: ignore[import-untyped]
 
-from edgec.frontend.assumptions import Assumption
 from edgec.frontend.dynamic import DynamicDim, listed
-from edgec.frontend.narrowing import sizes_of
+from edgec.frontend.torch.range_narrowing import sizes_of
+from edgec.frontend.torch.shape_guards import Assumption
 
 _DRAWN = 400
 """Rows of sizes that are drawn, beside the ends of the ranges."""

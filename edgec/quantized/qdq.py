@@ -9,9 +9,9 @@ from pathlib import Path
 import onnx_ir as ir
 
 from edgec.diag import Diagnostic, Severity
-from edgec.frontend.captured import Captured
-from edgec.frontend.draws import samples_like
-from edgec.frontend.onnx_reference import OnnxReference
+from edgec.frontend.imported import Captured
+from edgec.frontend.onnx.reference import OnnxReference
+from edgec.frontend.samples.draws import samples_like
 from edgec.ir.model import Model
 from edgec.measure.samples import SAMPLES
 from edgec.passes.base import Pipeline

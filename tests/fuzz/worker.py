@@ -74,7 +74,7 @@ def _serve(pipe: Connection) -> None:
 
 def _request(path: Path) -> SourceRequest:
     """What a file is a source of, or weights for."""
-    from edgec.frontend.inputs import InputSpec
+    from edgec.frontend.samples.inputs import InputSpec
     from edgec.frontend.source import SourceRequest
 
     if path.suffix in (".safetensors", ".ckpt"):

@@ -9,9 +9,9 @@ import torch
 from edgec.compiler.build import compile_target
 from edgec.compiler.options import BuildOptions
 from edgec.compiler.stages import prepare_captured
-from edgec.frontend.captured import SourceId
 from edgec.frontend.dynamic import parse_dynamics
-from edgec.frontend.torch_export import ExportRequest, export_module
+from edgec.frontend.imported import SourceId
+from edgec.frontend.torch.export import ExportRequest, export_module
 from edgec.runners.open import open_runner
 from edgec.spec.target import load_target
 

@@ -9,9 +9,9 @@ from edgec.compiler.options import BuildOptions
 from edgec.compiler.stages import prepare_captured
 from edgec.diag import Diagnostic
 from edgec.dialect.core import CORE
-from edgec.frontend.captured import SourceId
+from edgec.frontend.imported import SourceId
 from edgec.frontend.source import SourceRequest, capture
-from edgec.frontend.torch_export import ExportRequest, export_module
+from edgec.frontend.torch.export import ExportRequest, export_module
 from edgec.ir.model import Model
 from edgec.passes.canonicalize import canonicalize
 from edgec.passes.remarks import counted

@@ -11,10 +11,10 @@ from torch import nn
 import edgec
 from edgec.compiler.options import BuildOptions
 from edgec.compiler.stages import prepare, prepare_captured
-from edgec.frontend.captured import SourceId
+from edgec.frontend.imported import SourceId
 from edgec.frontend.source import SourceRequest
-from edgec.frontend.torch_export import ExportRequest, export_module
-from edgec.frontend.weights import load_weights
+from edgec.frontend.torch.export import ExportRequest, export_module
+from edgec.frontend.torch.weights import load_weights
 
 
 def refusing(*_: object) -> None:

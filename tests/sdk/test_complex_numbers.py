@@ -11,9 +11,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from edgec.frontend.decompose.splice import decompose
-from edgec.frontend.functional.complex_forms import FORMS
-from edgec.frontend.torch_export import to_onnx
+from edgec.frontend.torch.decompositions.splice import decompose
+from edgec.frontend.torch.export import to_onnx
+from edgec.frontend.torch.functionalization.complex_operators import FORMS
 
 
 def rand(*shape: int, seed: int = 0) -> torch.Tensor:

@@ -11,8 +11,8 @@ import torch
 from edgec.compiler.options import BuildOptions
 from edgec.compiler.stages import prepare_captured
 from edgec.diag import EdgecError
-from edgec.frontend.captured import SourceId
-from edgec.frontend.torch_export import ExportRequest, export_module
+from edgec.frontend.imported import SourceId
+from edgec.frontend.torch.export import ExportRequest, export_module
 from edgec.measure.fidelity import compare_all
 from edgec.runners.onnxruntime import OnnxRuntimeRunner
 from tests.branching import MODELS

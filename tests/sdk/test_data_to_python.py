@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from edgec.diag import EdgecError
-from edgec.frontend.captured import SourceId
-from edgec.frontend.control_flow import coverage
-from edgec.frontend.torch_export import ExportRequest, export_module
+from edgec.frontend.imported import SourceId
+from edgec.frontend.torch.autograph import coverage
+from edgec.frontend.torch.export import ExportRequest, export_module
 from edgec.runners.onnxruntime import OnnxRuntimeRunner
 from tests.data_to_python import REFUSED, RIGHT
 

@@ -11,10 +11,10 @@ from torch import nn
 from edgec.compiler.options import BuildOptions
 from edgec.compiler.stages import prepare
 from edgec.diag import EdgecError
-from edgec.frontend.captured import SourceId
 from edgec.frontend.dynamic import parse_dynamic
+from edgec.frontend.imported import SourceId
 from edgec.frontend.source import SourceRequest
-from edgec.frontend.torch_export import ExportRequest, export_module
+from edgec.frontend.torch.export import ExportRequest, export_module
 from edgec.ir.dims import dim_ranges
 from edgec.runners.onnxruntime import OnnxRuntimeRunner
 from tests.models import randomized

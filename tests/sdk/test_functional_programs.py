@@ -16,10 +16,10 @@ from torch import nn
 from torch.export import ExportedProgram, export
 from torch.onnx._internal.exporter import _registration
 
-from edgec.frontend.functional.operators import FRESH, SHARING
-from edgec.frontend.functional.program import make_functional
-from edgec.frontend.functional.registry import full_registry, registry_for
-from edgec.frontend.torch_export import to_onnx
+from edgec.frontend.torch.export import to_onnx
+from edgec.frontend.torch.functionalization.exporter_registry import full_registry, registry_for
+from edgec.frontend.torch.functionalization.operators import FRESH, SHARING
+from edgec.frontend.torch.functionalization.program import make_functional
 from edgec.ir.model import OPSET
 
 

@@ -14,9 +14,9 @@ from edgec.compiler.build import compile_target
 from edgec.compiler.options import BuildOptions
 from edgec.compiler.stages import prepare, prepare_captured
 from edgec.diag import EdgecError
-from edgec.frontend.captured import SourceId
+from edgec.frontend.imported import SourceId
 from edgec.frontend.source import SourceRequest
-from edgec.frontend.torch_export import ExportRequest, export_module
+from edgec.frontend.torch.export import ExportRequest, export_module
 from edgec.measure.fidelity import compare_all
 from edgec.spec.target import load_target
 from tests import branching, looping

@@ -10,8 +10,8 @@ import pytest
 import torch
 from torch import nn
 
-from edgec.frontend.decompose.masked import settle_masks
-from edgec.frontend.torch_export import to_onnx
+from edgec.frontend.torch.decompositions.masked import settle_masks
+from edgec.frontend.torch.export import to_onnx
 
 Function = Callable[[torch.Tensor], torch.Tensor]
 

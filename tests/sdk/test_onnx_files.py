@@ -15,7 +15,7 @@ from edgec.compiler.options import BuildOptions
 from edgec.compiler.samples import sample
 from edgec.diag import EdgecError
 from edgec.frontend.dynamic import parse_dynamic
-from edgec.frontend.inputs import InputSpec
+from edgec.frontend.samples.inputs import InputSpec
 from edgec.frontend.source import SourceRequest, capture
 
 FLOAT, INT64 = TensorProto.FLOAT, TensorProto.INT64

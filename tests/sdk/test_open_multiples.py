@@ -8,9 +8,9 @@ from torch.nn import functional as F
 from edgec.compiler.options import BuildOptions
 from edgec.compiler.stages import prepare_captured
 from edgec.diag import EdgecError
-from edgec.frontend.captured import SourceId
 from edgec.frontend.dynamic import parse_dynamics
-from edgec.frontend.torch_export import ExportRequest, export_module
+from edgec.frontend.imported import SourceId
+from edgec.frontend.torch.export import ExportRequest, export_module
 from edgec.ir.dims import dim_ranges
 
 

@@ -7,10 +7,10 @@ import torch
 from torch import nn
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
-from edgec.frontend.decompose.splice import decompose
-from edgec.frontend.settled import Settled
-from edgec.frontend.torch_call import eager
-from edgec.frontend.torch_export import to_onnx
+from edgec.frontend.torch.call import eager
+from edgec.frontend.torch.decompositions.splice import decompose
+from edgec.frontend.torch.export import to_onnx
+from edgec.frontend.torch.overrides.functions import Settled
 
 
 class Tagger(nn.Module):

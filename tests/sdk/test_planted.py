@@ -17,8 +17,8 @@ from edgec.compiler.canonical_model import CanonicalModel
 from edgec.compiler.options import BuildOptions
 from edgec.compiler.stages import prepare_captured
 from edgec.diag import EdgecError, Severity
-from edgec.frontend.captured import SourceId
-from edgec.frontend.torch_export import ExportRequest, export_module
+from edgec.frontend.imported import SourceId
+from edgec.frontend.torch.export import ExportRequest, export_module
 from edgec.measure.canonical_check import check_canonical
 from edgec.spec.target import load_target
 from tests.sdk.planted import (

@@ -14,7 +14,7 @@ from edgec.compiler.build import build
 from edgec.compiler.options import BuildOptions
 from edgec.compiler.samples import sample
 from edgec.diag import EdgecError
-from edgec.frontend.inputs import InputSpec, Known
+from edgec.frontend.samples.inputs import InputSpec, Known
 from edgec.frontend.source import SourceRequest, capture
 from edgec.spec.ranges import parse_ranges
 

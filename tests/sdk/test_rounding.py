@@ -7,8 +7,8 @@ from torch import nn
 from edgec.compiler.canonical_model import CanonicalModel
 from edgec.compiler.options import BuildOptions
 from edgec.compiler.stages import prepare_captured
-from edgec.frontend.captured import SourceId
-from edgec.frontend.torch_export import ExportRequest, export_module
+from edgec.frontend.imported import SourceId
+from edgec.frontend.torch.export import ExportRequest, export_module
 from tests.sdk.planted import MODELS
 
 

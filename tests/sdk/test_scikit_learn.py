@@ -30,7 +30,7 @@ from edgec.compiler.build import BuildReport, Built, build
 from edgec.compiler.options import BuildOptions
 from edgec.compiler.stages import prepare
 from edgec.diag import EdgecError
-from edgec.frontend.inputs import InputSpec
+from edgec.frontend.samples.inputs import InputSpec
 from edgec.frontend.source import SourceRequest
 
 RNG = np.random.default_rng(4)

@@ -24,11 +24,11 @@ from edgec.compiler.build import build
 from edgec.compiler.options import BuildOptions
 from edgec.compiler.stages import prepare, prepare_captured
 from edgec.diag import EdgecError
-from edgec.frontend.captured import SourceId
-from edgec.frontend.inputs import InputSpec, match_specs
+from edgec.frontend.imported import SourceId
+from edgec.frontend.samples.inputs import InputSpec, match_specs
 from edgec.frontend.source import SourceRequest
-from edgec.frontend.torch_export import ExportRequest, export_module
-from edgec.frontend.weights import load_weights
+from edgec.frontend.torch.export import ExportRequest, export_module
+from edgec.frontend.torch.weights import load_weights
 
 CODE = """
 import torch

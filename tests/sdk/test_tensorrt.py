@@ -12,7 +12,7 @@ import edgec
 from edgec.compiler.build import build
 from edgec.compiler.options import BuildOptions
 from edgec.diag import EdgecError
-from edgec.frontend.inputs import InputSpec
+from edgec.frontend.samples.inputs import InputSpec
 from edgec.frontend.source import SourceRequest
 
 

@@ -9,8 +9,8 @@ from torch import nn
 from edgec.compiler.options import BuildOptions
 from edgec.compiler.stages import prepare_captured
 from edgec.diag import EdgecError
-from edgec.frontend.captured import SourceId
-from edgec.frontend.torch_export import ExportRequest, export_module
+from edgec.frontend.imported import SourceId
+from edgec.frontend.torch.export import ExportRequest, export_module
 
 
 class Scripted(nn.Module):

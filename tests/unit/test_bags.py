@@ -4,8 +4,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from edgec.frontend.decompose.splice import decompose
-from edgec.frontend.settled import Settled
+from edgec.frontend.torch.decompositions.splice import decompose
+from edgec.frontend.torch.overrides.functions import Settled
 
 TABLE = torch.randn(9, 4, generator=torch.Generator().manual_seed(0))
 ROWS = torch.tensor([[1, 0, 3, 0], [0, 0, 0, 0], [8, 8, 2, 5]])

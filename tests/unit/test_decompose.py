@@ -9,10 +9,10 @@ import torch.nn.functional as F
 from torch import nn
 
 from edgec.diag import EdgecError
-from edgec.frontend.decompose.splice import decompose
-from edgec.frontend.folded import fold_weights
-from edgec.frontend.stable import StableSorts
-from edgec.frontend.unwritten import check_written
+from edgec.frontend.torch.decompositions.splice import decompose
+from edgec.frontend.torch.overrides.stable_sort import StableSorts
+from edgec.frontend.torch.state.uninitialized_memory import check_written
+from edgec.frontend.torch.weight_folding import fold_weights
 
 
 class Called(nn.Module):
@@ -200,7 +200,7 @@ def test_experts_by_rows(rows):
     """Fewer rows than experts gather their weights; more of them multiply with all."""
     weight, x = rand(4, 5, 3), rand(rows, 5, seed=1)
     ends = torch.tensor([1, 1, 2, rows], dtype=torch.int32)
-    from edgec.frontend.decompose.table import DECOMPOSITIONS
+    from edgec.frontend.torch.decompositions.table import DECOMPOSITIONS
 
     found = DECOMPOSITIONS["transformers.grouped_mm_fallback.default"].compute(x, weight, ends)
     starts = [0, *ends.tolist()]

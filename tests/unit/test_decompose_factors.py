@@ -5,8 +5,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgec.frontend.decompose.splice import decompose
-from edgec.frontend.decompose.table import DECOMPOSITIONS
+from edgec.frontend.torch.decompositions.splice import decompose
+from edgec.frontend.torch.decompositions.table import DECOMPOSITIONS
 from tests.unit.test_decompose import check, exported, operators, rand
 
 aten = torch.ops.aten

@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgec.diag import EdgecError
-from edgec.frontend.covariance import corrcoef, cov
-from edgec.frontend.decompose.composite import COMPOSITE
-from edgec.frontend.decompose.splice import decompose
-from edgec.frontend.decompose.table import DECOMPOSITIONS
-from edgec.frontend.settled import Settled
+from edgec.frontend.torch.decompositions.composite import COMPOSITE
+from edgec.frontend.torch.decompositions.splice import decompose
+from edgec.frontend.torch.decompositions.table import DECOMPOSITIONS
+from edgec.frontend.torch.overrides.covariance import corrcoef, cov
+from edgec.frontend.torch.overrides.functions import Settled
 from tests.unit.test_decompose import Called, check, exported, operators, rand
 
 X = rand(4, 5, 3)

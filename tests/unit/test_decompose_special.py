@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from edgec.frontend.decompose.table import DECOMPOSITIONS
+from edgec.frontend.torch.decompositions.table import DECOMPOSITIONS
 from tests.unit.test_decompose import check, rand
 
 ENDS = torch.tensor([0.0, -0.0, math.inf, -math.inf, math.nan, 1.0, -1.0])

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from edgec.frontend.draws import STRAINS, samples_like, strained
+from edgec.frontend.samples.draws import STRAINS, samples_like, strained
 
 SHAPES = hnp.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=5)
 DTYPES = st.sampled_from([np.float32, np.float16, np.float64, np.int64, np.int32, np.uint8, np.int8, np.bool_])

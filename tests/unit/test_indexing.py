@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from edgec.frontend.indexing import get_item, set_item
+from edgec.frontend.torch.overrides.scalar_indices import get_item, set_item
 
 
 def number(value):

@@ -15,8 +15,8 @@ from edgec.calibration.calibration import Calibration
 from edgec.compiler.input_ranges import check_ranges, with_ranges
 from edgec.compiler.samples import sample
 from edgec.diag import EdgecError
-from edgec.frontend.captured import Captured, SourceId
-from edgec.frontend.ranged import at_ends, clipped, spread
+from edgec.frontend.imported import Captured, SourceId
+from edgec.frontend.samples.ranged import at_ends, clipped, spread
 from edgec.spec.ranges import InputRange, parse_range, parse_ranges
 from edgec.spec.target import load_target
 

@@ -9,8 +9,8 @@ from hypothesis.extra import numpy as hnp
 from edgec.backends.base import Instr, Ref, TensorType
 from edgec.backends.traffic import bytes_moved
 from edgec.diag import EdgecError
-from edgec.frontend.draws import samples_like
-from edgec.frontend.inputs import InputSpec, match_specs
+from edgec.frontend.samples.draws import samples_like
+from edgec.frontend.samples.inputs import InputSpec, match_specs
 from edgec.measure.accuracy import judge
 from edgec.measure.fidelity import compare, compare_all, summarize
 from edgec.measure.predict import Cost, predict

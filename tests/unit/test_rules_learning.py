@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from edgec.diag import EdgecError
 from edgec.dialect.core import CORE
-from edgec.frontend.opset import to_working_opset
+from edgec.frontend.onnx.opset import to_working_opset
 from edgec.passes.canonicalize import canonicalize
 from edgec.runners.onnxruntime import OnnxRuntimeRunner
 

@@ -13,7 +13,7 @@ from edgec.compiler.options import BuildOptions
 from edgec.compiler.stages import prepare
 from edgec.diag import EdgecError
 from edgec.dialect.core import CORE
-from edgec.frontend.opset import to_working_opset
+from edgec.frontend.onnx.opset import to_working_opset
 from edgec.frontend.source import SourceRequest
 from edgec.passes.canonicalize import canonicalize
 from edgec.runners.onnxruntime import OnnxRuntimeRunner

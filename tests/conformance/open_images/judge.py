@@ -15,9 +15,9 @@ from edgec.compiler.canonical_model import CanonicalModel
 from edgec.compiler.options import BuildOptions
 from edgec.compiler.stages import prepare_captured
 from edgec.diag import Diagnostic, EdgecError
-from edgec.frontend.captured import SourceId
 from edgec.frontend.dynamic import DynamicDim, parse_dynamics
-from edgec.frontend.torch_export import ExportRequest, export_module
+from edgec.frontend.imported import SourceId
+from edgec.frontend.torch.export import ExportRequest, export_module
 from edgec.runners.open import open_runner
 from edgec.spec.target import load_target
 from tests.conformance.open_images.models import Maker, randomized, runs

@@ -9,8 +9,8 @@ import torch
 from edgec.compiler.options import BuildOptions
 from edgec.compiler.stages import prepare_captured
 from edgec.diag import EdgecError
-from edgec.frontend.captured import SourceId
-from edgec.frontend.torch_export import ExportRequest, export_module
+from edgec.frontend.imported import SourceId
+from edgec.frontend.torch.export import ExportRequest, export_module
 from tests.conformance.onnx_nodes.engine import CRASHED, PASSED, REFUSED, WRONG, Result, label_of
 from tests.conformance.torch_ops.cases import build
 

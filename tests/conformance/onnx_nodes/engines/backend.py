@@ -12,7 +12,7 @@ import onnx
 from onnx import numpy_helper
 
 from edgec.backends.table import backend
-from edgec.frontend.opset import to_working_opset
+from edgec.frontend.onnx.opset import to_working_opset
 from edgec.passes.canonicalize import canonicalize
 from edgec.spec.target import load_target
 from tests.conformance.onnx_nodes.compare import Tolerance

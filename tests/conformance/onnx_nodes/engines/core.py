@@ -10,7 +10,7 @@ import onnx
 import onnx_ir as ir
 
 from edgec.diag import EdgecError
-from edgec.frontend.opset import to_working_opset
+from edgec.frontend.onnx.opset import to_working_opset
 from edgec.passes.canonicalize import canonicalize
 from edgec.passes.verify import evaluate
 from edgec.runners.onnxruntime import OnnxRuntimeRunner

@@ -1,0 +1,54 @@
+"""Samples beyond the example: what files of `--input` and `samples` hold, judged like the draws."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from edgec.diag import error
+from edgec.frontend.imported import Array, Captured
+from edgec.frontend.samples.inputs import InputSpec, Known
+
+
+def further_samples(captured: Captured, specs: Sequence[InputSpec]) -> tuple[dict[str, Array], ...]:
+    """Each sample behind the first; an input with one stays as it is in all of them.
+
+    Raises `EdgecError` E0107 where two inputs have different numbers of samples, or one leaves its range.
+    """
+    given: dict[str, list[Array]] = {}
+    for spec in specs:
+        if spec.gives_values and spec.name in captured.examples:
+            given[spec.name] = spec.samples(np.random.default_rng(0), known_of(captured, spec.name))
+            _check_range(spec, given[spec.name])
+    counts = {name: len(arrays) for name, arrays in given.items() if len(arrays) > 1}
+    if len(set(counts.values())) > 1:
+        told = [f"`{name}` has {count}" for name, count in counts.items()]
+        raise error("E0107", "the inputs have different numbers of samples", notes=[", ".join(told)])
+    several = {name: given[name] for name in counts}
+    return tuple(
+        {**captured.examples, **{name: arrays[i] for name, arrays in several.items()}}
+        for i in range(1, max(counts.values(), default=1))
+    )
+
+
+def known_of(captured: Captured, name: str) -> Known:
+    """The example's shape, but for open dimensions, and its type."""
+    example = captured.examples[name]
+    open_axes = {dim.axis for dim in captured.dynamic if dim.input == name}
+    shape = tuple(None if i in open_axes else size for i, size in enumerate(example.shape))
+    return Known(shape, str(example.dtype), fixed=True)
+
+
+def _check_range(spec: InputSpec, arrays: Sequence[Array]) -> None:
+    if (within := spec.within) is None:
+        return
+    for i, array in enumerate(arrays):
+        numbers = array.astype(np.float64)
+        if numbers.size and not (within.low <= numbers.min() and numbers.max() <= within.high):
+            raise error(
+                "E0107",
+                f"sample {i} of input `{spec.name}` leaves its range",
+                notes=[f"it is {numbers.min():g} to {numbers.max():g}, the range {within.low:g} to {within.high:g}"],
+                help=["widen `--range`, or give the numbers that the app gives"],
+            )

@@ -1,0 +1,106 @@
+"""From a `.skops` file to a captured model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+
+from edgec.diag import Diagnostic, Place, error, warning
+from edgec.frontend.dynamic import fitting
+from edgec.frontend.imported import Array, Captured, SourceId
+from edgec.frontend.onnx.file import open_dims
+from edgec.frontend.onnx.opset import to_working_opset
+from edgec.frontend.samples.inputs import Known, check_once
+from edgec.frontend.sklearn.convert import INPUT, convert
+from edgec.frontend.sklearn.load import load_estimator
+from edgec.frontend.sklearn.reference import EstimatorReference, Output, unknown_outputs
+from edgec.frontend.sklearn.typical_features import typical
+from edgec.frontend.source import SourceRequest, file_sha256, source_name
+from edgec.ir.dims import set_dim_range
+
+_SAMPLES = 12
+"""Rows drawn beside the example's, so that trees take many of their ways."""
+
+
+def capture_skops(path: Path, request: SourceRequest) -> Captured:
+    """Read a fitted estimator; one input `X` (rows, features), outputs as skl2onnx names them.
+
+    Raises `EdgecError` E0203 (unreadable), E0204 (would execute code), E0202 (not converted), E0107 (inputs), E0502.
+    """
+    loaded = load_estimator(path)
+    features = int(loaded.estimator.n_features_in_)
+    given = _given(request, features)
+    rows = _rows(request, given)
+    proto = convert(loaded.estimator, path, rows)
+    if request.dynamic:
+        open_dims(proto, request.dynamic)
+    notes = _without_text(proto, path, loaded.estimator)
+    outputs = _take_outputs(proto)
+    if unknown := unknown_outputs(outputs, loaded.estimator):
+        raise error("E0202", f"no method of the estimator gives `{unknown[0]}`", place=Place(str(path)))
+    model = to_working_opset(proto, path)
+    for dim in request.dynamic:
+        set_dim_range(model, dim.name, dim.low, dim.high, dim.choices)
+    drawn = [_drawn(loaded.estimator, rows, seed) for seed in range(_SAMPLES + 1)]
+    if given is not None and request.inputs[0].gives_values:
+        drawn[0] = {INPUT: given}
+    return Captured(
+        source_name(request),
+        SourceId("skops", request.ref, file_sha256(path)),
+        model,
+        EstimatorReference(loaded.estimator, outputs),
+        drawn[0],
+        warnings=(*loaded.warnings, *notes),
+        extra_samples=tuple(drawn[1:]),
+        dynamic=request.dynamic,
+    )
+
+
+def _given(request: SourceRequest, features: int) -> Array | None:
+    """What `--input` says: an array of the example's shape, or the example itself. Raises `EdgecError` E0107."""
+    check_once(request.inputs)
+    for spec in request.inputs:
+        if spec.name != INPUT:
+            raise error("E0107", f"the estimator has no input `{spec.name}`", help=[f"`--input {INPUT}=1x{features}`"])
+        return spec.sample(np.random.default_rng(0), Known((None, features), "float32", fixed=True))
+    return None
+
+
+def _rows(request: SourceRequest, given: Array | None) -> int:
+    """How many rows the example has: as `--input` or `--dynamic` says, else 1."""
+    if given is not None:
+        return len(given)
+    sizes = fitting(request.dynamic, {})
+    return next((sizes[dim.name] for dim in request.dynamic if dim.axis == 0), 1)
+
+
+def _drawn(estimator: Any, rows: int, seed: int) -> dict[str, Array]:
+    return {INPUT: typical(estimator).draw(rows, seed)}
+
+
+def _without_text(proto: onnx.ModelProto, path: Path, estimator: Any) -> tuple[Diagnostic, ...]:
+    """Drop a label that is text, which no device has; the scores stay, in the order of the classes."""
+    text = [o for o in proto.graph.output if o.type.tensor_type.elem_type == onnx.TensorProto.STRING]
+    if not text:
+        return ()
+    for output in text:
+        proto.graph.output.remove(output)
+    if not proto.graph.output:
+        raise error("E0202", "all that the estimator gives is text", place=Place(str(path)))
+    classes = ", ".join(map(str, getattr(estimator, "classes_", [])[:20]))
+    message = f"`{text[0].name}` of `{path.name}` is text and left out"
+    return (warning("E0214", message, place=Place(str(path)), notes=[f"the scores are those of {classes}"]),)
+
+
+def _take_outputs(proto: onnx.ModelProto) -> tuple[Output, ...]:
+    """The outputs as skl2onnx declares them; their sizes are forgotten, for it leaves rows open that are not."""
+    found = []
+    for value in proto.graph.output:
+        tensor = value.type.tensor_type
+        dtype = onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type)
+        found.append(Output(value.name, dtype, matrix=len(tensor.shape.dim) > 1))
+        tensor.ClearField("shape")
+    return tuple(found)

@@ -1,0 +1,110 @@
+"""An estimator as an ONNX graph, by skl2onnx."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+
+from edgec.diag import EdgecError, Place, error
+from edgec.frontend.sklearn.load import needs_extra
+
+INPUT = "X"
+"""The graph's one input, (rows, features): the name that scikit-learn gives it."""
+
+_OPSETS = {"": 21, "ai.onnx.ml": 3}
+"""Later versions of `ai.onnx.ml` hold trees as tensors in double precision, which no device computes in."""
+
+
+def convert(estimator: Any, path: Path, rows: int) -> onnx.ModelProto:
+    """The graph, its input a float32 matrix (rows, features). Raises `EdgecError` E0202, E0502."""
+    try:
+        from skl2onnx.common.data_types import FloatTensorType
+    except ImportError as missing:
+        raise needs_extra(missing) from missing
+    _number_columns(estimator, path)
+    inputs = [(INPUT, FloatTensorType([None, int(estimator.n_features_in_)]))]
+    logging.getLogger("skl2onnx").setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with _whole_numbers():
+                proto = _converted(estimator, inputs)
+    except EdgecError:
+        raise
+    except Exception as failure:  # each converter raises its own
+        raise _refusal(path, failure) from failure
+    proto.graph.input[0].type.tensor_type.shape.dim[0].dim_value = rows
+    return proto
+
+
+@contextmanager
+def _whole_numbers() -> Iterator[None]:
+    """numpy's bytes in attributes become Python's numbers, which is all that the protobuf of onnx takes.
+
+    skl2onnx hands on those of histogram gradient boosting as they are.
+    """
+    made = onnx.helper.make_attribute
+
+    def make_attribute(key: str, value: Any, *rest: Any, **more: Any) -> onnx.AttributeProto:
+        if isinstance(value, list) and any(isinstance(item, np.integer) for item in value):
+            value = [int(item) for item in value]
+        return made(key, value, *rest, **more)
+
+    onnx.helper.make_attribute = make_attribute
+    try:
+        yield
+    finally:
+        onnx.helper.make_attribute = made
+
+
+def _converted(estimator: Any, inputs: list[tuple[str, Any]]) -> onnx.ModelProto:
+    from skl2onnx import convert_sklearn
+
+    plain = {id(estimator): {"zipmap": False}}
+    try:
+        proto = convert_sklearn(estimator, initial_types=inputs, target_opset=_OPSETS, options=plain)
+    except NameError:  # what gives no probabilities has no such option
+        proto = convert_sklearn(estimator, initial_types=inputs, target_opset=_OPSETS)
+    assert isinstance(proto, onnx.ModelProto)
+    return proto
+
+
+def _refusal(path: Path, failure: Exception) -> EdgecError:
+    lines = [line.strip() for line in str(failure).splitlines() if line.strip()] or [type(failure).__name__]
+    return error(
+        "E0202",
+        f"skl2onnx does not convert `{path.name}`",
+        place=Place(str(path)),
+        notes=lines[:2],
+        help=["build from an estimator that it converts, or from ONNX"],
+    )
+
+
+def _number_columns(estimator: Any, path: Path) -> None:
+    """Columns of a table by their number: the model's one input is a matrix in the order of `feature_names_in_`."""
+    names = getattr(estimator, "feature_names_in_", None)
+    if names is None:
+        return
+    place = {name: i for i, name in enumerate(names)}
+    for part in _transformers_of_columns(estimator):
+        part.transformers_ = [(n, t, _numbers(columns, place)) for n, t, columns in part.transformers_]
+        part._columns = [_numbers(columns, place) for columns in part._columns]
+
+
+def _transformers_of_columns(estimator: Any) -> list[Any]:
+    steps = [step for _, step in getattr(estimator, "steps", [])]
+    found = [part for step in steps for part in _transformers_of_columns(step)]
+    return [*found, estimator] if hasattr(estimator, "transformers_") else found
+
+
+def _numbers(columns: Any, place: dict[str, int]) -> Any:
+    if isinstance(columns, str):
+        return place[columns]
+    return [place.get(c, c) for c in columns] if isinstance(columns, list) else columns

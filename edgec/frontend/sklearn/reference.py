@@ -1,0 +1,63 @@
+"""The estimator itself, run by scikit-learn in double precision."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from edgec.diag import error
+from edgec.frontend.imported import Array
+from edgec.frontend.sklearn.convert import INPUT
+
+_METHODS = {
+    "label": ("predict",),
+    "probabilities": ("predict_proba", "decision_function"),
+    "scores": ("decision_function", "transform"),
+    "variable": ("predict", "transform"),
+}
+"""What skl2onnx calls an output, and the estimator's methods that give it; the first that there is."""
+
+
+@dataclass(frozen=True)
+class Output:
+    """An output of the graph: its name, its element type, and whether it is a matrix (rows, columns)."""
+
+    name: str
+    dtype: np.dtype[Any]
+    matrix: bool
+
+
+class EstimatorReference:
+    """The outputs of the graph, computed by the estimator's methods."""
+
+    def __init__(self, estimator: Any, outputs: Sequence[Output]) -> None:
+        self.name = "scikit-learn"
+        self._estimator, self._outputs = estimator, outputs
+
+    def precise(self, inputs: Mapping[str, Array]) -> dict[str, Array] | None:
+        """None: `run` computes in double precision already."""
+
+    def rounded(self, inputs: Mapping[str, Array], roundings: float, seed: int) -> dict[str, Array] | None:
+        """None, as `precise`."""
+
+    def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        """The outputs for a matrix (rows, features). Raises `EdgecError` E0201 where the estimator fails."""
+        rows = np.asarray(inputs[INPUT], np.float64)
+        try:
+            return {output.name: self._computed(output, rows) for output in self._outputs}
+        except Exception as failure:  # an estimator may raise anything on its data
+            first = (str(failure).splitlines() or [type(failure).__name__])[0]
+            raise error("E0201", "the estimator fails on the example", notes=[first]) from failure
+
+    def _computed(self, output: Output, rows: Array) -> Array:
+        method = next(m for m in _METHODS[output.name] if hasattr(self._estimator, m))
+        found = np.asarray(getattr(self._estimator, method)(rows)).astype(output.dtype)
+        return found.reshape(len(found), -1) if output.matrix else found
+
+
+def unknown_outputs(outputs: Sequence[Output], estimator: Any) -> list[str]:
+    """Outputs of the graph that no method of the estimator gives."""
+    return [o.name for o in outputs if not any(hasattr(estimator, m) for m in _METHODS.get(o.name, ()))]

@@ -1,0 +1,1 @@
+"""What a piece of Python reads, binds and changes."""

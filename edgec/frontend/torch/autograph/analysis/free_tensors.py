@@ -1,0 +1,49 @@
+"""The tensors that a piece of code uses without being given them: weights, constants, variables of its surroundings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import torch
+from torch.utils import _pytree as pytree
+
+from edgec.frontend.torch.overrides.function_mode import Function, FunctionMode
+
+
+class Collect(FunctionMode):
+    """While active, `found` gathers every tensor that is used and neither given nor made meanwhile."""
+
+    def __init__(self, given: Iterable[torch.Tensor]) -> None:
+        super().__init__()
+        self._kept = list(given)  # an id is only unique while its object lives
+        self._own = {id(t) for t in self._kept}
+        self.found: dict[int, torch.Tensor] = {}
+
+    def call(self, function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """As `FunctionMode` says."""
+        for tensor in _tensors((args, kwargs)):
+            if id(tensor) not in self._own:
+                self.found.setdefault(id(tensor), tensor)
+        result = function(*args, **kwargs)
+        made = _tensors(result)
+        self._kept += made
+        self._own |= {id(t) for t in made}
+        return result
+
+
+class Substitute(FunctionMode):
+    """While active, each function sees other tensors in the place of those in `instead` (by id)."""
+
+    def __init__(self, instead: Mapping[int, torch.Tensor]) -> None:
+        super().__init__()
+        self._instead = instead
+
+    def call(self, function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """As `FunctionMode` says."""
+        args, kwargs = pytree.tree_map(lambda leaf: self._instead.get(id(leaf), leaf), (args, kwargs))
+        return function(*args, **kwargs)
+
+
+def _tensors(value: Any) -> list[torch.Tensor]:
+    return [leaf for leaf in pytree.tree_leaves(value) if isinstance(leaf, torch.Tensor)]

@@ -1,0 +1,1 @@
+"""A function's source, rewritten into calls of the operators."""

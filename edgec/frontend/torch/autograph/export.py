@@ -1,0 +1,191 @@
+"""Export a model whose control flow depends on data: rewrite what torch stumbles over until it does not."""
+
+from __future__ import annotations
+
+import re
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import CodeType, FrameType
+from typing import TypeVar
+
+import torch
+
+from edgec.diag import EdgecError, Place, error
+from edgec.frontend.torch.autograph.converters.early_exits import UnsupportedError
+from edgec.frontend.torch.autograph.operators.escapes import LeavesError
+from edgec.frontend.torch.autograph.operators.path_duplication import ForkError
+from edgec.frontend.torch.autograph.replacement import Rewritten, contains
+
+Result = TypeVar("Result")
+
+_ATTEMPTS = 40
+"""Functions that one model's control flow may spread over."""
+
+_ASKED = ("GuardOnDataDependentSymNode", "DataDependentOutputException")
+"""torch's private exceptions for a question that only the data can answer."""
+
+_UNFIT = (TypeError, AttributeError, ValueError, RuntimeError)
+_STANDS_FOR_DATA = re.compile(
+    r"\b(FakeTensor|SymInt|SymFloat|SymBool|Text|BooleanAtom)\b|its data is not allocated yet"
+)
+"""What stands for data in a trace, as Python names it where it takes no tensor."""
+
+_PYTHONS = (TypeError, ValueError, LookupError, AttributeError, ArithmeticError)
+"""What Python raises where it is given what stands for data in a trace."""
+
+_TORCH = str(Path(torch.__file__).parent)
+_BUILTINS = "/_export/non_strict_utils.py"
+"""Where torch stands in for Python's `min` and `max`, in torch 2.13."""
+
+_FOREIGN = (_TORCH, str(Path(__file__).parent.parent))
+
+
+def export_settled(export: Callable[[], Result], rewritten: Rewritten) -> Result:
+    """Run `export`; each time it asks for the truth of data, rewrite the function that asked, and try again.
+
+    What was rewritten is left in `rewritten`.
+
+    Raises `EdgecError` E0206 where that function cannot be rewritten; other failures of `export` go through.
+    """
+    for _ in range(_ATTEMPTS):
+        rewritten.runtime.begin()
+        try:
+            with rewritten.active(), rewritten.runtime.trace():
+                found = export()
+            if not rewritten.add_comparing():
+                return found
+        except (Exception, LeavesError) as failure:  # torch raises its own private classes, some wrapped in others
+            fork = next((f for f in _chain(failure) if isinstance(f, ForkError)), None)
+            if fork is not None:
+                rewritten.runtime.forks.refused.update(dict.fromkeys(fork.sites, fork.refused))
+                continue
+            refused = _refusal(failure)
+            if refused is not None:
+                raise refused from failure
+            asking = _asking(failure)
+            stuck = asking is None or rewritten.has(asking.code)
+            if stuck and rewritten.runtime.forks.of_numbers(failure):
+                continue
+            if asking is None:
+                raise
+            leaves = next((f for f in _chain(failure) if isinstance(f, LeavesError)), None)
+            _rewrite(rewritten, asking, _left(leaves, asking) if leaves else None)
+    raise error("E0206", f"data decide in more than {_ATTEMPTS} functions")
+
+
+def _refusal(failure: BaseException) -> EdgecError | None:
+    return next((f for f in _chain(failure) if isinstance(f, EdgecError)), None)
+
+
+@dataclass(frozen=True)
+class _Asking:
+    """The innermost function outside torch that asked for the truth of data, and its line.
+
+    `outer` is the function to rewrite: the outermost one in which it stands, as far as that is being called. `decides`:
+    it was for a decision, not for a value that Python computes with.
+    """
+
+    code: CodeType
+    outer: CodeType
+    line: int
+    decides: bool
+
+    @property
+    def place(self) -> Place:
+        """Where it stands."""
+        return Place(self.code.co_filename, self.line)
+
+
+def _asking(failure: BaseException) -> _Asking | None:
+    """Who asked; None if the failure is another one."""
+    for part in _chain(failure):
+        frames = list(traceback.walk_tb(part.__traceback__))
+        users = [(f.f_code, line) for f, line in frames if not _foreign(f)]
+        if users and (_asks(failure) or _is_pythons(part, [f for f, _ in frames])):
+            code, line = users[-1]
+            outer = next(c for c, _ in users if contains(c, code))
+            return _Asking(code, outer, line, any(type(f).__name__ in _ASKED for f in _chain(failure)))
+    return None
+
+
+def _asks(failure: BaseException) -> bool:
+    """Whether it is about a question to data, or about what stands for data where Python takes no tensor."""
+    named = any(isinstance(f, LeavesError) or type(f).__name__ in _ASKED for f in _chain(failure))
+    return named or (isinstance(failure, _UNFIT) and _STANDS_FOR_DATA.search(str(failure)) is not None)
+
+
+def _is_pythons(failure: BaseException, frames: Sequence[FrameType]) -> bool:
+    """Whether Python itself, or its library, takes exception at something for which it ran before the trace. A function
+    that calls itself for as long as the data say does not end there.
+    """
+    if isinstance(failure, RecursionError):
+        return True
+    last = max(i for i, frame in enumerate(frames) if not _foreign(frame))
+    files = [f.f_code.co_filename for f in frames[last:]]
+    by_torch = any(file.startswith(_TORCH) and not file.endswith(_BUILTINS) for file in files)
+    return isinstance(failure, _PYTHONS) and not by_torch
+
+
+def _rewrite(rewritten: Rewritten, asking: _Asking, left: EdgecError | None) -> None:
+    """Rewrite the function that asked. Raises `EdgecError` E0206 where it is or cannot be: `left`, if there is such."""
+    if rewritten.has(asking.code):
+        raise left or _undecided(asking)
+    try:
+        rewritten.add(asking.outer)
+    except UnsupportedError as reason:
+        if left is not None or not asking.decides:
+            raise left or _undecided(asking) from None
+        raise error(
+            "E0206",
+            f"`{asking.code.co_qualname}` decides on data and cannot be rewritten: {reason.reason}",
+            place=Place(asking.code.co_filename, reason.line),
+            help=["write the choice with `torch.where` or `torch.cond`"],
+        ) from None
+
+
+def _undecided(asking: _Asking) -> EdgecError:
+    if asking.decides:
+        return error(
+            "E0206",
+            "a Python decision on data cannot be rewritten here",
+            place=asking.place,
+            notes=[f"in `{asking.code.co_qualname}`"],
+            help=["write it with `torch.where`, or move it into a plain `if`, `while` or conditional expression"],
+        )
+    return error(
+        "E0206",
+        "Python computes with a value of the data here, in a way that no graph has",
+        place=asking.place,
+        notes=[f"in `{asking.code.co_qualname}`", "rejected by `data-to-value`"],
+        help=["compute with tensors"],
+    )
+
+
+def _left(leaves: LeavesError, asking: _Asking) -> EdgecError:
+    return error(
+        "E0206",
+        f"data become {leaves.what} here, of which nothing finite can be told apart",
+        place=asking.place,
+        notes=[f"in `{asking.code.co_qualname}`", f"rejected by `data-to-{leaves.way}`"],
+        help=["compute with tensors, or compare the number itself: `==`, `if`, a dictionary's `[…]` and `.get(…)`"],
+    )
+
+
+def _chain(failure: BaseException) -> list[BaseException]:
+    found: list[BaseException] = []
+    following: BaseException | None = failure
+    while following is not None and following not in found:
+        found.append(following)
+        following = following.__cause__ or following.__context__
+    return found
+
+
+def _foreign(frame: FrameType) -> bool:
+    name = frame.f_code.co_filename
+    return (
+        name.startswith(("<", *_FOREIGN))
+        or "/site-packages/sympy/" in name
+        or ("/lib/python3" in name and "site-packages" not in name)
+    )

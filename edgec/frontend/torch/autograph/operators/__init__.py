@@ -1,0 +1,1 @@
+"""What rewritten functions call when they are traced."""

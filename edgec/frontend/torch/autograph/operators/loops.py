@@ -1,0 +1,252 @@
+"""Loops whose end depends on data: unrolled under a selection, or kept as a loop of the graph."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch._higher_order_ops.while_loop import while_loop_op
+from torch.utils import _pytree as pytree
+
+from edgec.diag import EdgecError, error
+from edgec.frontend.torch.autograph.analysis.free_tensors import Collect, Substitute
+from edgec.frontend.torch.autograph.analysis.side_effects import Surroundings
+from edgec.frontend.torch.autograph.operators.branches import Branch, State, trace_side
+from edgec.frontend.torch.autograph.operators.select import Site, Undefined, merge
+from edgec.frontend.torch.autograph.operators.speculation import Guard
+from edgec.frontend.torch.autograph.operators.symbolic_numbers import Numbers, is_number, mark
+from edgec.frontend.torch.overrides.functions import Settled
+
+FEW = 16
+"""Iterations up to which a loop is unrolled at once: straight graphs are what accelerators take."""
+
+UNROLLED = 128
+"""Iterations up to which a loop is unrolled that cannot stay one, as its variables change their shapes."""
+
+Values = tuple[torch.Tensor, ...]
+Test = Callable[..., Any]
+Body = Callable[..., State]
+
+
+class Lent:
+    """A copy of one variable, lent to a round of a loop: it can tell whether the round changed it in place."""
+
+    def __init__(self, original: Any) -> None:
+        self.original = original
+        self.value = _copy(original)
+        self._leaves, self._structure = pytree.tree_flatten(self.value)
+        self._versions = [_version(leaf) for leaf in self._leaves]
+
+    def changed(self) -> bool:
+        """Whether a tensor in it was written to, or a list or dictionary is not what it was."""
+        if not isinstance(self.value, torch.Tensor | list | dict | tuple):
+            return False
+        leaves, structure = pytree.tree_flatten(self.value)
+        return (
+            structure != self._structure
+            or any(a is not b for a, b in zip(leaves, self._leaves, strict=True))
+            or [_version(leaf) for leaf in leaves] != self._versions
+        )
+
+
+def _copy(value: Any) -> Any:
+    """The same structure with tensors of its own."""
+    if isinstance(value, torch.Tensor | list | dict | tuple):
+        return pytree.tree_map(lambda leaf: leaf.clone() if isinstance(leaf, torch.Tensor) else leaf, value)
+    return value
+
+
+def _version(leaf: Any) -> int:
+    return leaf._version if isinstance(leaf, torch.Tensor) else 0
+
+
+def truth(test: torch.Tensor) -> torch.Tensor:
+    """A condition of no dimensions. Raises as Python does for a tensor of several elements."""
+    if test.numel() != 1:
+        raise RuntimeError("the truth of a tensor with more than one element is ambiguous; use .any() or .all()")
+    scalar = test.reshape(())
+    return scalar if scalar.dtype == torch.bool else scalar != 0
+
+
+def unrolled(
+    going: torch.Tensor, test: Test, body: Body, state: State, branch: Branch, most: int = FEW
+) -> State | None:
+    """Iterate while anything but the data allows; values stay as they were once the data say stop.
+
+    None where the loop goes on beyond `most` iterations.
+    """
+    active = truth(going)
+    live = final = state
+    for _ in range(most):
+        around = Surroundings((live, body))
+        step = trace_side(lambda *s: (None, body(*s)), live, branch, active, around)
+        around.settle(active, branch.site, step.changes, {})
+        live = step.state
+        final = tuple(
+            merge(active, name, branch.site, new, old) if name in branch.live else new
+            for name, new, old in zip(branch.names, live, final, strict=True)
+        )
+        going = test(*live)
+        if isinstance(going, torch.Tensor):
+            active = torch.logical_and(active, truth(going))
+        elif not going:
+            return final
+    return None
+
+
+@dataclass(frozen=True)
+class _Variable:
+    """A variable that a loop carries: its place in the state, its structure, its tensors, and which are `numbers`."""
+
+    index: int
+    structure: pytree.TreeSpec
+    leaves: tuple[torch.Tensor, ...]
+    numbers: tuple[bool, ...]
+
+
+@dataclass(frozen=True)
+class Carried:
+    """A `while` whose end only the data know: the variables that its body changes are carried as tensors.
+
+    A variable may be a tensor, a number, or a list, tuple or dictionary of them that keeps its structure. Those that
+    are not `live`, as each round binds them anew and nobody reads them afterwards, are not carried.
+    """
+
+    site: Site
+    names: tuple[str, ...]
+    state: State
+    live: frozenset[str]
+
+    def run(self, test: Test, body: Body) -> State:
+        """The state after the loop. Raises `EdgecError` E0206 where a variable changes its shape or type."""
+        variables = self._variables(body)
+
+        def state(values: Values) -> State:
+            full, rest = list(self.state), list(values)
+            for variable in variables:
+                count = len(variable.leaves)
+                own, rest = rest[:count], rest[count:]
+                own = [mark(v) if n else v for v, n in zip(own, variable.numbers, strict=True)]
+                full[variable.index] = pytree.tree_unflatten(own, variable.structure)
+            return tuple(full)
+
+        taken = Guard.taken()
+
+        def going(values: Values) -> torch.Tensor:
+            with Guard.outside():
+                found = test(*state(values))
+            further = truth(found).clone() if isinstance(found, torch.Tensor) else _tensor(bool(found))
+            return further if taken is None else torch.logical_and(taken, further)
+
+        def step(values: Values) -> Values:
+            with Guard.outside():
+                after = body(*state(tuple(v.clone() for v in values)))  # the body may change them in place
+            leaves = [leaf for v in variables for leaf in pytree.tree_leaves(after[v.index])]
+            return tuple(_tensor(leaf).to(v.dtype) for leaf, v in zip(leaves, values, strict=True))
+
+        return state(_loop(going, step, tuple(leaf for v in variables for leaf in v.leaves)))
+
+    def _variables(self, body: Body) -> list[_Variable]:
+        """What trial iterations change, each fit to be carried.
+
+        A number that becomes a tensor may decide on further variables: once more, until no other one changes.
+        """
+        found: dict[int, _Variable] = {}
+        while True:
+            state = [self._as_carried(i, found) for i in range(len(self.state))]
+            lent = [Lent(v) for v in state]
+            around = Surroundings((self.state, body))
+            with Guard.outside():
+                after = body(*(v.value for v in lent))
+            if changes := around.changes():
+                around.restore(changes)
+                raise self._changes_around(around.names(changes))
+            pairs = zip(self.names, lent, after, strict=True)
+            changed = [i for i, (name, given, new) in enumerate(pairs) if name in self.live and _changes(given, new)]
+            if all(i in found for i in changed):
+                return [found[i] for i in sorted(found)]
+            found |= {i: self._variable(i, self.names[i], state[i], after[i]) for i in changed}
+
+    def _changes_around(self, names: list[str]) -> EdgecError:
+        return error(
+            "E0206",
+            f"each round of this loop changes {', '.join(f'`{n}`' for n in names)} of an object",
+            place=self.site.place,
+            notes=["a loop that data end carries its variables alone"],
+            help=["keep it in a variable of the function for the time of the loop"],
+        )
+
+    def _as_carried(self, index: int, found: dict[int, _Variable]) -> Any:
+        variable = found.get(index)
+        if variable is None:
+            return self.state[index]
+        return pytree.tree_unflatten([leaf.clone() for leaf in variable.leaves], variable.structure)
+
+    def _variable(self, index: int, name: str, old: Any, new: Any) -> _Variable:
+        """What the body binds first begins as zeros: Python has no value for it before the first iteration."""
+        leaves, structure = pytree.tree_flatten(new)
+        if isinstance(old, Undefined):
+            old = pytree.tree_unflatten([_zeros(leaf) for leaf in leaves], structure)
+        before, structure_before = pytree.tree_flatten(old)
+        if structure != structure_before:
+            raise self._refused(name, str(structure_before), str(structure))
+        for a, b in zip(before, leaves, strict=True):
+            self._check(name, a, b)
+        numbers = tuple(is_number(leaf) or not isinstance(leaf, torch.Tensor) for leaf in before)
+        return _Variable(index, structure, tuple(_tensor(leaf) for leaf in before), numbers)
+
+    def _check(self, name: str, old: Any, new: Any) -> None:
+        kinds = (torch.Tensor, bool, int, float)
+        if not (isinstance(old, kinds) and isinstance(new, kinds)):
+            raise self._refused(name, type(old).__name__, type(new).__name__)
+        a, b = _tensor(old), _tensor(new)
+        if a.shape != b.shape or a.dtype != b.dtype:
+            raise self._refused(name, f"{a.dtype}{list(a.shape)}", f"{b.dtype}{list(b.shape)}")
+
+    def _refused(self, name: str, before: str, after: str) -> EdgecError:
+        return error(
+            "E0206",
+            f"`{name}` is not the same kind of tensor before and after an iteration of this loop",
+            place=self.site.place,
+            notes=[f"before: {before}", f"after: {after}"],
+            help=["keep its shape and element type, and collect results in a tensor of fixed size"],
+        )
+
+
+def _loop(going: Callable[[Values], torch.Tensor], step: Callable[[Values], Values], carried: Values) -> Values:
+    """torch's loop operator; what the two functions use from outside is given to it as further inputs."""
+    with Collect(carried) as collect:
+        going(tuple(t.clone() for t in carried))
+        step(tuple(t.clone() for t in carried))
+    outside, count = list(collect.found), len(carried)
+
+    def inside(function: Callable[[Values], Any]) -> Callable[..., Any]:
+        def run(*inputs: torch.Tensor) -> Any:
+            # torch traces the functions of its loops outside of the modes around them.
+            with Settled(), Substitute(dict(zip(outside, inputs[count:], strict=True))), Numbers():
+                return function(inputs[:count])
+
+        return run
+
+    operator: Any = while_loop_op  # torch declares its third parameter as a tuple of one
+    return tuple(operator(inside(going), inside(step), carried, tuple(collect.found.values())))
+
+
+def _changes(given: Lent, new: Any) -> bool:
+    """Whether an iteration binds a variable anew or changes it in place."""
+    same = new is given.value or (not isinstance(new, torch.Tensor) and _equal(new, given.value))
+    return (not same or given.changed()) and not isinstance(new, Undefined)
+
+
+def _zeros(like: Any) -> Any:
+    return torch.zeros_like(like) if isinstance(like, torch.Tensor) else like
+
+
+def _equal(a: Any, b: Any) -> bool:
+    return type(a) is type(b) and isinstance(a, bool | int | float | str | type(None)) and bool(a == b)
+
+
+def _tensor(value: Any) -> torch.Tensor:
+    return value.clone() if isinstance(value, torch.Tensor) else torch.tensor(value)

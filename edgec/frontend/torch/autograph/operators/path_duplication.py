@@ -1,0 +1,174 @@
+"""Branches whose sides no single value can stand for: the model is traced to its end for each side.
+
+`h = a(x) if c else b(x)` with results of different shapes, or `m = None` on one side, cannot be selected there. Where
+the model's results have one shape all the same, these are selected in their place.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch.utils import _pytree as pytree
+
+from edgec.diag import EdgecError, error
+from edgec.frontend.torch.autograph.analysis.names import FLAG
+from edgec.frontend.torch.autograph.operators.branches import Branch, State
+from edgec.frontend.torch.autograph.operators.select import Site, merge
+from edgec.frontend.torch.autograph.operators.speculation import Guard
+
+_MOST = 16
+"""Runs of the model into which its forks may part."""
+
+
+class ForkError(Exception):
+    """The branches at `sites` have to be forked; `refused` is what is told where that cannot be."""
+
+    def __init__(self, sites: Sequence[Site], refused: EdgecError) -> None:
+        super().__init__(str(refused))
+        self.sites, self.refused = sites, refused
+
+
+@dataclass
+class _Run:
+    """One trace of the model: the sides to take at its first forks (at all later ones the first side), and what its
+    forks were.
+    """
+
+    sides: list[bool]
+    sites: list[Site] = field(default_factory=list)
+    conditions: list[torch.Tensor] = field(default_factory=list)
+    guards: ExitStack = field(default_factory=ExitStack)
+
+
+@dataclass
+class Forks:
+    """The branches that are forked, each with the refusal of its selection. `numbers` are those that give numbers;
+    `keeps` says whether the model has changed something that the next way through it would find.
+    """
+
+    refused: dict[Site, EdgecError] = field(default_factory=dict)
+    numbers: dict[Site, None] = field(default_factory=dict)
+    keeps: Callable[[], bool] = bool
+    _run: _Run | None = None
+    _enders: dict[tuple[str, str], set[Site]] = field(default_factory=dict)
+
+    def of_numbers(self, failure: BaseException) -> bool:
+        """Fork the last branch that gives numbers, of which tensors were made: torch may want the numbers themselves.
+
+        False where none is left to be forked.
+        """
+        left = [site for site in self.numbers if site not in self.refused]
+        for site in left[-1:]:
+            self.refused[site] = error(
+                "E0206",
+                f"the two sides of this `{site.kind}` give numbers where torch takes no tensors",
+                place=site.place,
+                notes=str(failure).strip().splitlines()[:1],
+                help=["compute what depends on the number on either side, and give that"],
+            )
+        return bool(left)
+
+    def ends(self, branch: Branch, before: State, after: State) -> None:
+        """Note which loops a branch may end early: it changes their flags."""
+        for name, old, new in zip(branch.names, before, after, strict=True):
+            if name.startswith(FLAG) and new is not old:
+                self._enders.setdefault((branch.site.file, name), set()).add(branch.site)
+
+    def asked(self, branch: Branch, refused: EdgecError) -> Exception:
+        """What to raise for a branch or loop that was refused: it is to be forked, or where it cannot be, `refused`.
+
+        For a loop that branches end early these are forked: each way knows then for certain how the loop ended.
+        """
+        enders = self._enders.get((branch.site.file, branch.flag), set()) if branch.flag else set()
+        new = [site for site in (*sorted(enders, key=lambda s: s.line), branch.site) if site not in self.refused]
+        if Guard.nested() or not new:
+            return refused
+        return ForkError([site for site in new if site in enders] or new, refused)
+
+    def side(self, site: Site, condition: torch.Tensor) -> bool | None:
+        """The side that this trace takes; None where the branch is not forked. What must not fail there is guarded."""
+        run = self._run
+        if run is None or site not in self.refused or Guard.nested():
+            return None
+        place = len(run.sites)
+        if place == _MOST:
+            raise self.refused[site]
+        if place == len(run.sides):
+            run.sides.append(True)
+        run.sites.append(site)
+        run.conditions.append(condition)
+        taken = condition if run.sides[place] else torch.logical_not(condition)
+        run.guards.enter_context(Guard(site, taken, whole=True))
+        return run.sides[place]
+
+    @contextmanager
+    def applied(self, module: torch.nn.Module) -> Iterator[None]:
+        """While active, the module's `forward` is traced once for each way through its forks."""
+        if not self.refused:
+            yield
+            return
+        plain = module.forward
+
+        @functools.wraps(plain)
+        def forward(*args: Any, **kwargs: Any) -> Any:
+            return _Tree(self, module, lambda: plain(*_own(args), **_own(kwargs))).result([])
+
+        module.forward = forward
+        try:
+            yield
+        finally:
+            del module.forward
+
+    def traced(self, run: _Run, call: Callable[[], Any]) -> Any:
+        """The result of one way through."""
+        self._run = run
+        try:
+            with run.guards:
+                return call()
+        finally:
+            self._run = None
+
+
+@dataclass
+class _Tree:
+    """All ways through one call of the model."""
+
+    forks: Forks
+    module: torch.nn.Module
+    call: Callable[[], Any]
+    _count: int = 0
+
+    def result(self, sides: Sequence[bool]) -> Any:
+        """The results of all ways that begin with these sides, selected into one.
+
+        Raises the refusal of a branch's own selection where the results do not fit either, where there are too many
+        ways, or where the model updates a buffer, which it would do once for each way.
+        """
+        run = _Run(list(sides))
+        before = _buffers(self.module)
+        found = self.forks.traced(run, self.call)
+        self._count += 1
+        changed = _buffers(self.module) != before or self.forks.keeps()
+        if run.sites and (self._count >= _MOST or changed):
+            raise self.forks.refused[run.sites[-1]]
+        for place in range(len(run.sites) - 1, len(sides) - 1, -1):
+            other = self.result([*run.sides[:place], False])
+            try:
+                found = merge(run.conditions[place], "", run.sites[place], found, other)
+            except EdgecError as unfit:
+                raise self.forks.refused[run.sites[place]] from unfit
+        return found
+
+
+def _own(values: Any) -> Any:
+    """Copies of the inputs, which one way through may change and the next must not see changed."""
+    return pytree.tree_map(lambda leaf: leaf.clone() if isinstance(leaf, torch.Tensor) else leaf, values)
+
+
+def _buffers(module: torch.nn.Module) -> list[tuple[int, int]]:
+    return [(id(buffer), buffer._version) for buffer in module.buffers()]

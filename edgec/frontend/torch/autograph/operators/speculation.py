@@ -1,0 +1,145 @@
+"""What keeps the side of a branch that is not taken from being felt."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, ClassVar
+
+import torch
+import torch.nn.functional as functional
+from torch.utils import _pytree as pytree
+
+from edgec.diag import EdgecError, error
+from edgec.frontend.torch.autograph.operators.safe_operands import harmless
+from edgec.frontend.torch.autograph.operators.select import Site, merge
+from edgec.frontend.torch.overrides.function_mode import Function, FunctionMode
+
+_WITH_IN_PLACE = frozenset(
+    function
+    for function in vars(functional).values()
+    if inspect.isfunction(function) and "inplace" in inspect.signature(function).parameters
+)
+"""Functions of torch that are told to work in place."""
+
+_IN_PLACE_DUNDERS = {"__setitem__", "__iadd__", "__isub__", "__imul__", "__itruediv__", "__ifloordiv__", "__ipow__"}
+
+
+class Guard(FunctionMode):
+    """Active while one side of a branch is traced. `taken` says, in the graph, whether that side is taken.
+
+    Both sides are computed and one is selected, so NaN and infinity on the other side are dropped by the selection.
+    What would *fail* there is made harmless: indices are clamped into range and integer divisors of zero replaced by
+    one, neither of which changes a side that is taken, since it would have raised. A loop there, which might never
+    come to an end, runs no step. What the side writes to tensors from outside of it, through whatever view, lasts where
+    it is taken; elsewhere they are what they were. Where the side is the `whole` rest of the model, traced for itself,
+    nobody looks at them afterwards.
+    """
+
+    _open: ClassVar[list[Guard]] = []
+    _in_loop: ClassVar[bool] = False
+
+    def __init__(self, site: Site, taken: torch.Tensor, *, whole: bool = False) -> None:
+        super().__init__()
+        self._site, self._taken, self._whole = site, taken, whole
+        self._own: dict[int, torch.Tensor] = {}  # an id is only unique while its object lives
+        self._before: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
+
+    def __enter__(self) -> Guard:
+        self._open.append(self)
+        super().__enter__()  # type: ignore[no-untyped-call]
+        return self
+
+    def __exit__(self, *failure: Any) -> None:
+        super().__exit__(*failure)  # type: ignore[no-untyped-call]
+        self._open.pop()
+        for written, before in self._before.values():
+            written.copy_(before if failure[0] else merge(self._taken, "", self._site, written.clone(), before))
+
+    @classmethod
+    def taken(cls) -> torch.Tensor | None:
+        """Whether every side that is being traced is taken; None outside of all branches."""
+        conditions = [guard._taken for guard in cls._open]
+        return functools.reduce(torch.logical_and, conditions) if conditions else None
+
+    @classmethod
+    def nested(cls) -> bool:
+        """Whether this is inside a side that ends before the model does, or inside a loop of the graph."""
+        return cls._in_loop or not all(guard._whole for guard in cls._open)
+
+    @classmethod
+    @contextmanager
+    def outside(cls) -> Iterator[None]:
+        """For the body of a loop of the graph, which runs only where the loop does."""
+        around, cls._open = cls._open, []
+        before, cls._in_loop = cls._in_loop, True
+        try:
+            yield
+        finally:
+            cls._open, cls._in_loop = around, before
+
+    def call(self, function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """As `FunctionMode` says."""
+        outside: list[tuple[torch.Tensor, int]] = []
+        if not self._whole:
+            for target in _written(function, args, kwargs):
+                self._keep(_root(target))
+            outside = [(t, _version(t)) for t in _tensors((args, kwargs)) if not self._watched(_root(t))]
+        args, kwargs = harmless(function, args, kwargs)
+        result = function(*args, **kwargs)
+        if any(_version(t) != version for t, version in outside):
+            raise self._refused()
+        self._own.update({id(t): t for t in _tensors(result) if id(t) not in self._before})
+        return result
+
+    def _keep(self, root: torch.Tensor) -> None:
+        """Note what a tensor from outside of the side is before it is written to."""
+        if not self._watched(root):
+            self._before[id(root)] = (root, root.clone())
+
+    def _watched(self, root: torch.Tensor) -> bool:
+        """Whether the side may write to it: it was made there, or what it was before is known."""
+        return id(root) in self._own or id(root) in self._before
+
+    def _refused(self) -> EdgecError:
+        return error(
+            "E0206",
+            f"a side of this `{self._site.kind}` changes a tensor in place that lives outside the function",
+            place=self._site.place,
+            help=["compute the new value and assign it instead"],
+        )
+
+
+def _root(tensor: torch.Tensor) -> torch.Tensor:
+    """The tensor whose memory this one shows."""
+    with torch._C.DisableTorchFunction():  # else every guard around this one is asked, each by all around it
+        return tensor._base if tensor._is_view() and tensor._base is not None else tensor
+
+
+def _version(tensor: torch.Tensor) -> int:
+    with torch._C.DisableTorchFunction():
+        return tensor._version
+
+
+def _tensors(values: Any) -> list[torch.Tensor]:
+    return [leaf for leaf in pytree.tree_leaves(values) if isinstance(leaf, torch.Tensor)]
+
+
+def _written(function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[torch.Tensor]:
+    """The tensors that a function changes in place, by its name, its `out` or its `inplace`."""
+    name = getattr(function, "__name__", "").split(".")[0]
+    found = _tensors(kwargs.get("out"))
+    named = name in _IN_PLACE_DUNDERS or (name.endswith("_") and not name.endswith("__") and name != "requires_grad_")
+    if args and (named or _in_place(function, args, kwargs)):
+        found += _tensors(args[0])
+    return found
+
+
+def _in_place(function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    """`functional.relu(x, inplace=True)`."""
+    if function not in _WITH_IN_PLACE:
+        return False
+    given = inspect.signature(function).bind(*args, **kwargs).arguments
+    return bool(given.get("inplace", False))

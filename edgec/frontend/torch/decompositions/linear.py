@@ -1,0 +1,250 @@
+"""Attention, distances, norms, and inverses, factors and determinants of small matrices."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from edgec.diag import error
+from edgec.frontend.torch.decompositions.base import Decomposition
+from edgec.frontend.torch.overrides.attention import attention
+
+_LARGEST = 8
+"""Rows of the largest matrix that is eliminated step by step: a step is some ten operators."""
+
+
+def _distances(x: torch.Tensor, y: torch.Tensor, p: float = 2.0, compute_mode: Any = None) -> torch.Tensor:
+    """The norm of every difference of two rows, which the exporter has no form for."""
+    norm: torch.Tensor = torch.linalg.vector_norm(x.unsqueeze(-2) - y.unsqueeze(-3), ord=p, dim=-1)
+    return norm
+
+
+def _pair_distances(x: torch.Tensor, p: float = 2.0) -> torch.Tensor:
+    """The norms of the differences of each row and every later one."""
+    rows = x.shape[0]
+    norms = [torch.linalg.vector_norm(x[i : i + 1] - x[i + 1 :], ord=p, dim=-1) for i in range(rows - 1)]
+    return torch.cat(norms) if norms else x.new_zeros(0)
+
+
+def _norm(x: torch.Tensor, ord: Any = None, dim: Any = None, keepdim: bool = False, **more: Any) -> torch.Tensor:
+    """Over all dimensions at once the exporter forgets `keepdim`."""
+    norm: Any = torch.linalg.norm
+    whole: torch.Tensor = norm(x, ord, **more).reshape((1,) * x.dim())
+    return whole
+
+
+def _is_whole(x: torch.Tensor, ord: Any = None, dim: Any = None, keepdim: bool = False, **_: Any) -> bool:
+    return dim is None and keepdim
+
+
+def _vector_norm(x: torch.Tensor, ord: Any = 2, dim: Any = None, keepdim: bool = False, **more: Any) -> torch.Tensor:
+    if not x.dim():
+        return _number_norm(x, ord)
+    norm: Any = torch.linalg.vector_norm
+    whole: torch.Tensor = norm(x, ord, **more).reshape((1,) * x.dim())
+    return whole
+
+
+def _is_whole_or_number(x: torch.Tensor, *rest: Any, **more: Any) -> bool:
+    return x.dim() == 0 or _is_whole(x, *rest, **more)
+
+
+def _number_norm(x: torch.Tensor, ord: Any) -> torch.Tensor:
+    """Of a single number, whose dimensions the exporter looks for."""
+    return (x != 0).to(x.dtype) if ord == 0 else torch.abs(x)
+
+
+def is_small(rows: Any) -> bool:
+    """Whether a matrix of that many rows is taken apart step by step."""
+    return isinstance(rows, int) and rows <= _LARGEST
+
+
+def _small(a: torch.Tensor) -> int:
+    """The rows of a matrix. Raises `EdgecError` E0202 where they are too many, or an open size."""
+    n = a.shape[-1]
+    if is_small(n):
+        return int(n)
+    raise error(
+        "E0202",
+        f"a matrix of {n} rows would be inverted or factored",
+        notes=["rejected by `matrix-too-large`", f"up to {_LARGEST} rows are eliminated step by step"],
+    )
+
+
+def _eliminate(a: torch.Tensor, b: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Gauss and Jordan with the largest pivot of each column: a⁻¹b and det a, for a (…, n, n) and b (…, n, m).
+
+    Raises `EdgecError` E0202 for matrices of an open size or more than `_LARGEST` rows.
+    """
+    n = _small(a)
+    if n == 0:
+        return b.expand(*a.shape[:-2], *b.shape[-2:]).clone(), a.new_ones(a.shape[:-2])
+    rows = torch.cat([a, b.expand(*a.shape[:-2], *b.shape[-2:])], -1)
+    position = torch.arange(n, device=a.device).reshape(n, 1)
+    determinant = torch.ones_like(a[..., 0, 0])
+    for k in range(n):
+        column = rows[..., k : k + 1]
+        size = torch.where(position < k, torch.full_like(column, -1.0), torch.abs(column))
+        chosen = torch.argmax(size, -2, keepdim=True)
+        pivot_row = torch.gather(rows, -2, chosen.expand(*chosen.shape[:-1], rows.shape[-1]))
+        rows = torch.where(position == chosen, rows[..., k : k + 1, :], rows)
+        pivot = pivot_row[..., k : k + 1]
+        determinant = determinant * torch.where(chosen == k, pivot, -pivot)[..., 0, 0]
+        scaled = pivot_row / pivot
+        rows = torch.where(position == k, scaled, rows - rows[..., k : k + 1] * scaled)
+    return rows[..., n:], determinant
+
+
+def inverse(a: torch.Tensor) -> torch.Tensor:
+    """Of matrices (…, n, n). Raises `EdgecError` E0202 for more than 8 rows or an open size."""
+    return _eliminate(a, torch.eye(a.shape[-1], dtype=a.dtype, device=a.device))[0]
+
+
+def solve(a: torch.Tensor, b: torch.Tensor, *, left: bool = True) -> torch.Tensor:
+    """x with a x = b, or x a = b. Raises as `inverse`."""
+    if not left:
+        return solve(a.transpose(-1, -2), b.transpose(-1, -2)).transpose(-1, -2)
+    if b.dim() == 1 or (b.dim() == a.dim() - 1 and b.shape == a.shape[:-1]):
+        return solve(a, b.unsqueeze(-1)).squeeze(-1)
+    broadcast: Any = torch.broadcast_shapes
+    batch = broadcast(a.shape[:-2], b.shape[:-2])
+    return _eliminate(a.expand(*batch, *a.shape[-2:]), b)[0]
+
+
+def _determinant(a: torch.Tensor) -> torch.Tensor:
+    """By elimination with the largest pivot of each column; a column of zeros makes it zero. Raises as `inverse`."""
+    n, rows = _small(a), a
+    position = torch.arange(n, device=a.device).reshape(n, 1)
+    determinant = a.new_ones(a.shape[:-2])
+    for k in range(n):
+        column = rows[..., k : k + 1]
+        size = torch.where(position < k, torch.full_like(column, -1.0), torch.abs(column))
+        chosen = torch.argmax(size, -2, keepdim=True)
+        pivot_row = torch.gather(rows, -2, chosen.expand(*chosen.shape[:-1], n))
+        rows = torch.where(position == chosen, rows[..., k : k + 1, :], rows)
+        pivot = pivot_row[..., k : k + 1]
+        determinant = determinant * torch.where(chosen == k, pivot, -pivot)[..., 0, 0]
+        scaled = pivot_row / torch.where(pivot == 0, torch.ones_like(pivot), pivot)
+        rows = rows - rows[..., k : k + 1] * scaled
+    return determinant
+
+
+def _sign_and_log(a: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    found = _determinant(a)
+    return torch.sign(found), torch.log(torch.abs(found))
+
+
+def _cholesky(a: torch.Tensor, *, upper: bool = False) -> torch.Tensor:
+    """L with L Lᵀ = a, a column after the other. Only one triangle of `a` is read, as torch does."""
+    n = _small(a)
+    if upper:
+        return _cholesky(a.transpose(-1, -2)).transpose(-1, -2)
+    columns: list[torch.Tensor] = []
+    for k in range(n):
+        left = a[..., k:, k]
+        for column in columns:
+            left = left - column[..., k:] * column[..., k : k + 1]
+        column = left / torch.sqrt(left[..., :1])
+        columns.append(torch.cat([torch.zeros_like(a[..., :k, k]), column], -1))
+    return torch.stack(columns, -1) if columns else a.clone()
+
+
+def _cholesky_with_info(
+    a: torch.Tensor, *, upper: bool = False, check_errors: bool = False
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """With the number of the first column whose pivot is not positive, or zero. That column holds its pivot as it was
+    found, and what lies behind is left as given (LAPACK's spotf2).
+    """
+    n = _small(a)
+    if upper:
+        factor, failed = _cholesky_with_info(a.transpose(-1, -2))
+        return factor.transpose(-1, -2), failed
+    failed = torch.zeros(a.shape[:-2], dtype=torch.int32, device=a.device)
+    columns: list[torch.Tensor] = []
+    for k in range(n):
+        left = a[..., k:, k]
+        for column in columns:
+            left = left - column[..., k:] * column[..., k : k + 1]
+        pivot, sound = left[..., :1], (failed == 0).unsqueeze(-1)
+        root = torch.sqrt(torch.where(pivot > 0, pivot, torch.ones_like(pivot)))
+        halted = torch.cat([torch.where(sound, pivot, a[..., k : k + 1, k]), a[..., k + 1 :, k]], -1)
+        column = torch.where(sound & (pivot > 0), left / root, halted)
+        failed = torch.where((failed == 0) & ~(pivot[..., 0] > 0), torch.full_like(failed, k + 1), failed)
+        columns.append(torch.cat([torch.zeros_like(a[..., :k, k]), column], -1))
+    return (torch.stack(columns, -1) if columns else a.clone()), failed
+
+
+def solve_triangular(
+    a: torch.Tensor, b: torch.Tensor, *, upper: bool, left: bool = True, unitriangular: bool = False
+) -> torch.Tensor:
+    """As `solve`, of one triangle of `a`, its diagonal taken for ones where `unitriangular`."""
+    kept = torch.triu(a) if upper else torch.tril(a)
+    if unitriangular:
+        identity = torch.eye(_small(a), dtype=a.dtype, device=a.device)
+        kept = kept * (1 - identity) + identity
+    return solve(kept, b, left=left)
+
+
+def _triangular_solve(
+    b: torch.Tensor, a: torch.Tensor, upper: bool = True, transpose: bool = False, unitriangular: bool = False
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The older form, which gives the matrix back as well."""
+    turned, lower = (a.transpose(-1, -2), not upper) if transpose else (a, upper)
+    return solve_triangular(turned, b, upper=lower, unitriangular=unitriangular), a.clone()
+
+
+def _cholesky_inverse(factor: torch.Tensor, upper: bool = False) -> torch.Tensor:
+    one = torch.eye(_small(factor), dtype=factor.dtype, device=factor.device)
+    return _cholesky_solve(one, factor, upper)
+
+
+def _cholesky_solve(b: torch.Tensor, factor: torch.Tensor, upper: bool = False) -> torch.Tensor:
+    """One factor after the other: their product would be as ill-conditioned as both together."""
+    kept = torch.triu(factor) if upper else torch.tril(factor)
+    first, second = (kept.transpose(-1, -2), kept) if upper else (kept, kept.transpose(-1, -2))
+    return solve(second, solve(first, b))
+
+
+def _attention(
+    q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, mask: Any = None, dropout_p: float = 0.0, *rest: Any, **more: Any
+) -> torch.Tensor:
+    """Raises `EdgecError` E0202 where weights are dropped at random, which the exporter forgets."""
+    if dropout_p:
+        raise error(
+            "E0202",
+            f"attention drops its weights at random, {dropout_p:g} of them",
+            notes=["rejected by `random-numbers`"],
+            help=["give `dropout_p=self.dropout if self.training else 0.0`"],
+        )
+    return attention(q, k, v, mask, dropout_p, *rest, **more)
+
+
+def _needs_folding(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, *rest: Any, **more: Any) -> bool:
+    """What torch's own layers ask for, where the exporter takes four dimensions and equal batches alone."""
+    drops = (rest[1] if len(rest) > 1 else more.get("dropout_p", 0.0)) > 0
+    return drops or q.dim() != 4 or (not more.get("enable_gqa") and not q.shape[:-2] == k.shape[:-2] == v.shape[:-2])
+
+
+LINEAR: dict[str, Decomposition] = {
+    "aten.scaled_dot_product_attention.default": Decomposition(_attention, _needs_folding),
+    "aten.cdist.default": Decomposition(_distances),
+    "aten.pdist.default": Decomposition(_pair_distances, lambda x, *_: isinstance(x.shape[0], int)),
+    "aten.linalg_norm.default": Decomposition(_norm, _is_whole),
+    "aten.linalg_vector_norm.default": Decomposition(_vector_norm, _is_whole_or_number),
+    "aten.linalg_inv.default": Decomposition(inverse),
+    "aten.inverse.default": Decomposition(inverse),
+    "aten.linalg_solve.default": Decomposition(solve),
+    "aten.linalg_cholesky.default": Decomposition(_cholesky),
+    "aten.cholesky.default": Decomposition(lambda a, upper=False: _cholesky(a, upper=upper)),
+    "aten.linalg_cholesky_ex.default": Decomposition(_cholesky_with_info),
+    "aten.linalg_solve_triangular.default": Decomposition(solve_triangular),
+    "aten.triangular_solve.default": Decomposition(_triangular_solve),
+    "aten.cholesky_inverse.default": Decomposition(_cholesky_inverse),
+    "aten.cholesky_solve.default": Decomposition(_cholesky_solve),
+    "aten.linalg_det.default": Decomposition(_determinant),
+    "aten.det.default": Decomposition(_determinant),
+    "aten.logdet.default": Decomposition(lambda a: torch.log(_determinant(a))),
+    "aten.linalg_slogdet.default": Decomposition(_sign_and_log),
+    "aten.slogdet.default": Decomposition(_sign_and_log),
+}

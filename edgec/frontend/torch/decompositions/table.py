@@ -1,0 +1,54 @@
+"""Every decomposition, by the operator's name."""
+
+from __future__ import annotations
+
+from edgec.frontend.torch.decompositions.accurate import ACCURATE
+from edgec.frontend.torch.decompositions.base import Decomposition
+from edgec.frontend.torch.decompositions.bits import BITS
+from edgec.frontend.torch.decompositions.composite import COMPOSITE
+from edgec.frontend.torch.decompositions.convolution import CONVOLUTION
+from edgec.frontend.torch.decompositions.counting import COUNTING
+from edgec.frontend.torch.decompositions.factors import FACTORS
+from edgec.frontend.torch.decompositions.indexing import INDEXING
+from edgec.frontend.torch.decompositions.integers import INTEGERS
+from edgec.frontend.torch.decompositions.interpolate import INTERPOLATE
+from edgec.frontend.torch.decompositions.linear import LINEAR
+from edgec.frontend.torch.decompositions.losses import LOSSES
+from edgec.frontend.torch.decompositions.placing import PLACING
+from edgec.frontend.torch.decompositions.pointwise import POINTWISE
+from edgec.frontend.torch.decompositions.pooling import POOLING
+from edgec.frontend.torch.decompositions.quantization import QUANTIZATION
+from edgec.frontend.torch.decompositions.recurrent import RECURRENT
+from edgec.frontend.torch.decompositions.resample import RESAMPLE
+from edgec.frontend.torch.decompositions.scans import SCANS
+from edgec.frontend.torch.decompositions.singular import SINGULAR
+from edgec.frontend.torch.decompositions.special import SPECIAL
+from edgec.frontend.torch.decompositions.spectra import SPECTRA
+from edgec.frontend.torch.decompositions.statistics import STATISTICS
+from edgec.frontend.torch.decompositions.tails import TAILS
+
+DECOMPOSITIONS: dict[str, Decomposition] = {
+    **ACCURATE,
+    **BITS,
+    **COMPOSITE,
+    **CONVOLUTION,
+    **COUNTING,
+    **FACTORS,
+    **INDEXING,
+    **INTEGERS,
+    **INTERPOLATE,
+    **LINEAR,
+    **LOSSES,
+    **PLACING,
+    **POINTWISE,
+    **POOLING,
+    **QUANTIZATION,
+    **RECURRENT,
+    **RESAMPLE,
+    **SCANS,
+    **SINGULAR,
+    **SPECIAL,
+    **SPECTRA,
+    **STATISTICS,
+    **TAILS,
+}

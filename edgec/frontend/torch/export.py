@@ -1,0 +1,362 @@
+"""From an `nn.Module` to a graph: `torch.export`, then the exporter's ONNX, with the interface's names settled."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import re
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from types import CodeType
+from typing import Any
+
+import numpy as np
+import onnx_ir as ir
+import torch
+from torch._subclasses.fake_tensor import UnsupportedOperatorException
+from torch.utils import _pytree as pytree
+
+from edgec.diag import Diagnostic, EdgecError, Severity, error, warning
+from edgec.frontend.attempts import Attempt, MoreGeneralError, NarrowedError, export_open
+from edgec.frontend.dynamic import DynamicDim
+from edgec.frontend.extensions import Extension
+from edgec.frontend.half_precision import computed_in_single
+from edgec.frontend.imported import Array, Captured, SourceId
+from edgec.frontend.naming import name_interface, separate_weights
+from edgec.frontend.onnx.half_precision import take_half
+from edgec.frontend.samples.draws import samples_like
+from edgec.frontend.samples.inputs import InputSpec
+from edgec.frontend.torch.autograph.converters.exception_handlers import called_functions
+from edgec.frontend.torch.autograph.coverage import CaughtError, Covered, cover
+from edgec.frontend.torch.autograph.export import export_settled
+from edgec.frontend.torch.autograph.operators.escapes import Watched
+from edgec.frontend.torch.autograph.operators.select import Site
+from edgec.frontend.torch.autograph.operators.symbolic_numbers import Numbers
+from edgec.frontend.torch.autograph.replacement import Rewritten
+from edgec.frontend.torch.call import (
+    Call,
+    TorchReference,
+    eager,
+    example_call,
+    output_names,
+    output_tensors,
+    run_eagerly,
+)
+from edgec.frontend.torch.decompositions.kernels import add_body
+from edgec.frontend.torch.decompositions.masked import settle_masks
+from edgec.frontend.torch.decompositions.splice import BODIES, decompose
+from edgec.frontend.torch.dynamic_shapes import check_sizes, dynamic_shapes, name_dims, roomy
+from edgec.frontend.torch.functionalization.mutations import changed_buffers
+from edgec.frontend.torch.functionalization.program import make_functional
+from edgec.frontend.torch.functionalization.translate import translate, translate_decomposed
+from edgec.frontend.torch.functionalization.untranslated import check_own
+from edgec.frontend.torch.functionalization.views import settle_views
+from edgec.frontend.torch.overrides.device_moves import moved_nowhere
+from edgec.frontend.torch.overrides.fake_quantizers import check_quantized, plain_fake_quantizers
+from edgec.frontend.torch.overrides.functions import Settled
+from edgec.frontend.torch.overrides.module_flags import OfWeights
+from edgec.frontend.torch.precision.half import in_single, widen, written_in_halves
+from edgec.frontend.torch.shape_guards import Assumed
+from edgec.frontend.torch.state.baked_constants import Computed, check_constants
+from edgec.frontend.torch.state.buffers import contents, open_states
+from edgec.frontend.torch.state.eager_probe import probe_of
+from edgec.frontend.torch.state.memory import Memory
+from edgec.frontend.torch.state.probe import Probe
+from edgec.frontend.torch.state.rebound_buffers import bound_anew
+from edgec.frontend.torch.state.uninitialized_memory import check_written
+from edgec.frontend.torch.torchscript.embedded import scripts_as_graphs
+from edgec.frontend.torch.weight_folding import fold_weights
+from edgec.frontend.user_code import place_of_failure
+
+
+@dataclass(frozen=True)
+class ExportRequest:
+    """A module with its example inputs (None when `specs` describe them).
+
+    `input_names` name the tensors among the inputs where the module's signature does not.
+    """
+
+    name: str
+    source: SourceId
+    module: torch.nn.Module
+    inputs: Any
+    specs: Sequence[InputSpec] = ()
+    rewritten: Rewritten = field(default_factory=Rewritten)
+    input_names: tuple[str, ...] = ()
+    dynamic: tuple[DynamicDim, ...] = ()
+    extension: Extension = field(default_factory=Extension)
+    attempt: Attempt = field(default_factory=Attempt)
+
+
+def export_module(request: ExportRequest) -> Captured:
+    """Export a module. Weights in half precision become float32 in place: who keeps the module gives a copy.
+
+    Where the model takes multiples of some size alone, its open dimensions are these, with a warning.
+    Raises `EdgecError` E0107 for its inputs, E0201 when it fails eagerly, E0206 for control flow, E0202 for the rest.
+    """
+    check_quantized(request.module)
+    return export_open(request, _exported) if request.dynamic else _exported(request)
+
+
+def _exported(request: ExportRequest) -> Captured:
+    given = example_call(request.module, request.inputs, request.specs, request.source.ref)
+    widen(request.module, given.tensors())
+    call = roomy(given.with_tensors([in_single(t) for t in given.tensors()]), request)
+    called: set[CodeType] = set()
+    memory = Memory(request.module)
+    with called_functions(called, memory.met), Computed(call.tensors()) as first:
+        ran = run_eagerly(request.module, call)
+    for code in called:
+        request.rewritten.watch(code)
+    _check_interface(call, ran.result)
+    with quiet():
+        probe = probe_of(request.module, call, called, memory, first)
+        probe.settle(ran.outputs)
+        model = _translated(request, call, probe)
+    found = _with_half_inputs(captured(request, call, ran.result, model, memory), given)
+    whole = written_in_halves(request.module)
+    if not whole and not ran.halves:
+        return found
+    return replace(found, warnings=(*found.warnings, computed_in_single(found.name, whole)))
+
+
+def _with_half_inputs(found: Captured, given: Call) -> Captured:
+    """Inputs that came in float16 stay so: they are converted without loss."""
+    inputs = list(zip(found.model.graph.inputs, given.tensors(), strict=False))
+    halves = {value.name: value for value, tensor in inputs if tensor.dtype == torch.float16}
+    for value in halves.values():
+        take_half(found.model.graph, value)
+
+    def in_half(sample: dict[str, Array]) -> dict[str, Array]:
+        return {name: a.astype(np.float16) if name in halves else a for name, a in sample.items()}
+
+    return replace(found, examples=in_half(found.examples), extra_samples=tuple(map(in_half, found.extra_samples)))
+
+
+def captured(request: ExportRequest, call: Call, result: Any, model: ir.Model, memory: Memory) -> Captured:
+    """The exported graph with its interface named, its reference, and samples for each side of its branches."""
+    for value, name in zip(model.graph.inputs, request.input_names, strict=False):
+        value.name = name
+    names = name_interface(model.graph, output_names(result))
+    separate_weights(model.graph)
+    results = [v.name or "" for v in model.graph.outputs]
+    name_dims(model, request.dynamic)
+    held = open_states(model)
+    examples = dict(zip(names, (t.detach().numpy() for t in call.tensors()), strict=True))
+    with memory.fresh():
+        initial = contents(request.module, held)
+    examples.update({b.input: initial[b.output] for b in held})
+    reference = TorchReference(request.module, call, names, results, held, memory)
+    extra: list[dict[str, Array]] = []
+    branches: list[Covered] = []
+    runtime = request.rewritten.runtime
+    if runtime.selected or runtime.unchecked or request.rewritten.watches or runtime.handled:
+        extra, branches = _covered(request, reference, examples)
+    told = tuple(d for b in branches for d in _told(b))
+    told += tuple(_unchecked(site) for site in request.rewritten.runtime.unchecked)
+    return Captured(
+        request.name, request.source, model, reference, examples, told, tuple(extra), tuple(branches), request.dynamic
+    )
+
+
+def _covered(
+    request: ExportRequest, reference: TorchReference, examples: dict[str, Array]
+) -> tuple[list[dict[str, Array]], list[Covered]]:
+    try:
+        return cover(request.rewritten, reference.run, samples_like(examples, 2))
+    except CaughtError as caught:
+        raise caught.refused from None
+
+
+def _translated(request: ExportRequest, call: Call, probe: Probe) -> ir.Model:
+    """Export and translate. Where a number that data choose cannot be written down, once more for each such number, and
+    where the trace shows further states, once more with these.
+    """
+    request.rewritten.runtime.forks.keeps = probe.way_keeps
+    while True:
+        program = _export(request, call, probe)
+        if probe.further():
+            continue
+        check_constants(program.constants.values(), probe.first, probe.computed, probe.lines.of_difference)
+        try:
+            return to_onnx(program)
+        except EdgecError as failure:
+            if not request.rewritten.runtime.forks.of_numbers(failure):
+                raise
+
+
+def to_onnx(exported: torch.export.ExportedProgram) -> ir.Model:
+    """Translate an exported program, without torch's own optimizer. Raises `EdgecError` E0202."""
+    try:
+        with torch.no_grad():
+            model = translate(exported) if make_functional(exported) else translate_decomposed(exported)
+    except EdgecError:
+        raise
+    except Exception as failure:  # torch raises anything from RuntimeError to its own private classes
+        raise _refused(failure) from failure
+    for name, body in exported.graph_module.meta.get(BODIES, {}).items():
+        add_body(model, to_onnx(body), name)
+    return model
+
+
+def _export(request: ExportRequest, call: Call, probe: Probe) -> torch.export.ExportedProgram:
+    module, shapes = request.module, dynamic_shapes(request, call)
+
+    changing: set[str] = set()
+
+    def export() -> torch.export.ExportedProgram:
+        runtime = request.rewritten.runtime
+        flags = OfWeights(module, changing)
+        with (
+            probe.traced(),
+            runtime.knowing(flags.value),
+            eager(module),
+            Settled(),
+            flags,
+            scripts_as_graphs(module, runtime),
+            runtime.forks.applied(module),
+            plain_fake_quantizers(module),
+            bound_anew(module),
+            moved_nowhere(),
+            Numbers(),
+            Watched() as watched,
+        ):
+            program = torch.export.export(module, call.args, call.kwargs, dynamic_shapes=shapes, strict=False)
+        watched.check()
+        runtime.symbols = watched.symbols
+        changing.update(changed_buffers(program))
+        if changing & flags.asked:
+            return export()  # they are data: they change from one run to the next
+        if any(getattr(n.target, "__module__", "").startswith("torch._functorch") for n in program.graph.nodes):
+            program = program.run_decompositions({})  # which computes what `vmap` maps
+        check_written(program, lambda: probe.run(0))
+        fold_weights(program)
+        program = settle_views(program)
+        settle_masks(program)
+        decompose(program, request.extension)
+        check_own(program)
+        return program
+
+    checked = Assumed(lambda found: check_sizes(request, call, found)) if request.dynamic else contextlib.nullcontext()
+    try:
+        with checked:
+            return export_settled(export, request.rewritten)
+    except (EdgecError, MoreGeneralError, NarrowedError):
+        raise
+    except Exception as failure:  # as above
+        raise _refused(failure) from failure
+
+
+def _refused(failure: Exception) -> EdgecError:
+    cause: BaseException = failure
+    while cause.__cause__ is not None:
+        cause = cause.__cause__
+    if fixed := re.findall(
+        r"You marked (\w+) as dynamic but your code specialized it to be a constant \((\d+)\)", str(cause)
+    ):
+        (name, size), *_ = fixed
+        return error(
+            "E0202",
+            f"dimension `{name}` cannot be open: the model works at size {size} alone",
+            notes=["rejected by `dimension-fixed`"],
+            help=["open every dimension that must be equal to it by the same name, or leave it as it is"],
+        )
+    if isinstance(cause, UnsupportedOperatorException):
+        name = cause.func._schema.name
+        raise error(
+            "E0202",
+            f"what `{name}` gives is not known without running it",
+            place=place_of_failure(cause),
+            notes=["rejected by `operator-without-fake`", "torch traces a model on tensors without data"],
+            help=[f"say it: `@torch.library.register_fake('{name}')`, a function that gives empty results"],
+        )
+    lines = [line for line in str(cause).strip().splitlines() if line.strip()]
+    return error(
+        "E0202",
+        f"torch could not export the model: {type(cause).__name__}",
+        place=place_of_failure(cause),
+        notes=[line if len(line) < _LONG else f"{line[:_LONG]} …" for line in lines[:3]],
+    )
+
+
+_LONG = 300
+"""Characters of one of torch's lines that are told."""
+
+_FIXED = re.compile(r"You marked (\w+) as dynamic but your code specialized it to be a constant \((\d+)\)")
+"""How torch says that a model works at one size of a dimension alone."""
+
+
+def _told(branch: Covered) -> list[Diagnostic]:
+    """A note that a branch was rewritten, and a warning for each thing that no sample makes of it."""
+    note = Diagnostic(
+        "E0208",
+        f"this `{branch.site.kind}` depends on data: {branch.how}",
+        branch.site.place,
+        severity=Severity.NOTE,
+    )
+    untaken = [
+        warning(
+            "E0209",
+            f"no sample was found for which this `{branch.site.kind}` {what}",
+            place=branch.site.place,
+            notes=["that was not verified"],
+            help=["give example inputs for which it does"],
+        )
+        for what in branch.missing
+    ]
+    return [note, *untaken]
+
+
+def _unchecked(site: Site) -> Diagnostic:
+    return Diagnostic(
+        "E0215",
+        f"this `{site.kind}` checks the data and is left out: an artifact cannot raise",
+        site.place,
+        notes=("where the source raises, the artifact computes on as if the check held",),
+        severity=Severity.NOTE,
+    )
+
+
+_WITHOUT_NUMPY = frozenset({torch.float8_e4m3fn, torch.float8_e5m2})
+"""Element types that apps have no arrays of."""
+
+
+def _check_interface(call: Call, result: Any) -> None:
+    """Artifacts take and give real tensors. Raises `EdgecError` E0202."""
+    outputs = output_tensors(result)
+    if any(t.is_complex() for t in (*call.tensors(), *outputs)):
+        raise _unfit("an input or output is complex", "interface-complex", "give the real and the imaginary part apart")
+    odd = [t.dtype for t in (*call.tensors(), *outputs) if t.dtype in _WITHOUT_NUMPY]
+    if odd:
+        kind = str(odd[0]).removeprefix("torch.")
+        raise _unfit(f"an input or output is {kind}", f"interface-{kind}", "take and give float32: `.float()`")
+    if any(t.layout is not torch.strided for t in (*call.tensors(), *outputs)):
+        raise _unfit("an input or output is sparse", "interface-sparse", "make it dense with `.to_dense()`")
+    numbers = [leaf for leaf in pytree.tree_leaves(result) if isinstance(leaf, bool | int | float | complex)]
+    if numbers or not outputs:
+        what = f"the model gives `{numbers[0]!r}`, a Python number" if numbers else "the model gives no tensor"
+        raise _unfit(what, "interface-number", "return tensors: drop the `.item()`")
+
+
+def _unfit(what: str, label: str, advice: str) -> EdgecError:
+    return error("E0202", what, notes=[f"rejected by `{label}`"], help=[advice])
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """torch and onnxscript talk on stdout, stderr and in logs of things that a user of edgec cannot act on."""
+    names = ("torch.onnx", "torch.onnx._internal", "onnxscript", "torch.export", "torch.fx", "torch._dynamo")
+    loggers = [logging.getLogger(name) for name in names]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
+    try:
+        silent = io.StringIO()
+        with warnings.catch_warnings(), contextlib.redirect_stdout(silent), contextlib.redirect_stderr(silent):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

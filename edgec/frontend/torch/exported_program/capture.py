@@ -1,0 +1,156 @@
+"""`torch.export` archives (`.pt2`), read without unpickling objects or evaluating text."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import torch
+
+from edgec.diag import Place, error
+from edgec.frontend.archives import BROKEN
+from edgec.frontend.imported import Captured, SourceId
+from edgec.frontend.source import SourceRequest, file_sha256, source_name
+from edgec.frontend.torch.export import ExportRequest, export_module, quiet
+from edgec.frontend.torch.exported_program.container_types import as_dictionaries
+from edgec.frontend.torch.weights import executes_code
+
+_PICKLED = ("opaque_obj", "custom_obj")
+"""Constants that torch would unpickle as Python objects."""
+
+_CALLS = frozenset(
+    "Symbol Integer Float Rational Max Min Mod Eq Ne Lt Le Gt Ge And Or Not Abs floor ceiling "
+    "FloorDiv ModularIndexing Where PythonMod CleanDiv CeilToInt FloorToInt CeilDiv LShift RShift PowByNatural "
+    "FloatPow FloatTrueDiv IntTrueDiv ToFloat TruncToFloat TruncToInt RoundToInt RoundDecimal Identity "
+    "IsNonOverlappingAndDenseIndicator Piecewise Pow Mul Add".split()
+)
+"""Functions that a size expression of an archive may name; sympy would call any."""
+
+_EXPRESSION = re.compile(r"[\w\s()+\-*/%,.<>=&|~!]*")
+
+
+def capture_program(path: Path, request: SourceRequest) -> Captured:
+    """Export an archived program again.
+
+    Raises `EdgecError` E0203 (unreadable), E0204 (would execute code), E0207 (leaves the archive).
+    """
+    documents = _check_archive(path)
+    with as_dictionaries(documents), quiet():
+        program = _load(path)
+    return export_program(program, request, SourceId("pt2", request.ref, file_sha256(path)))
+
+
+def export_program(program: torch.export.ExportedProgram, request: SourceRequest, source: SourceId) -> Captured:
+    """Export a program again, on its own example inputs where `--input` gives no others."""
+    module = program.module()
+    _settle(module)
+    inputs = _examples(program)
+    asked = ExportRequest(source_name(request), source, module, inputs, request.inputs, dynamic=request.dynamic)
+    return export_module(replace(asked, extension=request.extension))
+
+
+def _check_archive(path: Path) -> list[bytes]:
+    """The archive's documents, none of which names code or leaves it."""
+    place = Place(str(path))
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+            documents = [archive.read(n) for n in names if n.endswith(".json")]
+    except BROKEN as failure:
+        raise error(
+            "E0203", f"`{path.name}` is not a torch.export archive", place=place, notes=[str(failure)]
+        ) from failure
+    for name in names:
+        if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
+            raise error("E0207", f"`{path.name}` holds a member outside the archive: `{name}`", place=place)
+        if PurePosixPath(name).name.startswith(_PICKLED):
+            raise executes_code(path, f"its member `{name}` is a pickled constant")
+    for document in documents:
+        for expression in _expressions(document, path):
+            _check_expression(expression, path)
+    return documents
+
+
+def _expressions(document: bytes, path: Path) -> Iterator[str]:
+    """Every size expression in a document of the archive."""
+    try:
+        pending: list[Any] = [json.loads(document)]
+    except (ValueError, RecursionError) as failure:
+        raise error("E0203", f"`{path.name}` holds a broken document", place=Place(str(path))) from failure
+    while pending:
+        item = pending.pop()
+        if isinstance(item, dict):
+            pending += item.values()
+            if isinstance(item.get("expr_str"), str):
+                yield item["expr_str"]
+        elif isinstance(item, list):
+            pending += item
+
+
+def _check_expression(expression: str, path: Path) -> None:
+    expression = re.sub(r"'\w+'", "", expression)  # the names of symbols
+    calls = set(re.findall(r"([A-Za-z_]\w*)\s*\(", expression))
+    members = re.search(r"\.\s*[A-Za-z_]", expression)
+    if not _EXPRESSION.fullmatch(expression) or "__" in expression or members or calls - _CALLS:
+        raise error(
+            "E0204",
+            f"`{path.name}` holds a size expression that would execute code",
+            place=Place(str(path)),
+            notes=[f"it is `{expression[:80]}`"],
+        )
+
+
+def _load(path: Path) -> torch.export.ExportedProgram:
+    with _weights_only():
+        try:
+            return torch.export.load(path)
+        except Exception as failure:  # torch raises whatever its parsers do
+            lines = str(failure).strip().splitlines() or [type(failure).__name__]
+            raise error(
+                "E0203",
+                f"torch cannot read `{path.name}`",
+                place=Place(str(path)),
+                notes=lines[:1],
+                help=["save it again with `torch.export.save` of this torch"],
+            ) from failure
+
+
+@contextmanager
+def _weights_only() -> Iterator[None]:
+    """torch falls back to a full unpickling in places; this variable forbids it."""
+    name = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
+    before = os.environ.get(name)
+    os.environ[name] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before
+
+
+def _settle(module: torch.fx.GraphModule) -> None:
+    """What another kernel's layout would break: views become reshapes, attention's result contiguous."""
+    aten = torch.ops.aten
+    for node in list(module.graph.nodes):
+        if node.op == "call_function" and node.target is aten.view.default:
+            node.target = aten.reshape.default
+        if node.op == "call_function" and node.target is aten.scaled_dot_product_attention.default:
+            node.target = torch.nn.functional.scaled_dot_product_attention
+    module.recompile()
+
+
+def _examples(program: torch.export.ExportedProgram) -> Any:
+    given = program.example_inputs
+    if given is None:
+        return None
+    args, kwargs = given
+    return tuple(args) if args or not kwargs else dict(kwargs)

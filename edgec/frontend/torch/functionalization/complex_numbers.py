@@ -1,0 +1,154 @@
+"""Complex numbers as two real numbers, before the exporter sees them.
+
+The exporter knows some operators on complex numbers, and takes a complex tensor for a real one with a further dimension
+of two, which goes wrong where a real tensor meets a complex one of fewer dimensions.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import operator
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from torch._guards import detect_fake_mode
+from torch.export import ExportedProgram
+from torch.fx import Graph, GraphModule, Node
+from torch.fx.experimental.proxy_tensor import make_fx
+from torch.utils import _pytree as pytree
+
+from edgec.frontend.torch.decompositions.splice import CARRIED, rename_outputs
+from edgec.frontend.torch.functionalization.complex_operators import FORMS, Parts
+from edgec.frontend.torch.fx_call import call_before
+
+aten = torch.ops.aten
+
+
+def settle_complex(program: ExportedProgram) -> None:
+    """Replace, in a functional program, each operator of `FORMS` on complex numbers by operators on their parts."""
+    for module in program.graph_module.modules():
+        if isinstance(module, GraphModule) and any(_holds_complex(node) for node in module.graph.nodes):
+            _Settling(module.graph).run()
+            module.graph.eliminate_dead_code()
+            module.recompile()
+    rename_outputs(program)
+
+
+def _holds_complex(node: Node) -> bool:
+    return any(isinstance(v, torch.Tensor) and v.is_complex() for v in pytree.tree_leaves(node.meta.get("val")))
+
+
+class _Settling:
+    """The parts that are known of each complex node, while the graph is walked from its inputs on."""
+
+    def __init__(self, graph: Graph) -> None:
+        self._graph = graph
+        self._known: dict[Node, Any] = {}
+        self._joined: dict[Node, Node] = {}
+        self._pairs: dict[Any, Parts] = {}
+        self._start = next(node for node in graph.nodes if node.op not in ("placeholder", "get_attr"))
+        self._mode = detect_fake_mode([node.meta.get("val") for node in graph.nodes]) or contextlib.nullcontext()
+
+    def run(self) -> None:
+        """Walk the graph once."""
+        for node in list(self._graph.nodes):
+            if node.op == "output":
+                self._rejoin(node)
+            elif (part := self._part(node)) is not None:
+                node.replace_all_uses_with(part)
+            elif node.target is operator.getitem and node.args[0] in self._known:
+                self._become(node, self._known[node.args[0]][node.args[1]])
+            elif _holds_complex(node) or any(source in self._known for source in node.all_input_nodes):
+                form = FORMS.get(_name(node)) if node.op == "call_function" else None
+                if form is None:
+                    self._left(node)
+                else:
+                    result = self._spliced(node, form)
+                    if node.target is aten.view_as_real.default:
+                        self._pairs[result] = self._known[node.all_input_nodes[0]]
+                    self._become(node, result)
+
+    def _part(self, node: Node) -> Node | None:
+        """The part that is picked from a pair: torch's `z.real` is `view_as_real(z)[..., 0]`."""
+        if node.target is not aten.select.int or node.args[0] not in self._pairs:
+            return None
+        pair: Any = node.args[0]
+        dim, index = node.args[1:]
+        if dim not in (-1, pair.meta["val"].dim() - 1) or index not in (0, 1):
+            return None
+        picked: Node = self._pairs[pair].imag if index else self._pairs[pair].real
+        return picked
+
+    def _become(self, node: Node, result: Any) -> None:
+        """Real results are read in the node's place, others are remembered."""
+        if isinstance(result, Node):
+            node.replace_all_uses_with(result)
+        else:
+            self._known[node] = result
+
+    def _spliced(self, node: Node, form: Callable[..., Any]) -> Any:
+        """What `form` computes, its operators put before `node`."""
+        leaves, spec = pytree.tree_flatten((node.args, node.kwargs), is_leaf=lambda x: isinstance(x, Node))
+        leaves = [self._known.get(leaf, leaf) if isinstance(leaf, Node) else leaf for leaf in leaves]
+        given = [part for leaf in leaves for part in _nodes_of(leaf)]
+        found: list[Any] = []
+
+        def call(*values: Any) -> list[Any]:
+            rest = iter(values)
+            taken = [_filled(leaf, rest) for leaf in leaves]
+            args, kwargs = pytree.tree_unflatten(taken, spec)
+            flat, result = pytree.tree_flatten(form(*args, **kwargs), is_leaf=lambda x: isinstance(x, Parts))
+            found[:] = [result, [isinstance(x, Parts) for x in flat]]
+            return [t for x in flat for t in ((x.real, x.imag) if isinstance(x, Parts) else (x,))]
+
+        with torch.no_grad(), self._mode:
+            traced = make_fx(call, pre_dispatch=True)(*(n.meta["val"] for n in given))
+        holders = [n for n in traced.graph.nodes if n.op == "placeholder"]
+        before = set(self._graph.nodes)
+        with self._graph.inserting_before(node):
+            copied: Any = self._graph.graph_copy(traced.graph, dict(zip(holders, given, strict=True)))
+        made = iter(copied)
+        for new in [n for n in self._graph.nodes if n not in before]:
+            new.meta |= {key: node.meta[key] for key in CARRIED if key in node.meta}
+        result, complex_ = found
+        pieces = [Parts(next(made), next(made)) if is_complex else next(made) for is_complex in complex_]
+        return pytree.tree_unflatten(pieces, result)
+
+    def _left(self, node: Node) -> None:
+        """The exporter's: its operands joined, its result taken apart."""
+        if node.op == "call_function":
+            self._rejoin(node)
+        value = node.meta.get("val")
+        if isinstance(value, torch.Tensor) and value.is_complex():
+            after = node.next if node.op == "call_function" else self._start
+            pairs = call_before(after, aten.view_as_real.default, node)
+            real, imag = (call_before(after, aten.select.int, pairs, value.dim(), i) for i in (0, 1))
+            self._known[node] = Parts(real, imag)
+            self._joined[node] = node
+
+    def _rejoin(self, node: Node) -> None:
+        """Complex numbers again, of what became parts."""
+        for source in node.all_input_nodes:
+            parts = self._known.get(source)
+            if isinstance(parts, Parts):
+                if source not in self._joined:
+                    self._joined[source] = call_before(node, aten.complex.default, parts.real, parts.imag)
+                node.replace_input_with(source, self._joined[source])
+
+
+def _name(node: Node) -> str:
+    """The operator without its overload: `aten.add`."""
+    return str(node.target).rpartition(".")[0]
+
+
+def _nodes_of(leaf: Any) -> tuple[Node, ...]:
+    if isinstance(leaf, Parts):
+        return leaf.real, leaf.imag
+    return (leaf,) if isinstance(leaf, Node) else ()
+
+
+def _filled(leaf: Any, values: Iterator[Any]) -> Any:
+    if isinstance(leaf, Parts):
+        return Parts(next(values), next(values))
+    return next(values) if isinstance(leaf, Node) else leaf

@@ -1,0 +1,56 @@
+"""The exporter's translation of programs, its parts called one by one in its order, without what it does not need.
+
+`torch.onnx.export` reads the source of each of its 600 translations before it begins, and lists every decomposition: a
+tenth of a build. A functional program is given the translations of its own operators alone.
+"""
+
+from __future__ import annotations
+
+import onnx_ir as ir
+from onnxscript.version_converter import convert_version
+from torch.export import ExportedProgram
+from torch.onnx._internal.exporter import _core, _fx_passes
+from torch.onnx._internal.exporter._registration import ONNXRegistry
+
+from edgec.frontend.naming import separate_weights
+from edgec.frontend.torch.functionalization.complex_numbers import settle_complex
+from edgec.frontend.torch.functionalization.exporter_registry import full_registry, registry_for
+from edgec.frontend.torch.functionalization.untranslated import check_translated
+from edgec.frontend.torch.state.buffers import mark_updates
+from edgec.ir.model import OPSET
+
+
+def translate(program: ExportedProgram) -> ir.Model:
+    """The ONNX of a program that has nothing to decompose; its graph gets type promotions in place.
+
+    Raises what torch's exporter raises.
+    """
+    settle_complex(program)
+    _fx_passes.insert_type_promotion_nodes(program.graph_module)
+    _fx_passes.remove_assertion_nodes(program.graph_module)
+    registry = registry_for({node.target for node in program.graph.nodes if node.op == "call_function"})
+    return _converted(program, registry)
+
+
+def translate_decomposed(program: ExportedProgram) -> ir.Model:
+    """The same of any program: torch traces it once more, which makes it functional and of translated operators."""
+    registry = full_registry()
+    prepared = _core._prepare_exported_program_for_export(program, registry=registry)
+    settle_complex(prepared)
+    return _converted(prepared, registry)
+
+
+def _converted(program: ExportedProgram, registry: ONNXRegistry) -> ir.Model:
+    """In the working opset, updates of buffers marked: the version converter drops what no output needs."""
+    check_translated(program, registry)
+    model: ir.Model = _core._exported_program_to_onnx_program(program, registry=registry).model
+    graph = model.graph
+    separate_weights(graph)
+    own, updates = len(graph.outputs), program.graph_signature.buffers_to_mutate
+    made = {out.name: out for node in graph for out in node.outputs}
+    graph.outputs.extend(made[name] for name in updates if name in made and made[name] not in list(graph.outputs))
+    convert_version(model, OPSET, fallback=True)
+    mark_updates(model, updates)
+    while len(model.graph.outputs) > own:
+        model.graph.outputs.pop()
+    return model

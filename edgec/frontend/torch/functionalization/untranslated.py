@@ -1,0 +1,67 @@
+"""Operators for which nobody knows an ONNX form: all of them are told, each with its line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import torch
+from torch.export import ExportedProgram
+from torch.fx import GraphModule, Node
+from torch.onnx._internal.exporter._registration import ONNXRegistry
+
+from edgec.diag import Diagnostic, EdgecError
+from edgec.frontend.extensions import WAY_OUT
+from edgec.frontend.torch.functionalization.exporter_registry import registry_for
+from edgec.frontend.torch.fx_call import place_in_source
+
+
+def check_translated(program: ExportedProgram, registry: ONNXRegistry) -> None:
+    """Raise `EdgecError` E0202 with every operator of the program that the exporter has no translation of."""
+    _check(node for node in _calls(program) if not _is_in(registry, node))
+
+
+def check_own(program: ExportedProgram) -> None:
+    """The same for operators of other libraries than torch, before torch makes the program functional: it stumbles
+    over those that change an argument.
+    """
+    own = [node for node in _calls(program) if _library(node) not in _TORCH and not _is_composite(node)]
+    registry = registry_for({node.target for node in own})
+    _check(node for node in own if not _is_in(registry, node))
+
+
+_TORCH = ("aten", "prims")
+
+
+def _calls(program: ExportedProgram) -> Iterator[Node]:
+    for module in program.graph_module.modules():
+        if isinstance(module, GraphModule):
+            yield from (node for node in module.graph.nodes if isinstance(node.target, torch._ops.OpOverload))
+
+
+def _is_in(registry: ONNXRegistry, node: Node) -> bool:
+    assert isinstance(node.target, torch._ops.OpOverload)
+    return bool(registry.get_decomps(node.target))
+
+
+def _check(unknown: Iterable[Node]) -> None:
+    if refused := [_refusal(node) for node in unknown]:
+        raise EdgecError(refused)
+
+
+def _library(node: Node) -> str:
+    assert isinstance(node.target, torch._ops.OpOverload)
+    return node.target.namespace
+
+
+def _is_composite(node: Node) -> bool:
+    """Whether torch takes the operator apart by itself."""
+    assert isinstance(node.target, torch._ops.OpOverload)
+    return bool(node.target.has_kernel_for_dispatch_key(torch._C.DispatchKey.CompositeImplicitAutograd))
+
+
+def _refusal(node: Node) -> Diagnostic:
+    assert isinstance(node.target, torch._ops.OpOverload)
+    own, name = _library(node) not in _TORCH, str(node.target._schema.name)
+    message = f"nobody knows what `{name}` computes" if own else f"no form of `{node.target}` is known in ONNX"
+    label = "own-operator" if own else f"{name.partition('::')[2].replace('_', '-')}-no-onnx"
+    return Diagnostic("E0202", message, place_in_source(node), (f"rejected by `{label}`",), (WAY_OUT,))

@@ -1,0 +1,1 @@
+"""Functions and modules of torch in forms that it can trace."""

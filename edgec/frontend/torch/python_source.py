@@ -1,0 +1,151 @@
+"""A model named by a Python attribute: import it, get the module and its example inputs, export it."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import torch
+
+from edgec.diag import Diagnostic, EdgecError, Severity, error
+from edgec.diag.suggest import suggest
+from edgec.frontend.import_code import import_code
+from edgec.frontend.imported import Captured, SourceId
+from edgec.frontend.samples.inputs import as_values
+from edgec.frontend.source import SourceRequest, file_sha256, source_name
+from edgec.frontend.torch.autograph.replacement import Rewritten
+from edgec.frontend.torch.export import ExportRequest, export_module, quiet
+from edgec.frontend.torch.exported_program.capture import export_program
+from edgec.frontend.torch.overrides.compiled_modules import uncompiled
+from edgec.frontend.torch.torchscript.capture import export_script, script_inputs
+from edgec.frontend.torch.weights import load_weights
+from edgec.frontend.user_code import user_code
+
+SEED = 0
+"""torch's seed before the user's code runs: a model with random weights is the same model in every build."""
+
+
+def capture_python(request: SourceRequest) -> Captured:
+    """Import `file.py:attr` or `package.module:attr` and export the module that it names."""
+    where, _, attribute = request.ref.rpartition(":")
+    if not where or not attribute:
+        raise error("E0103", f"`{request.ref}` names no model", help=["name `file.py:attr` or `package.module:attr`"])
+    with user_code(f"importing `{where}`"):
+        torch.manual_seed(SEED)
+        module = import_code(where)
+    file = Path(module.__file__) if module.__file__ else None
+    found = _attribute(module, where, attribute)
+    net, inputs = _model_and_inputs(found, request)
+    return capture_model(
+        net, inputs, request, SourceId("python", request.ref, file_sha256(file) if file and file.is_file() else "")
+    )
+
+
+def capture_model(net: Any, inputs: Any, request: SourceRequest, source: SourceId) -> Captured:
+    """Export a module, a scripted one or an exported program; `inputs` are None where the request describes them."""
+    if isinstance(net, torch.export.ExportedProgram):
+        return _program(net, request, source)
+    if request.weights is not None:
+        load_weights(net, request.weights)
+    if isinstance(net, torch.jit.ScriptModule):
+        return export_script(net, script_inputs(net, inputs, request), request, source)
+    return _exported(net, inputs, request, source)
+
+
+def _exported(net: torch.nn.Module, inputs: Any, request: SourceRequest, source: SourceId) -> Captured:
+    """`--input sr=16000` is a size or a value; where the module fails on the size, it is a value, and told so."""
+    asked = ExportRequest(
+        source_name(request),
+        source,
+        net,
+        inputs,
+        request.inputs,
+        dynamic=request.dynamic,
+        extension=request.extension,
+    )
+    unclear = [spec.name for spec in request.inputs if spec.is_ambiguous]
+    try:
+        return export_module(asked)
+    except EdgecError as refused:
+        if not unclear or refused.diagnostics[0].code != "E0201":
+            raise
+        failure = refused
+    try:
+        found = export_module(replace(asked, specs=as_values(request.inputs), rewritten=Rewritten()))
+    except EdgecError:
+        raise failure from None
+    told = f"the number that is given for `{unclear[0]}` is its value: the module fails on an input of that size"
+    note = Diagnostic("E0107", told, severity=Severity.NOTE, help=(f"`--input {unclear[0]}==VALUE` says so",))
+    return replace(found, warnings=(*found.warnings, note))
+
+
+def _program(program: torch.export.ExportedProgram, request: SourceRequest, source: SourceId) -> Captured:
+    if request.weights is not None:
+        raise error("E0101", f"`--weights` goes with a module; `{request.ref}` is a program that holds its own")
+    with quiet():
+        return export_program(program, request, source)
+
+
+def _attribute(module: ModuleType, where: str, attribute: str) -> Any:
+    found: Any = module
+    for part in attribute.split("."):
+        if not hasattr(found, part):
+            public = sorted(n for n, v in vars(found).items() if not n.startswith("_") and _could_be_model(v))
+            near = suggest(part, public)
+            listed = [f"it has {', '.join(public[:12])}"] if public else []
+            raise error(
+                "E0103",
+                f"`{where}` has no attribute `{part}`",
+                notes=listed,
+                help=[f"did you mean `{near}`?"] if near else [],
+            )
+        found = getattr(found, part)
+    return found
+
+
+def _could_be_model(value: object) -> bool:
+    return isinstance(value, torch.nn.Module) or inspect.isfunction(value) or inspect.isclass(value)
+
+
+def _model_and_inputs(found: Any, request: SourceRequest) -> tuple[Any, Any]:
+    """A model stays; a class or function is called without arguments."""
+    if not isinstance(found, _MODELS) and callable(found):
+        _check_callable(found, request)
+        with user_code(f"calling `{request.ref}`"):
+            torch.manual_seed(SEED)
+            found = found()
+    inputs: Any = None
+    if isinstance(found, tuple) and len(found) == 2 and isinstance(found[0], _MODELS):
+        found, inputs = found
+    if not isinstance(found, _MODELS):
+        raise error(
+            "E0103",
+            f"`{request.ref}` is a {type(found).__name__}, not a model",
+            help=[
+                "name a `torch.nn.Module`, a class, or a function that returns a module or `(module, example_inputs)`"
+            ],
+        )
+    found = uncompiled(found)
+    return (found.eval() if isinstance(found, torch.nn.Module) else found), inputs
+
+
+_MODELS = (torch.nn.Module, torch.export.ExportedProgram)
+
+
+def _check_callable(found: Any, request: SourceRequest) -> None:
+    """What is called without arguments must need none."""
+    try:
+        parameters = inspect.signature(found).parameters.values()
+    except (TypeError, ValueError):  # some compiled callables tell nothing
+        return
+    optional = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    needed = [p.name for p in parameters if p.default is inspect.Parameter.empty and p.kind not in optional]
+    if needed:
+        raise error(
+            "E0103",
+            f"`{request.ref}` needs arguments: {', '.join(needed)}",
+            help=["name a function without parameters that returns the module, or `(module, example_inputs)`"],
+        )

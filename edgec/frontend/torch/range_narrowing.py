@@ -1,0 +1,183 @@
+"""Which sizes of open dimensions a trace holds for: all of a range, or the multiples of a number."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+
+from edgec.diag import Diagnostic, EdgecError, Place, warning
+from edgec.frontend.dynamic import DynamicDim, listed
+from edgec.frontend.torch.shape_guards import Assumption
+
+_MOST_SIZES = 400
+"""Sizes of one dimension that are tried; of a longer range, those at its ends and some between."""
+
+_MOST_TOGETHER = 1600
+"""Sizes of several dimensions at once that are tried."""
+
+_LARGEST_MULTIPLE = 256
+
+
+@dataclass(frozen=True)
+class Narrowed:
+    """Open dimensions, and by name a warning for each that was made narrower, with the line that asks for it."""
+
+    dims: tuple[DynamicDim, ...]
+    told: Mapping[str, Diagnostic]
+
+
+class FixedError(EdgecError):
+    """E0202: a trace that holds for no multiples. `elsewhere` are sizes at which another may."""
+
+    def __init__(self, refused: Diagnostic, elsewhere: Mapping[str, int]) -> None:
+        super().__init__(refused)
+        self.elsewhere = elsewhere
+
+
+def _elsewhere(dims: Sequence[DynamicDim], examples: Mapping[str, int]) -> dict[str, int]:
+    """For each dimension the size, not far above the example's, that twos divide most often."""
+    near = {d.name: [s for s in sizes_of(d) if s <= 2 * examples[d.name]] for d in dims if not d.choices}
+    return {name: max(sizes, key=lambda s: (s & -s, -s)) for name, sizes in near.items()}
+
+
+def narrowed(dims: Sequence[DynamicDim], assumed: Sequence[Assumption], examples: Mapping[str, int]) -> Narrowed:
+    """The dimensions, in the least multiples for which everything holds that a trace at the `examples` assumed.
+
+    Raises `EdgecError` E0202 with the line where there are none.
+    """
+    ranges: dict[str, DynamicDim] = {dim.name: dim for dim in dims}
+    told: dict[str, Diagnostic] = {}
+    for name, dim in ranges.items():
+        own = [a for a in assumed if a.dims == {name}]
+        narrower = _narrowed(dim, own, examples[name])
+        if narrower is None:
+            raise FixedError(_fixed(dim, own, examples[name]), _elsewhere(dims, examples))
+        ranges[name] = narrower
+        if ranges[name].multiple != dim.multiple:
+            told[name] = in_multiples(ranges[name], _first_failing(dim, own).place)
+    rows = listed(tuple(ranges.values()))
+    for assumption in assumed:
+        if len(assumption.dims) > 1:
+            refused = _together(assumption, [ranges[name] for name in sorted(assumption.dims)], rows)
+            if refused is not None:
+                raise FixedError(refused, _elsewhere(dims, examples))
+    found = (replace(ranges[dim.name], input=dim.input, axis=dim.axis, is_ranged=dim.is_ranged) for dim in dims)
+    return Narrowed(tuple(found), told)
+
+
+def _narrowed(dim: DynamicDim, assumed: Sequence[Assumption], example: int) -> DynamicDim | None:
+    good = {size for size in sizes_of(dim) if _holds(assumed, dim.name, size)}
+    for factor in range(1, _LARGEST_MULTIPLE // dim.multiple + 1):
+        wider = replace(dim, multiple=dim.multiple * factor)
+        sizes = list(sizes_of(wider))
+        if example % wider.multiple or len(sizes) < 2 or (dim.choices and factor > 1):
+            continue
+        if all(size in good or _holds(assumed, dim.name, size) for size in sizes):
+            return wider
+    return None
+
+
+def _holds(assumed: Sequence[Assumption], name: str, size: int) -> bool:
+    return all(a.holds({name: size}) for a in assumed)
+
+
+def _first_failing(dim: DynamicDim, assumed: Sequence[Assumption]) -> Assumption:
+    return next(a for a in assumed if not all(a.holds({dim.name: size}) for size in sizes_of(dim)))
+
+
+def in_multiples(dim: DynamicDim, place: Place | None) -> Diagnostic:
+    """The warning that a dimension is open in multiples alone, which the line at `place` asks for."""
+    return warning(
+        "E0220",
+        f"dimension `{dim.name}` is open in multiples of {dim.multiple} alone",
+        place=place,
+        notes=["at other sizes the source computes otherwise, or fails"],
+        help=[f"say so: `--dynamic {dim.input}:{dim.axis}={dim.name}:{dim.low}..{dim.high}/{dim.multiple}`"],
+    )
+
+
+def sizes_of(dim: DynamicDim) -> Iterator[int]:
+    """The sizes of a dimension from the least to the largest, some left out where they are many."""
+    if dim.choices:
+        yield from dim.choices
+        return
+    low, high = -(-dim.low // dim.multiple), dim.high // dim.multiple
+    count = high - low + 1
+    if count <= _MOST_SIZES:
+        yield from (dim.multiple * k for k in range(low, high + 1))
+        return
+    half = _MOST_SIZES // 2
+    yield from (dim.multiple * k for k in range(low, low + half))
+    yield from (dim.multiple * (low + half + (count - half - 1) * k // half) for k in range(1, half + 1))
+
+
+def _together(assumption: Assumption, dims: Sequence[DynamicDim], rows: Sequence[dict[str, int]]) -> Diagnostic | None:
+    """Why an assumption on several dimensions does not hold for all of their sizes, or None."""
+    names = [dim.name for dim in dims]
+    if all(dim.choices for dim in dims):
+        tried = [tuple(row[name] for name in names) for row in rows]
+    else:
+        each = max(2, int(_MOST_TOGETHER ** (1 / len(dims))))
+        tried = list(product(*(_thinned(list(sizes_of(dim)), each) for dim in dims)))
+    failing = [sizes for sizes in tried if not assumption.holds(dict(zip(names, sizes, strict=True)))]
+    if not failing:
+        return None
+    if all(len(set(sizes)) > 1 for sizes in failing):
+        told = " and ".join(f"`{name}`" for name in names)
+        return Diagnostic(
+            "E0202",
+            f"dimensions {told} cannot be open by themselves: the model works where they are equal",
+            assumption.place,
+            ("rejected by `dimensions-equal`",),
+            (f"open them by one name: `{names[0]}` in the place of each",),
+        )
+    return _otherwise(dict(zip(names, failing[0], strict=True)), assumption.place)
+
+
+def _otherwise(row: Mapping[str, int], place: Place | None) -> Diagnostic:
+    sizes = ", ".join(f"`{name}` {size}" for name, size in row.items())
+    return Diagnostic(
+        "E0202",
+        f"the model computes otherwise, or nothing, where {sizes}",
+        place,
+        ("rejected by `dimension-fixed`",),
+        ("narrow the ranges of `--dynamic`, or list the sizes: `x:2=[224,256]`",),
+    )
+
+
+def refused_at(
+    row: Mapping[str, int], assumed: Sequence[Assumption], dims: Sequence[DynamicDim], traced: Mapping[str, int]
+) -> FixedError:
+    """E0202 for sizes at which something fails that a trace assumed."""
+    first = next(a for a in assumed if not a.holds(row))
+    return FixedError(_otherwise({name: row[name] for name in first.dims}, first.place), _elsewhere(dims, traced))
+
+
+def _thinned(sizes: list[int], most: int) -> list[int]:
+    if len(sizes) <= most:
+        return sizes
+    return [sizes[i * (len(sizes) - 1) // (most - 1)] for i in range(most)]
+
+
+def _fixed(dim: DynamicDim, assumed: Sequence[Assumption], example: int) -> Diagnostic:
+    """The first line for which no multiples will do, with the sizes around the example for which it does."""
+    sizes = list(sizes_of(dim))
+    first = next((a for a in assumed if _alone(dim, a, sizes, example)), None) or _first_failing(dim, assumed)
+    good = [size for size in sizes if all(a.holds({dim.name: size}) for a in assumed)]
+    if len(good) < 2:
+        what, advice = f"the model works at size {example} alone", "leave it as it is, or give another example"
+    else:
+        shown = ", ".join(map(str, good[:4])) + (" …" if len(good) > 4 else "")
+        what, advice = f"the model works at {shown}", f"list them: `--dynamic {dim.input}:{dim.axis}=[{shown}]`"
+    return Diagnostic(
+        "E0202",
+        f"dimension `{dim.name}` cannot be open from {dim.low} to {dim.high}: {what}",
+        first.place,
+        ("rejected by `dimension-fixed`",),
+        (advice,),
+    )
+
+
+def _alone(dim: DynamicDim, assumption: Assumption, sizes: Sequence[int], example: int) -> bool:
+    return not any(assumption.holds({dim.name: size}) for size in sizes if size != example)

@@ -1,0 +1,143 @@
+"""Which tensors depend on a model's inputs, and which kept values a call makes use of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from torch.utils import _pytree as pytree
+
+from edgec.frontend.torch.overrides.function_mode import Function, FunctionMode
+
+_MARK = "_edgec_of_inputs"
+_LIKE = frozenset("zeros_like ones_like empty_like full_like new_zeros new_ones new_empty new_full".split())
+"""Functions that take the form alone of their first operand."""
+
+_ASK = frozenset("item bool int float index complex tolist numpy array equal allclose is_nonzero contains".split())
+_OPEN = frozenset("nonzero argwhere masked_select unique unique_consecutive bincount".split())
+"""Functions that give Python values, and those that give shapes, which the data decide."""
+
+_FORMS = frozenset("shape dtype device ndim size dim numel layout is_cuda requires_grad".split())
+"""What tells of a tensor's form alone."""
+
+
+class OfInputs(FunctionMode):
+    """While active, what is computed of `inputs` is marked: `depends`. `asked`: whether a Python value, or a shape, was
+    made of something that is marked.
+    """
+
+    def __init__(self, inputs: Iterable[torch.Tensor]) -> None:
+        super().__init__()
+        self._inputs = list(inputs)
+        self.asked = False
+        for tensor in self._inputs:
+            setattr(tensor, _MARK, True)
+
+    def __exit__(self, *failure: Any) -> None:
+        super().__exit__(*failure)  # type: ignore[no-untyped-call]
+        for tensor in self._inputs:
+            delattr(tensor, _MARK)
+
+    def call(self, function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """As `FunctionMode` says."""
+        result = function(*args, **kwargs)
+        name = getattr(function, "__name__", "")
+        operands = (args[1:] if name in _LIKE else args, kwargs)
+        given = [leaf for leaf in pytree.tree_leaves(operands) if isinstance(leaf, torch.Tensor)]
+        masked = name == "__getitem__" and any(t.dtype == torch.bool for t in given[1:])
+        if (masked or name.strip("_") in _ASK | _OPEN) and any(map(depends, given)):
+            self.asked = True
+        if any(map(depends, given)) and not _is_form(function):
+            written = given[:1] if name in ("__setitem__", "copy_") else []
+            for tensor in [*written, *pytree.tree_leaves(result)]:
+                if isinstance(tensor, torch.Tensor):
+                    _mark(tensor)
+        return result
+
+
+def depends(value: Any) -> bool:
+    """Whether a tensor was computed of inputs while `OfInputs` was active."""
+    return isinstance(value, torch.Tensor) and hasattr(value, _MARK)
+
+
+def _mark(tensor: torch.Tensor) -> None:
+    with torch._C.DisableTorchFunction():
+        setattr(tensor, _MARK, True)
+        if tensor._is_view() and tensor._base is not None:
+            setattr(tensor._base, _MARK, True)
+
+
+def _is_form(function: Any) -> bool:
+    name = getattr(function, "__name__", "")
+    owner = getattr(getattr(function, "__self__", None), "__name__", "") if name == "__get__" else name
+    return owner in _FORMS
+
+
+class Uses(FunctionMode):
+    """While active, notes which of some tensors are operands, and which watched numbers."""
+
+    def __init__(self, tensors: Iterable[torch.Tensor]) -> None:
+        super().__init__()
+        self._watched = {id(t): t for t in tensors}
+        self.used: dict[int, Any] = {}
+
+    def call(self, function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """As `FunctionMode` says."""
+        if not _is_form(function):
+            for leaf in pytree.tree_leaves((args, kwargs)):
+                parts = (leaf.start, leaf.stop, leaf.step) if isinstance(leaf, slice) else (leaf,)
+                for part in parts:
+                    if id(part) in self._watched:
+                        self.used[id(part)] = part
+                    elif isinstance(part, Watched):
+                        part.note()
+        return function(*args, **kwargs)
+
+
+class Watched:
+    """A number that tells, by `note`, when something is decided by it. What Python computes of it is one as well."""
+
+    note: Callable[[], None]
+
+
+class _Int(int, Watched):
+    """An integer that is watched."""
+
+
+class _Float(float, Watched):
+    """A float that is watched."""
+
+
+def watched(value: int | float, note: Callable[[], None]) -> int | float:
+    """The number, which calls `note` when it is compared, converted, hashed or written."""
+    made = _Int(value) if isinstance(value, int) else _Float(value)
+    made.note = note
+    return made
+
+
+def _computing(name: str, plain: type) -> Callable[..., Any]:
+    def compute(self: Any, *others: Any) -> Any:
+        result = getattr(plain, name)(self, *others)
+        kind = type(result)
+        return watched(result, self.note) if kind in (int, float) else result
+
+    return compute
+
+
+def _telling(name: str, plain: type) -> Callable[..., Any]:
+    def tell(self: Any, *others: Any) -> Any:
+        self.note()
+        return getattr(plain, name)(self, *others)
+
+    return tell
+
+
+_COMPUTE = "add radd sub rsub mul rmul truediv rtruediv floordiv rfloordiv mod rmod pow rpow neg pos abs".split()
+_TELL = "eq ne lt le gt ge bool hash int float index round trunc floor ceil str repr format".split()
+
+for _kind, _plain in ((_Int, int), (_Float, float)):
+    for _name in _COMPUTE:
+        setattr(_kind, f"__{_name}__", _computing(f"__{_name}__", _plain))
+    for _name in (n for n in _TELL if hasattr(_plain, f"__{n}__")):
+        setattr(_kind, f"__{_name}__", _telling(f"__{_name}__", _plain))

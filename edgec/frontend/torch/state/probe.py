@@ -1,0 +1,379 @@
+"""What a module keeps from one call to the next, told apart by calling it: caches, states, what nobody reads, and the
+rest, which no artifact can keep.
+
+A cache holds the same whatever the inputs are: it stays as the first call left it. A tensor that exists before the
+first call and keeps its form is a state. What is only written, such as attention weights that are kept for a look at
+them, is put back after each call. Whatever else a later call makes use of is refused.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch.utils._python_dispatch import _disable_current_modes
+
+from edgec.diag import EdgecError, error
+from edgec.diag import Place as Line
+from edgec.frontend.torch.state.baked_constants import Computed
+from edgec.frontend.torch.state.dependence import OfInputs, Uses, depends, watched
+from edgec.frontend.torch.state.holders import HOOKS, MISSING
+from edgec.frontend.torch.state.locations import Change, Place, is_of_data, is_same, is_same_tensor, leaves
+from edgec.frontend.torch.state.memory import Memory
+from edgec.frontend.torch.state.uninitialized_memory import Filled
+
+Outputs = list[torch.Tensor]
+Calls = Callable[[int], Outputs]
+"""Runs the module on one of several inputs, each with tensors of its own, by their number; 0 is the example."""
+
+_NEAR = 1e-3
+"""A difference of outputs, relative to their largest element, that rounding does not make."""
+
+_WEIGHT = torch.nn.Parameter
+"""For the time of a trace torch puts something else in the place of each."""
+
+_OTHER = (1, 7, 1000)
+"""What is added to a kept number to see whether a call depends on it."""
+
+
+@dataclass(frozen=True)
+class Lines:
+    """How lines of the source are found: that which changes a place, that which writes to a tensor, and that behind
+    which a second run is another one than the first.
+    """
+
+    of_change: Callable[[Place], Line | None]
+    of_write: Callable[[torch.Tensor], Line | None]
+    of_difference: Callable[[], Line | None]
+
+
+@dataclass
+class Probe:
+    """A module with its memory, how to run it, and how to find lines of its source."""
+
+    module: torch.nn.Module
+    memory: Memory
+    first: Computed
+    run: Calls
+    inputs: Callable[[int], Sequence[torch.Tensor]]
+    lines: Lines
+    count: int = 2
+    known: set[tuple[int, Any]] = field(default_factory=set)
+    _caches: set[tuple[int, Any]] = field(default_factory=set)
+    _late: list[Change] = field(default_factory=list)
+    _asked: bool = False
+
+    def settle(self, first: Outputs) -> None:
+        """Tell apart what the first call, which gave `first`, left. Raises `EdgecError` E0219."""
+        found = self.memory.changes()
+        self.memory.restore()
+        self.memory.follow_buffers(self.module)
+        if found and not self._are_library_flags(found, first):
+            self._told_apart()
+        elif found:
+            return
+        if not are_near(first, self._fresh(0)) and not self._is_unwritten():
+            raise self._written_parameter() or error(
+                "E0219",
+                "the model gives something else when it is called again on the same inputs",
+                place=self.lines.of_difference(),
+                notes=[
+                    "it keeps something that cannot be put back, such as an iterator, or draws by chance",
+                    "rejected by `memory-hidden`",
+                ],
+                help=["keep what goes on from call to call in a buffer: `register_buffer`"],
+            )
+
+    def _is_unwritten(self) -> bool:
+        """Whether runs differ by nothing but memory that was never written to: the trace is looked through for that."""
+        with Filled(0):
+            return are_near(self._fresh(0), self._fresh(0))
+
+    def _written_parameter(self) -> EdgecError | None:
+        """The refusal of a parameter that a call writes to; None where there is none."""
+        before = {name: p.detach().clone() for name, p in self.module.named_parameters()}
+        self._fresh(0)
+        for name, parameter in self.module.named_parameters():
+            if not is_same_tensor(parameter.detach(), before[name]):
+                return error(
+                    "E0219",
+                    f"the parameter `{name}` is written to in the forward",
+                    place=self.lines.of_write(parameter),
+                    notes=["a later call makes use of it", "rejected by `memory-parameter`"],
+                    help=["keep it in a buffer: `register_buffer`"],
+                )
+        return None
+
+    def _are_library_flags(self, found: Sequence[Change], first: Outputs) -> bool:
+        """Whether all is flags and hooks of an installed library, which the next call leaves as they are and gives the
+        same with: then they stay.
+        """
+        if not all(map(_is_library_flag, found)):
+            return False
+        self.memory.keep(found)
+        self.memory.restore()
+        again = self.run(0)
+        if not self.memory.changes() and are_near(first, again):
+            self._caches = {c.place.identity for c in found}
+            self.known |= self._caches
+            return True
+        self.memory.keep([Change(c.place, c.after, c.before) for c in found])
+        self.memory.restore()
+        return False
+
+    @contextmanager
+    def traced(self) -> Iterator[None]:
+        """For the time of a trace, which finds everything as the first call does. What it leaves is noted."""
+        with self.memory.fresh():
+            hook = self.module.register_forward_hook(self._note_late)  # torch puts attributes back after a trace
+            try:
+                yield
+            finally:
+                hook.remove()
+
+    def _note_late(self, *_: Any) -> None:
+        with _disable_current_modes(), torch._C.DisableTorchFunction():
+            self._late = [c for c in self.memory.changes() if self._is_late(c)]
+
+    def further(self) -> bool:
+        """Whether the trace, which sees both sides of a branch, has shown further states: then it has to be repeated.
+
+        Raises `EdgecError` E0219 for what only some inputs keep, and no artifact can.
+        """
+        late, self._late = self._late, []
+        whole = [(c, self._whole(c)) for c in late]
+        states = [w for _, w in whole if w is not None and w.keeps_form]
+        for change in states:
+            self._keep_as_state(change)
+        rest = [c for c, w in whole if w is None or not w.keeps_form]
+        self._check([c for c in rest if c.place.identity in self._caches])
+        for change in (c for c in rest if c.place.identity not in self.known):
+            raise self._refused(change)
+        return bool(states)
+
+    def way_keeps(self) -> bool:
+        """Whether one way through the model left what the next one would read: states and Python values."""
+        with _disable_current_modes(), torch._C.DisableTorchFunction():
+            return any(map(self._is_read_next, self.memory.changes()))
+
+    def _is_read_next(self, change: Change) -> bool:
+        place = change.place
+        if self.memory.states.covers(place):
+            return self.memory.states.moved(place)
+        if place.registry or place.key == "forward" or change.builds or isinstance(change.before, _WEIGHT):
+            return False
+        if place.identity in self.known - self._caches:
+            return False
+        return not all(isinstance(leaf, torch.Tensor) for leaf in leaves(change.after))
+
+    def _is_late(self, change: Change) -> bool:
+        """Whether a trace left what no call did, or a number of the data where calls left the same one."""
+        place = change.place
+        if change.of_buffer or change.builds or self.memory.states.covers(place) or isinstance(change.before, _WEIGHT):
+            return False
+        if place.registry in HOOKS or place.key == "forward":
+            return False  # which are edgec's own for the time of a trace
+        return place.identity not in self.known or (place.identity in self._caches and is_of_data(change.after))
+
+    def computed(self) -> Computed:
+        """What another call, which finds everything as the first one did, computes of its inputs."""
+        found = Computed(self.inputs(1))
+        with self.memory.fresh(), found:
+            self.run(1)
+        return found
+
+    def _told_apart(self) -> None:
+        runs = [self._marked(), *(self._changed(i) for i in range(1, self.count)), self._changed(0, 0)]
+        places = {c.place.identity: c.place for run in runs for c in run.values() if c.place.registry not in HOOKS}
+        places |= {i: c.place for i, c in runs[0].items()}  # each time that a hook is installed it has another number
+        self.known |= set(places)
+        caches = [runs[0][i] for i in places if i in runs[0] and self._is_cache([r.get(i) for r in runs])]
+        self._caches = {c.place.identity for c in caches}
+        kept = [next(r[i] for r in runs if i in r) for i in places if i not in self._caches]
+        self._settle_caches(caches)
+        if self._asked:  # what is alike in all calls may be of the data all the same: the trace shows it
+            plain = [c for c in caches if not c.builds and c.place.registry not in HOOKS and not _is_library_flag(c)]
+            self.memory.keep([Change(c.place, c.after, c.before) for c in plain])
+            self.memory.restore()
+        kept = [c for c in kept if not c.of_buffer]
+        whole = [(c, self._whole(c)) for c in kept]
+        states = [w for _, w in whole if w is not None and w.keeps_form]
+        self._check([c for c, w in whole if w is None or not w.keeps_form])
+        for change in states:
+            self._keep_as_state(change)
+
+    def _settle_caches(self, caches: Sequence[Change]) -> None:
+        """Leave them as the first call did. Refuses flags, counts and caches of functions by which a later call gives
+        something else.
+        """
+        first = self._tried(1)
+        self.memory.restore()
+        self.memory.keep(caches)
+        self.memory.restore()
+        if any(c.place.holder.counts for c in caches):
+            self.run(0)
+            self.memory.restore([c for c in self.memory.changes() if not c.place.holder.counts])
+        later = self._tried(1)
+        self.memory.restore()
+        if first is not None and (later is None or not are_near(first, later)):
+            self.memory.keep([Change(c.place, c.after, c.before) for c in caches])
+            self.memory.restore()
+            plain = [c for c in caches if c.place.holder.counts or isinstance(c.after, bool | int | float | str)]
+            raise self._refused((plain or caches)[0])
+
+    def _is_cache(self, changes: Sequence[Change | None]) -> bool:
+        """Whether each call leaves the same there, and that was not computed of inputs; the first is of the example."""
+        first, *others = changes
+        assert first is not None
+        if first.builds or first.place.registry in HOOKS:
+            return True
+        marked = any(map(depends, leaves(first.after)))
+        return not marked and all(c is not None and is_same(first.after, c.after) for c in others)
+
+    def _keep_as_state(self, change: Change) -> None:
+        if change.place not in self.memory.states:
+            self.memory.states.add(change)
+        self.known.add(change.place.identity)
+
+    def _whole(self, change: Change) -> Change | None:
+        """For a tensor that was written to in place, the place that holds it; None where several do."""
+        if not change.place.of_tensor:
+            return change
+        places = self.memory.containing(change.place.holder.object)
+        value = places[0].read() if len(places) == 1 else None
+        return Change(places[0], value, value) if len(places) == 1 else None
+
+    def _marked(self) -> dict[tuple[int, Any], Change]:
+        """What a call on the example leaves, its tensors marked where they were computed of the inputs."""
+        inputs = self.inputs(0)
+        with OfInputs(inputs) as marks:
+            self.run(0)
+        self._asked = marks.asked
+        return self._left()
+
+    def _changed(self, *calls: int) -> dict[tuple[int, Any], Change]:
+        for i in calls:
+            self.run(i)
+        return self._left()
+
+    def _left(self) -> dict[tuple[int, Any], Change]:
+        found = self.memory.changes()
+        self.memory.restore(found)
+        return {c.place.identity: c for c in found}
+
+    def _fresh(self, i: int) -> Outputs:
+        with self.memory.fresh():
+            return self.run(i)
+
+    def _check(self, changes: Sequence[Change]) -> None:
+        """Refuse what a later call makes use of."""
+        if not changes:
+            return
+        used = self._used(changes) or self._felt(changes)
+        if used is not None:
+            raise self._refused(used)
+
+    def _used(self, changes: Sequence[Change]) -> Change | None:
+        """The first of which a later call uses a tensor or a number."""
+        self.run(0)
+        now = self.memory.changes()
+        left = {c.place.identity: c for c in now}
+        mine = [left[c.place.identity] for c in changes if c.place.identity in left]
+        self.memory.restore([c for c in now if c.place.identity not in {m.place.identity for m in mine}])
+        tensors = {id(t): c for c in mine for t in leaves(c.place.read()) if isinstance(t, torch.Tensor)}
+        noted: list[Change] = []
+        for change in mine:
+            if type(change.after) in (int, float):
+                change.place.write(watched(change.after, lambda c=change: noted.append(c)))  # type: ignore[misc]
+        with Uses(t for c in mine for t in leaves(c.place.read()) if isinstance(t, torch.Tensor)) as uses:
+            self._tried(1)
+        self.memory.restore()
+        return next(iter([*(tensors[i] for i in uses.used if i in tensors), *noted]), None)
+
+    def _felt(self, changes: Sequence[Change]) -> Change | None:
+        """The first by which the outputs of a later call differ from those of a first one."""
+        first = self._tried(1)
+        self.memory.restore()
+        for change in changes:
+            for put in self._later(change):
+                put()
+                later = self._tried(1)
+                self.memory.restore()
+                if first is not None and (later is None or not are_near(first, later)):
+                    return change
+        return None
+
+    def _later(self, change: Change) -> Iterable[Callable[[], None]]:
+        """Ways to put at the place what later calls find there."""
+
+        def after(*calls: int) -> None:
+            for i in calls:
+                self.run(i)
+            self.memory.restore([c for c in self.memory.changes() if c.place.index != change.place.index])
+
+        yield lambda: after(0)
+        yield lambda: after(0, 1, 0)
+        if type(change.after) in (int, float):
+            for number in _OTHER:
+                yield lambda n=number: change.place.write(change.after + n)  # type: ignore[misc]
+
+    def _tried(self, i: int) -> Outputs | None:
+        try:
+            return self.run(i)
+        except EdgecError:
+            return None  # the source fails on what it kept
+
+    def _refused(self, change: Change) -> EdgecError:
+        place = change.place
+        kind, how, advice = _kind(change)
+        return error(
+            "E0219",
+            f"`{place.name}` is kept from one call to the next, {how}",
+            place=self.lines.of_change(place),
+            notes=["a later call makes use of it", f"rejected by `memory-{kind}`"],
+            help=[advice],
+        )
+
+
+def _is_library_flag(change: Change) -> bool:
+    if change.builds or change.place.registry in HOOKS:
+        return True
+    file = getattr(sys.modules.get(type(change.place.holder.object).__module__), "__file__", None) or ""
+    return "site-packages" in file and isinstance(change.after, bool | str | None)
+
+
+def _kind(change: Change) -> tuple[str, str, str]:
+    """The label's end, what the place is, and what to do."""
+    buffer = "give it its shape from the beginning: `register_buffer` of zeros in `__init__`"
+    before, after = change.before, change.after
+    if change.place.holder.counts:
+        return "cache", "and holds what depends on data", "compute it in each call"
+    if isinstance(after, bool | int | float | str):
+        return "number", "as a Python value, where an artifact keeps tensors alone", _as_buffer(change)
+    if before is None or before is MISSING:
+        return "empty", "and nothing is there before the first call", buffer
+    return "form", "and changes its form, or is shared", buffer
+
+
+def _as_buffer(change: Change) -> str:
+    """What to do about a number that is kept."""
+    if not isinstance(change.before, bool | int | float):
+        return "keep it in a buffer of one element"
+    registered = f'self.register_buffer("{change.place.name.rpartition(".")[2]}", torch.tensor({change.before!r}))'
+    return f"keep it in a buffer, and compute with that: `{registered}` in `__init__`"
+
+
+def are_near(a: Sequence[torch.Tensor], b: Sequence[torch.Tensor]) -> bool:
+    """Whether two runs give the same up to rounding."""
+    return len(a) == len(b) and all(x.shape == y.shape and _near(x, y) for x, y in zip(a, b, strict=True))
+
+
+def _near(a: torch.Tensor, b: torch.Tensor) -> bool:
+    if not (a.is_floating_point() or a.is_complex()):
+        return bool((a == b).all())
+    largest = a.abs().nan_to_num(0, 0, 0).max().item() if a.numel() else 0.0
+    return bool(torch.isclose(a, b, rtol=0, atol=_NEAR * max(largest, 1e-12), equal_nan=True).all())

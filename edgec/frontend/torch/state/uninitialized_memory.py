@@ -1,0 +1,59 @@
+"""Whether a model's results depend on memory that it never wrote."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from edgec.diag import error
+from edgec.frontend.torch.fx_call import place_in_source
+
+_UNWRITTEN = ("aten.empty", "aten.empty_like", "aten.empty_strided", "aten.empty_permuted", "aten.new_empty",
+              "aten.new_empty_strided", "aten.resize")  # fmt: skip
+
+
+class Filled(TorchDispatchMode):
+    """While active, fresh memory holds a number."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._number = number
+
+    def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = function(*args, **(kwargs or {}))
+        return result.fill_(self._number) if is_unwritten(function) else result
+
+
+def is_unwritten(target: Any) -> bool:
+    """Whether an operator gives memory as it was found."""
+    return str(target).rpartition(".")[0] in _UNWRITTEN
+
+
+def check_written(program: torch.export.ExportedProgram, run: Callable[[], Sequence[torch.Tensor]]) -> None:
+    """Where `program` takes unwritten memory, `run` the source with zeros in it and with ones.
+
+    Raises `EdgecError` E0202 if the results differ: no graph gives what the source happens to find there.
+    """
+    nodes = (n for m in program.graph_module.modules() if isinstance(m, torch.fx.GraphModule) for n in m.graph.nodes)
+    found = next((n for n in nodes if is_unwritten(n.target)), None)
+    if found is None:
+        return
+    with Filled(0):
+        first = run()
+    with Filled(1):
+        second = run()
+    if not all(_same(a, b) for a, b in zip(first, second, strict=True)):
+        raise error(
+            "E0202",
+            "the model's result holds memory that nothing was written to",
+            place=place_in_source(found),
+            notes=["rejected by `unwritten-memory`", "`torch.empty` and its kin give what was there before"],
+            help=["make it with `torch.zeros`"],
+        )
+
+
+def _same(a: torch.Tensor, b: torch.Tensor) -> bool:
+    return a.shape == b.shape and bool(((a == b) | ((a != a) & (b != b))).all())

@@ -1,0 +1,237 @@
+"""From a TorchScript file to a captured model."""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils import _pytree as pytree
+
+from edgec.diag import Diagnostic, Place, error, warning
+from edgec.frontend.archives import BROKEN, is_archive
+from edgec.frontend.imported import Captured, SourceId
+from edgec.frontend.samples.inputs import match_specs
+from edgec.frontend.source import SourceRequest, file_sha256, source_name
+from edgec.frontend.torch.autograph.replacement import Rewritten
+from edgec.frontend.torch.call import TorchReference
+from edgec.frontend.torch.export import ExportRequest, export_module
+from edgec.frontend.torch.state.probe import are_near
+from edgec.frontend.torch.torchscript.interpreter import ScriptGraph
+from edgec.frontend.torch.weights import executes_code
+
+
+def capture_torchscript(path: Path, request: SourceRequest) -> Captured:
+    """Export a scripted or traced archive; the archive itself, run by torch, is the reference.
+
+    Of one in half precision it is the graph's nodes, run one by one in float32.
+
+    Raises `EdgecError` E0103 (a state dict, not a model), E0203 (unreadable), E0204 (pickled objects), E0107 (inputs).
+    """
+    _check_kind(path)
+    script = _load(path)
+    inputs = _examples(_arguments(script), request, path.name)
+    return export_script(script, inputs, request, SourceId("torchscript", request.ref, file_sha256(path)))
+
+
+def export_script(script: Any, inputs: tuple[Any, ...], request: SourceRequest, source: SourceId) -> Captured:
+    """Export a scripted or traced module, `inputs` for its parameters one by one."""
+    given = {a.name: i for a, i in zip(_arguments(script), inputs, strict=True)}
+    names = tuple("_".join(map(_key, path)) for path, leaf in _leaves(given) if isinstance(leaf, torch.Tensor))
+    graph = ScriptGraph(script)
+    if graph.is_quantized:
+        raise error(
+            "E0202",
+            f"`{Path(request.ref).name}` is quantized by torch, in operators of its own",
+            notes=["rejected by `torchscript-quantized`"],
+            help=["give the float model; a target such as `android-int8` quantizes it"],
+        )
+    exporting = ExportRequest(
+        source_name(request),
+        source,
+        graph,
+        inputs,
+        rewritten=Rewritten(graph.runtime),
+        input_names=names,
+        extension=request.extension,
+        dynamic=request.dynamic,
+    )
+    captured = export_module(exporting)
+    assert isinstance(captured.reference, TorchReference)
+    told = [*captured.warnings, *([_unproven(request.ref)] if graph.is_straight else [])]
+    if not any(d.code == "E0216" for d in told):  # torch's interpreter would compute in half precision
+        captured = replace(captured, reference=captured.reference.of(script, inside="weights"))
+        _check_steady(captured)
+    return replace(captured, warnings=tuple(told))
+
+
+def _check_steady(captured: Captured) -> None:
+    """Raise `EdgecError` E0219 where the script, its states put back, gives something else on the same inputs."""
+    first, again = (captured.reference.run(captured.examples) for _ in range(2))
+    if not are_near([torch.from_numpy(a) for a in first.values()], [torch.from_numpy(a) for a in again.values()]):
+        raise error(
+            "E0219",
+            "the model gives something else when it is called again on the same inputs",
+            notes=["rejected by `memory-hidden`"],
+            help=["keep what goes on from call to call in a buffer: `register_buffer`"],
+        )
+
+
+def script_inputs(script: Any, inputs: Any, request: SourceRequest) -> tuple[Any, ...]:
+    """What a scripted module is called with: its example inputs, by position or by name, or samples of `--input`."""
+    arguments = _arguments(script)
+    if inputs is None or request.inputs:
+        return _examples(arguments, request, request.ref)
+    if not isinstance(inputs, dict):
+        inputs = inputs if isinstance(inputs, tuple | list) else (inputs,)
+        inputs = dict(zip((a.name for a in arguments), inputs, strict=False))
+    if missing := [a.name for a in arguments if a.name not in inputs and not a.has_default_value()]:
+        raise error("E0107", f"no example for input `{missing[0]}`")
+    return tuple(inputs.get(a.name, a.default_value) for a in arguments)
+
+
+def _fits(tensor: torch.Tensor) -> bool:
+    """Whether the elements lie in the tensor's own bytes, which torch does not ask when it reads a file."""
+    if tensor.layout is not torch.strided or tensor.is_quantized or tensor.numel() == 0:
+        return True
+    last = sum((size - 1) * stride for size, stride in zip(tensor.shape, tensor.stride(), strict=True))
+    end = (tensor.storage_offset() + last + 1) * tensor.element_size()
+    return min(tensor.stride(), default=0) >= 0 and 0 < end <= tensor.untyped_storage().nbytes()
+
+
+def _are_there(tensors: Sequence[torch.Tensor], path: Path) -> bool:
+    """Whether the archive has as many bytes as the tensors claim: torch believes what their description says."""
+    with zipfile.ZipFile(path) as archive:
+        held = Counter(member.file_size for member in archive.infolist())
+    storages = {t.untyped_storage().data_ptr(): t.untyped_storage().nbytes() for t in tensors if t.numel()}
+    return not Counter(storages.values()) - held
+
+
+def _leaves(value: Any) -> Any:
+    return pytree.tree_flatten_with_path(value)[0]
+
+
+def _key(part: Any) -> str:
+    return str(part.idx if isinstance(part, pytree.SequenceKey) else part.key)
+
+
+def _arguments(script: Any) -> list[Any]:
+    found: list[Any] = script.forward.schema.arguments[1:]
+    return found
+
+
+def _check_kind(path: Path) -> None:
+    """A TorchScript archive is a zip file with code in it."""
+    if not is_archive(path):
+        with path.open("rb") as file:
+            if file.read(1) == _PICKLE:
+                raise executes_code(path, "it is a pickle of torch's old format")
+        raise error("E0203", f"`{path.name}` is not a TorchScript archive, or is cut short", place=Place(str(path)))
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except BROKEN as failure:
+        raise error("E0203", f"`{path.name}` is a broken archive", place=Place(str(path))) from failure
+    if any("/code/" in n for n in names):
+        return
+    if any(n.endswith("/data.pkl") for n in names):
+        raise _pickle(path)
+    raise error("E0203", f"`{path.name}` is not a TorchScript archive", place=Place(str(path)))
+
+
+_PICKLE = b"\x80"
+"""With which every pickle of protocol 2 or later begins."""
+
+
+def _pickle(path: Path) -> Exception:
+    """A state dict is told apart from a whole pickled module, without unpickling either."""
+    from edgec.frontend.torch.weights import read_state
+
+    read_state(path)
+    return error(
+        "E0103",
+        f"`{path.name}` holds weights without the model's code",
+        place=Place(str(path)),
+        help=[f"name the code and give it the weights: `edgec build file.py:attr --weights {path.name}`"],
+    )
+
+
+def _load(path: Path) -> Any:
+    try:
+        load: Any = torch.jit.load
+        script = load(str(path), map_location="cpu").eval()
+        graph = script.inlined_graph
+        str(graph)  # its constants are read now or never
+        constants = [node.output().toIValue() for node in graph.findAllNodes("prim::Constant")]
+        tensors = [*script.parameters(), *script.buffers(), *(c for c in constants if isinstance(c, torch.Tensor))]
+        if not all(map(_fits, tensors)) or not _are_there(tensors, path):
+            raise ValueError("a tensor reaches beyond its bytes")
+        return script
+    except (RuntimeError, ValueError, OSError) as failure:
+        lines = [line for line in str(failure).splitlines() if line.strip()]
+        raise error("E0203", f"torch cannot read `{path.name}`", place=Place(str(path)), notes=lines[:1]) from failure
+
+
+def _examples(arguments: list[Any], request: SourceRequest, what: str) -> tuple[Any, ...]:
+    """Samples of `--input` for the parameters that have no default, and for those that it names."""
+    given = [s.name for s in request.inputs]
+    names = [n for a in arguments for n in _names(a, given)]
+    if not request.inputs:
+        raise error(
+            "E0107",
+            f"`{what}` comes without example inputs",
+            help=[" ".join(f"--input {n}=SHAPE" for n in names) + " gives them"],
+        )
+    rng = np.random.default_rng(0)
+    drawn = {s.name: torch.from_numpy(np.asarray(s.sample(rng))) for s in match_specs(names, request.inputs)}
+    return tuple(_argument(a, drawn) for a in arguments)
+
+
+def _names(argument: Any, given: list[str]) -> list[str]:
+    """What `--input` calls a parameter: by its name, or that of a structure by those of its parts: `d_left`, `rest_0`.
+
+    Raises `EdgecError` E0107 for a parameter that is no tensor and has no default.
+    """
+    if _STRUCTURE.match(str(argument.type)):
+        return [n for n in given if n.startswith(f"{argument.name}_")] or [f"{argument.name}_KEY"]
+    if argument.name in given:
+        return [argument.name]
+    if argument.has_default_value():
+        return []
+    if str(argument.type) in ("int", "float", "bool", "str"):
+        raise error(
+            "E0107",
+            f"parameter `{argument.name}` is a Python {argument.type}, which `--input` cannot give",
+            help=["name code that loads the file and returns `(torch.jit.load(…), example_inputs)`"],
+        )
+    return [argument.name]
+
+
+_STRUCTURE = re.compile(r"(Dict|List|Tuple)\[.*Tensor")
+
+
+def _argument(argument: Any, drawn: dict[str, torch.Tensor]) -> Any:
+    if not _STRUCTURE.match(str(argument.type)):
+        return drawn.get(argument.name, argument.default_value)
+    prefix = f"{argument.name}_"
+    parts = {name.removeprefix(prefix): tensor for name, tensor in drawn.items() if name.startswith(prefix)}
+    if str(argument.type).startswith("Dict"):
+        return parts
+    found = [parts[key] for key in sorted(parts, key=lambda key: (len(key), key))]
+    return tuple(found) if str(argument.type).startswith("Tuple") else found
+
+
+def _unproven(ref: str) -> Diagnostic:
+    return warning(
+        "E0210",
+        f"`{Path(ref).name}` holds no decision at all, as a traced model does not",
+        place=Place(ref.rpartition(":")[0] or ref),
+        notes=["a tracer keeps the side of an `if` that its example took, and nothing in the file tells"],
+        help=["build from the Python source, or script the model with `torch.jit.script`, to have its branches kept"],
+    )

@@ -1,0 +1,31 @@
+"""Scripted and traced modules inside of an ordinary one, which torch's exporter does not take as they are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+from edgec.frontend.torch.autograph.operators.control_flow import Runtime
+from edgec.frontend.torch.torchscript.interpreter import ScriptGraph
+
+
+@contextmanager
+def scripts_as_graphs(module: torch.nn.Module, runtime: Runtime) -> Iterator[None]:
+    """Inside, each scripted child runs node by node, its decisions those of `runtime`."""
+    replaced: list[tuple[torch.nn.Module, str, torch.nn.Module]] = []
+    for parent in list(module.modules()):
+        if isinstance(parent, torch.jit.ScriptModule):
+            continue
+        for name, child in list(parent.named_children()):
+            if isinstance(child, torch.jit.ScriptModule):
+                graph = ScriptGraph(child)
+                graph.runtime = runtime
+                parent._modules[name] = graph
+                replaced.append((parent, name, child))
+    try:
+        yield
+    finally:
+        for parent, name, child in replaced:
+            parent._modules[name] = child

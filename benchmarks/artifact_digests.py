@@ -17,7 +17,7 @@ from pathlib import Path
 from edgec.compiler.build import build
 from edgec.compiler.options import BuildOptions
 from edgec.diag import EdgecError
-from edgec.frontend.source import SourceRequest
+from edgec.frontend.request import SourceRequest
 
 _TARGETS = ["android", "iphone", "rtx"]
 

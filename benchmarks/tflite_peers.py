@@ -33,7 +33,7 @@ import numpy as np
 
 from edgec.compiler.build import build
 from edgec.compiler.options import BuildOptions
-from edgec.frontend.source import SourceRequest
+from edgec.frontend.request import SourceRequest
 
 SECONDS, LEAST, MOST = 3.0, 5, 300
 """How long the files of one model run together, and the least and most rounds."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from edgec.artifact.output import check_owned
 from edgec.compiler.build import Built, compile_target
 from edgec.compiler.options import BuildOptions, targets_of
-from edgec.compiler.stages import prepare_captured
+from edgec.compiler.stages import prepare_imported
 from edgec.frontend.dynamic import parse_dynamics
 from edgec.frontend.imported import SourceId
 from edgec.spec.backend import packages_for
@@ -46,10 +46,10 @@ def build(
     Raises `EdgecError` as the command line reports it; check `Built.failures` for checks that did not hold.
     """
     from edgec.frontend.extensions import extension_of
+    from edgec.frontend.request import SourceRequest, safe_name
     from edgec.frontend.samples.calls import with_call_samples
-    from edgec.frontend.source import SourceRequest, safe_name
+    from edgec.frontend.torch.importer import capture_model
     from edgec.frontend.torch.overrides.compiled_modules import uncompiled
-    from edgec.frontend.torch.python_source import capture_model
 
     module = uncompiled(module)
     options = BuildOptions(out=Path(out), settings=tuple(settings))
@@ -60,12 +60,12 @@ def build(
     said = parse_ranges(tuple(ranges))
     own = extension_of(extension)
     request = SourceRequest(source.ref, name=title, dynamic=parse_dynamics(dynamic), extension=own)
-    captured = capture_model(_evaluating(module), example_inputs, request, source)
-    captured = with_call_samples(captured, example_inputs, samples)
+    imported = capture_model(_evaluating(module), example_inputs, request, source)
+    imported = with_call_samples(imported, example_inputs, samples)
     check_owned(options.out / title / resolved.name)
-    prepared = prepare_captured(replace(captured, ranges=said), options, _silent)
+    prepared = prepare_imported(replace(imported, ranges=said), options, _silent)
     built = compile_target(prepared, resolved, options, _silent)
-    return replace(built, told=(*prepared.captured.warnings, *built.told))
+    return replace(built, told=(*prepared.imported.warnings, *built.told))
 
 
 def _evaluating(module: Any) -> Any:

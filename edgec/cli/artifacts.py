@@ -76,8 +76,8 @@ def check_command(
         from edgec.compiler.check import Budget, Execution, check_artifact
         from edgec.diag.render import as_json
         from edgec.frontend.extensions import extension_of
+        from edgec.frontend.request import SourceRequest
         from edgec.frontend.samples.inputs import InputSpec
-        from edgec.frontend.source import SourceRequest
 
         specs = tuple(InputSpec.parse(i) for i in input or ())
         source = SourceRequest(against, specs, extension=extension_of(extension)) if against else None
@@ -165,8 +165,8 @@ def inspect_command(
         if rules:
             from edgec.compiler.options import BuildOptions
             from edgec.compiler.rewrites import rewrites
+            from edgec.frontend.request import SourceRequest
             from edgec.frontend.samples.inputs import InputSpec
-            from edgec.frontend.source import SourceRequest
 
             request = SourceRequest(file, tuple(InputSpec.parse(i) for i in input or ()))
             with Progress(quiet=json) as progress:

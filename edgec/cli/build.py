@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from edgec.artifact.manifest import Accuracy, Latency
     from edgec.compiler.build import BuildReport, Built
     from edgec.compiler.options import BuildOptions
-    from edgec.frontend.source import SourceRequest
+    from edgec.frontend.request import SourceRequest
     from edgec.spec.project import Project
 
 Many = list[str]
@@ -135,8 +135,8 @@ def _project(source: str | None, given: dict[str, Any]) -> Project:
 def _request(project: Project, ref: str, own: str | None, functions: dict[str, str]) -> SourceRequest:
     """The request for one source: `FUNCTION/x=…` applies to that function, everything else to SOURCE."""
     from edgec.frontend.dynamic import parse_dynamics
+    from edgec.frontend.request import SourceRequest
     from edgec.frontend.samples.inputs import InputSpec, with_samples
-    from edgec.frontend.source import SourceRequest
     from edgec.frontend.state_pairs import parse_state
     from edgec.spec.ranges import parse_ranges
 

@@ -33,8 +33,8 @@ def predict_command(
         from edgec.compiler.forecast import predict_source
         from edgec.compiler.options import BuildOptions
         from edgec.frontend.extensions import extension_of
+        from edgec.frontend.request import SourceRequest
         from edgec.frontend.samples.inputs import InputSpec
-        from edgec.frontend.source import SourceRequest
 
         specs = tuple(InputSpec.parse(i) for i in input or ())
         request = SourceRequest(source, specs, extension=extension_of(extension))

@@ -20,7 +20,8 @@ from edgec.compiler.precision_fallback import accurate
 from edgec.compiler.range_samples import within_ranges
 from edgec.compiler.stages import lower, predicted, prepare
 from edgec.diag import Diagnostic, EdgecError, Interrupted, Severity, error, warning
-from edgec.frontend.source import SourceRequest, packages_of, source_name
+from edgec.frontend.dispatch import packages_of
+from edgec.frontend.request import SourceRequest, source_name
 from edgec.ir.save import save_onnx
 from edgec.ledger.lint import lint_built
 from edgec.passes.base import Timed
@@ -72,7 +73,7 @@ def build(source: SourceRequest, targets: Sequence[str], options: BuildOptions, 
         check_owned(options.out / source_name(source) / target.name)
     prepared = prepare(source, options, progress)
     parts = {source_name(source): prepared, **{f: prepare(s, options, progress) for f, s in options.functions}}
-    report = BuildReport(warnings=[w for part in parts.values() for w in part.captured.warnings])
+    report = BuildReport(warnings=[w for part in parts.values() for w in part.imported.warnings])
     for target in loaded:
         try:
             report.built.append(_compiled(parts, target, options, progress))
@@ -96,7 +97,7 @@ def compile_target(prepared: CanonicalModel, target: Target, options: BuildOptio
     Where the target's accuracy is missed, the backend may keep more in float32; a warning (E0607) says so.
     """
     chosen = backend(target.backend, options.via)
-    name = prepared.captured.name
+    name = prepared.imported.name
     folder = options.out / name / target.name
     check_ranges(target.ranges, prepared.model)
     prepared, untaken = within_ranges(prepared, target)
@@ -129,7 +130,7 @@ def compile_functions(
             notes=["rejected by `functions`"],
             help=[f"build each source by itself; several are held by {holders}"],
         )
-    name = next(iter(parts.values())).captured.name
+    name = next(iter(parts.values())).imported.name
     folder = options.out / name / target.name
     check_ranges(target.ranges, *(prepared.model for prepared in parts.values()))
     ranged = {function: within_ranges(prepared, target) for function, prepared in parts.items()}

@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from edgec.calibration.calibration import Calibration
-from edgec.frontend.imported import Captured
+from edgec.frontend.imported import ImportedModel
 from edgec.ir.model import Model
 from edgec.ir.states import states
 from edgec.measure.accuracy import Verdict, judge, verify
@@ -38,7 +38,7 @@ class CanonicalModel:
     same model for backends that have kernels of the user's own.
     """
 
-    captured: Captured
+    imported: ImportedModel
     model: Model
     remarks: list[Remark]
     samples: list[Sample]

@@ -15,7 +15,7 @@ from edgec.artifact.shown import Shown
 from edgec.compiler.options import BuildOptions, as_built
 from edgec.compiler.stages import prepare
 from edgec.diag import Diagnostic, error
-from edgec.frontend.source import SourceRequest
+from edgec.frontend.request import SourceRequest
 from edgec.measure.arrays import draw_arrays
 from edgec.measure.inspection import inputs_of
 from edgec.measure.source_view import common_inputs

@@ -13,7 +13,7 @@ from edgec.compiler.options import BuildOptions, Progress, targets_of
 from edgec.compiler.range_samples import within_ranges
 from edgec.compiler.stages import lower, predicted, prepare
 from edgec.diag import error
-from edgec.frontend.source import SourceRequest
+from edgec.frontend.request import SourceRequest
 from edgec.measure.predict import Cost, instruction_ms
 from edgec.spec.device import load_device
 from edgec.spec.target import Target

@@ -37,7 +37,7 @@ from edgec.backends.base import Backend, Program
 from edgec.backends.placement import Placement
 from edgec.compiler.input_ranges import with_ranges
 from edgec.diag import Place
-from edgec.frontend.imported import Captured
+from edgec.frontend.imported import ImportedModel
 from edgec.ir.dims import dim_ranges
 from edgec.ir.model import Model
 from edgec.ir.states import states
@@ -49,11 +49,11 @@ from edgec.spec.target import Target
 
 @dataclass(frozen=True)
 class Lowered:
-    """One source on its way to an artifact: captured, canonical (`model`), legal, and as a program. `kernels` are
+    """One source on its way to an artifact: imported, canonical (`model`), legal, and as a program. `kernels` are
     operators of the user's own that it calls kernels for.
     """
 
-    captured: Captured
+    imported: ImportedModel
     model: Model
     legal: Model
     program: Program
@@ -78,11 +78,11 @@ def manifest(lowered: Lowered, seen: Observed, target: Target, chosen: Backend, 
     model, program, remarks = lowered.model, lowered.program, lowered.remarks
     inputs, outputs, held = _interface(lowered)
     return Manifest(
-        name=lowered.captured.name,
+        name=lowered.imported.name,
         target=target.name,
         format=chosen.format(target),
         artifact=ArtifactFile(path.name, sha256_of(path), size_of(path)),
-        source=SourceInfo(**asdict(lowered.captured.source)),
+        source=SourceInfo(**asdict(lowered.imported.source)),
         inputs=inputs,
         outputs=outputs,
         dimensions=_dimensions(model, (*inputs, *outputs)),
@@ -94,7 +94,7 @@ def manifest(lowered: Lowered, seen: Observed, target: Target, chosen: Backend, 
         placement=placement_info(chosen.placement(program, target, path)),
         decided={decided.section: dict(decided.table()) for decided in only(Decided, remarks)},
         tools={**tools(), **chosen.tools},
-        branches=tuple(BranchInfo(_relative(b.place), b.how, b.sides, b.rounds) for b in lowered.captured.branches),
+        branches=tuple(BranchInfo(_relative(b.place), b.how, b.sides, b.rounds) for b in lowered.imported.branches),
         states=held,
         ranges=_ranges(lowered, seen, target),
         names=_names(program, target, chosen),
@@ -109,7 +109,7 @@ def functions(
     """What differs between the functions of one artifact."""
     found = []
     for name, (lowered, seen) in parts.items():
-        source = SourceInfo(**asdict(lowered.captured.source))
+        source = SourceInfo(**asdict(lowered.imported.source))
         names = _names(lowered.program, target, chosen)
         shown = (_accuracy(seen.verdict, chosen.format(target)), seen.latency)
         found.append(
@@ -120,7 +120,7 @@ def functions(
 
 def _ranges(lowered: Lowered, seen: Observed, target: Target) -> tuple[RangeInfo, ...]:
     """For each input of numbers, what it may be and how far it was tried."""
-    known = {r.name: r for r in with_ranges(target, lowered.model, lowered.captured.ranges).ranges}
+    known = {r.name: r for r in with_ranges(target, lowered.model, lowered.imported.ranges).ranges}
     found = []
     for value in lowered.model.graph.inputs:
         name = value.name or ""

@@ -10,7 +10,7 @@ from edgec.artifact.manifest import Settings
 from edgec.backends.table import backend
 from edgec.compiler.catalogue import check_rules
 from edgec.diag import error
-from edgec.frontend.source import SourceRequest
+from edgec.frontend.request import SourceRequest
 from edgec.spec.backend import backend_spec, backend_specs
 from edgec.spec.target import Target, load_target, with_rewrites
 

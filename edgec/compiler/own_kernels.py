@@ -32,7 +32,7 @@ def verify_unrun(canonical: CanonicalModel, made: Lowered, plain: Lowered, targe
     """
     assert canonical.calls is not None
     with tempfile.TemporaryDirectory(prefix="edgec-plain-") as folder:
-        path = Path(folder) / f"{canonical.captured.name}.{chosen.format(target)}"
+        path = Path(folder) / f"{canonical.imported.name}.{chosen.format(target)}"
         chosen.assemble(plain.program, target, path)
         with chosen.open(path, target) as runner:
             verdict = canonical.verify(runner, target.accept)

@@ -52,7 +52,7 @@ def _by_rounding(canonical: CanonicalModel, made: Candidate) -> list[Diagnostic]
     if not made.verdict.note:
         return []
     f = made.verdict.fidelity
-    message = f"`{canonical.captured.name}` quantizes what it computes; target `{made.target.name}` is judged by that"
+    message = f"`{canonical.imported.name}` quantizes what it computes; target `{made.target.name}` is judged by that"
     notes = (made.verdict.note, f"the artifact's are off by {f.max_rel:.2g}, {f.psnr_db:.1f} dB")
     return [Diagnostic("E0608", message, notes=notes, severity=Severity.NOTE)]
 

@@ -26,17 +26,17 @@ def within_ranges(prepared: CanonicalModel, target: Target) -> tuple[CanonicalMo
 
     A warning (E0211) tells of those that the source itself does not take.
     """
-    known = with_ranges(target, prepared.model, prepared.captured.ranges).ranges
-    loops = any(branch.rounds is not None for branch in prepared.captured.branches)  # which any byte may never end
+    known = with_ranges(target, prepared.model, prepared.imported.ranges).ranges
+    loops = any(branch.rounds is not None for branch in prepared.imported.branches)  # which any byte may never end
     ranges = [r for r in known if r.origin in (_SAID if loops else _DRAWN)]
     if not ranges:
         return prepared, ()
-    examples = prepared.captured.examples
+    examples = prepared.imported.examples
     found, refused = [], []
     for index, draw in enumerate((spread, at_ends)):
         inputs = draw(examples, ranges, _SEED + index)
         try:
-            found.append(Sample(inputs, prepared.captured.reference.run(inputs)))
+            found.append(Sample(inputs, prepared.imported.reference.run(inputs)))
         except EdgecError as failure:
             refused.append(failure)
     said = [r for r in ranges if r.origin in _SAID]

@@ -9,7 +9,7 @@ from edgec.backends.table import backend
 from edgec.compiler.options import BuildOptions, Progress, targets_of
 from edgec.compiler.range_samples import within_ranges
 from edgec.compiler.stages import lower, prepare
-from edgec.frontend.source import SourceRequest
+from edgec.frontend.request import SourceRequest
 from edgec.ir.provenance import place_of
 from edgec.passes.remarks import Missed as NearMiss
 from edgec.passes.remarks import Remark, counted, only

@@ -10,7 +10,7 @@ import numpy as np
 
 from edgec.diag import Diagnostic, EdgecError, warning
 from edgec.frontend.dynamic import resized, sizes
-from edgec.frontend.imported import Captured
+from edgec.frontend.imported import ImportedModel
 from edgec.frontend.samples.draws import STRAINS, samples_like, strained, varies
 from edgec.frontend.samples.ranged import clipped
 from edgec.ir.model import Model, static_shape
@@ -36,38 +36,38 @@ class Sampled:
     told: tuple[Diagnostic, ...] = ()
 
 
-def sample(captured: Captured) -> Sampled:
+def sample(imported: ImportedModel) -> Sampled:
     """Draw typical inputs, those that take sides of branches, those of other sizes, then those that strain the model.
 
     What the source does not take, other than its own example, is left out; where that is a plain draw, a side of a
     branch or another size, it is told (E0211).
     """
-    count = STEPS if states(captured.model) else VARIED if varies(captured.examples) else SAMPLES
-    example, *others = samples_like(captured.examples, count)
-    drawn = [example, *(clipped(inputs, captured.ranges) for inputs in others)]
-    others = [resized(drawn[1], captured.dynamic, size) for size in sizes(captured.dynamic, captured.examples)]
-    expected = [*drawn[:SAMPLES], *captured.extra_samples, *others]
-    taken = _in_turn(captured, expected)
+    count = STEPS if states(imported.model) else VARIED if varies(imported.examples) else SAMPLES
+    example, *others = samples_like(imported.examples, count)
+    drawn = [example, *(clipped(inputs, imported.ranges) for inputs in others)]
+    others = [resized(drawn[1], imported.dynamic, size) for size in sizes(imported.dynamic, imported.examples)]
+    expected = [*drawn[:SAMPLES], *imported.extra_samples, *others]
+    taken = _in_turn(imported, expected)
     told = (_untaken(len(expected) - len(taken), len(expected)),) if len(taken) < len(expected) else ()
-    more = _in_turn(captured, drawn[SAMPLES:], taken[-1])
-    varied = more if states(captured.model) else [replace(s, kind=_VARIED) for s in more]
-    return Sampled([*taken, *varied, *_strained(captured)], told)
+    more = _in_turn(imported, drawn[SAMPLES:], taken[-1])
+    varied = more if states(imported.model) else [replace(s, kind=_VARIED) for s in more]
+    return Sampled([*taken, *varied, *_strained(imported)], told)
 
 
 _VARIED = "integers in runs, whole rows of masks"
 
 
-def _in_turn(captured: Captured, drawn: Sequence[dict[str, Array]], last: Sample | None = None) -> list[Sample]:
+def _in_turn(imported: ImportedModel, drawn: Sequence[dict[str, Array]], last: Sample | None = None) -> list[Sample]:
     """The source's outputs for each, the example first, or behind the `last`; states go on from one to the next.
 
     Masks that hide all that there is to see give NaN in the source: such samples show nothing, and are left out.
     """
-    held = states(captured.model)
-    samples = [last] if last else [Sample(drawn[0], captured.reference.run(drawn[0]))]
-    masks = varies(captured.examples) and not _has_nan(samples[0].expected)
+    held = states(imported.model)
+    samples = [last] if last else [Sample(drawn[0], imported.reference.run(drawn[0]))]
+    masks = varies(imported.examples) and not _has_nan(samples[0].expected)
     for inputs in drawn if last else drawn[1:]:
         going_on = {**inputs, **{s.input: samples[-1].expected[s.output] for s in held}}
-        expected = _outputs(captured, going_on)
+        expected = _outputs(imported, going_on)
         if expected is not None and not (masks and _has_nan(expected)):
             samples.append(Sample(going_on, expected, continues=bool(held)))
     return samples[1:] if last else samples
@@ -77,24 +77,24 @@ def _has_nan(outputs: Mapping[str, Array]) -> bool:
     return any(array.dtype.kind == "f" and bool(np.isnan(array).any()) for array in outputs.values())
 
 
-def _strained(captured: Captured) -> Iterator[Sample]:
+def _strained(imported: ImportedModel) -> Iterator[Sample]:
     """None where data end a loop, which made-up inputs may never do, and for estimators, which know their features."""
-    if any(branch.rounds is not None for branch in captured.branches) or captured.source.kind == "skops":
+    if any(branch.rounds is not None for branch in imported.branches) or imported.source.kind == "skops":
         return
-    held = {s.input: captured.examples[s.input] for s in states(captured.model)}
-    for strain in STRAINS[: _strains(captured.model)]:
-        inputs = {**clipped(strained(captured.examples, strain), captured.ranges), **held}
-        expected = _outputs(captured, inputs)
+    held = {s.input: imported.examples[s.input] for s in states(imported.model)}
+    for strain in STRAINS[: _strains(imported.model)]:
+        inputs = {**clipped(strained(imported.examples, strain), imported.ranges), **held}
+        expected = _outputs(imported, inputs)
         if expected is None:  # an index beyond a table, mostly
-            inputs |= {name: array for name, array in captured.examples.items() if array.dtype.kind in "iu"}
-            expected = _outputs(captured, inputs)
+            inputs |= {name: array for name, array in imported.examples.items() if array.dtype.kind in "iu"}
+            expected = _outputs(imported, inputs)
         if expected is not None:
             yield Sample(inputs, expected, kind=strain.name, beyond=True)
 
 
-def _outputs(captured: Captured, inputs: Mapping[str, Array]) -> dict[str, Array] | None:
+def _outputs(imported: ImportedModel, inputs: Mapping[str, Array]) -> dict[str, Array] | None:
     try:
-        return captured.reference.run(inputs)
+        return imported.reference.run(inputs)
     except EdgecError:
         return None
 
@@ -118,6 +118,6 @@ def _untaken(count: int, total: int) -> Diagnostic:
     )
 
 
-def warned(captured: Captured, told: tuple[Diagnostic, ...]) -> Captured:
+def warned(imported: ImportedModel, told: tuple[Diagnostic, ...]) -> ImportedModel:
     """The same with further warnings."""
-    return replace(captured, warnings=(*captured.warnings, *told)) if told else captured
+    return replace(imported, warnings=(*imported.warnings, *told)) if told else imported

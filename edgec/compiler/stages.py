@@ -19,8 +19,9 @@ from edgec.compiler.options import BuildOptions, Progress
 from edgec.compiler.own_kernels import verify_unrun
 from edgec.compiler.samples import sample, warned
 from edgec.diag import Diagnostic
-from edgec.frontend.imported import Captured
-from edgec.frontend.source import SourceRequest, capture
+from edgec.frontend.dispatch import import_source
+from edgec.frontend.imported import ImportedModel
+from edgec.frontend.request import SourceRequest
 from edgec.ir.kernels import has_calls, operators_with_kernels, with_bodies, with_calls
 from edgec.ir.model import Model
 from edgec.ledger.lint import lint_built
@@ -41,36 +42,36 @@ from edgec.spec.target import Target
 def prepare(source: SourceRequest, options: BuildOptions, progress: Progress) -> CanonicalModel:
     """Import the source, canonicalize it and check it against the source (E0205)."""
     progress(f"export {source.ref}")
-    return prepare_captured(capture(source), options, progress)
+    return prepare_imported(import_source(source), options, progress)
 
 
-def prepare_captured(captured: Captured, options: BuildOptions, progress: Progress) -> CanonicalModel:
+def prepare_imported(imported: ImportedModel, options: BuildOptions, progress: Progress) -> CanonicalModel:
     """Canonicalize what a frontend gave and check it against the source (E0205)."""
-    check_ranges(captured.ranges, captured.model)
-    captured, remarks = in_qdq_format(captured, options.disable)
-    sampled = sample(captured)
-    captured, samples = warned(captured, sampled.told), sampled.samples
+    check_ranges(imported.ranges, imported.model)
+    imported, remarks = in_qdq_format(imported, options.disable)
+    sampled = sample(imported)
+    imported, samples = warned(imported, sampled.told), sampled.samples
     progress("canonicalize")
-    exported = captured.model.clone() if quantizes(captured.model) else None
+    exported = imported.model.clone() if quantizes(imported.model) else None
     if exported is not None:  # what strains a quantized model lies outside the ranges that it was given
         samples = [s for s in samples if not s.beyond]
-    after = check_after_each(captured.model, samples[0].inputs, _ENGINES) if options.check_passes else None
-    bodies = captured.model.clone() if has_calls(captured.model) else None
-    canonical = canonicalize(captured.model, after, options.disable)
+    after = check_after_each(imported.model, samples[0].inputs, _ENGINES) if options.check_passes else None
+    bodies = imported.model.clone() if has_calls(imported.model) else None
+    canonical = canonicalize(imported.model, after, options.disable)
     model = canonical.model
-    model.graph.name = captured.name
-    rounding = SourceRounding(captured.reference)
+    model.graph.name = imported.name
+    rounding = SourceRounding(imported.reference)
     quantization, told = check_model(model, exported, samples, rounding)
     remarks = [*remarks, *canonical.remarks]
     checks = options.check_passes
-    found = CanonicalModel(warned(captured, told), model, remarks, samples, rounding, quantization, checks)
+    found = CanonicalModel(warned(imported, told), model, remarks, samples, rounding, quantization, checks)
     return found if bodies is None else replace(found, calls=_calls(found, bodies, options))
 
 
 def _calls(canonical: CanonicalModel, bodies: Model, options: BuildOptions) -> KernelCalls:
     """The same model whose calls of the user's own kernels stay, checked with what these compute (E0205)."""
     model = canonicalize(with_calls(bodies), None, options.disable).model
-    model.graph.name = canonical.captured.name
+    model.graph.name = canonical.imported.name
     check_model(with_bodies(model, bodies), None, canonical.samples, canonical.rounding)
     return KernelCalls(model, bodies)
 
@@ -92,13 +93,13 @@ def lower(canonical: CanonicalModel, target: Target, chosen: Backend, *, plain: 
     kernels = operators_with_kernels(calls.model, chosen.name) if calls is not None else []
     if calls is not None and kernels:
         return replace(lower(_called(canonical, calls), target, chosen, plain=True), kernels=tuple(kernels))
-    target = with_ranges(target, canonical.model, canonical.captured.ranges)
+    target = with_ranges(target, canonical.model, canonical.imported.ranges)
     inputs = canonical.samples[0].inputs
     checks = canonical.check_passes
     after = check_after_each(canonical.model, inputs, _ENGINES, chosen.in_onnx) if checks else None
     legal = chosen.legalize(canonical.model, target, canonical.calibration, after)
     remarks = [*canonical.remarks, *legal.remarks]
-    return Lowered(canonical.captured, canonical.model, legal.model, chosen.lower(legal.model, target), remarks)
+    return Lowered(canonical.imported, canonical.model, legal.model, chosen.lower(legal.model, target), remarks)
 
 
 def _called(canonical: CanonicalModel, calls: KernelCalls) -> CanonicalModel:
@@ -129,7 +130,7 @@ def candidate(
     folder.mkdir()
     progress(f"{target.name}: legalize and lower")
     lowered = lower(canonical, target, chosen)
-    path = folder / f"{canonical.captured.name}.{chosen.format(target)}"
+    path = folder / f"{canonical.imported.name}.{chosen.format(target)}"
     progress(f"{target.name}: assemble {path.name}")
     chosen.assemble(lowered.program, target, path)
     findings = tuple(found.diagnostic() for found in lint_built(path))

@@ -69,7 +69,7 @@ class Branch(Protocol):
 
 
 @dataclass(frozen=True)
-class Captured:
+class ImportedModel:
     """A model as its frontend leaves it: opset 23, not yet canonical, with its reference and example inputs.
 
     `extra_samples` take sides of `branches` that the examples do not; `ranges` are what inputs were said to be.

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import edgec
 from edgec.diag import EdgecError, Place, error
+
+_FOREIGN = ("<", str(Path(edgec.__file__).parent), str(Path(os.__file__).parent))
 
 
 @contextmanager
@@ -30,8 +34,10 @@ def place_of_failure(failure: BaseException) -> Place | None:
     """The innermost frame outside installed packages and edgec itself."""
     if isinstance(failure, SyntaxError):
         return Place(failure.filename, failure.lineno)
-    own = str(Path(__file__).parent.parent)
-    frames = traceback.extract_tb(failure.__traceback__)
-    mine = [f for f in frames if "site-packages" not in f.filename and not f.filename.startswith((own, "<"))]
-    mine = [f for f in mine if "/lib/python3" not in f.filename]
+    mine = [f for f in traceback.extract_tb(failure.__traceback__) if is_users_own(f.filename)]
     return Place(mine[-1].filename, mine[-1].lineno) if mine else None
+
+
+def is_users_own(file: str) -> bool:
+    """Whether the user wrote the file: it is of no installed package, nor edgec's, nor Python's."""
+    return not file.startswith(_FOREIGN) and not ("site-packages" in file or "dist-packages" in file)

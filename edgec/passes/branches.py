@@ -11,19 +11,12 @@ from edgec.ir.model import constant, is_constant, subgraphs
 from edgec.ir.provenance import place_of
 from edgec.ops.base import Reader
 from edgec.ops.control import If
+from edgec.ops.hazards import HAZARDS
 from edgec.passes.constants import RANDOM
 from edgec.passes.rewrite import remove_dead, replace_value
 from edgec.passes.splice import label_of, splice
 
 RULE = "if-to-where"
-
-_HAZARDS: dict[str, tuple[int, float]] = {
-    **dict.fromkeys(("Gather", "GatherElements", "GatherND", "ScatterElements", "ScatterND", "BitShift"), (1, 0.0)),
-    **dict.fromkeys(("Log", "Sqrt", "Reciprocal", "Acosh", "Pow"), (0, 1.0)),
-    **dict.fromkeys(("Acos", "Asin", "Atanh", "Exp", "Sinh", "Cosh"), (0, 0.0)),
-    **dict.fromkeys(("Div", "Mod"), (1, 1.0)),
-}
-"""The operand that can fail, or make NaN or infinity of finite numbers, and a value with which it never does."""
 
 
 def take_constant_branch(node: ir.Node) -> bool:
@@ -108,18 +101,18 @@ def _guard(nodes: Sequence[ir.Node], op: If, side: bool) -> None:
     for node in nodes:
         if node.op_type == "Loop" and node.domain == "":
             _guard_loop(node, op, side)
-        index, safe = _HAZARDS.get(node.op_type, (0, None)) if node.domain == "" else (0, None)
-        value = node.inputs[index] if safe is not None else None
-        if value is None or safe is None or is_constant(value) or value.dtype is None:
+        hazard = HAZARDS.get(node.op_type) if node.domain == "" else None
+        value = None if hazard is None else node.inputs[hazard.operand]
+        if hazard is None or value is None or is_constant(value) or value.dtype is None:
             continue
         builder = GraphBuilder(graph, [node], RULE)
-        stand_in = builder.like(safe, value)
+        stand_in = builder.like(hazard.safe, value)
         pair = (value, stand_in) if side else (stand_in, value)
         guarded = _select(op.condition, *pair, builder)
         for made in builder.nodes:  # a nested branch may have guarded the same node under the same name
             made.name = made.outputs[0].name = f"{label_of(op.node)}/guard/{made.name}"
         builder.commit(node)
-        node.replace_input_with(index, guarded)
+        node.replace_input_with(hazard.operand, guarded)
 
 
 def _guard_loop(node: ir.Node, op: If, side: bool) -> None:

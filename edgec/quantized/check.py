@@ -10,7 +10,7 @@ from edgec.measure.canonical_check import CANONICAL_ACCEPT, CANONICAL_REL, check
 from edgec.measure.fidelity import Fidelity
 from edgec.measure.rounding import SourceRounding
 from edgec.measure.samples import Sample
-from edgec.quantized.pieces import compare_pieces, quantized_values
+from edgec.quantized.equivalence import compare_pieces, quantized_values
 from edgec.quantized.rounding import excused, rounding_of
 
 

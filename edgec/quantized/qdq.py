@@ -9,7 +9,7 @@ from pathlib import Path
 import onnx_ir as ir
 
 from edgec.diag import Diagnostic, Severity
-from edgec.frontend.imported import Captured
+from edgec.frontend.imported import ImportedModel
 from edgec.frontend.onnx.reference import OnnxReference
 from edgec.frontend.samples.draws import samples_like
 from edgec.ir.model import Model
@@ -18,12 +18,12 @@ from edgec.passes.base import Pipeline
 from edgec.passes.constants import ConstantsToInitializers, FoldConstants
 from edgec.passes.remarks import Remark
 from edgec.passes.rewrite import RewritePass, root_of
-from edgec.quantized.pieces import STEPS, compare_pieces
+from edgec.quantized.equivalence import STEPS, compare_pieces
 from edgec.rules.table import QOPERATOR
 from edgec.runners.base import Array
 
 
-def in_qdq_format(captured: Captured, disabled: Iterable[str] = ()) -> tuple[Captured, list[Remark]]:
+def in_qdq_format(imported: ImportedModel, disabled: Iterable[str] = ()) -> tuple[ImportedModel, list[Remark]]:
     """A source in QOperator format as one in QDQ format, its own reference from here on, and what was done.
 
     Others are left as they are.
@@ -34,14 +34,14 @@ def in_qdq_format(captured: Captured, disabled: Iterable[str] = ()) -> tuple[Cap
     off = frozenset(disabled)
     rules = RewritePass("qdq", [rule for rule in QOPERATOR if rule.name not in off])
     roots = {root for rule in rules.rules for root in rule.roots}
-    found = [node.outputs[0] for node in captured.model.graph if root_of(node) in roots]
+    found = [node.outputs[0] for node in imported.model.graph if root_of(node) in roots]
     if not found:
-        return captured, []
-    source = captured.model.clone()
-    remarks = _rewrite_keeping(captured.model, found, rules)
-    reference = OnnxReference(Path(captured.source.ref), captured.model.clone(), changed=True)
-    note = _compared(captured.name, source, captured.model, samples_like(captured.examples, SAMPLES))
-    return replace(captured, reference=reference, warnings=(*captured.warnings, note)), remarks
+        return imported, []
+    source = imported.model.clone()
+    remarks = _rewrite_keeping(imported.model, found, rules)
+    reference = OnnxReference(Path(imported.source.ref), imported.model.clone(), changed=True)
+    note = _compared(imported.name, source, imported.model, samples_like(imported.examples, SAMPLES))
+    return replace(imported, reference=reference, warnings=(*imported.warnings, note)), remarks
 
 
 def _rewrite_keeping(model: Model, values: Sequence[ir.Value], rules: RewritePass) -> list[Remark]:

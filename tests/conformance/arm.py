@@ -17,7 +17,7 @@ import numpy as np
 
 from edgec.compiler.build import build
 from edgec.compiler.options import BuildOptions
-from edgec.frontend.source import SourceRequest
+from edgec.frontend.request import SourceRequest
 from edgec.measure.arrays import draw_arrays
 from edgec.measure.inspection import inspect
 from edgec.runners.open import open_runner

@@ -8,7 +8,7 @@ import pytest
 from edgec.compiler.options import BuildOptions
 from edgec.compiler.stages import prepare
 from edgec.diag import EdgecError
-from edgec.frontend.source import SourceRequest
+from edgec.frontend.request import SourceRequest
 from tests.fuzz.mutate import mutated_bytes, mutated_model
 from tests.fuzz.seeds import onnx_seeds
 

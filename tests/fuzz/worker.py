@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from edgec.frontend.source import SourceRequest
+    from edgec.frontend.request import SourceRequest
 
 _SECONDS = 60.0
 _MEMORY = 16 << 30
@@ -74,8 +74,8 @@ def _serve(pipe: Connection) -> None:
 
 def _request(path: Path) -> SourceRequest:
     """What a file is a source of, or weights for."""
+    from edgec.frontend.request import SourceRequest
     from edgec.frontend.samples.inputs import InputSpec
-    from edgec.frontend.source import SourceRequest
 
     if path.suffix in (".safetensors", ".ckpt"):
         return SourceRequest(f"{path.parent / 'net.py'}:model", weights=path)

@@ -13,10 +13,11 @@ import torch
 
 from edgec.compiler.build import Built, compile_target
 from edgec.compiler.options import BuildOptions
-from edgec.compiler.stages import prepare_captured
+from edgec.compiler.stages import prepare_imported
 from edgec.diag import Diagnostic, EdgecError
 from edgec.frontend.imported import SourceId
-from edgec.frontend.torch.export import ExportRequest, export_module
+from edgec.frontend.torch.export import export_module
+from edgec.frontend.torch.request import ExportRequest
 from edgec.runners.open import open_runner
 from edgec.spec.target import load_target
 from tests.random_networks.network import Subject
@@ -58,7 +59,7 @@ def outcomes(subject: Subject, targets: Sequence[str]) -> Iterator[Outcome]:
         module = copy.deepcopy(subject.network)
         try:
             request = ExportRequest("net", source, module, subject.example)
-            prepared = prepare_captured(export_module(request), options, lambda _: None)
+            prepared = prepare_imported(export_module(request), options, lambda _: None)
         except EdgecError as refused:
             yield from (outcome(t, "refused", label(refused.diagnostics[0])) for t in targets)
             return

@@ -8,10 +8,11 @@ import torch
 
 from edgec.compiler.build import compile_target
 from edgec.compiler.options import BuildOptions
-from edgec.compiler.stages import prepare_captured
+from edgec.compiler.stages import prepare_imported
 from edgec.frontend.dynamic import parse_dynamics
 from edgec.frontend.imported import SourceId
-from edgec.frontend.torch.export import ExportRequest, export_module
+from edgec.frontend.torch.export import export_module
+from edgec.frontend.torch.request import ExportRequest
 from edgec.runners.open import open_runner
 from edgec.spec.target import load_target
 
@@ -29,7 +30,7 @@ def check(
     """Asserts that every target gives the module's numbers at every call; the codes of what was told of the source."""
     request = ExportRequest("m", SourceId("module", "t", ""), module.eval(), example, dynamic=parse_dynamics(dynamic))
     options = BuildOptions(out=out)
-    prepared = prepare_captured(export_module(request), options, lambda step: None)
+    prepared = prepare_imported(export_module(request), options, lambda step: None)
     for target in targets:
         built = compile_target(prepared, load_target(target), options, lambda step: None)
         assert built.manifest.accuracy.status == "passed", (target, built.failures)
@@ -43,4 +44,4 @@ def check(
                     assert found.shape == want.shape, (target, call[0].shape)
                     worst = np.abs(found - want.detach().numpy()).max() / want.abs().max()
                     assert worst < (2e-2 if target == "iphone" else 1e-4), (target, call[0].shape)
-    return [d.code for d in prepared.captured.warnings]
+    return [d.code for d in prepared.imported.warnings]

@@ -10,7 +10,7 @@ from edgec.compiler.check import Budget, check_artifact
 from edgec.compiler.forecast import predict_source
 from edgec.compiler.options import BuildOptions
 from edgec.diag import EdgecError
-from edgec.frontend.source import SourceRequest
+from edgec.frontend.request import SourceRequest
 from edgec.measure.inspection import inspect
 from edgec.spec.backend import BACKENDS
 from edgec.spec.target import list_targets

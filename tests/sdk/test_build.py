@@ -16,7 +16,7 @@ from edgec.artifact.manifest import read_manifest
 from edgec.compiler.build import BuildReport, build
 from edgec.compiler.options import BuildOptions
 from edgec.diag import EdgecError
-from edgec.frontend.source import SourceRequest
+from edgec.frontend.request import SourceRequest
 from tests import models
 
 MODELS = Path(__file__).parent.parent / "models.py"

@@ -6,12 +6,14 @@ import pytest
 import torch
 
 from edgec.compiler.options import BuildOptions
-from edgec.compiler.stages import prepare_captured
+from edgec.compiler.stages import prepare_imported
 from edgec.diag import Diagnostic
 from edgec.dialect.core import CORE
+from edgec.frontend.dispatch import import_source
 from edgec.frontend.imported import SourceId
-from edgec.frontend.source import SourceRequest, capture
-from edgec.frontend.torch.export import ExportRequest, export_module
+from edgec.frontend.request import SourceRequest
+from edgec.frontend.torch.export import export_module
+from edgec.frontend.torch.request import ExportRequest
 from edgec.ir.model import Model
 from edgec.passes.canonicalize import canonicalize
 from edgec.passes.remarks import counted
@@ -26,18 +28,18 @@ def test_every_pass_after_the_decompositions_keeps_the_core_dialect(name: str) -
     def check(step: str, model: Model) -> None:
         outside[step] = CORE.check(model)
 
-    captured = capture(SourceRequest(f"{MODELS}:{name}"))
-    canonicalize(captured.model, check)
+    imported = import_source(SourceRequest(f"{MODELS}:{name}"))
+    canonicalize(imported.model, check)
     steps = list(outside)
     for step in steps[steps.index("decompose-bodies") :]:
         assert outside[step] == [], step
-    assert not [node for node in captured.model.graph if node.op_type == "BatchNormalization"]
+    assert not [node for node in imported.model.graph if node.op_type == "BatchNormalization"]
 
 
 def test_known_fusions_fire() -> None:
-    done = canonicalize(capture(SourceRequest(f"{MODELS}:mobilenet")).model).remarks
+    done = canonicalize(import_source(SourceRequest(f"{MODELS}:mobilenet")).model).remarks
     assert counted(done)["fold-batch-norm"] > 10
-    model = canonicalize(capture(SourceRequest(f"{MODELS}:bert")).model).model
+    model = canonicalize(import_source(SourceRequest(f"{MODELS}:bert")).model).model
     kinds = {node.op_type for node in model.graph}
     assert {"LayerNormalization", "Gelu", "Attention"} <= kinds
 
@@ -63,5 +65,5 @@ class OwnLayerNorm(torch.nn.Module):
 @pytest.mark.parametrize("form", ["centred twice", "by var", "by var_mean"])
 def test_a_layer_norm_of_ones_own_is_recognized(form):
     request = ExportRequest("m", SourceId("module", "m", ""), OwnLayerNorm(form).eval(), (torch.randn(2, 5, 8),))
-    model = prepare_captured(export_module(request), BuildOptions(), lambda step: None).model
+    model = prepare_imported(export_module(request), BuildOptions(), lambda step: None).model
     assert [node.op_type for node in model.graph] == ["LayerNormalization"]

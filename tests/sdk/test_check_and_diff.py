@@ -15,7 +15,7 @@ from edgec.compiler.diff import compare_artifacts
 from edgec.compiler.options import BuildOptions
 from edgec.diag import EdgecError
 from edgec.frontend.dynamic import parse_dynamic
-from edgec.frontend.source import SourceRequest
+from edgec.frontend.request import SourceRequest
 
 MODELS = '''
 import torch

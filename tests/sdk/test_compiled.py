@@ -10,10 +10,11 @@ from torch import nn
 
 import edgec
 from edgec.compiler.options import BuildOptions
-from edgec.compiler.stages import prepare, prepare_captured
+from edgec.compiler.stages import prepare, prepare_imported
 from edgec.frontend.imported import SourceId
-from edgec.frontend.source import SourceRequest
-from edgec.frontend.torch.export import ExportRequest, export_module
+from edgec.frontend.request import SourceRequest
+from edgec.frontend.torch.export import export_module
+from edgec.frontend.torch.request import ExportRequest
 from edgec.frontend.torch.weights import load_weights
 
 
@@ -72,12 +73,12 @@ KINDS: dict[str, Callable[[], nn.Module]] = {
 def test_nothing_is_compiled(kind: str) -> None:
     module = KINDS[kind]()
     request = ExportRequest("net", SourceId("module", kind, ""), module.eval(), (torch.randn(2, 4),))
-    prepared = prepare_captured(export_module(request), BuildOptions(), lambda _: None)
+    prepared = prepare_imported(export_module(request), BuildOptions(), lambda _: None)
     x = np.random.default_rng(7).standard_normal((2, 4), dtype=np.float32)
     assert "Gemm" in {node.op_type for node in prepared.model.graph}
-    assert prepared.captured.reference.run(dict.fromkeys(prepared.captured.examples, x))
+    assert prepared.imported.reference.run(dict.fromkeys(prepared.imported.examples, x))
     if kind == "function":
-        assert len(prepared.captured.branches) == 1  # decisions inside are seen
+        assert len(prepared.imported.branches) == 1  # decisions inside are seen
 
 
 def test_the_built_artifact(tmp_path: Path) -> None:

@@ -9,10 +9,11 @@ import pytest
 import torch
 
 from edgec.compiler.options import BuildOptions
-from edgec.compiler.stages import prepare_captured
+from edgec.compiler.stages import prepare_imported
 from edgec.diag import EdgecError
 from edgec.frontend.imported import SourceId
-from edgec.frontend.torch.export import ExportRequest, export_module
+from edgec.frontend.torch.export import export_module
+from edgec.frontend.torch.request import ExportRequest
 from edgec.measure.fidelity import compare_all
 from edgec.runners.onnxruntime import OnnxRuntimeRunner
 from tests.branching import MODELS
@@ -23,7 +24,7 @@ ALL = MODELS | STYLES
 
 def prepared(module, inputs):
     request = ExportRequest("model", SourceId("module", "test", ""), module.eval(), inputs)
-    return prepare_captured(export_module(request), BuildOptions(), lambda step: None)
+    return prepare_imported(export_module(request), BuildOptions(), lambda step: None)
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -32,12 +33,12 @@ def test_both_sides_agree_with_python(name):
     torch.manual_seed(3)
     model = make()
     result = prepared(model, draw())
-    names = list(result.captured.examples)
+    names = list(result.imported.examples)
     seen = set()
     with OnnxRuntimeRunner(result.model) as runner:
         for _ in range(40):
             inputs = dict(zip(names, (t.numpy() for t in draw()), strict=True))
-            expected = result.captured.reference.run(inputs)
+            expected = result.imported.reference.run(inputs)
             differences = compare_all(expected, runner.run(inputs))
             assert max(d.max_rel for d in differences) < 1e-5, differences
             seen.add(tuple(np.round(a, 6).tobytes() for a in expected.values()))
@@ -49,14 +50,14 @@ def test_every_side_is_covered(name):
     make, draw = MODELS[name]
     torch.manual_seed(3)
     result = prepared(make(), draw())
-    assert result.captured.branches
-    assert all(set(b.sides) == {True, False} for b in result.captured.branches), result.captured.branches
-    assert not [d for d in result.captured.warnings if d.severity.value == "warning"]
+    assert result.imported.branches
+    assert all(set(b.sides) == {True, False} for b in result.imported.branches), result.imported.branches
+    assert not [d for d in result.imported.warnings if d.severity.value == "warning"]
 
 
 def test_each_rewritten_branch_is_told_with_its_line():
     make, draw = MODELS["nested"]
-    notes = [d for d in prepared(make(), draw()).captured.warnings if d.code == "E0208"]
+    notes = [d for d in prepared(make(), draw()).imported.warnings if d.code == "E0208"]
     source = (Path(__file__).parents[1] / "branching.py").read_text().splitlines()
     lines = [source[d.place.line - 1].strip() for d in notes]
     assert "if y.max() > 1:" in lines
@@ -99,7 +100,7 @@ class EndsEarly(torch.nn.Module):
 
 
 def test_a_loop_that_ends_early_is_covered_on_both_ways():
-    found = prepared(EndsEarly(), (torch.randn(3, 4),)).captured
+    found = prepared(EndsEarly(), (torch.randn(3, 4),)).imported
     assert {b.site.kind: set(b.sides) for b in found.branches} == {"for": {True, False}, "if": {True, False}}
 
 
@@ -127,7 +128,7 @@ class InRange(torch.nn.Module):
 
 
 def test_the_search_tries_the_numbers_and_sizes_of_the_code():
-    found = prepared(InRange(), (torch.randn(5, 4), torch.tensor(1))).captured
+    found = prepared(InRange(), (torch.randn(5, 4), torch.tensor(1))).imported
     assert [set(b.sides) for b in found.branches] == [{True, False}, {True, False}]
 
 
@@ -169,13 +170,13 @@ def test_a_decision_inside_python_itself_is_refused_with_its_line():
 
 
 def test_a_side_that_nothing_takes_is_a_warning():
-    found = prepared(NeverTaken(), (torch.randn(3, 4),)).captured
+    found = prepared(NeverTaken(), (torch.randn(3, 4),)).imported
     assert [d.code for d in found.warnings if d.severity.value == "warning"] == ["E0209"]
 
 
 def test_checks_of_data_are_told_with_their_lines():
     make, draw = MODELS["checks"]
-    found = prepared(make(), draw()).captured
+    found = prepared(make(), draw()).imported
     source = (Path(__file__).parents[1] / "branching.py").read_text().splitlines()
     lines = [source[d.place.line - 1].strip() for d in found.warnings if d.code == "E0215"]
     assert sorted(line.split()[0] for line in lines) == ["assert", "elif", "if"]
@@ -192,7 +193,7 @@ class RaisesEitherWay(torch.nn.Module):
 
 
 def test_a_side_that_raises_either_way_is_left_out():
-    found = prepared(RaisesEitherWay(), (torch.randn(3, 4),)).captured
+    found = prepared(RaisesEitherWay(), (torch.randn(3, 4),)).imported
     assert {d.code for d in found.warnings} == {"E0215"}
 
 
@@ -241,7 +242,7 @@ class CatchesNothing(torch.nn.Module):
 
 
 def test_a_handler_that_never_runs_is_no_obstacle():
-    assert not prepared(CatchesNothing(), (torch.randn(3, 4),)).captured.warnings
+    assert not prepared(CatchesNothing(), (torch.randn(3, 4),)).imported.warnings
 
 
 def test_the_functions_are_put_back():

@@ -13,7 +13,7 @@ from edgec.artifact.manifest import Manifest
 from edgec.backends.table import backend
 from edgec.compiler.options import BuildOptions
 from edgec.compiler.stages import prepare
-from edgec.frontend.source import SourceRequest
+from edgec.frontend.request import SourceRequest
 from edgec.runners.mil import MilRunner
 from edgec.spec.target import load_target
 from tests import models

@@ -9,7 +9,8 @@ import torch
 from edgec.diag import EdgecError
 from edgec.frontend.imported import SourceId
 from edgec.frontend.torch.autograph import coverage
-from edgec.frontend.torch.export import ExportRequest, export_module
+from edgec.frontend.torch.export import export_module
+from edgec.frontend.torch.request import ExportRequest
 from edgec.runners.onnxruntime import OnnxRuntimeRunner
 from tests.data_to_python import REFUSED, RIGHT
 

@@ -13,8 +13,9 @@ from edgec.compiler.stages import prepare
 from edgec.diag import EdgecError
 from edgec.frontend.dynamic import parse_dynamic
 from edgec.frontend.imported import SourceId
-from edgec.frontend.source import SourceRequest
-from edgec.frontend.torch.export import ExportRequest, export_module
+from edgec.frontend.request import SourceRequest
+from edgec.frontend.torch.export import export_module
+from edgec.frontend.torch.request import ExportRequest
 from edgec.ir.dims import dim_ranges
 from edgec.runners.onnxruntime import OnnxRuntimeRunner
 from tests.models import randomized
@@ -48,11 +49,11 @@ class Text(nn.Module):
 
 
 def prepared(module, inputs, *dynamic):
-    from edgec.compiler.stages import prepare_captured
+    from edgec.compiler.stages import prepare_imported
 
     dims = tuple(d for text in dynamic for d in parse_dynamic(text))
     request = ExportRequest("m", SourceId("module", "t", ""), randomized(module), inputs, dynamic=dims)
-    return prepare_captured(export_module(request), BuildOptions(), lambda step: None)
+    return prepare_imported(export_module(request), BuildOptions(), lambda step: None)
 
 
 @pytest.mark.parametrize(
@@ -98,7 +99,7 @@ def test_samples_that_the_source_refuses_are_told():
             return x * 2
 
     result = prepared(Picky(), (torch.linspace(-1, 1, 16).reshape(2, 8),))
-    assert [d.code for d in result.captured.warnings] == ["E0215", "E0211"]
+    assert [d.code for d in result.imported.warnings] == ["E0215", "E0211"]
     assert len(result.samples) == 1
 
 
@@ -151,7 +152,7 @@ def test_an_onnx_file_keeps_or_gets_open_dimensions(tmp_path):
 def test_weights_beside_the_file_stay_there(tmp_path):
     path = onnx_file(tmp_path / "m.onnx", external=True, shape=(2, 4))
     result = run(path)
-    assert [type(v.const_value) for v in result.captured.model.graph.initializers.values()] == [ir.ExternalTensor]
+    assert [type(v.const_value) for v in result.imported.model.graph.initializers.values()] == [ir.ExternalTensor]
 
 
 @pytest.mark.parametrize("damage", ["missing", "short", "outside", "offset"])

@@ -20,7 +20,7 @@ from edgec.compiler.stages import prepare
 from edgec.diag import EdgecError
 from edgec.extension import onnx_function, torch_operator
 from edgec.frontend.extensions import load_extension
-from edgec.frontend.source import SourceRequest
+from edgec.frontend.request import SourceRequest
 from edgec.runners.litert import LiteRTRunner
 from edgec.runners.onnxruntime import OnnxRuntimeRunner
 

@@ -15,7 +15,7 @@ from edgec.compiler.build import build
 from edgec.compiler.check import Budget, Execution, check_artifact
 from edgec.compiler.options import BuildOptions
 from edgec.diag import EdgecError
-from edgec.frontend.source import SourceRequest
+from edgec.frontend.request import SourceRequest
 from edgec.runners.mil.runner import MilRunner
 
 MODELS = """

@@ -8,7 +8,7 @@ from edgec.backends.table import backend
 from edgec.compiler.canonical_model import CanonicalModel
 from edgec.compiler.options import BuildOptions
 from edgec.compiler.stages import prepare
-from edgec.frontend.source import SourceRequest
+from edgec.frontend.request import SourceRequest
 from edgec.spec.target import load_target
 
 MODELS = Path(__file__).parent.parent / "models.py"
@@ -24,4 +24,4 @@ def test_program_text(name: str, prepared: CanonicalModel, golden) -> None:
     target = load_target(name)
     chosen = backend(target.backend)
     program = chosen.lower(chosen.legalize(prepared.model, target).model, target)
-    golden(f"{name}/{prepared.captured.name}.txt", program.text())
+    golden(f"{name}/{prepared.imported.name}.txt", program.text())

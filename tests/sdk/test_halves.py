@@ -12,12 +12,13 @@ from torch import nn
 import edgec
 from edgec.compiler.build import build
 from edgec.compiler.options import BuildOptions
-from edgec.compiler.stages import prepare, prepare_captured
+from edgec.compiler.stages import prepare, prepare_imported
 from edgec.diag import EdgecError
 from edgec.frontend.imported import SourceId
+from edgec.frontend.request import SourceRequest
 from edgec.frontend.samples.inputs import InputSpec
-from edgec.frontend.source import SourceRequest
-from edgec.frontend.torch.export import ExportRequest, export_module
+from edgec.frontend.torch.export import export_module
+from edgec.frontend.torch.request import ExportRequest
 from tests.sdk.ordinary import Functions, differences
 
 
@@ -68,7 +69,7 @@ def test_modules(name: str) -> None:
     make, x = MODELS[name]
     module = make()
     request = ExportRequest("model", SourceId("module", "test", ""), module, (x,))
-    found = prepare_captured(export_module(request), BuildOptions(), lambda step: None).captured
+    found = prepare_imported(export_module(request), BuildOptions(), lambda step: None).imported
     assert "E0216" in {d.code for d in found.warnings}
     kept = ir.DataType.FLOAT16 if x.dtype == torch.float16 else ir.DataType.FLOAT
     assert [v.dtype for v in found.model.graph.inputs] == [kept]
@@ -90,7 +91,7 @@ def test_torch_files(dtype: torch.dtype, tmp_path: Path) -> None:
     torch.export.save(torch.export.export(module, (X.to(dtype),)), tmp_path / "net.pt2")
     inputs = (InputSpec("input", (1, 3, 8, 8), "float32"),)
     for request in (SourceRequest(str(tmp_path / "net.pt"), inputs), SourceRequest(str(tmp_path / "net.pt2"))):
-        assert "E0216" in {d.code for d in prepare(request, BuildOptions(), lambda s: None).captured.warnings}
+        assert "E0216" in {d.code for d in prepare(request, BuildOptions(), lambda s: None).imported.warnings}
 
 
 def test_what_half_precision_means_is_single(tmp_path: Path) -> None:
@@ -147,7 +148,7 @@ def onnx_file(kind: int, path: Path) -> Path:
 def test_onnx_files(kind: int, tmp_path: Path) -> None:
     path = onnx_file(kind, tmp_path / "half.onnx")
     prepared = prepare(SourceRequest(str(path)), BuildOptions(), lambda step: None)
-    assert [d.code for d in prepared.captured.warnings] == ["E0216"]
+    assert [d.code for d in prepared.imported.warnings] == ["E0216"]
     kept = ir.DataType.FLOAT16 if kind == onnx.TensorProto.FLOAT16 else ir.DataType.FLOAT
     assert [v.dtype for v in prepared.model.graph.inputs] == [kept]
     assert [v.dtype for v in prepared.model.graph.outputs] == [ir.DataType.FLOAT]

@@ -12,11 +12,12 @@ import torch
 from edgec.backends.table import backend
 from edgec.compiler.build import compile_target
 from edgec.compiler.options import BuildOptions
-from edgec.compiler.stages import prepare, prepare_captured
+from edgec.compiler.stages import prepare, prepare_imported
 from edgec.diag import EdgecError
 from edgec.frontend.imported import SourceId
-from edgec.frontend.source import SourceRequest
-from edgec.frontend.torch.export import ExportRequest, export_module
+from edgec.frontend.request import SourceRequest
+from edgec.frontend.torch.export import export_module
+from edgec.frontend.torch.request import ExportRequest
 from edgec.measure.fidelity import compare_all
 from edgec.spec.target import load_target
 from tests import branching, looping
@@ -32,7 +33,7 @@ def prepared(models, name):
     make, _ = models.MODELS[name]
     torch.manual_seed(3)
     request = ExportRequest(name, SourceId("module", "test", ""), make().eval(), models.MODELS[name][1]())
-    return prepare_captured(export_module(request), BuildOptions(), lambda step: None)
+    return prepare_imported(export_module(request), BuildOptions(), lambda step: None)
 
 
 def agrees(models, name, target, tmp_path, count=20):
@@ -43,8 +44,8 @@ def agrees(models, name, target, tmp_path, count=20):
     torch.manual_seed(11)
     with backend(target.backend).open(built.folder / built.manifest.artifact.path, target) as runner:
         for _ in range(count):
-            inputs = dict(zip(source.captured.examples, (t.numpy() for t in draw()), strict=True))
-            differences = compare_all(source.captured.reference.run(inputs), runner.run(inputs))
+            inputs = dict(zip(source.imported.examples, (t.numpy() for t in draw()), strict=True))
+            differences = compare_all(source.imported.reference.run(inputs), runner.run(inputs))
             assert max(d.max_rel for d in differences) < 1e-4, (inputs, differences)
     return built.manifest.graph.ops
 
@@ -72,7 +73,7 @@ def test_branches_inside_loops(target, tmp_path):
 
 @pytest.mark.parametrize("name", ["collatz", "greedy", "kinds", "ranges"])
 def test_no_step_one_step_and_several_are_verified(name):
-    loops = [b for b in prepared(looping, name).captured.branches if b.rounds is not None]
+    loops = [b for b in prepared(looping, name).imported.branches if b.rounds is not None]
     assert loops
     assert all(b.rounds == (0, 1, 2) for b in loops), loops
 

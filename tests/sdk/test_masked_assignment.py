@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from edgec.frontend.torch.decompositions.masked import settle_masks
+from edgec.frontend.torch.decompositions.masked import replace_masked_writes
 from edgec.frontend.torch.export import to_onnx
 
 Function = Callable[[torch.Tensor], torch.Tensor]
@@ -80,7 +80,7 @@ def _order_matters(x: torch.Tensor) -> torch.Tensor:
 def run(function: Function, x: torch.Tensor) -> tuple[set[str], torch.Tensor]:
     """The ONNX operators after settling, and what they compute for `x` (the program was exported for other data)."""
     program = torch.export.export(Called(function).eval(), (torch.randn(4, 5),), strict=False)
-    settle_masks(program)
+    replace_masked_writes(program)
     model = to_onnx(program)
     session = onnxruntime.InferenceSession(ir.to_proto(model).SerializeToString())
     (found,) = session.run(None, {session.get_inputs()[0].name: x.numpy()})

@@ -10,7 +10,8 @@ import torch
 from edgec.diag import EdgecError
 from edgec.frontend.imported import SourceId
 from edgec.frontend.torch.autograph import coverage
-from edgec.frontend.torch.export import ExportRequest, export_module
+from edgec.frontend.torch.export import export_module
+from edgec.frontend.torch.request import ExportRequest
 from edgec.ir.states import states
 from edgec.runners.onnxruntime import OnnxRuntimeRunner
 from tests.memories import CACHES, REFUSED, STATES

@@ -13,7 +13,7 @@ from edgec.compiler.forecast import forecast, predict_source
 from edgec.compiler.options import BuildOptions
 from edgec.compiler.rewrites import rewrites
 from edgec.compiler.stages import prepare
-from edgec.frontend.source import SourceRequest
+from edgec.frontend.request import SourceRequest
 from edgec.spec.target import list_targets, load_target
 from tests import models
 

@@ -14,9 +14,10 @@ from edgec.compiler.build import Built, build
 from edgec.compiler.options import BuildOptions
 from edgec.compiler.samples import sample
 from edgec.diag import EdgecError
+from edgec.frontend.dispatch import import_source
 from edgec.frontend.dynamic import parse_dynamic
+from edgec.frontend.request import SourceRequest
 from edgec.frontend.samples.inputs import InputSpec
-from edgec.frontend.source import SourceRequest, capture
 
 FLOAT, INT64 = TensorProto.FLOAT, TensorProto.INT64
 typed = helper.make_tensor_value_info
@@ -112,9 +113,9 @@ def two_sides(path: Path, rate: list[int]) -> Path:
 @pytest.mark.parametrize(("rate", "said"), [([], "sr=16000"), ([], "sr==16000:int64"), ([1], "sr=16000:int64")])
 def test_a_value_takes_the_side_that_it_decides(rate: list[int], said: str, tmp_path: Path) -> None:
     path = two_sides(tmp_path / "net.onnx", rate)
-    captured = capture(SourceRequest(str(path), (InputSpec.parse(said),)))
-    assert captured.examples["sr"].tolist() == np.full(rate, 16000).tolist()
-    example = sample(captured).samples[0]
+    imported = import_source(SourceRequest(str(path), (InputSpec.parse(said),)))
+    assert imported.examples["sr"].tolist() == np.full(rate, 16000).tolist()
+    example = sample(imported).samples[0]
     assert np.array_equal(example.expected["y"], 2 * example.inputs["x"])
     built(path, inputs=(InputSpec.parse(said),))
 
@@ -122,7 +123,7 @@ def test_a_value_takes_the_side_that_it_decides(rate: list[int], said: str, tmp_
 @pytest.mark.parametrize("said", ["sr=16000:int32", "sr=0.5", "x=2x4", "x=2x3:float64", "x=3"])
 def test_what_contradicts_the_file_is_refused(said: str, tmp_path: Path) -> None:
     with pytest.raises(EdgecError) as caught:
-        capture(SourceRequest(str(two_sides(tmp_path / "net.onnx", [])), (InputSpec.parse(said),)))
+        import_source(SourceRequest(str(two_sides(tmp_path / "net.onnx", [])), (InputSpec.parse(said),)))
     (told,) = caught.value.diagnostics
     assert told.code == "E0107"
     assert told.help
@@ -133,4 +134,4 @@ def test_an_open_size_that_contradicts_its_range_is_refused(tmp_path: Path) -> N
     path = saved(tmp_path / "net.onnx", [helper.make_node("Relu", ["x"], ["y"])], interface)
     request = SourceRequest(str(path), (InputSpec.parse("x=9x4"),), dynamic=tuple(parse_dynamic("x:0=n:2..8")))
     with pytest.raises(EdgecError, match="`--dynamic` says 2 to 8"):
-        capture(request)
+        import_source(request)

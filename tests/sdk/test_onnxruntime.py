@@ -10,7 +10,7 @@ import pytest
 from edgec.compiler.build import Built, build
 from edgec.compiler.check import Budget, check_artifact
 from edgec.compiler.options import BuildOptions
-from edgec.frontend.source import SourceRequest
+from edgec.frontend.request import SourceRequest
 from edgec.measure.inspection import inspect
 from tests import models
 

@@ -6,11 +6,12 @@ from torch import nn
 from torch.nn import functional as F
 
 from edgec.compiler.options import BuildOptions
-from edgec.compiler.stages import prepare_captured
+from edgec.compiler.stages import prepare_imported
 from edgec.diag import EdgecError
 from edgec.frontend.dynamic import parse_dynamics
 from edgec.frontend.imported import SourceId
-from edgec.frontend.torch.export import ExportRequest, export_module
+from edgec.frontend.torch.export import export_module
+from edgec.frontend.torch.request import ExportRequest
 from edgec.ir.dims import dim_ranges
 
 
@@ -53,13 +54,13 @@ class Square(nn.Module):
 def prepared(module, text="x:2=h:16..64,3=w:16..64"):
     call = (torch.randn(1, 3, 24, 24),)
     request = ExportRequest("m", SourceId("module", "t", ""), module, call, dynamic=parse_dynamics([text]))
-    return prepare_captured(export_module(request), BuildOptions(), lambda step: None)
+    return prepare_imported(export_module(request), BuildOptions(), lambda step: None)
 
 
 def test_maps_that_are_joined_again():
     found = prepared(Joined())
-    assert [(d.code, "multiples of 4" in d.message) for d in found.captured.warnings] == [("E0220", True)] * 2
-    assert found.captured.warnings[0].place.file == __file__
+    assert [(d.code, "multiples of 4" in d.message) for d in found.imported.warnings] == [("E0220", True)] * 2
+    assert found.imported.warnings[0].place.file == __file__
     assert {s.inputs["x"].shape[2] for s in found.samples} >= {16, 24, 52}
     assert all(size % 4 == 0 for s in found.samples for size in s.inputs["x"].shape[2:])
     assert str(found.model.graph.outputs[0].shape) == "[1,6,h,w]"
@@ -67,23 +68,23 @@ def test_maps_that_are_joined_again():
 
 
 def test_what_is_said_is_not_told():
-    assert not prepared(Joined(), "x:2=h:16..64/4,3=w:16..64/8").captured.warnings
+    assert not prepared(Joined(), "x:2=h:16..64/4,3=w:16..64/8").imported.warnings
 
 
 def test_what_torch_cannot_prove_holds_at_every_size():
     found = prepared(RoundedUp())
-    assert not found.captured.warnings
+    assert not found.imported.warnings
     assert any(s.inputs["x"].shape[2] % 2 for s in found.samples)
 
 
 def test_another_example_where_the_given_one_fits_no_other_size():
     found = prepared(Windowed())
-    assert ["multiples of 16" in d.message for d in found.captured.warnings] == [True] * 2
+    assert ["multiples of 16" in d.message for d in found.imported.warnings] == [True] * 2
     assert {s.inputs["x"].shape[2] for s in found.samples} >= {16, 32}
 
 
 def test_listed_sizes_are_all_that_must_hold():
-    assert not prepared(Joined(), "x:2..3=[24,32,40]").captured.warnings
+    assert not prepared(Joined(), "x:2..3=[24,32,40]").imported.warnings
 
 
 @pytest.mark.parametrize(
@@ -113,7 +114,7 @@ class PaddedToWindows(nn.Module):
 
 def test_sizes_at_which_nothing_is_padded_are_verified_by_themselves():
     found = prepared(PaddedToWindows(), "x:2=h:16..48,3=w:16..48")
-    assert not found.captured.warnings
+    assert not found.imported.warnings
     shapes = {s.inputs["x"].shape[2:] for s in found.samples}
     assert (21, 21) in shapes
     assert len({height for height, _ in shapes}) > 3
@@ -136,5 +137,5 @@ class Enlarged(nn.Module):
 
 def test_multiples_at_which_the_source_runs_and_the_way_of_most_of_them():
     found = prepared(Enlarged())
-    assert ["multiples of 4" in d.message for d in found.captured.warnings] == [True] * 2
+    assert ["multiples of 4" in d.message for d in found.imported.warnings] == [True] * 2
     assert {s.inputs["x"].shape[2] for s in found.samples} >= {16, 24}

@@ -7,7 +7,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from edgec.compiler.options import BuildOptions
 from edgec.compiler.stages import prepare
-from edgec.frontend.source import SourceRequest
+from edgec.frontend.request import SourceRequest
 
 RANDOM = np.random.default_rng(0)
 
@@ -83,7 +83,7 @@ def test_the_newest_opset_is_run_by_the_runtime(tmp_path):
     """onnx's reference implementation computes this one wrongly."""
     newest = onnx.defs.onnx_opset_version()
     prepared = taken(tmp_path, newest, helper.make_node("LpNormalization", ["x"], ["y"], axis=1, p=1))
-    assert prepared.captured.reference.name == "onnxruntime"
+    assert prepared.imported.reference.name == "onnxruntime"
 
 
 def test_a_reduction_over_no_axes_named(tmp_path):

@@ -11,8 +11,8 @@ from edgec.artifact.output import foreign_files
 from edgec.compiler.build import Built, build
 from edgec.compiler.options import BuildOptions
 from edgec.diag import EdgecError, Interrupted
+from edgec.frontend.request import SourceRequest
 from edgec.frontend.samples.inputs import InputSpec
-from edgec.frontend.source import SourceRequest
 
 MODELS = Path(__file__).parent.parent / "models.py"
 REQUEST = SourceRequest(f"{MODELS}:NoInputs", (InputSpec.parse("image=1x3x4x4"),), "tiny")

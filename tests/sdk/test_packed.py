@@ -10,7 +10,7 @@ from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_
 from edgec.frontend.torch.call import eager
 from edgec.frontend.torch.decompositions.splice import decompose
 from edgec.frontend.torch.export import to_onnx
-from edgec.frontend.torch.overrides.functions import Settled
+from edgec.frontend.torch.overrides.functions import Overrides
 
 
 class Tagger(nn.Module):
@@ -59,7 +59,7 @@ def test_every_length(module: type[nn.Module]) -> None:
     torch.manual_seed(0)
     model = module().eval()
     x, lengths = torch.randn(3, 7, 6), torch.tensor([7, 5, 4])
-    with eager(model), Settled():
+    with eager(model), Overrides():
         program = torch.export.export(model, (x, lengths), strict=False)
     decompose(program)
     session = onnxruntime.InferenceSession(ir.to_proto(to_onnx(program)).SerializeToString())

@@ -15,10 +15,11 @@ from edgec.compiler import build
 from edgec.compiler.build import compile_target
 from edgec.compiler.canonical_model import CanonicalModel
 from edgec.compiler.options import BuildOptions
-from edgec.compiler.stages import prepare_captured
+from edgec.compiler.stages import prepare_imported
 from edgec.diag import EdgecError, Severity
 from edgec.frontend.imported import SourceId
-from edgec.frontend.torch.export import ExportRequest, export_module
+from edgec.frontend.torch.export import export_module
+from edgec.frontend.torch.request import ExportRequest
 from edgec.measure.canonical_check import check_canonical
 from edgec.spec.target import load_target
 from tests.sdk.planted import (
@@ -78,8 +79,8 @@ PROGRAMS: dict[str, tuple[type[nn.Module], str, ProgramChange]] = {
 def prepared(kind: type[nn.Module]) -> CanonicalModel:
     torch.manual_seed(0)
     module, example = kind().eval(), (torch.randn(*MODELS[kind]),)
-    captured = export_module(ExportRequest("m", SourceId("module", "m", ""), module, example))
-    return prepare_captured(captured, BuildOptions(), lambda step: None)
+    imported = export_module(ExportRequest("m", SourceId("module", "m", ""), module, example))
+    return prepare_imported(imported, BuildOptions(), lambda step: None)
 
 
 @pytest.mark.parametrize("plant", GRAPHS)

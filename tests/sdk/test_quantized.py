@@ -1,4 +1,4 @@
-"""Models that quantize what they compute: one form, checked piece by piece, judged by their own rounding."""
+"""Models that quantize what they compute: one form, checked segment by segment, judged by their own rounding."""
 
 from __future__ import annotations
 
@@ -17,14 +17,15 @@ from edgec.compiler.build import build, failed
 from edgec.compiler.options import BuildOptions
 from edgec.compiler.stages import prepare
 from edgec.diag import EdgecError
-from edgec.frontend.source import SourceRequest, capture
+from edgec.frontend.dispatch import import_source
+from edgec.frontend.request import SourceRequest
 from edgec.ir.build import GraphBuilder
 from edgec.measure.fidelity import Fidelity
 from edgec.measure.rounding import SourceRounding
 from edgec.measure.samples import Sample
 from edgec.passes.canonicalize import canonicalize
 from edgec.quantized.check import check_model
-from edgec.quantized.pieces import Piece
+from edgec.quantized.equivalence import Segment
 from edgec.quantized.qdq import in_qdq_format
 from edgec.quantized.rounding import excused, rounding_of
 from edgec.rules.base import Miss, Replacement
@@ -117,38 +118,38 @@ def test_kernel_that_differs_is_refused(files: Path, monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(QLinearConvToFloat, "apply", wrong)
     with pytest.raises(EdgecError) as caught:
-        in_qdq_format(capture(SourceRequest(str(files / "QOperator.onnx"))))
+        in_qdq_format(import_source(SourceRequest(str(files / "QOperator.onnx"))))
     assert caught.value.diagnostics[0].code == "E0205"
     assert "Conv_output_0_quantized" in caught.value.diagnostics[0].notes[0]
 
 
 def test_rewriting_that_differs_is_refused(files: Path) -> None:
-    captured = capture(SourceRequest(str(files / "QDQ.onnx")))
-    exported = captured.model.clone()
-    model = canonicalize(captured.model).model
-    samples = [Sample(captured.examples, captured.reference.run(captured.examples))]
-    assert check_model(model, exported, samples, SourceRounding(captured.reference))[0] is not None
+    imported = import_source(SourceRequest(str(files / "QDQ.onnx")))
+    exported = imported.model.clone()
+    model = canonicalize(imported.model).model
+    samples = [Sample(imported.examples, imported.reference.run(imported.examples))]
+    assert check_model(model, exported, samples, SourceRounding(imported.reference))[0] is not None
     leaky = next(node for node in model.graph if node.op_type == "LeakyRelu")
     leaky.attributes["alpha"] = ir.AttrFloat32("alpha", 0.2)
     with pytest.raises(EdgecError) as caught:
-        check_model(model, exported, samples, SourceRounding(captured.reference))
+        check_model(model, exported, samples, SourceRounding(imported.reference))
     assert caught.value.diagnostics[0].code == "E0205"
 
 
 @pytest.mark.parametrize(
-    ("piece", "same"),
+    ("segment", "same"),
     [
-        (Piece("v", 1000, 0, 0, 0), True),
-        (Piece("v", 1000, 9, 1, 3), True),
-        (Piece("v", 1000, 1, 2, 2), False),
-        (Piece("v", 1000, 1000, 1, 1000), False),
-        (Piece("v", 1000, 400, 1, 10), True),
-        (Piece("v", 10, 10, 1, 10), False),
-        (Piece("v", 0, 0, 0, 0), True),
+        (Segment("v", 1000, 0, 0, 0), True),
+        (Segment("v", 1000, 9, 1, 3), True),
+        (Segment("v", 1000, 1, 2, 2), False),
+        (Segment("v", 1000, 1000, 1, 1000), False),
+        (Segment("v", 1000, 400, 1, 10), True),
+        (Segment("v", 10, 10, 1, 10), False),
+        (Segment("v", 0, 0, 0, 0), True),
     ],
 )
-def test_what_rounding_explains(piece: Piece, same: bool) -> None:
-    assert piece.is_same is same
+def test_what_rounding_explains(segment: Segment, same: bool) -> None:
+    assert segment.is_same is same
 
 
 def test_rounding_is_of_quantized_models_alone(files: Path) -> None:

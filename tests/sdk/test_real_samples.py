@@ -14,8 +14,9 @@ from edgec.compiler.build import build
 from edgec.compiler.options import BuildOptions
 from edgec.compiler.samples import sample
 from edgec.diag import EdgecError
+from edgec.frontend.dispatch import import_source
+from edgec.frontend.request import SourceRequest
 from edgec.frontend.samples.inputs import InputSpec, Known
-from edgec.frontend.source import SourceRequest, capture
 from edgec.spec.ranges import parse_ranges
 
 CODE = """
@@ -54,20 +55,20 @@ def drawn(spec: str, known: Known | None = None) -> list[np.ndarray]:
 
 @pytest.mark.parametrize("attribute", ["gate", "with_example"])
 def test_a_value_of_a_python_source(attribute: str, folder: Path) -> None:
-    captured = capture(asked(attribute, "x=2x3", "sr=16000:int64"))
-    assert captured.examples["sr"].shape == ()
-    first = sample(captured).samples[0]
+    imported = import_source(asked(attribute, "x=2x3", "sr=16000:int64"))
+    assert imported.examples["sr"].shape == ()
+    first = sample(imported).samples[0]
     np.testing.assert_allclose(first.expected["output"], 2 * first.inputs["x"])
-    assert ("E0107" in [d.code for d in captured.warnings]) == (attribute == "gate")
+    assert ("E0107" in [d.code for d in imported.warnings]) == (attribute == "gate")
 
 
 def test_every_array_of_an_archive_is_judged(folder: Path) -> None:
     arrays = [np.full((2, 3), i + 0.5) for i in range(3)]
     np.savez(folder / "x.npz", *arrays)
-    captured = capture(asked("with_example", "x=@x.npz"))
-    assert captured.examples["x"].dtype == np.float32
-    assert np.array_equal(captured.examples["x"], arrays[0])
-    seen = [s.inputs["x"] for s in sample(captured).samples]
+    imported = import_source(asked("with_example", "x=@x.npz"))
+    assert imported.examples["x"].dtype == np.float32
+    assert np.array_equal(imported.examples["x"], arrays[0])
+    seen = [s.inputs["x"] for s in sample(imported).samples]
     assert all(any(np.array_equal(a, x) for x in seen) for a in arrays)
     report = build(asked("with_example", "x=@x.npz"), ["android"], BuildOptions(out=folder / "b"), lambda step: None)
     assert report.built[0].manifest.accuracy.status == "passed"
@@ -78,11 +79,11 @@ def test_samples_of_the_project_file(folder: Path) -> None:
         np.savez(folder / f"s{i}.npz", x=np.full((2, 3), i, np.float32), sr=np.int64(rate))
     (folder / "edgec.toml").write_text('source = "net.py:gate"\ntarget = ["android"]\nsamples = "s*.npz"\n')
     project = _project(None, {})
-    captured = capture(_request(project, project.source, None, {}))
-    rates = [int(s.inputs["sr"]) for s in sample(captured).samples]
+    imported = import_source(_request(project, project.source, None, {}))
+    rates = [int(s.inputs["sr"]) for s in sample(imported).samples]
     assert rates[0] == 16000
     assert {16000, 8000} <= set(rates)
-    said = capture(_request(_project(None, {"input": ["sr==8000:int64"]}), project.source, None, {}))
+    said = import_source(_request(_project(None, {"input": ["sr==8000:int64"]}), project.source, None, {}))
     assert int(said.examples["sr"]) == 8000
 
 
@@ -142,12 +143,12 @@ def test_images_are_spread_on_the_declared_range(folder: Path) -> None:
     for name, level in (("a", 0), ("b", 255), ("c", 51)):
         image.fromarray(np.full((8, 8, 3), level, np.uint8)).save(folder / f"{name}.png")
     request = asked("conv", "x=1x3x8x8@[abc].png", ranges=parse_ranges(("x=-1..1",)))
-    captured = capture(request)
-    levels = [float(i["x"].mean()) for i in (captured.examples, *captured.extra_samples)]
+    imported = import_source(request)
+    levels = [float(i["x"].mean()) for i in (imported.examples, *imported.extra_samples)]
     np.testing.assert_allclose(levels, [-1, 1, -0.6], rtol=1e-6)
     np.save(folder / "far.npy", np.full((1, 3, 8, 8), 2.0))
     with pytest.raises(EdgecError, match="leaves its range"):
-        capture(asked("conv", "x=@far.npy", ranges=parse_ranges(("x=-1..1",))))
+        import_source(asked("conv", "x=@far.npy", ranges=parse_ranges(("x=-1..1",))))
 
 
 def test_an_image_without_pillow_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -162,7 +163,7 @@ def test_inputs_with_different_numbers_of_samples_are_refused(folder: Path) -> N
     np.savez(folder / "x.npz", *(np.zeros((2, 3)) for _ in range(3)))
     np.savez(folder / "sr.npz", *(np.int64(8000) for _ in range(2)))
     with pytest.raises(EdgecError, match="different numbers of samples"):
-        capture(asked("with_example", "x=@x.npz", "sr=@sr.npz"))
+        import_source(asked("with_example", "x=@x.npz", "sr=@sr.npz"))
 
 
 class Scaled(torch.nn.Module):

@@ -7,9 +7,10 @@ import torch
 from edgec.backends.table import backend
 from edgec.compiler.build import compile_target
 from edgec.compiler.options import BuildOptions
-from edgec.compiler.stages import prepare_captured
+from edgec.compiler.stages import prepare_imported
 from edgec.frontend.imported import SourceId
-from edgec.frontend.torch.export import ExportRequest, export_module
+from edgec.frontend.torch.export import export_module
+from edgec.frontend.torch.request import ExportRequest
 from edgec.measure.fidelity import compare_all
 from edgec.spec.target import load_target
 
@@ -36,7 +37,7 @@ def test_many_steps(kind, options, tmp_path):
     net = Stacked(kind, **options).eval()
     layers = options.get("num_layers", 1) * (2 if options.get("bidirectional") else 1)
     example = (torch.randn(2, STEPS, 6), torch.randn(layers, 2, 8), torch.randn(layers, 2, 8))
-    prepared = prepare_captured(
+    prepared = prepare_imported(
         export_module(ExportRequest("net", SourceId("module", "test", ""), net, example)),
         BuildOptions(),
         lambda s: None,
@@ -48,9 +49,9 @@ def test_many_steps(kind, options, tmp_path):
     assert ops["WHILE"] == layers
     assert sum(ops.values()) < 1000 * layers  # unrolled, they are 8000 each
     with backend("tflite").open(built.folder / built.manifest.artifact.path, target) as runner:
-        other = {n: a + 1 for n, a in prepared.captured.examples.items()}
-        for inputs in (prepared.captured.examples, other, {n: a * np.nan for n, a in other.items()}, other, other):
-            expected, found = prepared.captured.reference.run(inputs), runner.run(inputs)
+        other = {n: a + 1 for n, a in prepared.imported.examples.items()}
+        for inputs in (prepared.imported.examples, other, {n: a * np.nan for n, a in other.items()}, other, other):
+            expected, found = prepared.imported.reference.run(inputs), runner.run(inputs)
             if np.isnan(next(iter(inputs.values()))).any():
                 continue  # what such an invocation leaves behind must not be felt in the next
             assert max(d.max_rel for d in compare_all(expected, found)) < 1e-4

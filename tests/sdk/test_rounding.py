@@ -6,9 +6,10 @@ from torch import nn
 
 from edgec.compiler.canonical_model import CanonicalModel
 from edgec.compiler.options import BuildOptions
-from edgec.compiler.stages import prepare_captured
+from edgec.compiler.stages import prepare_imported
 from edgec.frontend.imported import SourceId
-from edgec.frontend.torch.export import ExportRequest, export_module
+from edgec.frontend.torch.export import export_module
+from edgec.frontend.torch.request import ExportRequest
 from tests.sdk.planted import MODELS
 
 
@@ -36,8 +37,8 @@ CASES: dict[type[nn.Module], tuple[int, ...]] = {**MODELS, Steps: (5, 40), Norm:
 def prepared(kind: type[nn.Module]) -> CanonicalModel:
     torch.manual_seed(0)
     module, example = kind().eval(), (torch.randn(*CASES[kind]),)
-    captured = export_module(ExportRequest("m", SourceId("module", "m", ""), module, example))
-    return prepare_captured(captured, BuildOptions(), lambda step: None)
+    imported = export_module(ExportRequest("m", SourceId("module", "m", ""), module, example))
+    return prepare_imported(imported, BuildOptions(), lambda step: None)
 
 
 @pytest.mark.parametrize("kind", CASES)

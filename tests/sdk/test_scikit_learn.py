@@ -30,8 +30,8 @@ from edgec.compiler.build import BuildReport, Built, build
 from edgec.compiler.options import BuildOptions
 from edgec.compiler.stages import prepare
 from edgec.diag import EdgecError
+from edgec.frontend.request import SourceRequest
 from edgec.frontend.samples.inputs import InputSpec
-from edgec.frontend.source import SourceRequest
 
 RNG = np.random.default_rng(4)
 ROWS = 60

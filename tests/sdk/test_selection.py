@@ -10,10 +10,11 @@ from edgec.artifact.manifest import read_manifest
 from edgec.backends.table import backend
 from edgec.compiler.build import compile_target
 from edgec.compiler.options import BuildOptions
-from edgec.compiler.stages import prepare, prepare_captured
+from edgec.compiler.stages import prepare, prepare_imported
 from edgec.frontend.imported import SourceId
-from edgec.frontend.source import SourceRequest
-from edgec.frontend.torch.export import ExportRequest, export_module
+from edgec.frontend.request import SourceRequest
+from edgec.frontend.torch.export import export_module
+from edgec.frontend.torch.request import ExportRequest
 from edgec.measure.fidelity import compare_all
 from edgec.spec.target import load_target
 from tests import selecting
@@ -29,7 +30,7 @@ def follows(prepared, target, tmp_path, draw):
     with backend(target.backend).open(built.folder / built.manifest.artifact.path, target) as runner:
         for seed in range(12):
             inputs = draw(np.random.default_rng(seed))
-            expected = prepared.captured.reference.run(inputs)
+            expected = prepared.imported.reference.run(inputs)
             sizes.add(tuple(v.shape for v in expected.values()))
             assert max(d.max_rel for d in compare_all(expected, runner.run(inputs))) < 1e-4, seed
     return sizes
@@ -39,7 +40,7 @@ def follows(prepared, target, tmp_path, draw):
 def prepared(name):
     module, examples = selecting.net(name)
     request = ExportRequest(name, SourceId("module", "test", ""), module, examples)
-    return prepare_captured(export_module(request), BuildOptions(), lambda step: None)
+    return prepare_imported(export_module(request), BuildOptions(), lambda step: None)
 
 
 @pytest.mark.parametrize("target", ["android", "iphone"])
@@ -49,7 +50,7 @@ def test_selected_rows(name, target, tmp_path):
 
     def draw(rng):
         shift = np.float32(rng.choice([0, 0, 0, -9 if name != "mean-of-selected" else 0]))
-        return {n: rng.standard_normal(a.shape).astype(np.float32) + shift for n, a in source.captured.examples.items()}
+        return {n: rng.standard_normal(a.shape).astype(np.float32) + shift for n, a in source.imported.examples.items()}
 
     sizes = follows(source, load_target(target, SINGLE), tmp_path, draw)
     assert len(sizes) > (0 if name in ("mean-of-selected", "scattered") else 1)

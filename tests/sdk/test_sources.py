@@ -22,12 +22,13 @@ from torch.utils import _pytree as pytree
 import edgec
 from edgec.compiler.build import build
 from edgec.compiler.options import BuildOptions
-from edgec.compiler.stages import prepare, prepare_captured
+from edgec.compiler.stages import prepare, prepare_imported
 from edgec.diag import EdgecError
 from edgec.frontend.imported import SourceId
+from edgec.frontend.request import SourceRequest
 from edgec.frontend.samples.inputs import InputSpec, match_specs
-from edgec.frontend.source import SourceRequest
-from edgec.frontend.torch.export import ExportRequest, export_module
+from edgec.frontend.torch.export import export_module
+from edgec.frontend.torch.request import ExportRequest
 from edgec.frontend.torch.weights import load_weights
 
 CODE = """
@@ -101,7 +102,7 @@ def test_weights_beside_code(code, form, tmp_path):
     else:
         torch.save({"epoch": 3, "state_dict": {f"module.{k}": v for k, v in state.items()}}, path)
     prepared = run(f"{code}:model", weights=path)
-    weight = prepared.captured.model.graph.initializers
+    weight = prepared.imported.model.graph.initializers
     found = [v.const_value.numpy() for v in weight.values() if v.shape == (2, 4, 1, 1)]
     assert torch.equal(torch.from_numpy(found[0]), state["net.3.weight"])
 
@@ -125,7 +126,7 @@ def test_weights_as_training_scripts_leave_them(code, form, tmp_path):
     torch.save(wrapped(form, state), tmp_path / "w.ckpt")
     prepared = run(f"{code}:model", weights=tmp_path / "w.ckpt")
     found = [
-        v.const_value.numpy() for v in prepared.captured.model.graph.initializers.values() if v.shape == (2, 4, 1, 1)
+        v.const_value.numpy() for v in prepared.imported.model.graph.initializers.values() if v.shape == (2, 4, 1, 1)
     ]
     assert torch.equal(torch.from_numpy(found[0]), state["net.3.weight"])
 
@@ -139,7 +140,7 @@ def test_weights_in_several_files(code, tmp_path):
     index.write_text(json.dumps({"weight_map": files}))
     prepared = run(f"{code}:model", weights=index)
     found = [
-        v.const_value.numpy() for v in prepared.captured.model.graph.initializers.values() if v.shape == (2, 4, 1, 1)
+        v.const_value.numpy() for v in prepared.imported.model.graph.initializers.values() if v.shape == (2, 4, 1, 1)
     ]
     assert torch.equal(torch.from_numpy(found[0]), state["net.3.weight"])
     index.write_text(json.dumps({"weight_map": {**files, "net.0.bias": "../elsewhere.safetensors"}}))
@@ -240,7 +241,7 @@ def test_an_exported_program(tmp_path):
     torch.export.save(torch.export.export(Net().eval(), (torch.randn(1, 3, 8, 8),)), path)
     prepared = run(path)
     assert [v.name for v in prepared.model.graph.inputs] == ["x"]
-    assert prepared.captured.source.kind == "pt2"
+    assert prepared.imported.source.kind == "pt2"
 
 
 def rewritten(source, target, change):
@@ -270,17 +271,17 @@ def test_scripted_modules_keep_their_decisions(tmp_path):
     path = tmp_path / "deciding.pt"
     torch.jit.script(Deciding().eval()).save(str(path))
     prepared = run(path, inputs=(InputSpec("x", (2, 4), "float32"),))
-    notes = [d.code for d in prepared.captured.warnings]
+    notes = [d.code for d in prepared.imported.warnings]
     assert notes.count("E0208") >= 2
     assert "E0210" not in notes
-    assert {s for b in prepared.captured.branches for s in b.sides} == {True, False}
+    assert {s for b in prepared.imported.branches for s in b.sides} == {True, False}
 
 
 def test_traced_modules_are_told_to_be_unproven(tmp_path):
     path = tmp_path / "net.pt"
     torch.jit.trace(Net().eval(), torch.randn(1, 3, 8, 8)).save(str(path))
     prepared = run(path, inputs=(InputSpec("x", (1, 3, 8, 8), "float32"),))
-    assert [d.code for d in prepared.captured.warnings] == ["E0210"]
+    assert [d.code for d in prepared.imported.warnings] == ["E0210"]
     assert refusal(path).code == "E0107"
 
 
@@ -339,7 +340,7 @@ def test_a_transformer_with_a_mask_asks_no_data():
 
     inputs = (torch.randn(1, 5, 8), torch.randn(1, 4, 8))
     request = ExportRequest("net", SourceId("module", "net", ""), Net().eval(), inputs)
-    prepare_captured(export_module(request), BuildOptions(), lambda step: None)
+    prepare_imported(export_module(request), BuildOptions(), lambda step: None)
 
 
 def test_a_transformer_encoder_with_both_masks(tmp_path: Path) -> None:
@@ -533,7 +534,7 @@ class Twice(nn.Module):
 def test_one_tensor_for_two_inputs_is_two_inputs():
     example = torch.randn(3)
     request = ExportRequest("m", SourceId("module", "m", ""), Twice(), (example, example))
-    model = prepare_captured(export_module(request), BuildOptions(), lambda step: None).model
+    model = prepare_imported(export_module(request), BuildOptions(), lambda step: None).model
     assert [bool(list(v.uses())) for v in model.graph.inputs] == [True, True]
 
 

@@ -11,8 +11,8 @@ from edgec.compiler.build import Built, build
 from edgec.compiler.check import Budget, check_artifact
 from edgec.compiler.options import BuildOptions
 from edgec.diag import EdgecError
+from edgec.frontend.request import SourceRequest
 from edgec.frontend.samples.inputs import InputSpec
-from edgec.frontend.source import SourceRequest
 from edgec.runners.litert import LiteRTRunner
 from edgec.runners.mil.runner import MilRunner
 

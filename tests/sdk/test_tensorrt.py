@@ -12,8 +12,8 @@ import edgec
 from edgec.compiler.build import build
 from edgec.compiler.options import BuildOptions
 from edgec.diag import EdgecError
+from edgec.frontend.request import SourceRequest
 from edgec.frontend.samples.inputs import InputSpec
-from edgec.frontend.source import SourceRequest
 
 
 def refused(module: nn.Module, out: Path) -> tuple[str, str]:

@@ -17,7 +17,7 @@ from edgec.compiler.build import build
 from edgec.compiler.check import Budget, check_artifact
 from edgec.compiler.options import BuildOptions
 from edgec.diag import EdgecError
-from edgec.frontend.source import SourceRequest
+from edgec.frontend.request import SourceRequest
 from edgec.ir.model import OPSET
 from edgec.measure.inspection import inspect
 from edgec.passes.canonicalize import canonicalize

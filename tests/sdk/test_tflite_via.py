@@ -12,7 +12,7 @@ from edgec.backends.tflite.via.environment import PYTHON_VARIABLE, VERSION
 from edgec.compiler.build import BuildReport, build
 from edgec.compiler.options import BuildOptions
 from edgec.diag import EdgecError
-from edgec.frontend.source import SourceRequest
+from edgec.frontend.request import SourceRequest
 from edgec.ir.model import OPSET
 from edgec.measure.inspection import inspect
 

@@ -7,10 +7,11 @@ import torch
 from torch import nn
 
 from edgec.compiler.options import BuildOptions
-from edgec.compiler.stages import prepare_captured
+from edgec.compiler.stages import prepare_imported
 from edgec.diag import EdgecError
 from edgec.frontend.imported import SourceId
-from edgec.frontend.torch.export import ExportRequest, export_module
+from edgec.frontend.torch.export import export_module
+from edgec.frontend.torch.request import ExportRequest
 
 
 class Scripted(nn.Module):
@@ -78,7 +79,7 @@ class Gradient(nn.Module):
 def prepare(module: nn.Module):
     torch.manual_seed(1)
     request = ExportRequest("net", SourceId("python", "net.py:net", "0"), module.eval(), (torch.randn(2, 4),))
-    return prepare_captured(export_module(request), BuildOptions(out=Path("unused")), lambda _: None)
+    return prepare_imported(export_module(request), BuildOptions(out=Path("unused")), lambda _: None)
 
 
 @pytest.mark.parametrize("module", [Scripted, Mapped, Likelihood, Window])
@@ -116,6 +117,6 @@ class Router(nn.Module):
 
 def test_a_module_that_is_moved_to_where_it_is() -> None:
     module, source = Router().eval(), SourceId("module", "m", "")
-    captured = export_module(ExportRequest("m", source, module, (torch.randn(2, 4),)))
-    assert prepare_captured(captured, BuildOptions(), lambda step: None).samples
+    imported = export_module(ExportRequest("m", source, module, (torch.randn(2, 4),)))
+    assert prepare_imported(imported, BuildOptions(), lambda step: None).samples
     assert nn.Module.to.__module__ == "torch.nn.modules.module"

@@ -7,9 +7,10 @@ import torch
 from torch import nn
 
 from edgec.compiler.options import BuildOptions
-from edgec.compiler.stages import prepare_captured
+from edgec.compiler.stages import prepare_imported
 from edgec.frontend.imported import SourceId
-from edgec.frontend.torch.export import ExportRequest, export_module
+from edgec.frontend.torch.export import export_module
+from edgec.frontend.torch.request import ExportRequest
 from edgec.ir.states import states
 from edgec.runners.onnxruntime import OnnxRuntimeRunner
 
@@ -64,7 +65,7 @@ class Updated(nn.Module):
 def prepared(module: nn.Module):
     x = torch.tensor([[0.5, -1.0], [2.0, 0.25]])
     request = ExportRequest("net", SourceId("python", "net.py:net", "0"), module.eval(), (x,))
-    return prepare_captured(export_module(request), BuildOptions(out=Path("unused")), lambda _: None)
+    return prepare_imported(export_module(request), BuildOptions(out=Path("unused")), lambda _: None)
 
 
 @pytest.mark.parametrize(

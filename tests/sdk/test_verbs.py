@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from edgec.cli.app import app
 from edgec.compiler.build import build
 from edgec.compiler.options import BuildOptions
-from edgec.frontend.source import SourceRequest
+from edgec.frontend.request import SourceRequest
 
 MODEL = "tests/models.py:resnet"
 

@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from edgec.frontend.torch.decompositions.splice import decompose
-from edgec.frontend.torch.overrides.functions import Settled
+from edgec.frontend.torch.overrides.functions import Overrides
 
 TABLE = torch.randn(9, 4, generator=torch.Generator().manual_seed(0))
 ROWS = torch.tensor([[1, 0, 3, 0], [0, 0, 0, 0], [8, 8, 2, 5]])
@@ -18,7 +18,7 @@ def program(function, *tensors):
         def forward(self, *given):
             return function(*given)
 
-    with torch.no_grad(), Settled():
+    with torch.no_grad(), Overrides():
         found = torch.export.export(Bag(), tensors, strict=False)
     decompose(found)
     assert not [n for n in found.graph.nodes if "embedding_bag" in str(n.target)]

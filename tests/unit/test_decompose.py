@@ -11,7 +11,7 @@ from torch import nn
 from edgec.diag import EdgecError
 from edgec.frontend.torch.decompositions.splice import decompose
 from edgec.frontend.torch.overrides.stable_sort import StableSorts
-from edgec.frontend.torch.state.uninitialized_memory import check_written
+from edgec.frontend.torch.state.uninitialized_memory import check_initialized
 from edgec.frontend.torch.weight_folding import fold_weights
 
 
@@ -305,9 +305,9 @@ def test_unwritten_memory_is_refused_where_it_shows():
     def shown(x):
         return x + x.new_empty(5)
 
-    check_written(exported(written, X), lambda: [written(X)])
+    check_initialized(exported(written, X), lambda: [written(X)])
     with pytest.raises(EdgecError) as raised:
-        check_written(exported(shown, X), lambda: [shown(X)])
+        check_initialized(exported(shown, X), lambda: [shown(X)])
     (told,) = raised.value.diagnostics
     assert "rejected by `unwritten-memory`" in told.notes
     assert told.place.line == Called.forward.__code__.co_firstlineno + 1

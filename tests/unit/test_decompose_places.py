@@ -13,7 +13,7 @@ from edgec.frontend.torch.decompositions.composite import COMPOSITE
 from edgec.frontend.torch.decompositions.splice import decompose
 from edgec.frontend.torch.decompositions.table import DECOMPOSITIONS
 from edgec.frontend.torch.overrides.covariance import corrcoef, cov
-from edgec.frontend.torch.overrides.functions import Settled
+from edgec.frontend.torch.overrides.functions import Overrides
 from tests.unit.test_decompose import Called, check, exported, operators, rand
 
 X = rand(4, 5, 3)
@@ -171,7 +171,7 @@ TRACED = {
 @pytest.mark.parametrize("case", TRACED)
 def test_what_torch_cannot_trace(case):
     function, *tensors = TRACED[case]
-    with Settled():
+    with Overrides():
         program = torch.export.export(Called(function), tuple(tensors), strict=False)
     torch.testing.assert_close(program.module()(*tensors), function(*tensors))
 

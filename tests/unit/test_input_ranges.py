@@ -15,7 +15,7 @@ from edgec.calibration.calibration import Calibration
 from edgec.compiler.input_ranges import check_ranges, with_ranges
 from edgec.compiler.samples import sample
 from edgec.diag import EdgecError
-from edgec.frontend.imported import Captured, SourceId
+from edgec.frontend.imported import ImportedModel, SourceId
 from edgec.frontend.samples.ranged import at_ends, clipped, spread
 from edgec.spec.ranges import InputRange, parse_range, parse_ranges
 from edgec.spec.target import load_target
@@ -230,8 +230,8 @@ def test_all_draws_but_the_example_stay_within_a_declared_range() -> None:
     model = model_of("y = Add(x, x)", "float[4,4] x")
     examples = {"x": np.full((4, 4), 9, np.float32)}
     source = SourceId("test", "", "")
-    captured = Captured("m", source, model, Doubled(), examples, ranges=(InputRange("x", -1, 2),))
-    example, *others = sample(captured).samples
+    imported = ImportedModel("m", source, model, Doubled(), examples, ranges=(InputRange("x", -1, 2),))
+    example, *others = sample(imported).samples
     assert (example.inputs["x"] == 9).all()
     assert len(others) > 3
     assert all(s.inputs["x"].min() >= -1 and s.inputs["x"].max() <= 2 for s in others)

@@ -12,7 +12,7 @@ from edgec.artifact import files
 from edgec.artifact.manifest import Manifest
 from edgec.artifact.output import build_folder, check_owned, failed_folder, files_below, foreign_files, publish
 from edgec.diag import EdgecError
-from edgec.frontend.source import SourceRequest, source_name
+from edgec.frontend.request import SourceRequest, source_name
 from tests.unit.test_artifact import MANIFEST
 
 

@@ -14,7 +14,7 @@ from edgec.compiler.stages import prepare
 from edgec.diag import EdgecError
 from edgec.dialect.core import CORE
 from edgec.frontend.onnx.opset import to_working_opset
-from edgec.frontend.source import SourceRequest
+from edgec.frontend.request import SourceRequest
 from edgec.passes.canonicalize import canonicalize
 from edgec.runners.onnxruntime import OnnxRuntimeRunner
 

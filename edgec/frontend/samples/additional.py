@@ -7,19 +7,19 @@ from collections.abc import Sequence
 import numpy as np
 
 from edgec.diag import error
-from edgec.frontend.imported import Array, Captured
+from edgec.frontend.imported import Array, ImportedModel
 from edgec.frontend.samples.inputs import InputSpec, Known
 
 
-def further_samples(captured: Captured, specs: Sequence[InputSpec]) -> tuple[dict[str, Array], ...]:
+def further_samples(imported: ImportedModel, specs: Sequence[InputSpec]) -> tuple[dict[str, Array], ...]:
     """Each sample behind the first; an input with one stays as it is in all of them.
 
     Raises `EdgecError` E0107 where two inputs have different numbers of samples, or one leaves its range.
     """
     given: dict[str, list[Array]] = {}
     for spec in specs:
-        if spec.gives_values and spec.name in captured.examples:
-            given[spec.name] = spec.samples(np.random.default_rng(0), known_of(captured, spec.name))
+        if spec.gives_values and spec.name in imported.examples:
+            given[spec.name] = spec.samples(np.random.default_rng(0), known_of(imported, spec.name))
             _check_range(spec, given[spec.name])
     counts = {name: len(arrays) for name, arrays in given.items() if len(arrays) > 1}
     if len(set(counts.values())) > 1:
@@ -27,15 +27,15 @@ def further_samples(captured: Captured, specs: Sequence[InputSpec]) -> tuple[dic
         raise error("E0107", "the inputs have different numbers of samples", notes=[", ".join(told)])
     several = {name: given[name] for name in counts}
     return tuple(
-        {**captured.examples, **{name: arrays[i] for name, arrays in several.items()}}
+        {**imported.examples, **{name: arrays[i] for name, arrays in several.items()}}
         for i in range(1, max(counts.values(), default=1))
     )
 
 
-def known_of(captured: Captured, name: str) -> Known:
+def known_of(imported: ImportedModel, name: str) -> Known:
     """The example's shape, but for open dimensions, and its type."""
-    example = captured.examples[name]
-    open_axes = {dim.axis for dim in captured.dynamic if dim.input == name}
+    example = imported.examples[name]
+    open_axes = {dim.axis for dim in imported.dynamic if dim.input == name}
     shape = tuple(None if i in open_axes else size for i, size in enumerate(example.shape))
     return Known(shape, str(example.dtype), fixed=True)
 

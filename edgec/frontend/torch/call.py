@@ -12,8 +12,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.distributions import Distribution
-from torch.nn.modules import transformer
 from torch.utils import _pytree as pytree
 
 from edgec.diag import error
@@ -21,10 +19,11 @@ from edgec.frontend.imported import Array
 from edgec.frontend.samples.inputs import InputSpec, Known, check_once, match_specs
 from edgec.frontend.torch.overrides.compiled_modules import not_compiling
 from edgec.frontend.torch.overrides.stable_sort import StableSorts
+from edgec.frontend.torch.patches import patched
 from edgec.frontend.torch.precision.double import InDouble
 from edgec.frontend.torch.precision.half import Widened, in_single, no_autocast, written_in_halves
 from edgec.frontend.torch.precision.monte_carlo import Rounding
-from edgec.frontend.torch.state.buffers import HeldBuffer, buffers_restored, contents, fill
+from edgec.frontend.torch.state.buffers import StateBuffer, buffers_restored, contents, fill
 from edgec.frontend.torch.state.memory import Memory
 from edgec.frontend.user_code import user_code
 
@@ -83,7 +82,7 @@ class TorchReference:
         call: Call,
         inputs: Sequence[str],
         outputs: Sequence[str],
-        held: Sequence[HeldBuffer] = (),
+        held: Sequence[StateBuffer] = (),
         memory: Memory | None = None,
     ) -> None:
         self._module, self._call, self._memory = module, call, memory
@@ -155,19 +154,16 @@ def eager(module: torch.nn.Module) -> Iterator[Widened]:
     positions zeros, without the questions whether a mask of `nn.Transformer` is causal and whether the parameters of a
     distribution are valid, which ask the data, and with sorts that keep the order of equals.
     """
-    before, detect = torch.backends.mha.get_fastpath_enabled(), transformer._detect_is_causal_mask
+    before = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
-    transformer._detect_is_causal_mask = _as_hinted
-    validates = Distribution._validate_args
-    Distribution.set_default_validate_args(False)
     try:
         precision = Widened(rounds=not written_in_halves(module))
-        with torch.no_grad(), no_autocast(precision), StableSorts(), precision:
+        with patched() as patches, torch.no_grad(), no_autocast(precision), StableSorts(), precision:
+            patches.replace("torch.nn.modules.transformer._detect_is_causal_mask", _as_hinted)
+            patches.replace("torch.distributions.Distribution._validate_args", False)
             yield precision
     finally:
         torch.backends.mha.set_fastpath_enabled(before)
-        transformer._detect_is_causal_mask = detect
-        Distribution.set_default_validate_args(validates)
 
 
 def _as_hinted(mask: torch.Tensor | None, is_causal: bool | None = None, size: int | None = None) -> bool:

@@ -7,8 +7,8 @@ import io
 import logging
 import re
 import warnings
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import replace
 from types import CodeType
 from typing import Any
 
@@ -19,22 +19,17 @@ from torch._subclasses.fake_tensor import UnsupportedOperatorException
 from torch.utils import _pytree as pytree
 
 from edgec.diag import Diagnostic, EdgecError, Severity, error, warning
-from edgec.frontend.attempts import Attempt, MoreGeneralError, NarrowedError, export_open
-from edgec.frontend.dynamic import DynamicDim
-from edgec.frontend.extensions import Extension
 from edgec.frontend.half_precision import computed_in_single
-from edgec.frontend.imported import Array, Captured, SourceId
+from edgec.frontend.imported import Array, ImportedModel
 from edgec.frontend.naming import name_interface, separate_weights
 from edgec.frontend.onnx.half_precision import take_half
 from edgec.frontend.samples.draws import samples_like
-from edgec.frontend.samples.inputs import InputSpec
 from edgec.frontend.torch.autograph.converters.exception_handlers import called_functions
 from edgec.frontend.torch.autograph.coverage import CaughtError, Covered, cover
-from edgec.frontend.torch.autograph.export import export_settled
-from edgec.frontend.torch.autograph.operators.escapes import Watched
+from edgec.frontend.torch.autograph.export import export_with_autograph
+from edgec.frontend.torch.autograph.operators.escapes import EscapeGuard
 from edgec.frontend.torch.autograph.operators.select import Site
 from edgec.frontend.torch.autograph.operators.symbolic_numbers import Numbers
-from edgec.frontend.torch.autograph.replacement import Rewritten
 from edgec.frontend.torch.call import (
     Call,
     TorchReference,
@@ -45,52 +40,36 @@ from edgec.frontend.torch.call import (
     run_eagerly,
 )
 from edgec.frontend.torch.decompositions.kernels import add_body
-from edgec.frontend.torch.decompositions.masked import settle_masks
+from edgec.frontend.torch.decompositions.masked import replace_masked_writes
 from edgec.frontend.torch.decompositions.splice import BODIES, decompose
-from edgec.frontend.torch.dynamic_shapes import check_sizes, dynamic_shapes, name_dims, roomy
 from edgec.frontend.torch.functionalization.mutations import changed_buffers
 from edgec.frontend.torch.functionalization.program import make_functional
 from edgec.frontend.torch.functionalization.translate import translate, translate_decomposed
 from edgec.frontend.torch.functionalization.untranslated import check_own
-from edgec.frontend.torch.functionalization.views import settle_views
+from edgec.frontend.torch.functionalization.views import place_views
+from edgec.frontend.torch.open_sizes.attempt import MoreGeneralError, NarrowedError
+from edgec.frontend.torch.open_sizes.dynamic_shapes import check_sizes, dynamic_shapes, name_dims, roomy
+from edgec.frontend.torch.open_sizes.guards import Assumed
+from edgec.frontend.torch.open_sizes.retracing import export_open
 from edgec.frontend.torch.overrides.device_moves import moved_nowhere
 from edgec.frontend.torch.overrides.fake_quantizers import check_quantized, plain_fake_quantizers
-from edgec.frontend.torch.overrides.functions import Settled
-from edgec.frontend.torch.overrides.module_flags import OfWeights
+from edgec.frontend.torch.overrides.functions import Overrides
+from edgec.frontend.torch.overrides.module_flags import ModuleFlags
 from edgec.frontend.torch.precision.half import in_single, widen, written_in_halves
-from edgec.frontend.torch.shape_guards import Assumed
+from edgec.frontend.torch.request import ExportRequest
 from edgec.frontend.torch.state.baked_constants import Computed, check_constants
 from edgec.frontend.torch.state.buffers import contents, open_states
 from edgec.frontend.torch.state.eager_probe import probe_of
 from edgec.frontend.torch.state.memory import Memory
 from edgec.frontend.torch.state.probe import Probe
 from edgec.frontend.torch.state.rebound_buffers import bound_anew
-from edgec.frontend.torch.state.uninitialized_memory import check_written
+from edgec.frontend.torch.state.uninitialized_memory import check_initialized
 from edgec.frontend.torch.torchscript.embedded import scripts_as_graphs
 from edgec.frontend.torch.weight_folding import fold_weights
 from edgec.frontend.user_code import place_of_failure
 
 
-@dataclass(frozen=True)
-class ExportRequest:
-    """A module with its example inputs (None when `specs` describe them).
-
-    `input_names` name the tensors among the inputs where the module's signature does not.
-    """
-
-    name: str
-    source: SourceId
-    module: torch.nn.Module
-    inputs: Any
-    specs: Sequence[InputSpec] = ()
-    rewritten: Rewritten = field(default_factory=Rewritten)
-    input_names: tuple[str, ...] = ()
-    dynamic: tuple[DynamicDim, ...] = ()
-    extension: Extension = field(default_factory=Extension)
-    attempt: Attempt = field(default_factory=Attempt)
-
-
-def export_module(request: ExportRequest) -> Captured:
+def export_module(request: ExportRequest) -> ImportedModel:
     """Export a module. Weights in half precision become float32 in place: who keeps the module gives a copy.
 
     Where the model takes multiples of some size alone, its open dimensions are these, with a warning.
@@ -100,7 +79,7 @@ def export_module(request: ExportRequest) -> Captured:
     return export_open(request, _exported) if request.dynamic else _exported(request)
 
 
-def _exported(request: ExportRequest) -> Captured:
+def _exported(request: ExportRequest) -> ImportedModel:
     given = example_call(request.module, request.inputs, request.specs, request.source.ref)
     widen(request.module, given.tensors())
     call = roomy(given.with_tensors([in_single(t) for t in given.tensors()]), request)
@@ -115,14 +94,14 @@ def _exported(request: ExportRequest) -> Captured:
         probe = probe_of(request.module, call, called, memory, first)
         probe.settle(ran.outputs)
         model = _translated(request, call, probe)
-    found = _with_half_inputs(captured(request, call, ran.result, model, memory), given)
+    found = _with_half_inputs(imported(request, call, ran.result, model, memory), given)
     whole = written_in_halves(request.module)
     if not whole and not ran.halves:
         return found
     return replace(found, warnings=(*found.warnings, computed_in_single(found.name, whole)))
 
 
-def _with_half_inputs(found: Captured, given: Call) -> Captured:
+def _with_half_inputs(found: ImportedModel, given: Call) -> ImportedModel:
     """Inputs that came in float16 stay so: they are converted without loss."""
     inputs = list(zip(found.model.graph.inputs, given.tensors(), strict=False))
     halves = {value.name: value for value, tensor in inputs if tensor.dtype == torch.float16}
@@ -135,7 +114,7 @@ def _with_half_inputs(found: Captured, given: Call) -> Captured:
     return replace(found, examples=in_half(found.examples), extra_samples=tuple(map(in_half, found.extra_samples)))
 
 
-def captured(request: ExportRequest, call: Call, result: Any, model: ir.Model, memory: Memory) -> Captured:
+def imported(request: ExportRequest, call: Call, result: Any, model: ir.Model, memory: Memory) -> ImportedModel:
     """The exported graph with its interface named, its reference, and samples for each side of its branches."""
     for value, name in zip(model.graph.inputs, request.input_names, strict=False):
         value.name = name
@@ -156,7 +135,7 @@ def captured(request: ExportRequest, call: Call, result: Any, model: ir.Model, m
         extra, branches = _covered(request, reference, examples)
     told = tuple(d for b in branches for d in _told(b))
     told += tuple(_unchecked(site) for site in request.rewritten.runtime.unchecked)
-    return Captured(
+    return ImportedModel(
         request.name, request.source, model, reference, examples, told, tuple(extra), tuple(branches), request.dynamic
     )
 
@@ -208,12 +187,12 @@ def _export(request: ExportRequest, call: Call, probe: Probe) -> torch.export.Ex
 
     def export() -> torch.export.ExportedProgram:
         runtime = request.rewritten.runtime
-        flags = OfWeights(module, changing)
+        flags = ModuleFlags(module, changing)
         with (
             probe.traced(),
             runtime.knowing(flags.value),
             eager(module),
-            Settled(),
+            Overrides(),
             flags,
             scripts_as_graphs(module, runtime),
             runtime.forks.applied(module),
@@ -221,7 +200,7 @@ def _export(request: ExportRequest, call: Call, probe: Probe) -> torch.export.Ex
             bound_anew(module),
             moved_nowhere(),
             Numbers(),
-            Watched() as watched,
+            EscapeGuard() as watched,
         ):
             program = torch.export.export(module, call.args, call.kwargs, dynamic_shapes=shapes, strict=False)
         watched.check()
@@ -231,10 +210,10 @@ def _export(request: ExportRequest, call: Call, probe: Probe) -> torch.export.Ex
             return export()  # they are data: they change from one run to the next
         if any(getattr(n.target, "__module__", "").startswith("torch._functorch") for n in program.graph.nodes):
             program = program.run_decompositions({})  # which computes what `vmap` maps
-        check_written(program, lambda: probe.run(0))
+        check_initialized(program, lambda: probe.run(0))
         fold_weights(program)
-        program = settle_views(program)
-        settle_masks(program)
+        program = place_views(program)
+        replace_masked_writes(program)
         decompose(program, request.extension)
         check_own(program)
         return program
@@ -242,7 +221,7 @@ def _export(request: ExportRequest, call: Call, probe: Probe) -> torch.export.Ex
     checked = Assumed(lambda found: check_sizes(request, call, found)) if request.dynamic else contextlib.nullcontext()
     try:
         with checked:
-            return export_settled(export, request.rewritten)
+            return export_with_autograph(export, request.rewritten)
     except (EdgecError, MoreGeneralError, NarrowedError):
         raise
     except Exception as failure:  # as above

@@ -13,7 +13,7 @@ import numpy as np
 from edgec.artifact.cache import made_once
 from edgec.compiler.build import build
 from edgec.compiler.options import BuildOptions
-from edgec.frontend.source import SourceRequest
+from edgec.frontend.request import SourceRequest
 from edgec.runners.litert import LiteRTRunner
 from tests.app_target import LABELS, write_app_target
 from tests.conformance.runtimes.environment import new_environment

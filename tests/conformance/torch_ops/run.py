@@ -7,10 +7,11 @@ import traceback
 import torch
 
 from edgec.compiler.options import BuildOptions
-from edgec.compiler.stages import prepare_captured
+from edgec.compiler.stages import prepare_imported
 from edgec.diag import EdgecError
 from edgec.frontend.imported import SourceId
-from edgec.frontend.torch.export import ExportRequest, export_module
+from edgec.frontend.torch.export import export_module
+from edgec.frontend.torch.request import ExportRequest
 from tests.conformance.onnx_nodes.engine import CRASHED, PASSED, REFUSED, WRONG, Result, label_of
 from tests.conformance.torch_ops.cases import build
 
@@ -34,7 +35,7 @@ def run(name: str) -> Result:
         return Result(name, REFUSED, "interface-complex" if inputs else "no-tensor")
     try:
         request = ExportRequest("op", SourceId("module", name, ""), module.eval(), inputs)
-        prepare_captured(export_module(request), BuildOptions(), lambda step: None)
+        prepare_imported(export_module(request), BuildOptions(), lambda step: None)
     except EdgecError as refused:
         first = refused.diagnostics[0]
         label = label_of(first)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import onnx_ir as ir
 
-from edgec.backends.coreml.channels.forms import Form, form_of, has_tokens, turned_operands
+from edgec.backends.coreml.channels.layout_rules import Form, form_of, has_tokens, turned_operands
 from edgec.backends.coreml.channels.maker import Maker, Turned, makes_image, shape_of, turning_bytes
 from edgec.backends.layout.assignment import Border, End, Side, cheapest
 from edgec.ir.model import Model

@@ -6,17 +6,15 @@ import re
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from types import CodeType, FrameType
 from typing import TypeVar
 
-import torch
-
 from edgec.diag import EdgecError, Place, error
 from edgec.frontend.torch.autograph.converters.early_exits import UnsupportedError
-from edgec.frontend.torch.autograph.operators.escapes import LeavesError
+from edgec.frontend.torch.autograph.operators.escapes import EscapeError
 from edgec.frontend.torch.autograph.operators.path_duplication import ForkError
 from edgec.frontend.torch.autograph.replacement import Rewritten, contains
+from edgec.frontend.torch.frames import TORCH, is_of_model
 
 Result = TypeVar("Result")
 
@@ -35,14 +33,11 @@ _STANDS_FOR_DATA = re.compile(
 _PYTHONS = (TypeError, ValueError, LookupError, AttributeError, ArithmeticError)
 """What Python raises where it is given what stands for data in a trace."""
 
-_TORCH = str(Path(torch.__file__).parent)
 _BUILTINS = "/_export/non_strict_utils.py"
 """Where torch stands in for Python's `min` and `max`, in torch 2.13."""
 
-_FOREIGN = (_TORCH, str(Path(__file__).parent.parent))
 
-
-def export_settled(export: Callable[[], Result], rewritten: Rewritten) -> Result:
+def export_with_autograph(export: Callable[[], Result], rewritten: Rewritten) -> Result:
     """Run `export`; each time it asks for the truth of data, rewrite the function that asked, and try again.
 
     What was rewritten is left in `rewritten`.
@@ -56,7 +51,7 @@ def export_settled(export: Callable[[], Result], rewritten: Rewritten) -> Result
                 found = export()
             if not rewritten.add_comparing():
                 return found
-        except (Exception, LeavesError) as failure:  # torch raises its own private classes, some wrapped in others
+        except (Exception, EscapeError) as failure:  # torch raises its own private classes, some wrapped in others
             fork = next((f for f in _chain(failure) if isinstance(f, ForkError)), None)
             if fork is not None:
                 rewritten.runtime.forks.refused.update(dict.fromkeys(fork.sites, fork.refused))
@@ -70,7 +65,7 @@ def export_settled(export: Callable[[], Result], rewritten: Rewritten) -> Result
                 continue
             if asking is None:
                 raise
-            leaves = next((f for f in _chain(failure) if isinstance(f, LeavesError)), None)
+            leaves = next((f for f in _chain(failure) if isinstance(f, EscapeError)), None)
             _rewrite(rewritten, asking, _left(leaves, asking) if leaves else None)
     raise error("E0206", f"data decide in more than {_ATTEMPTS} functions")
 
@@ -102,7 +97,7 @@ def _asking(failure: BaseException) -> _Asking | None:
     """Who asked; None if the failure is another one."""
     for part in _chain(failure):
         frames = list(traceback.walk_tb(part.__traceback__))
-        users = [(f.f_code, line) for f, line in frames if not _foreign(f)]
+        users = [(f.f_code, line) for f, line in frames if is_of_model(f.f_code.co_filename)]
         if users and (_asks(failure) or _is_pythons(part, [f for f, _ in frames])):
             code, line = users[-1]
             outer = next(c for c, _ in users if contains(c, code))
@@ -112,7 +107,7 @@ def _asking(failure: BaseException) -> _Asking | None:
 
 def _asks(failure: BaseException) -> bool:
     """Whether it is about a question to data, or about what stands for data where Python takes no tensor."""
-    named = any(isinstance(f, LeavesError) or type(f).__name__ in _ASKED for f in _chain(failure))
+    named = any(isinstance(f, EscapeError) or type(f).__name__ in _ASKED for f in _chain(failure))
     return named or (isinstance(failure, _UNFIT) and _STANDS_FOR_DATA.search(str(failure)) is not None)
 
 
@@ -122,9 +117,9 @@ def _is_pythons(failure: BaseException, frames: Sequence[FrameType]) -> bool:
     """
     if isinstance(failure, RecursionError):
         return True
-    last = max(i for i, frame in enumerate(frames) if not _foreign(frame))
+    last = max(i for i, frame in enumerate(frames) if is_of_model(frame.f_code.co_filename))
     files = [f.f_code.co_filename for f in frames[last:]]
-    by_torch = any(file.startswith(_TORCH) and not file.endswith(_BUILTINS) for file in files)
+    by_torch = any(file.startswith(TORCH) and not file.endswith(_BUILTINS) for file in files)
     return isinstance(failure, _PYTHONS) and not by_torch
 
 
@@ -163,7 +158,7 @@ def _undecided(asking: _Asking) -> EdgecError:
     )
 
 
-def _left(leaves: LeavesError, asking: _Asking) -> EdgecError:
+def _left(leaves: EscapeError, asking: _Asking) -> EdgecError:
     return error(
         "E0206",
         f"data become {leaves.what} here, of which nothing finite can be told apart",
@@ -180,12 +175,3 @@ def _chain(failure: BaseException) -> list[BaseException]:
         found.append(following)
         following = following.__cause__ or following.__context__
     return found
-
-
-def _foreign(frame: FrameType) -> bool:
-    name = frame.f_code.co_filename
-    return (
-        name.startswith(("<", *_FOREIGN))
-        or "/site-packages/sympy/" in name
-        or ("/lib/python3" in name and "site-packages" not in name)
-    )

@@ -55,11 +55,6 @@ def _is_not_float(x: torch.Tensor) -> bool:
     return not x.is_floating_point() and not x.is_complex()
 
 
-def _atan2(y: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
-    kind = torch.get_default_dtype()
-    return torch.atan2(y.to(kind), x.to(kind))
-
-
 def _add_truths(a: torch.Tensor, b: torch.Tensor, *, alpha: Any = 1) -> torch.Tensor:
     """True and True make True."""
     return torch.logical_or(a, b) if alpha else a.expand(torch.logical_or(a, b).shape).clone()
@@ -75,6 +70,4 @@ INTEGERS: dict[str, Decomposition] = {
     "aten.pow.Tensor_Tensor": Decomposition(_power, _wants_signed_power),
     "aten.pow.Scalar": Decomposition(_power, _wants_signed_power),
     "aten.angle.default": Decomposition(_angle, _is_not_float),
-    "aten.atan2.default": Decomposition(_atan2, lambda y, x: _is_not_float(y) and _is_not_float(x)),
-    "aten.arctan2.default": Decomposition(_atan2, lambda y, x: _is_not_float(y) and _is_not_float(x)),
 }

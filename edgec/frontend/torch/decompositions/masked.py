@@ -18,7 +18,7 @@ aten = torch.ops.aten
 _PUTS = (aten.index_put.default, aten.index_put_.default)
 
 
-def settle_masks(program: torch.export.ExportedProgram) -> None:
+def replace_masked_writes(program: torch.export.ExportedProgram) -> None:
     """Replace, in `program`, every assignment through one mask whose value is not of the mask's own making.
 
     The value is a number, a tensor that is the same at each place, or an elementwise function of what the same mask

@@ -20,14 +20,12 @@ from edgec.frontend.torch.decompositions.base import Decomposition
 from edgec.frontend.torch.decompositions.kernels import called, exported_body
 from edgec.frontend.torch.decompositions.table import DECOMPOSITIONS
 from edgec.frontend.torch.fx_call import place_in_source
+from edgec.frontend.torch.splicing import carry, holders, spliced
 from edgec.frontend.torch.weight_folding import add_constant
 from edgec.frontend.user_code import user_code
 
 BODIES = "edgec_bodies"
 """Metadata of a program: what its calls for kernels compute, by name."""
-
-CARRIED = ("stack_trace", "nn_module_stack", "source_fn_stack", "torch_fn", "from_node")
-"""What a node knows of the Python that it came from."""
 
 
 def decompose(program: torch.export.ExportedProgram, own: Extension | None = None) -> None:
@@ -85,16 +83,10 @@ class _Decomposing:
     def _splice(self, node: torch.fx.Node, found: Decomposition) -> list[torch.fx.Node]:
         """Put what `found` computes in the place of `node`; returns the new nodes."""
         traced, inputs = _traced(node, found)
-        holders = [n for n in traced.graph.nodes if n.op == "placeholder"]
-        known = dict(zip(holders, inputs, strict=True)) | self._constants(traced, node)
-        before = set(self._graph.nodes)
-        with self._graph.inserting_before(node):
-            result = self._graph.graph_copy(traced.graph, known)
-        new = [n for n in self._graph.nodes if n not in before]
-        for n in new:
-            if n.target is node.target and found.applies(*_values(n.args), **_values(n.kwargs)):
-                raise _unfit(node, "is computed by itself", "decomposes-into-itself")
-            n.meta |= {key: node.meta[key] for key in CARRIED if key in node.meta}
+        known = dict(zip(holders(traced), inputs, strict=True)) | self._constants(traced, node)
+        result, new = spliced(self._graph, node, traced, known)
+        if any(n.target is node.target and found.applies(*_values(n.args), **_values(n.kwargs)) for n in new):
+            raise _unfit(node, "is computed by itself", "decomposes-into-itself")
         _replace(self._graph, node, result)
         return new
 
@@ -129,7 +121,8 @@ def _fill(graph: torch.fx.Graph, node: torch.fx.Node) -> None:
     value = node.meta["val"]
     with graph.inserting_before(node):
         new = graph.call_function(torch.ops.aten.zeros.default, (list(value.shape),), {"dtype": value.dtype})
-    new.meta |= {key: node.meta[key] for key in ("val", *CARRIED) if key in node.meta}
+    new.meta["val"] = value
+    carry(node, new)
     node.replace_all_uses_with(new)
     graph.erase_node(node)
 

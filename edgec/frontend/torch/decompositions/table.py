@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from edgec.frontend.torch.decompositions.accurate import ACCURATE
 from edgec.frontend.torch.decompositions.base import Decomposition
 from edgec.frontend.torch.decompositions.bits import BITS
@@ -27,28 +29,40 @@ from edgec.frontend.torch.decompositions.spectra import SPECTRA
 from edgec.frontend.torch.decompositions.statistics import STATISTICS
 from edgec.frontend.torch.decompositions.tails import TAILS
 
-DECOMPOSITIONS: dict[str, Decomposition] = {
-    **ACCURATE,
-    **BITS,
-    **COMPOSITE,
-    **CONVOLUTION,
-    **COUNTING,
-    **FACTORS,
-    **INDEXING,
-    **INTEGERS,
-    **INTERPOLATE,
-    **LINEAR,
-    **LOSSES,
-    **PLACING,
-    **POINTWISE,
-    **POOLING,
-    **QUANTIZATION,
-    **RECURRENT,
-    **RESAMPLE,
-    **SCANS,
-    **SINGULAR,
-    **SPECIAL,
-    **SPECTRA,
-    **STATISTICS,
-    **TAILS,
-}
+
+def _joined(*tables: Mapping[str, Decomposition]) -> Mapping[str, Decomposition]:
+    """One table; an operator of two is a mistake."""
+    found: dict[str, Decomposition] = {}
+    for table in tables:
+        if twice := found.keys() & table.keys():
+            raise ValueError(f"two decompositions of {', '.join(sorted(twice))}")
+        found |= table
+    return found
+
+
+DECOMPOSITIONS = _joined(
+    ACCURATE,
+    BITS,
+    COMPOSITE,
+    CONVOLUTION,
+    COUNTING,
+    FACTORS,
+    INDEXING,
+    INTEGERS,
+    INTERPOLATE,
+    LINEAR,
+    LOSSES,
+    PLACING,
+    POINTWISE,
+    POOLING,
+    QUANTIZATION,
+    RECURRENT,
+    RESAMPLE,
+    SCANS,
+    SINGULAR,
+    SPECIAL,
+    SPECTRA,
+    STATISTICS,
+    TAILS,
+)
+"""By the operator's name, for operators that torch's exporter translates wrongly or not at all."""

@@ -18,9 +18,10 @@ from torch.fx import Graph, GraphModule, Node
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.utils import _pytree as pytree
 
-from edgec.frontend.torch.decompositions.splice import CARRIED, rename_outputs
+from edgec.frontend.torch.decompositions.splice import rename_outputs
 from edgec.frontend.torch.functionalization.complex_operators import FORMS, Parts
 from edgec.frontend.torch.fx_call import call_before
+from edgec.frontend.torch.splicing import holders, spliced
 
 aten = torch.ops.aten
 
@@ -104,13 +105,8 @@ class _Settling:
 
         with torch.no_grad(), self._mode:
             traced = make_fx(call, pre_dispatch=True)(*(n.meta["val"] for n in given))
-        holders = [n for n in traced.graph.nodes if n.op == "placeholder"]
-        before = set(self._graph.nodes)
-        with self._graph.inserting_before(node):
-            copied: Any = self._graph.graph_copy(traced.graph, dict(zip(holders, given, strict=True)))
+        copied, _ = spliced(self._graph, node, traced, dict(zip(holders(traced), given, strict=True)))
         made = iter(copied)
-        for new in [n for n in self._graph.nodes if n not in before]:
-            new.meta |= {key: node.meta[key] for key in CARRIED if key in node.meta}
         result, complex_ = found
         pieces = [Parts(next(made), next(made)) if is_complex else next(made) for is_complex in complex_]
         return pytree.tree_unflatten(pieces, result)

@@ -13,7 +13,7 @@ import operator
 from torch.export import ExportedProgram
 from torch.fx import Node
 
-from edgec.frontend.torch.functionalization.node_decompositions import REWRITES
+from edgec.frontend.torch.decompositions.nodes import NODE_DECOMPOSITIONS
 from edgec.frontend.torch.functionalization.operators import FRESH, MUTATING, SHARING, aten, is_fresh, keeps_type
 from edgec.frontend.torch.functionalization.slice_writes import written_part
 from edgec.frontend.torch.fx_call import call_before
@@ -40,7 +40,7 @@ _PLAIN = FRESH | SHARING | {operator.getitem, aten._assert_tensor_metadata.defau
 
 
 def _rewritten(node: Node) -> Node | None:
-    rewrite = REWRITES.get(node.target)
+    rewrite = NODE_DECOMPOSITIONS.get(node.target)
     return rewrite(node) if rewrite is not None else None
 
 

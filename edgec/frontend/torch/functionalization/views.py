@@ -18,7 +18,7 @@ from edgec.frontend.torch.functionalization.operators import aten
 from edgec.frontend.torch.fx_call import call_before, place_in_source
 
 
-def settle_views(program: ExportedProgram) -> ExportedProgram:
+def place_views(program: ExportedProgram) -> ExportedProgram:
     """The program with its views by strides as said above, and functional where it writes through a view, or to what
     has a view, of a kind that is taken apart.
 

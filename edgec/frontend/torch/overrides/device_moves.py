@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from edgec.frontend.torch.patches import patched
+
 
 @contextmanager
 def moved_nowhere() -> Iterator[None]:
@@ -24,11 +26,9 @@ def moved_nowhere() -> Iterator[None]:
         stays = layout is None and all(_is_there(tensor, device, dtype) for tensor in tensors)
         return module if stays else plain(module, *args, **kwargs)
 
-    nn.Module.to = to  # type: ignore[assignment]
-    try:
+    with patched() as patches:
+        patches.replace("torch.nn.Module.to", to)
         yield
-    finally:
-        nn.Module.to = plain  # type: ignore[method-assign]
 
 
 def _is_there(tensor: torch.Tensor, device: torch.device | None, dtype: torch.dtype | None) -> bool:

@@ -1,6 +1,6 @@
 """Functions that torch cannot trace as they are written, in a form that it can.
 
-What can be traced and is only translated badly is decomposed afterwards: `frontend.decompose`.
+What can be traced and is only translated badly is decomposed afterwards: `edgec.frontend.torch.decompositions`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from edgec.frontend.torch.overrides.recurrent import of_any_length
 from edgec.frontend.torch.overrides.scalar_indices import get_item, set_item
 
 
-class Settled(FunctionMode):
+class Overrides(FunctionMode):
     """While active, the functions of `_FORMS` are computed by the forms given there."""
 
     def call(self, function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

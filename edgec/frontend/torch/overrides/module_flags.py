@@ -52,7 +52,7 @@ class _Known:
     buffers: frozenset[str]
 
 
-class OfWeights(FunctionMode):
+class ModuleFlags(FunctionMode):
     """While a module is traced, questions about its small buffers are answered by what they hold.
 
     A buffer that the module changes is data: `changes` names those, and `asked` those on which an answer rests, so that

@@ -14,6 +14,7 @@ import torch
 from torch.amp import autocast_mode
 
 from edgec.frontend.torch.overrides.function_mode import Function, FunctionMode
+from edgec.frontend.torch.patches import patched
 
 HALVES = frozenset({torch.float16, torch.bfloat16})
 
@@ -98,19 +99,15 @@ def in_single(tensor: torch.Tensor) -> torch.Tensor:
 @contextmanager
 def no_autocast(precision: Widened) -> Iterator[None]:
     """`torch.autocast`, wherever the model enters it, does nothing but be seen."""
-    enter, leave = autocast_mode.autocast.__enter__, autocast_mode.autocast.__exit__
 
     def seen(self: autocast_mode.autocast) -> autocast_mode.autocast:
         precision.seen |= self._enabled and self.fast_dtype in HALVES
         return self
 
-    autocast_mode.autocast.__enter__ = seen  # type: ignore[method-assign]
-    autocast_mode.autocast.__exit__ = lambda self, *failure: None  # type: ignore[method-assign]
-    try:
+    with patched() as patches:
+        patches.replace("torch.amp.autocast_mode.autocast.__enter__", seen)
+        patches.replace("torch.amp.autocast_mode.autocast.__exit__", lambda self, *failure: None)
         yield
-    finally:
-        autocast_mode.autocast.__enter__ = enter  # type: ignore[method-assign]
-        autocast_mode.autocast.__exit__ = leave  # type: ignore[method-assign]
 
 
 def _is_half(value: Any) -> bool:

@@ -23,7 +23,7 @@ _UPDATES = "edgec.updates"
 
 
 @dataclass(frozen=True)
-class HeldBuffer:
+class StateBuffer:
     """A buffer by its path in the module, with the graph's names for its value before and after a run."""
 
     path: str
@@ -38,7 +38,7 @@ def mark_updates(model: Model, buffers_to_mutate: Mapping[str, str]) -> None:
             value.metadata_props[_UPDATES] = buffers_to_mutate[name]
 
 
-def open_states(model: Model) -> tuple[HeldBuffer, ...]:
+def open_states(model: Model) -> tuple[StateBuffer, ...]:
     """Turn each updated buffer into an input and an output of the graph, and note the pair as a state.
 
     A buffer that is written before it is read, such as a cached table, carries nothing over and stays a constant.
@@ -60,7 +60,7 @@ def open_states(model: Model) -> tuple[HeldBuffer, ...]:
         graph.inputs.append(before)
         output = _as_output(graph, after, before, _free_outside(graph, f"{name}_out"))
         set_state(model, State(name, output, zero))
-        held.append(HeldBuffer(path, name, output))
+        held.append(StateBuffer(path, name, output))
     return tuple(held)
 
 
@@ -152,14 +152,14 @@ def _has_form(now: torch.Tensor | None, before: torch.Tensor) -> bool:
     return now is not None and now.shape == before.shape and now.dtype == before.dtype
 
 
-def fill(module: torch.nn.Module, held: Sequence[HeldBuffer], inputs: Mapping[str, Array]) -> None:
+def fill(module: torch.nn.Module, held: Sequence[StateBuffer], inputs: Mapping[str, Array]) -> None:
     """Give the buffers the values that stand under their inputs' names."""
     with torch.no_grad():
         for buffer in held:
             attrgetter(buffer.path)(module).copy_(torch.from_numpy(inputs[buffer.input].copy()))
 
 
-def contents(module: torch.nn.Module, held: Sequence[HeldBuffer]) -> dict[str, Array]:
+def contents(module: torch.nn.Module, held: Sequence[StateBuffer]) -> dict[str, Array]:
     """What the buffers hold, by their outputs' names."""
     found: dict[str, Any] = {b.output: attrgetter(b.path)(module).detach().clone().numpy() for b in held}
     return found

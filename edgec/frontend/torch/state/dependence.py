@@ -90,22 +90,22 @@ class Uses(FunctionMode):
                 for part in parts:
                     if id(part) in self._watched:
                         self.used[id(part)] = part
-                    elif isinstance(part, Watched):
+                    elif isinstance(part, EscapeGuard):
                         part.note()
         return function(*args, **kwargs)
 
 
-class Watched:
+class EscapeGuard:
     """A number that tells, by `note`, when something is decided by it. What Python computes of it is one as well."""
 
     note: Callable[[], None]
 
 
-class _Int(int, Watched):
+class _Int(int, EscapeGuard):
     """An integer that is watched."""
 
 
-class _Float(float, Watched):
+class _Float(float, EscapeGuard):
     """A float that is watched."""
 
 

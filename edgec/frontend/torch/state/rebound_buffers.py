@@ -17,6 +17,8 @@ import torch
 import torch.export._trace
 from torch.utils import _pytree as pytree
 
+from edgec.frontend.torch.patches import patched
+
 
 @contextmanager
 def bound_anew(module: torch.nn.Module) -> Iterator[None]:
@@ -38,16 +40,18 @@ def bound_anew(module: torch.nn.Module) -> Iterator[None]:
         first.clear()
         return result
 
-    exporter: Any = torch.export._trace
-    torchs = exporter.register_buffer_assignment_hook
-    exporter.register_buffer_assignment_hook = lambda *_: module.register_forward_hook(lambda *_: None)
     hooks = [module.register_forward_pre_hook(begins), module.register_forward_hook(ends)]
     try:
-        yield
+        with patched() as patches:
+            patches.replace("torch.export._trace.register_buffer_assignment_hook", lambda *_: _no_hook(module))
+            yield
     finally:
-        exporter.register_buffer_assignment_hook = torchs
         for hook in hooks:
             hook.remove()
+
+
+def _no_hook(module: torch.nn.Module) -> Any:
+    return module.register_forward_hook(lambda *_: None)
 
 
 def _root(leaf: Any) -> int:

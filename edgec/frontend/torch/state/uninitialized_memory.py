@@ -24,21 +24,21 @@ class Filled(TorchDispatchMode):
 
     def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = function(*args, **(kwargs or {}))
-        return result.fill_(self._number) if is_unwritten(function) else result
+        return result.fill_(self._number) if is_uninitialized(function) else result
 
 
-def is_unwritten(target: Any) -> bool:
+def is_uninitialized(target: Any) -> bool:
     """Whether an operator gives memory as it was found."""
     return str(target).rpartition(".")[0] in _UNWRITTEN
 
 
-def check_written(program: torch.export.ExportedProgram, run: Callable[[], Sequence[torch.Tensor]]) -> None:
+def check_initialized(program: torch.export.ExportedProgram, run: Callable[[], Sequence[torch.Tensor]]) -> None:
     """Where `program` takes unwritten memory, `run` the source with zeros in it and with ones.
 
     Raises `EdgecError` E0202 if the results differ: no graph gives what the source happens to find there.
     """
     nodes = (n for m in program.graph_module.modules() if isinstance(m, torch.fx.GraphModule) for n in m.graph.nodes)
-    found = next((n for n in nodes if is_unwritten(n.target)), None)
+    found = next((n for n in nodes if is_uninitialized(n.target)), None)
     if found is None:
         return
     with Filled(0):

@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import torch
 
-from edgec.frontend.torch.autograph.operators.select import UNDEFINED, Site, different, merge
+from edgec.frontend.torch.autograph.operators.select import UNDEFINED, Site, different
 
 Content = list[Any] | dict[Any, Any] | set[Any]
 
@@ -80,7 +80,7 @@ _CELL = Kind(_read_cell, _write_cell)
 _ATTRIBUTES = Kind(_read_attributes, _write_attributes, open=True)
 
 
-class Surroundings:
+class ReachableState:
     """Everything that can be reached from `roots`, with what it holds now."""
 
     def __init__(self, roots: Iterable[Any]) -> None:
@@ -101,15 +101,15 @@ class Surroundings:
             kind.write(held, content)
 
     def settle(
-        self, condition: torch.Tensor, site: Site, yes: Mapping[int, Content], no: Mapping[int, Content]
+        self, merge: Callable[[str, Any, Any], Any], site: Site, yes: Mapping[int, Content], no: Mapping[int, Content]
     ) -> None:
-        """Let everything hold what it does after `yes` where the condition holds, else what after `no`.
+        """Let everything hold one of what it does after `yes` and after `no`: `merge` makes one value of each two.
 
         Raises `EdgecError` E0206 where that differs in more than the values.
         """
         for i in sorted({*yes, *no}, key=list(self._held).index):
             held, kind, before = self._held[i]
-            kind.write(held, _merged(condition, site, kind, yes.get(i, before), no.get(i, before)))
+            kind.write(held, _merged(merge, site, kind, yes.get(i, before), no.get(i, before)))
 
     def names(self, changes: Mapping[int, Content]) -> list[str]:
         """What of an object changed, by name; its type for what has no names."""
@@ -174,16 +174,16 @@ def _same(a: Content, b: Content) -> bool:
     return len(a) == len(b) and all(x is y for x, y in zip(a, b, strict=True))
 
 
-def _merged(condition: torch.Tensor, site: Site, kind: Kind, yes: Any, no: Any) -> Content:
+def _merged(merge: Callable[[str, Any, Any], Any], site: Site, kind: Kind, yes: Any, no: Any) -> Content:
     if isinstance(yes, dict):
         if yes.keys() != no.keys() and not kind.open:
             raise different(site, "a dictionary", "different keys", str(list(yes)), str(list(no)))
         keys = [*yes, *(k for k in no if k not in yes)]
-        return {k: merge(condition, str(k), site, yes.get(k, UNDEFINED), no.get(k, UNDEFINED)) for k in keys}
+        return {k: merge(str(k), yes.get(k, UNDEFINED), no.get(k, UNDEFINED)) for k in keys}
     if len(yes) != len(no):
         raise different(site, "a list", "different lengths", f"{len(yes)} elements", f"{len(no)} elements")
     if isinstance(yes, set):
         if yes != no:
             raise different(site, "a set", "different elements", str(yes), str(no))
         return yes
-    return [merge(condition, "a list's element", site, a, b) for a, b in zip(yes, no, strict=True)]
+    return [merge("a list's element", a, b) for a, b in zip(yes, no, strict=True)]

@@ -9,15 +9,11 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from cProfile import Profile
-from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
 
-import torch
-
 from edgec.frontend.torch.autograph.analysis.names import literal, placed, runtime_call
-
-_FOREIGN = (str(Path(torch.__file__).parent), str(Path(__file__).parents[2]), "<")
+from edgec.frontend.user_code import is_users_own
 
 
 @contextmanager
@@ -30,7 +26,7 @@ def called_functions(found: set[CodeType], met: Callable[[FrameType], object] = 
     def note(frame: FrameType, event: str, _: Any) -> None:
         if event == "call" and frame.f_code not in found:
             file = frame.f_code.co_filename
-            if not file.startswith(_FOREIGN) and "site-packages" not in file and "/lib/python" not in file:
+            if is_users_own(file):
                 found.add(frame.f_code)
                 met(frame)
 

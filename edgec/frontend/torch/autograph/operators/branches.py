@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch.utils import _pytree as pytree
 
-from edgec.frontend.torch.autograph.analysis.side_effects import Content, Surroundings
-from edgec.frontend.torch.autograph.operators.select import UNDEFINED, Number, Site, merge
-from edgec.frontend.torch.autograph.operators.speculation import Guard
+from edgec.diag import EdgecError
+from edgec.frontend.torch.autograph.analysis.side_effects import Content, ReachableState
+from edgec.frontend.torch.autograph.operators.select import (
+    UNDEFINED,
+    Number,
+    Site,
+    Undefined,
+    different,
+    select_tensors,
+)
+from edgec.frontend.torch.autograph.operators.speculation import Speculation
+from edgec.frontend.torch.autograph.operators.symbolic_numbers import is_number, mark
 
 State = tuple[Any, ...]
 Side = Callable[..., tuple[Any, State]]
@@ -57,11 +68,11 @@ class SideRaisesError(Exception):
         return "the code raises on a side that data decide on, whatever it does elsewhere"
 
 
-def trace_side(run: Side, state: State, branch: Branch, taken: torch.Tensor, around: Surroundings) -> Outcome:
+def trace_side(run: Side, state: State, branch: Branch, taken: torch.Tensor, around: ReachableState) -> Outcome:
     """Trace one side, which is `taken` or not. What it changes around it is put back."""
     changes: dict[int, Content] = {}
     try:
-        with Guard(branch.site, taken):
+        with Speculation(branch.site, taken):
             value, after = run(*state)
     finally:
         changes = around.changes()
@@ -74,7 +85,7 @@ def select(condition: torch.Tensor, yes: Side, no: Side, state: State, branch: B
 
     A side that raises is left out: the other stands for both, and what must not fail there stays guarded.
     """
-    around = Surroundings((state, yes, no))
+    around = ReachableState((state, yes, no))
     a, b = (
         _tried(side, state, branch, taken, around)
         for side, taken in ((yes, condition), (no, torch.logical_not(condition)))
@@ -83,7 +94,7 @@ def select(condition: torch.Tensor, yes: Side, no: Side, state: State, branch: B
     a, b = a or b, b or a
     if a is None or b is None:
         raise SideRaisesError
-    around.settle(condition, branch.site, a.changes, b.changes)
+    around.settle(merging(condition, branch.site), branch.site, a.changes, b.changes)
     merged = tuple(_variable(condition, i, state[i], a, b, branch) for i in range(len(state)))
     value = merge(condition, "", branch.site, a.value, b.value) if branch.returns else None
     live = [(x, y) for name, x, y in zip(branch.names, a.state, b.state, strict=True) if name in branch.live]
@@ -95,7 +106,7 @@ def _are_numbers(yes: Any, no: Any) -> bool:
     return isinstance(yes, Number) and isinstance(no, Number) and yes != no
 
 
-def _tried(run: Side, state: State, branch: Branch, taken: torch.Tensor, around: Surroundings) -> Outcome | None:
+def _tried(run: Side, state: State, branch: Branch, taken: torch.Tensor, around: ReachableState) -> Outcome | None:
     try:
         return trace_side(run, state, branch, taken, around)
     except SideRaisesError:
@@ -109,3 +120,108 @@ def _variable(condition: torch.Tensor, i: int, old: Any, a: Outcome, b: Outcome,
     if branch.names[i] not in branch.live:
         return UNDEFINED
     return merge(condition, branch.names[i], branch.site, a.state[i], b.state[i])
+
+
+@dataclass(frozen=True)
+class Either:
+    """A function or module of each side: a call of it is a branch of its own."""
+
+    condition: torch.Tensor
+    site: Site
+    yes: Callable[..., Any]
+    no: Callable[..., Any]
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call both, and select."""
+
+        def yes() -> tuple[Any, tuple[Any, ...]]:
+            return self.yes(*args, **kwargs), ()
+
+        def no() -> tuple[Any, tuple[Any, ...]]:
+            return self.no(*args, **kwargs), ()
+
+        return select(self.condition, yes, no, (), Branch(self.site, returns=True)).value
+
+
+def merge(condition: torch.Tensor, name: str, site: Site, yes: Any, no: Any) -> Any:
+    """`yes` where the condition holds, else `no`: tensors of one shape and type, numbers, or equal structures of them.
+
+    Raises `EdgecError` E0206 naming both sides where no single value can stand for both.
+    """
+    if yes is no or isinstance(no, Undefined):
+        return yes
+    if isinstance(yes, Undefined):
+        return no
+    leaves_yes, spec_yes = pytree.tree_flatten(yes)
+    leaves_no, spec_no = pytree.tree_flatten(no)
+    if spec_yes != spec_no:
+        raise _differ(name, site, "a different structure", structure(spec_yes), structure(spec_no))
+    merged = [_leaf(condition, name, site, a, b) for a, b in zip(leaves_yes, leaves_no, strict=True)]
+    return pytree.tree_unflatten(merged, spec_yes)
+
+
+def merging(condition: torch.Tensor, site: Site) -> Callable[[str, Any, Any], Any]:
+    """`merge` of what has a name, by one condition."""
+
+    def merged(name: str, yes: Any, no: Any) -> Any:
+        return merge(condition, name, site, yes, no)
+
+    return merged
+
+
+def _leaf(condition: torch.Tensor, name: str, site: Site, yes: Any, no: Any) -> Any:
+    if yes is no:
+        return yes
+    tensors = [isinstance(v, torch.Tensor) for v in (yes, no)]
+    if not any(tensors):
+        if type(yes) is type(no) and yes == no:
+            return yes
+        if callable(yes) and callable(no):
+            return Either(condition, site, yes, no)
+        if not (isinstance(yes, Number) and isinstance(no, Number)):
+            raise _differ(name, site, "values that no tensor holds", _shown(yes), _shown(no))
+    numbers = all(is_number(v) or isinstance(v, Number) for v in (yes, no))
+    if not all(tensors):
+        yes, no = _as_tensors(yes, no)
+        if not all(isinstance(v, torch.Tensor) for v in (yes, no)):
+            raise _differ(name, site, "different kinds of value", _shown(yes), _shown(no))
+    if yes.shape != no.shape:
+        raise _differ(name, site, "different shapes", _shown(yes), _shown(no))
+    if yes.dtype != no.dtype:
+        raise _differ(name, site, "different element types", _shown(yes), _shown(no))
+    found = select_tensors(condition, yes, no)
+    return mark(found) if numbers else found
+
+
+def _as_tensors(yes: Any, no: Any) -> tuple[Any, Any]:
+    """A number beside a tensor takes its element type; two numbers take the type that torch gives them together."""
+    if isinstance(yes, torch.Tensor) and isinstance(no, Number):
+        return yes, torch.tensor(no, dtype=yes.dtype, device=yes.device)
+    if isinstance(no, torch.Tensor) and isinstance(yes, Number):
+        return torch.tensor(yes, dtype=no.dtype, device=no.device), no
+    if isinstance(yes, Number) and isinstance(no, Number):
+        kind = torch.promote_types(torch.tensor(yes).dtype, torch.tensor(no).dtype)
+        return torch.tensor(yes, dtype=kind), torch.tensor(no, dtype=kind)
+    return yes, no
+
+
+def _differ(name: str, site: Site, how: str, yes: str, no: str) -> EdgecError:
+    return different(site, f"`{name}`" if name else "the result", how, yes, no)
+
+
+def structure(spec: pytree.TreeSpec) -> str:
+    """A structure in words: `a list of 2`, `a dict with y, aux`."""
+    if spec.is_leaf():
+        return "a single value"
+    kind = getattr(spec.type, "__name__", str(spec.type))
+    if spec.type in (list, tuple):
+        return f"a {kind} of {spec.num_children}"
+    keys = spec.context[-1] if spec.type is defaultdict else spec.context
+    return f"a {kind} with {', '.join(map(str, keys)) or 'nothing'}" if isinstance(keys, list) else f"a {kind}"
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, torch.Tensor):
+        return f"{str(value.dtype).removeprefix('torch.')}{list(value.shape)}"
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -14,13 +14,13 @@ from torch.fx.experimental.symbolic_shapes import is_concrete_bool, is_concrete_
 
 from edgec.diag import EdgecError
 from edgec.frontend.torch.autograph.operators.augmented_assignment import augmented, in_place
-from edgec.frontend.torch.autograph.operators.branches import Branch, Side, SideRaisesError, State, select
+from edgec.frontend.torch.autograph.operators.branches import Branch, Side, SideRaisesError, State, merge, select
 from edgec.frontend.torch.autograph.operators.loop_bounds import Bounds, Range
 from edgec.frontend.torch.autograph.operators.loops import UNROLLED, Carried, truth, unrolled
 from edgec.frontend.torch.autograph.operators.path_duplication import Forks
 from edgec.frontend.torch.autograph.operators.py_builtins import Conversions
-from edgec.frontend.torch.autograph.operators.select import UNDEFINED, Site, merge
-from edgec.frontend.torch.autograph.operators.speculation import Guard
+from edgec.frontend.torch.autograph.operators.select import UNDEFINED, Site
+from edgec.frontend.torch.autograph.operators.speculation import Speculation
 
 _AND, _OR = Site("and", "", 0, (0, 0)), Site("or", "", 0, (0, 0))
 
@@ -121,7 +121,7 @@ class Runtime(Conversions):
         except EdgecError as refused:
             raise self.forks.asked(branch, refused) from refused
         self.forks.ends(branch, state, found.state)
-        if found.numbers and not Guard.nested():
+        if found.numbers and not Speculation.nested():
             self.forks.numbers.setdefault(branch.site)
         if found.raises:
             self.unchecked.setdefault(branch.site)
@@ -277,7 +277,7 @@ class Runtime(Conversions):
 
     def raised(self, make: Callable[[], Any]) -> Any:
         """What `raise` raises. On a side that data decide on, its message may not be made: it may show the data."""
-        return SideRaisesError() if Guard.taken() is not None else make()
+        return SideRaisesError() if Speculation.taken() is not None else make()
 
     def augment(self, operation: str, target: Any, value: Any) -> Any:
         """`target += value`: in place, but not for a tensor without dimensions, which may stand for a number."""
@@ -348,5 +348,5 @@ def _logical(operation: Callable[..., torch.Tensor], first: Any, second: Any) ->
 
 
 def _guarded(site: Site, taken: torch.Tensor, compute: Callable[[], Any]) -> Any:
-    with Guard(site, taken):
+    with Speculation(site, taken):
         return compute()

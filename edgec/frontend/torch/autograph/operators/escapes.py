@@ -1,8 +1,8 @@
 """Ways by which a traced value would leave the trace as something that Python takes for data of its own.
 
-torch has no objection to most: a traced tensor is hashed by its identity and printed as `FakeTensor(…)`, a symbol for a
-number as `u0`. Whatever Python decides by that is decided once and for all. While `Watched` is active, each such way
-raises `LeavesError` where the user's code asks, and stays open to torch itself.
+torch has no objection to most: a traced tensor is hashed by its identity and printed as `FakeTensor(…)`, a symbol for
+a number as `u0`. Whatever Python decides by that is decided once and for all. While `EscapeGuard` is active, each such
+way raises `EscapeError` where the user's code asks, and stays open to torch itself.
 
 Private names, seen in torch 2.13: `FakeTensor`, of whose class the user's tensors are in a trace.
 """
@@ -10,10 +10,8 @@ Private names, seen in torch 2.13: `FakeTensor`, of whose class the user's tenso
 from __future__ import annotations
 
 import builtins
-import os
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -21,14 +19,24 @@ import torch
 from torch._subclasses.fake_tensor import FakeTensor
 from torch.fx.experimental.symbolic_shapes import free_unbacked_symbols
 
-_OWN = (str(Path(torch.__file__).parent), str(Path(__file__).parents[2]))
-_ON_BEHALF = tuple(f"/control_flow/{name}.py" for name in ("conversions", "lookups", "runtime"))
+from edgec.frontend.torch.frames import EDGEC, TORCH, is_of_library
+from edgec.frontend.torch.patches import Patches
+
+_OWN = (TORCH, EDGEC)
+_ON_BEHALF = tuple(f"/autograph/operators/{name}.py" for name in ("py_builtins", "lookups", "control_flow"))
 """What stands in rewritten functions in the place of what the user wrote."""
 
-_LIBRARY = str(Path(os.__file__).parent)
+
+_NAMES = {
+    FakeTensor: "torch._subclasses.fake_tensor.FakeTensor",
+    torch.SymInt: "torch.SymInt",
+    torch.SymFloat: "torch.SymFloat",
+    torch.SymBool: "torch.SymBool",
+    builtins: "builtins",
+}
 
 
-class LeavesError(BaseException):
+class EscapeError(BaseException):
     """Data would become a Python value here. `way` is the label's end, `what` says of what. No handler of the user's
     exceptions may take it for one.
     """
@@ -38,17 +46,17 @@ class LeavesError(BaseException):
         self.way, self.what = way, what
 
 
-class Watched:
+class EscapeGuard:
     """While active, the ways of `_WAYS` are watched. `seen` are the errors that were raised, caught or not; `symbols`
     says whether torch made symbols of its own for numbers of the data.
     """
 
     def __init__(self) -> None:
-        self.seen: list[LeavesError] = []
+        self.seen: list[EscapeError] = []
         self.symbols = False
-        self._before: list[tuple[Any, str, Any]] = []
+        self._patches = Patches()
 
-    def __enter__(self) -> Watched:
+    def __enter__(self) -> EscapeGuard:
         for owner in (FakeTensor, torch.SymInt, torch.SymFloat, torch.SymBool):
             for name, (way, what) in _WAYS.items():
                 self._replace(owner, name, self._watching(owner, name, way, what))
@@ -65,12 +73,7 @@ class Watched:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, failure: Any, trace: TracebackType | None) -> None:
-        for owner, name, before in reversed(self._before):
-            if before is _INHERITED:
-                delattr(owner, name)
-            else:
-                setattr(owner, name, before)
-        self._before.clear()
+        self._patches.undo()
 
     def check(self) -> None:
         """Raise what was raised and caught, by a bare `except`."""
@@ -78,15 +81,14 @@ class Watched:
             raise self.seen[0]
 
     def _replace(self, owner: Any, name: str, new: Any) -> None:
-        self._before.append((owner, name, vars(owner).get(name, _INHERITED)))
-        setattr(owner, name, new)
+        self._patches.replace(f"{_NAMES[owner]}.{name}", new)
 
     def _watching(self, owner: type, name: str, way: str, what: str) -> Callable[..., Any]:
         plain = getattr(owner, name, None)
 
         def watching(value: Any, *args: Any) -> Any:
             if asks_user(sys._getframe(1)) and _is_of_data(value, name):
-                raise self._noted(LeavesError(way, what))
+                raise self._noted(EscapeError(way, what))
             return plain(value, *args) if plain is not None else NotImplemented
 
         return watching
@@ -100,16 +102,14 @@ class Watched:
 
     def _closed(self, way: str, what: str) -> Callable[..., Any]:
         def closed(*_: Any, **__: Any) -> Any:
-            raise self._noted(LeavesError(way, what))
+            raise self._noted(EscapeError(way, what))
 
         return closed
 
-    def _noted(self, failure: LeavesError) -> LeavesError:
+    def _noted(self, failure: EscapeError) -> EscapeError:
         self.seen.append(failure)
         return failure
 
-
-_INHERITED = object()
 
 _WAYS = {
     "__hash__": ("key", "a key of a dictionary or set"),
@@ -137,7 +137,7 @@ def asks_user(frame: FrameType | None) -> bool:
             continue
         if file.startswith(_OWN) or "/logging/" in file or file.endswith(("/warnings.py", "/traceback.py")):
             return False
-        if not file.startswith((_LIBRARY, "<")) or "site-packages" in file:
+        if not is_of_library(file) and not file.startswith("<"):
             return True
         frame = frame.f_back
     return False

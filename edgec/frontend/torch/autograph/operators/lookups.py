@@ -11,7 +11,7 @@ import torch
 from torch.utils import _pytree as pytree
 
 from edgec.frontend.torch.autograph.operators.branches import Branch
-from edgec.frontend.torch.autograph.operators.escapes import LeavesError
+from edgec.frontend.torch.autograph.operators.escapes import EscapeError
 from edgec.frontend.torch.autograph.operators.select import UNDEFINED, Site
 from edgec.frontend.torch.autograph.operators.subscripts import Branching, Choice, choice_of, site_of
 from edgec.frontend.torch.autograph.operators.symbolic_numbers import (
@@ -106,16 +106,16 @@ def chosen_by_key(container: Any, key: Any, default: Any, branching: Branching, 
     if not elements:
         raise KeyError(repr(key))
     if len(elements) > _TABLE:
-        raise LeavesError("table", f"a key of a table of {len(elements)}")
+        raise EscapeError("table", f"a key of a table of {len(elements)}")
     return choice_of(Choice(elements, conditions, branching))
 
 
 def _missing(container: Any) -> Any:
-    """What a dictionary gives for keys that it does not have. Raises `LeavesError` where its class says so."""
+    """What a dictionary gives for keys that it does not have. Raises `EscapeError` where its class says so."""
     if isinstance(container, Counter):
         return 0
     if not isinstance(container, defaultdict) or type(container).__missing__ is not defaultdict.__missing__:
-        raise LeavesError("key", "a key for a `__missing__` of its own")
+        raise EscapeError("key", "a key for a `__missing__` of its own")
     return UNDEFINED if container.default_factory is None else container.default_factory()
 
 
@@ -125,7 +125,7 @@ def contained(container: Any, item: Any) -> Truth:
         inside = every([item >= min(container), item <= max(container)]) if container else False
         return inside if container.step in (1, -1) else every([inside, (item - container.start) % container.step == 0])
     if isinstance(container, str):
-        raise LeavesError("text", "a part of a string")
+        raise EscapeError("text", "a part of a string")
     return some(equal(item, element) for element in container)
 
 

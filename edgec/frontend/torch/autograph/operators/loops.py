@@ -12,12 +12,12 @@ from torch.utils import _pytree as pytree
 
 from edgec.diag import EdgecError, error
 from edgec.frontend.torch.autograph.analysis.free_tensors import Collect, Substitute
-from edgec.frontend.torch.autograph.analysis.side_effects import Surroundings
-from edgec.frontend.torch.autograph.operators.branches import Branch, State, trace_side
-from edgec.frontend.torch.autograph.operators.select import Site, Undefined, merge
-from edgec.frontend.torch.autograph.operators.speculation import Guard
+from edgec.frontend.torch.autograph.analysis.side_effects import ReachableState
+from edgec.frontend.torch.autograph.operators.branches import Branch, State, merge, merging, trace_side
+from edgec.frontend.torch.autograph.operators.select import Site, Undefined
+from edgec.frontend.torch.autograph.operators.speculation import Speculation
 from edgec.frontend.torch.autograph.operators.symbolic_numbers import Numbers, is_number, mark
-from edgec.frontend.torch.overrides.functions import Settled
+from edgec.frontend.torch.overrides.functions import Overrides
 
 FEW = 16
 """Iterations up to which a loop is unrolled at once: straight graphs are what accelerators take."""
@@ -80,9 +80,9 @@ def unrolled(
     active = truth(going)
     live = final = state
     for _ in range(most):
-        around = Surroundings((live, body))
+        around = ReachableState((live, body))
         step = trace_side(lambda *s: (None, body(*s)), live, branch, active, around)
-        around.settle(active, branch.site, step.changes, {})
+        around.settle(merging(active, branch.site), branch.site, step.changes, {})
         live = step.state
         final = tuple(
             merge(active, name, branch.site, new, old) if name in branch.live else new
@@ -132,16 +132,16 @@ class Carried:
                 full[variable.index] = pytree.tree_unflatten(own, variable.structure)
             return tuple(full)
 
-        taken = Guard.taken()
+        taken = Speculation.taken()
 
         def going(values: Values) -> torch.Tensor:
-            with Guard.outside():
+            with Speculation.outside():
                 found = test(*state(values))
             further = truth(found).clone() if isinstance(found, torch.Tensor) else _tensor(bool(found))
             return further if taken is None else torch.logical_and(taken, further)
 
         def step(values: Values) -> Values:
-            with Guard.outside():
+            with Speculation.outside():
                 after = body(*state(tuple(v.clone() for v in values)))  # the body may change them in place
             leaves = [leaf for v in variables for leaf in pytree.tree_leaves(after[v.index])]
             return tuple(_tensor(leaf).to(v.dtype) for leaf, v in zip(leaves, values, strict=True))
@@ -157,8 +157,8 @@ class Carried:
         while True:
             state = [self._as_carried(i, found) for i in range(len(self.state))]
             lent = [Lent(v) for v in state]
-            around = Surroundings((self.state, body))
-            with Guard.outside():
+            around = ReachableState((self.state, body))
+            with Speculation.outside():
                 after = body(*(v.value for v in lent))
             if changes := around.changes():
                 around.restore(changes)
@@ -225,7 +225,7 @@ def _loop(going: Callable[[Values], torch.Tensor], step: Callable[[Values], Valu
     def inside(function: Callable[[Values], Any]) -> Callable[..., Any]:
         def run(*inputs: torch.Tensor) -> Any:
             # torch traces the functions of its loops outside of the modes around them.
-            with Settled(), Substitute(dict(zip(outside, inputs[count:], strict=True))), Numbers():
+            with Overrides(), Substitute(dict(zip(outside, inputs[count:], strict=True))), Numbers():
                 return function(inputs[:count])
 
         return run

@@ -17,9 +17,9 @@ from torch.utils import _pytree as pytree
 
 from edgec.diag import EdgecError, error
 from edgec.frontend.torch.autograph.analysis.names import FLAG
-from edgec.frontend.torch.autograph.operators.branches import Branch, State
-from edgec.frontend.torch.autograph.operators.select import Site, merge
-from edgec.frontend.torch.autograph.operators.speculation import Guard
+from edgec.frontend.torch.autograph.operators.branches import Branch, State, merge
+from edgec.frontend.torch.autograph.operators.select import Site
+from edgec.frontend.torch.autograph.operators.speculation import Speculation
 
 _MOST = 16
 """Runs of the model into which its forks may part."""
@@ -86,14 +86,14 @@ class Forks:
         """
         enders = self._enders.get((branch.site.file, branch.flag), set()) if branch.flag else set()
         new = [site for site in (*sorted(enders, key=lambda s: s.line), branch.site) if site not in self.refused]
-        if Guard.nested() or not new:
+        if Speculation.nested() or not new:
             return refused
         return ForkError([site for site in new if site in enders] or new, refused)
 
     def side(self, site: Site, condition: torch.Tensor) -> bool | None:
         """The side that this trace takes; None where the branch is not forked. What must not fail there is guarded."""
         run = self._run
-        if run is None or site not in self.refused or Guard.nested():
+        if run is None or site not in self.refused or Speculation.nested():
             return None
         place = len(run.sites)
         if place == _MOST:
@@ -103,7 +103,7 @@ class Forks:
         run.sites.append(site)
         run.conditions.append(condition)
         taken = condition if run.sides[place] else torch.logical_not(condition)
-        run.guards.enter_context(Guard(site, taken, whole=True))
+        run.guards.enter_context(Speculation(site, taken, whole=True))
         return run.sides[place]
 
     @contextmanager

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from edgec.frontend.torch.autograph import lookups, text
+from edgec.frontend.torch.autograph.operators import lookups, symbolic_text
 from edgec.frontend.torch.autograph.operators.branches import Branch
 from edgec.frontend.torch.autograph.operators.py_math import FUNCTIONS, extreme, ordered
 from edgec.frontend.torch.autograph.operators.select import UNDEFINED, Site
@@ -99,7 +99,7 @@ class Conversions:
 
     def attribute(self, owner: Any, name: Any, default: State, where: State) -> Any:
         """`getattr(owner, name)`, also with a default."""
-        if self.tracing and isinstance(name, text.Text):
+        if self.tracing and isinstance(name, symbolic_text.Text):
             fallback = default[0] if default else UNDEFINED
             return lookups.attribute(owner, name, fallback, self.branching, Site(*where))
         if not self.tracing:
@@ -137,16 +137,16 @@ class Conversions:
 
     def field(self, value: Any, conversion: str | None, spec: str) -> Any:
         """What an f-string writes for `{value!conversion:spec}`."""
-        return text.field(value, conversion, spec) if self.tracing or conversion else format(value, spec)
+        return symbolic_text.field(value, conversion, spec) if self.tracing or conversion else format(value, spec)
 
     def joined(self, *parts: Any) -> Any:
         """An f-string, its parts already text."""
-        return text.joined(parts) if any(isinstance(p, text.Text) for p in parts) else "".join(parts)
+        return symbolic_text.joined(parts) if any(isinstance(p, symbolic_text.Text) for p in parts) else "".join(parts)
 
     def percent(self, template: Any, value: Any) -> Any:
         """`template % value`."""
         if isinstance(template, str) and self.tracing and lookups.shows_data(value):
-            return text.percent(template, value)
+            return symbolic_text.percent(template, value)
         return template % value
 
     def extreme(self, function: Callable[..., Any], values: State, options: dict[str, Any]) -> Any:

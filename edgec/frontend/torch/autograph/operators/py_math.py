@@ -9,7 +9,8 @@ from typing import Any
 import torch
 from torch.utils import _pytree as pytree
 
-from edgec.frontend.torch.autograph.operators.select import Site, merge
+from edgec.frontend.torch.autograph.operators.branches import merge
+from edgec.frontend.torch.autograph.operators.select import Site
 
 _EXTREME = Site("min or max", "", 0, (0, 0))
 

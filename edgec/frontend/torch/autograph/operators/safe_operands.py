@@ -13,19 +13,38 @@ from torch.fx.experimental.symbolic_shapes import free_unbacked_symbols
 
 Arguments = tuple[tuple[Any, ...], dict[str, Any]]
 
-_ALONG = ("gather", "index_select", "scatter", "scatter_add", "scatter_reduce", "index_add", "index_copy", "index_fill")
+_ALONG = {
+    "gather": "GatherElements",
+    "index_select": "Gather",
+    **dict.fromkeys(("scatter", "scatter_add", "scatter_reduce"), "ScatterElements"),
+    **dict.fromkeys(("index_add", "index_copy", "index_fill"), "ScatterND"),
+}
 """Functions of (data, dim, index, …), also in place, whose indices are not negative."""
 
-_LOSSES = ("cross_entropy", "nll_loss")
+_LOSSES = dict.fromkeys(("cross_entropy", "nll_loss"), "GatherElements")
 """Functions of (scores, class of each, …)."""
 
-_DIVISIONS = ("floor_divide", "__floordiv__", "remainder", "__mod__", "fmod", "div", "__ifloordiv__", "__imod__")
+_KEYED = {
+    **dict.fromkeys(("__getitem__", "index"), "GatherND"),
+    **dict.fromkeys(("__setitem__", "index_put"), "ScatterND"),
+    **dict.fromkeys(("take", "embedding"), "Gather"),
+    "put": "ScatterElements",
+}
+"""Functions that are given places of a tensor, in each its own way."""
 
-_REFLECTED = ("__rfloordiv__", "__rmod__")
+_DIVISIONS = {
+    **dict.fromkeys(("floor_divide", "__floordiv__", "div", "__ifloordiv__"), "Div"),
+    **dict.fromkeys(("remainder", "__mod__", "fmod", "__imod__"), "Mod"),
+}
+
+_REFLECTED = {"__rfloordiv__": "Div", "__rmod__": "Mod"}
 """Divisions that are given the divisor first."""
 
+STANDS_FOR = {**_ALONG, **_LOSSES, **_KEYED, **_DIVISIONS, **_REFLECTED}
+"""The operator of `HAZARDS` that each function becomes: those of them that fail are all met here."""
 
-def harmless(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Arguments:
+
+def with_safe_operands(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Arguments:
     """The arguments with indices in range, no integer divisor of zero, and elements where there may be none."""
     name = getattr(function, "__name__", "").split(".")[0]
     if name.rstrip("_") in _ALONG and args:

@@ -13,8 +13,8 @@ import torch.nn.functional as functional
 from torch.utils import _pytree as pytree
 
 from edgec.diag import EdgecError, error
-from edgec.frontend.torch.autograph.operators.safe_operands import harmless
-from edgec.frontend.torch.autograph.operators.select import Site, merge
+from edgec.frontend.torch.autograph.operators.safe_operands import with_safe_operands
+from edgec.frontend.torch.autograph.operators.select import Site, select_tensors
 from edgec.frontend.torch.overrides.function_mode import Function, FunctionMode
 
 _WITH_IN_PLACE = frozenset(
@@ -27,18 +27,18 @@ _WITH_IN_PLACE = frozenset(
 _IN_PLACE_DUNDERS = {"__setitem__", "__iadd__", "__isub__", "__imul__", "__itruediv__", "__ifloordiv__", "__ipow__"}
 
 
-class Guard(FunctionMode):
+class Speculation(FunctionMode):
     """Active while one side of a branch is traced. `taken` says, in the graph, whether that side is taken.
 
     Both sides are computed and one is selected, so NaN and infinity on the other side are dropped by the selection.
-    What would *fail* there is made harmless: indices are clamped into range and integer divisors of zero replaced by
-    one, neither of which changes a side that is taken, since it would have raised. A loop there, which might never
-    come to an end, runs no step. What the side writes to tensors from outside of it, through whatever view, lasts where
-    it is taken; elsewhere they are what they were. Where the side is the `whole` rest of the model, traced for itself,
-    nobody looks at them afterwards.
+    What would *fail* there is given safe operands: indices are clamped into range and integer divisors of zero
+    replaced by one, neither of which changes a side that is taken, since it would have raised. A loop there, which
+    might never come to an end, runs no step. What the side writes to tensors from outside of it, through whatever
+    view, lasts where it is taken; elsewhere they are what they were. Where the side is the `whole` rest of the model,
+    traced for itself, nobody looks at them afterwards.
     """
 
-    _open: ClassVar[list[Guard]] = []
+    _open: ClassVar[list[Speculation]] = []
     _in_loop: ClassVar[bool] = False
 
     def __init__(self, site: Site, taken: torch.Tensor, *, whole: bool = False) -> None:
@@ -47,7 +47,7 @@ class Guard(FunctionMode):
         self._own: dict[int, torch.Tensor] = {}  # an id is only unique while its object lives
         self._before: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
 
-    def __enter__(self) -> Guard:
+    def __enter__(self) -> Speculation:
         self._open.append(self)
         super().__enter__()  # type: ignore[no-untyped-call]
         return self
@@ -56,7 +56,7 @@ class Guard(FunctionMode):
         super().__exit__(*failure)  # type: ignore[no-untyped-call]
         self._open.pop()
         for written, before in self._before.values():
-            written.copy_(before if failure[0] else merge(self._taken, "", self._site, written.clone(), before))
+            written.copy_(before if failure[0] else select_tensors(self._taken, written.clone(), before))
 
     @classmethod
     def taken(cls) -> torch.Tensor | None:
@@ -87,7 +87,7 @@ class Guard(FunctionMode):
             for target in _written(function, args, kwargs):
                 self._keep(_root(target))
             outside = [(t, _version(t)) for t in _tensors((args, kwargs)) if not self._watched(_root(t))]
-        args, kwargs = harmless(function, args, kwargs)
+        args, kwargs = with_safe_operands(function, args, kwargs)
         result = function(*args, **kwargs)
         if any(_version(t) != version for t, version in outside):
             raise self._refused()

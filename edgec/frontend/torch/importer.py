@@ -13,14 +13,15 @@ import torch
 from edgec.diag import Diagnostic, EdgecError, Severity, error
 from edgec.diag.suggest import suggest
 from edgec.frontend.import_code import import_code
-from edgec.frontend.imported import Captured, SourceId
+from edgec.frontend.imported import ImportedModel, SourceId
+from edgec.frontend.request import SourceRequest, file_sha256, source_name
 from edgec.frontend.samples.inputs import as_values
-from edgec.frontend.source import SourceRequest, file_sha256, source_name
 from edgec.frontend.torch.autograph.replacement import Rewritten
-from edgec.frontend.torch.export import ExportRequest, export_module, quiet
-from edgec.frontend.torch.exported_program.capture import export_program
+from edgec.frontend.torch.export import export_module, quiet
+from edgec.frontend.torch.exported_program.importer import export_program
 from edgec.frontend.torch.overrides.compiled_modules import uncompiled
-from edgec.frontend.torch.torchscript.capture import export_script, script_inputs
+from edgec.frontend.torch.request import ExportRequest
+from edgec.frontend.torch.torchscript.importer import export_script, script_inputs
 from edgec.frontend.torch.weights import load_weights
 from edgec.frontend.user_code import user_code
 
@@ -28,7 +29,7 @@ SEED = 0
 """torch's seed before the user's code runs: a model with random weights is the same model in every build."""
 
 
-def capture_python(request: SourceRequest) -> Captured:
+def import_python(request: SourceRequest) -> ImportedModel:
     """Import `file.py:attr` or `package.module:attr` and export the module that it names."""
     where, _, attribute = request.ref.rpartition(":")
     if not where or not attribute:
@@ -44,7 +45,7 @@ def capture_python(request: SourceRequest) -> Captured:
     )
 
 
-def capture_model(net: Any, inputs: Any, request: SourceRequest, source: SourceId) -> Captured:
+def capture_model(net: Any, inputs: Any, request: SourceRequest, source: SourceId) -> ImportedModel:
     """Export a module, a scripted one or an exported program; `inputs` are None where the request describes them."""
     if isinstance(net, torch.export.ExportedProgram):
         return _program(net, request, source)
@@ -55,7 +56,7 @@ def capture_model(net: Any, inputs: Any, request: SourceRequest, source: SourceI
     return _exported(net, inputs, request, source)
 
 
-def _exported(net: torch.nn.Module, inputs: Any, request: SourceRequest, source: SourceId) -> Captured:
+def _exported(net: torch.nn.Module, inputs: Any, request: SourceRequest, source: SourceId) -> ImportedModel:
     """`--input sr=16000` is a size or a value; where the module fails on the size, it is a value, and told so."""
     asked = ExportRequest(
         source_name(request),
@@ -82,7 +83,7 @@ def _exported(net: torch.nn.Module, inputs: Any, request: SourceRequest, source:
     return replace(found, warnings=(*found.warnings, note))
 
 
-def _program(program: torch.export.ExportedProgram, request: SourceRequest, source: SourceId) -> Captured:
+def _program(program: torch.export.ExportedProgram, request: SourceRequest, source: SourceId) -> ImportedModel:
     if request.weights is not None:
         raise error("E0101", f"`--weights` goes with a module; `{request.ref}` is a program that holds its own")
     with quiet():

@@ -9,36 +9,26 @@ from __future__ import annotations
 import copy
 import math
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import torch
 
 from edgec.diag import EdgecError, Place
 from edgec.frontend.dynamic import DynamicDim, listed
 from edgec.frontend.torch.call import Call, example_call, run_eagerly
-from edgec.frontend.torch.dynamic_shapes import at_sizes, call_sizes, roomy
+from edgec.frontend.torch.open_sizes.dynamic_shapes import at_sizes, call_sizes, roomy
+from edgec.frontend.torch.open_sizes.narrowing import Narrowed, in_multiples, sizes_of
+from edgec.frontend.torch.open_sizes.paths import comparable
 from edgec.frontend.torch.precision.half import in_single, widen
-from edgec.frontend.torch.range_narrowing import Narrowed, in_multiples, sizes_of
-
-if TYPE_CHECKING:
-    from edgec.frontend.torch.export import ExportRequest
+from edgec.frontend.torch.request import ExportRequest
 
 _FACTORS = (2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 56, 64, 96, 112, 128)
 
 _DRAWN = 6
 """Rows of sizes at which the source runs, beside the ends."""
 
-_FAR = 512
-"""A size up to which anything runs quickly enough; further ones where the example's is half of that at least."""
-
 Row = dict[str, int]
-
-
-def comparable(row: Mapping[str, int], given: Mapping[str, int]) -> bool:
-    """Whether a model whose example has the sizes `given` is run at these."""
-    return all(size <= max(_FAR, 2 * given[name] + 1) for name, size in row.items())
 
 
 def sizes_that_run(request: ExportRequest) -> Narrowed:

@@ -8,7 +8,7 @@ from itertools import product
 
 from edgec.diag import Diagnostic, EdgecError, Place, warning
 from edgec.frontend.dynamic import DynamicDim, listed
-from edgec.frontend.torch.shape_guards import Assumption
+from edgec.frontend.torch.open_sizes.guards import Assumption
 
 _MOST_SIZES = 400
 """Sizes of one dimension that are tried; of a longer range, those at its ends and some between."""

@@ -1,4 +1,4 @@
-"""Two graphs of one quantized model, piece by piece: each quantized value from the same values before it."""
+"""Two graphs of one quantized model, segment by segment: each quantized value from the same values before it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ STEPS = (ir.DataType.UINT8, ir.DataType.INT8, ir.DataType.UINT16, ir.DataType.IN
 
 
 @dataclass(frozen=True)
-class Piece:
+class Segment:
     """One quantized value in both graphs, in quantization steps.
 
     `off` of its `size` elements differ, none by more than `largest`; `balance` is the sum of the differences.
@@ -47,10 +47,10 @@ _BIASED = 0.01
 
 
 @dataclass(frozen=True)
-class Pieces:
+class Segments:
     """What two graphs have in common on one sample: quantized values, and outputs that are none."""
 
-    quantized: list[Piece]
+    quantized: list[Segment]
     outputs: list[Difference]
 
     @property
@@ -89,7 +89,7 @@ def quantized_values(model: Model) -> list[str]:
     return [v.name for node in model.graph for v in node.outputs if v.dtype in STEPS and v.name]
 
 
-def compare_pieces(source: Model, other: Model, names: Sequence[str], inputs: Mapping[str, Array]) -> Pieces:
+def compare_pieces(source: Model, other: Model, names: Sequence[str], inputs: Mapping[str, Array]) -> Segments:
     """Run `source`, then `other` with each use of a named value fed from `source`'s.
 
     Raises `EdgecError` E0602 where ONNX Runtime does not run one of them.
@@ -100,13 +100,13 @@ def compare_pieces(source: Model, other: Model, names: Sequence[str], inputs: Ma
     with OnnxRuntimeRunner(fed(other, names), optimize=False) as runner:
         found = runner.run({**inputs, **fed_by})
     outputs = [v.name for v in other.graph.outputs if v.name and v.name not in fed_by and v.name not in names]
-    return Pieces(
-        [_piece(n, expected[n], found[n]) for n in names], [compare(n, expected[n], found[n]) for n in outputs]
+    return Segments(
+        [_segment(n, expected[n], found[n]) for n in names], [compare(n, expected[n], found[n]) for n in outputs]
     )
 
 
-def _piece(name: str, expected: Array, found: Array) -> Piece:
+def _segment(name: str, expected: Array, found: Array) -> Segment:
     if expected.shape != found.shape:
-        return Piece(name, found.size, found.size, _OTHER_SHAPE, 0)
+        return Segment(name, found.size, found.size, _OTHER_SHAPE, 0)
     apart = found.astype(np.int64) - expected.astype(np.int64)
-    return Piece(name, apart.size, int(np.count_nonzero(apart)), int(np.abs(apart).max(initial=0)), int(apart.sum()))
+    return Segment(name, apart.size, int(np.count_nonzero(apart)), int(np.abs(apart).max(initial=0)), int(apart.sum()))

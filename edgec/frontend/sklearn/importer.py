@@ -1,4 +1,4 @@
-"""From a `.skops` file to a captured model."""
+"""From a `.skops` file to an imported model."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ import onnx
 
 from edgec.diag import Diagnostic, Place, error, warning
 from edgec.frontend.dynamic import fitting
-from edgec.frontend.imported import Array, Captured, SourceId
-from edgec.frontend.onnx.file import open_dims
+from edgec.frontend.imported import Array, ImportedModel, SourceId
+from edgec.frontend.onnx.importer import open_dims
 from edgec.frontend.onnx.opset import to_working_opset
+from edgec.frontend.request import SourceRequest, file_sha256, source_name
 from edgec.frontend.samples.inputs import Known, check_once
 from edgec.frontend.sklearn.convert import INPUT, convert
 from edgec.frontend.sklearn.load import load_estimator
 from edgec.frontend.sklearn.reference import EstimatorReference, Output, unknown_outputs
 from edgec.frontend.sklearn.typical_features import typical
-from edgec.frontend.source import SourceRequest, file_sha256, source_name
 from edgec.ir.dims import set_dim_range
 
 _SAMPLES = 12
 """Rows drawn beside the example's, so that trees take many of their ways."""
 
 
-def capture_skops(path: Path, request: SourceRequest) -> Captured:
+def import_skops(path: Path, request: SourceRequest) -> ImportedModel:
     """Read a fitted estimator; one input `X` (rows, features), outputs as skl2onnx names them.
 
     Raises `EdgecError` E0203 (unreadable), E0204 (would execute code), E0202 (not converted), E0107 (inputs), E0502.
@@ -47,7 +47,7 @@ def capture_skops(path: Path, request: SourceRequest) -> Captured:
     drawn = [_drawn(loaded.estimator, rows, seed) for seed in range(_SAMPLES + 1)]
     if given is not None and request.inputs[0].gives_values:
         drawn[0] = {INPUT: given}
-    return Captured(
+    return ImportedModel(
         source_name(request),
         SourceId("skops", request.ref, file_sha256(path)),
         model,

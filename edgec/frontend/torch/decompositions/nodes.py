@@ -1,4 +1,7 @@
-"""What torch's exporter would decompose by tracing a program again, decomposed node by node."""
+"""Operators that torch's exporter takes apart by tracing a program again: decomposed node by node.
+
+A row stands for the calls that `DECOMPOSITIONS` leaves alone.
+"""
 
 from __future__ import annotations
 
@@ -105,7 +108,7 @@ def _dropout(node: Node) -> Node | None:
     return None if training else x
 
 
-REWRITES: dict[Any, Callable[[Node], Node | None]] = {
+NODE_DECOMPOSITIONS: dict[Any, Callable[[Node], Node | None]] = {
     aten.__and__.Tensor: _and,
     aten.adaptive_avg_pool1d.default: _adaptive_average,
     aten.adaptive_avg_pool2d.default: _adaptive_average,

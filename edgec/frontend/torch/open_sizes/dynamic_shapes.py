@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import onnx_ir as ir
@@ -12,14 +12,12 @@ import torch
 
 from edgec.diag import EdgecError
 from edgec.frontend.dynamic import DynamicDim, check_dims, fitting, resized
-from edgec.frontend.imported import Array, Captured
+from edgec.frontend.imported import Array, ImportedModel
 from edgec.frontend.torch.call import Call
-from edgec.frontend.torch.shape_guards import Assumed
+from edgec.frontend.torch.open_sizes.guards import Assumed
+from edgec.frontend.torch.request import ExportRequest
 from edgec.ir.dims import rename_dims, set_dim_range
 from edgec.runners.onnxruntime import OnnxRuntimeRunner
-
-if TYPE_CHECKING:
-    from edgec.frontend.torch.export import ExportRequest
 
 
 def roomy(call: Call, request: ExportRequest) -> Call:
@@ -81,7 +79,7 @@ def check_sizes(request: ExportRequest, call: Call, assumed: Assumed) -> None:
     request.attempt.check(request.dynamic, assumed.listed(axes), call_sizes(call, request))
 
 
-def agrees_at(found: Captured, rows: Sequence[Mapping[str, int]]) -> bool:
+def agrees_at(found: ImportedModel, rows: Sequence[Mapping[str, int]]) -> bool:
     """Whether the graph gives the source's outputs at these sizes."""
     if not rows:
         return True

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import sympy  # type: ignore[import-untyped]
 
 from edgec.frontend.dynamic import DynamicDim, listed
-from edgec.frontend.torch.range_narrowing import sizes_of
-from edgec.frontend.torch.shape_guards import Assumption
+from edgec.frontend.torch.open_sizes.guards import Assumption
+from edgec.frontend.torch.open_sizes.narrowing import sizes_of
 
 _DRAWN = 400
 """Rows of sizes that are drawn, beside the ends of the ranges."""
@@ -109,3 +109,12 @@ def _enough(found: Mapping[tuple[bool, ...], Row]) -> list[Row]:
             kept.append(row)
             failed |= fails
     return kept
+
+
+_FAR = 512
+"""A size up to which anything runs quickly enough; further ones where the example's is half of that at least."""
+
+
+def comparable(row: Mapping[str, int], given: Mapping[str, int]) -> bool:
+    """Whether a model whose example has the sizes `given` is run at these."""
+    return all(size <= max(_FAR, 2 * given[name] + 1) for name, size in row.items())

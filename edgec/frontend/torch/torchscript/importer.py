@@ -1,4 +1,4 @@
-"""From a TorchScript file to a captured model."""
+"""From a TorchScript file to an imported model."""
 
 from __future__ import annotations
 
@@ -16,18 +16,19 @@ from torch.utils import _pytree as pytree
 
 from edgec.diag import Diagnostic, Place, error, warning
 from edgec.frontend.archives import BROKEN, is_archive
-from edgec.frontend.imported import Captured, SourceId
+from edgec.frontend.imported import ImportedModel, SourceId
+from edgec.frontend.request import SourceRequest, file_sha256, source_name
 from edgec.frontend.samples.inputs import match_specs
-from edgec.frontend.source import SourceRequest, file_sha256, source_name
 from edgec.frontend.torch.autograph.replacement import Rewritten
 from edgec.frontend.torch.call import TorchReference
-from edgec.frontend.torch.export import ExportRequest, export_module
+from edgec.frontend.torch.export import export_module
+from edgec.frontend.torch.request import ExportRequest
 from edgec.frontend.torch.state.probe import are_near
 from edgec.frontend.torch.torchscript.interpreter import ScriptGraph
 from edgec.frontend.torch.weights import executes_code
 
 
-def capture_torchscript(path: Path, request: SourceRequest) -> Captured:
+def import_torchscript(path: Path, request: SourceRequest) -> ImportedModel:
     """Export a scripted or traced archive; the archive itself, run by torch, is the reference.
 
     Of one in half precision it is the graph's nodes, run one by one in float32.
@@ -40,7 +41,7 @@ def capture_torchscript(path: Path, request: SourceRequest) -> Captured:
     return export_script(script, inputs, request, SourceId("torchscript", request.ref, file_sha256(path)))
 
 
-def export_script(script: Any, inputs: tuple[Any, ...], request: SourceRequest, source: SourceId) -> Captured:
+def export_script(script: Any, inputs: tuple[Any, ...], request: SourceRequest, source: SourceId) -> ImportedModel:
     """Export a scripted or traced module, `inputs` for its parameters one by one."""
     given = {a.name: i for a, i in zip(_arguments(script), inputs, strict=True)}
     names = tuple("_".join(map(_key, path)) for path, leaf in _leaves(given) if isinstance(leaf, torch.Tensor))
@@ -62,18 +63,18 @@ def export_script(script: Any, inputs: tuple[Any, ...], request: SourceRequest, 
         extension=request.extension,
         dynamic=request.dynamic,
     )
-    captured = export_module(exporting)
-    assert isinstance(captured.reference, TorchReference)
-    told = [*captured.warnings, *([_unproven(request.ref)] if graph.is_straight else [])]
+    imported = export_module(exporting)
+    assert isinstance(imported.reference, TorchReference)
+    told = [*imported.warnings, *([_unproven(request.ref)] if graph.is_straight else [])]
     if not any(d.code == "E0216" for d in told):  # torch's interpreter would compute in half precision
-        captured = replace(captured, reference=captured.reference.of(script, inside="weights"))
-        _check_steady(captured)
-    return replace(captured, warnings=tuple(told))
+        imported = replace(imported, reference=imported.reference.of(script, inside="weights"))
+        _check_steady(imported)
+    return replace(imported, warnings=tuple(told))
 
 
-def _check_steady(captured: Captured) -> None:
+def _check_steady(imported: ImportedModel) -> None:
     """Raise `EdgecError` E0219 where the script, its states put back, gives something else on the same inputs."""
-    first, again = (captured.reference.run(captured.examples) for _ in range(2))
+    first, again = (imported.reference.run(imported.examples) for _ in range(2))
     if not are_near([torch.from_numpy(a) for a in first.values()], [torch.from_numpy(a) for a in again.values()]):
         raise error(
             "E0219",

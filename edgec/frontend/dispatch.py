@@ -1,55 +1,37 @@
-"""From what the user names to a captured model: which frontend reads which source."""
+"""From what the user names to an imported model: which frontend reads which source."""
 
 from __future__ import annotations
 
-import hashlib
-import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edgec.artifact.format import FORMATS
 from edgec.diag import error
-from edgec.frontend.dynamic import DynamicDim
-from edgec.frontend.extensions import Extension
-from edgec.frontend.imported import Captured
+from edgec.frontend.imported import ImportedModel
+from edgec.frontend.request import SourceRequest
 from edgec.frontend.samples.additional import further_samples
-from edgec.frontend.samples.inputs import InputSpec, with_ranges
+from edgec.frontend.samples.inputs import with_ranges
 from edgec.frontend.state_pairs import name_states
 from edgec.spec.piece import SKLEARN, TORCH, Piece, require
-from edgec.spec.ranges import InputRange
 
 _PICKLES = {".pkl", ".pickle", ".joblib", ".dill"}
 
 
-@dataclass(frozen=True)
-class SourceRequest:
-    """A source as the command line names it, with what goes with it; `extension` knows the user's own operators."""
-
-    ref: str
-    inputs: tuple[InputSpec, ...] = ()
-    name: str | None = None
-    weights: Path | None = None
-    dynamic: tuple[DynamicDim, ...] = ()
-    states: tuple[tuple[str, str], ...] = ()
-    ranges: tuple[InputRange, ...] = ()
-    extension: Extension = field(default_factory=Extension)
-
-
-def capture(request: SourceRequest) -> Captured:
+def import_source(request: SourceRequest) -> ImportedModel:
     """Read the source.
 
     Raises `EdgecError`: E0102 not found, E0103 no model, E0107 inputs, E0502 a package is missing, E02 for the model.
     """
     require({f"`{request.ref}`": packages_of(request.ref)})
     request = replace(request, inputs=with_ranges(request.inputs, request.ranges))
-    captured = _capture(request)
-    captured = replace(captured, extra_samples=(*captured.extra_samples, *further_samples(captured, request.inputs)))
-    name_states(captured.model, request.states)
-    return replace(captured, ranges=request.ranges)
+    imported = _imported(request)
+    imported = replace(imported, extra_samples=(*imported.extra_samples, *further_samples(imported, request.inputs)))
+    name_states(imported.model, request.states)
+    return replace(imported, ranges=request.ranges)
 
 
-def _capture(request: SourceRequest) -> Captured:
+def _imported(request: SourceRequest) -> ImportedModel:
     path = Path(request.ref)
     suffix = path.suffix.lower()
     if suffix in _PICKLES:
@@ -64,11 +46,11 @@ def _capture(request: SourceRequest) -> Captured:
     if request.weights is not None and (suffix in _FILES or ":" not in request.ref):
         raise error("E0101", "`--weights` goes with code: `file.py:attr` or `package.module:attr`")
     if suffix in _FILES:
-        return _FILES[suffix].capture(_existing(path), request)
+        return _FILES[suffix].read(_existing(path), request)
     if ":" in request.ref:
-        from edgec.frontend.torch.python_source import capture_python
+        from edgec.frontend.torch.importer import import_python
 
-        return capture_python(request)
+        return import_python(request)
     if request.ref and path.exists():
         raise error(
             "E0103",
@@ -80,35 +62,35 @@ def _capture(request: SourceRequest) -> Captured:
     )
 
 
-def _onnx(path: Path, request: SourceRequest) -> Captured:
-    from edgec.frontend.onnx.file import capture_onnx
+def _onnx(path: Path, request: SourceRequest) -> ImportedModel:
+    from edgec.frontend.onnx.importer import import_onnx
 
-    return capture_onnx(path, request)
-
-
-def _program(path: Path, request: SourceRequest) -> Captured:
-    from edgec.frontend.torch.exported_program.capture import capture_program
-
-    return capture_program(path, request)
+    return import_onnx(path, request)
 
 
-def _torchscript(path: Path, request: SourceRequest) -> Captured:
-    from edgec.frontend.torch.torchscript.capture import capture_torchscript
+def _program(path: Path, request: SourceRequest) -> ImportedModel:
+    from edgec.frontend.torch.exported_program.importer import import_exported_program
 
-    return capture_torchscript(path, request)
+    return import_exported_program(path, request)
 
 
-def _skops(path: Path, request: SourceRequest) -> Captured:
-    from edgec.frontend.sklearn.capture import capture_skops
+def _torchscript(path: Path, request: SourceRequest) -> ImportedModel:
+    from edgec.frontend.torch.torchscript.importer import import_torchscript
 
-    return capture_skops(path, request)
+    return import_torchscript(path, request)
+
+
+def _skops(path: Path, request: SourceRequest) -> ImportedModel:
+    from edgec.frontend.sklearn.importer import import_skops
+
+    return import_skops(path, request)
 
 
 @dataclass(frozen=True)
 class _Reader:
     """The frontend of a kind of file, imported when it is called, and the packages that it needs."""
 
-    capture: Callable[[Path, SourceRequest], Captured]
+    read: Callable[[Path, SourceRequest], ImportedModel]
     needs: tuple[Piece, ...] = TORCH
 
 
@@ -124,7 +106,7 @@ _FILES = {
 
 
 def packages_of(ref: str) -> tuple[Piece, ...]:
-    """The packages that reading a source needs; none for what is no source, which `capture` refuses."""
+    """The packages that reading a source needs; none for what is no source, which `import_source` refuses."""
     suffix = Path(ref).suffix.lower()
     if suffix in _FILES:
         return _FILES[suffix].needs
@@ -151,24 +133,6 @@ _WAYS_IN = {
     **{f".{name}": _BUILT for name in FORMATS if f".{name}" not in _FILES},
 }
 """What to do with files that are no source."""
-
-
-def source_name(request: SourceRequest) -> str:
-    """The model's name: `--name`, the attribute, or the file's stem, safe as a file name."""
-    tail = request.name or request.ref.rpartition(":")[2]
-    stem = Path(tail).stem if Path(tail).suffix.lower() in _FILES else tail
-    return safe_name(stem)
-
-
-def safe_name(name: str) -> str:
-    """The name as one part of a path, which never leads elsewhere."""
-    return re.sub(r"[^\w.-]", "_", name).lstrip(".") or "model"
-
-
-def file_sha256(path: Path) -> str:
-    """SHA-256 of a file's bytes, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _existing(path: Path) -> Path:

@@ -16,10 +16,11 @@ import torch
 
 from edgec.diag import Place, error
 from edgec.frontend.archives import BROKEN
-from edgec.frontend.imported import Captured, SourceId
-from edgec.frontend.source import SourceRequest, file_sha256, source_name
-from edgec.frontend.torch.export import ExportRequest, export_module, quiet
+from edgec.frontend.imported import ImportedModel, SourceId
+from edgec.frontend.request import SourceRequest, file_sha256, source_name
+from edgec.frontend.torch.export import export_module, quiet
 from edgec.frontend.torch.exported_program.container_types import as_dictionaries
+from edgec.frontend.torch.request import ExportRequest
 from edgec.frontend.torch.weights import executes_code
 
 _PICKLED = ("opaque_obj", "custom_obj")
@@ -36,7 +37,7 @@ _CALLS = frozenset(
 _EXPRESSION = re.compile(r"[\w\s()+\-*/%,.<>=&|~!]*")
 
 
-def capture_program(path: Path, request: SourceRequest) -> Captured:
+def import_exported_program(path: Path, request: SourceRequest) -> ImportedModel:
     """Export an archived program again.
 
     Raises `EdgecError` E0203 (unreadable), E0204 (would execute code), E0207 (leaves the archive).
@@ -47,7 +48,7 @@ def capture_program(path: Path, request: SourceRequest) -> Captured:
     return export_program(program, request, SourceId("pt2", request.ref, file_sha256(path)))
 
 
-def export_program(program: torch.export.ExportedProgram, request: SourceRequest, source: SourceId) -> Captured:
+def export_program(program: torch.export.ExportedProgram, request: SourceRequest, source: SourceId) -> ImportedModel:
     """Export a program again, on its own example inputs where `--input` gives no others."""
     module = program.module()
     _settle(module)

@@ -6,16 +6,13 @@ torch proves assumptions for a whole range by algebra, and refuses what it canno
 
 from __future__ import annotations
 
-import contextlib
 import math
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from types import CodeType
 from typing import Any
-from unittest.mock import patch
 
 import sympy  # type: ignore[import-untyped]
 import torch
@@ -28,9 +25,8 @@ from torch.utils._sympy.printers import PythonPrinter
 from torch.utils._sympy.reference import PythonReferenceAnalysis
 
 from edgec.diag import Place
-
-_FOREIGN = (str(Path(torch.__file__).parent), str(Path(__file__).parent.parent), "<")
-
+from edgec.frontend.torch.frames import is_of_model
+from edgec.frontend.torch.patches import Patches
 
 _PYTHON = {"math": math, "torch": torch, "max": max, "min": min, "abs": abs, "float": float, "int": int, "round": round}
 """What torch's Python code of an expression calls."""
@@ -94,7 +90,7 @@ class Assumed:
         self._env: ShapeEnv | None = None
         self._asked: list[tuple[Any, Place | None]] = []
         self._first: list[Sequence[Any]] = []
-        self._patched = contextlib.ExitStack()
+        self._patches = Patches()
 
     def __enter__(self) -> Assumed:
         log = ShapeEnv._log_guard
@@ -122,13 +118,13 @@ class Assumed:
             ]
             return made
 
-        self._patched.enter_context(patch.object(_trace, "make_fake_inputs", in_multiples))
-        self._patched.enter_context(patch.object(ShapeEnv, "_log_guard", noted))
-        self._patched.enter_context(patch.object(_trace, "produce_guards_and_solve_constraints", proven))
+        self._patches.replace("torch.export._trace.make_fake_inputs", in_multiples)
+        self._patches.replace("torch.fx.experimental.symbolic_shapes.ShapeEnv._log_guard", noted)
+        self._patches.replace("torch.export._trace.produce_guards_and_solve_constraints", proven)
         return self
 
     def __exit__(self, *failure: object) -> None:
-        self._patched.close()
+        self._patches.undo()
 
     def _begin(self, env: ShapeEnv) -> None:
         """Each trace has an environment of its own; what an earlier one assumed is forgotten."""
@@ -182,7 +178,7 @@ def _innermost_line() -> Place | None:
     """Of the frames that run now, the innermost outside torch and edgec."""
     frame = sys._getframe(2)
     while frame is not None:
-        if not frame.f_code.co_filename.startswith(_FOREIGN):
+        if is_of_model(frame.f_code.co_filename):
             return Place(frame.f_code.co_filename, frame.f_lineno)
         frame = frame.f_back  # type: ignore[assignment]
     return None

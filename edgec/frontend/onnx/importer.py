@@ -17,7 +17,7 @@ from edgec.diag import Diagnostic, Place, error
 from edgec.frontend.dynamic import DynamicDim, check_dims, check_sizes, fitting
 from edgec.frontend.extensions import Extension
 from edgec.frontend.half_precision import computed_in_single
-from edgec.frontend.imported import Array, Captured, SourceId
+from edgec.frontend.imported import Array, ImportedModel, SourceId
 from edgec.frontend.onnx.contrib_operators import name_back, name_contributed
 from edgec.frontend.onnx.custom_operators import settle_own
 from edgec.frontend.onnx.declared_shapes import infer_shapes, open_negative_sizes, wrong_shapes
@@ -26,13 +26,13 @@ from edgec.frontend.onnx.older_opsets import inner_graphs, spell_out
 from edgec.frontend.onnx.opset import deserialized, to_working_opset
 from edgec.frontend.onnx.reference import OnnxReference
 from edgec.frontend.onnx.weight_stripping import put_back, set_aside
+from edgec.frontend.request import SourceRequest, file_sha256, source_name
 from edgec.frontend.samples.inputs import LARGEST_INPUT, InputSpec, Known, check_once
-from edgec.frontend.source import SourceRequest, file_sha256, source_name
 from edgec.ir.dims import set_dim_range
 from edgec.ir.model import Model
 
 
-def capture_onnx(path: Path, request: SourceRequest) -> Captured:
+def import_onnx(path: Path, request: SourceRequest) -> ImportedModel:
     """Read an ONNX file; weights that lie beside it stay there and are mapped when they are used.
 
     Raises `EdgecError` E0203 (unreadable), E0207 (leaves its folder), E0301 (invalid), E0107 (inputs), E0101 (dims).
@@ -52,7 +52,7 @@ def capture_onnx(path: Path, request: SourceRequest) -> Captured:
         set_dim_range(model, dim.name, dim.low, dim.high, dim.choices)
     source = SourceId("onnx", request.ref, file_sha256(path))
     told += (computed_in_single(source_name(request), whole),) if halves else ()
-    return Captured(source_name(request), source, model, reference, examples, told, dynamic=request.dynamic)
+    return ImportedModel(source_name(request), source, model, reference, examples, told, dynamic=request.dynamic)
 
 
 def _beside(model: Model, path: Path) -> Model:

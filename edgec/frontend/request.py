@@ -1,0 +1,48 @@
+"""A source as the user names it, and what it is called."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from edgec.frontend.dynamic import DynamicDim
+from edgec.frontend.extensions import Extension
+from edgec.frontend.samples.inputs import InputSpec
+from edgec.spec.ranges import InputRange
+
+SOURCE_FILES = frozenset({".onnx", ".pt2", ".skops", ".pt", ".pth", ".ts", ".torchscript"})
+"""Endings of files that hold a model."""
+
+
+@dataclass(frozen=True)
+class SourceRequest:
+    """A source as the command line names it, with what goes with it; `extension` knows the user's own operators."""
+
+    ref: str
+    inputs: tuple[InputSpec, ...] = ()
+    name: str | None = None
+    weights: Path | None = None
+    dynamic: tuple[DynamicDim, ...] = ()
+    states: tuple[tuple[str, str], ...] = ()
+    ranges: tuple[InputRange, ...] = ()
+    extension: Extension = field(default_factory=Extension)
+
+
+def source_name(request: SourceRequest) -> str:
+    """The model's name: `--name`, the attribute, or the file's stem, safe as a file name."""
+    tail = request.name or request.ref.rpartition(":")[2]
+    stem = Path(tail).stem if Path(tail).suffix.lower() in SOURCE_FILES else tail
+    return safe_name(stem)
+
+
+def safe_name(name: str) -> str:
+    """The name as one part of a path, which never leads elsewhere."""
+    return re.sub(r"[^\w.-]", "_", name).lstrip(".") or "model"
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file's bytes, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

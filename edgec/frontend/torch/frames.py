@@ -1,0 +1,27 @@
+"""Whose code a frame runs: the model's, torch's, edgec's or Python's own library's."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import torch
+
+import edgec
+
+TORCH = str(Path(torch.__file__).parent)
+EDGEC = str(Path(edgec.__file__).parent)
+LIBRARY = str(Path(os.__file__).parent)
+
+_SYMBOLS = f"{os.sep}site-packages{os.sep}sympy{os.sep}"
+"""torch reasons about sizes with it."""
+
+
+def is_of_model(file: str) -> bool:
+    """Whether the file is part of a model: the user's, or of a package of models such as transformers."""
+    return not (file.startswith(("<", TORCH, EDGEC)) or _SYMBOLS in file or is_of_library(file))
+
+
+def is_of_library(file: str) -> bool:
+    """Whether the file belongs to Python itself."""
+    return file.startswith(LIBRARY) and "site-packages" not in file

@@ -1,0 +1,44 @@
+"""The map of the code is what the code is: no circles, and a page that shows the real imports."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.architecture import PAGE, ROOT, diagram, imports, modules, shown
+
+
+def test_the_diagram_is_drawn_from_the_imports() -> None:
+    assert shown() == diagram(), "run `python -m tests.architecture`"
+
+
+@pytest.mark.parametrize("graph", [imports, modules])
+def test_there_are_no_circles(graph: Callable[[], dict[str, set[str]]]) -> None:
+    edges = graph()
+    while edges:
+        leaves = {part for part, used in edges.items() if not used & edges.keys()}
+        assert leaves, f"a circle among {sorted(edges)}"
+        edges = {part: used for part, used in edges.items() if part not in leaves}
+
+
+def test_the_page_names_what_is_there() -> None:
+    text = PAGE.read_text(encoding="utf-8")
+    named = set(re.findall(r"`([a-z_]+(?:/[a-z_]+)*/)`", text))
+    places = [
+        ROOT,
+        ROOT / "frontend",
+        ROOT / "frontend/torch",
+        ROOT / "frontend/torch/autograph",
+        ROOT / "backends/tflite",
+    ]
+    missing = {name for name in named if not any((p / name).is_dir() for p in (*places, ROOT.parent))}
+    assert missing == set()
+    parts = {part.name for part in Path(ROOT).iterdir() if part.is_dir() and not part.name.startswith("_")}
+    assert {part for part in parts if f"`{part}/" not in text} == set()
+
+
+def test_the_glossary_is_short() -> None:
+    rows = [line for line in (ROOT.parent / "docs/glossary.md").read_text(encoding="utf-8").splitlines() if "|" in line]
+    assert 20 <= len(rows) - 2 <= 40
+    assert all(all(cell.strip() for cell in row.strip("|").split("|")) for row in rows)

@@ -1,4 +1,4 @@
-"""Control flow is settled: `If` is decided or becomes `Where`, `Loop` and `Scan` become their steps."""
+"""Control flow that is known: `If` is decided or becomes `Where`, `Loop` and `Scan` become their steps."""
 
 from __future__ import annotations
 

@@ -29,13 +29,13 @@ class LoopStates(Pass):
         for graph in all_graphs(model):
             for node in graph:
                 if _is_loop(node):
-                    noted += settle_states(node)
+                    noted += fix_states(node)
                 else:
                     infer_types(node)  # what follows a loop profits
         return fired(self.name, noted)
 
 
-def settle_states(node: ir.Node) -> bool:
+def fix_states(node: ir.Node) -> bool:
     """Find and note the shapes that a step keeps; whether anything became known."""
     op = Loop.decode(Reader(node))
     count = len(op.carried)
@@ -72,7 +72,7 @@ def _infer(body: ir.Graph, op: Loop, shapes: list[Shape]) -> None:
             state.shape, state.type = ir.Shape(shape), value.type
     for node in body:
         if _is_loop(node):
-            settle_states(node)
+            fix_states(node)
         elif not subgraphs(node):
             infer_types(node)
 

@@ -1,4 +1,4 @@
-"""Sequences and optional values are settled: what is known about them before the model runs replaces them."""
+"""Sequences and optional values are resolved: what is known about them before the model runs replaces them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from edgec.passes.rewrite import remove_dead, replace_value
 class SettleSequences(Pass):
     """Sequences of known length become their elements; an optional value is its content or nothing.
 
-    What cannot be settled (a position that is computed, a sequence that the interface shows) stays, for the dialect's
+    What cannot be resolved (a position that is computed, a sequence that the interface shows) stays, for the dialect's
     check to refuse.
     """
 
@@ -30,15 +30,15 @@ class SettleSequences(Pass):
 
     def run(self, model: Model) -> list[Remark]:
         """Follow every sequence of a graph from where it is made to where a tensor is taken out of it."""
-        settled = 0
+        resolved = 0
         for graph in all_graphs(model):
             known = _Known(graph)
             for node in list(graph):
-                settle = _SETTLE.get(node.op_type) if node.domain == "" else None
-                if settle is not None and settle(Reader(node), known):
-                    settled += 1
-            remove_dead(graph, known.settled[::-1])
-        return fired(self.name, settled)
+                resolve = _RESOLVE.get(node.op_type) if node.domain == "" else None
+                if resolve is not None and resolve(Reader(node), known):
+                    resolved += 1
+            remove_dead(graph, known.resolved[::-1])
+        return fired(self.name, resolved)
 
 
 @dataclass
@@ -48,19 +48,19 @@ class _Known:
     graph: ir.Graph
     elements: dict[ir.Value, list[ir.Value]] = field(default_factory=dict)
     content: dict[ir.Value, ir.Value | None] = field(default_factory=dict)
-    settled: list[ir.Node] = field(default_factory=list)
+    resolved: list[ir.Node] = field(default_factory=list)
 
     def holds(self, node: ir.Node, elements: list[ir.Value]) -> bool:
         """The node's output is a sequence of these elements."""
         self.elements[node.outputs[0]] = elements
-        self.settled.append(node)
+        self.resolved.append(node)
         return True
 
     def becomes(self, node: ir.Node, value: ir.Value, g: GraphBuilder) -> bool:
         """The node's output is this tensor."""
         g.commit(node)
         replace_value(self.graph, node.outputs[0], value)
-        self.settled.append(node)
+        self.resolved.append(node)
         return True
 
     def builder(self, node: ir.Node) -> GraphBuilder:
@@ -167,7 +167,7 @@ def _identity(r: Reader, known: _Known) -> bool:
         return known.holds(r.node, known.elements[x])
     if x in known.content:
         known.content[out] = known.content[x]
-        known.settled.append(r.node)
+        known.resolved.append(r.node)
         return True
     return False
 
@@ -177,7 +177,7 @@ def _optional(r: Reader, known: _Known) -> bool:
     if x in known.elements:
         known.elements[out] = known.elements[x]
     known.content[out] = x
-    known.settled.append(r.node)
+    known.resolved.append(r.node)
     return True
 
 
@@ -200,7 +200,7 @@ def _has(r: Reader, known: _Known) -> bool:
     return known.becomes(r.node, g.const(np.asarray(there)), g)
 
 
-_SETTLE: dict[str, Callable[[Reader, _Known], bool]] = {
+_RESOLVE: dict[str, Callable[[Reader, _Known], bool]] = {
     "ConcatFromSequence": _concat,
     "Identity": _identity,
     "Optional": _optional,

@@ -23,7 +23,7 @@ _RUNTIMES = re.compile(r"ai\.onnx(\..*)?|com\.microsoft(\..*)?|com\.ms\..*|org\.
 """Domains whose operators ONNX or ONNX Runtime knows."""
 
 
-def settle_own(proto: onnx.ModelProto, extension: Extension, place: Place) -> bool:
+def replace_own(proto: onnx.ModelProto, extension: Extension, place: Place) -> bool:
     """Replace, in place, the operators that `extension` knows; whether there was one.
 
     Raises `EdgecError` E0302 with every operator that nobody knows, E0201 where the user's file fails.

@@ -19,7 +19,7 @@ from edgec.frontend.extensions import Extension
 from edgec.frontend.half_precision import computed_in_single
 from edgec.frontend.imported import Array, ImportedModel, SourceId
 from edgec.frontend.onnx.contrib_operators import name_back, name_contributed
-from edgec.frontend.onnx.custom_operators import settle_own
+from edgec.frontend.onnx.custom_operators import replace_own
 from edgec.frontend.onnx.declared_shapes import infer_shapes, open_negative_sizes, wrong_shapes
 from edgec.frontend.onnx.half_precision import in_halves, is_whole, widen
 from edgec.frontend.onnx.older_opsets import inner_graphs, spell_out
@@ -93,7 +93,7 @@ def _read(path: Path, extension: Extension) -> _File:
     _check_inputs(proto, place)
     _check_equations(proto, place)
     _check_external_data(proto, path)
-    replaced = settle_own(proto, extension, place)
+    replaced = replace_own(proto, extension, place)
     name_contributed(proto)
     spell_out(proto)
     heavy = set_aside(proto)

@@ -1,4 +1,4 @@
-"""From an `nn.Module` to a graph: `torch.export`, then the exporter's ONNX, with the interface's names settled."""
+"""From an `nn.Module` to a graph: `torch.export`, then the exporter's ONNX, with the interface's names as the user wrote them."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def _exported(request: ExportRequest) -> ImportedModel:
     _check_interface(call, ran.result)
     with quiet():
         probe = probe_of(request.module, call, called, memory, first)
-        probe.settle(ran.outputs)
+        probe.classify(ran.outputs)
         model = _translated(request, call, probe)
     found = _with_half_inputs(imported(request, call, ran.result, model, memory), given)
     whole = written_in_halves(request.module)

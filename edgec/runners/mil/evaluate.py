@@ -54,7 +54,7 @@ class Evaluator:
 
     def run(self, inputs: dict[str, Array]) -> dict[str, Value]:
         """The function's outputs by name."""
-        values = {value.name: self._settled(inputs[value.name], value) for value in self.function.inputs
+        values = {value.name: self._rounded(inputs[value.name], value) for value in self.function.inputs
                   if value.name not in self.states}  # fmt: skip
         with np.errstate(all="ignore"):
             self._block(self.function.body, values)
@@ -91,7 +91,7 @@ class Evaluator:
                 raise ValueError(f"{len(results)} results for {len(op.outputs)} outputs")
             exact = op.type in CONTROL or OPS[op.type].exact
             return {
-                output.name: self._settled(result, output, exact)
+                output.name: self._rounded(result, output, exact)
                 for output, result in zip(op.outputs, results, strict=True)
             }
         except EdgecError:
@@ -152,7 +152,7 @@ class Evaluator:
             return self._constants[name]
         raise KeyError(f"the value `{name}` is not defined")
 
-    def _settled(self, value: Value, output: Output, exact: bool = False) -> Value:
+    def _rounded(self, value: Value, output: Output, exact: bool = False) -> Value:
         """A result in its declared type, its shape checked; fp16 rounded, and carried as float32."""
         if not isinstance(output.type, TensorType) or isinstance(value, (str, TensorList)):
             return value

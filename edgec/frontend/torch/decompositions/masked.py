@@ -29,8 +29,8 @@ def replace_masked_writes(program: torch.export.ExportedProgram) -> None:
         if node.op == "call_function" and node.target is aten.masked_select.default:
             _select_by_index(node)
     puts = [n for n in module.graph.nodes if n.op == "call_function" and n.target in _PUTS]
-    settled = [node for node in puts if _settle(node)]
-    if settled:
+    replaced = [node for node in puts if _replace(node)]
+    if replaced:
         _forget_sizes(module)
         module.graph.eliminate_dead_code()
         module.recompile()
@@ -54,7 +54,7 @@ def _select_by_index(node: Node) -> None:
         node.target, node.args = aten.index.Tensor, (wide, [chosen])
 
 
-def _settle(node: Node) -> bool:
+def _replace(node: Node) -> bool:
     x, indices, value, *accumulate = node.args
     mask = _mask(indices)
     if mask is None or any(accumulate) or not isinstance(x, Node) or not isinstance(value, Node):
@@ -97,7 +97,7 @@ def _everywhere(value: Node, x: Node, mask: Node, put: Node) -> Node | None:
             else None
         )
     chain = list(_chain(value))
-    if not _is_settled(chain, mask, put):
+    if not _is_replaced(chain, mask, put):
         return None
     dense: dict[Node, Node] = {}
     for node in reversed(chain):
@@ -111,7 +111,7 @@ def _everywhere(value: Node, x: Node, mask: Node, put: Node) -> Node | None:
     return dense[value]
 
 
-def _is_settled(chain: list[Node], mask: Node, put: Node) -> bool:
+def _is_replaced(chain: list[Node], mask: Node, put: Node) -> bool:
     """Whether each element of the chain's value is a function of the element that the same mask takes there."""
     masks = [m for n in chain if _takes(n) and (m := _mask(n.args[1])) is not None]
     if not masks or not all(_takes(n) or _is_elementwise(n, chain) for n in chain):

@@ -51,7 +51,7 @@ def import_exported_program(path: Path, request: SourceRequest) -> ImportedModel
 def export_program(program: torch.export.ExportedProgram, request: SourceRequest, source: SourceId) -> ImportedModel:
     """Export a program again, on its own example inputs where `--input` gives no others."""
     module = program.module()
-    _settle(module)
+    _prepare(module)
     inputs = _examples(program)
     asked = ExportRequest(source_name(request), source, module, inputs, request.inputs, dynamic=request.dynamic)
     return export_module(replace(asked, extension=request.extension))
@@ -138,7 +138,7 @@ def _weights_only() -> Iterator[None]:
             os.environ[name] = before
 
 
-def _settle(module: torch.fx.GraphModule) -> None:
+def _prepare(module: torch.fx.GraphModule) -> None:
     """What another kernel's layout would break: views become reshapes, attention's result contiguous."""
     aten = torch.ops.aten
     for node in list(module.graph.nodes):

@@ -26,11 +26,11 @@ from edgec.frontend.torch.splicing import holders, spliced
 aten = torch.ops.aten
 
 
-def settle_complex(program: ExportedProgram) -> None:
+def split_complex(program: ExportedProgram) -> None:
     """Replace, in a functional program, each operator of `FORMS` on complex numbers by operators on their parts."""
     for module in program.graph_module.modules():
         if isinstance(module, GraphModule) and any(_holds_complex(node) for node in module.graph.nodes):
-            _Settling(module.graph).run()
+            _Splitting(module.graph).run()
             module.graph.eliminate_dead_code()
             module.recompile()
     rename_outputs(program)
@@ -40,7 +40,7 @@ def _holds_complex(node: Node) -> bool:
     return any(isinstance(v, torch.Tensor) and v.is_complex() for v in pytree.tree_leaves(node.meta.get("val")))
 
 
-class _Settling:
+class _Splitting:
     """The parts that are known of each complex node, while the graph is walked from its inputs on."""
 
     def __init__(self, graph: Graph) -> None:

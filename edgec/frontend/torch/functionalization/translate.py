@@ -13,7 +13,7 @@ from torch.onnx._internal.exporter import _core, _fx_passes
 from torch.onnx._internal.exporter._registration import ONNXRegistry
 
 from edgec.frontend.naming import separate_weights
-from edgec.frontend.torch.functionalization.complex_numbers import settle_complex
+from edgec.frontend.torch.functionalization.complex_numbers import split_complex
 from edgec.frontend.torch.functionalization.exporter_registry import full_registry, registry_for
 from edgec.frontend.torch.functionalization.untranslated import check_translated
 from edgec.frontend.torch.state.buffers import mark_updates
@@ -25,7 +25,7 @@ def translate(program: ExportedProgram) -> ir.Model:
 
     Raises what torch's exporter raises.
     """
-    settle_complex(program)
+    split_complex(program)
     _fx_passes.insert_type_promotion_nodes(program.graph_module)
     _fx_passes.remove_assertion_nodes(program.graph_module)
     registry = registry_for({node.target for node in program.graph.nodes if node.op == "call_function"})
@@ -36,7 +36,7 @@ def translate_decomposed(program: ExportedProgram) -> ir.Model:
     """The same of any program: torch traces it once more, which makes it functional and of translated operators."""
     registry = full_registry()
     prepared = _core._prepare_exported_program_for_export(program, registry=registry)
-    settle_complex(prepared)
+    split_complex(prepared)
     return _converted(prepared, registry)
 
 

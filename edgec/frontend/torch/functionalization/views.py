@@ -25,12 +25,12 @@ def place_views(program: ExportedProgram) -> ExportedProgram:
     Raises `EdgecError` E0202 for views by strides of memory that is not one dense tensor of known size.
     """
     graphs = [module for module in program.graph_module.modules() if isinstance(module, GraphModule)]
-    reached = [_settle_graph(module) for module in graphs]
+    reached = [_place_graph(module) for module in graphs]
     rename_outputs(program)
     return program.run_decompositions({}) if any(reached) else program
 
 
-def _settle_graph(module: GraphModule) -> bool:
+def _place_graph(module: GraphModule) -> bool:
     """Whether something is written to memory that has a view of these kinds."""
     for node in list(module.graph.nodes):
         if node.target is aten.fill_diagonal_.default:

@@ -82,7 +82,7 @@ class Assumed:
 
     Seen in torch 2.13: `ShapeEnv._log_guard` is told of each condition, `produce_guards_and_solve_constraints` proves
     them when a trace ends, which for some models takes minutes, and only then learns that sizes are multiples, which
-    settles many of them: here it knows that from the beginning on.
+    decides many of them: here it knows that from the beginning on.
     """
 
     def __init__(self, check: Callable[[Assumed], None]) -> None:
@@ -112,7 +112,7 @@ class Assumed:
         def in_multiples(*args: Any, **kwargs: Any) -> Any:
             made = faked(*args, **kwargs)  # type: ignore[no-untyped-call]
             env = made[0].shape_env
-            _settle_multiples(env, next(v for v in made if isinstance(v, EqualityConstraint)))
+            _assume_multiples(env, next(v for v in made if isinstance(v, EqualityConstraint)))
             self._first = [
                 [getattr(getattr(size, "node", None), "expr", None) for size in f.shape] for f in _fakes(env)
             ]
@@ -163,7 +163,7 @@ def _fakes(env: ShapeEnv) -> list[torch.Tensor]:
     return [tracked.fake for tracked in env.tracked_fakes or () if isinstance(tracked.fake, torch.Tensor)]
 
 
-def _settle_multiples(env: ShapeEnv, known: EqualityConstraint) -> None:
+def _assume_multiples(env: ShapeEnv, known: EqualityConstraint) -> None:
     """Replace the symbol of each size that is a multiple by the multiple of another symbol."""
     for tracked in env.tracked_fakes or ():
         shape: Sequence[Any] = tracked.fake.shape if isinstance(tracked.fake, torch.Tensor) else ()

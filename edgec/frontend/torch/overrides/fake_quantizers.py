@@ -1,4 +1,4 @@
-"""torch's own quantization: fake quantizers with settled ranges are taken; integer modules and open ranges are not."""
+"""torch's own quantization: fake quantizers with fixed ranges are taken; integer modules and open ranges are not."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def check_quantized(module: torch.nn.Module) -> None:
     if open_ones:
         raise error(
             "E0202",
-            f"the range of `{open_ones[0]}` is not settled: it changes at every call",
+            f"the range of `{open_ones[0]}` is not fixed: it changes at every call",
             notes=[f"{len(open_ones)} fake quantizers still observe"],
             help=["call `model.apply(torch.ao.quantization.disable_observer)` before the build"],
         )
@@ -38,10 +38,10 @@ def check_quantized(module: torch.nn.Module) -> None:
 
 @contextlib.contextmanager
 def plain_fake_quantizers(module: torch.nn.Module) -> Iterator[None]:
-    """Fake quantizers as the operators that torch exports, without what would observe. Their ranges are settled."""
+    """Fake quantizers as the operators that torch exports, without what would observe. Their ranges are fixed."""
     changed = [m for _, m in _fake_quantizers(module)]
     for found in changed:
-        found.forward = _settled(found)
+        found.forward = _with_fixed_range(found)
     try:
         yield
     finally:
@@ -58,7 +58,7 @@ def _fake_quantizers(module: torch.nn.Module) -> list[tuple[str, Any]]:
     return [(path, m) for path, m in module.named_modules() if isinstance(m, kinds)]
 
 
-def _settled(quantizer: Any) -> Callable[[torch.Tensor], torch.Tensor]:
+def _with_fixed_range(quantizer: Any) -> Callable[[torch.Tensor], torch.Tensor]:
     """What the quantizer does, with what it holds read before anything is traced."""
     observer = quantizer.activation_post_process
     low, high = observer.quant_min, observer.quant_max

@@ -67,7 +67,7 @@ class Probe:
     _late: list[Change] = field(default_factory=list)
     _asked: bool = False
 
-    def settle(self, first: Outputs) -> None:
+    def classify(self, first: Outputs) -> None:
         """Tell apart what the first call, which gave `first`, left. Raises `EdgecError` E0219."""
         found = self.memory.changes()
         self.memory.restore()
@@ -194,7 +194,7 @@ class Probe:
         caches = [runs[0][i] for i in places if i in runs[0] and self._is_cache([r.get(i) for r in runs])]
         self._caches = {c.place.identity for c in caches}
         kept = [next(r[i] for r in runs if i in r) for i in places if i not in self._caches]
-        self._settle_caches(caches)
+        self._classify_caches(caches)
         if self._asked:  # what is alike in all calls may be of the data all the same: the trace shows it
             plain = [c for c in caches if not c.builds and c.place.registry not in HOOKS and not _is_library_flag(c)]
             self.memory.keep([Change(c.place, c.after, c.before) for c in plain])
@@ -206,7 +206,7 @@ class Probe:
         for change in states:
             self._keep_as_state(change)
 
-    def _settle_caches(self, caches: Sequence[Change]) -> None:
+    def _classify_caches(self, caches: Sequence[Change]) -> None:
         """Leave them as the first call did. Refuses flags, counts and caches of functions by which a later call gives
         something else.
         """

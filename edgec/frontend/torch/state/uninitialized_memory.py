@@ -33,7 +33,7 @@ def is_uninitialized(target: Any) -> bool:
 
 
 def check_initialized(program: torch.export.ExportedProgram, run: Callable[[], Sequence[torch.Tensor]]) -> None:
-    """Where `program` takes unwritten memory, `run` the source with zeros in it and with ones.
+    """Where `program` reads uninitialized memory, `run` the source with zeros in it and with ones.
 
     Raises `EdgecError` E0202 if the results differ: no graph gives what the source happens to find there.
     """

@@ -1,4 +1,4 @@
-"""The tensors that a piece of code uses without being given them: weights, constants, variables of its surroundings."""
+"""The tensors that a piece of code uses without being given them: weights, constants, variables of enclosing scopes."""
 
 from __future__ import annotations
 

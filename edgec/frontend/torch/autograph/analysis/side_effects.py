@@ -100,7 +100,7 @@ class ReachableState:
             held, kind, content = self._held[i]
             kind.write(held, content)
 
-    def settle(
+    def select(
         self, merge: Callable[[str, Any, Any], Any], site: Site, yes: Mapping[int, Content], no: Mapping[int, Content]
     ) -> None:
         """Let everything hold one of what it does after `yes` and after `no`: `merge` makes one value of each two.

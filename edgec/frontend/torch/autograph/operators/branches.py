@@ -94,7 +94,7 @@ def select(condition: torch.Tensor, yes: Side, no: Side, state: State, branch: B
     a, b = a or b, b or a
     if a is None or b is None:
         raise SideRaisesError
-    around.settle(merging(condition, branch.site), branch.site, a.changes, b.changes)
+    around.select(merging(condition, branch.site), branch.site, a.changes, b.changes)
     merged = tuple(_variable(condition, i, state[i], a, b, branch) for i in range(len(state)))
     value = merge(condition, "", branch.site, a.value, b.value) if branch.returns else None
     live = [(x, y) for name, x, y in zip(branch.names, a.state, b.state, strict=True) if name in branch.live]

@@ -139,7 +139,7 @@ class Runtime(Conversions):
             if self.is_traced(going):
                 forked = self.forks.side(branch.site, truth(going)) if bounds.seen else None
                 if forked is None:
-                    return self._settled(going, test, body, state, branch, bounded=bounds.seen)
+                    return self._loop_of_graph(going, test, body, state, branch, bounded=bounds.seen)
                 self.selected.setdefault(branch.site, "the model is computed for each number of steps and one selected")
                 if not forked:
                     return state
@@ -151,7 +151,7 @@ class Runtime(Conversions):
             state = body(*state)
         raise AssertionError("unreachable")  # pragma: no cover
 
-    def _settled(
+    def _loop_of_graph(
         self,
         going: torch.Tensor,
         test: Callable[..., Any],

@@ -82,7 +82,7 @@ def unrolled(
     for _ in range(most):
         around = ReachableState((live, body))
         step = trace_side(lambda *s: (None, body(*s)), live, branch, active, around)
-        around.settle(merging(active, branch.site), branch.site, step.changes, {})
+        around.select(merging(active, branch.site), branch.site, step.changes, {})
         live = step.state
         final = tuple(
             merge(active, name, branch.site, new, old) if name in branch.live else new

@@ -1,4 +1,4 @@
-"""From an `nn.Module` to a graph: `torch.export`, then the exporter's ONNX, with the interface's names as the user wrote them."""
+"""From an `nn.Module` to a graph: `torch.export`, then the exporter's ONNX, under the names that the user wrote."""
 
 from __future__ import annotations
 

@@ -41,14 +41,14 @@ def read_result(path: Path) -> DeviceResult:
     try:
         document: Any = json.loads(path.read_text(encoding="utf-8"))
         if document["schema"] != SCHEMA:
-            raise ValueError(f"its schema is {document['schema']}, this edgec reads {SCHEMA}")
+            raise ValueError(f"its schema is {document['schema']}, this version of edgec reads {SCHEMA}")
         answers = tuple(Answer(str(a["sha256"]), a["loaded"] is True, str(a["said"])) for a in document["artifacts"])
         return DeviceResult(str(document["system"]), str(document["when"]), answers)
     except (OSError, ValueError, KeyError, TypeError) as failure:
         raise error(
             "E0604",
-            f"`{path}` is no answer of a device",
+            f"`{path}` is not the result of a device",
             place=Place(str(path)),
             notes=[f"{type(failure).__name__}: {failure}"],
-            help=["`load_all.py` writes one on a Mac (docs/what-a-device-demands.md)"],
+            help=["`load_all.py` writes the result on a Mac (docs/what-a-device-demands.md)"],
         ) from failure

@@ -72,7 +72,9 @@ def check_writable(folder: Path) -> None:
 
 
 def _unwritable(folder: Path, failure: OSError) -> EdgecError:
-    return error("E0108", f"`{folder}` cannot be written: {failure.strerror}", help=["choose a folder with `--out`"])
+    return error(
+        "E0108", f"`{folder}` cannot be written: {failure.strerror}", help=["choose another folder with `--out`"]
+    )
 
 
 def exchange(scratch: Path, destination: Path) -> bool:

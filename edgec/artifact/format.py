@@ -100,7 +100,7 @@ def format_of(path: Path) -> Format:
     name = path.suffix[1:]
     if name not in FORMATS:
         known = ", ".join(f".{suffix}" for suffix in FORMATS)
-        raise error("E0604", f"`{path.name}` is of no format that edgec reads", help=[f"one of {known}"])
+        raise error("E0604", f"edgec does not know the format of `{path.name}`", help=[f"it reads {known}"])
     return named_format(name)
 
 
@@ -114,8 +114,8 @@ def named_format(name: str) -> Format:
 def no_other_way(way: Way, path: Path, title: str) -> None:
     """Raises `EdgecError` E0101, E0603 where a format with one function and precision, run here, is asked for more."""
     if way.function is not None:
-        raise error("E0101", f"`{path.name}` has one function", help=["leave `--function` out"])
+        raise error("E0101", f"`{path.name}` has only one function", help=["remove `--function`"])
     if way.precision is not None:
-        raise error("E0101", f"`{path.name}` computes as it was built", help=["leave `--precision` out"])
+        raise error("E0101", f"the precision of `{path.name}` is fixed by its build", help=["remove `--precision`"])
     if way.on != "local":
-        raise error("E0603", f"{title} files do not run on `{way.on}` from here")
+        raise error("E0603", f"{title} files cannot be run on `{way.on}` from this machine")

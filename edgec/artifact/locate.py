@@ -45,5 +45,5 @@ def _described(path: Path) -> Located:
     manifest = read_manifest(path)
     artifact = path.parent / manifest.artifact.path
     if not artifact.exists():
-        raise error("E0102", f"`{artifact}`, which the manifest names, was not found")
+        raise error("E0102", f"the artifact `{artifact}` of the manifest was not found")
     return Located(artifact, manifest.format, manifest)

@@ -269,7 +269,7 @@ def read_manifest(path: Path) -> Manifest:
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
         if document.get("schema") != SCHEMA:
-            raise ValueError(f"its schema is {document.get('schema')}, this edgec reads {SCHEMA}")
+            raise ValueError(f"its schema is {document.get('schema')}, this version of edgec reads {SCHEMA}")
         return _manifest(document)
     except (OSError, ValueError, KeyError, TypeError) as failure:
         raise error("E0604", f"`{path}` is not a manifest", place=Place(str(path)), notes=[str(failure)]) from failure

@@ -116,7 +116,7 @@ def _holds_foreign(folder: Path, found: list[str]) -> EdgecError:
     more = [f"and {len(found) - _SHOWN} more"] if len(found) > _SHOWN else []
     return error(
         "E0111",
-        f"`{folder}` holds files that edgec did not write, and a build would replace it",
+        f"`{folder}` contains files that edgec did not write, and a build would replace the folder",
         notes=[*(f"`{name}`" for name in found[:_SHOWN]), *more],
         help=["choose another folder with `--out` or another `--name`, or move the files away"],
     )

@@ -126,9 +126,9 @@ def compile_functions(
         holders = ", ".join(spec.functions for spec in backend_specs() if spec.functions)
         raise error(
             "E0401",
-            f"target `{target.name}` holds one function, not {len(parts)}",
+            f"target `{target.name}` supports one function per artifact, not {len(parts)}",
             notes=["rejected by `functions`"],
-            help=[f"build each source by itself; several are held by {holders}"],
+            help=[f"build each source separately; several functions are supported by {holders}"],
         )
     name = next(iter(parts.values())).imported.name
     folder = options.out / name / target.name
@@ -185,25 +185,25 @@ def _finished(made: Built, scratch: Path, options: BuildOptions) -> Built:
 
 
 def _for_target(diagnostic: Diagnostic, target: Target, count: int) -> Diagnostic:
-    """With several targets, each error says whose it is."""
+    """With several targets, each error names its target."""
     if count == 1 or f"`{target.name}`" in diagnostic.message:
         return diagnostic
     return replace(diagnostic, message=f"target `{target.name}`: {diagnostic.message}")
 
 
 def _handed_on(manifest: Manifest) -> list[Diagnostic]:
-    """States that the app has to hand on are told: forgetting it gives wrong results without an error."""
+    """A note on the states that the app has to pass on: forgetting one gives wrong results without an error."""
     pairs = [f"`{s.output}` to `{s.input}`" for s in manifest.states if s.kept == "app"]
     if not pairs:
         return []
-    message = f"the app hands {', '.join(pairs)} from one run of target `{manifest.target}` to the next"
+    message = f"target `{manifest.target}`: the app must pass {', '.join(pairs)} between runs"
     keeps = any(s.kept == "artifact" for s in manifest.states)
     why = (
-        "sums and whole numbers need more digits than the float16 that the artifact keeps"
+        "the artifact stores states in float16, which is not precise enough for sums and integers"
         if keeps
-        else "the artifact keeps nothing"
+        else "the artifact stores no states"
     )
-    notes = (f"the model carries a state on; {why} between runs",)
+    notes = (f"the model keeps state between runs; {why}",)
     return [Diagnostic("E0212", message, notes=notes, severity=Severity.NOTE)]
 
 
@@ -214,14 +214,16 @@ def _by_severity(findings: Sequence[Diagnostic]) -> tuple[tuple[Diagnostic, ...]
 
 
 def _called_otherwise(manifest: Manifest) -> tuple[Diagnostic, ...]:
-    """Inputs and outputs that the format cannot call as the source does: the app has to go by the artifact's names."""
+    """A warning on inputs and outputs whose names are illegal in the format: the app must use the artifact's names."""
     found = {f"function `{f.name}`: ": f.names.interface for f in manifest.functions}
     found = found or {"": manifest.names.interface}
     renamed = [f"{where}`{source}` is `{name}`" for where, names in found.items() for name, source in names.items()]
     if not renamed:
         return ()
-    message = f"target `{manifest.target}` cannot call {len(renamed)} of the inputs and outputs as the source does"
-    advice = "the app uses the artifact's names; edgec's own runners go on taking the source's"
+    message = (
+        f"target `{manifest.target}` renames {len(renamed)} inputs and outputs whose names are illegal in its format"
+    )
+    advice = "use the artifact's names in the app; edgec's commands still accept the source's names"
     return (warning("E0402", message, notes=renamed, help=[advice]),)
 
 

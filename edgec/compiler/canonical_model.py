@@ -68,7 +68,7 @@ class CanonicalModel:
         if verdict.failures or self.quantization is None or not judge(verdict.fidelity, accept):
             return verdict
         moved = self.quantization.max_rel
-        return replace(verdict, note=f"one float32 rounding moves the source's outputs by {moved:.2g}")
+        return replace(verdict, note=f"a single float32 rounding changes the source's outputs by {moved:.2g}")
 
     def held(self, verdict: Verdict, accept: Accept) -> dict[str, float]:
         """The largest finite magnitude of each input of numbers on the samples that an artifact stood."""

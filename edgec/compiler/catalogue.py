@@ -63,8 +63,8 @@ def check_rules(names: Iterable[str], backends: Iterable[str]) -> None:
         if entry.backends and not wanted & set(entry.backends):
             raise error(
                 "E0109",
-                f"rule `{name}` is for {', '.join(entry.backends)} targets",
-                notes=[f"the targets here are for {', '.join(sorted(wanted))}"],
+                f"rule `{name}` applies to {', '.join(entry.backends)} targets only",
+                notes=[f"the targets of this build use {', '.join(sorted(wanted))}"],
                 help=["leave it out"],
             )
 
@@ -72,7 +72,9 @@ def check_rules(names: Iterable[str], backends: Iterable[str]) -> None:
 def _unknown(name: str, known: Iterable[str]) -> EdgecError:
     near = suggest(name, list(known))
     return error(
-        "E0109", f"no rule `{name}`", help=[f"did you mean `{near}`?"] if near else ["`edgec rules` lists them"]
+        "E0109",
+        f"there is no rule `{name}`",
+        help=[f"did you mean `{near}`?"] if near else ["`edgec rules` lists them"],
     )
 
 
@@ -83,9 +85,9 @@ def show_rule(name: str) -> str:
         raise _unknown(name, known)
     entry = known[name]
     lines = [entry.name, (entry.rewrite.__doc__ or "").strip()]
-    lines += [f"tried for {', '.join(entry.backends)}"] if entry.backends else []
+    lines += [f"applies to {', '.join(entry.backends)}"] if entry.backends else []
     if isinstance(entry.rewrite, Rule):
-        lines.append(f"tried at: {', '.join(entry.rewrite.roots)}")
+        lines.append(f"matches at: {', '.join(entry.rewrite.roots)}")
         for example in entry.rewrite.examples:
             lines += ["", *_example_lines(example)]
     return "\n".join(lines)
@@ -96,5 +98,5 @@ def _example_lines(example: Example) -> list[str]:
     if example.constants:
         lines.append(f"  constants  {example.constants}")
     lines.append(f"  before     {example.before}")
-    lines.append(f"  after      {example.after}" if example.after is not None else "  stays as it is")
+    lines.append(f"  after      {example.after}" if example.after is not None else "  unchanged")
     return lines

@@ -87,10 +87,12 @@ def _check_hash(found: Located, report: CheckReport) -> None:
     changed = Diagnostic(
         "E0605",
         f"`{found.path.name}` is not the artifact that its manifest describes",
-        notes=("its sha256 is another one",),
+        notes=("its sha256 differs from the manifest's",),
         help=("build it again",),
     )
-    report.note("manifest", "describes this artifact" if same else "describes another", [] if same else [changed])
+    report.note(
+        "manifest", "describes this artifact" if same else "describes another artifact", [] if same else [changed]
+    )
 
 
 def _take_in(found: Located, result: DeviceResult, report: CheckReport) -> None:
@@ -99,16 +101,16 @@ def _take_in(found: Located, result: DeviceResult, report: CheckReport) -> None:
     if answer is None:
         raise error(
             "E0605",
-            f"the device's answer is not about `{found.path.name}`",
-            notes=[f"none of the {len(result.answers)} artifacts that {result.system} was given has its content"],
-            help=["give the device what was built last"],
+            f"the device's result is not for `{found.path.name}`",
+            notes=[f"none of the {len(result.answers)} artifacts that {result.system} tried has its content"],
+            help=["run `load_all.py` on the latest build"],
         )
     status = "loaded" if answer.loaded else "refused"
     told = DeviceLoaded(status, result.system, result.when, answer.said)
     if found.manifest is not None:
         record_device(found.path.parent / "manifest.json", replace(found.manifest, device_loaded=told))
-    message = f"{result.system} refuses `{found.path.name}`"
-    refused = Diagnostic("E0609", message, notes=(answer.said,), help=("`edgec lint` says what is known of it",))
+    message = f"{result.system} refused `{found.path.name}`"
+    refused = Diagnostic("E0609", message, notes=(answer.said,), help=("`edgec lint` lists the known causes",))
     report.note("device", f"{status} by {result.system} on {result.when}", [] if answer.loaded else [refused])
 
 
@@ -118,7 +120,7 @@ def _check_runs(found: Located, way: Execution, report: CheckReport) -> None:
     with open_runner(found.path, as_source=shown, function=way.function, on=way.on) as runner:
         kept = runner.state_values() if isinstance(runner, StatefulRunner) else {}
         results = runner.run({name: array for name, array in arrays.items() if name not in kept})
-    report.note("runs", f"yes, by {runner.name}: {len(results)} outputs; not compared, as no source was named")
+    report.note("runs", f"yes, by {runner.name}: {len(results)} outputs; not compared, because no source was given")
 
 
 def _check_numbers(found: Located, source: SourceRequest, way: Execution, report: CheckReport) -> None:
@@ -156,11 +158,13 @@ def _check_budget(found: Located, budget: Budget, report: CheckReport) -> None:
     if budget.max_ms is not None:
         known: Sequence[Latency] = found.manifest.latency if found.manifest else ()
         if not known:
-            raise error("E0702", "no latency is known for this artifact", help=["build it for a target with a device"])
+            raise error(
+                "E0702", "this artifact has no predicted latency", help=["build it for a target that names a device"]
+            )
         slow = _over("ms", known[0].p50_ms, budget.max_ms) if known[0].p50_ms > budget.max_ms else []
         text = f"{known[0].p50_ms:.2f} of {budget.max_ms:.2f} ms, {known[0].kind} for {known[0].device}"
         report.note("latency", text, slow)
 
 
 def _over(unit: str, found: float, limit: float) -> list[Diagnostic]:
-    return [Diagnostic("E0606", f"the artifact has {found:,.6g} {unit}, the budget is {limit:,.6g}")]
+    return [Diagnostic("E0606", f"the artifact exceeds its budget: {found:,.6g} {unit}, the limit is {limit:,.6g}")]

@@ -30,7 +30,7 @@ class Divergence:
     def lines(self) -> list[str]:
         """For a person."""
         worst = sorted(self.pairs, key=lambda p: -p.difference.max_rel)[:5]
-        lines = [f"{len(self.pairs)} values are computed by both"]
+        lines = [f"{len(self.pairs)} values are in both artifacts"]
         if self.first is None:
             lines.append(f"they agree to {self.tolerance:g} relative to each value's largest magnitude")
         else:
@@ -67,4 +67,8 @@ def compare_artifacts(first: Path, second: Path, inputs: Sequence[str], toleranc
 
 
 def _nothing_common(a: Located, b: Located) -> EdgecError:
-    return error("E0603", f"`{a.path.name}` and `{b.path.name}` have no value in common", help=["are they one model?"])
+    return error(
+        "E0603",
+        f"`{a.path.name}` and `{b.path.name}` have no value in common",
+        help=["compare two artifacts of the same model"],
+    )

@@ -49,7 +49,9 @@ def predict_source(source: SourceRequest, name: str, options: BuildOptions, prog
     (target,) = targets_of([name], options)
     device_name = options.device or (target.devices[0] if target.devices else None)
     if device_name is None:
-        raise error("E0702", f"target `{target.name}` names no device", help=["add `--device`; `edgec devices` lists"])
+        raise error(
+            "E0702", f"target `{target.name}` names no device", help=["add `--device`; `edgec devices` lists them"]
+        )
     load_device(device_name)  # a mistyped device is told before minutes of work, not after
     return forecast(prepare(source, options, progress), target, device_name, options, progress)
 

@@ -49,10 +49,12 @@ def check_ranges(ranges: Iterable[InputRange], *models: Model) -> None:
         dtype = inputs[item.name].dtype
         kind = "?" if dtype is None else dtype.numpy().name
         if dtype is None or dtype.numpy().kind not in "iuf":
-            raise error("E0107", f"input `{item.name}` is {kind} and has no range", help=["leave its range out"])
+            raise error("E0107", f"input `{item.name}` is {kind} and cannot have a range", help=["remove its range"])
         limits = np.iinfo(kind) if dtype.numpy().kind in "iu" else np.finfo(kind)
         if item.low < float(limits.min) or item.high > float(limits.max):
-            raise error("E0107", f"the range of `{item.name}` is {item.low:g} to {item.high:g}, beyond {kind}")
+            raise error(
+                "E0107", f"the range of `{item.name}` is {item.low:g} to {item.high:g}, which {kind} cannot represent"
+            )
 
 
 def _unknown(item: InputRange, known: list[str]) -> EdgecError:

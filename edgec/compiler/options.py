@@ -63,13 +63,15 @@ def targets_of(names: Sequence[str], options: BuildOptions) -> list[Target]:
     loaded = [with_rewrites(_load(name, options), options.enable, options.disable) for name in names]
     if options.io_layout and not any(backend_spec(target.backend).takes_layouts for target in loaded):
         takers = " and ".join(spec.title for spec in backend_specs() if spec.takes_layouts)
-        raise error("E0101", f"`--io-layout` is for {takers} targets", notes=[f"there is {', '.join(names)}"])
+        raise error(
+            "E0101", f"`--io-layout` applies to {takers} targets only", notes=[f"the targets are {', '.join(names)}"]
+        )
     for target in loaded:
         backend(target.backend, options.via)
     named = (name for target in loaded for name in (*target.rewrites.enable, *target.rewrites.disable))
     check_rules(named, [target.backend for target in loaded])
     if unknown := [form for form in options.emit if form not in EMITTED]:
-        raise error("E0101", f"`--emit {unknown[0]}` is not known", help=[f"one of {', '.join(EMITTED)}"])
+        raise error("E0101", f"`--emit {unknown[0]}` is unknown", help=[f"one of {', '.join(EMITTED)}"])
     return loaded
 
 

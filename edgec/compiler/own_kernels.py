@@ -19,7 +19,7 @@ from edgec.spec.target import Target
 
 @dataclass(frozen=True)
 class Unrun:
-    """The verdict on an artifact with kernels of the user's own, and a warning (E0612) that says how it came about."""
+    """The verdict on an artifact with custom kernels, and a warning (E0612) that says how it was verified."""
 
     verdict: Verdict
     told: tuple[Diagnostic, ...]
@@ -43,8 +43,8 @@ def verify_unrun(canonical: CanonicalModel, made: Lowered, plain: Lowered, targe
     named = ", ".join(f"`{name}`" for name in made.kernels)
     told = warning(
         "E0612",
-        f"target `{target.name}` calls kernels of your own that cannot be run here: {named}",
-        notes=["the model was verified with what the extension says they compute in their place"],
+        f"target `{target.name}` calls custom kernels that cannot be run here: {named}",
+        notes=["the model was verified with the extension's definitions in place of the kernels"],
         help=["compare the artifact with the source where the kernels are registered"],
     )
     return Unrun(replace(verdict, failures=(*verdict.failures, *graph.failures)), (told,))
@@ -56,7 +56,7 @@ def _check_interface(legal: Model, model: Model, target: Target) -> None:
         if static_shape(value) != static_shape(source) or value.dtype != source.dtype:
             raise error(
                 "E0401",
-                f"`{source.name}` has another form in target `{target.name}`, which cannot be verified beside kernels",
+                f"`{source.name}` changes shape or type in target `{target.name}`: not supported with custom kernels",
                 notes=["rejected by `kernel-interface`"],
-                help=["leave `--io-layout` out, and take inputs in float32"],
+                help=["remove `--io-layout`, and use float32 inputs"],
             )

@@ -37,7 +37,7 @@ def _widened(
 ) -> Candidate | None:
     """The artifact of the first wider target that is accurate enough. None if there is none."""
     for i, wider in enumerate(chosen.wider(missed.target)):
-        progress(f"{wider.name}: accuracy missed, again with more in float32")
+        progress(f"{wider.name}: accuracy missed, building again with more in float32")
         try:
             made = candidate(canonical, wider, chosen, work / f"wider{i}", progress)
         except EdgecError:  # what float16 can hold, such as states, float32 may not
@@ -52,8 +52,10 @@ def _by_rounding(canonical: CanonicalModel, made: Candidate) -> list[Diagnostic]
     if not made.verdict.note:
         return []
     f = made.verdict.fidelity
-    message = f"`{canonical.imported.name}` quantizes what it computes; target `{made.target.name}` is judged by that"
-    notes = (made.verdict.note, f"the artifact's are off by {f.max_rel:.2g}, {f.psnr_db:.1f} dB")
+    message = (
+        f"`{canonical.imported.name}` is quantized; its own rounding sets the bounds of target `{made.target.name}`"
+    )
+    notes = (made.verdict.note, f"the artifact's outputs differ by {f.max_rel:.2g}, {f.psnr_db:.1f} dB")
     return [Diagnostic("E0608", message, notes=notes, severity=Severity.NOTE)]
 
 

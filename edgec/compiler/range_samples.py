@@ -50,5 +50,5 @@ def _refused(ranges: list[InputRange], failure: EdgecError) -> Diagnostic:
         "E0211",
         f"the source itself fails within the declared ranges: {said}",
         notes=[failure.diagnostics[0].message],
-        help=["declare what it takes; ids end before the size of their table"],
+        help=["declare a range that the source accepts; ids must be smaller than the size of their table"],
     )

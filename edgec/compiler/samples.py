@@ -113,8 +113,8 @@ def computed_elements(model: Model) -> int:
 def _untaken(count: int, total: int) -> Diagnostic:
     return warning(
         "E0211",
-        f"the source itself fails on {count} of {total} samples, which are left out of the verification",
-        help=["give an example that is typical, or narrow the ranges of `--dynamic`"],
+        f"the source itself fails on {count} of {total} samples, which are excluded from the verification",
+        help=["give a typical example, or narrow the ranges of `--dynamic`"],
     )
 
 

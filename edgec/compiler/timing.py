@@ -18,7 +18,7 @@ def open_for_timing(found: Located, on: str) -> Runner:
     if on == "local" and known.untimed:
         raise error(
             "E0603",
-            f"a {known.title} artifact cannot be timed here",
+            f"a {known.title} artifact cannot be measured here",
             notes=[known.untimed],
             help=["`edgec predict` estimates the latency on a device"],
         )

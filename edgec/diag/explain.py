@@ -22,5 +22,5 @@ def explain(code: str) -> str:
     wanted = code.strip().upper()
     if wanted not in CODES:
         near = suggest(wanted, CODES)
-        raise error("E0101", f"no code `{code}`", help=[f"did you mean `{near}`?"] if near else [])
+        raise error("E0101", f"there is no code `{code}`", help=[f"did you mean `{near}`?"] if near else [])
     return (pages() / f"{wanted}.md").read_text(encoding="utf-8").rstrip()

@@ -30,7 +30,7 @@ def render_all(diagnostics: Sequence[Diagnostic], *, colour: bool = False) -> st
     blocks = [render_text(d, colour=colour) for d in unique]
     errors = [d for d in unique if d.severity is Severity.ERROR]
     if len(errors) > 1:
-        blocks.append(f"{len(errors)} errors; `edgec explain {errors[0].code}` says more")
+        blocks.append(f"{len(errors)} errors; see `edgec explain {errors[0].code}`")
     return "\n\n".join(blocks)
 
 

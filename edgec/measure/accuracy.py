@@ -161,7 +161,7 @@ def _allowances(sample: Sample, known: Mapping[str, OutputRounding]) -> dict[str
     return found
 
 
-UNLIKE = "on inputs of another kind than the example"
+UNLIKE = "on inputs unlike the example"
 """How the failures on samples that are unlike the example begin."""
 
 
@@ -170,7 +170,7 @@ def _on(kind: str, failures: Sequence[Diagnostic]) -> list[Diagnostic]:
 
 
 def _warned(kind: str, failures: Sequence[Diagnostic]) -> list[Diagnostic]:
-    advice = "where an app gives such inputs, compare the artifact with the source on real ones: `--samples`"
+    advice = "if an app passes such inputs, verify on real ones with `--samples`"
     return [warning("E0611", d.message, notes=d.notes, help=[advice]) for d in _on(kind, failures)]
 
 
@@ -190,7 +190,7 @@ def judge(fidelity: Fidelity, accept: Accept) -> tuple[Diagnostic, ...]:
         found.append(
             Diagnostic(
                 "E0601",
-                f"the signal-to-noise ratio is {fidelity.psnr_db:.1f} dB, the target asks for {accept.min_psnr_db:.1f}",
+                f"the signal-to-noise ratio is {fidelity.psnr_db:.1f} dB, the target requires {accept.min_psnr_db:.1f}",
                 notes=(f"worst element: {where}", f"largest absolute error {fidelity.max_abs:.3g}"),
                 help=("`--set numerics.compute=float32` shows whether precision is the cause",),
             )

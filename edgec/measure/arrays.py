@@ -57,7 +57,10 @@ def _load(path: Path) -> Array | dict[str, Array]:
         return dict(loaded) if isinstance(loaded, np.lib.npyio.NpzFile) else np.asarray(loaded)
     except (ValueError, OSError, EOFError) as failure:
         raise error(
-            "E0107", f"`{path}` holds no array", notes=[str(failure).splitlines()[0]], help=["`numpy.save` writes one"]
+            "E0107",
+            f"`{path}` contains no array",
+            notes=[str(failure).splitlines()[0]],
+            help=["`numpy.save` writes one"],
         ) from failure
 
 
@@ -69,18 +72,20 @@ def _check(found: Mapping[str, Array], features: Sequence[Feature]) -> None:
             raise error(
                 "E0107",
                 f"the artifact has no input `{name}`",
-                notes=[f"it takes {_shown(features)}"],
+                notes=[f"its inputs are {_shown(features)}"],
                 help=[f"did you mean `{near}`?"] if near else [],
             )
     missing = [f for f in features if f.name not in found]
     if missing:
-        raise error("E0107", f"input `{missing[0].name}` is missing", notes=[f"the artifact takes {_shown(features)}"])
+        raise error(
+            "E0107", f"input `{missing[0].name}` is missing", notes=[f"the artifact's inputs are {_shown(features)}"]
+        )
 
 
 def _unnamed(text: str, features: Sequence[Feature]) -> EdgecError:
     return error(
         "E0107",
-        f"`--input {text}` does not say which input it is",
+        f"`--input {text}` does not name its input",
         notes=[f"the artifact takes {_shown(features)}"],
         help=[f"write `--input {features[0].name}={text}`"] if features else [],
     )

@@ -57,11 +57,9 @@ def _differs(seen: Judgement) -> EdgecError:
     if unlike == list(seen.failures):
         return error(
             "E0205",
-            "the exported graph differs from the source on inputs of another kind than the example",
+            "the exported graph differs from the source on inputs unlike the example",
             notes=[line for d in unlike for line in (d.message, *d.notes)],
-            help=[
-                "both agree on the example: an operator of the graph does not do what PyTorch's does for such inputs"
-            ],
+            help=["both agree on the example: for such inputs an operator of the graph differs from PyTorch's"],
         )
     fidelity = seen.fidelity
     return error(
@@ -103,5 +101,5 @@ def _canonical_outputs(model: Model, samples: Sequence[Sample], *, optimize: boo
                 "E0202",
                 "the exported graph cannot be run",
                 notes=[*refused.diagnostics[0].notes[:1], "rejected by `graph-does-not-run`"],
-                help=["`--verify` says whether a rewrite broke it; otherwise the exporter's ONNX is not valid"],
+                help=["`--verify` shows whether a rewrite broke it; otherwise the exporter's ONNX is invalid"],
             ) from failure

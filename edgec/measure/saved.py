@@ -31,7 +31,7 @@ def save_outputs(arrays: Mapping[str, Array], folder: Path) -> None:
         if foreign:
             raise error(
                 "E0111",
-                f"`{folder / foreign[0]}` is there, and no earlier run wrote it",
+                f"`{folder / foreign[0]}` exists, and no earlier run wrote it",
                 help=["choose another folder with `--out`, or move the file away"],
             )
         (folder / INDEX).write_text(json.dumps({"schema": 1, "outputs": files}, indent=1) + "\n", encoding="utf-8")

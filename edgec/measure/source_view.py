@@ -80,7 +80,7 @@ def _fitted(array: Array, feature: Feature) -> Array:
     moved = (array, *((np.moveaxis(array, 1, -1), np.moveaxis(array, -1, 1)) if array.ndim > 2 else ()))
     fitting = [a for a in moved if _fits(a, feature)]
     if not fitting:
-        shapes = f"{list(array.shape)}, the artifact takes {list(feature.shape)}"
+        shapes = f"{list(array.shape)}, the artifact expects {list(feature.shape)}"
         raise error("E0107", f"input `{feature.name}` does not fit", notes=[f"it has shape {shapes}"])
     return np.asarray(fitting[0], dtype=feature.dtype)
 

@@ -80,7 +80,7 @@ def load_device(name: str) -> DeviceProfile:
         known = list_devices()
         near = suggest(name, known)
         help_ = [f"did you mean `{near}`?"] if near else []
-        raise error("E0105", f"no device `{name}`", notes=[f"known devices are {', '.join(known)}"], help=help_)
+        raise error("E0105", f"there is no device `{name}`", notes=[f"the devices are {', '.join(known)}"], help=help_)
     return _parse(load_toml(path), path)
 
 
@@ -159,7 +159,7 @@ def _sourced(c: Checker, table: Table, key: str) -> Sourced:
     """`key = { value = 8192, source = "…" }`; a number without a source is a mistake."""
     entry = table.get(key)
     if not isinstance(entry, dict):
-        c.problem(f"`{key}` must be {{ value = …, source = … }}: every number names its source", key)
+        c.problem(f"`{key}` must be {{ value = …, source = … }}: every number needs a source", key)
         return Sourced(1.0, "")
     c.known(entry, ("value", "source"), f"{key}.")
     value, source = entry.get("value"), entry.get("source")
@@ -167,6 +167,6 @@ def _sourced(c: Checker, table: Table, key: str) -> Sourced:
         c.problem(f"`{key}.value` must be a number", key)
         value = 1.0
     if not isinstance(source, str) or not source.strip():
-        c.problem(f"`{key}` has no source", key, "say measured, published (where) or estimated (how)")
+        c.problem(f"`{key}` has no source", key, "write measured, published (where) or estimated (how)")
         source = ""
     return Sourced(float(value), source)

@@ -18,7 +18,7 @@ def report() -> list[str]:
         _line(piece) for piece in (*TORCH, *PLAIN, *SKLEARN, *(p for spec in backend_specs() for p in spec.pieces))
     ]
     if platform.system() != "Darwin":
-        lines.append("--  Core ML on a device     needs a Mac; here the MIL interpreter checks packages")
+        lines.append("--  Core ML on a device     needs a Mac; here the MIL interpreter runs packages")
     return lines
 
 

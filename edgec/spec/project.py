@@ -45,8 +45,8 @@ def load_project(folder: Path) -> Project:
     if not path.is_file():
         raise error(
             "E0101",
-            f"there is nothing to build: no SOURCE was given, and this folder has no `{FILE}`",
-            help=["name a source: `edgec build net.py:model --target android`"],
+            f"nothing to build: no SOURCE was given, and this folder has no `{FILE}`",
+            help=["give a source: `edgec build net.py:model --target android`"],
         )
     table = load_toml(path)
     c = Checker(path)

@@ -41,7 +41,7 @@ def parse_range(text: str) -> InputRange:
         raise error("E0101", f"`--range {text}` is not NAME=LOW..HIGH", help=[_HELP])
     low, high = float(found["low"]), float(found["high"])
     if not _is_range(low, high):
-        raise error("E0101", f"`--range {text}` is empty or infinite", help=["give the lower end first"])
+        raise error("E0101", f"`--range {text}` is empty or infinite", help=["write the lower bound first"])
     return InputRange(name, low, high)
 
 
@@ -55,7 +55,7 @@ def parse_ranges(texts: tuple[str, ...]) -> tuple[InputRange, ...]:
 
 
 def _twice(name: str) -> EdgecError:
-    return error("E0101", f"input `{name}` is given two ranges", help=["give each input one `--range`"])
+    return error("E0101", f"input `{name}` has two ranges", help=["give one `--range` per input"])
 
 
 def read_ranges(c: Checker, table: Table) -> tuple[InputRange, ...]:
@@ -64,7 +64,7 @@ def read_ranges(c: Checker, table: Table) -> tuple[InputRange, ...]:
     for name in table:
         ends = c.numbers(table, name, 0.0)
         if len(ends) != 2 or not _is_range(*ends):
-            c.problem(f"the range `{name}` is not two numbers, the lower one first", name, "write `image = [0, 255]`")
+            c.problem(f"the range `{name}` must be two numbers, the lower one first", name, "write `image = [0, 255]`")
             continue
         found.append(InputRange(name, *ends, "target"))
     return tuple(found)

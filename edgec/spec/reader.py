@@ -23,7 +23,7 @@ def load_toml(path: Path) -> dict[str, Any]:
     except tomllib.TOMLDecodeError as failure:
         found = re.search(r"at line (\d+)", str(failure))
         line = int(found[1]) if found else None
-        raise error("E0106", f"the file is not TOML: {failure}", place=Place(str(path), line)) from failure
+        raise error("E0106", f"the file is not valid TOML: {failure}", place=Place(str(path), line)) from failure
     except (OSError, UnicodeDecodeError) as failure:
         raise error("E0106", f"`{path}` cannot be read", notes=[str(failure)]) from failure
 
@@ -41,7 +41,7 @@ class Checker:
         for key in table:
             if key not in allowed:
                 near = suggest(key, allowed)
-                help_ = f"did you mean `{near}`?" if near else f"known keys are {', '.join(allowed)}"
+                help_ = f"did you mean `{near}`?" if near else f"the keys are {', '.join(allowed)}"
                 self.problem(f"unknown key `{where}{key}`", key, help_)
 
     def string(self, table: Table, key: str, default: str | None = None) -> str:

@@ -134,8 +134,8 @@ def _resolved(name: str, seen: tuple[str, ...], place: Place | None = None) -> t
         known = list_targets()
         near = suggest(name, known)
         help_ = [f"did you mean `{near}`?"] if near else []
-        notes = [f"known targets are {', '.join(known)}"]
-        raise error("E0104", f"no target `{name}`", place=place, notes=notes, help=help_)
+        notes = [f"the targets are {', '.join(known)}"]
+        raise error("E0104", f"there is no target `{name}`", place=place, notes=notes, help=help_)
     if name in seen:
         raise error("E0106", f"target `{name}` inherits itself", place=place, notes=[" -> ".join((*seen, name))])
     own = load_toml(path)

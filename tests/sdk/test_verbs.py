@@ -190,8 +190,8 @@ def test_check_takes_in_what_a_mac_answered(built, tmp_path):
     answer.write_text(json.dumps(document))
     refused = edgec("check", folder, "--result", answer)
     assert refused.exit_code == 1
-    assert "macOS 15.2 refuses" in refused.stderr
+    assert "macOS 15.2 refused" in refused.stderr
     assert "Failed to find type of x" in refused.stderr
     document["artifacts"] = []
     answer.write_text(json.dumps(document))
-    assert "is not about" in edgec("check", folder, "--result", answer).stderr
+    assert "is not for" in edgec("check", folder, "--result", answer).stderr

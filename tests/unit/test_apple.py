@@ -46,7 +46,7 @@ def test_elsewhere_a_mac_is_asked_for(on: str, tmp_path: Path) -> None:
     assert "MIL interpreter" in told.help[0]
     with pytest.raises(EdgecError, match="`--precision` is for the MIL interpreter"):
         open_runner(tmp_path / "m.mlpackage", "float32", on=on)
-    with pytest.raises(EdgecError, match="do not run on"):
+    with pytest.raises(EdgecError, match="cannot be run on"):
         open_runner(tmp_path / "m.tflite", on=on)
 
 

@@ -115,7 +115,7 @@ def test_what_is_disabled_is_in_no_pass(name: str) -> None:
 def test_a_rule_of_another_backend_is_told() -> None:
     with pytest.raises(EdgecError) as caught:
         check_rules(["recurrent-to-blocks"], ["coreml"])
-    assert "is for tflite targets" in caught.value.diagnostics[0].message
+    assert "applies to tflite targets" in caught.value.diagnostics[0].message
     check_rules(
         ["recurrent-to-blocks", "swish-to-sigmoid-mul"] if "swish-to-sigmoid-mul" in ENTRIES else [], ["tflite"]
     )

@@ -73,7 +73,7 @@ def test_without_xcode_that_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_what_is_no_answer_is_refused(text: str, tmp_path: Path) -> None:
     path = tmp_path / "loaded.json"
     path.write_text(text)
-    with pytest.raises(EdgecError, match="no answer of a device"):
+    with pytest.raises(EdgecError, match="not the result of a device"):
         read_result(path)
     with pytest.raises(EdgecError, match="was not found"):
         read_result(tmp_path / "none.json")

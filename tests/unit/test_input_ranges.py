@@ -88,8 +88,8 @@ def test_ranges_follow_from_tables_types_and_images() -> None:
     [
         ("imag", 1, "does not have"),
         ("flag", 1, "is bool"),
-        ("raw", 256, "beyond uint8"),
-        ("half", 1e5, "beyond float16"),
+        ("raw", 256, "which uint8 cannot represent"),
+        ("half", 1e5, "which float16 cannot represent"),
     ],
 )
 def test_a_range_is_of_an_input_that_can_be_so(name: str, high: float, part: str) -> None:

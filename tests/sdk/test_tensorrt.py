@@ -5,6 +5,7 @@ from pathlib import Path
 
 import onnx
 import pytest
+import torch
 from onnx import TensorProto, helper
 from torch import nn, randn
 
@@ -47,6 +48,30 @@ def test_vectors_are_taken(tmp_path: Path) -> None:
 
     built = edgec.build(Vector().eval(), (randn(7),), target="rtx", out=tmp_path, name="m")
     assert not built.failures
+
+
+def test_positions_of_maxima_are_refused_by_label(tmp_path: Path) -> None:
+    code, said = refused(nn.MaxPool2d(2, return_indices=True), tmp_path)
+    assert code == "E0412"
+    assert "maxpool-indices" in said
+
+
+def test_counts_of_numbers(tmp_path: Path) -> None:
+    """Counts of what the model computes; a size that an input decides is refused by label."""
+
+    class Counts(nn.Module):
+        def forward(self, x):
+            return torch.bincount(x.argmax(1), minlength=5)
+
+    assert not edgec.build(Counts().eval(), (randn(7, 5),), target="rtx", out=tmp_path, name="m").failures
+    with pytest.raises(EdgecError) as raised:
+        edgec.build(Bins().eval(), (torch.tensor([3, 1, 3]),), target="rtx", out=tmp_path, name="n")
+    assert "rejected by `shape-input`" in raised.value.diagnostics[0].notes
+
+
+class Bins(nn.Module):
+    def forward(self, x):
+        return torch.bincount(x, minlength=3)
 
 
 def saved(path: Path, node: onnx.NodeProto, inputs: list[onnx.ValueInfoProto], output: onnx.ValueInfoProto) -> Path:

@@ -153,3 +153,20 @@ def test_a_shape_that_copies_several_open_sizes(tmp_path: Path) -> None:
     report = build(request, ["android", "iphone"], BuildOptions(out=tmp_path / "out"), lambda step: None)
     assert not report.errors, report.errors
     assert all(built.manifest.accuracy.status == "passed" for built in report.built)
+
+
+class Counted(torch.nn.Module):
+    """How often each number occurs: as many places as the largest number says."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.bincount(x.flatten(), minlength=3)
+
+
+def test_counts_of_numbers_whose_size_the_data_decide(tmp_path: Path) -> None:
+    built = edgec.build(Counted(), (torch.tensor([[3, 1], [3, 0]]),), "android", out=tmp_path)
+    assert built.manifest.accuracy.status == "passed", built.failures
+    with open_runner(built.folder / built.manifest.artifact.path) as runner:
+        for numbers in ([[0, 0], [0, 0]], [[1, 2], [2, 2]], [[40, 3], [7, 40]]):
+            x = torch.tensor(numbers)
+            (found,) = runner.run({"x": x.numpy()}).values()
+            np.testing.assert_array_equal(found, torch.bincount(x.flatten(), minlength=3))

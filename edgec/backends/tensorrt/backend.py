@@ -34,6 +34,7 @@ from edgec.rules.base import Rule
 from edgec.rules.decompose.bits import BitShiftToArithmetic, BitwiseToArithmetic
 from edgec.rules.decompose.functions import OneSidedClip
 from edgec.rules.decompose.normalizations import GroupNormToReduce
+from edgec.rules.decompose.scatter import OpenSumsToComparison
 from edgec.rules.table import EXPAND
 from edgec.runners.base import Runner
 from edgec.runners.onnxruntime import OnnxRuntimeRunner
@@ -48,6 +49,7 @@ FORMS: tuple[Rule, ...] = (
     OneSidedClip(),
     ScatterNDReductionToRuns(),
     ScatterElementsReductionToRuns(),
+    OpenSumsToComparison(),
     RoomForIndices(),
     IntegerProductToReduce(),
     VectorToRow(),

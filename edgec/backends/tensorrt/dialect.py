@@ -7,6 +7,8 @@ import onnx_ir as ir
 from edgec.dialect.base import Dialect
 from edgec.dialect.core import CORE
 from edgec.dialect.reject import Reject
+from edgec.ops.base import Reader
+from edgec.ops.pool import MaxPool
 
 _WITHOUT_KERNEL = frozenset({"Attention", "BitShift", "BitwiseAnd", "BitwiseNot", "BitwiseOr", "BitwiseXor"})
 """`Attention`: TensorRT-RTX 1.7 refuses it in float32 for want of a dedicated kernel; as MatMul it fuses it itself.
@@ -29,11 +31,19 @@ def _no_suppression(node: ir.Node) -> Reject:
     return Reject("nonmaxsuppression-no-runner", reason, "give boxes and scores as outputs: the app suppresses")
 
 
+def _maxima_alone(node: ir.Node) -> Reject | None:
+    if not MaxPool.decode(Reader(node)).has_indices:
+        return None
+    reason = "TensorRT's parser takes the maxima of a pool alone, without their positions"
+    return Reject("maxpool-indices", reason, "give out the maxima, and compare the input with them for the positions")
+
+
 TENSORRT_DIALECT = Dialect(
     "tensorrt",
     CORE.ops - _WITHOUT_KERNEL | {"If"},
     {
         **CORE.predicates,
+        "MaxPool": _maxima_alone,
         "NonMaxSuppression": _no_suppression,
         "ScatterND": _plain_scatter,
         "ScatterElements": _plain_scatter,

@@ -81,6 +81,7 @@ from edgec.rules.decompose.open_recurrent import OpenRecurrentToLoop
 from edgec.rules.decompose.open_resize import OpenResizeToMatMul
 from edgec.rules.decompose.open_triangle import OpenTriangle
 from edgec.rules.decompose.quantize import DequantizeToMul, QuantizeToClip
+from edgec.rules.decompose.scatter import OpenSumsToComparison
 from edgec.rules.table import EXPAND
 from edgec.rules.where_illegal import WhereIllegal
 from edgec.spec.target import Target
@@ -92,6 +93,7 @@ RULES: tuple[Rule, ...] = (
     ElementwiseFromBuiltins(),
     GatherElementsToGather(),
     ScatterElementsToScatterND(),
+    OpenSumsToComparison(),
     QuantizeToClip(),
     DequantizeToMul(),
     TriluToWhere(),

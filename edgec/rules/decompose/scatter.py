@@ -8,7 +8,9 @@ import onnx_ir as ir
 from edgec.ir.build import GraphBuilder
 from edgec.ir.model import constant, static_shape
 from edgec.ops.base import Reader, Value
-from edgec.rules.base import Example, Miss, Replacement, Rule
+from edgec.ops.gather import ScatterElements
+from edgec.rules.base import NOT_HERE, Example, Miss, Replacement, Rule
+from edgec.rules.decompose.indices import from_end, sizes_of
 
 
 class CompressToGather(Rule):
@@ -75,6 +77,42 @@ class TensorScatterToScatterElements(Rule):
         aligned[axis] = shape[axis]
         wide = g.op("Expand", g.op("Reshape", index, g.ints(*aligned)), g.ints(*shape))
         return [g.op("ScatterElements", cache, wide, update, axis=axis)]
+
+
+class OpenSumsToComparison(Rule):
+    """ScatterElements that adds to a vector of open size -> for each place the sum of the updates whose index it is.
+
+    (`torch.bincount`: its size is that of the largest number.) Each place is compared with each index.
+    """
+
+    name = "open-sums-to-comparison"
+    roots = ("ScatterElements",)
+    examples = (
+        Example(
+            "float[n] x, float[3] u",
+            'y = ScatterElements<reduction = "add">(x, i, u)',
+            "s = Shape(x)  n = Squeeze(s, z)  p = Range(zero, n, one)  r = Reshape(p, column)  f = Less(i, zero)  "
+            "t = Add(i, n)  j = Where(f, t, i)  e = Equal(r, j)  w = Where(e, u, nothing)  "
+            "a = ReduceSum<keepdims = 0>(w, last)  y = Add(x, a)",
+            constants="int64[3] i = {2, 0, -1}",
+        ),
+        Example("float[4] x, float[3] u, int64[3] i", 'y = ScatterElements<reduction = "add">(x, i, u)', None),
+        Example("float[n] x, float[2] u", "y = ScatterElements(x, i, u)", None, constants="int64[2] i = {1, 0}"),
+    )
+
+    def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
+        op = ScatterElements.decode(Reader(node))
+        if op.reduction != "add" or len(op.x.shape or ()) != 1 or static_shape(op.x) is not None:
+            return NOT_HERE
+        indices = op.indices if op.indices.dtype == _INT64 else g.op("Cast", op.indices, to=int(_INT64))
+        size = sizes_of(op.x, [0], g)
+        places = g.op("Range", g.const(np.int64(0)), size, g.const(np.int64(1)))
+        hits = g.op("Equal", g.op("Reshape", places, g.ints(-1, 1)), from_end(indices, size, g))
+        chosen = g.op("Where", hits, op.updates, g.like(0, op.updates))
+        return [g.op("Add", op.x, g.op("ReduceSum", chosen, g.ints(1), keepdims=0))]
+
+
+_INT64 = ir.DataType.INT64
 
 
 class CumProdToMul(Rule):

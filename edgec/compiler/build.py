@@ -17,18 +17,16 @@ from edgec.compiler.input_ranges import check_ranges
 from edgec.compiler.manifest import Lowered, Observed
 from edgec.compiler.options import BuildOptions, Progress, targets_of
 from edgec.compiler.precision_fallback import accurate
+from edgec.compiler.preflight import check_request, device_for, elsewhere
 from edgec.compiler.range_samples import within_ranges
 from edgec.compiler.stages import lower, predicted, prepare
 from edgec.diag import Diagnostic, EdgecError, Interrupted, Severity, error, warning
-from edgec.frontend.dispatch import packages_of
 from edgec.frontend.request import SourceRequest, source_name
 from edgec.ir.save import save_onnx
 from edgec.ledger.lint import lint_built
 from edgec.passes.base import Timed
 from edgec.passes.remarks import Told, only
-from edgec.spec.backend import backend_specs, packages_for
-from edgec.spec.device import load_device
-from edgec.spec.piece import require
+from edgec.spec.backend import backend_specs
 from edgec.spec.target import Target
 
 
@@ -65,16 +63,18 @@ def build(source: SourceRequest, targets: Sequence[str], options: BuildOptions, 
     """
     check_writable(options.out)
     loaded = targets_of(targets, options)
-    sources = {f"`{s.ref}`": packages_of(s.ref) for s in (source, *(s for _, s in options.functions))}
-    require({**sources, **packages_for(loaded)})
-    for name in {options.device or "", *(t.devices[0] for t in loaded if t.devices)} - {""}:
-        load_device(name)  # a mistyped device is told before minutes of work, not after
+    check_request([source, *(s for _, s in options.functions)], loaded, options.device)
     for target in loaded:
         check_owned(options.out / source_name(source) / target.name)
+    report = BuildReport()
+    here = [target for target in loaded if not elsewhere(target)]
+    report.errors += [_for_target(d, t, len(loaded)) for t in loaded for d in elsewhere(t)]
+    if not here:
+        return report
     prepared = prepare(source, options, progress)
     parts = {source_name(source): prepared, **{f: prepare(s, options, progress) for f, s in options.functions}}
-    report = BuildReport(warnings=[w for part in parts.values() for w in part.imported.warnings])
-    for target in loaded:
+    report.warnings += [w for part in parts.values() for w in part.imported.warnings]
+    for target in here:
         try:
             report.built.append(_compiled(parts, target, options, progress))
             report.warnings += report.built[-1].told
@@ -103,7 +103,7 @@ def compile_target(prepared: CanonicalModel, target: Target, options: BuildOptio
     prepared, untaken = within_ranges(prepared, target)
     with build_folder(folder) as scratch:
         made = accurate(prepared, target, chosen, scratch, progress)
-        latency = predicted(chosen, made.lowered.program, target, options.device)
+        latency = predicted(chosen, made.lowered.program, target, device_for(target, options.device))
         seen = Observed(made.verdict, latency, prepared.held(made.verdict, target.accept))
         manifest = manifests.manifest(made.lowered, seen, made.target, chosen, made.path)
         _write_intermediates(scratch, {name: made.lowered}, options)
@@ -147,7 +147,7 @@ def compile_functions(
         for function, prepared in parts.items():
             with chosen.open_function(path, target, function) as runner:
                 verdict = prepared.verify(runner, target.accept)
-            latency = predicted(chosen, lowered[function].program, target, options.device)
+            latency = predicted(chosen, lowered[function].program, target, device_for(target, options.device))
             seen[function] = Observed(verdict, latency, prepared.held(verdict, target.accept))
         both = {function: (lowered[function], seen[function]) for function in parts}
         manifest = manifests.manifest(*next(iter(both.values())), target, chosen, path)

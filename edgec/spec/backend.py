@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from edgec.diag import EdgecError
 from edgec.spec.piece import Piece
 from edgec.spec.ranges import InputRange
 from edgec.spec.reader import Checker, Table
@@ -46,7 +47,7 @@ class BackendSpec:
     checker. `ranges`: what the options say of inputs. `takes_layouts`: whether the layout of the interface may be
     chosen (`options.io_layout`, `options.layouts`). `functions`: which targets hold several, for a person. `emitters`:
     other ways to an artifact, for `--via`. `pieces`: the packages that assemble and run its artifacts;
-    `assembles_here`: whether those of a target with such options are assembled on this machine at all.
+    `elsewhere`: why the artifacts of a target are not made on this machine, or None.
     """
 
     name: str
@@ -60,7 +61,7 @@ class BackendSpec:
     functions: str = ""
     emitters: Mapping[str, Callable[[], Backend]] = field(default_factory=dict)
     pieces: tuple[Piece, ...] = ()
-    assembles_here: Callable[[object], bool] = lambda options: True
+    elsewhere: Callable[[Target], EdgecError | None] = lambda target: None
 
 
 def backend_spec(name: str) -> BackendSpec:
@@ -77,5 +78,5 @@ def backend_specs() -> list[BackendSpec]:
 
 def packages_for(targets: Sequence[Target]) -> dict[str, tuple[Piece, ...]]:
     """The packages that building each target here needs, by the target's name for a person."""
-    specs = {target.name: (backend_spec(target.backend), target.options) for target in targets}
-    return {f"target `{name}`": spec.pieces for name, (spec, options) in specs.items() if spec.assembles_here(options)}
+    specs = [(target, backend_spec(target.backend)) for target in targets]
+    return {f"target `{target.name}`": spec.pieces for target, spec in specs if spec.elsewhere(target) is None}

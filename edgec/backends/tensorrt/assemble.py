@@ -14,6 +14,7 @@ from edgec.backends.onnx_program import OnnxProgram
 from edgec.backends.tensorrt import engine
 from edgec.backends.tensorrt.engine import Refused, Request, refusals
 from edgec.backends.tensorrt.options import TensorRTOptions
+from edgec.backends.tensorrt.spec import elsewhere
 from edgec.diag import Diagnostic, EdgecError, Place, error
 from edgec.ir.dims import UNBOUNDED, dim_ranges
 from edgec.ir.model import Model
@@ -29,13 +30,8 @@ def assemble(program: OnnxProgram, target: Target, path: Path) -> None:
     """
     options = target.options
     assert isinstance(options, TensorRTOptions)
-    if options.build == "on-device":
-        raise error(
-            "E0503",
-            f"target `{target.name}` is built by the TensorRT on the board itself",
-            notes=["an engine fits one TensorRT version and one GPU; the board's wheels are not on the public index"],
-            help=["build for `rtx`, or take the ONNX (`--emit onnx --target rtx`) to the board: trtexec --onnx=FILE"],
-        )
+    if (refused := elsewhere(target)) is not None:
+        raise refused
     onnx_path = path.with_suffix(".onnx")
     save_onnx(program.model, onnx_path)
     path.write_bytes(_engine(onnx_path, program, options))

@@ -62,10 +62,13 @@ def _sweep(parent: Path) -> None:
 
 
 def check_writable(folder: Path) -> None:
-    """Raise `EdgecError` E0108 when nothing can be created in the folder: told before minutes of work, not after."""
+    """Raise `EdgecError` E0108 when nothing can be created in the folder: told before minutes of work, not after.
+
+    The folder itself is not made: a request that comes to nothing leaves nothing behind.
+    """
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
+        with tempfile.TemporaryFile(dir=there):
             pass
     except OSError as failure:
         raise _unwritable(folder, failure) from failure

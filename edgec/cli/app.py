@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gc
 import os
+import re
 import sys
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -14,7 +16,9 @@ from edgec.cli.artifacts import bench_command, check_command, diff_command, insp
 from edgec.cli.build import build_command
 from edgec.cli.lint import lint_command
 from edgec.cli.predict import predict_command
+from edgec.cli.run import INTERRUPTED, usage_error
 from edgec.cli.show import devices_command, doctor_command, explain_command, rules_command, targets_command
+from edgec.diag.suggest import suggest
 from edgec.spec.process import own_process
 
 app = typer.Typer(
@@ -26,19 +30,23 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("build")(build_command)
-app.command("check")(check_command)
-app.command("run")(run_command)
-app.command("bench")(bench_command)
-app.command("predict")(predict_command)
-app.command("inspect")(inspect_command)
-app.command("diff")(diff_command)
-app.command("lint")(lint_command)
-app.command("targets")(targets_command)
-app.command("devices")(devices_command)
-app.command("rules")(rules_command)
-app.command("explain")(explain_command)
-app.command("doctor")(doctor_command)
+_COMMANDS: dict[str, Callable[..., None]] = {
+    "build": build_command,
+    "check": check_command,
+    "run": run_command,
+    "bench": bench_command,
+    "predict": predict_command,
+    "inspect": inspect_command,
+    "diff": diff_command,
+    "lint": lint_command,
+    "targets": targets_command,
+    "devices": devices_command,
+    "rules": rules_command,
+    "explain": explain_command,
+    "doctor": doctor_command,
+}
+for _name, _command in _COMMANDS.items():
+    app.command(_name)(_command)
 
 
 def _version(wanted: bool) -> None:
@@ -68,6 +76,33 @@ took the cores from ONNX Runtime's, for two thirds of ConvNeXt's build. The libr
 """
 
 
+def _run() -> int:
+    """The exit code of what the command line asks for."""
+    try:
+        return int(app(standalone_mode=False) or 0)
+    except typer.Abort:
+        return INTERRUPTED
+    except Exception as unclear:
+        words = getattr(unclear, "format_message", None)  # the parser's own errors; typer keeps their class to itself
+        if words is None:
+            raise
+        name = getattr(getattr(unclear, "ctx", None), "info_name", "")
+        command = f"edgec {name}" if name in _COMMANDS else "edgec"
+        text = _sentence(words())
+        near = getattr(unclear, "possibilities", None) or ()
+        if text.startswith("there is no command") and (nearest := suggest(text.split("`")[1], _COMMANDS)):
+            near = [nearest]
+        return usage_error(text, command, near, as_document="--json" in sys.argv)
+
+
+def _sentence(text: str) -> str:
+    """The parser's words as ours: one line without a capital in front and a full stop behind, names in backticks."""
+    text = text.split("\n")[0].rstrip(".").replace("'", "`")
+    text = re.sub(r"[Nn]o such (option|command):? `?(-*[\w-]+)`?", r"there is no \1 `\2`", text)
+    text = re.sub(r"\.? \(Possible options:.*|\.?\s*Did you mean.*", "", text)
+    return text[:1].lower() + text[1:]
+
+
 def main() -> None:
     """The console script."""
     own_process()
@@ -75,6 +110,6 @@ def main() -> None:
         os.environ.setdefault(name, value)
     gc.set_threshold(*_THRESHOLDS)
     try:
-        sys.exit(app())
+        sys.exit(_run())
     finally:
         gc.freeze()  # otherwise the interpreter traverses all of torch's objects several times at exit

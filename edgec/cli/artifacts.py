@@ -7,9 +7,10 @@ from typing import Annotated, Any
 
 import typer
 
+from edgec.cli.document import print_json
 from edgec.cli.progress import Progress
 from edgec.cli.rewrites import aligned, lines_of
-from edgec.cli.run import guarded, print_json, show
+from edgec.cli.run import guarded, show
 
 ArtifactPath = Annotated[Path, typer.Argument(help="An artifact, its manifest.json or a build's folder.")]
 Inputs = Annotated[list[str] | None, typer.Option("--input", help="An array: FILE.npy, NAME=FILE.npy or FILE.npz.")]

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from edgec.cli.document import print_json
 from edgec.cli.progress import Progress
-from edgec.cli.run import guarded, print_json, show
+from edgec.cli.run import guarded, show
 from edgec.diag import CODES, ExitCode
 from edgec.diag.render import as_json
 
@@ -75,6 +76,7 @@ def build_command(
     emit: Annotated[Many | None, typer.Option(help="Also write an intermediate: onnx or program.")] = None,
     verify: Annotated[bool, typer.Option("--verify", help="Compare the graph's outputs after every pass.")] = False,
     timings: Annotated[bool, typer.Option("--timings", help="Also print the time of each pass.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print no progress.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else.")] = False,
 ) -> None:
     """Build SOURCE for every --target, run each artifact and compare it with the source."""
@@ -111,7 +113,7 @@ def build_command(
         others = tuple(
             (f, replace(_request(project, ref, f, functions), extension=own)) for f, ref in functions.items()
         )
-        with Progress(quiet=json) as progress:
+        with Progress(quiet=json or quiet) as progress:
             report = build(request, project.target, _options(project, verify, others), progress)
         if timings and not json:
             _print_timings(report.built)

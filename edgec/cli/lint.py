@@ -8,7 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from edgec.cli.run import guarded, print_json, show
+from edgec.cli.document import print_json
+from edgec.cli.run import guarded, show
 
 
 def lint_command(

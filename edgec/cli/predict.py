@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from edgec.cli.document import print_json
 from edgec.cli.progress import Progress
-from edgec.cli.run import guarded, print_json
+from edgec.cli.run import guarded
 
 if TYPE_CHECKING:
     from edgec.artifact.manifest import PlacementInfo
@@ -23,6 +24,7 @@ def predict_command(
     ] = None,
     extension: Annotated[Path | None, typer.Option(help="A Python file that defines custom operators.")] = None,
     set: Annotated[list[str] | None, typer.Option("--set", help="Override a target's setting: KEY=VALUE.")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print no progress.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else.")] = False,
 ) -> None:
     """Predict the latency of SOURCE on a device, and the operators that dominate it."""
@@ -38,7 +40,7 @@ def predict_command(
 
         specs = tuple(InputSpec.parse(i) for i in input or ())
         request = SourceRequest(source, specs, extension=extension_of(extension))
-        with Progress(quiet=json) as progress:
+        with Progress(quiet=json or quiet) as progress:
             found = predict_source(request, target, BuildOptions(device=device, settings=tuple(set or ())), progress)
         if json:
             print_json(asdict(found))

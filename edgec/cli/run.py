@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 from edgec import __version__
+from edgec.cli.document import document_alone, print_json
 from edgec.diag import Diagnostic, EdgecError, ExitCode, Interrupted
 from edgec.diag.render import as_json, render_all
 
@@ -26,13 +25,26 @@ def show(diagnostics: list[Diagnostic] | tuple[Diagnostic, ...]) -> None:
         print(render_all(diagnostics, colour=colour), file=sys.stderr)
 
 
-def print_json(document: dict[str, Any]) -> None:
-    """The one document that `--json` puts on stdout."""
-    print(json.dumps(document, indent=1))
-
-
 def guarded(command: Callable[[], int], *, as_document: bool = False) -> int:
     """Run a command's body: `EdgecError` becomes diagnostics and its exit code, anything else a crash folder."""
+    if as_document:
+        with document_alone():
+            return _guarded(command, as_document=True)
+    return _guarded(command, as_document=False)
+
+
+def usage_error(message: str, command: str, near: Sequence[str], *, as_document: bool) -> int:
+    """What cannot be parsed, as a diagnostic (E0101)."""
+    help = [f"did you mean {' or '.join(f'`{name}`' for name in near)}?"] if near else []
+    found = Diagnostic("E0101", message, None, (), (*help, f"`{command} --help` lists what there is"))
+
+    def refuse() -> int:
+        raise EdgecError(found)
+
+    return guarded(refuse, as_document=as_document)
+
+
+def _guarded(command: Callable[[], int], *, as_document: bool) -> int:
     try:
         return command()
     except EdgecError as failure:

@@ -2,59 +2,72 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import shutil
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edgec.cli.run import guarded
+from edgec.cli.columns import columns
+from edgec.cli.run import guarded, show
+from edgec.diag import ExitCode
 
-Name = Annotated[str | None, typer.Argument(help="The name of the entry to show in full.", show_default=False)]
+if TYPE_CHECKING:
+    from edgec.spec.describe import Listing
+
+Names = Annotated[list[str] | None, typer.Argument(help="Entries to show in full; `show` may stand before them.")]
 
 
 def targets_command(
-    what: Annotated[str | None, typer.Argument(help="`show` for one target.", show_default=False)] = None,
-    name: Name = None,
+    names: Names = None,
     resolved: Annotated[bool, typer.Option("--resolved", help="Fill in inherited values and defaults.")] = False,
 ) -> None:
     """List the targets, or show one."""
 
     def body() -> int:
-        from edgec.spec.describe import show_target, target_lines
+        from edgec.spec.describe import show_target, target_listing
 
-        print(show_target(name, resolved=resolved) if what == "show" and name else "\n".join(target_lines()))
-        return 0
+        return _shown(names, target_listing, lambda name: show_target(name, resolved=resolved))
 
     raise typer.Exit(guarded(body))
 
 
-def devices_command(
-    what: Annotated[str | None, typer.Argument(help="`show` for one device.", show_default=False)] = None,
-    name: Name = None,
-) -> None:
+def devices_command(names: Names = None) -> None:
     """List the device profiles, or show one."""
 
     def body() -> int:
-        from edgec.spec.describe import device_lines, show_device
+        from edgec.spec.describe import device_listing, show_device
 
-        print(show_device(name) if what == "show" and name else "\n".join(device_lines()))
-        return 0
+        return _shown(names, device_listing, show_device)
 
     raise typer.Exit(guarded(body))
 
 
-def rules_command(
-    what: Annotated[str | None, typer.Argument(help="`show` for one rule.", show_default=False)] = None,
-    name: Name = None,
-) -> None:
-    """List the rewrite rules, or show one with its examples."""
+def rules_command(names: Names = None) -> None:
+    """List the rewrite rules, or show one with its examples. `edgec rules swish` shows those whose name holds it."""
 
     def body() -> int:
-        from edgec.compiler.catalogue import rule_lines, show_rule
+        from edgec.compiler.catalogue import rule_listing, show_rules
 
-        print(show_rule(name) if what == "show" and name else "\n".join(rule_lines()))
-        return 0
+        return _shown(names, rule_listing, show_rules)
 
     raise typer.Exit(guarded(body))
+
+
+def _shown(names: list[str] | None, listing: Callable[[], Listing], one: Callable[[str], str]) -> int:
+    """The entries that are named, or all in a line each; entries that cannot be read are told behind the others."""
+    wanted = names[1:] if names and names[0] == "show" else names
+    if wanted:
+        print("\n\n".join(map(one, wanted)))
+        return int(ExitCode.DONE)
+    found = listing()
+    print("\n".join(columns(found.rows, shutil.get_terminal_size((_WIDE, 1)).columns)))
+    show(found.broken)
+    return int(ExitCode.BAD_REQUEST if found.broken else ExitCode.DONE)
+
+
+_WIDE = 200
+"""Columns where there is no terminal."""
 
 
 def explain_command(code: Annotated[str, typer.Argument(help="A code, such as E0412.")]) -> None:

@@ -61,9 +61,9 @@ def build(source: SourceRequest, targets: Sequence[str], options: BuildOptions, 
 
     Raises `EdgecError` for what stops all of them: a wrong request or a source that cannot be exported.
     """
-    check_writable(options.out)
     loaded = targets_of(targets, options)
     check_request([source, *(s for _, s in options.functions)], loaded, options.device)
+    check_writable(options.out)
     for target in loaded:
         check_owned(options.out / source_name(source) / target.name)
     report = BuildReport()

@@ -11,6 +11,7 @@ from edgec.passes.base import OptionalPass
 from edgec.rules.base import Example, Rule
 from edgec.rules.table import QOPERATOR, RULES
 from edgec.spec.backend import backend_spec, backend_specs
+from edgec.spec.describe import Listing
 
 
 @dataclass(frozen=True)
@@ -44,9 +45,16 @@ def catalogue() -> dict[str, Entry]:
     return found
 
 
-def rule_lines() -> list[str]:
-    """A line for each: its name, the backends that it is for, and what it does."""
-    return [f"{name:32} {', '.join(entry.backends):24} {entry.summary()}" for name, entry in catalogue().items()]
+def rule_listing() -> Listing:
+    """Of each its name, the backends that it is for, and what it does."""
+    return Listing([(name, ", ".join(entry.backends), entry.summary()) for name, entry in catalogue().items()])
+
+
+def show_rules(text: str) -> str:
+    """The rule of that name, else every one whose name holds the text. Raises `EdgecError` E0109 where none does."""
+    known = catalogue()
+    named = [text] if text in known else [name for name in known if text in name]
+    return "\n\n".join(map(show_rule, named or [text]))
 
 
 def check_rules(names: Iterable[str], backends: Iterable[str]) -> None:

@@ -2,18 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from edgec.diag import Diagnostic, EdgecError
 from edgec.spec import search
 from edgec.spec.device import list_devices, load_device
 from edgec.spec.target import list_targets, load_target
 
 
-def target_lines() -> list[str]:
-    """A line for each target: its name, backend and summary."""
-    return [f"{t.name:14} {t.backend:9} {t.summary}" for t in map(load_target, list_targets())]
+@dataclass(frozen=True)
+class Listing:
+    """A row for each entry, and what is wrong with those that cannot be read."""
+
+    rows: list[tuple[str, ...]]
+    broken: list[Diagnostic] = field(default_factory=list)
+
+
+def target_listing() -> Listing:
+    """Of each target its name, backend and summary."""
+    return _listed(list_targets(), lambda name: (name, (t := load_target(name)).backend, t.summary))
+
+
+def _listed(names: Iterable[str], row: Callable[[str], tuple[str, ...]]) -> Listing:
+    """One file that is broken hides no other."""
+    found = Listing([])
+    for name in names:
+        try:
+            found.rows.append(row(name))
+        except EdgecError as broken:
+            found.broken.extend(broken.diagnostics)
+    return found
 
 
 def show_target(name: str, *, resolved: bool) -> str:
@@ -26,9 +46,9 @@ def show_target(name: str, *, resolved: bool) -> str:
     return f"# {path}\n{path.read_text(encoding='utf-8').rstrip()}"
 
 
-def device_lines() -> list[str]:
-    """A line for each device: its name, vendor, chip, and the targets it runs."""
-    return [f"{d.name:18} {d.vendor:13} {d.soc:30} {', '.join(d.targets)}" for d in map(load_device, list_devices())]
+def device_listing() -> Listing:
+    """Of each device its name, vendor, chip, and the targets that it runs."""
+    return _listed(list_devices(), lambda name: (name, (d := load_device(name)).vendor, d.soc, ", ".join(d.targets)))
 
 
 def show_device(name: str) -> str:

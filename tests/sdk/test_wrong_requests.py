@@ -1,0 +1,125 @@
+"""Requests as people mistype them: each ends in a code of edgec's, its exit code, and what to do."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from edgec.cli import app
+from tests import models
+
+MODEL = f"{models.__file__}:activations"
+
+WRONG: dict[str, tuple[int, str, str]] = {
+    "bild x.py:m": (2, "E0101", "did you mean `build`?"),
+    "build --jso x.py:m": (2, "E0101", "did you mean `--json`"),
+    "build x.py:m --target": (2, "E0101", "`--target` requires an argument"),
+    "build": (2, "E0101", "give a source"),
+    "build x.py:m": (2, "E0101", "no target was given"),
+    "build x.py:m --target iphon": (2, "E0104", "iphone"),
+    "build none.py:m --target iphone": (2, "E0102", "`none.py` was not found"),
+    "build none.onnx --target iphone": (2, "E0102", "`none.onnx` was not found"),
+    "build none --target iphone": (2, "E0102", "name `file.py:attr`"),
+    "build . --target iphone": (2, "E0103", "is a folder"),
+    "build note.txt --target iphone": (2, "E0103", "not a source"),
+    "build model.pkl --target iphone": (2, "E0204", "pickle"),
+    "build MODEL --target iphone --weights none.pt": (2, "E0102", "`none.pt` was not found"),
+    "build MODEL --target iphone --device galaxy-s24": (4, "E0702", "runs none of these targets"),
+    "build MODEL --target iphone --device galaxy-s23": (2, "E0105", "galaxy-s24"),
+    "build MODEL --target jetson-orin": (4, "E0503", "trtexec"),
+    "build MODEL --target iphone --set nonsense": (2, "E0101", "KEY=VALUE"),
+    "build MODEL --target iphone --set numerics.compute=float8": (2, "E0101", "float16"),
+    "build MODEL --target iphone --emit onix": (2, "E0101", "onnx"),
+    "build MODEL --target iphone --disable no-such-rule": (2, "E0109", "no-such-rule"),
+    "build MODEL --target iphone --range x": (2, "E0101", "LOW..HIGH"),
+    "build MODEL --target iphone --state a": (2, "E0101", "INPUT=OUTPUT"),
+    "build MODEL --target iphone --io-layout nhwc": (2, "E0101", "TFLite"),
+    "build MODEL --target iphone --function decode": (2, "E0101", "NAME=SOURCE"),
+    "predict x.py:m --target mac": (4, "E0702", "names no device"),
+    "check nowhere": (2, "E0102", "`nowhere` was not found"),
+    "run nowhere": (2, "E0102", "`nowhere` was not found"),
+    "inspect nowhere": (2, "E0102", "`nowhere` was not found"),
+    "diff nowhere nothing": (2, "E0102", "`nowhere` was not found"),
+    "lint nowhere": (2, "E0102", "`nowhere` was not found"),
+    "run": (2, "E0101", "`edgec run --help` lists what there is"),
+    "explain E9999": (2, "E0101", "there is no code `E9999`"),
+    "targets foo": (2, "E0104", "there is no target `foo`"),
+    "devices foo": (2, "E0105", "there is no device `foo`"),
+    "rules foo": (2, "E0109", "foo"),
+}
+
+
+def edgec(words: list[str], monkeypatch: pytest.MonkeyPatch) -> int:
+    monkeypatch.setattr(sys, "argv", ["edgec", *words])
+    return app._run()
+
+
+@pytest.mark.parametrize("request_", WRONG)
+def test_told_in_words_of_edgecs(
+    request_: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status, code, said = WRONG[request_]
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "note.txt").write_text("no model")
+    (tmp_path / "model.pkl").write_bytes(b"\x80\x04N.")
+    assert edgec([MODEL if w == "MODEL" else w for w in request_.split()], monkeypatch) == status
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert f"error[{code}]" in captured.err
+    assert said in captured.err
+    assert "Traceback" not in captured.err
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["model.pkl", "note.txt"]
+
+
+@pytest.mark.parametrize("words", ["build --nope --json", "bild --json", "build none.py:m --target iphone --json"])
+def test_one_document_whatever_is_wrong(
+    words: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert edgec(words.split(), monkeypatch) == 2
+    (found,) = json.loads(capsys.readouterr().out)["diagnostics"]
+    assert found["code"] in ("E0101", "E0102")
+
+
+def test_what_a_model_prints_is_no_part_of_the_document(tmp_path: Path) -> None:
+    (tmp_path / "noisy.py").write_text(
+        "import os, torch\nprint('at import')\nos.write(1, b'by a library')\n"
+        "class Net(torch.nn.Module):\n    def forward(self, x):\n        print('in forward')\n        return x + 1\n"
+        "def model():\n    return Net(), (torch.ones(2),)\n"
+    )
+    command = [sys.executable, "-m", "edgec", "build", "noisy.py:model", "--target", "android", "--json"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["artifacts"][0]["target"] == "android"
+    assert {"at import", "by a library"} <= {w for w in ("at import", "by a library") if w in done.stderr}
+
+
+def test_one_broken_target_hides_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "targets").mkdir()
+    (tmp_path / "targets/broken.toml").write_text('name = "broken"\nbackend = ')
+    assert edgec(["targets"], monkeypatch) == 2
+    captured = capsys.readouterr()
+    assert "raspberry-pi" in captured.out
+    assert "broken.toml" in captured.err
+
+
+def test_lists_fit_the_terminal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    for width in (80, 120):
+        monkeypatch.setenv("COLUMNS", str(width))
+        for what in ("targets", "devices", "rules"):
+            assert edgec([what], monkeypatch) == 0
+            assert max(map(len, capsys.readouterr().out.splitlines())) <= width
+
+
+def test_what_a_target_shows_can_be_pasted_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import tomllib
+
+    for words in (["targets", "show", "iphone"], ["targets", "iphone", "--resolved"]):
+        assert edgec(words, monkeypatch) == 0
+        assert tomllib.loads(capsys.readouterr().out)["name"] == "iphone"

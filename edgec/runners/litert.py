@@ -13,6 +13,7 @@ import numpy as np
 
 from edgec.diag import EdgecError, error
 from edgec.runners.base import Array
+from edgec.runners.native_log import without_native_log
 
 
 class LiteRTRunner:
@@ -36,14 +37,15 @@ class LiteRTRunner:
         try:
             plain = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
             resolver = plain if keep_values else OpResolverType.AUTO
-            self._interpreter: Any = Interpreter(
-                str(path),
-                num_threads=threads,
-                experimental_op_resolver_type=resolver,
-                experimental_preserve_all_tensors=keep_values,
-            )
-            signed = bool(self._interpreter.get_signature_list())
-            self._interpreter.allocate_tensors()
+            with without_native_log():  # of which delegate it makes
+                self._interpreter: Any = Interpreter(
+                    str(path),
+                    num_threads=threads,
+                    experimental_op_resolver_type=resolver,
+                    experimental_preserve_all_tensors=keep_values,
+                )
+                signed = bool(self._interpreter.get_signature_list())
+                self._interpreter.allocate_tensors()
         except (RuntimeError, ValueError) as failure:
             raise _refusal(path, failure) from failure
         signature = self._interpreter.get_signature_runner() if signed else None

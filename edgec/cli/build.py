@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from edgec.cli.artifact_table import print_artifacts
 from edgec.cli.document import print_json
 from edgec.cli.progress import Progress
 from edgec.cli.run import guarded, show
@@ -17,7 +18,6 @@ from edgec.diag import CODES, ExitCode
 from edgec.diag.render import as_json
 
 if TYPE_CHECKING:
-    from edgec.artifact.manifest import Accuracy, Latency
     from edgec.compiler.build import BuildReport, Built
     from edgec.compiler.options import BuildOptions
     from edgec.frontend.request import SourceRequest
@@ -199,7 +199,7 @@ def _finish(report: BuildReport, as_document: bool, timings: bool) -> int:
     if as_document:
         print_json(_document(report, timings))
     elif report.built:
-        _print_table(report.built)
+        print_artifacts(report.built)
     if report.errors:
         return int(CODES[report.errors[0].code].exit_code)
     return int(ExitCode.CHECK_FAILED if failures else ExitCode.DONE)
@@ -228,39 +228,3 @@ def _document(report: BuildReport, timings: bool) -> dict[str, Any]:
         ],
         "diagnostics": as_json([*report.warnings, *report.errors, *failures]),
     }
-
-
-def _print_table(built: list[Built]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False)
-    for heading in ("target", "artifact", "size", "accuracy", "checked by", "latency (predicted)"):
-        table.add_column(heading, justify="right" if heading == "size" else "left", overflow="fold")
-    for b in built:
-        m = b.manifest
-        path = str(b.folder / m.artifact.path)
-        size, runner = _size(m.artifact.bytes), m.accuracy.runner
-        if not m.functions:
-            table.add_row(m.target, path, size, _accuracy(m.accuracy), runner, _latency(m.latency))
-        for f in m.functions:
-            table.add_row(m.target, f"{path} ({f.name})", size, _accuracy(f.accuracy), runner, _latency(f.latency))
-    console = Console(width=None if sys.stdout.isatty() else _WIDE)
-    console.print(table)
-    for note in dict.fromkeys(b.manifest.accuracy.note for b in built if b.manifest.accuracy.note):
-        console.print(f"note: {note}", style="dim", highlight=False)
-
-
-def _size(count: int) -> str:
-    return f"{count / 1e6:.2f} MB" if count >= 1e5 else f"{count / 1e3:.1f} kB"
-
-
-def _accuracy(a: Accuracy) -> str:
-    worst = f"rel {a.max_rel:.1e}" if a.max_rel is not None else ""
-    psnr = f", {a.psnr_db:.0f} dB" if a.psnr_db is not None and a.psnr_db < 1e6 else ""
-    return f"{a.status} ({worst}{psnr})"
-
-
-def _latency(found: tuple[Latency, ...]) -> str:
-    parts = [f"{p.p50_ms:.2f} ms ({p.low_ms:.2f} to {p.high_ms:.2f}) {p.device}" for p in found]
-    return "; ".join(parts) or "no device"

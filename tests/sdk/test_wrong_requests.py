@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from edgec.cli import app
+from edgec.cli.artifact_table import lines
 from tests import models
 
 MODEL = f"{models.__file__}:activations"
@@ -123,3 +124,19 @@ def test_what_a_target_shows_can_be_pasted_back(
     for words in (["targets", "show", "iphone"], ["targets", "iphone", "--resolved"]):
         assert edgec(words, monkeypatch) == 0
         assert tomllib.loads(capsys.readouterr().out)["name"] == "iphone"
+
+
+ROWS = [
+    ("android", "build/model/android/model.tflite", "13.97 MB", "passed (rel 7.9e-07, 135 dB)", "litert", "1.69 ms"),
+    ("iphone", "build/model/iphone/model.mlpackage", "7.09 MB", "passed (rel 5.0e-04, 78 dB)", "mil-interpreter", ""),
+]
+
+
+def test_a_narrow_terminal_breaks_no_word() -> None:
+    wide, narrow = lines(ROWS, 140), lines(ROWS, 80)
+    assert len(wide) == 3
+    assert max(map(len, wide)) <= 140
+    assert wide[0].startswith("target")
+    assert max(map(len, narrow)) <= 80
+    for row in ROWS:
+        assert all(cell in "\n".join(narrow) for cell in row)

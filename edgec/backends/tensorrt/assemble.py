@@ -13,8 +13,7 @@ from pathlib import Path
 from edgec.backends.onnx_program import OnnxProgram
 from edgec.backends.tensorrt import engine
 from edgec.backends.tensorrt.engine import Refused, Request, refusals
-from edgec.backends.tensorrt.options import TensorRTOptions
-from edgec.backends.tensorrt.spec import elsewhere
+from edgec.backends.tensorrt.options import TensorRTOptions, elsewhere
 from edgec.diag import Diagnostic, EdgecError, Place, error
 from edgec.ir.dims import UNBOUNDED, dim_ranges
 from edgec.ir.model import Model

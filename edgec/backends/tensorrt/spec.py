@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from edgec.backends.tensorrt.options import TensorRTOptions, tensorrt_options
-from edgec.diag import EdgecError, error
+from edgec.backends.tensorrt.options import elsewhere, tensorrt_options
 from edgec.spec.backend import BackendSpec, Rewriting
 from edgec.spec.piece import Piece
 from edgec.spec.reader import Checker
@@ -30,19 +29,6 @@ def _rewriting() -> Rewriting:
 def _check(c: Checker, target: Target) -> None:
     if target.numerics != Numerics():
         c.problem("a tensorrt target computes and stores float32", "numerics")
-
-
-def elsewhere(target: Target) -> EdgecError | None:
-    """E0503 for a target whose engines its board builds."""
-    assert isinstance(target.options, TensorRTOptions)
-    if target.options.build == "ahead-of-time":
-        return None
-    return error(
-        "E0503",
-        f"target `{target.name}` is built by the TensorRT on the board itself",
-        notes=["an engine fits one TensorRT version and one GPU; the board's wheels are not on the public index"],
-        help=["build for `rtx`, or take the ONNX (`--emit onnx --target rtx`) to the board: trtexec --onnx=FILE"],
-    )
 
 
 SPEC = BackendSpec(

@@ -26,7 +26,8 @@ def accurate(canonical: CanonicalModel, target: Target, chosen: Backend, folder:
             made = _widened(canonical, made, chosen, Path(work), progress) or made
         for item in made.path.parent.iterdir():
             item.replace(folder / item.name)
-    strained = [replace(d, message=f"target `{target.name}`: {d.message}") for d in made.verdict.strained]
+    seen = (*made.verdict.strained, *made.verdict.unproven)
+    strained = [replace(d, message=f"target `{target.name}`: {d.message}") for d in seen]
     said = [told.diagnostic for told in only(Told, made.lowered.remarks)]
     told = (*made.told, *said, *_by_rounding(canonical, made), *strained)
     return replace(made, path=folder / made.path.name, told=told)

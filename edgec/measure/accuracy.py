@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from edgec.diag import Diagnostic, warning
 from edgec.ir.states import State
 from edgec.measure.fidelity import Difference, Fidelity, compare_all, summarize
-from edgec.measure.rounding import OutputRounding, SourceRounding
+from edgec.measure.rounding import TIMES, OutputRounding, SourceRounding
 from edgec.measure.samples import Sample
 from edgec.runners.base import Runner, StatefulRunner
 from edgec.spec.target import Accept
@@ -26,13 +26,15 @@ class Judgement:
 
     `fidelity` is of the samples like the example, as computed. `failures` are of those, after the source's own rounding
     is allowed for; `strained` are of the samples that strain the model, as warnings (E0611): what an app gives may be
-    far from them. `allowed_rel`: the largest error, relative to an output's peak, that was allowed for rounding; None
+    far from them. `unproven` names as warnings (E0614) the outputs on which any other result would have passed as well,
+    on every sample. `allowed_rel`: the largest error, relative to an output's peak, that was allowed for rounding; None
     where nothing needed it.
     """
 
     fidelity: Fidelity
     failures: tuple[Diagnostic, ...]
     strained: tuple[Diagnostic, ...] = ()
+    unproven: tuple[Diagnostic, ...] = ()
     allowed_rel: float | None = None
 
 
@@ -40,7 +42,7 @@ class Judgement:
 class Verdict:
     """`status` is passed or failed; `failures` say by how much and where, `note` what excused a miss.
 
-    `strained` and `allowed_rel` as in `Judgement`.
+    `strained`, `unproven` and `allowed_rel` as in `Judgement`.
     """
 
     status: str
@@ -49,6 +51,7 @@ class Verdict:
     failures: tuple[Diagnostic, ...]
     note: str = ""
     strained: tuple[Diagnostic, ...] = ()
+    unproven: tuple[Diagnostic, ...] = ()
     allowed_rel: float | None = None
 
 
@@ -63,7 +66,8 @@ def verify(
     found = [_run(runner, s, states) for s in samples]
     seen = judged(samples, found, accept, rounding)
     status = "failed" if seen.failures else "passed"
-    return Verdict(status, runner.name, seen.fidelity, seen.failures, "", seen.strained, seen.allowed_rel)
+    told = (seen.strained, seen.unproven, seen.allowed_rel)
+    return Verdict(status, runner.name, seen.fidelity, seen.failures, "", *told)
 
 
 def _run(runner: Runner, sample: Sample, states: Sequence[State]) -> dict[str, Array]:
@@ -100,37 +104,61 @@ def judged(samples: Sequence[Sample], found: Sequence[Outputs], accept: Accept, 
     count = sum(not sample.kind for sample in samples)
     failures = (*judge(summarize(count, typical), accept), *varied[:_TOLD])
     allowed = max((a for one in seen for a in one.allowed.values()), default=None)
-    return Judgement(summarize(count, raw), failures, tuple(strained[:_TOLD]), allowed)
+    others = [one for sample, one in zip(samples, seen, strict=True) if sample.kind]
+    unproven = _unproven(unjudged - {name for one in others for name in one.telling}, seen)
+    return Judgement(summarize(count, raw), failures, tuple(strained[:_TOLD]), unproven, allowed)
 
 
 @dataclass(frozen=True)
 class _Compared:
-    """A sample's differences as computed, and those that count; by output what was `allowed`, relative to its peak."""
+    """A sample's differences as computed, and those that count; by output what was `allowed`, relative to its peak.
+
+    `telling` are the outputs that are not all zeros, of which not any other result would have been allowed.
+    """
 
     raw: list[Difference]
     counted: list[Difference]
     allowed: Mapping[str, float]
+    telling: frozenset[str]
 
 
 def _compared(sample: Sample, outputs: Outputs, accept: Accept, rounding: SourceRounding) -> _Compared:
-    differences = compare_all(sample.expected, outputs)
+    differences, shown = (
+        compare_all(sample.expected, outputs),
+        {n for n, array in sample.expected.items() if array.any()},
+    )
     if not _missed(differences, accept):
-        return _Compared(differences, differences, {})
+        return _Compared(differences, differences, {}, frozenset(shown))
     known = rounding.of(sample)
     counted = compare_all(sample.expected, _excused(sample, outputs, known, accept))
-    return _Compared(differences, counted, {} if _missed(counted, accept) else _allowances(sample, known))
+    allowed = {} if _missed(counted, accept) else _allowances(sample, known)
+    return _Compared(differences, counted, allowed, frozenset(shown - _blind(allowed)))
+
+
+def _blind(allowed: Mapping[str, float]) -> set[str]:
+    """Outputs of which a sample shows nothing: zeros, or anything else, would do as well."""
+    return {name for name, rel in allowed.items() if rel >= 1}
 
 
 def _unjudged(samples: Sequence[Sample], seen: Sequence[_Compared]) -> set[str]:
-    """The outputs of which samples like the example show nothing: zeros, or anything else, would do as well."""
-    blind: set[str] = set()
-    judging: set[str] = set()
-    for sample, one in zip(samples, seen, strict=True):
-        if not sample.beyond:
-            rounded = {name for name, allowed in one.allowed.items() if allowed >= 1}
-            blind |= rounded
-            judging |= {name for name, array in sample.expected.items() if name not in rounded and array.any()}
-    return blind - judging
+    """The outputs of which samples like the example show nothing."""
+    typical = [one for sample, one in zip(samples, seen, strict=True) if not sample.beyond]
+    return {name for one in typical for name in _blind(one.allowed)} - {n for one in typical for n in one.telling}
+
+
+def _unproven(names: Collection[str], seen: Sequence[_Compared]) -> tuple[Diagnostic, ...]:
+    found = []
+    for name in sorted(names):
+        least = min(one.allowed[name] for one in seen if name in one.allowed) / TIMES
+        found.append(
+            warning(
+                "E0614",
+                f"nothing is proven about output `{name}`: on every sample the source's own rounding changes it by "
+                f"{least:.0%} of its largest number or more",
+                help=("if it hangs on the order of nearly equal numbers, give typical inputs: `--samples`",),
+            )
+        )
+    return tuple(found)
 
 
 _TOLD = 3

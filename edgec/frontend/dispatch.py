@@ -37,14 +37,14 @@ def _imported(request: SourceRequest) -> ImportedModel:
     if suffix in _PICKLES:
         raise error(
             "E0204",
-            f"`{path.name}` is a pickle, which runs code when it is read",
+            f"`{path.name}` is a pickle, which runs code when it is loaded",
             help=[
-                "save weights as safetensors or `torch.save(model.state_dict(), …)` and name the code: file.py:attr",
+                "save weights as safetensors or `torch.save(model.state_dict(), …)` and give the code: file.py:attr",
                 "save a scikit-learn pipeline with `skops.io.dump(pipeline, 'model.skops')`",
             ],
         )
     if request.weights is not None and (suffix in _FILES or ":" not in request.ref):
-        raise error("E0101", "`--weights` goes with code: `file.py:attr` or `package.module:attr`")
+        raise error("E0101", "`--weights` needs a Python source: `file.py:attr` or `package.module:attr`")
     if suffix in _FILES:
         return _FILES[suffix].read(_existing(path), request)
     if ":" in request.ref:
@@ -54,11 +54,11 @@ def _imported(request: SourceRequest) -> ImportedModel:
     if request.ref and path.exists():
         raise error(
             "E0103",
-            f"`{request.ref}` is {'a folder, not' if path.is_dir() else 'not'} a source that edgec reads",
+            f"`{request.ref}` is {'a folder, not' if path.is_dir() else 'not'} a source that edgec can read",
             help=[_WAYS_IN.get(suffix, _ANY_WAY_IN)],
         )
     raise error(
-        "E0102", f"`{request.ref}` was not found", help=["name `file.py:attr`, `package.module:attr` or `model.onnx`"]
+        "E0102", f"`{request.ref}` was not found", help=["give `file.py:attr`, `package.module:attr` or `model.onnx`"]
     )
 
 
@@ -113,11 +113,11 @@ def packages_of(ref: str) -> tuple[Piece, ...]:
     return TORCH if ":" in ref and suffix not in _PICKLES else ()
 
 
-_ANY_WAY_IN = "name `file.py:attr`, `package.module:attr`, or an `.onnx`, `.pt2`, `.skops` or TorchScript file"
+_ANY_WAY_IN = "give `file.py:attr`, `package.module:attr`, or an `.onnx`, `.pt2`, `.skops` or TorchScript file"
 
-_WEIGHTS = "weights go with the code that they belong to: `edgec build file.py:attr --weights FILE`"
-_TENSORFLOW = "write it as ONNX, `python -m tf2onnx.convert`, and name the `.onnx` file"
-_BUILT = "it is what a build gives: name what it was built from"
+_WEIGHTS = "give the weights together with their code: `edgec build file.py:attr --weights FILE`"
+_TENSORFLOW = "convert it to ONNX with `python -m tf2onnx.convert`, and give the `.onnx` file"
+_BUILT = "it is the output of a build: give the source that it was built from"
 
 _WAYS_IN = {
     ".py": "name the model in it: `file.py:attr`",
@@ -137,7 +137,7 @@ _WAYS_IN = {
 
 def _existing(path: Path) -> Path:
     if not path.is_file():
-        what = "is no regular file" if path.exists() else "was not found"
+        what = "is not a regular file" if path.exists() else "was not found"
         raise error("E0102", f"`{path}` {what}", help=_similar(path))
     return path
 

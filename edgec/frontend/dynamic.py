@@ -113,12 +113,18 @@ def _parse_part(target: str, part: str, text: str) -> list[DynamicDim]:
 def _check_range(part: str, low: int, high: int, multiple: int) -> None:
     if not 1 <= low <= high or multiple < 1:
         raise error(
-            "E0101", f"`{part}` is not a range of sizes", help=["the least size is 1 and not above the largest"]
+            "E0101",
+            f"`{part}` is not a range of sizes",
+            help=["the lower bound must be at least 1 and not above the upper bound"],
         )
     if high > UNBOUNDED:
-        raise error("E0101", f"`{part}` is beyond what a dimension can be", help=[f"end at {UNBOUNDED} or before"])
+        raise error(
+            "E0101",
+            f"`{part}` exceeds the largest size of a dimension",
+            help=[f"the upper bound must be at most {UNBOUNDED}"],
+        )
     if -(-low // multiple) >= high // multiple:
-        what = "one size, which is not open" if low == high else f"less than two multiples of {multiple}"
+        what = "a single size, which is not a range" if low == high else f"less than two multiples of {multiple}"
         raise error("E0101", f"`{part}` is {what}", help=["give the example that size, or a wider range"])
 
 
@@ -149,7 +155,7 @@ def check_dims(dims: Sequence[DynamicDim], shapes: Mapping[str, Sequence[int]]) 
     lengths = {dim.name: len(dim.choices) for dim in dims if dim.choices}
     if len(set(lengths.values())) > 1:
         told = ", ".join(f"`{name}` has {count}" for name, count in lengths.items())
-        raise error("E0101", "the lists of sizes belong together and differ in length", notes=[told])
+        raise error("E0101", "the lists of sizes are paired but differ in length", notes=[told])
 
 
 def check_sizes(dims: Sequence[DynamicDim], name: str, shape: Sequence[int]) -> None:
@@ -161,7 +167,7 @@ def check_sizes(dims: Sequence[DynamicDim], name: str, shape: Sequence[int]) -> 
             allowed = f"one of {list(dim.choices)}" if dim.choices else f"{dim.low} to {dim.high}{steps}"
             raise error(
                 "E0107",
-                f"dimension {dim.axis} of the example for `{name}` is {size}; `--dynamic` says {allowed}",
+                f"dimension {dim.axis} of the example for `{name}` is {size}; `--dynamic` allows {allowed}",
                 help=["give an example inside the range, or widen it"],
             )
 

@@ -11,7 +11,7 @@ from edgec.extension import OnnxFunction, OnnxOperator, TorchOperator
 from edgec.frontend.import_code import import_code
 from edgec.frontend.user_code import user_code
 
-WAY_OUT = "say what it computes in a file of your own, `--extension my_ops.py` (docs/how-to/extensions.md)"
+WAY_OUT = "define what it computes in a file of your own, `--extension my_ops.py` (docs/how-to/extensions.md)"
 """What to do about an operator that edgec does not know."""
 
 
@@ -38,7 +38,7 @@ def extension_of(path: str | Path | None) -> Extension:
 def load_extension(path: Path) -> Extension:
     """Import the file and take what it holds. Raises `EdgecError` E0102, E0103 (nothing in it) or E0201 (it fails)."""
     if path.suffix != ".py":
-        raise error("E0103", f"`{path}` is no Python file", help=["`--extension my_ops.py` names one"])
+        raise error("E0103", f"`{path}` is not a Python file", help=["write `--extension my_ops.py`"])
     with user_code(f"importing `{path}`"):
         module = import_code(str(path))
     held = list(vars(module).values())
@@ -48,7 +48,7 @@ def load_extension(path: Path) -> Extension:
     if not (torch or onnx or functions):
         raise error(
             "E0103",
-            f"`{path}` says nothing of any operator",
+            f"`{path}` defines no operator",
             help=["decorate functions with `torch_operator` or `onnx_operator` of `edgec.extension`"],
         )
     return Extension(torch, onnx, functions)
@@ -57,5 +57,7 @@ def load_extension(path: Path) -> Extension:
 def _dotted(name: str) -> str:
     namespace, colons, rest = name.partition("::")
     if not colons or not namespace or not rest:
-        raise error("E0103", f"`{name}` is no operator's name", help=["torch's are `namespace::name`"])
+        raise error(
+            "E0103", f"`{name}` is not the name of an operator", help=["torch's operators are named `namespace::name`"]
+        )
     return f"{namespace}.{rest}"

@@ -7,9 +7,11 @@ from edgec.diag import Diagnostic, Severity
 
 def computed_in_single(name: str, whole: bool) -> Diagnostic:
     """The note (E0216) on a model that is written in half precision, as a whole or between casts alone."""
-    message = f"`{name}` is written in half precision; its meaning is taken in float32"
-    notes = ("its outputs are float32, and its artifacts compute in what their targets say",)
+    message = f"`{name}` is in half precision; it is imported in float32"
+    notes = ("its outputs are float32, and each target decides in which precision its artifact computes",)
     if not whole:
-        message = f"`{name}` casts to half precision; its casts round, what it computes between them is in float32"
-        notes = ("what PyTorch rounds between a cast to half precision and the one back is not",)
+        message = (
+            f"`{name}` casts to half precision; the casts round, and operations between them are computed in float32"
+        )
+        notes = ("PyTorch also rounds the operations between a cast to half precision and the cast back",)
     return Diagnostic("E0216", message, notes=notes, severity=Severity.NOTE)

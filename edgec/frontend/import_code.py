@@ -34,7 +34,7 @@ def _named(where: str) -> ModuleType:
         if missing.name is not None and where.split(".")[0] != missing.name.split(".")[0]:
             raise
         raise error(
-            "E0102", f"no module `{where}`", help=["name a file as `path/to/file.py:attr`, or install the package"]
+            "E0102", f"no module `{where}`", help=["give a file as `path/to/file.py:attr`, or install the package"]
         ) from None
 
 

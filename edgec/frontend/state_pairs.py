@@ -32,15 +32,15 @@ def name_states(model: Model, pairs: Sequence[tuple[str, str]]) -> None:
             if name not in known:
                 raise _unknown(name, list(known), kind)
             if name in taken:
-                raise error("E0101", f"`--state` names `{name}`, which belongs to a state already")
+                raise error("E0101", f"`--state` names `{name}`, which already belongs to a state")
             taken.add(name)
         given, kept = inputs[before], outputs[after]
         if given.dtype != kept.dtype or static_shape(given) is None or static_shape(given) != static_shape(kept):
             raise error(
                 "E0101",
-                f"`{before}` and `{after}` cannot be one state",
+                f"`{before}` and `{after}` cannot be a state",
                 notes=[f"they are {given.dtype} {given.shape} and {kept.dtype} {kept.shape}"],
-                help=["a state keeps its element type and a fixed shape"],
+                help=["the input and the output of a state need the same element type and the same fixed shape"],
             )
         set_state(model, State(before, after))
 
@@ -49,7 +49,7 @@ def _unknown(name: str, known: list[str], kind: str) -> EdgecError:
     near = suggest(name, known)
     return error(
         "E0101",
-        f"`--state` names `{name}`, which is no {kind} of the model",
+        f"`--state` names `{name}`, which is not an {kind} of the model",
         notes=[f"its {kind}s are {', '.join(known)}"],
         help=[f"did you mean `{near}`?"] if near else [],
     )

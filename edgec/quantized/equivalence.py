@@ -74,7 +74,7 @@ class Segments:
             f"output `{d.output}`: relative error {d.max_rel:.3g}" for d in self.outputs if not d.max_rel <= max_rel
         ]
         if notes:
-            message = f"`{name}` computes something else where it quantizes"
+            message = f"`{name}` computes different results where it quantizes"
             raise error("E0205", message, notes=notes[:_SHOWN])
 
 

@@ -61,10 +61,10 @@ def _compared(name: str, source: Model, model: Model, drawn: Sequence[dict[str, 
     for each in found:
         each.check(name, _OUTPUT_REL)
     off, size = sum(f.off for f in found), sum(f.size for f in found)
-    message = f"the quantized operators of `{name}` are taken as DequantizeLinear, float operator, QuantizeLinear"
+    message = f"the quantized operators of `{name}` are imported as DequantizeLinear, float operator, QuantizeLinear"
     notes = (
-        f"ONNX Runtime's integer kernels round {off} of {size} elements to the step beside",
-        "artifacts are compared with that form of the model",
+        f"ONNX Runtime's integer kernels round {off} of {size} elements to an adjacent step",
+        "artifacts are compared with this representation of the model",
     )
     return Diagnostic("E0217", message, notes=notes, severity=Severity.NOTE)
 

@@ -188,7 +188,7 @@ class Rounded(nn.Module):
 def test_casts_are_told() -> None:
     found = export_module(ExportRequest("model", SourceId("module", "test", ""), Rounded(), (X,)))
     assert [d.code for d in found.warnings] == ["E0216"]
-    assert "its casts round" in found.warnings[0].message
+    assert "the casts round" in found.warnings[0].message
 
 
 @pytest.mark.parametrize("kind", [onnx.TensorProto.FLOAT16, onnx.TensorProto.BFLOAT16])

@@ -133,5 +133,5 @@ def test_an_open_size_that_contradicts_its_range_is_refused(tmp_path: Path) -> N
     interface = [typed("x", FLOAT, ["n", 4])], [typed("y", FLOAT, ["n", 4])]
     path = saved(tmp_path / "net.onnx", [helper.make_node("Relu", ["x"], ["y"])], interface)
     request = SourceRequest(str(path), (InputSpec.parse("x=9x4"),), dynamic=tuple(parse_dynamic("x:0=n:2..8")))
-    with pytest.raises(EdgecError, match="`--dynamic` says 2 to 8"):
+    with pytest.raises(EdgecError, match="`--dynamic` allows 2 to 8"):
         import_source(request)

@@ -104,7 +104,7 @@ def test_arrays_fit_or_are_refused(folder: Path) -> None:
     np.save(folder / "objects.npy", np.array([{}], dtype=object), allow_pickle=True)
     (folder / "cut.npz").write_bytes(b"PK\x03\x04")
     for name in ("objects.npy", "cut.npz"):
-        with pytest.raises(EdgecError, match="holds"):
+        with pytest.raises(EdgecError, match="contains"):
             drawn(f"x=@{name}", known)
 
 
@@ -147,7 +147,7 @@ def test_images_are_spread_on_the_declared_range(folder: Path) -> None:
     levels = [float(i["x"].mean()) for i in (imported.examples, *imported.extra_samples)]
     np.testing.assert_allclose(levels, [-1, 1, -0.6], rtol=1e-6)
     np.save(folder / "far.npy", np.full((1, 3, 8, 8), 2.0))
-    with pytest.raises(EdgecError, match="leaves its range"):
+    with pytest.raises(EdgecError, match="exceeds its range"):
         import_source(asked("conv", "x=@far.npy", ranges=parse_ranges(("x=-1..1",))))
 
 

@@ -554,7 +554,7 @@ def test_names_that_nothing_has_are_refused(code, tmp_path):
 
 
 def test_inputs_that_are_slips():
-    with pytest.raises(EdgecError, match="larger"):
+    with pytest.raises(EdgecError, match="too large"):
         InputSpec.parse("x=99999999999x4")
     with pytest.raises(EdgecError, match="given twice"):
         match_specs(["x"], [InputSpec.parse("x=2"), InputSpec.parse("x=3")])

@@ -266,9 +266,9 @@ def test_a_pair_of_input_and_output_is_a_state_where_the_user_says_so(tmp_path: 
     path = found.folder / found.manifest.artifact.path
     report = check_artifact(path, SourceRequest(f"{tmp_path}/models.py:functional"), Budget())
     assert not report.failures, report.failures
-    with pytest.raises(EdgecError, match="no output of the model"):
+    with pytest.raises(EdgecError, match="not an output of the model"):
         built("functional", "iphone", tmp_path, *IOS18, states=(("past", "presen"),))
-    with pytest.raises(EdgecError, match="no input of the model"):
+    with pytest.raises(EdgecError, match="not an input of the model"):
         built("functional", "iphone", tmp_path, *IOS18, states=(("y", "present"),))
 
 

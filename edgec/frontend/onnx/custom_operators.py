@@ -36,10 +36,10 @@ def replace_own(proto: onnx.ModelProto, extension: Extension, place: Place) -> b
         raise EdgecError(
             Diagnostic(
                 "E0302",
-                f"nobody knows the operator `{node.domain}::{node.op_type}`",
+                f"unknown operator `{node.domain}::{node.op_type}`",
                 Place(place.file, node=node.name or None),
                 (f"it computes `{node.output[0]}`",) if node.output else (),
-                (f"{WAY_OUT}", "or put a function of that domain and name into the file"),
+                (f"{WAY_OUT}", "or add a function of that domain and name to the file"),
             )
             for node in unknown
         )
@@ -112,7 +112,7 @@ def _computed(node: NodeProto, said: OnnxOperator, opset: int) -> list[NodeProto
     if len(given) != len(results) or len(given) < len(node.output):
         raise error(
             "E0201",
-            f"`{said.compute.__name__}` gives {len(given)} values for the {len(node.output)} of `{name}`",
+            f"`{said.compute.__name__}` returns {len(given)} values for the {len(node.output)} outputs of `{name}`",
             place=Place(said.compute.__code__.co_filename, said.compute.__code__.co_firstlineno),
         )
     pairs = zip(given, node.output, strict=False)

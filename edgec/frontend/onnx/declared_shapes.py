@@ -136,5 +136,5 @@ def wrong_shapes(wrong: list[WrongShape], path: Path) -> tuple[Diagnostic, ...]:
     shown = [f"`{w.name}` is declared {w.declared} and computed as {w.computed}" for w in wrong[:_SHOWN]]
     rest = [f"and {len(wrong) - _SHOWN} more"] if len(wrong) > _SHOWN else []
     what = "types" if all(w.of_type for w in wrong) else "shapes"
-    message = f"`{path.name}` declares {what} that it does not compute; those that it computes hold"
+    message = f"`{path.name}` declares {what} that differ from the computed ones; the computed ones are used"
     return (Diagnostic("E0304", message, Place(str(path)), notes=(*shown, *rest), severity=Severity.NOTE),)

@@ -88,7 +88,7 @@ def _read(path: Path, extension: Extension) -> _File:
     except (DecodeError, ValueError, OSError) as failure:
         raise error("E0203", f"`{path.name}` is not an ONNX file", place=place, notes=[str(failure)]) from failure
     if not proto.graph.output:
-        raise error("E0203", f"`{path.name}` holds no graph with an output", place=place)
+        raise error("E0203", f"`{path.name}` contains no graph with an output", place=place)
     open_negative_sizes(proto)
     _check_inputs(proto, place)
     _check_equations(proto, place)
@@ -114,7 +114,7 @@ def _check_inputs(proto: onnx.ModelProto, place: Place) -> None:
     for value in proto.graph.input:
         shape = [d.dim_value for d in value.type.tensor_type.shape.dim if d.HasField("dim_value")]
         if math.prod(max(d, 1) for d in shape) > LARGEST_INPUT:
-            raise error("E0301", f"input `{value.name}` cannot be as large as it says: {shape}", place=place)
+            raise error("E0301", f"input `{value.name}` is too large: {shape}", place=place)
 
 
 def _check_equations(proto: onnx.ModelProto, place: Place) -> None:
@@ -124,7 +124,7 @@ def _check_equations(proto: onnx.ModelProto, place: Place) -> None:
             for attribute in node.attribute:
                 if attribute.name == "equation" and not _EQUATION.fullmatch(attribute.s):
                     shown = attribute.s[:_SHOWN].decode("utf-8", "replace")
-                    raise error("E0301", f"`{shown}` is not an equation of Einsum", place=place)
+                    raise error("E0301", f"`{shown}` is not a valid equation of Einsum", place=place)
 
 
 _TERM = rb"[A-Za-z ]*(?:\.\.\.[A-Za-z ]*)?"
@@ -146,7 +146,7 @@ def _check_external_data(proto: onnx.ModelProto, path: Path) -> None:
                 f"initializer `{tensor.name}` points outside the model's folder",
                 place=Place(str(path)),
                 notes=[f"its location is `{location[:_SHOWN]}`"],
-                help=["locations are relative to the model's folder, and stay in it"],
+                help=["locations must be relative to the model's folder and inside it"],
             )
         _check_extent(tensor, entries, file, path)
 
@@ -184,21 +184,21 @@ def _check_extent(tensor: onnx.TensorProto, entries: Mapping[str, str], file: Pa
     """The bytes that the tensor's shape asks for must be there."""
     place = Place(str(path))
     if not file.is_file():
-        notes = [f"`{file.name[:_SHOWN]}` is not there"]
+        notes = [f"`{file.name[:_SHOWN]}` does not exist"]
         raise error("E0203", f"the weights of `{tensor.name}` are missing", place=place, notes=notes)
     try:
         offset = int(entries.get("offset") or 0)
         length = int(entries["length"]) if entries.get("length") else file.stat().st_size - offset
         bits = ir.DataType(tensor.data_type).bitwidth
     except (ValueError, TypeError) as failure:
-        raise error("E0301", f"initializer `{tensor.name}` is described wrongly", place=place) from failure
+        raise error("E0301", f"initializer `{tensor.name}` has an invalid description", place=place) from failure
     wanted = -(-math.prod(tensor.dims) * bits // 8)
     if offset < 0 or length != wanted or offset + length > file.stat().st_size:
         raise error(
             "E0301",
             f"the weights of `{tensor.name}` do not fit its shape {list(tensor.dims)}",
             place=place,
-            notes=[f"{wanted} bytes are needed; {length} at {offset} are named, of {file.stat().st_size} in the file"],
+            notes=[f"{wanted} bytes are needed; {length} at {offset} are declared, the file has {file.stat().st_size}"],
         )
 
 

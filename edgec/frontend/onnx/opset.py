@@ -23,7 +23,7 @@ def to_working_opset(proto: onnx.ModelProto, path: Path) -> Model:
         if version < 7:
             proto = _prelu_slopes(proto)
         if version < 9 and any(node.op_type == "Scan" for node in proto.graph.node):
-            raise ValueError("Scan of opset 8 has a batch of its own, which no later one has")
+            raise ValueError("Scan of opset 8 has a batch dimension, which later opsets do not have")
         if version < OPSET and proto.functions:
             proto = onnx.inliner.inline_local_functions(proto)  # the converter would drop them
         if version < OPSET:

@@ -63,12 +63,12 @@ class OnnxReference:
             raise self._refusal("the model", refused) from refused
         except Exception as failure:  # as above
             first = (str(failure).splitlines() or [type(failure).__name__])[0]
-            raise error("E0203", "onnx's reference fails on the model", notes=[first]) from failure
+            raise error("E0203", "onnx's reference implementation fails on the model", notes=[first]) from failure
 
     @staticmethod
     def _refusal(what: str, refused: EdgecError) -> EdgecError:
         first = refused.diagnostics[0]
-        return error("E0203", f"ONNX Runtime does not run {what}", notes=first.notes)
+        return error("E0203", f"ONNX Runtime cannot run {what}", notes=first.notes)
 
 
 def _sources(path: Path, given: Model, changed: bool) -> Iterator[Path | Model]:

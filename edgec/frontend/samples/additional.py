@@ -48,7 +48,7 @@ def _check_range(spec: InputSpec, arrays: Sequence[Array]) -> None:
         if numbers.size and not (within.low <= numbers.min() and numbers.max() <= within.high):
             raise error(
                 "E0107",
-                f"sample {i} of input `{spec.name}` leaves its range",
+                f"sample {i} of input `{spec.name}` exceeds its range",
                 notes=[f"it is {numbers.min():g} to {numbers.max():g}, the range {within.low:g} to {within.high:g}"],
-                help=["widen `--range`, or give the numbers that the app gives"],
+                help=["widen `--range`, or give values that the app passes"],
             )

@@ -43,7 +43,9 @@ class Pixels:
         sizes = (1, 3, None, None) if shape is None else tuple(shape)
         at = _channel_axis(sizes)
         if len(sizes) not in (2, 3, 4) or (at is None and len(sizes) > 2):
-            raise error("E0107", f"an input of {list(sizes)} takes no image", help=["give an array: `x=@sample.npy`"])
+            raise error(
+                "E0107", f"an input of shape {list(sizes)} cannot be an image", help=["give an array: `x=@sample.npy`"]
+            )
         spatial = [i for i in range(len(sizes)) if i != at][-2:]
         height, width = (sizes[i] or own for i, own in zip(spatial, self.image.size[::-1], strict=True))
         channels = 1 if at is None else sizes[at] or 3
@@ -88,7 +90,7 @@ def matching(pattern: str) -> list[Path]:
         found = sorted(map(Path, glob.glob(pattern)))
     if not found:
         held = ", ".join((*_ARRAYS, *_IMAGES))
-        raise error("E0102", f"`{pattern}` was not found", help=[f"name a file, a folder or a pattern: {held}"])
+        raise error("E0102", f"`{pattern}` was not found", help=[f"give a file, a folder or a pattern: {held}"])
     return found
 
 
@@ -97,8 +99,8 @@ def names_in(path: Path) -> list[str]:
     if path.suffix.lower() != ".npz":
         raise error(
             "E0107",
-            f"`{path.name}` does not say which inputs it holds",
-            help=["write `numpy.savez(file, x=…, mask=…)`, or name the input: `--input x=@FILE`"],
+            f"`{path.name}` does not name its inputs",
+            help=["write `numpy.savez(file, x=…, mask=…)`, or give the input: `--input x=@FILE`"],
         )
     return list(_arrays(path))
 
@@ -109,7 +111,7 @@ def _read(path: Path, name: str) -> Sequence[Array | Pixels]:
         return [_image(path)]
     if suffix not in _ARRAYS:
         raise error(
-            "E0107", f"`{path.name}` is no sample", help=[f"samples are {', '.join((*_ARRAYS, *_IMAGES))} files"]
+            "E0107", f"`{path.name}` is not a sample", help=[f"samples are {', '.join((*_ARRAYS, *_IMAGES))} files"]
         )
     arrays = _arrays(path)
     return [arrays[name]] if name in arrays else list(arrays.values())
@@ -122,10 +124,15 @@ def _arrays(path: Path) -> dict[str, Array]:
     except (ValueError, OSError, EOFError, zipfile.BadZipFile) as failure:
         first = (str(failure).splitlines() or [type(failure).__name__])[0]
         raise error(
-            "E0107", f"`{path}` holds no array", notes=[first], help=["`numpy.save` writes one, `numpy.savez` several"]
+            "E0107",
+            f"`{path}` contains no array",
+            notes=[first],
+            help=["`numpy.save` writes one, `numpy.savez` several"],
         ) from failure
     if not arrays or any(a.dtype.kind not in "biuf" for a in arrays.values()):
-        raise error("E0107", f"`{path}` holds what is no number", help=["give floats, integers or booleans"])
+        raise error(
+            "E0107", f"`{path}` contains values that are not numbers", help=["give floats, integers or booleans"]
+        )
     return arrays
 
 
@@ -161,7 +168,7 @@ def fitted(array: Array, dtype: str, what: str) -> Array:
     if not np.all(kept):
         raise error(
             "E0107",
-            f"{what} holds {array.dtype} numbers that {dtype} does not have",
-            help=[f"give numbers of {dtype}"],
+            f"{what} contains {array.dtype} values that {dtype} cannot represent",
+            help=[f"give values of type {dtype}"],
         )
     return cast

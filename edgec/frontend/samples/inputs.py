@@ -157,26 +157,26 @@ class InputSpec:
         if known.shape is not None and array.ndim == len(known.shape) + 1 and known.takes(array.shape[1:]):
             return [np.asarray(part) for part in array]
         if self.shape is not None and array.shape != self.shape:
-            raise self._unfit(f"is {list(array.shape)}", Known(self.shape, array.dtype.name), "name the file alone")
+            raise self._unfit(f"is {list(array.shape)}", Known(self.shape, array.dtype.name), "give only the file")
         return [array]
 
     def _check_dtype(self, known: Known) -> None:
         if known.fixed and self.dtype and known.dtype and self.dtype != known.dtype:
-            raise self._unfit(f"is of {self.dtype}", known, f"leave `:{self.dtype}` out, or write `:{known.dtype}`")
+            raise self._unfit(f"is of {self.dtype}", known, f"remove `:{self.dtype}`, or write `:{known.dtype}`")
 
     def _check_shape(self, shape: Sequence[int], known: Known) -> None:
         if known.fixed and not known.takes(shape):
             raise self._unfit(f"is {list(shape)}", known, f"write `--input {self.name}={known.spelled}`")
 
     def _unfit(self, what: str, known: Known, advice: str) -> EdgecError:
-        message = f"what is given for input `{self.name}` {what}; it is {known}"
+        message = f"the value for input `{self.name}` {what}; the input is {known}"
         return error("E0107", message, place=known.place, help=[advice])
 
 
 def _parsed_shape(sizes: str, text: str) -> tuple[int, ...]:
     shape = tuple(int(d) for d in re.split("[x,]", sizes) if d)
     if math.prod(max(d, 1) for d in shape) > LARGEST_INPUT and len(shape) > 1:
-        raise error("E0101", f"`--input {text}` is larger than any input", notes=[f"{LARGEST_INPUT} elements"])
+        raise error("E0101", f"`--input {text}` is too large", notes=[f"the limit is {LARGEST_INPUT} elements"])
     return shape
 
 
@@ -187,7 +187,7 @@ def _parsed_value(value: str, text: str) -> Array:
     except (ValueError, OverflowError, RecursionError) as failure:
         raise error("E0101", f"`--input {text}` is neither a shape nor a value", help=[_HELP]) from failure
     if array.dtype.kind not in "biuf":
-        raise error("E0101", f"`--input {text}` holds what is no number", help=[_HELP])
+        raise error("E0101", f"`--input {text}` contains a value that is not a number", help=[_HELP])
     return array
 
 
@@ -198,7 +198,9 @@ def _plain(array: Array) -> str:
 
 def _drawn(shape: tuple[int, ...], dtype: str, rng: np.random.Generator) -> Array:
     if math.prod(max(d, 1) for d in shape) > LARGEST_INPUT:
-        raise error("E0101", f"an input of {list(shape)} is too large", notes=[f"{LARGEST_INPUT} elements"])
+        raise error(
+            "E0101", f"an input of shape {list(shape)} is too large", notes=[f"the limit is {LARGEST_INPUT} elements"]
+        )
     if dtype.startswith("float"):
         return np.asarray(rng.standard_normal(shape)).astype(dtype)
     return np.asarray(rng.integers(0, 2, shape)).astype(dtype)
@@ -213,8 +215,8 @@ def read_specs(pattern: str) -> list[InputSpec]:
     first, names = next(iter(held.items()))
     for path, others in held.items():
         if set(others) != set(names):
-            notes = [f"`{first.name}` holds {', '.join(names)}", f"`{path.name}` holds {', '.join(others)}"]
-            raise error("E0107", f"`{path.name}` holds other inputs than `{first.name}`", notes=notes)
+            notes = [f"`{first.name}` contains {', '.join(names)}", f"`{path.name}` contains {', '.join(others)}"]
+            raise error("E0107", f"`{path.name}` contains other inputs than `{first.name}`", notes=notes)
     return [InputSpec(name, files=pattern) for name in names]
 
 

@@ -80,10 +80,10 @@ def _refusal(path: Path, failure: Exception) -> EdgecError:
     lines = [line.strip() for line in str(failure).splitlines() if line.strip()] or [type(failure).__name__]
     return error(
         "E0202",
-        f"skl2onnx does not convert `{path.name}`",
+        f"skl2onnx cannot convert `{path.name}`",
         place=Place(str(path)),
         notes=lines[:2],
-        help=["build from an estimator that it converts, or from ONNX"],
+        help=["build from an estimator that skl2onnx supports, or from ONNX"],
     )
 
 

@@ -40,7 +40,7 @@ def import_skops(path: Path, request: SourceRequest) -> ImportedModel:
     notes = _without_text(proto, path, loaded.estimator)
     outputs = _take_outputs(proto)
     if unknown := unknown_outputs(outputs, loaded.estimator):
-        raise error("E0202", f"no method of the estimator gives `{unknown[0]}`", place=Place(str(path)))
+        raise error("E0202", f"no method of the estimator returns `{unknown[0]}`", place=Place(str(path)))
     model = to_working_opset(proto, path)
     for dim in request.dynamic:
         set_dim_range(model, dim.name, dim.low, dim.high, dim.choices)
@@ -89,10 +89,10 @@ def _without_text(proto: onnx.ModelProto, path: Path, estimator: Any) -> tuple[D
     for output in text:
         proto.graph.output.remove(output)
     if not proto.graph.output:
-        raise error("E0202", "all that the estimator gives is text", place=Place(str(path)))
+        raise error("E0202", "all outputs of the estimator are text", place=Place(str(path)))
     classes = ", ".join(map(str, getattr(estimator, "classes_", [])[:20]))
-    message = f"`{text[0].name}` of `{path.name}` is text and left out"
-    return (warning("E0214", message, place=Place(str(path)), notes=[f"the scores are those of {classes}"]),)
+    message = f"`{text[0].name}` of `{path.name}` is text and is omitted"
+    return (warning("E0214", message, place=Place(str(path)), notes=[f"the scores are in the order of {classes}"]),)
 
 
 def _take_outputs(proto: onnx.ModelProto) -> tuple[Output, ...]:

@@ -103,9 +103,9 @@ def _unreadable(path: Path, failure: Exception) -> EdgecError:
 def _executes(path: Path, types: list[str]) -> EdgecError:
     return error(
         "E0204",
-        f"`{path.name}` names types that may run code when they are read",
+        f"`{path.name}` contains types that may run code when they are loaded",
         place=Place(str(path)),
-        notes=[f"it names `{name}`" for name in types[:4]],
+        notes=[f"it contains `{name}`" for name in types[:4]],
         help=["save a pipeline of scikit-learn's own estimators"],
     )
 
@@ -113,7 +113,7 @@ def _executes(path: Path, types: list[str]) -> EdgecError:
 def _check(estimator: Any) -> None:
     """Raises ValueError for what is no fitted estimator, or would lead compiled code out of its arrays."""
     if not hasattr(estimator, "n_features_in_"):
-        raise ValueError("it holds no fitted estimator of numeric features")
+        raise ValueError("it contains no fitted estimator with numeric features")
     checked: set[int] = set()
     boosted: set[int] = set()
     for part in _parts(estimator):
@@ -126,7 +126,7 @@ def _check(estimator: Any) -> None:
         if getattr(part, "_fit_method", _PLAIN_SEARCH) != _PLAIN_SEARCH:
             _search_plainly(part)
     if boosted - checked:
-        raise ValueError("a boosted tree belongs to no estimator")
+        raise ValueError("a boosted tree does not belong to an estimator")
 
 
 def _check_tree(tree: Any) -> None:
@@ -136,9 +136,9 @@ def _check_tree(tree: Any) -> None:
     own = np.arange(tree.node_count)
     for child in (left, right):
         if (child[inner] <= own[inner]).any() or (child[inner] >= tree.node_count).any():
-            raise ValueError("a decision tree leads out of its nodes")
+            raise ValueError("a decision tree refers to a node that does not exist")
     if (feature[inner] < 0).any() or (feature[inner] >= tree.n_features).any():
-        raise ValueError("a decision tree asks for a feature that is not there")
+        raise ValueError("a decision tree refers to a feature that does not exist")
 
 
 def _check_boosting(estimator: Any) -> set[int]:
@@ -149,16 +149,16 @@ def _check_boosting(estimator: Any) -> set[int]:
     for tree in trees:
         nodes = tree.nodes
         if nodes.dtype != PREDICTOR_RECORD_DTYPE or nodes.ndim != 1 or not len(nodes):
-            raise ValueError("a boosted tree is no array of nodes")
+            raise ValueError("a boosted tree is not an array of nodes")
         inner, own = nodes["is_leaf"] == 0, np.arange(len(nodes))
         if nodes["is_categorical"][inner].any():
-            raise ValueError("a boosted tree splits by categories")
+            raise ValueError("a boosted tree has categorical splits")
         for child in (nodes["left"], nodes["right"]):
             if (child[inner] <= own[inner]).any() or (child[inner] >= len(nodes)).any():
-                raise ValueError("a boosted tree leads out of its nodes")
+                raise ValueError("a boosted tree refers to a node that does not exist")
         feature = nodes["feature_idx"][inner]
         if (feature < 0).any() or (feature >= estimator.n_features_in_).any():
-            raise ValueError("a boosted tree asks for a feature that is not there")
+            raise ValueError("a boosted tree refers to a feature that does not exist")
     return {id(tree) for tree in trees}
 
 
@@ -194,6 +194,6 @@ def _other_version(path: Path, told: list[warnings.WarningMessage]) -> tuple[Dia
     for message in told:
         if isinstance(found := message.message, InconsistentVersionWarning):
             what = f"`{path.name}` was written by scikit-learn {found.original_sklearn_version}"
-            note = f"{found.current_sklearn_version} reads it, and may compute something else"
+            note = f"{found.current_sklearn_version} reads it and may compute different results"
             return (warning("E0213", what, place=Place(str(path)), notes=[note]),)
     return ()

@@ -186,7 +186,7 @@ def example_call(module: torch.nn.Module, inputs: Any, specs: Sequence[InputSpec
     if not specs:
         raise error(
             "E0107",
-            f"`{ref}` comes without example inputs",
+            f"`{ref}` has no example inputs",
             help=[
                 " ".join(f"--input {n}=SHAPE" for n in names) + " gives them",
                 "or return `(module, example_inputs)`",

@@ -238,18 +238,18 @@ def _refused(failure: Exception) -> EdgecError:
         (name, size), *_ = fixed
         return error(
             "E0202",
-            f"dimension `{name}` cannot be open: the model works at size {size} alone",
+            f"dimension `{name}` cannot be open: the model works only at size {size}",
             notes=["rejected by `dimension-fixed`"],
-            help=["open every dimension that must be equal to it by the same name, or leave it as it is"],
+            help=["give every dimension that must be equal to it the same name, or leave it fixed"],
         )
     if isinstance(cause, UnsupportedOperatorException):
         name = cause.func._schema.name
         raise error(
             "E0202",
-            f"what `{name}` gives is not known without running it",
+            f"the shapes of the results of `{name}` are not known without running it",
             place=place_of_failure(cause),
             notes=["rejected by `operator-without-fake`", "torch traces a model on tensors without data"],
-            help=[f"say it: `@torch.library.register_fake('{name}')`, a function that gives empty results"],
+            help=[f"register `@torch.library.register_fake('{name}')`, a function that returns empty results"],
         )
     lines = [line for line in str(cause).strip().splitlines() if line.strip()]
     return error(
@@ -280,8 +280,8 @@ def _told(branch: Covered) -> list[Diagnostic]:
             "E0209",
             f"no sample was found for which this `{branch.site.kind}` {what}",
             place=branch.site.place,
-            notes=["that was not verified"],
-            help=["give example inputs for which it does"],
+            notes=["this case was not verified"],
+            help=["give example inputs for this case"],
         )
         for what in branch.missing
     ]
@@ -291,9 +291,9 @@ def _told(branch: Covered) -> list[Diagnostic]:
 def _unchecked(site: Site) -> Diagnostic:
     return Diagnostic(
         "E0215",
-        f"this `{site.kind}` checks the data and is left out: an artifact cannot raise",
+        f"this `{site.kind}` checks the data and is removed: an artifact cannot raise exceptions",
         site.place,
-        notes=("where the source raises, the artifact computes on as if the check held",),
+        notes=("where the source raises an exception, the artifact continues as if the check held",),
         severity=Severity.NOTE,
     )
 
@@ -306,17 +306,19 @@ def _check_interface(call: Call, result: Any) -> None:
     """Artifacts take and give real tensors. Raises `EdgecError` E0202."""
     outputs = output_tensors(result)
     if any(t.is_complex() for t in (*call.tensors(), *outputs)):
-        raise _unfit("an input or output is complex", "interface-complex", "give the real and the imaginary part apart")
+        raise _unfit(
+            "an input or output is complex", "interface-complex", "pass the real and the imaginary part separately"
+        )
     odd = [t.dtype for t in (*call.tensors(), *outputs) if t.dtype in _WITHOUT_NUMPY]
     if odd:
         kind = str(odd[0]).removeprefix("torch.")
-        raise _unfit(f"an input or output is {kind}", f"interface-{kind}", "take and give float32: `.float()`")
+        raise _unfit(f"an input or output is {kind}", f"interface-{kind}", "use float32 at the interface: `.float()`")
     if any(t.layout is not torch.strided for t in (*call.tensors(), *outputs)):
-        raise _unfit("an input or output is sparse", "interface-sparse", "make it dense with `.to_dense()`")
+        raise _unfit("an input or output is sparse", "interface-sparse", "convert it with `.to_dense()`")
     numbers = [leaf for leaf in pytree.tree_leaves(result) if isinstance(leaf, bool | int | float | complex)]
     if numbers or not outputs:
-        what = f"the model gives `{numbers[0]!r}`, a Python number" if numbers else "the model gives no tensor"
-        raise _unfit(what, "interface-number", "return tensors: drop the `.item()`")
+        what = f"the model returns `{numbers[0]!r}`, a Python number" if numbers else "the model returns no tensor"
+        raise _unfit(what, "interface-number", "return tensors: remove the `.item()`")
 
 
 def _unfit(what: str, label: str, advice: str) -> EdgecError:

@@ -33,7 +33,9 @@ def import_python(request: SourceRequest) -> ImportedModel:
     """Import `file.py:attr` or `package.module:attr` and export the module that it names."""
     where, _, attribute = request.ref.rpartition(":")
     if not where or not attribute:
-        raise error("E0103", f"`{request.ref}` names no model", help=["name `file.py:attr` or `package.module:attr`"])
+        raise error(
+            "E0103", f"`{request.ref}` does not name a model", help=["give `file.py:attr` or `package.module:attr`"]
+        )
     with user_code(f"importing `{where}`"):
         torch.manual_seed(SEED)
         module = import_code(where)
@@ -78,14 +80,16 @@ def _exported(net: torch.nn.Module, inputs: Any, request: SourceRequest, source:
         found = export_module(replace(asked, specs=as_values(request.inputs), rewritten=Rewritten()))
     except EdgecError:
         raise failure from None
-    told = f"the number that is given for `{unclear[0]}` is its value: the module fails on an input of that size"
-    note = Diagnostic("E0107", told, severity=Severity.NOTE, help=(f"`--input {unclear[0]}==VALUE` says so",))
+    told = f"the number given for `{unclear[0]}` is taken as its value: the module fails on an input of that size"
+    note = Diagnostic(
+        "E0107", told, severity=Severity.NOTE, help=(f"write `--input {unclear[0]}==VALUE` to make this explicit",)
+    )
     return replace(found, warnings=(*found.warnings, note))
 
 
 def _program(program: torch.export.ExportedProgram, request: SourceRequest, source: SourceId) -> ImportedModel:
     if request.weights is not None:
-        raise error("E0101", f"`--weights` goes with a module; `{request.ref}` is a program that holds its own")
+        raise error("E0101", f"`--weights` needs a module; `{request.ref}` is a program with weights of its own")
     with quiet():
         return export_program(program, request, source)
 
@@ -126,7 +130,7 @@ def _model_and_inputs(found: Any, request: SourceRequest) -> tuple[Any, Any]:
             "E0103",
             f"`{request.ref}` is a {type(found).__name__}, not a model",
             help=[
-                "name a `torch.nn.Module`, a class, or a function that returns a module or `(module, example_inputs)`"
+                "give a `torch.nn.Module`, a class, or a function that returns a module or `(module, example_inputs)`"
             ],
         )
     found = uncompiled(found)
@@ -148,5 +152,5 @@ def _check_callable(found: Any, request: SourceRequest) -> None:
         raise error(
             "E0103",
             f"`{request.ref}` needs arguments: {', '.join(needed)}",
-            help=["name a function without parameters that returns the module, or `(module, example_inputs)`"],
+            help=["give a function without parameters that returns the module, or `(module, example_inputs)`"],
         )

@@ -67,7 +67,9 @@ def read_state(path: Path) -> dict[str, torch.Tensor]:
     if not tensors:
         keys = _listed([str(key) for key in found]) if isinstance(found, Mapping) else ""
         notes = [f"it holds {keys}"] if keys else []
-        raise error("E0110", f"`{path.name}` holds no named tensors", place=Place(str(path)), notes=notes, help=[_SAVE])
+        raise error(
+            "E0110", f"`{path.name}` contains no named tensors", place=Place(str(path)), notes=notes, help=[_SAVE]
+        )
     return tensors
 
 
@@ -101,7 +103,7 @@ def _read_shards(path: Path) -> dict[str, torch.Tensor]:
             )
         found |= read_state(path.parent / file) if not file.name.endswith(".index.json") else {}
     if lost := [name for name in listed if name not in found]:
-        raise error("E0203", f"`{lost[0]}` is not in the file that `{path.name}` names", place=Place(str(path)))
+        raise error("E0203", f"`{lost[0]}` is not in the file that `{path.name}` refers to", place=Place(str(path)))
     return found
 
 
@@ -124,7 +126,7 @@ def _read_checkpoint(path: Path) -> Any:
             return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as failure:
         named = re.search(r"GLOBAL (\S+)", str(failure))
-        why = f"it names `{named[1]}`" if named else "torch's restricted reader refuses it"
+        why = f"it contains `{named[1]}`" if named else "torch's restricted reader refuses it"
         raise executes_code(path, why) from failure
     except Exception as failure:  # torch's restricted reader raises whatever a broken file makes it
         raise error(
@@ -136,10 +138,10 @@ def executes_code(path: Path, why: str) -> EdgecError:
     """The refusal of a file that holds pickled objects."""
     return error(
         "E0204",
-        f"`{path.name}` holds pickled Python objects, which run code when they are read",
+        f"`{path.name}` contains pickled Python objects, which run code when they are loaded",
         place=Place(str(path)),
         notes=[why],
-        help=[f"{_SAVE}, then name the code: `edgec build file.py:attr --weights FILE`"],
+        help=[f"{_SAVE}, then give the code: `edgec build file.py:attr --weights FILE`"],
     )
 
 

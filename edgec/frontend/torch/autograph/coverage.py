@@ -144,10 +144,10 @@ class CaughtError(Exception):
         super().__init__(str(site.place))
         self.refused = error(
             "E0206",
-            f"what this `{site.kind}` catches depends on data, and a graph cannot raise",
+            f"this `{site.kind}` catches an exception that depends on data, and a graph cannot raise exceptions",
             place=site.place,
-            notes=["it runs for some inputs and not for others"],
-            help=["ask beforehand, with an `if` on the index, the divisor or the value that is checked"],
+            notes=["it runs for some inputs only"],
+            help=["check beforehand with an `if` on the index, the divisor or the checked value"],
         )
 
 

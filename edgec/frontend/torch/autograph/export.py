@@ -67,7 +67,7 @@ def export_with_autograph(export: Callable[[], Result], rewritten: Rewritten) ->
                 raise
             leaves = next((f for f in _chain(failure) if isinstance(f, EscapeError)), None)
             _rewrite(rewritten, asking, _left(leaves, asking) if leaves else None)
-    raise error("E0206", f"data decide in more than {_ATTEMPTS} functions")
+    raise error("E0206", f"more than {_ATTEMPTS} functions have control flow on data")
 
 
 def _refusal(failure: BaseException) -> EdgecError | None:
@@ -134,9 +134,9 @@ def _rewrite(rewritten: Rewritten, asking: _Asking, left: EdgecError | None) -> 
             raise left or _undecided(asking) from None
         raise error(
             "E0206",
-            f"`{asking.code.co_qualname}` decides on data and cannot be rewritten: {reason.reason}",
+            f"`{asking.code.co_qualname}` has control flow on data and cannot be rewritten: {reason.reason}",
             place=Place(asking.code.co_filename, reason.line),
-            help=["write the choice with `torch.where` or `torch.cond`"],
+            help=["express the choice with `torch.where` or `torch.cond`"],
         ) from None
 
 
@@ -144,14 +144,14 @@ def _undecided(asking: _Asking) -> EdgecError:
     if asking.decides:
         return error(
             "E0206",
-            "a Python decision on data cannot be rewritten here",
+            "Python control flow on data cannot be rewritten here",
             place=asking.place,
             notes=[f"in `{asking.code.co_qualname}`"],
-            help=["write it with `torch.where`, or move it into a plain `if`, `while` or conditional expression"],
+            help=["use `torch.where`, or move it into a plain `if`, `while` or conditional expression"],
         )
     return error(
         "E0206",
-        "Python computes with a value of the data here, in a way that no graph has",
+        "Python computes with a value from the data here, in a way that a graph cannot express",
         place=asking.place,
         notes=[f"in `{asking.code.co_qualname}`", "rejected by `data-to-value`"],
         help=["compute with tensors"],
@@ -161,7 +161,7 @@ def _undecided(asking: _Asking) -> EdgecError:
 def _left(leaves: EscapeError, asking: _Asking) -> EdgecError:
     return error(
         "E0206",
-        f"data become {leaves.what} here, of which nothing finite can be told apart",
+        f"data become {leaves.what} here, which cannot be replaced by a finite number of cases",
         place=asking.place,
         notes=[f"in `{asking.code.co_qualname}`", f"rejected by `data-to-{leaves.way}`"],
         help=["compute with tensors, or compare the number itself: `==`, `if`, a dictionary's `[…]` and `.get(…)`"],

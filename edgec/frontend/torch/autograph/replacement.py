@@ -133,7 +133,7 @@ def _definition(code: CodeType) -> ast.FunctionDef:
         lines, first = inspect.getsourcelines(code)
         tree = ast.parse(textwrap.dedent("".join(lines)))
     except (OSError, SyntaxError, TypeError):
-        raise UnsupportedError("its source is not at hand", code.co_firstlineno) from None
+        raise UnsupportedError("its source is not available", code.co_firstlineno) from None
     ast.increment_lineno(tree, first - 1)
     definition = tree.body[0]
     if not isinstance(definition, ast.FunctionDef):
@@ -148,14 +148,14 @@ def _lambda(code: CodeType) -> ast.FunctionDef:
         lines, _ = inspect.findsource(code)
         tree = ast.parse("".join(lines))
     except (OSError, SyntaxError, TypeError):
-        raise UnsupportedError("its source is not at hand", code.co_firstlineno) from None
+        raise UnsupportedError("its source is not available", code.co_firstlineno) from None
     places = {(line, column) for line, _, column, _ in code.co_positions() if line is not None and column is not None}
     for node in ast.walk(tree):
         if isinstance(node, ast.Lambda) and (node.body.lineno, node.body.col_offset) in places:
             inner = ast.Return(node.body)
             made = ast.FunctionDef(_LAMBDA, node.args, [ast.copy_location(inner, node.body)], [])
             return ast.fix_missing_locations(ast.copy_location(made, node))
-    raise UnsupportedError("its source is not at hand", code.co_firstlineno)
+    raise UnsupportedError("its source is not available", code.co_firstlineno)
 
 
 def _compiled(definition: ast.FunctionDef, original: CodeType) -> CodeType:

@@ -44,7 +44,7 @@ def _index_reduce(
 def _nonzero_of_scalar(x: torch.Tensor) -> torch.Tensor:
     raise error(
         "E0202",
-        "the places of what is not zero in a single number have no coordinates",
+        "the positions of nonzero elements of a single number have no coordinates",
         notes=["rejected by `data-dependent-shape`"],
         help=["compare the number itself: `x != 0`"],
     )

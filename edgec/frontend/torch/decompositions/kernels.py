@@ -41,10 +41,10 @@ def exported_body(node: Node, said: TorchOperator) -> tuple[Body, torch.export.E
     if writes(node):
         raise error(
             "E0202",
-            f"`{said.name}` changes an argument, which a kernel of TFLite cannot",
+            f"`{said.name}` changes an argument, which a TFLite kernel cannot do",
             place=place_in_source(node),
             notes=["rejected by `kernel-in-place`"],
-            help=["let the operator give a new tensor, or leave `tflite=` out of its `torch_operator`"],
+            help=["return a new tensor from the operator, or remove `tflite=` from its `torch_operator`"],
         )
     body = Body(node, said)
     values = [n.meta["val"] for n in body.nodes]
@@ -52,10 +52,10 @@ def exported_body(node: Node, said: TorchOperator) -> tuple[Body, torch.export.E
     if any(not isinstance(size, int) for v in (*values, *results) for size in v.shape):
         raise error(
             "E0202",
-            f"`{said.name}` has open sizes, for which its kernel was not asked",
+            f"`{said.name}` has open sizes, which custom kernels do not support",
             place=place_in_source(node),
             notes=["rejected by `kernel-open-size`"],
-            help=["leave `tflite=` out of its `torch_operator`: what it computes is taken apart, or fix the sizes"],
+            help=["remove `tflite=` from its `torch_operator`, so that its definition is decomposed, or fix the sizes"],
         )
     given = tuple(torch.zeros(v.shape, dtype=v.dtype) for v in values)
     with user_code(f"computing `{said.name}` by its extension"), torch.no_grad():

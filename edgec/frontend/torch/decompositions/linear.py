@@ -67,8 +67,8 @@ def _small(a: torch.Tensor) -> int:
         return int(n)
     raise error(
         "E0202",
-        f"a matrix of {n} rows would be inverted or factored",
-        notes=["rejected by `matrix-too-large`", f"up to {_LARGEST} rows are eliminated step by step"],
+        f"a matrix of {n} rows is too large to be inverted or factored",
+        notes=["rejected by `matrix-too-large`", f"up to {_LARGEST} rows are supported, by elimination step by step"],
     )
 
 
@@ -213,9 +213,9 @@ def _attention(
     if dropout_p:
         raise error(
             "E0202",
-            f"attention drops its weights at random, {dropout_p:g} of them",
+            f"attention applies random dropout with probability {dropout_p:g}",
             notes=["rejected by `random-numbers`"],
-            help=["give `dropout_p=self.dropout if self.training else 0.0`"],
+            help=["pass `dropout_p=self.dropout if self.training else 0.0`"],
         )
     return attention(q, k, v, mask, dropout_p, *rest, **more)
 

@@ -86,7 +86,7 @@ class _Decomposing:
         known = dict(zip(holders(traced), inputs, strict=True)) | self._constants(traced, node)
         result, new = spliced(self._graph, node, traced, known)
         if any(n.target is node.target and found.applies(*_values(n.args), **_values(n.kwargs)) for n in new):
-            raise _unfit(node, "is computed by itself", "decomposes-into-itself")
+            raise _unfit(node, "decomposes into itself", "decomposes-into-itself")
         _replace(self._graph, node, result)
         return new
 
@@ -94,7 +94,7 @@ class _Decomposing:
         """The tensors that the trace holds, as constants of the program."""
         held = [n for n in traced.graph.nodes if n.op == "get_attr"]
         if held and self._graph is not self._program.graph:
-            raise _unfit(node, "holds a tensor of its own, inside of a branch", "constant-in-branch")
+            raise _unfit(node, "contains a constant tensor inside a branch", "constant-in-branch")
         constants: dict[str, torch.fx.Node] = {}
         for name in dict.fromkeys(str(n.target) for n in held):
             value = getattr(traced, name)

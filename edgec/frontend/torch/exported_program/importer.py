@@ -70,7 +70,7 @@ def _check_archive(path: Path) -> list[bytes]:
         ) from failure
     for name in names:
         if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
-            raise error("E0207", f"`{path.name}` holds a member outside the archive: `{name}`", place=place)
+            raise error("E0207", f"`{path.name}` contains a member outside the archive: `{name}`", place=place)
         if PurePosixPath(name).name.startswith(_PICKLED):
             raise executes_code(path, f"its member `{name}` is a pickled constant")
     for document in documents:
@@ -84,7 +84,7 @@ def _expressions(document: bytes, path: Path) -> Iterator[str]:
     try:
         pending: list[Any] = [json.loads(document)]
     except (ValueError, RecursionError) as failure:
-        raise error("E0203", f"`{path.name}` holds a broken document", place=Place(str(path))) from failure
+        raise error("E0203", f"`{path.name}` contains a broken document", place=Place(str(path))) from failure
     while pending:
         item = pending.pop()
         if isinstance(item, dict):
@@ -102,7 +102,7 @@ def _check_expression(expression: str, path: Path) -> None:
     if not _EXPRESSION.fullmatch(expression) or "__" in expression or members or calls - _CALLS:
         raise error(
             "E0204",
-            f"`{path.name}` holds a size expression that would execute code",
+            f"`{path.name}` contains a size expression that would execute code",
             place=Place(str(path)),
             notes=[f"it is `{expression[:80]}`"],
         )
@@ -119,7 +119,7 @@ def _load(path: Path) -> torch.export.ExportedProgram:
                 f"torch cannot read `{path.name}`",
                 place=Place(str(path)),
                 notes=lines[:1],
-                help=["save it again with `torch.export.save` of this torch"],
+                help=["save it again with `torch.export.save` of the installed torch"],
             ) from failure
 
 

@@ -62,6 +62,6 @@ def _is_composite(node: Node) -> bool:
 def _refusal(node: Node) -> Diagnostic:
     assert isinstance(node.target, torch._ops.OpOverload)
     own, name = _library(node) not in _TORCH, str(node.target._schema.name)
-    message = f"nobody knows what `{name}` computes" if own else f"no form of `{node.target}` is known in ONNX"
+    message = f"the operator `{name}` has no definition" if own else f"`{node.target}` has no ONNX equivalent"
     label = "own-operator" if own else f"{name.partition('::')[2].replace('_', '-')}-no-onnx"
     return Diagnostic("E0202", message, place_in_source(node), (f"rejected by `{label}`",), (WAY_OUT,))

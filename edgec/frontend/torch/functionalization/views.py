@@ -104,10 +104,10 @@ def _of_owner(node: Node, owners: dict[int, Node]) -> None:
     if not dense or value.storage_offset() or (turned and owner.op == "placeholder"):
         raise error(
             "E0202",
-            "a view by strides reaches into memory whose layout an artifact does not know",
+            "a strided view depends on a memory layout that an artifact does not have",
             place=place_in_source(node),
             notes=["rejected by `strided-view`", f"the memory is that of a tensor of {tuple(value.shape)}"],
-            help=["take the view of a contiguous tensor of fixed sizes, or index with slices or `gather`"],
+            help=["make the view of a contiguous tensor of fixed sizes, or index with slices or `gather`"],
         )
     if turned:
         owner = owners[_memory(node)] = _contiguous(owner, order)

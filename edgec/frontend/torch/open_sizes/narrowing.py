@@ -90,10 +90,10 @@ def in_multiples(dim: DynamicDim, place: Place | None) -> Diagnostic:
     """The warning that a dimension is open in multiples alone, which the line at `place` asks for."""
     return warning(
         "E0220",
-        f"dimension `{dim.name}` is open in multiples of {dim.multiple} alone",
+        f"dimension `{dim.name}` is open only in multiples of {dim.multiple}",
         place=place,
-        notes=["at other sizes the source computes otherwise, or fails"],
-        help=[f"say so: `--dynamic {dim.input}:{dim.axis}={dim.name}:{dim.low}..{dim.high}/{dim.multiple}`"],
+        notes=["at other sizes the source computes something different, or fails"],
+        help=[f"declare it: `--dynamic {dim.input}:{dim.axis}={dim.name}:{dim.low}..{dim.high}/{dim.multiple}`"],
     )
 
 
@@ -127,10 +127,10 @@ def _together(assumption: Assumption, dims: Sequence[DynamicDim], rows: Sequence
         told = " and ".join(f"`{name}`" for name in names)
         return Diagnostic(
             "E0202",
-            f"dimensions {told} cannot be open by themselves: the model works where they are equal",
+            f"dimensions {told} cannot be open independently: the model works only if they are equal",
             assumption.place,
             ("rejected by `dimensions-equal`",),
-            (f"open them by one name: `{names[0]}` in the place of each",),
+            (f"give them one name: `{names[0]}` for each",),
         )
     return _otherwise(dict(zip(names, failing[0], strict=True)), assumption.place)
 
@@ -139,7 +139,7 @@ def _otherwise(row: Mapping[str, int], place: Place | None) -> Diagnostic:
     sizes = ", ".join(f"`{name}` {size}" for name, size in row.items())
     return Diagnostic(
         "E0202",
-        f"the model computes otherwise, or nothing, where {sizes}",
+        f"the model computes something different, or fails, where {sizes}",
         place,
         ("rejected by `dimension-fixed`",),
         ("narrow the ranges of `--dynamic`, or list the sizes: `x:2=[224,256]`",),
@@ -166,10 +166,10 @@ def _fixed(dim: DynamicDim, assumed: Sequence[Assumption], example: int) -> Diag
     first = next((a for a in assumed if _alone(dim, a, sizes, example)), None) or _first_failing(dim, assumed)
     good = [size for size in sizes if all(a.holds({dim.name: size}) for a in assumed)]
     if len(good) < 2:
-        what, advice = f"the model works at size {example} alone", "leave it as it is, or give another example"
+        what, advice = f"the model works only at size {example}", "leave it fixed, or give another example"
     else:
         shown = ", ".join(map(str, good[:4])) + (" …" if len(good) > 4 else "")
-        what, advice = f"the model works at {shown}", f"list them: `--dynamic {dim.input}:{dim.axis}=[{shown}]`"
+        what, advice = f"the model works only at {shown}", f"list them: `--dynamic {dim.input}:{dim.axis}=[{shown}]`"
     return Diagnostic(
         "E0202",
         f"dimension `{dim.name}` cannot be open from {dim.low} to {dim.high}: {what}",

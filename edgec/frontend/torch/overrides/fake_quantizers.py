@@ -22,16 +22,16 @@ def check_quantized(module: torch.nn.Module) -> None:
         path, found = integer[0]
         raise error(
             "E0202",
-            f"`{path or type(module).__name__}` computes with torch's packed integers",
+            f"`{path or type(module).__name__}` uses torch's packed integer kernels",
             notes=[f"it is a `{type(found).__module__}.{type(found).__name__}`, one of {len(integer)} such modules"],
-            help=["give the model before `convert` or `quantize_dynamic`, with its fake quantizers if it has some"],
+            help=["give the model before `convert` or `quantize_dynamic`, with its fake quantizers if it has any"],
         )
     open_ones = [path for path, m in _fake_quantizers(module) if bool(m.observer_enabled[0])]
     if open_ones:
         raise error(
             "E0202",
-            f"the range of `{open_ones[0]}` is not fixed: it changes at every call",
-            notes=[f"{len(open_ones)} fake quantizers still observe"],
+            f"the range of `{open_ones[0]}` is not fixed: it changes in every call",
+            notes=[f"{len(open_ones)} fake quantizers are still observing"],
             help=["call `model.apply(torch.ao.quantization.disable_observer)` before the build"],
         )
 

@@ -149,7 +149,7 @@ def _hamming(
 def _gradient(*args: Any, **kwargs: Any) -> Any:
     raise error(
         "E0202",
-        "the model takes a gradient inside its forward",
+        "the model computes a gradient inside its forward",
         notes=["`torch.autograd.grad` cannot be exported", "rejected by `gradient`"],
         help=["write the derivative as a formula"],
     )
@@ -172,9 +172,9 @@ def _set_data(x: torch.Tensor, value: torch.Tensor) -> None:
     if value.shape != x.shape or value.dtype != x.dtype:
         raise error(
             "E0202",
-            "`.data` gives a tensor another form",
+            "an assignment to `.data` changes the shape or type of a tensor",
             notes=["rejected by `data-of-another-form`"],
-            help=["bind the name anew: `self.h = y`"],
+            help=["rebind the name: `self.h = y`"],
         )
     x.copy_(value)
 

@@ -131,7 +131,7 @@ def _version(leaf: Any) -> int:
 def _changes_form(place: Place) -> Exception:
     return error(
         "E0219",
-        f"`{place.name}` is kept from one call to the next in another form on some inputs",
+        f"`{place.name}` is kept between calls with a different shape or type for some inputs",
         notes=["rejected by `memory-form`"],
         help=["keep a tensor of one shape and element type"],
     )

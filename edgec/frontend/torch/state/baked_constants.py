@@ -44,10 +44,10 @@ def check_constants(
     if met and not all(_among(c, found.values) for found in [other()] for c in met):
         raise error(
             "E0219",
-            "the exported graph holds a value that was computed of the example as a constant",
+            "the exported graph contains a constant that was computed from the example",
             place=line(),
-            notes=["something keeps it from one call to the next", "rejected by `memory-hidden`"],
-            help=["compute it in each call, or keep what goes on from call to call in a buffer: `register_buffer`"],
+            notes=["the module keeps the value between calls", "rejected by `memory-hidden`"],
+            help=["compute it in each call, or keep state in a buffer: `register_buffer`"],
         )
 
 

@@ -79,13 +79,13 @@ class Probe:
         if not are_near(first, self._fresh(0)) and not self._is_unwritten():
             raise self._written_parameter() or error(
                 "E0219",
-                "the model gives something else when it is called again on the same inputs",
+                "the model gives a different result when it is called again on the same inputs",
                 place=self.lines.of_difference(),
                 notes=[
-                    "it keeps something that cannot be put back, such as an iterator, or draws by chance",
+                    "it keeps state that cannot be restored, such as an iterator, or uses random numbers",
                     "rejected by `memory-hidden`",
                 ],
-                help=["keep what goes on from call to call in a buffer: `register_buffer`"],
+                help=["keep state in a buffer: `register_buffer`"],
             )
 
     def _is_unwritten(self) -> bool:
@@ -101,9 +101,9 @@ class Probe:
             if not is_same_tensor(parameter.detach(), before[name]):
                 return error(
                     "E0219",
-                    f"the parameter `{name}` is written to in the forward",
+                    f"the forward writes to the parameter `{name}`",
                     place=self.lines.of_write(parameter),
-                    notes=["a later call makes use of it", "rejected by `memory-parameter`"],
+                    notes=["a later call uses it", "rejected by `memory-parameter`"],
                     help=["keep it in a buffer: `register_buffer`"],
                 )
         return None
@@ -332,9 +332,9 @@ class Probe:
         kind, how, advice = _kind(change)
         return error(
             "E0219",
-            f"`{place.name}` is kept from one call to the next, {how}",
+            f"`{place.name}` is kept between calls, {how}",
             place=self.lines.of_change(place),
-            notes=["a later call makes use of it", f"rejected by `memory-{kind}`"],
+            notes=["a later call uses it", f"rejected by `memory-{kind}`"],
             help=[advice],
         )
 
@@ -351,12 +351,12 @@ def _kind(change: Change) -> tuple[str, str, str]:
     buffer = "give it its shape from the beginning: `register_buffer` of zeros in `__init__`"
     before, after = change.before, change.after
     if change.place.holder.counts:
-        return "cache", "and holds what depends on data", "compute it in each call"
+        return "cache", "and depends on data", "compute it in each call"
     if isinstance(after, bool | int | float | str):
-        return "number", "as a Python value, where an artifact keeps tensors alone", _as_buffer(change)
+        return "number", "as a Python value, but an artifact can only keep tensors", _as_buffer(change)
     if before is None or before is MISSING:
-        return "empty", "and nothing is there before the first call", buffer
-    return "form", "and changes its form, or is shared", buffer
+        return "empty", "and does not exist before the first call", buffer
+    return "form", "and changes its shape or structure, or is shared", buffer
 
 
 def _as_buffer(change: Change) -> str:
@@ -364,7 +364,7 @@ def _as_buffer(change: Change) -> str:
     if not isinstance(change.before, bool | int | float):
         return "keep it in a buffer of one element"
     registered = f'self.register_buffer("{change.place.name.rpartition(".")[2]}", torch.tensor({change.before!r}))'
-    return f"keep it in a buffer, and compute with that: `{registered}` in `__init__`"
+    return f"keep it in a buffer and compute with the buffer: `{registered}` in `__init__`"
 
 
 def are_near(a: Sequence[torch.Tensor], b: Sequence[torch.Tensor]) -> bool:

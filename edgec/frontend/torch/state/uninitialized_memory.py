@@ -48,10 +48,13 @@ def check_initialized(program: torch.export.ExportedProgram, run: Callable[[], S
     if not all(_same(a, b) for a, b in zip(first, second, strict=True)):
         raise error(
             "E0202",
-            "the model's result holds memory that nothing was written to",
+            "the model's result contains uninitialized memory",
             place=place_in_source(found),
-            notes=["rejected by `unwritten-memory`", "`torch.empty` and its kin give what was there before"],
-            help=["make it with `torch.zeros`"],
+            notes=[
+                "rejected by `unwritten-memory`",
+                "`torch.empty` and similar functions return memory with arbitrary contents",
+            ],
+            help=["create the tensor with `torch.zeros`"],
         )
 
 

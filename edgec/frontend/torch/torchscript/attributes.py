@@ -81,13 +81,13 @@ def _place(node: Any) -> Place:
 def _refused(path: str, label: str, place: Place) -> EdgecError:
     what = {
         "container": "in a list or dictionary that is changed in place",
-        "empty": "and nothing is there before the first call",
-        "number": "as a value that is no tensor, of which no state can be made",
+        "empty": "and does not exist before the first call",
+        "number": "as a value that is not a tensor, so it cannot become a state",
     }[label]
     return error(
         "E0219",
-        f"`{path}` is kept from one call to the next, {what}",
+        f"`{path}` is kept between calls, {what}",
         place=place,
-        notes=["a later call makes use of it", f"rejected by `memory-{label}`"],
+        notes=["a later call uses it", f"rejected by `memory-{label}`"],
         help=["keep a tensor of one shape: `register_buffer` in `__init__`, then `torch.jit.script` again"],
     )

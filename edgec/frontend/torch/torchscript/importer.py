@@ -49,7 +49,7 @@ def export_script(script: Any, inputs: tuple[Any, ...], request: SourceRequest, 
     if graph.is_quantized:
         raise error(
             "E0202",
-            f"`{Path(request.ref).name}` is quantized by torch, in operators of its own",
+            f"`{Path(request.ref).name}` is quantized by torch, with torch's own quantized operators",
             notes=["rejected by `torchscript-quantized`"],
             help=["give the float model; a target such as `android-int8` quantizes it"],
         )
@@ -78,9 +78,9 @@ def _check_steady(imported: ImportedModel) -> None:
     if not are_near([torch.from_numpy(a) for a in first.values()], [torch.from_numpy(a) for a in again.values()]):
         raise error(
             "E0219",
-            "the model gives something else when it is called again on the same inputs",
+            "the model gives a different result when it is called again on the same inputs",
             notes=["rejected by `memory-hidden`"],
-            help=["keep what goes on from call to call in a buffer: `register_buffer`"],
+            help=["keep state in a buffer: `register_buffer`"],
         )
 
 
@@ -133,7 +133,7 @@ def _check_kind(path: Path) -> None:
         with path.open("rb") as file:
             if file.read(1) == _PICKLE:
                 raise executes_code(path, "it is a pickle of torch's old format")
-        raise error("E0203", f"`{path.name}` is not a TorchScript archive, or is cut short", place=Place(str(path)))
+        raise error("E0203", f"`{path.name}` is not a TorchScript archive, or is truncated", place=Place(str(path)))
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
@@ -157,9 +157,9 @@ def _pickle(path: Path) -> Exception:
     read_state(path)
     return error(
         "E0103",
-        f"`{path.name}` holds weights without the model's code",
+        f"`{path.name}` contains weights without the model's code",
         place=Place(str(path)),
-        help=[f"name the code and give it the weights: `edgec build file.py:attr --weights {path.name}`"],
+        help=[f"give the code and the weights: `edgec build file.py:attr --weights {path.name}`"],
     )
 
 
@@ -172,7 +172,7 @@ def _load(path: Path) -> Any:
         constants = [node.output().toIValue() for node in graph.findAllNodes("prim::Constant")]
         tensors = [*script.parameters(), *script.buffers(), *(c for c in constants if isinstance(c, torch.Tensor))]
         if not all(map(_fits, tensors)) or not _are_there(tensors, path):
-            raise ValueError("a tensor reaches beyond its bytes")
+            raise ValueError("a tensor extends beyond its bytes")
         return script
     except (RuntimeError, ValueError, OSError) as failure:
         lines = [line for line in str(failure).splitlines() if line.strip()]
@@ -186,7 +186,7 @@ def _examples(arguments: list[Any], request: SourceRequest, what: str) -> tuple[
     if not request.inputs:
         raise error(
             "E0107",
-            f"`{what}` comes without example inputs",
+            f"`{what}` has no example inputs",
             help=[" ".join(f"--input {n}=SHAPE" for n in names) + " gives them"],
         )
     rng = np.random.default_rng(0)
@@ -209,7 +209,7 @@ def _names(argument: Any, given: list[str]) -> list[str]:
         raise error(
             "E0107",
             f"parameter `{argument.name}` is a Python {argument.type}, which `--input` cannot give",
-            help=["name code that loads the file and returns `(torch.jit.load(…), example_inputs)`"],
+            help=["give code that loads the file and returns `(torch.jit.load(…), example_inputs)`"],
         )
     return [argument.name]
 
@@ -231,8 +231,8 @@ def _argument(argument: Any, drawn: dict[str, torch.Tensor]) -> Any:
 def _unproven(ref: str) -> Diagnostic:
     return warning(
         "E0210",
-        f"`{Path(ref).name}` holds no decision at all, as a traced model does not",
+        f"`{Path(ref).name}` contains no control flow, like a traced model",
         place=Place(ref.rpartition(":")[0] or ref),
-        notes=["a tracer keeps the side of an `if` that its example took, and nothing in the file tells"],
-        help=["build from the Python source, or script the model with `torch.jit.script`, to have its branches kept"],
+        notes=["a tracer keeps only the side of an `if` that its example took, and nothing in the file shows it"],
+        help=["build from the Python source, or script the model with `torch.jit.script`, to keep its branches"],
     )

@@ -89,7 +89,7 @@ def apply(node: Any, arguments: list[Any]) -> tuple[Any, ...]:
         return (_SCALAR[name](*arguments),)
     packet = getattr(getattr(torch.ops, domain, None), name, None)
     if packet is None:
-        raise error("E0202", f"the TorchScript operator `{node.kind()}` is not known", notes=[str(node).strip()[:160]])
+        raise error("E0202", f"the TorchScript operator `{node.kind()}` is unknown", notes=[str(node).strip()[:160]])
     if name == "scaled_dot_product_attention":
         packet = _attention
     result = _called(packet, node.schema(), arguments)

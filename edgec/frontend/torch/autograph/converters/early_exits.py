@@ -127,7 +127,7 @@ class Jumps:
         if not loop.orelse:
             return []
         if has_own(loop.orelse, (ast.Return,)) or has_own(loop.orelse, _JUMPS, into_loops=False):
-            raise UnsupportedError("a jump in the `else` of a loop with early exits", loop.lineno)
+            raise UnsupportedError("an early exit in the `else` of a loop with early exits", loop.lineno)
         body = [s for part in loop.orelse for s in self._plain(part)]
         return [ast.If(ast.UnaryOp(ast.Not(), _name(flags.stop)), body, [])]
 
@@ -162,7 +162,7 @@ class Jumps:
                 further = ast.If(ast.UnaryOp(ast.Not(), _name(flags.stop)), self._leaving(after, [], flags), [])
                 return [*done, statement, *_placed([further], statement)]
             elif _leaves(statement):
-                raise UnsupportedError(f"a jump inside `{type(statement).__name__.lower()}`", statement.lineno)
+                raise UnsupportedError(f"an early exit inside `{type(statement).__name__.lower()}`", statement.lineno)
             else:
                 done.append(self._inner(statement))
         return [*done, *self._leaving(rest, [], flags)] if rest else done or [ast.Pass()]
@@ -170,7 +170,7 @@ class Jumps:
     def _copy(self, statements: Statements) -> Statements:
         self._size += sum(1 for s in statements for _ in ast.walk(s))
         if self._size > _LARGEST:
-            raise UnsupportedError("too many early exits, one inside the other", statements[0].lineno)
+            raise UnsupportedError("too many nested early exits", statements[0].lineno)
         return copy.deepcopy(statements)
 
 

@@ -179,7 +179,7 @@ def _leaf(condition: torch.Tensor, name: str, site: Site, yes: Any, no: Any) -> 
         if callable(yes) and callable(no):
             return Either(condition, site, yes, no)
         if not (isinstance(yes, Number) and isinstance(no, Number)):
-            raise _differ(name, site, "values that no tensor holds", _shown(yes), _shown(no))
+            raise _differ(name, site, "values that a tensor cannot represent", _shown(yes), _shown(no))
     numbers = all(is_number(v) or isinstance(v, Number) for v in (yes, no))
     if not all(tensors):
         yes, no = _as_tensors(yes, no)

@@ -115,7 +115,7 @@ def _missing(container: Any) -> Any:
     if isinstance(container, Counter):
         return 0
     if not isinstance(container, defaultdict) or type(container).__missing__ is not defaultdict.__missing__:
-        raise EscapeError("key", "a key for a `__missing__` of its own")
+        raise EscapeError("key", "a key for a custom `__missing__`")
     return UNDEFINED if container.default_factory is None else container.default_factory()
 
 

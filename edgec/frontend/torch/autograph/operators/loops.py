@@ -172,10 +172,10 @@ class Carried:
     def _changes_around(self, names: list[str]) -> EdgecError:
         return error(
             "E0206",
-            f"each round of this loop changes {', '.join(f'`{n}`' for n in names)} of an object",
+            f"each iteration of this loop changes {', '.join(f'`{n}`' for n in names)} of an object",
             place=self.site.place,
-            notes=["a loop that data end carries its variables alone"],
-            help=["keep it in a variable of the function for the time of the loop"],
+            notes=["a data-dependent loop carries only the variables of the function"],
+            help=["keep the value in a variable of the function during the loop"],
         )
 
     def _as_carried(self, index: int, found: dict[int, _Variable]) -> Any:

@@ -66,10 +66,10 @@ class Forks:
         for site in left[-1:]:
             self.refused[site] = error(
                 "E0206",
-                f"the two sides of this `{site.kind}` give numbers where torch takes no tensors",
+                f"the two sides of this `{site.kind}` give different numbers where torch does not accept a tensor",
                 place=site.place,
                 notes=str(failure).strip().splitlines()[:1],
-                help=["compute what depends on the number on either side, and give that"],
+                help=["compute what depends on the number on each side, and return the result"],
             )
         return bool(left)
 

@@ -40,10 +40,10 @@ class Text:
         numbers = [(a, b) for a, b in pairs if isinstance(a, tuple) and isinstance(b, tuple)]
         known = [(a, b) for a, b in pairs if isinstance(a, str) and a == b]
         if len(self.parts) != len(other.parts) or len(numbers) != 1 or len(numbers) + len(known) != len(pairs):
-            raise EscapeError("text", "text that the data decide, compared with other such text")
+            raise EscapeError("text", "text that depends on data, compared with other such text")
         ((a, spec), (b, other_spec)) = numbers[0]
         if spec != other_spec or not is_number(a) or not is_number(b) or kind_of(a) is not kind_of(b) is not int:
-            raise EscapeError("text", "text that the data decide, compared with other such text")
+            raise EscapeError("text", "text that depends on data, compared with other such text")
         return every([a == b])
 
     def __add__(self, other: Any) -> Text:
@@ -55,10 +55,10 @@ class Text:
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
-        raise EscapeError("text", f"`.{name}` of text that the data decide")
+        raise EscapeError("text", f"`.{name}` of text that depends on data")
 
     def _unknown(self, *_: Any) -> NoReturn:
-        raise EscapeError("text", "text that the data decide")
+        raise EscapeError("text", "text that depends on data")
 
     __len__ = __iter__ = __bool__ = __contains__ = __getitem__ = __lt__ = __eq__ = __hash__ = _unknown
     __mod__ = __mul__ = __index__ = __int__ = __float__ = __reduce_ex__ = _unknown
@@ -143,7 +143,7 @@ def _ways(parts: tuple[Any, ...], other: str) -> Iterator[list[tuple[torch.Tenso
         return
     number, spec = first
     if not is_number(number) or kind_of(number) is float or (kind_of(number) is bool and spec):
-        raise EscapeError("text", "text of data other than an integer")
+        raise EscapeError("text", "text of a value from the data that is not an integer")
     for end in range(1, len(other) + 1):
         for value in _written(other[:end], spec, kind_of(number)):
             yield from ([(number, value), *way] for way in _ways(rest, other[end:]))

@@ -42,3 +42,14 @@ def test_the_glossary_is_short() -> None:
     rows = [line for line in (ROOT.parent / "docs/glossary.md").read_text(encoding="utf-8").splitlines() if "|" in line]
     assert 20 <= len(rows) - 2 <= 40
     assert all(all(cell.strip() for cell in row.strip("|").split("|")) for row in rows)
+
+
+def test_the_docs_name_modules_that_exist() -> None:
+    files = {
+        path.relative_to(ROOT.parent).as_posix() for path in ROOT.parent.rglob("*.py") if ".venv" not in path.parts
+    }
+    suffixes = {"/".join(parts[i:]) for parts in (name.split("/") for name in files) for i in range(len(parts))}
+    docs = ROOT.parent / "docs"
+    pages = [*docs.glob("*.md"), *docs.glob("how-to/*.md"), *docs.glob("explain/*.md"), ROOT.parent / "README.md"]
+    named = {(page.name, name) for page in pages for name in re.findall(r"`([\w/]+\.py)`", page.read_text("utf-8"))}
+    assert {(page, name) for page, name in named if name not in suffixes} == set()

@@ -1,4 +1,4 @@
-"""The Python API: what the command line does, on a module in memory."""
+"""The Python API: the equivalent of the command line for a module in memory."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ def build(
 ) -> Built:
     """Build one artifact from an `nn.Module`, scripted or not, or an `ExportedProgram`; run it and compare.
 
-    `example_inputs` are the arguments of `forward`: a tuple, or a dictionary of keywords. The artifact lies in
-    `out/<name>/<target>/`; the name defaults to the module's class. `settings` change the target as the command line's
-    `--set` does (`"numerics.compute=float32"`), `dynamic` opens dimensions as `--dynamic` does (`"x:0=batch:1..16"`),
-    `samples` are further arguments like `example_inputs`, judged like them;
-    `ranges` say what inputs may be as `--range` does (`"x=0..255"`), `extension` is a file that knows operators of your
-    own (`edgec.extension`).
-    Raises `EdgecError` as the command line reports it; check `Built.failures` for checks that did not hold.
+    `example_inputs` are the arguments of `forward`: a tuple, or a dictionary of keyword arguments. The artifact is
+    written to `out/<name>/<target>/`; the name defaults to the module's class. `settings` override the target's
+    settings, like `--set` (`"numerics.compute=float32"`). `dynamic` opens dimensions, like `--dynamic`
+    (`"x:0=batch:1..16"`). `samples` are further arguments like `example_inputs`, and are judged like them. `ranges`
+    declare the ranges of inputs, like `--range` (`"x=0..255"`). `extension` is a Python file that defines custom
+    operators (`edgec.extension`).
+    Raises the same `EdgecError` that the command line reports; failed checks are in `Built.failures`.
     """
     from edgec.frontend.extensions import extension_of
     from edgec.frontend.request import SourceRequest, safe_name
@@ -69,7 +69,7 @@ def build(
 
 
 def _evaluating(module: Any) -> Any:
-    """A module in evaluation mode, a copy where its weights would be widened; an exported program as it is."""
+    """A module in evaluation mode, copied if its weights would be widened; an exported program unchanged."""
     from torch.nn import Module
 
     from edgec.frontend.torch.precision.half import in_halves
@@ -80,4 +80,4 @@ def _evaluating(module: Any) -> Any:
 
 
 def _silent(step: str) -> None:
-    """No progress is shown to a program."""
+    """The API shows no progress."""

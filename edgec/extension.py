@@ -1,6 +1,6 @@
-"""Operators of the user's own, in a file of the user's own: `edgec build net.py:model --extension my_ops.py`.
+"""Custom operators, defined in a file of the user: `edgec build net.py:model --extension my_ops.py`.
 
-The file says of each operator what it computes, in terms of others:
+The file defines what each operator computes, in terms of other operators:
 
     from edgec.extension import onnx_operator, torch_operator
 
@@ -12,7 +12,7 @@ The file says of each operator what it computes, in terms of others:
     def swish_of_a_file(op, x, *, beta=1.0):
         return op.Mul(x, op.Sigmoid(op.Mul(x, beta)))
 
-edgec looks for what these decorators return among the file's attributes; nothing is registered anywhere else.
+edgec searches the file's attributes for the objects that these decorators return; there is no other registry.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from typing import Any
 class TFLiteKernel:
     """A custom operator of TFLite that the app registers under `code`, with the operator's tensors as its inputs.
 
-    `options` is what its `Init` is given: bytes, or a table that becomes a FlexBuffer, or a function that makes either
-    of the operator's own arguments.
+    `options` is passed to its `Init`: bytes, a table that becomes a FlexBuffer, or a function of the operator's own
+    arguments that returns either.
     """
 
     code: str
@@ -38,9 +38,9 @@ class TFLiteKernel:
 class TorchOperator:
     """An operator of `torch.library` by its name, `namespace::name` or `namespace::name.overload`.
 
-    `compute` takes the operator's own arguments and gives its results, computed by PyTorch's operators. It is traced,
-    as a model is: no decision on values. Where the operator changes an argument, `compute` changes it too. With a
-    `tflite` kernel, TFLite targets call that; `compute` says what it computes, and is what is run here in its place.
+    `compute` takes the operator's own arguments and returns its results, computed by PyTorch's operators. It is traced
+    like a model: control flow must not depend on values. If the operator changes an argument, `compute` must change it
+    too. With a `tflite` kernel, TFLite targets call the kernel; `compute` defines its result and runs in its place.
     """
 
     name: str
@@ -48,7 +48,7 @@ class TorchOperator:
     tflite: TFLiteKernel | None = None
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Compute it, as the plain function does."""
+        """Compute the operator, like the undecorated function."""
         return self.compute(*args, **kwargs)
 
 
@@ -56,9 +56,10 @@ class TorchOperator:
 class OnnxOperator:
     """An operator of an ONNX domain.
 
-    `compute(op, *inputs, **attributes)` gives the results (one, or a tuple), made by `op.Name(*inputs, **attributes)`:
-    ONNX's own operators at the file's opset (`op.opset`). An input may be a value, a number, an array, or None for one
-    that is left out; `op.Split(x, outputs=2, …)` gives a tuple. Attributes come as numbers, text, lists and arrays.
+    `compute(op, *inputs, **attributes)` returns the results (one, or a tuple), built with
+    `op.Name(*inputs, **attributes)`: ONNX's own operators at the file's opset (`op.opset`). An input may be a value, a
+    number, an array, or None for an omitted input; `op.Split(x, outputs=2, …)` returns a tuple. Attributes are numbers,
+    strings, lists and arrays.
     """
 
     domain: str
@@ -68,21 +69,21 @@ class OnnxOperator:
 
 @dataclass(frozen=True)
 class OnnxFunction:
-    """An operator of an ONNX domain as an ONNX function (`onnx.FunctionProto`), of its own domain and name."""
+    """An operator of an ONNX domain, defined by an ONNX function (`onnx.FunctionProto`) of the same domain and name."""
 
     proto: Any
 
 
 def torch_operator(name: str, *, tflite: TFLiteKernel | None = None) -> Callable[[Callable[..., Any]], TorchOperator]:
-    """Decorates what computes the operator `name` (`namespace::name`, or one overload of it) in PyTorch's terms."""
+    """Decorates a function that defines the operator `name` (`namespace::name`, or one overload) in PyTorch."""
     return lambda compute: TorchOperator(name, compute, tflite)
 
 
 def onnx_operator(domain: str, op_type: str) -> Callable[[Callable[..., Any]], OnnxOperator]:
-    """Decorates what computes an operator of an ONNX domain in terms of ONNX's own."""
+    """Decorates a function that defines an operator of an ONNX domain with ONNX's own operators."""
     return lambda compute: OnnxOperator(domain, op_type, compute)
 
 
 def onnx_function(function: Any) -> OnnxFunction:
-    """An `onnx.FunctionProto`, or a function of onnxscript, that says what the operator of its domain and name does."""
+    """An `onnx.FunctionProto`, or an onnxscript function, that defines the operator of its domain and name."""
     return OnnxFunction(function.to_function_proto() if hasattr(function, "to_function_proto") else function)

@@ -1,4 +1,4 @@
-"""A rule on condition: only what a target does not take is taken apart."""
+"""A rule that applies only to operators that are illegal on a target."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from edgec.rules.base import NOT_HERE, Miss, Replacement, Rule
 
 
 class WhereIllegal(Rule):
-    """Another rule, tried at the operators alone that are illegal in the form that they have."""
+    """Applies another rule only to operators that are illegal on the target. It has that rule's documentation."""
 
     def __init__(self, rule: Rule, illegal: Predicate) -> None:
         self.name, self.roots, self.examples = rule.name, rule.roots, rule.examples
         self._rule, self._illegal = rule, illegal
+        self.__doc__ = rule.__doc__  # what `edgec rules` shows
 
     def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
-        """As the rule does."""
+        """Apply the rule if the target has no such operator."""
         return NOT_HERE if self._illegal(node) is None else self._rule.apply(node, g)

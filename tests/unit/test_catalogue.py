@@ -112,6 +112,12 @@ def test_what_is_disabled_is_in_no_pass(name: str) -> None:
             assert rule not in _names(_pipeline(off)), rule
 
 
+def test_a_rule_for_illegal_operators_shows_its_own_documentation() -> None:
+    shown = [entry.summary() for entry in ENTRIES.values()]
+    assert len(set(shown)) == len(shown)
+    assert ENTRIES["open-resize-to-matmul"].summary().startswith("Resize")
+
+
 def test_a_rule_of_another_backend_is_told() -> None:
     with pytest.raises(EdgecError) as caught:
         check_rules(["recurrent-to-blocks"], ["coreml"])

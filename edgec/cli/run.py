@@ -11,6 +11,7 @@ from pathlib import Path
 
 from edgec import __version__
 from edgec.cli.document import document_alone, print_json
+from edgec.cli.environment import environment_failure
 from edgec.diag import Diagnostic, EdgecError, ExitCode, Interrupted
 from edgec.diag.render import as_json, render_all
 
@@ -48,10 +49,7 @@ def _guarded(command: Callable[[], int], *, as_document: bool) -> int:
     try:
         return command()
     except EdgecError as failure:
-        show(failure.diagnostics)
-        if as_document:
-            print_json({"diagnostics": as_json(failure.diagnostics)})
-        return int(failure.exit_code)
+        return _told(failure, as_document=as_document)
     except KeyboardInterrupt as stopped:
         written = stopped.written if isinstance(stopped, Interrupted) else ()
         told = f"written before: {', '.join(written)}" if written else "nothing was written"
@@ -60,8 +58,18 @@ def _guarded(command: Callable[[], int], *, as_document: bool) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return int(ExitCode.DONE)
-    except Exception as bug:  # the last resort: any exception caught here is a defect of edgec
-        return _crashed(bug)
+    except Exception as bug:  # the last resort: what is not the machine's failure is a defect of edgec
+        machine = environment_failure(bug)
+        if machine is None:
+            return _crashed(bug)
+        return _told(machine, as_document=as_document)
+
+
+def _told(failure: EdgecError, *, as_document: bool) -> int:
+    show(failure.diagnostics)
+    if as_document:
+        print_json({"diagnostics": as_json(failure.diagnostics)})
+    return int(failure.exit_code)
 
 
 def _crashed(bug: Exception) -> int:

@@ -1,5 +1,6 @@
 """Requests as people mistype them: each ends in a code of edgec's, its exit code, and what to do."""
 
+import errno
 import json
 import subprocess
 import sys
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from edgec.backends.tflite.backend import TFLiteBackend
 from edgec.cli import app
 from edgec.cli.artifact_table import lines
 from tests import models
@@ -140,3 +142,28 @@ def test_a_narrow_terminal_breaks_no_word() -> None:
     assert max(map(len, narrow)) <= 80
     for row in ROWS:
         assert all(cell in "\n".join(narrow) for cell in row)
+
+
+def test_a_full_disk_is_no_bug(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "model.tflite")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(TFLiteBackend, "assemble", full)
+    assert edgec(["build", MODEL, "--target", "android", "-q"], monkeypatch) == 2
+    told = capsys.readouterr().err
+    assert "error[E0108]: there is no space left on the disk at `model.tflite`" in told
+    assert not [p for p in tmp_path.rglob("*") if p.is_file()]
+
+
+def test_a_file_that_hides_a_package_is_named(tmp_path: Path) -> None:
+    (tmp_path / "torch.py").write_text("")
+    (tmp_path / "net.py").write_text("def model():\n    pass\n")
+    command = [sys.executable, "-m", "edgec", "build", "net.py:model", "--target", "android"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 4
+    assert "error[E0502]" in done.stderr
+    assert f"`{tmp_path}/torch.py` hides the package `torch`" in done.stderr
+    assert sorted(p.name for p in tmp_path.iterdir() if p.name != "__pycache__") == ["net.py", "torch.py"]

@@ -58,12 +58,22 @@ def _environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": os.pathsep.join([root, os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)}
 
 
+_FULL = "No space left on device"
+
+
 def _crashed(done: subprocess.CompletedProcess[str]) -> EdgecError:
     if done.returncode < 0:
         how = f"signal {-done.returncode}: {signal.strsignal(-done.returncode)}"
     else:
         how = f"exit code {done.returncode}"
     last = [line.strip() for line in done.stderr.splitlines() if line.strip()][-1:]
+    if _FULL in "".join(last):
+        return error(
+            "E0108",
+            "there is no space left for TensorRT's temporary files",
+            notes=last,
+            help=["set TMPDIR to another folder"],
+        )
     return error(
         "E0501",
         "TensorRT's builder crashed on the model",

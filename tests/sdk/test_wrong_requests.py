@@ -24,7 +24,7 @@ WRONG: dict[str, tuple[int, str, str]] = {
     "build x.py:m --target iphon": (2, "E0104", "iphone"),
     "build none.py:m --target iphone": (2, "E0102", "`none.py` was not found"),
     "build none.onnx --target iphone": (2, "E0102", "`none.onnx` was not found"),
-    "build none --target iphone": (2, "E0102", "name `file.py:attr`"),
+    "build none --target iphone": (2, "E0102", "give `file.py:attr`"),
     "build . --target iphone": (2, "E0103", "is a folder"),
     "build note.txt --target iphone": (2, "E0103", "not a source"),
     "build model.pkl --target iphone": (2, "E0204", "pickle"),

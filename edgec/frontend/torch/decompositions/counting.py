@@ -76,10 +76,10 @@ def _linear_counts(x: torch.Tensor, bins: int = 100, min: Any = 0, max: Any = 0)
         apart = (low == high).to(x.dtype)
         low, high = low - apart, high + apart
     flat = x.reshape(-1)
-    place = torch.clamp(torch.trunc((flat - low) * bins / (high - low)), 0, bins - 1)
-    inside = ((flat >= low) & (flat <= high)).to(x.dtype)
-    hits = (place.unsqueeze(0) == torch.arange(bins, device=x.device).unsqueeze(1)).to(x.dtype)
-    return (hits * inside).sum(1)
+    place = torch.clamp(torch.floor((flat - low) * bins / (high - low)), 0, bins - 1)  # aten truncates: equal inside
+    inside = (flat >= low) & (flat <= high)
+    hits = (place.unsqueeze(0) == torch.arange(bins, device=x.device).unsqueeze(1)) & inside
+    return hits.sum(1).to(x.dtype)
 
 
 def _static(x: torch.Tensor, *rest: Any, **more: Any) -> bool:

@@ -37,7 +37,7 @@ def guarded(command: Callable[[], int], *, as_document: bool = False) -> int:
 def usage_error(message: str, command: str, near: Sequence[str], *, as_document: bool) -> int:
     """What cannot be parsed, as a diagnostic (E0101)."""
     help = [f"did you mean {' or '.join(f'`{name}`' for name in near)}?"] if near else []
-    found = Diagnostic("E0101", message, None, (), (*help, f"`{command} --help` lists what there is"))
+    found = Diagnostic("E0101", message, None, (), (*help, f"`{command} --help` shows the usage"))
 
     def refuse() -> int:
         raise EdgecError(found)

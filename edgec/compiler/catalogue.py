@@ -73,7 +73,7 @@ def check_rules(names: Iterable[str], backends: Iterable[str]) -> None:
                 "E0109",
                 f"rule `{name}` applies to {', '.join(entry.backends)} targets only",
                 notes=[f"the targets of this build use {', '.join(sorted(wanted))}"],
-                help=["leave it out"],
+                help=["remove it"],
             )
 
 

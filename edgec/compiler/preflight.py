@@ -30,7 +30,7 @@ def check_request(sources: Sequence[SourceRequest], targets: Sequence[Target], d
             "E0702",
             f"device `{profile.name}` runs none of these targets: {', '.join(t.name for t in targets)}",
             notes=[f"it runs {', '.join(profile.targets)}"],
-            help=["leave `--device` out, or name a device of the target; `edgec devices` lists them"],
+            help=["remove `--device`, or choose a device of the target; `edgec devices` lists them"],
         )
 
 
@@ -61,7 +61,7 @@ def _check_files(source: SourceRequest) -> None:
 
 
 def _missing(path: Path) -> EdgecError:
-    what = "is no regular file" if path.exists() else "was not found"
+    what = "is not a regular file" if path.exists() else "was not found"
     others = sorted(p.name for p in path.parent.glob(f"*{path.suffix}")) if path.parent.is_dir() else []
     near = suggest(path.name, others)
     shown = f"did you mean `{near}`?" if near else f"in `{path.parent}` there is {', '.join(others[:5])}"

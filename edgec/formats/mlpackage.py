@@ -88,7 +88,7 @@ class MLPackage(Format):
 def no_delegates(delegates: Sequence[str]) -> None:
     """Raises `EdgecError` E0101 where delegates of TFLite are asked for."""
     if delegates:
-        raise error("E0101", "delegates are for TFLite files", help=["leave `--delegate` out"])
+        raise error("E0101", "delegates are for TFLite files", help=["remove `--delegate`"])
 
 
 def _apple(path: Path, way: Way) -> Runner:

@@ -155,7 +155,7 @@ def _unproven(names: Collection[str], seen: Sequence[_Compared]) -> tuple[Diagno
                 "E0614",
                 f"nothing is proven about output `{name}`: on every sample the source's own rounding changes it by "
                 f"{least:.0%} of its largest number or more",
-                help=("if it hangs on the order of nearly equal numbers, give typical inputs: `--samples`",),
+                help=("if it depends on the order of nearly equal numbers, give typical inputs: `--samples`",),
             )
         )
     return tuple(found)

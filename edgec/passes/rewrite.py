@@ -65,7 +65,7 @@ class RewritePass(Pass):
                     pending.append(other)
             budget -= bool(changed)
             if budget < 0:
-                raise error("E0301", f"the rules of `{self.name}` do not come to an end", place=place_of(node))
+                raise error("E0301", f"the rules of `{self.name}` do not terminate", place=place_of(node))
 
     def _try_rules(self, node: ir.Node, graph: ir.Graph, remarks: list[Remark]) -> list[ir.Node]:
         """Apply the first rule that fires; return the nodes worth another look."""

@@ -46,7 +46,7 @@ WRONG: dict[str, tuple[int, str, str]] = {
     "inspect nowhere": (2, "E0102", "`nowhere` was not found"),
     "diff nowhere nothing": (2, "E0102", "`nowhere` was not found"),
     "lint nowhere": (2, "E0102", "`nowhere` was not found"),
-    "run": (2, "E0101", "`edgec run --help` lists what there is"),
+    "run": (2, "E0101", "`edgec run --help` shows the usage"),
     "explain E9999": (2, "E0101", "there is no code `E9999`"),
     "targets foo": (2, "E0104", "there is no target `foo`"),
     "devices foo": (2, "E0105", "there is no device `foo`"),

@@ -46,6 +46,14 @@ class Fixed(nn.Module):
         return y + self.places
 
 
+class Looped(nn.Module):
+    def forward(self, x):
+        y = x[:, :, 0]
+        for row in range(x.shape[2]):
+            y = 0.5 * y + x[:, :, row]
+        return y
+
+
 class Square(nn.Module):
     def forward(self, x):
         return x @ x
@@ -88,14 +96,19 @@ def test_listed_sizes_are_all_that_must_hold():
 
 
 @pytest.mark.parametrize(
-    ("kind", "line", "label"),
-    [(Fixed, "return y + self.places", "dimension-fixed"), (Square, "return x @ x", "dimensions-equal")],
+    ("kind", "line", "label", "help_"),
+    [
+        (Fixed, "return y + self.places", "dimension-fixed", "leave it fixed"),
+        (Looped, "for row in range(x.shape[2]):", "dimension-fixed", "nn.GRU"),
+        (Square, "return x @ x", "dimensions-equal", "one name"),
+    ],
 )
-def test_one_refusal_with_the_line(kind, line, label):
+def test_one_refusal_with_the_line(kind, line, label, help_):
     with pytest.raises(EdgecError) as caught:
         prepared(kind())
     (told,) = caught.value.diagnostics
     assert (told.code, told.notes) == ("E0202", (f"rejected by `{label}`",))
+    assert help_ in told.help[0]
     with open(__file__) as source:
         assert line in source.read().splitlines()[told.place.line - 1]
 
@@ -139,3 +152,33 @@ def test_multiples_at_which_the_source_runs_and_the_way_of_most_of_them():
     found = prepared(Enlarged())
     assert ["multiples of 4" in d.message for d in found.imported.warnings] == [True] * 2
     assert {s.inputs["x"].shape[2] for s in found.samples} >= {16, 24}
+
+
+class Wide(nn.Module):
+    """Takes another way, with another result, for images that are wider than the example."""
+
+    def forward(self, x):
+        return x * 2 if x.shape[3] > 30 else x + 1
+
+
+def test_a_refusal_says_how_far_the_sizes_go():
+    with pytest.raises(EdgecError) as caught:
+        prepared(Wide(), "x:2=h:16..40,3=w:16..40")
+    (told,) = caught.value.diagnostics
+    assert "from 16 to 30" in told.message
+    assert "x:3=w:16..30" in told.help[0]
+
+
+class Whole(nn.Module):
+    """Makes whole numbers of its sizes."""
+
+    def forward(self, x):
+        height, width = int(x.shape[2]), int(x.shape[3] / 2)
+        y = F.interpolate(x, (height + int(float(height) / 2), width), mode="nearest")
+        return y.reshape(x.shape[0], int(x.shape[1]) * width, -1)
+
+
+def test_whole_numbers_of_open_sizes_stay_open():
+    found = prepared(Whole())
+    assert not found.imported.warnings
+    assert len({s.inputs["x"].shape[2:] for s in found.samples}) > 2

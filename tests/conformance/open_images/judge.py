@@ -13,11 +13,12 @@ import torch
 from edgec.compiler.build import compile_target
 from edgec.compiler.canonical_model import CanonicalModel
 from edgec.compiler.options import BuildOptions
-from edgec.compiler.stages import prepare_captured
+from edgec.compiler.stages import prepare_imported
 from edgec.diag import Diagnostic, EdgecError
 from edgec.frontend.dynamic import DynamicDim, parse_dynamics
 from edgec.frontend.imported import SourceId
-from edgec.frontend.torch.export import ExportRequest, export_module
+from edgec.frontend.torch.export import export_module
+from edgec.frontend.torch.request import ExportRequest
 from edgec.runners.open import open_runner
 from edgec.spec.target import load_target
 from tests.conformance.open_images.models import Maker, randomized, runs
@@ -50,13 +51,13 @@ def judge(name: str, make: Maker, sizes: str, targets: Sequence[str]) -> Judged:
     dims = parse_dynamics([f"image:2=height:{sizes},3=width:{sizes}"])
     example = (torch.randn(1, 3, 224, 224),)
     try:
-        captured = export_module(ExportRequest(name, SourceId("module", name, ""), model, example, dynamic=dims))
-        prepared = prepare_captured(captured, BuildOptions(), lambda step: None)
+        imported = export_module(ExportRequest(name, SourceId("module", name, ""), model, example, dynamic=dims))
+        prepared = prepare_imported(imported, BuildOptions(), lambda step: None)
     except EdgecError as refused:
         return Judged(name, sizes, (_told(refused.diagnostics),) * len(targets))
     with tempfile.TemporaryDirectory() as out:
         found = tuple(_worst(model, prepared, target, Path(out)) for target in targets)
-    return Judged(name, _opened(prepared.captured.dynamic), found)
+    return Judged(name, _opened(prepared.imported.dynamic), found)
 
 
 def _opened(dims: Sequence[DynamicDim]) -> str:
@@ -86,7 +87,7 @@ def _worst(model: torch.nn.Module, prepared: CanonicalModel, target: str, out: P
     path = built.folder / built.manifest.artifact.path if form != "engine" else next(built.folder.glob("*.onnx"))
     largest = 0.0
     with open_runner(path) as runner:
-        for height, width in _places(prepared.captured.dynamic):
+        for height, width in _places(prepared.imported.dynamic):
             x = torch.randn(1, 3, height, width)
             with torch.no_grad():
                 expected = model(x)

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from edgec.diag import EdgecError, Place, error
 from edgec.frontend.torch.autograph.converters.early_exits import UnsupportedError
-from edgec.frontend.torch.autograph.operators.escapes import EscapeError
+from edgec.frontend.torch.autograph.operators.escapes import EscapeError, NumberOfSizeError
 from edgec.frontend.torch.autograph.operators.path_duplication import ForkError
 from edgec.frontend.torch.autograph.replacement import Rewritten, contains
 from edgec.frontend.torch.frames import TORCH, is_of_model
@@ -60,6 +60,10 @@ def export_with_autograph(export: Callable[[], Result], rewritten: Rewritten) ->
             if refused is not None:
                 raise refused from failure
             asking = _asking(failure)
+            number = next((f for f in _chain(failure) if isinstance(f, NumberOfSizeError)), None)
+            if asking is not None and number is not None:
+                _rewrite_number(rewritten, asking, number)
+                continue
             stuck = asking is None or rewritten.has(asking.code)
             if stuck and rewritten.runtime.forks.of_numbers(failure):
                 continue
@@ -121,6 +125,17 @@ def _is_pythons(failure: BaseException, frames: Sequence[FrameType]) -> bool:
     files = [f.f_code.co_filename for f in frames[last:]]
     by_torch = any(file.startswith(TORCH) and not file.endswith(_BUILTINS) for file in files)
     return isinstance(failure, _PYTHONS) and not by_torch
+
+
+def _rewrite_number(rewritten: Rewritten, asking: _Asking, number: NumberOfSizeError) -> None:
+    """Rewrite the function that made a number of an open size; one that cannot be takes the example's."""
+    try:
+        if not rewritten.has(asking.code):
+            rewritten.add(asking.outer)
+            return
+    except UnsupportedError:
+        pass
+    number.left.add(asking.code)
 
 
 def _rewrite(rewritten: Rewritten, asking: _Asking, left: EdgecError | None) -> None:

@@ -25,6 +25,7 @@ from torch.utils._sympy.printers import PythonPrinter
 from torch.utils._sympy.reference import PythonReferenceAnalysis
 
 from edgec.diag import Place
+from edgec.frontend.torch.autograph.operators.escapes import NumberOfSizeError
 from edgec.frontend.torch.frames import is_of_model
 from edgec.frontend.torch.patches import Patches
 
@@ -82,7 +83,8 @@ class Assumed:
 
     Seen in torch 2.13: `ShapeEnv._log_guard` is told of each condition, `produce_guards_and_solve_constraints` proves
     them when a trace ends, which for some models takes minutes, and only then learns that sizes are multiples, which
-    decides many of them: here it knows that from the beginning on.
+    decides many of them: here it knows that from the beginning on. There `int(size)` makes a number of an open size;
+    here it raises `NumberOfSizeError`, so that who asked is rewritten.
     """
 
     def __init__(self, check: Callable[[Assumed], None]) -> None:
@@ -90,6 +92,7 @@ class Assumed:
         self._env: ShapeEnv | None = None
         self._asked: list[tuple[Any, Place | None]] = []
         self._first: list[Sequence[Any]] = []
+        self._left: set[CodeType] = set()
         self._patches = Patches()
 
     def __enter__(self) -> Assumed:
@@ -118,6 +121,8 @@ class Assumed:
             ]
             return made
 
+        for kind in (torch.SymInt, torch.SymFloat):
+            self._patches.replace(f"torch.{kind.__name__}.__int__", self._whole(kind.__int__))
         self._patches.replace("torch.export._trace.make_fake_inputs", in_multiples)
         self._patches.replace("torch.fx.experimental.symbolic_shapes.ShapeEnv._log_guard", noted)
         self._patches.replace("torch.export._trace.produce_guards_and_solve_constraints", proven)
@@ -125,6 +130,17 @@ class Assumed:
 
     def __exit__(self, *failure: object) -> None:
         self._patches.undo()
+
+    def _whole(self, ordinary: Callable[[Any], int]) -> Callable[[Any], int]:
+        """`int(size)` for code that is not rewritten, or cannot be."""
+
+        def whole(size: Any) -> int:
+            caller = sys._getframe(1).f_code
+            if caller not in self._left and is_of_model(caller.co_filename):
+                raise NumberOfSizeError(self._left)
+            return ordinary(size)
+
+        return whole
 
     def _begin(self, env: ShapeEnv) -> None:
         """Each trace has an environment of its own; what an earlier one assumed is forgotten."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import linecache
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
@@ -164,19 +165,51 @@ def _fixed(dim: DynamicDim, assumed: Sequence[Assumption], example: int) -> Diag
     """The first line for which no multiples will do, with the sizes around the example for which it does."""
     sizes = list(sizes_of(dim))
     first = next((a for a in assumed if _alone(dim, a, sizes, example)), None) or _first_failing(dim, assumed)
-    good = [size for size in sizes if all(a.holds({dim.name: size}) for a in assumed)]
-    if len(good) < 2:
-        what, advice = f"the model works only at size {example}", "leave it fixed, or give another example"
-    else:
-        shown = ", ".join(map(str, good[:4])) + (" …" if len(good) > 4 else "")
-        what, advice = f"the model works only at {shown}", f"list them: `--dynamic {dim.input}:{dim.axis}=[{shown}]`"
+    what, advice = _works_at(dim, [size for size in sizes if _holds(assumed, dim.name, size)], sizes, example)
+    if _is_loop(first.place):
+        advice = (
+            "a Python loop over an open dimension is traced for one size: let a layer step through it (`nn.GRU`, "
+            "`nn.LSTM`, `nn.RNN`, `cumsum`), or leave the dimension fixed"
+        )
     return Diagnostic(
         "E0202",
-        f"dimension `{dim.name}` cannot be open from {dim.low} to {dim.high}: {what}",
+        f"dimension `{dim.name}` cannot be open from {dim.low} to {dim.high}: the model works {what}",
         first.place,
         ("rejected by `dimension-fixed`",),
         (advice,),
     )
+
+
+def _works_at(dim: DynamicDim, good: Sequence[int], sizes: Sequence[int], example: int) -> tuple[str, str]:
+    """The sizes at which the model works, and what to do about it."""
+    if len(good) < 2:
+        return f"only at size {example}", "leave it fixed, or give another example"
+    around = _around(good, sizes, example)
+    if 2 * len(around) > len(good) and len(around) > 2:
+        low, high = around[0], around[-1]
+        steps = f"/{dim.multiple}" if dim.multiple > 1 else ""
+        narrower = f"`--dynamic {dim.input}:{dim.axis}={dim.name}:{low}..{high}{steps}`"
+        return f"only from {low} to {high}", f"{narrower} opens it so far; build another artifact for the other sizes"
+    shown = ", ".join(map(str, good[:4])) + (" …" if len(good) > 4 else "")
+    return f"only at {shown}", f"list them: `--dynamic {dim.input}:{dim.axis}=[{shown}]`"
+
+
+def _around(good: Sequence[int], sizes: Sequence[int], example: int) -> list[int]:
+    """The sizes around the example, with none between them at which the model does not work."""
+    kept = set(good)
+    if example not in kept or example not in sizes:
+        return []
+    low = high = sizes.index(example)
+    while low > 0 and sizes[low - 1] in kept:
+        low -= 1
+    while high + 1 < len(sizes) and sizes[high + 1] in kept:
+        high += 1
+    return list(sizes[low : high + 1])
+
+
+def _is_loop(place: Place | None) -> bool:
+    line = linecache.getline(place.file, place.line) if place is not None and place.file and place.line else ""
+    return line.lstrip().startswith(("for ", "while "))
 
 
 def _alone(dim: DynamicDim, assumption: Assumption, sizes: Sequence[int], example: int) -> bool:

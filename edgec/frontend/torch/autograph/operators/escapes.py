@@ -12,7 +12,7 @@ from __future__ import annotations
 import builtins
 import sys
 from collections.abc import Callable
-from types import FrameType, TracebackType
+from types import CodeType, FrameType, TracebackType
 from typing import Any
 
 import torch
@@ -44,6 +44,14 @@ class EscapeError(BaseException):
     def __init__(self, way: str, what: str) -> None:
         super().__init__(what)
         self.way, self.what = way, what
+
+
+class NumberOfSizeError(EscapeError):
+    """`int(size)` would make a number of an open size. Functions among the `left` may do that."""
+
+    def __init__(self, left: set[CodeType]) -> None:
+        super().__init__("to-value", "a number")
+        self.left = left
 
 
 class EscapeGuard:

@@ -37,8 +37,12 @@ class Conversions:
         return self.tracing and any(map(lookups.of_data, values))
 
     def number(self, kind: type, value: Any) -> Any:
-        """`bool(x)`, `int(x)`, `float(x)` or `x.item()` (`kind` is object): a tensor of no dimensions stays one."""
+        """`bool(x)`, `int(x)`, `float(x)` or `x.item()` (`kind` is object): a tensor of no dimensions stays one, and an
+        open size stays open.
+        """
         value = as_number(value) if self.tracing else value
+        if isinstance(value, torch.SymInt | torch.SymFloat) and kind in (int, float):
+            return torch.sym_int(value) if kind is int else torch.sym_float(value)  # type: ignore[no-untyped-call]
         if not self.is_traced(value):
             return value.item() if kind is object else kind(value)
         scalar = value.reshape(())

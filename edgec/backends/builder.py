@@ -78,7 +78,7 @@ class Builder:
     def const(self, array: Array, hint: str) -> Const:
         """A new constant; its name is the hint, made unique. A transposed view stays one until it is written."""
         name = self._unique(hint)
-        return Const(name, TensorType(array.dtype.name, array.shape), ir.tensor(np.asarray(array), name=name))
+        return Const(name, TensorType(array.dtype.name, array.shape), ir.Tensor(np.asarray(array), name=name))
 
     def op(self, opcode: str, inputs: Mapping[str, Argument], out: TensorType | None = None, **attrs: Attr) -> Ref:
         """Append an instruction with one output; `out` defaults to the type of the node's first output."""

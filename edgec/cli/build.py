@@ -16,6 +16,7 @@ from edgec.cli.progress import Progress
 from edgec.cli.run import guarded, show
 from edgec.diag import CODES, ExitCode
 from edgec.diag.render import as_json
+from edgec.frontend.loading import without_garbage
 
 if TYPE_CHECKING:
     from edgec.compiler.build import BuildReport, Built
@@ -103,8 +104,9 @@ def build_command(
     }
 
     def body() -> int:
-        from edgec.compiler.build import build
-        from edgec.frontend.extensions import extension_of
+        with without_garbage():
+            from edgec.compiler.build import build
+            from edgec.frontend.extensions import extension_of
 
         project = _project(source, given)
         functions = dict(_named(text) for text in project.function)

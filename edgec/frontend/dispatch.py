@@ -9,6 +9,7 @@ from pathlib import Path
 from edgec.artifact.format import FORMATS
 from edgec.diag import error
 from edgec.frontend.imported import ImportedModel
+from edgec.frontend.loading import registered_quickly, without_garbage
 from edgec.frontend.request import SourceRequest
 from edgec.frontend.samples.additional import further_samples
 from edgec.frontend.samples.inputs import with_ranges
@@ -48,9 +49,7 @@ def _imported(request: SourceRequest) -> ImportedModel:
     if suffix in _FILES:
         return _FILES[suffix].read(_existing(path), request)
     if ":" in request.ref:
-        from edgec.frontend.torch.importer import import_python
-
-        return import_python(request)
+        return _python(request)
     if request.ref and path.exists():
         raise error(
             "E0103",
@@ -62,6 +61,14 @@ def _imported(request: SourceRequest) -> ImportedModel:
     )
 
 
+def _python(request: SourceRequest) -> ImportedModel:
+    with registered_quickly():
+        with without_garbage():
+            from edgec.frontend.torch.importer import import_python
+
+        return import_python(request)
+
+
 def _onnx(path: Path, request: SourceRequest) -> ImportedModel:
     from edgec.frontend.onnx.importer import import_onnx
 
@@ -69,15 +76,19 @@ def _onnx(path: Path, request: SourceRequest) -> ImportedModel:
 
 
 def _program(path: Path, request: SourceRequest) -> ImportedModel:
-    from edgec.frontend.torch.exported_program.importer import import_exported_program
+    with registered_quickly():
+        with without_garbage():
+            from edgec.frontend.torch.exported_program.importer import import_exported_program
 
-    return import_exported_program(path, request)
+        return import_exported_program(path, request)
 
 
 def _torchscript(path: Path, request: SourceRequest) -> ImportedModel:
-    from edgec.frontend.torch.torchscript.importer import import_torchscript
+    with registered_quickly():
+        with without_garbage():
+            from edgec.frontend.torch.torchscript.importer import import_torchscript
 
-    return import_torchscript(path, request)
+        return import_torchscript(path, request)
 
 
 def _skops(path: Path, request: SourceRequest) -> ImportedModel:

@@ -61,7 +61,7 @@ class GraphBuilder:
         label = self._free(f"{base}/{self._rule}.const{len(self._constants)}")
         # A transposed weight stays a view: whoever turns it back gets the original without a copy.
         whole = content.flags.c_contiguous or content.flags.f_contiguous
-        tensor = ir.tensor(content if whole else np.ascontiguousarray(content), name=label)
+        tensor = ir.Tensor(content if whole else np.ascontiguousarray(content), name=label)
         value = ir.Value(
             name=label, shape=ir.Shape(content.shape), type=ir.TensorType(tensor.dtype), const_value=tensor
         )

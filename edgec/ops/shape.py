@@ -248,7 +248,7 @@ class ConstantOfShape(Op):
     @staticmethod
     def decode(r: Reader) -> ConstantOfShape:
         attr = r.node.attributes.get("value")
-        tensor = ir.tensor(np.zeros(1, np.float32)) if attr is None else attr.as_tensor()
+        tensor = ir.Tensor(np.zeros(1, np.float32)) if attr is None else attr.as_tensor()
         return ConstantOfShape(r.node, r.input(0), r.const_ints(0), tensor.numpy().reshape(-1)[0].item(), tensor.dtype)
 
 

@@ -192,7 +192,7 @@ def _replace_with(graph: ir.Graph, node: ir.Node, arrays: list[Array]) -> None:
     for out, array in zip(named, arrays, strict=True):
         dtype = out.dtype.numpy() if out.dtype is not None else array.dtype
         name = _free_name(graph, out)
-        tensor = ir.tensor(np.asarray(array.astype(dtype, copy=False)), name=name)  # a transposed weight stays a view
+        tensor = ir.Tensor(np.asarray(array.astype(dtype, copy=False)), name=name)  # a transposed weight stays a view
         value = ir.Value(name=name, shape=ir.Shape(array.shape), type=ir.TensorType(tensor.dtype), const_value=tensor)
         graph.initializers[name] = value
         replace_value(graph, out, value)

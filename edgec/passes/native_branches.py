@@ -265,7 +265,7 @@ def _known(graph: ir.Graph, condition: ir.Value, truth: bool) -> ir.Value:
     """A constant of the graph."""
     name = f"{condition.name}/{'true' if truth else 'false'}/{graph.name}"
     if name not in graph.initializers:
-        tensor = ir.tensor(np.asarray(truth), name=name)
+        tensor = ir.Tensor(np.asarray(truth), name=name)
         graph.initializers[name] = ir.Value(
             name=name, shape=ir.Shape([]), type=ir.TensorType(ir.DataType.BOOL), const_value=tensor
         )

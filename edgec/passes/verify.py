@@ -123,7 +123,7 @@ def _in_single(model: Model) -> Model:
             if value.dtype == ir.DataType.FLOAT16:
                 value.type = ir.TensorType(ir.DataType.FLOAT)
                 if value.const_value is not None:
-                    value.const_value = ir.tensor(value.const_value.numpy().astype(np.float32), name=value.name)
+                    value.const_value = ir.Tensor(value.const_value.numpy().astype(np.float32), name=value.name)
         for node in graph:
             if node.op_type == "Cast" and node.attributes["to"].as_int() == ir.DataType.FLOAT16:
                 node.attributes["to"] = ir.AttrInt64("to", int(ir.DataType.FLOAT))

@@ -75,7 +75,7 @@ def _rounded(model: Model, seed: int) -> Model:
         x = node.inputs[0]
         assert x is not None
         assert x.dtype is not None
-        factor = ir.tensor(np.asarray(1 + _ROUNDING * signs.choice((-1, 1)), x.dtype.numpy()), name=f"rounding.{i}")
+        factor = ir.Tensor(np.asarray(1 + _ROUNDING * signs.choice((-1, 1)), x.dtype.numpy()), name=f"rounding.{i}")
         value = ir.Value(name=factor.name, const_value=factor, shape=ir.Shape(()), type=ir.TensorType(x.dtype))
         moved.graph.register_initializer(value)
         product = ir.Node("", "Mul", [x, value], name=f"rounded.{i}")

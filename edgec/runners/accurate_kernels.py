@@ -132,11 +132,11 @@ def _attention(node: ir.Node) -> list[ir.Node]:
 
 
 def _integers(*numbers: int) -> ir.Node:
-    return ir.node("Constant", [], {"value": ir.tensor(np.asarray(numbers, np.int64))})
+    return ir.node("Constant", [], {"value": ir.Tensor(np.asarray(numbers, np.int64))})
 
 
 def _constant(number: float | NDArray[np.float64]) -> ir.Node:
-    return ir.node("Constant", [], {"value": ir.tensor(np.asarray(number, np.float32))})
+    return ir.node("Constant", [], {"value": ir.Tensor(np.asarray(number, np.float32))})
 
 
 _SPELT_OUT = {

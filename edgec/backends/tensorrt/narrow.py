@@ -117,7 +117,7 @@ def _again(node: ir.Node, inputs: Sequence[ir.Value | None], g: GraphBuilder) ->
         return [g.op("Max", inputs[0], g.const(np.int32(0)))]
     attributes = {name: attribute.value for name, attribute in node.attributes.items()}
     if node.op_type == "ConstantOfShape" and "value" in attributes:
-        attributes["value"] = ir.tensor(attributes["value"].numpy().astype(np.int32))
+        attributes["value"] = ir.Tensor(attributes["value"].numpy().astype(np.int32))
     return g.multi(node.op_type, len(node.outputs), *inputs, **attributes)
 
 

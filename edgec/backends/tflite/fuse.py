@@ -109,7 +109,7 @@ def _is_free(product: Instr) -> bool:
 
 
 def _flattened(bias: Const) -> ir.TensorProtocol:
-    return ir.tensor(np.ascontiguousarray(bias.numpy().reshape(-1)), name=bias.name)
+    return ir.Tensor(np.ascontiguousarray(bias.numpy().reshape(-1)), name=bias.name)
 
 
 def fuse_transposed_products(program: Program) -> Program:
@@ -149,7 +149,7 @@ def _swapped(transpose: Instr, result: Ref) -> tuple[Operand, Instr | None] | No
         return source, None
     shape = tuple(source.type.shape[p] for p in rest)
     kept_ref = Ref(result.name, TensorType(result.type.dtype, shape))
-    table = Const(perm.name, perm.type, ir.tensor(np.asarray(rest, dtype=np.int32), name=perm.name))
+    table = Const(perm.name, perm.type, ir.Tensor(np.asarray(rest, dtype=np.int32), name=perm.name))
     return kept_ref, replace(_with_input(transpose, "perm", table), outputs=(kept_ref,))
 
 

@@ -85,7 +85,7 @@ def _hand_over(graph: ir.Graph, value: ir.Value, node: ir.Node) -> None:
 def _widen_constant(value: ir.Value) -> bool:
     if not _is_other(value) or value.const_value is None:
         return False
-    value.const_value = ir.tensor(value.const_value.numpy().astype(np.float32), name=value.name)
+    value.const_value = ir.Tensor(value.const_value.numpy().astype(np.float32), name=value.name)
     value.type = ir.TensorType(ir.DataType.FLOAT)
     return True
 
@@ -104,7 +104,7 @@ def _widen_results(graph: ir.Graph, node: ir.Node) -> bool:
         node.attributes["to"] = ir.AttrInt64("to", int(ir.DataType.FLOAT))
     if found and node.op_type == "ConstantOfShape":
         fill = node.attributes["value"].as_tensor().numpy().astype(np.float32)
-        node.attributes["value"] = ir.AttrTensor("value", ir.tensor(fill))
+        node.attributes["value"] = ir.AttrTensor("value", ir.Tensor(fill))
     return bool(found)
 
 

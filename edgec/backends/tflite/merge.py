@@ -90,7 +90,7 @@ class _Merger:
         parts = [_const(instr, name) for instr in group]
         key = tuple(_identity(part.numpy()) for part in parts)
         if key not in self._joined:
-            self._joined[key] = ir.tensor(np.concatenate([part.numpy() for part in parts]), name=parts[0].name)
+            self._joined[key] = ir.Tensor(np.concatenate([part.numpy() for part in parts]), name=parts[0].name)
         tensor = self._joined[key]
         return Const(f"{parts[0].name}/all", TensorType(parts[0].type.dtype, tuple(tensor.shape.numpy())), tensor)
 
@@ -103,4 +103,4 @@ def _identity(array: Array) -> Hashable:
 
 def _ints(values: list[Any], result: Ref, hint: str) -> Const:
     table = np.asarray(values, dtype=np.int32)
-    return Const(f"{result.name}/{hint}", TensorType("int32", table.shape), ir.tensor(table, name=hint))
+    return Const(f"{result.name}/{hint}", TensorType("int32", table.shape), ir.Tensor(table, name=hint))

@@ -172,7 +172,7 @@ class _Maker:
 
     def _initializer(self, array: np.ndarray[tuple[int, ...], np.dtype[np.generic]]) -> ir.Value:
         name = f"{self.old.outputs[0].name}/nhwc.{len(self.graph.initializers)}"
-        tensor = ir.tensor(np.ascontiguousarray(array), name=name)
+        tensor = ir.Tensor(np.ascontiguousarray(array), name=name)
         value = ir.Value(name=name, shape=ir.Shape(array.shape), type=ir.TensorType(tensor.dtype), const_value=tensor)
         self.graph.initializers[name] = value
         return value

@@ -45,7 +45,7 @@ def _through(outer: Instr, inner: Instr) -> Instr:
     table = np.asarray(first + second, dtype=np.int32)
     old = outer.input("begin")
     assert isinstance(old, Const)
-    begin = Const(f"{old.name}/through", old.type, ir.tensor(table, name=old.name))
+    begin = Const(f"{old.name}/through", old.type, ir.Tensor(table, name=old.name))
     inputs: dict[str, Argument] = {**dict(outer.inputs), "input": inner.input("input"), "begin": begin}
     return replace(outer, inputs=tuple(inputs.items()))
 

@@ -110,4 +110,4 @@ def _widen_attributes(node: ir.Node) -> None:
 
 
 def _wide(tensor: ir.TensorProtocol) -> ir.TensorProtocol:
-    return ir.tensor(tensor.numpy().astype(np.float32), name=tensor.name)
+    return ir.Tensor(tensor.numpy().astype(np.float32), name=tensor.name)

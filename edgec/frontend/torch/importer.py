@@ -18,11 +18,8 @@ from edgec.frontend.request import SourceRequest, file_sha256, source_name
 from edgec.frontend.samples.inputs import as_values
 from edgec.frontend.torch.autograph.replacement import Rewritten
 from edgec.frontend.torch.export import export_module, quiet
-from edgec.frontend.torch.exported_program.importer import export_program
 from edgec.frontend.torch.overrides.compiled_modules import uncompiled
 from edgec.frontend.torch.request import ExportRequest
-from edgec.frontend.torch.torchscript.importer import export_script, script_inputs
-from edgec.frontend.torch.weights import load_weights
 from edgec.frontend.user_code import user_code
 
 SEED = 0
@@ -52,8 +49,12 @@ def capture_model(net: Any, inputs: Any, request: SourceRequest, source: SourceI
     if isinstance(net, torch.export.ExportedProgram):
         return _program(net, request, source)
     if request.weights is not None:
+        from edgec.frontend.torch.weights import load_weights
+
         load_weights(net, request.weights)
     if isinstance(net, torch.jit.ScriptModule):
+        from edgec.frontend.torch.torchscript.importer import export_script, script_inputs
+
         return export_script(net, script_inputs(net, inputs, request), request, source)
     return _exported(net, inputs, request, source)
 
@@ -90,6 +91,8 @@ def _exported(net: torch.nn.Module, inputs: Any, request: SourceRequest, source:
 def _program(program: torch.export.ExportedProgram, request: SourceRequest, source: SourceId) -> ImportedModel:
     if request.weights is not None:
         raise error("E0101", f"`--weights` needs a module; `{request.ref}` is a program with weights of its own")
+    from edgec.frontend.torch.exported_program.importer import export_program
+
     with quiet():
         return export_program(program, request, source)
 

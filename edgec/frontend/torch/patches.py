@@ -33,6 +33,7 @@ PATCHED: Mapping[str, str] = {
 PRIVATE: Mapping[str, str] = {
     "torch._C.DispatchKey.CompositeImplicitAutograd": "whether an operator is made of others",
     "torch._C.DisableTorchFunction": "to look at a tensor inside of a mode without asking the modes around it",
+    "torch._C._disabled_torch_function_impl": "what kinds of tensors have that answer no function themselves",
     "torch._C._nn._parse_to": "the arguments of `nn.Module.to`, read as it reads them",
     "torch._C.parse_schema": "the schema of a TorchScript operator",
     "torch._VF._pack_padded_sequence": "what packing a sequence calls",

@@ -85,7 +85,7 @@ class _Way(OneWay):
 
     def _zeros(self, shape: Value, sizes: Sequence[int | ir.SymbolicDim | None]) -> Value:
         kind = np.float32 if self._op.x.dtype is None else self._op.x.dtype.numpy()
-        found = self._g.op("ConstantOfShape", shape, value=ir.tensor(np.zeros(1, dtype=kind)))
+        found = self._g.op("ConstantOfShape", shape, value=ir.Tensor(np.zeros(1, dtype=kind)))
         found.shape = ir.Shape(list(sizes))
         return found
 

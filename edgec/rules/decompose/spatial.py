@@ -82,7 +82,7 @@ class MaxUnpoolToScatter(Rule):
         strides, pads = r.ints("strides", (1,) * n), r.ints("pads", (0,) * (2 * n))
         sizes = [(shape[2 + i] - 1) * strides[i] - pads[i] - pads[n + i] + kernel[i] for i in range(n)]
         natural = (*shape[:2], *sizes)
-        zeros = g.op("ConstantOfShape", g.ints(int(np.prod(natural))), value=ir.tensor(np.zeros(1, x.dtype.numpy())))
+        zeros = g.op("ConstantOfShape", g.ints(int(np.prod(natural))), value=ir.Tensor(np.zeros(1, x.dtype.numpy())))
         flat, index = (g.op("Reshape", v, g.ints(-1)) for v in (x, r.input(1)))
         found = g.op("Reshape", g.op("ScatterElements", zeros, index, flat, axis=0), g.ints(*natural))
         if wanted is None or wanted == natural:

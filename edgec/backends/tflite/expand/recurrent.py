@@ -131,7 +131,7 @@ class _Direction:
         carried = list(states)
         if self._shows_steps:
             zero = np.zeros(1, dtype=None if op.x.dtype is None else op.x.dtype.numpy())
-            carried.append(g.op("ConstantOfShape", g.ints(*shape), value=ir.tensor(zero)))
+            carried.append(g.op("ConstantOfShape", g.ints(*shape), value=ir.Tensor(zero)))
         body = self._body(count, [(v.type, v.shape) for v in carried])
         found = list(g.multi("Loop", len(carried), g.const(count), None, *carried, body=body))
         for value, given in zip(found, carried, strict=True):

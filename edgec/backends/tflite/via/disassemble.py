@@ -49,7 +49,7 @@ def _operand(number: int, tensor: Any, model: Any, dtypes: dict[int, str]) -> Op
     data = model.buffers[tensor.buffer].data
     if data is None or len(data) == 0:
         return Ref(name, kind)
-    return Const(name, kind, ir.tensor(_content(data, kind.dtype, shape), name=name))
+    return Const(name, kind, ir.Tensor(_content(data, kind.dtype, shape), name=name))
 
 
 def _content(data: Any, dtype: str, shape: list[int]) -> Array:

@@ -11,7 +11,7 @@ import torch
 from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import _disable_current_modes
 
-from edgec.frontend.torch.overrides.function_mode import Function, FunctionMode
+from edgec.frontend.torch.overrides.function_mode import Function, FunctionMode, tensors_among
 
 _FLAG = 16
 """Elements up to which a buffer is taken for a flag or a counter."""
@@ -111,7 +111,7 @@ class ModuleFlags(FunctionMode):
 
     def _operands(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[_Known] | None:
         """What is known of the tensors among the arguments, if there are some and all are known."""
-        tensors = [leaf for leaf in pytree.tree_leaves((args, kwargs)) if isinstance(leaf, torch.Tensor)]
+        tensors = tensors_among(*args, *kwargs.values())
         found = [known for tensor in tensors if (known := self._find(tensor)) is not None]
         return found if found and len(found) == len(tensors) else None
 

@@ -13,10 +13,8 @@ from typing import Any
 import torch
 from torch.amp import autocast_mode
 
-from edgec.frontend.torch.overrides.function_mode import Function, FunctionMode
+from edgec.frontend.torch.overrides.function_mode import HALVES, Function, FunctionMode
 from edgec.frontend.torch.patches import patched
-
-HALVES = frozenset({torch.float16, torch.bfloat16})
 
 _CASTS: dict[Function, torch.dtype] = {torch.Tensor.half: torch.float16, torch.Tensor.bfloat16: torch.bfloat16}
 
@@ -42,7 +40,9 @@ class Widened(FunctionMode):
             self.seen = True
             return self._rounded(args[0].to(torch.get_default_dtype()), _CASTS[function])
         given = (*args, *kwargs.values())
-        if not any(map(_is_half, given)):
+        with torch._C.DisableTorchFunction():  # what looks at operands here is no part of the model
+            halves = any(map(_is_half, given))
+        if not halves:
             return self._in_default(function(*args, **kwargs))
         self.seen = True
         result = self._in_default(function(*map(_wide, args), **{name: _wide(v) for name, v in kwargs.items()}))
@@ -51,7 +51,11 @@ class Widened(FunctionMode):
 
     def _in_default(self, result: Any) -> Any:
         """What names its type by text, `x.type("torch.HalfTensor")`, comes in half precision."""
-        if not isinstance(result, torch.Tensor) or result.dtype not in HALVES:
+        if not isinstance(result, torch.Tensor):
+            return result
+        with torch._C.DisableTorchFunction():
+            half = result.dtype in HALVES
+        if not half:
             return result
         self.seen = True
         return _COPY(result, dtype=torch.get_default_dtype())

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import torch
-from torch.utils import _pytree as pytree
 
 from edgec.diag import Place as Line
 from edgec.diag import error
+from edgec.frontend.torch.overrides.function_mode import tensors_among
 from edgec.frontend.torch.state.dependence import OfInputs, depends
 
 _MOST = 256
@@ -30,7 +30,7 @@ class Computed(OfInputs):
     def call(self, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """As `FunctionMode` says."""
         result = super().call(function, args, kwargs)
-        self.values += [leaf.detach().clone() for leaf in pytree.tree_leaves(result) if depends(leaf) and _tells(leaf)]
+        self.values += [t.detach().clone() for t in tensors_among(result) if depends(t) and _tells(t)]
         return result
 
 

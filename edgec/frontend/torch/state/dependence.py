@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch.utils import _pytree as pytree
 
-from edgec.frontend.torch.overrides.function_mode import Function, FunctionMode
+from edgec.frontend.torch.overrides.function_mode import Function, FunctionMode, tensors_among
 
 _MARK = "_edgec_of_inputs"
 _LIKE = frozenset("zeros_like ones_like empty_like full_like new_zeros new_ones new_empty new_full".split())
@@ -35,7 +35,7 @@ class OfInputs(FunctionMode):
             setattr(tensor, _MARK, True)
 
     def __exit__(self, *failure: Any) -> None:
-        super().__exit__(*failure)  # type: ignore[no-untyped-call]
+        super().__exit__(*failure)
         for tensor in self._inputs:
             delattr(tensor, _MARK)
 
@@ -43,16 +43,14 @@ class OfInputs(FunctionMode):
         """As `FunctionMode` says."""
         result = function(*args, **kwargs)
         name = getattr(function, "__name__", "")
-        operands = (args[1:] if name in _LIKE else args, kwargs)
-        given = [leaf for leaf in pytree.tree_leaves(operands) if isinstance(leaf, torch.Tensor)]
+        given = tensors_among(*(args[1:] if name in _LIKE else args), *kwargs.values())
         masked = name == "__getitem__" and any(t.dtype == torch.bool for t in given[1:])
         if (masked or name.strip("_") in _ASK | _OPEN) and any(map(depends, given)):
             self.asked = True
         if any(map(depends, given)) and not _is_form(function):
             written = given[:1] if name in ("__setitem__", "copy_") else []
-            for tensor in [*written, *pytree.tree_leaves(result)]:
-                if isinstance(tensor, torch.Tensor):
-                    _mark(tensor)
+            for tensor in [*written, *tensors_among(result)]:
+                _mark(tensor)
         return result
 
 

@@ -143,8 +143,8 @@ def is_same_tensor(a: torch.Tensor, b: torch.Tensor) -> bool:
         return True
     if a.shape != b.shape or a.dtype != b.dtype or a.layout != b.layout or a.layout is not torch.strided:
         return False
-    with torch.no_grad():
-        return bool(((a == b) | ((a != a) & (b != b))).all())
+    with torch._C.DisableTorchFunction(), torch.no_grad():
+        return torch.equal(a, b) or bool(((a == b) | ((a != a) & (b != b))).all())
 
 
 def is_of_data(value: Any) -> bool:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch.utils import _pytree as pytree
 
-from edgec.frontend.torch.overrides.function_mode import Function, FunctionMode
+from edgec.frontend.torch.overrides.function_mode import Function, FunctionMode, tensors_among
 
 
 class Collect(FunctionMode):
     """While active, `found` gathers every tensor that is used and neither given nor made meanwhile."""
+
+    sees_forms: ClassVar[bool] = True
 
     def __init__(self, given: Iterable[torch.Tensor]) -> None:
         super().__init__()
@@ -22,11 +24,11 @@ class Collect(FunctionMode):
 
     def call(self, function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """As `FunctionMode` says."""
-        for tensor in _tensors((args, kwargs)):
+        for tensor in tensors_among(*args, *kwargs.values()):
             if id(tensor) not in self._own:
                 self.found.setdefault(id(tensor), tensor)
         result = function(*args, **kwargs)
-        made = _tensors(result)
+        made = tensors_among(result)
         self._kept += made
         self._own |= {id(t) for t in made}
         return result
@@ -34,6 +36,8 @@ class Collect(FunctionMode):
 
 class Substitute(FunctionMode):
     """While active, each function sees other tensors in the place of those in `instead` (by id)."""
+
+    sees_forms: ClassVar[bool] = True
 
     def __init__(self, instead: Mapping[int, torch.Tensor]) -> None:
         super().__init__()
@@ -43,7 +47,3 @@ class Substitute(FunctionMode):
         """As `FunctionMode` says."""
         args, kwargs = pytree.tree_map(lambda leaf: self._instead.get(id(leaf), leaf), (args, kwargs))
         return function(*args, **kwargs)
-
-
-def _tensors(value: Any) -> list[torch.Tensor]:
-    return [leaf for leaf in pytree.tree_leaves(value) if isinstance(leaf, torch.Tensor)]

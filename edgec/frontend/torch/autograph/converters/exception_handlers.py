@@ -22,13 +22,15 @@ def called_functions(found: set[CodeType], met: Callable[[FrameType], object] = 
     the first time it is `met`.
     """
     before = sys.getprofile()
+    seen: dict[int, CodeType] = {}  # by identity: the hash of code is that of all its constants
 
     def note(frame: FrameType, event: str, _: Any) -> None:
-        if event == "call" and frame.f_code not in found:
-            file = frame.f_code.co_filename
-            if is_users_own(file):
-                found.add(frame.f_code)
-                met(frame)
+        if event != "call" or id(frame.f_code) in seen:
+            return
+        seen[id(frame.f_code)] = code = frame.f_code
+        if code not in found and is_users_own(code.co_filename):
+            found.add(code)
+            met(frame)
 
     sys.setprofile(note)
     try:

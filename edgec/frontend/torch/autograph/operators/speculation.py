@@ -10,12 +10,11 @@ from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as functional
-from torch.utils import _pytree as pytree
 
 from edgec.diag import EdgecError, error
 from edgec.frontend.torch.autograph.operators.safe_operands import with_safe_operands
 from edgec.frontend.torch.autograph.operators.select import Site, select_tensors
-from edgec.frontend.torch.overrides.function_mode import Function, FunctionMode
+from edgec.frontend.torch.overrides.function_mode import Function, FunctionMode, tensors_among
 
 _WITH_IN_PLACE = frozenset(
     function
@@ -49,11 +48,11 @@ class Speculation(FunctionMode):
 
     def __enter__(self) -> Speculation:
         self._open.append(self)
-        super().__enter__()  # type: ignore[no-untyped-call]
+        super().__enter__()
         return self
 
     def __exit__(self, *failure: Any) -> None:
-        super().__exit__(*failure)  # type: ignore[no-untyped-call]
+        super().__exit__(*failure)
         self._open.pop()
         for written, before in self._before.values():
             written.copy_(before if failure[0] else select_tensors(self._taken, written.clone(), before))
@@ -86,12 +85,12 @@ class Speculation(FunctionMode):
         if not self._whole:
             for target in _written(function, args, kwargs):
                 self._keep(_root(target))
-            outside = [(t, _version(t)) for t in _tensors((args, kwargs)) if not self._watched(_root(t))]
+            outside = [(t, _version(t)) for t in tensors_among(*args, *kwargs.values()) if not self._watched(_root(t))]
         args, kwargs = with_safe_operands(function, args, kwargs)
         result = function(*args, **kwargs)
         if any(_version(t) != version for t, version in outside):
             raise self._refused()
-        self._own.update({id(t): t for t in _tensors(result) if id(t) not in self._before})
+        self._own.update({id(t): t for t in tensors_among(result) if id(t) not in self._before})
         return result
 
     def _keep(self, root: torch.Tensor) -> None:
@@ -123,17 +122,13 @@ def _version(tensor: torch.Tensor) -> int:
         return tensor._version
 
 
-def _tensors(values: Any) -> list[torch.Tensor]:
-    return [leaf for leaf in pytree.tree_leaves(values) if isinstance(leaf, torch.Tensor)]
-
-
 def _written(function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[torch.Tensor]:
     """The tensors that a function changes in place, by its name, its `out` or its `inplace`."""
     name = getattr(function, "__name__", "").split(".")[0]
-    found = _tensors(kwargs.get("out"))
+    found = tensors_among(kwargs.get("out"))
     named = name in _IN_PLACE_DUNDERS or (name.endswith("_") and not name.endswith("__") and name != "requires_grad_")
     if args and (named or _in_place(function, args, kwargs)):
-        found += _tensors(args[0])
+        found += tensors_among(args[0])
     return found
 
 

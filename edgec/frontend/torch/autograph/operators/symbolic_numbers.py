@@ -11,9 +11,8 @@ from typing import Any
 
 import torch
 from torch.fx.experimental.symbolic_shapes import free_unbacked_symbols
-from torch.utils import _pytree as pytree
 
-from edgec.frontend.torch.overrides.function_mode import Function, FunctionMode
+from edgec.frontend.torch.overrides.function_mode import Function, FunctionMode, tensors_among
 
 Truth = torch.Tensor | bool
 
@@ -72,7 +71,7 @@ class Numbers(FunctionMode):
         result = function(*args, **kwargs)
         name = getattr(function, "__name__", "").strip("_")
         if isinstance(result, torch.Tensor) and name in _KEEP:
-            tensors = [leaf for leaf in pytree.tree_leaves((args, kwargs)) if isinstance(leaf, torch.Tensor)]
+            tensors = tensors_among(*args, *kwargs.values())
             if tensors and all(map(is_number, tensors)):
                 result = mark(_power(result, *_operands(name, args)) if name in ("pow", "rpow") else result)
         return result

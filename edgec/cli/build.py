@@ -63,7 +63,9 @@ def build_command(
     state: Annotated[
         Many | None, typer.Option(help="A state, passed from an output to an input of the next run: INPUT=OUTPUT.")
     ] = None,
-    range: Annotated[Many | None, typer.Option(help="The range of an input: NAME=LOW..HIGH.")] = None,
+    range: Annotated[
+        Many | None, typer.Option(help="The range of an input: NAME=LOW..HIGH; NAME=V..V for a constant.")
+    ] = None,
     device: Annotated[
         str | None, typer.Option(help="The device to predict for. Default: the target's first device.")
     ] = None,

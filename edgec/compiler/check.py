@@ -21,6 +21,7 @@ from edgec.measure.inspection import inputs_of
 from edgec.measure.source_view import common_inputs
 from edgec.runners.base import StatefulRunner
 from edgec.runners.open import open_runner
+from edgec.spec.ranges import InputRange
 from edgec.spec.target import Accept, load_target
 
 DEFAULT_ACCEPT = Accept(max_rel=1e-4)
@@ -128,7 +129,9 @@ def _check_numbers(found: Located, source: SourceRequest, way: Execution, report
     held = known[0].states if known else found.manifest.states if found.manifest else ()
     pairs = tuple((s.input, s.output) for s in held)
     options = as_built(found.manifest.settings) if found.manifest else BuildOptions()
-    prepared = prepare(replace(source, states=pairs), options, lambda step: None)
+    known_ranges = known[0].ranges if known else found.manifest.ranges if found.manifest else ()
+    always = tuple(InputRange(r.input, r.low, r.high) for r in known_ranges if r.low is not None and r.low == r.high)
+    prepared = prepare(replace(source, states=pairs, ranges=always), options, lambda step: None)
     shown = (
         found.manifest.shown
         if found.manifest

@@ -119,7 +119,7 @@ def functions(
 
 
 def _ranges(lowered: Lowered, seen: Observed, target: Target) -> tuple[RangeInfo, ...]:
-    """For each input of numbers, what it may be and how far it was tried."""
+    """For each input of numbers, what it may be and how far it was tried; and what is always one value."""
     known = {r.name: r for r in with_ranges(target, lowered.model, lowered.imported.ranges).ranges}
     found = []
     for value in lowered.model.graph.inputs:
@@ -132,6 +132,7 @@ def _ranges(lowered: Lowered, seen: Observed, target: Target) -> tuple[RangeInfo
             found.append(RangeInfo(name, shown=shown))
         else:
             found.append(RangeInfo(name, said.low, said.high, said.origin, shown))
+    found += [RangeInfo(r.name, r.low, r.high, r.origin) for r in lowered.imported.constants]
     return tuple(found)
 
 

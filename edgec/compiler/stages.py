@@ -19,6 +19,7 @@ from edgec.compiler.options import BuildOptions, Progress
 from edgec.compiler.own_kernels import verify_unrun
 from edgec.compiler.samples import sample, warned
 from edgec.diag import Diagnostic
+from edgec.frontend.constant_inputs import with_constants
 from edgec.frontend.dispatch import import_source
 from edgec.frontend.imported import ImportedModel
 from edgec.frontend.request import SourceRequest
@@ -47,6 +48,7 @@ def prepare(source: SourceRequest, options: BuildOptions, progress: Progress) ->
 
 def prepare_imported(imported: ImportedModel, options: BuildOptions, progress: Progress) -> CanonicalModel:
     """Canonicalize what a frontend gave and check it against the source (E0205)."""
+    imported = with_constants(imported)
     check_ranges(imported.ranges, imported.model)
     imported, remarks = in_qdq_format(imported, options.disable)
     sampled = sample(imported)

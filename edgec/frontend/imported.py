@@ -72,7 +72,8 @@ class Branch(Protocol):
 class ImportedModel:
     """A model as its frontend leaves it: opset 23, not yet canonical, with its reference and example inputs.
 
-    `extra_samples` take sides of `branches` that the examples do not; `ranges` are what inputs were said to be.
+    `extra_samples` take sides of `branches` that the examples do not; `ranges` are what inputs were said to be, and
+    `constants` those that were said to be always one value, which the model asks for no more.
     """
 
     name: str
@@ -85,3 +86,4 @@ class ImportedModel:
     branches: tuple[Branch, ...] = field(default=())
     dynamic: tuple[DynamicDim, ...] = field(default=())
     ranges: tuple[InputRange, ...] = field(default=())
+    constants: tuple[InputRange, ...] = field(default=())

@@ -61,10 +61,30 @@ class SettleControlFlow(Pass):
 
 
 def _diagnostic(node: ir.Node, reason: str) -> Diagnostic:
+    decided = [value.name for value in _deciding(node)]
+    always = " ".join(f"--range {name}=VALUE..VALUE" for name in decided)
     return Diagnostic(
         "E0206",
         "the branches of `If` cannot be merged into a selection",
         place_of(node),
         (reason, "rejected by `if-not-mergeable`"),
-        ("let both branches return the same type and shape, or decide the condition before the export",),
+        (
+            "let both branches return the same type and shape, or decide the condition before the export",
+            *((f"where the app always gives one value there, `{always}` decides it: see E0107",) if decided else ()),
+        ),
     )
+
+
+def _deciding(node: ir.Node) -> list[ir.Value]:
+    """The model's inputs of numbers by whose values an `If` is decided."""
+    pending, seen = [v for v in node.inputs if v is not None], set[ir.Value]()
+    while pending:
+        value = pending.pop()
+        if value in seen:
+            continue
+        seen.add(value)
+        maker = value.producer()
+        if maker is not None and maker.op_type not in ("Shape", "Size"):
+            pending += [v for v in maker.inputs if v is not None]
+    found = [v for v in seen if v.is_graph_input() and v.dtype is not None and v.dtype.numpy().kind in "iuf"]
+    return sorted(found, key=lambda value: value.name or "")

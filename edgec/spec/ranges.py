@@ -28,19 +28,24 @@ class InputRange:
     origin: str = "request"
 
     @property
+    def is_single(self) -> bool:
+        """Whether it holds one value, so that the input is a constant."""
+        return self.low == self.high
+
+    @property
     def size(self) -> float:
         """The largest magnitude."""
         return max(abs(self.low), abs(self.high))
 
 
 def parse_range(text: str) -> InputRange:
-    """Parse `NAME=LOW..HIGH`. Raises `EdgecError` E0101."""
+    """Parse `NAME=LOW..HIGH`; of equal ends, the input is a constant. Raises `EdgecError` E0101."""
     name, equals, numbers = (part.strip() for part in text.rpartition("="))
     found = _RANGE.fullmatch(numbers)
     if not equals or not name or found is None:
         raise error("E0101", f"`--range {text}` is not NAME=LOW..HIGH", help=[_HELP])
     low, high = float(found["low"]), float(found["high"])
-    if not _is_range(low, high):
+    if not (_is_range(low, high) or (low == high and math.isfinite(low))):
         raise error("E0101", f"`--range {text}` is empty or infinite", help=["write the lower bound first"])
     return InputRange(name, low, high)
 

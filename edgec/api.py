@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -60,23 +61,34 @@ def build(
     said = parse_ranges(tuple(ranges))
     own = extension_of(extension)
     request = SourceRequest(source.ref, name=title, dynamic=parse_dynamics(dynamic), extension=own)
-    imported = capture_model(_evaluating(module), example_inputs, request, source)
-    imported = with_call_samples(imported, example_inputs, samples)
     check_owned(options.out / title / resolved.name)
-    prepared = prepare_imported(replace(imported, ranges=said), options, _silent)
-    built = compile_target(prepared, resolved, options, _silent)
+    with _evaluating(module) as evaluated:
+        imported = capture_model(evaluated, example_inputs, request, source)
+        imported = with_call_samples(imported, example_inputs, samples)
+        prepared = prepare_imported(replace(imported, ranges=said), options, _silent)
+        built = compile_target(prepared, resolved, options, _silent)
     return replace(built, told=(*prepared.imported.warnings, *built.told))
 
 
-def _evaluating(module: Any) -> Any:
-    """A module in evaluation mode, copied if its weights would be widened; an exported program unchanged."""
+@contextmanager
+def _evaluating(module: Any) -> Iterator[Any]:
+    """A module in evaluation mode, copied if its weights would be widened; an exported program unchanged.
+
+    Behind it every part of the module is in the mode that it was in.
+    """
     from torch.nn import Module
 
     from edgec.frontend.torch.precision.half import in_halves
 
     if not isinstance(module, Module):
-        return module
-    return (copy.deepcopy(module) if in_halves(module) else module).eval()
+        yield module
+        return
+    modes = {part: part.training for part in module.modules()}
+    try:
+        yield (copy.deepcopy(module) if in_halves(module) else module).eval()
+    finally:
+        for part, training in modes.items():
+            part.training = training
 
 
 def _silent(step: str) -> None:

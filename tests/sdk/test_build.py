@@ -1,5 +1,6 @@
 """Whole builds: every model for every target, judged from outside, twice the same, and how they fail."""
 
+import contextlib
 import json
 import os
 import signal
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 
+import edgec
 from edgec.artifact.manifest import read_manifest
 from edgec.compiler.build import BuildReport, build
 from edgec.compiler.options import BuildOptions
@@ -210,3 +212,17 @@ def test_ctrl_c_leaves_nothing_half_written(tmp_path: Path) -> None:
     assert process.returncode == 130, shown
     assert "Traceback" not in shown
     assert not [p for p in tmp_path.rglob("*") if p.is_file()]
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_module_keeps_the_mode_of_each_of_its_parts(tmp_path: Path, fails: bool) -> None:
+    module = torch.nn.Sequential(torch.nn.Linear(4, 4), torch.nn.BatchNorm1d(4), torch.nn.Dropout())
+    module.train()
+    module[1].eval()
+    before = {name: value.clone() for name, value in module.state_dict().items()}
+    inputs = (torch.randn(2, 5 if fails else 4),)
+    with pytest.raises(EdgecError) if fails else contextlib.nullcontext():
+        edgec.build(module, inputs, target="android", out=tmp_path)
+    assert [part.training for part in module] == [True, False, True]
+    assert module.training
+    assert all(torch.equal(value, before[name]) for name, value in module.state_dict().items())

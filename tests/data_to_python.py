@@ -18,6 +18,7 @@ import math
 import operator
 import pickle
 import struct
+import sys
 
 import numpy as np
 import torch
@@ -35,6 +36,12 @@ class Mode(enum.IntEnum):
 @dataclasses.dataclass(frozen=True)
 class Point:
     k: int
+
+
+@dataclasses.dataclass
+class Pair:
+    k: int
+    other: int
 
 
 @functools.lru_cache
@@ -430,9 +437,14 @@ def repeated_list(self, x, k):
     return x * len([1] * int(k))  # here
 
 
-@refused("")
+@(right if sys.version_info >= (3, 13) else refused(""))  # from 3.13 on fields are compared, before that tuples of them
 def compared_dataclasses(self, x, k):
     return x * 2 if Point(int(k)) == Point(1) else x * 5  # here
+
+
+@refused("")
+def compared_dataclasses_of_two_fields(self, x, k):
+    return x * 2 if Pair(int(k), 2) == Pair(1, 2) else x * 5  # here
 
 
 @right

@@ -19,7 +19,7 @@ COUNT := 100
 SEED := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build test check release conformance acceptance-open arm runtimes bench random-networks fuzz wheel wheel-check clean
+.PHONY: help setup build test check release conformance acceptance-open architectures arm runtimes bench random-networks fuzz wheel wheel-check clean
 
 help: ## List the make targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -57,6 +57,9 @@ conformance: $(STAMP) ## Run ONNX's, PyTorch's and Apple's own operator tests (l
 
 acceptance-open: $(STAMP) ## Compare vision models of open height and width with eager PyTorch (MODELS=folder with torchvision, timm)
 	$(BIN)/python -m tests.conformance.open_images --update $(if $(MODELS),--models $(MODELS))
+
+architectures: $(STAMP) ## Small configurations of the architectures of transformers beside eager PyTorch (long)
+	$(BIN)/python -m tests.conformance.architectures --update
 
 arm: $(STAMP) ## Run the test models on Arm's kernels under QEMU (downloads Debian packages once)
 	$(BIN)/python -m tests.conformance.arm

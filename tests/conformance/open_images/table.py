@@ -15,7 +15,7 @@ Each model has random weights, comes with an example of 224 x 224, and is open i
 sizes of the second column (`/32`: in multiples of 32). Each artifact was run at both ends and three sizes inside, and
 compared with eager PyTorch: TFLite by LiteRT, Core ML by the MIL interpreter, which rounds to float16 after every
 operation, TensorRT's ONNX by ONNX Runtime. The number is the largest difference relative to the output's largest
-magnitude.
+magnitude. A partial run replaces its own rows; the command knows more models than have a row, and those were not run.
 """
 
 

@@ -16,7 +16,7 @@ from edgec.cli.progress import Progress
 from edgec.cli.run import guarded, show
 from edgec.diag import CODES, ExitCode
 from edgec.diag.render import as_json
-from edgec.frontend.loading import without_garbage
+from edgec.frontend.torch.loading import without_garbage
 
 if TYPE_CHECKING:
     from edgec.compiler.build import BuildReport, Built

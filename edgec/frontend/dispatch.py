@@ -9,11 +9,11 @@ from pathlib import Path
 from edgec.artifact.format import FORMATS
 from edgec.diag import error
 from edgec.frontend.imported import ImportedModel
-from edgec.frontend.loading import registered_quickly, without_garbage
 from edgec.frontend.request import SourceRequest
 from edgec.frontend.samples.additional import further_samples
 from edgec.frontend.samples.inputs import with_ranges
 from edgec.frontend.state_pairs import name_states
+from edgec.frontend.torch.loading import registered_quickly, without_garbage
 from edgec.spec.piece import SKLEARN, TORCH, Piece, require
 
 _PICKLES = {".pkl", ".pickle", ".joblib", ".dill"}

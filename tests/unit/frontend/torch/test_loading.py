@@ -1,0 +1,30 @@
+"""What is loaded keeps its lines, and nobody else's question is answered otherwise."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+
+import torch
+
+from edgec.frontend.torch.loading import registered_quickly
+
+
+def test_torch_is_told_the_line_without_the_search_for_text(monkeypatch):
+    searched = []
+    find = inspect.findsource
+    monkeypatch.setattr(inspect, "findsource", lambda frame: searched.append(frame) or find(frame))
+    plain = torch._library.utils.get_source(1)
+    assert searched
+    searched.clear()
+    with registered_quickly():
+        quick = torch._library.utils.get_source(1)
+    assert not searched
+    assert (quick.rpartition(":")[0], int(quick.rpartition(":")[2])) == (__file__, int(plain.rpartition(":")[2]) + 4)
+
+
+def test_others_are_given_the_text():
+    with registered_quickly():
+        found = inspect.getframeinfo(sys._getframe())
+    assert "getframeinfo" in found.code_context[0]
+    assert inspect.getframeinfo.__module__ == "inspect"

@@ -10,38 +10,11 @@ import torch
 from torch import nn
 from torch.utils import _pytree as pytree
 
-from edgec.compiler.build import build
 from edgec.compiler.options import BuildOptions
 from edgec.compiler.stages import prepare
-from edgec.diag import EdgecError
 from edgec.frontend.request import SourceRequest
 from edgec.frontend.samples.inputs import InputSpec
-
-CODE = """
-import torch
-from torch import nn
-from torch.utils import _pytree as pytree
-
-class Net(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Conv2d(4, 2, 1))
-
-    def forward(self, x):
-        return self.net(x)
-
-def model():
-    return Net(), (torch.randn(1, 3, 8, 8),)
-"""
-
-
-class Net(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Conv2d(4, 2, 1))
-
-    def forward(self, x):
-        return self.net(x)
+from tests.sdk.frontend.torch.small_source import CODE, Net, refusal, run
 
 
 class Deciding(nn.Module):
@@ -57,24 +30,6 @@ class Deciding(nn.Module):
         while bool(x.norm() > 0.1):
             x = x * 0.5
         return torch.cat(rows, 1), x
-
-
-@pytest.fixture
-def code(tmp_path):
-    path = tmp_path / "code.py"
-    path.write_text(CODE)
-    return path
-
-
-def run(ref, **more):
-    """The canonical model of a source, checked against it by `prepare`."""
-    return prepare(SourceRequest(str(ref), **more), BuildOptions(), lambda step: None)
-
-
-def refusal(ref, **more):
-    with pytest.raises(EdgecError) as caught:
-        run(ref, **more)
-    return caught.value.diagnostics[0]
 
 
 class Exploit:
@@ -98,12 +53,6 @@ class Parts(nn.Module):
 class Repeated(nn.Module):
     def forward(self, x: torch.Tensor, times: int) -> torch.Tensor:
         return x * times
-
-
-def built(code, **more):
-    with pytest.raises(EdgecError) as caught:
-        build(SourceRequest(f"{code}:model"), ["android"], BuildOptions(**more), lambda step: None)
-    return caught.value.diagnostics[0]
 
 
 def test_a_file_of_a_package_imports_its_neighbours(tmp_path):

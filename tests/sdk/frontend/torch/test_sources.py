@@ -10,60 +10,14 @@ from onnx import helper, numpy_helper
 from torch import nn
 
 import edgec
-from edgec.compiler.build import build
 from edgec.compiler.options import BuildOptions
-from edgec.compiler.stages import prepare, prepare_imported
+from edgec.compiler.stages import prepare_imported
 from edgec.diag import EdgecError
 from edgec.frontend.imported import SourceId
-from edgec.frontend.request import SourceRequest
 from edgec.frontend.samples.inputs import InputSpec, match_specs
 from edgec.frontend.torch.export import export_module
 from edgec.frontend.torch.request import ExportRequest
-
-CODE = """
-import torch
-from torch import nn
-from torch.utils import _pytree as pytree
-
-class Net(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Conv2d(4, 2, 1))
-
-    def forward(self, x):
-        return self.net(x)
-
-def model():
-    return Net(), (torch.randn(1, 3, 8, 8),)
-"""
-
-
-class Net(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Conv2d(4, 2, 1))
-
-    def forward(self, x):
-        return self.net(x)
-
-
-@pytest.fixture
-def code(tmp_path):
-    path = tmp_path / "code.py"
-    path.write_text(CODE)
-    return path
-
-
-def run(ref, **more):
-    """The canonical model of a source, checked against it by `prepare`."""
-    return prepare(SourceRequest(str(ref), **more), BuildOptions(), lambda step: None)
-
-
-def refusal(ref, **more):
-    with pytest.raises(EdgecError) as caught:
-        run(ref, **more)
-    return caught.value.diagnostics[0]
-
+from tests.sdk.frontend.torch.small_source import CODE, Net, refusal, run
 
 FORMS = """
 import torch
@@ -98,12 +52,6 @@ class Structured(nn.Module):
 class Twice(nn.Module):
     def forward(self, x, y):
         return x * 2 + y
-
-
-def built(code, **more):
-    with pytest.raises(EdgecError) as caught:
-        build(SourceRequest(f"{code}:model"), ["android"], BuildOptions(**more), lambda step: None)
-    return caught.value.diagnostics[0]
 
 
 def test_what_code_may_name(tmp_path):

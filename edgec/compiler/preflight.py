@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from edgec.diag import Diagnostic, EdgecError, error
-from edgec.diag.suggest import suggest
-from edgec.frontend.dispatch import packages_of
+from edgec.diag import Diagnostic, error
+from edgec.frontend.dispatch import existing, packages_of
 from edgec.frontend.request import SourceRequest
 from edgec.spec.backend import backend_spec, packages_for
 from edgec.spec.device import load_device
@@ -56,13 +55,4 @@ def _check_files(source: SourceRequest) -> None:
     code, colon, _ = source.ref.rpartition(":")
     named = [Path(code)] if colon and code.endswith(".py") else []
     for path in (*named, *([source.weights] if source.weights is not None else [])):
-        if not path.is_file():
-            raise _missing(path)
-
-
-def _missing(path: Path) -> EdgecError:
-    what = "is not a regular file" if path.exists() else "was not found"
-    others = sorted(p.name for p in path.parent.glob(f"*{path.suffix}")) if path.parent.is_dir() else []
-    near = suggest(path.name, others)
-    shown = f"did you mean `{near}`?" if near else f"in `{path.parent}` there is {', '.join(others[:5])}"
-    return error("E0102", f"`{path}` {what}", help=[shown] if others else [])
+        existing(path)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from edgec.artifact.format import FORMATS
 from edgec.diag import error
+from edgec.diag.suggest import suggest
 from edgec.frontend.imported import ImportedModel
 from edgec.frontend.request import SourceRequest
 from edgec.frontend.samples.additional import further_samples
@@ -47,7 +48,7 @@ def _imported(request: SourceRequest) -> ImportedModel:
     if request.weights is not None and (suffix in _FILES or ":" not in request.ref):
         raise error("E0101", "`--weights` needs a Python source: `file.py:attr` or `package.module:attr`")
     if suffix in _FILES:
-        return _FILES[suffix].read(_existing(path), request)
+        return _FILES[suffix].read(existing(path), request)
     if ":" in request.ref:
         return _python(request)
     if request.ref and path.exists():
@@ -146,14 +147,18 @@ _WAYS_IN = {
 """What to do with files that are no source."""
 
 
-def _existing(path: Path) -> Path:
+def existing(path: Path) -> Path:
+    """The path of a file. Raises `EdgecError` E0102 with the nearest name in its folder where there is none."""
     if not path.is_file():
-        what = "is not a regular file" if path.exists() else "was not found"
+        what = "is no regular file" if path.exists() else "was not found"
         raise error("E0102", f"`{path}` {what}", help=_similar(path))
     return path
 
 
 def _similar(path: Path) -> Sequence[str]:
     folder = path.parent
-    others = sorted(p.name for p in folder.glob(f"*{path.suffix}"))[:5] if folder.is_dir() else []
-    return [f"in `{folder}` there is {', '.join(others)}"] if others else []
+    others = sorted(p.name for p in folder.glob(f"*{path.suffix}")) if folder.is_dir() else []
+    near = suggest(path.name, others)
+    if near is not None:
+        return [f"did you mean `{near}`?"]
+    return [f"in `{folder}` there is {', '.join(others[:5])}"] if others else []

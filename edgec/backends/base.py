@@ -18,6 +18,8 @@ from edgec.diag import Place
 from edgec.ir.model import Model
 from edgec.ops.base import Op
 from edgec.passes.base import AfterPass, Rewritten
+from edgec.passes.remarks import Remark
+from edgec.quantization.parameters import Quantization
 from edgec.runners.base import Runner
 from edgec.spec.target import Target
 
@@ -28,10 +30,13 @@ Attr = bool | int | float | str | None | tuple["Attr", ...]
 
 @dataclass(frozen=True)
 class TensorType:
-    """Element type by numpy's name (`float32`, `int64`, `bool`) and shape; a dynamic dimension is its symbol."""
+    """Element type by numpy's name (`float32`, `int64`, `bool`, also `int4`) and shape; a dynamic dimension is its
+    symbol. With a `quantization` the elements are steps.
+    """
 
     dtype: str
     shape: tuple[Dim, ...]
+    quantization: Quantization | None = None
 
     @property
     def sizes(self) -> list[int]:
@@ -39,7 +44,8 @@ class TensorType:
         return [d if isinstance(d, int) else 1 for d in self.shape]
 
     def __str__(self) -> str:
-        return f"{self.dtype}[{', '.join(map(str, self.shape))}]"
+        shown = f"{self.dtype}[{', '.join(map(str, self.shape))}]"
+        return f"{shown} {{{self.quantization}}}" if self.quantization is not None else shown
 
 
 @dataclass(frozen=True)
@@ -256,6 +262,15 @@ class Backend(Protocol):
 
         Measured instead, on the artifact at `path`, where the runtime itself is here to be asked.
         """
+        ...
+
+
+@runtime_checkable
+class QuantizingBackend(Backend, Protocol):
+    """A backend whose programs may hold integers where a target's numerics ask for them."""
+
+    def quantize(self, program: Program, target: Target, calibration: Calibration) -> tuple[Program, list[Remark]]:
+        """The program with weights, or all that it computes, in integers, and what was decided."""
         ...
 
 

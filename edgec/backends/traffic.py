@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import math
 
-from edgec.backends.base import Instr, Operand
+from edgec.backends.base import Const, Instr, Operand
 
 _ITEM_BYTES = {"bool": 1, "int8": 1, "uint8": 1, "float16": 2, "int16": 2, "uint16": 2, "int64": 8, "float64": 8}
 
 
 def bytes_moved(instr: Instr) -> int:
-    """Bytes of every operand and result. A dynamic dimension counts as 1."""
+    """Bytes of every operand and result; 0 for what widens a constant, once, when the artifact is loaded.
+
+    A dynamic dimension counts as 1.
+    """
     values: list[Operand] = [*instr.operands(), *instr.outputs]
+    if len(values) == 2 and isinstance(values[0], Const) and values[0].type.quantization is not None:
+        return 0
     return sum(bytes_of(v) for v in values)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgec.artifact.manifest import Settings
+from edgec.backends.base import QuantizingBackend
 from edgec.backends.table import backend
 from edgec.compiler.catalogue import check_rules
 from edgec.diag import error
@@ -67,7 +68,9 @@ def targets_of(names: Sequence[str], options: BuildOptions) -> list[Target]:
             "E0101", f"`--io-layout` applies to {takers} targets only", notes=[f"the targets are {', '.join(names)}"]
         )
     for target in loaded:
-        backend(target.backend, options.via)
+        chosen = backend(target.backend, options.via)
+        if target.numerics.quantizes and not isinstance(chosen, QuantizingBackend):
+            raise error("E0101", f"`--via {options.via}` does not quantize, as target `{target.name}` asks")
     named = (name for target in loaded for name in (*target.rewrites.enable, *target.rewrites.disable))
     check_rules(named, [target.backend for target in loaded])
     if unknown := [form for form in options.emit if form not in EMITTED]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edgec.artifact.manifest import Latency
-from edgec.backends.base import Backend, Program
+from edgec.backends.base import Backend, Program, QuantizingBackend
 from edgec.backends.traffic import bytes_moved
 from edgec.compiler.canonical_model import CanonicalModel, KernelCalls
 from edgec.compiler.input_ranges import check_ranges, with_ranges
@@ -30,6 +30,7 @@ from edgec.measure.accuracy import Verdict
 from edgec.measure.predict import Cost, predict
 from edgec.measure.rounding import SourceRounding
 from edgec.passes.canonicalize import canonicalize
+from edgec.passes.remarks import Remark
 from edgec.passes.verify import check_after_each, evaluate
 from edgec.quantized.check import check_model
 from edgec.quantized.qdq import in_qdq_format
@@ -100,8 +101,11 @@ def lower(canonical: CanonicalModel, target: Target, chosen: Backend, *, plain: 
     checks = canonical.check_passes
     after = check_after_each(canonical.model, inputs, _ENGINES, chosen.in_onnx) if checks else None
     legal = chosen.legalize(canonical.model, target, canonical.calibration, after)
-    remarks = [*canonical.remarks, *legal.remarks]
-    return Lowered(canonical.imported, canonical.model, legal.model, chosen.lower(legal.model, target), remarks)
+    program, decided = chosen.lower(legal.model, target), list[Remark]()
+    if target.numerics.quantizes and isinstance(chosen, QuantizingBackend):
+        program, decided = chosen.quantize(program, target, canonical.calibration)
+    remarks = [*canonical.remarks, *legal.remarks, *decided]
+    return Lowered(canonical.imported, canonical.model, legal.model, program, remarks)
 
 
 def _called(canonical: CanonicalModel, calls: KernelCalls) -> CanonicalModel:
@@ -150,5 +154,5 @@ def predicted(chosen: Backend, program: Program, target: Target, device: str | N
     if name is None:
         return ()
     costs = [Cost(chosen.macs(instr), bytes_moved(instr)) for instr in program.every_instr()]
-    found = predict(costs, load_device(name), target.backend)
+    found = predict([cost for cost in costs if cost.bytes], load_device(name), target.backend)
     return (Latency(name, "predicted", found.p50_ms, found.low_ms, found.high_ms, found.method),)

@@ -56,6 +56,10 @@ class Checker:
         """An integer; without a default it is required."""
         return int(self._typed(table, key, int, default, 0))
 
+    def boolean(self, table: Table, key: str, default: bool) -> bool:
+        """True or false."""
+        return bool(self._typed(table, key, bool, default, default))
+
     def optional_number(self, table: Table, key: str) -> float | None:
         """A number or None."""
         return self.number(table, key) if key in table else None
@@ -128,7 +132,7 @@ class Checker:
         value = table[key]
         wrong_bool = isinstance(value, bool) and kind is not bool
         if not isinstance(value, kind) or wrong_bool:
-            wanted = {str: "a string", int: "an integer"}.get(kind, "a number")  # type: ignore[arg-type]
+            wanted = {str: "a string", int: "an integer", bool: "true or false"}.get(kind, "a number")  # type: ignore[arg-type]
             self.problem(f"`{key}` must be {wanted}, not `{value}`", key)
             return fallback
         return value

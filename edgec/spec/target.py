@@ -13,26 +13,9 @@ from edgec.diag import EdgecError, Place, error
 from edgec.diag.suggest import suggest
 from edgec.spec import search
 from edgec.spec.backend import BACKENDS, backend_spec
+from edgec.spec.numerics import Numerics, read_numerics
 from edgec.spec.ranges import InputRange, read_ranges
 from edgec.spec.reader import Checker, Table, load_toml
-
-_FLOATS = ("float32", "float16")
-_KEPT = ("as-needed", "ranges", "decisions")
-
-
-@dataclass(frozen=True)
-class Numerics:
-    """What numbers the device may compute in (`compute`) and how constants are stored (`weights`, as `compute` unless
-    said).
-
-    `float32` says what stays in float32 where `compute` is float16: `ranges`, what overflows or loses its digits;
-    `decisions`, also what jumps or steepens, such as an index; `as-needed`, the least that meets the target's accuracy:
-    `ranges`, else `decisions`, else everything.
-    """
-
-    compute: str = "float32"
-    weights: str = "float32"
-    float32: str = "as-needed"
 
 
 @dataclass(frozen=True)
@@ -201,7 +184,7 @@ def _parse(table: Table, path: Path) -> Target:
         summary=c.string(table, "summary"),
         backend=spec.name,
         devices=c.strings(table, "devices"),
-        numerics=_numerics(c, c.table(table, "numerics")),
+        numerics=read_numerics(c, c.table(table, "numerics")),
         limits=_limits(c, c.table(table, "limits")),
         graph=_graph(c, c.table(table, "graph")),
         options=spec.read_options(c, c.table(table, "options")),
@@ -214,13 +197,6 @@ def _parse(table: Table, path: Path) -> Target:
     spec.check(c, target)
     c.finish()
     return target
-
-
-def _numerics(c: Checker, table: Table) -> Numerics:
-    c.known(table, ("compute", "weights", "float32"), "numerics.")
-    compute = c.choice(table, "compute", _FLOATS, "float32")
-    weights = c.choice(table, "weights", _FLOATS, compute)
-    return Numerics(compute, weights, c.choice(table, "float32", _KEPT, "as-needed"))
 
 
 def _limits(c: Checker, table: Table) -> Limits:

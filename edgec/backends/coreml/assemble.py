@@ -100,7 +100,7 @@ class _Assembler:
         from coremltools.converters.mil.mil import types
 
         self._mb, self._version, self._options, self._scope = Builder, version, part.options, part.scope
-        self._narrow = (target.numerics.compute, target.numerics.weights) == ("float32", "float16")
+        self._narrow = (target.numerics.compute, target.numerics.weights.type) == ("float32", "float16")
         self._types = {"float32": types.fp32, "float16": types.fp16, "int32": types.int32, "bool": types.bool}
         self._shares = shares
         self._values: dict[str, Any] = {}

@@ -33,6 +33,7 @@ from edgec.passes.base import AfterPass, Rewritten
 from edgec.runners.apple.mac import on_mac
 from edgec.runners.base import Runner
 from edgec.runners.mil.as_source import SourceRunner
+from edgec.spec.numerics import FLOAT32
 from edgec.spec.target import Target
 
 
@@ -110,7 +111,7 @@ class CoreMLBackend:
         numerics = target.numerics
         if (numerics.compute, numerics.float32) != ("float16", "as-needed"):
             return ()
-        wider = (replace(numerics, float32="decisions"), replace(numerics, compute="float32", weights="float32"))
+        wider = (replace(numerics, float32="decisions"), replace(numerics, compute="float32", weights=FLOAT32))
         return [replace(target, numerics=n) for n in wider]
 
     def macs(self, instr: Instr) -> int:

@@ -33,7 +33,9 @@ def _rewriting() -> Rewriting:
 def _check(c: Checker, target: Target) -> None:
     """What Core ML's numerics leave open."""
     options = target.options
-    stored = (target.numerics.compute, target.numerics.weights)
+    if target.numerics.quantizes:
+        c.problem("a coreml target stores float16 or float32", "weights")
+    stored = (target.numerics.compute, target.numerics.weights.type)
     if stored == ("float16", "float32"):
         c.problem("float32 weights would be rounded to `compute`, which is float16", "weights")
     narrow = stored == ("float32", "float16")

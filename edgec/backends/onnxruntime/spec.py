@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from edgec.backends.onnxruntime.options import onnxruntime_options
 from edgec.spec.backend import BackendSpec, Rewriting
+from edgec.spec.numerics import Numerics
 from edgec.spec.reader import Checker
-from edgec.spec.target import Numerics, Target
+from edgec.spec.target import Target
 
 if TYPE_CHECKING:
     from edgec.backends.base import Backend

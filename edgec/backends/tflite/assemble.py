@@ -15,6 +15,7 @@ from edgec.backends.tflite.interface import Interface, channels_last_names, opti
 from edgec.backends.tflite.metadata import associated_files, entries
 from edgec.backends.tflite.versions import minimum_runtime, version_of
 from edgec.diag import error
+from edgec.quantization.parameters import Quantization
 from edgec.spec.target import Target
 
 IDENTIFIER = b"TFL3"
@@ -49,7 +50,7 @@ def assemble(program: Program, target: Target, path: Path) -> None:
     """Write the `.tflite` file. Raises `EdgecError` E0502 when the schema's package is not installed."""
     schema, flatbuffers = libraries()
     sizes = {name: max(low, 1) for name, low, _ in program.dims}
-    writer = _Writer(schema, target.numerics.weights == "float16", sizes)
+    writer = _Writer(schema, target.numerics.weights.type == "float16", sizes)
     model = writer.model(program)
     interface = Interface(
         {ref.name: ref.type.shape for ref in program.inputs},
@@ -188,7 +189,8 @@ class _Writer:
             array = operand.numpy()
             if self.half_weights and _halves(array):
                 return self._half(operand, array)
-            index = self._tensor(operand, self.blobs.add(array))
+            held = packed(array) if operand.type.dtype == "int4" else array
+            index = self._tensor(operand, self.blobs.add(held))
         else:
             index = self._tensor(operand, 0)
         self._tensor_index[operand.name] = index
@@ -214,11 +216,27 @@ class _Writer:
         if any(not isinstance(d, int) for d in dims):
             tensor.shapeSignature = [d if isinstance(d, int) else -1 for d in dims]
         tensor.type, tensor.buffer, tensor.hasRank = self._type(dtype or operand.type.dtype), buffer, True
+        if operand.type.quantization is not None:
+            tensor.quantization = self._quantization(operand.type.quantization)
         self.tensors.append(tensor)
         return len(self.tensors) - 1
 
+    def _quantization(self, found: Quantization) -> Any:
+        parameters = self.schema.QuantizationParametersT()
+        parameters.scale = np.asarray(found.scales, np.float32)
+        parameters.zeroPoint = np.asarray(found.zero_points, np.int64)
+        parameters.quantizedDimension = found.axis
+        return parameters
+
     def _type(self, dtype: str) -> int:
         return int(getattr(self.schema.TensorType, dtype.upper()))
+
+
+def packed(array: Array) -> Array:
+    """Steps of 4 bits, two in a byte: the first in its lower half."""
+    flat = array.reshape(-1).astype(np.int8).view(np.uint8) & 0xF
+    pairs = np.append(flat, np.zeros(flat.size % 2, np.uint8)).reshape(-1, 2)
+    return np.asarray(pairs[:, 0] | pairs[:, 1] << 4, dtype=np.uint8)
 
 
 _WORTH_HALVING = 32

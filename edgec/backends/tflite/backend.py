@@ -22,11 +22,13 @@ from edgec.backends.tflite.lower.table import LOWERINGS
 from edgec.backends.tflite.merge import merge_products
 from edgec.backends.tflite.ops import view_tflite
 from edgec.backends.tflite.placement import placement
+from edgec.backends.tflite.quantize.weights import with_narrow_weights
 from edgec.backends.tflite.slices import compose_slices
 from edgec.calibration.calibration import UNCALIBRATED, Calibration
 from edgec.ir.dims import dim_ranges
 from edgec.ir.model import Model
 from edgec.passes.base import AfterPass, Rewritten
+from edgec.passes.remarks import Remark
 from edgec.runners.base import Runner
 from edgec.runners.litert import LiteRTRunner
 from edgec.spec.target import Target
@@ -59,6 +61,11 @@ class TFLiteBackend:
         program = replace(compose_slices(merge_products(program)), dims=dims)
         check_floor(program, target)
         return program
+
+    def quantize(self, program: Program, target: Target, calibration: Calibration) -> tuple[Program, list[Remark]]:
+        """Weights in integers."""
+        narrowed, told = with_narrow_weights(program, target.numerics.weights)
+        return narrowed, [told]
 
     def assemble(self, program: Program, target: Target, path: Path) -> None:
         """Write the flatbuffer."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable, Iterator
+
 from edgec.backends.base import Const, Instr, Operand, Program
 from edgec.backends.tflite.versions import version_of
 from edgec.ledger.tflite.delegates import Delegate, sized_by_data
@@ -10,21 +12,33 @@ from edgec.ledger.tflite.uses import Use, Value
 
 def rules(program: Program, delegate: Delegate) -> list[str]:
     """For each instruction the rule that keeps it off the delegate; empty where it is taken."""
-    return [delegate.rule(_use(instr)) for instr in program.instrs]
+    return [delegate.rule(use) for use in _uses(program.instrs)]
 
 
 def deciding(program: Program) -> list[str]:
     """The operators of a program that give results whose size only the data decide."""
-    return sized_by_data(_use(instr) for instr in program.every_instr())
+    return sized_by_data(_uses(program.every_instr()))
 
 
-def _use(instr: Instr) -> Use:
+def _uses(instrs: Iterable[Instr]) -> Iterator[Use]:
+    """The instructions as the ledger has them; a constant that a DEQUANTIZE widens stays a constant."""
+    widened: set[str] = set()
+    for instr in instrs:
+        found = _use(instr, widened)
+        if instr.op == "DEQUANTIZE" and not found.data:
+            widened.update(ref.name for ref in instr.outputs)
+        yield found
+
+
+def _use(instr: Instr, widened: Collection[str]) -> Use:
     operands: list[tuple[str, Value]] = []
     for name, argument in instr.inputs:
         given = argument if isinstance(argument, tuple) else (argument,)
-        operands += [(name, _value(operand)) for operand in given if operand is not None]
-    return Use(instr.op, version_of(instr), tuple(operands), tuple(_value(ref) for ref in instr.outputs))
+        operands += [(name, _value(operand, widened)) for operand in given if operand is not None]
+    return Use(instr.op, version_of(instr), tuple(operands), tuple(_value(ref, ()) for ref in instr.outputs))
 
 
-def _value(operand: Operand) -> Value:
-    return Value(operand.type.dtype, operand.type.shape, isinstance(operand, Const))
+def _value(operand: Operand, widened: Collection[str]) -> Value:
+    kind = operand.type
+    fixed = isinstance(operand, Const) or operand.name in widened
+    return Value(kind.dtype, kind.shape, fixed, kind.quantization is not None)

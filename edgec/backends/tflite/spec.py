@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from edgec.backends.tflite.options import tflite_options
 from edgec.spec.backend import BackendSpec, Rewriting
 from edgec.spec.piece import Piece
+from edgec.spec.reader import Checker
+from edgec.spec.target import Target
 
 if TYPE_CHECKING:
     from edgec.backends.base import Backend
@@ -30,12 +32,22 @@ def _rewriting() -> Rewriting:
     return Rewriting(OWN, OPTIONAL)
 
 
+def _check(c: Checker, target: Target) -> None:
+    """What LiteRT's kernels leave open of number formats."""
+    weights = target.numerics.weights
+    if weights.is_float:
+        return
+    if weights.type != "int8" or weights.granularity == "block" or not weights.symmetric:
+        c.problem(f"weights in TFLite are int8 per channel or tensor, symmetric, not {weights}", "weights")
+
+
 SPEC = BackendSpec(
     "tflite",
     "TFLite",
     tflite_options,
     _load,
     _rewriting,
+    check=_check,
     takes_layouts=True,
     emitters={"onnx2tf": _onnx2tf},
     pieces=(Piece("ai-edge-litert", "ai_edge_litert", "TFLite files and their verification", "tflite"),),

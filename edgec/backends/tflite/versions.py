@@ -29,6 +29,8 @@ def version_of(instr: Instr) -> int:
         return 1
     if instr.op == "GATHER_ND" and x is not None and x.dtype == "bool":
         return 5
+    if instr.op == "DEQUANTIZE" and x is not None and x.quantization is not None:
+        return 6 if x.dtype == "int4" else 2 if x.quantization.is_per_tensor else 5
     return _VERSIONS.get(instr.op, 1)
 
 

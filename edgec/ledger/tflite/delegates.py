@@ -53,9 +53,12 @@ def _quantized(values: Iterable[Value]) -> bool:
     return all(v.dtype in _EIGHT_BITS and v.is_quantized for v in values)
 
 
-def _is_stored_half(use: Use) -> bool:
-    """A float16 weight that a delegate reads itself."""
-    return use.op == "DEQUANTIZE" and not use.data and use.operands[0][1].dtype == "float16"
+_STORED = frozenset({"float16", "int8"})
+
+
+def _is_stored_narrow(use: Use) -> bool:
+    """A weight in fewer bits that a delegate widens itself."""
+    return use.op == "DEQUANTIZE" and not use.data and use.operands[0][1].dtype in _STORED
 
 
 _XNNPACK = frozenset(
@@ -87,7 +90,7 @@ def _xnnpack(use: Use) -> str:
         return "static-parameters"
     values = (*use.data, *use.results)
     if use.op in ("QUANTIZE", "DEQUANTIZE"):
-        return "" if _is_stored_half(use) or any(map(_quantized, ([v] for v in values))) else "float32-alone"
+        return "" if _is_stored_narrow(use) or any(map(_quantized, ([v] for v in values))) else "float32-alone"
     if any(v.dtype != "float32" for v in values) and not (use.op in _XNNPACK_QUANTIZED and _quantized(values)):
         return "float32-alone"
     if use.op == "CONCATENATION" and len(use.operands) > _MOST_JOINED:

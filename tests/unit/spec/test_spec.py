@@ -38,7 +38,7 @@ def test_every_number_of_a_device_has_a_source() -> None:
 
 def test_inheritance_and_settings() -> None:
     child = load_target("android-fp16", ["numerics.compute=float32"])
-    assert (child.backend, child.numerics.weights, child.numerics.compute) == ("tflite", "float16", "float32")
+    assert (child.backend, child.numerics.weights.type, child.numerics.compute) == ("tflite", "float16", "float32")
     assert "[numerics]" in show_target("android-fp16", resolved=True)
 
 

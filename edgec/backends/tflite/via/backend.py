@@ -64,7 +64,7 @@ class Onnx2tfBackend:
         interface = interface_of(model)
         last = channels_last_names(interface, target)
         keep = [name for name, shape in interface.inputs.items() if name not in last and len(shape) > 2]
-        content = convert(interpreter(), model, keep, target.numerics.weights)
+        content = convert(interpreter(), model, keep, target.numerics.weights.type)
         made = schema.ModelT.InitFromPackedBuf(content, 0)
         rename(made, interface)
         found = turned(made, interface)

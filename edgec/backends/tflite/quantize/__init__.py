@@ -1,0 +1,1 @@
+"""A program of floats as one that holds its weights, or computes, in integers."""

@@ -1,0 +1,55 @@
+"""Constant weights as steps: for each channel the scale whose rounded weights are nearest to the real ones."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgec.quantization.parameters import Array, Quantization
+from edgec.spec.numerics import NumberFormat
+
+_CLIPPED = {4: np.linspace(1.0, 0.4, 25), 8: np.linspace(1.0, 0.8, 9)}
+"""The parts of a channel's largest magnitude that are tried as the end of its range.
+
+The fewer steps there are, the more is gained by moving them closer together, at the price of what lies beyond.
+"""
+
+_LEAST_SCALE = float(np.finfo(np.float32).tiny)
+"""A channel of zeros has a scale, too."""
+
+
+def quantized(weights: Array, form: NumberFormat, axis: int) -> tuple[NDArray[np.int8], Quantization]:
+    """Steps and scales of weights in a symmetric format: for the tensor or for each slice along `axis`.
+
+    The scale of a slice minimizes the sum of squared errors among clipped ranges, as in "Post training 4-bit
+    quantization of convolutional networks for rapid-deployment" (Banner et al., 2019). Zero points are 0.
+    """
+    axis %= max(weights.ndim, 1)
+    rows = _rows(weights, axis if form.granularity == "channel" else None)
+    scales = _best_scales(rows, form)
+    found = Quantization(tuple(map(float, scales)), (0,) * len(scales), axis)
+    return found.steps(weights, form.limits).astype(np.int8), found
+
+
+def _rows(weights: Array, axis: int | None) -> NDArray[np.float32]:
+    """Each slice along `axis` (None: the whole) as a row."""
+    if axis is None:
+        return np.asarray(weights, np.float32).reshape(1, -1)
+    moved = np.moveaxis(np.asarray(weights, np.float32), axis, 0)
+    return np.ascontiguousarray(moved.reshape(moved.shape[0], -1))
+
+
+def _best_scales(rows: NDArray[np.float32], form: NumberFormat) -> NDArray[np.float32]:
+    """The scale of each row, in float32, as files hold it."""
+    least, most = form.limits
+    largest = np.abs(rows).max(axis=1, initial=0.0)
+    best = np.full(len(rows), np.inf)
+    chosen: NDArray[np.float32] = np.maximum(largest / most, _LEAST_SCALE).astype(np.float32)
+    for part in _CLIPPED[form.bits]:
+        scales = np.maximum(largest * part / most, _LEAST_SCALE).astype(np.float32)
+        steps = np.clip(np.rint(rows / scales[:, None]), least, most)
+        with np.errstate(over="ignore"):  # numbers near float32's end keep the whole range
+            errors = np.square(rows - steps * scales[:, None]).sum(axis=1, dtype=np.float64)
+        better = errors < best
+        best, chosen = np.where(better, errors, best), np.where(better, scales, chosen)
+    return chosen

@@ -59,8 +59,12 @@ def static_shape(value: ir.Value) -> tuple[int, ...] | None:
     """The shape when every dimension is a number, else None."""
     if value.shape is None:
         return None
-    dims = tuple(value.shape)
-    return tuple(int(d) for d in dims) if all(isinstance(d, int) for d in dims) else None  # type: ignore[arg-type]
+    dims: list[int] = []
+    for dim in value.shape:
+        if not isinstance(dim, int):
+            return None
+        dims.append(dim)
+    return tuple(dims)
 
 
 def rank(value: ir.Value) -> int | None:

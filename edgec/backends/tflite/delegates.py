@@ -6,13 +6,13 @@ from collections.abc import Collection, Iterable, Iterator
 
 from edgec.backends.base import Const, Instr, Operand, Program
 from edgec.backends.tflite.versions import version_of
-from edgec.ledger.tflite.delegates import Delegate, sized_by_data
+from edgec.ledger.tflite.delegates import sized_by_data
 from edgec.ledger.tflite.uses import Use, Value
 
 
-def rules(program: Program, delegate: Delegate) -> list[str]:
-    """For each instruction the rule that keeps it off the delegate; empty where it is taken."""
-    return [delegate.rule(use) for use in _uses(program.instrs)]
+def uses(program: Program) -> list[Use]:
+    """The instructions, without those of loops and branches within."""
+    return list(_uses(program.instrs))
 
 
 def deciding(program: Program) -> list[str]:

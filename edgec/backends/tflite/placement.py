@@ -5,10 +5,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from edgec.backends.base import Program
 from edgec.backends.placement import Placed, Placement
-from edgec.backends.tflite.delegates import deciding, rules
+from edgec.backends.tflite.delegates import deciding, uses
 from edgec.ledger.tflite.delegates import DELEGATES, Delegate
+from edgec.ledger.tflite.uses import Use
 from edgec.spec.target import Target
 
 CPU = "cpu"
@@ -17,39 +20,42 @@ CPU = "cpu"
 
 def placement(program: Program, target: Target) -> Placement:
     """Where each instruction runs on the CPU, the place that every phone has: XNNPACK, or LiteRT's own kernels."""
-    first = DELEGATES[0]
+    first, operators, sized = DELEGATES[0], uses(program), deciding(program)
     placed = []
-    for instr, rule in zip(program.instrs, rules(program, first), strict=True):
+    for instr, rule in zip(program.instrs, map(first.rule, operators), strict=True):
         placed.append(Placed(instr.op, instr.outputs[0].name, instr.place, CPU if rule else first.unit, rule))
     found = {p.rule for p in placed if p.rule}
-    delegated = tuple((f"{d.unit}: {_summary(program, d)}", d.evidence) for d in DELEGATES)
+    delegated = tuple((f"{d.unit}: {_summary(program, operators, sized, d)}", d.evidence) for d in DELEGATES)
     return Placement(tuple(placed), (*((rule, first.evidence) for rule in sorted(found)), *delegated))
 
 
-def _summary(program: Program, delegate: Delegate) -> str:
-    """How much of the program a delegate takes, in how many pieces, and what breaks it."""
-    kept_off = rules(program, delegate)
-    if not delegate.resizes and (ops := deciding(program)):
-        return f"0 of {len(kept_off)} operators: the data decide sizes ({' '.join(ops)})"
-    breaks = sorted({instr.op for instr, rule in zip(program.instrs, kept_off, strict=True) if rule})
-    taken, pieces = sum(not rule for rule in kept_off), partitions(program, delegate)
-    return f"{taken} of {len(kept_off)} operators in {pieces} partitions" + (
+def _summary(program: Program, operators: Sequence[Use], sized: Sequence[str], delegate: Delegate) -> str:
+    """How much of the program a delegate takes, in how many pieces, and what breaks it; `sized` by the data."""
+    if sized and not delegate.resizes:
+        return f"0 of {len(operators)} operators: the data decide sizes ({' '.join(sized)})"
+    taken = [not delegate.unmet(use) for use in operators]
+    breaks = sorted({use.op for use, takes in zip(operators, taken, strict=True) if not takes})
+    return f"{sum(taken)} of {len(operators)} operators in {_pieces(program, taken)} partitions" + (
         f", broken by {' '.join(breaks)}" if breaks else ""
     )
 
 
 def partitions(program: Program, delegate: Delegate) -> int:
-    """How many pieces LiteRT cuts out for the delegate: operators are taken as soon as their inputs are there.
+    """How many pieces LiteRT cuts out for the delegate."""
+    return _pieces(program, [not delegate.unmet(use) for use in uses(program)])
+
+
+def _pieces(program: Program, taken: Sequence[bool]) -> int:
+    """How many pieces are cut out of a program: operators are taken as soon as their inputs are there.
 
     As `PartitionGraphIntoIndependentNodeSubsets` of LiteRT's graph_info.cc: turn by turn, everything of one kind that
     can run, then everything of the other.
     """
-    kinds = [not rule for rule in rules(program, delegate)]
     missing, users = _dependencies(program)
     ready: dict[bool, list[int]] = {True: [], False: []}
     for i, number in enumerate(missing):
         if not number:
-            ready[kinds[i]].append(i)
+            ready[taken[i]].append(i)
     kind, count = ready[True][:1] < ready[False][:1] if ready[True] and ready[False] else bool(ready[True]), 0
     while ready[True] or ready[False]:
         count += kind
@@ -57,7 +63,7 @@ def partitions(program: Program, delegate: Delegate) -> int:
             for user in users[ready[kind].pop()]:
                 missing[user] -= 1
                 if not missing[user]:
-                    ready[kinds[user]].append(user)
+                    ready[taken[user]].append(user)
         kind = not kind
     return count
 

@@ -14,6 +14,7 @@ from typing import Any
 
 PATCHED: Mapping[str, str] = {
     "builtins.print": "what is printed in a trace decides nothing, and is shown by its value's form",
+    "onnx_ir.schemas.OpSignature.from_op_schema": "torch's exporter asks for the same signature at every node",
     "torch._subclasses.fake_tensor.FakeTensor": "its conversions to Python's values would leave the trace unseen",
     "torch.SymInt": "as FakeTensor: hashing, printing and rounding a symbol would be decided once and for all",
     "torch.SymFloat": "as SymInt",
@@ -43,6 +44,7 @@ PRIVATE: Mapping[str, str] = {
     "torch._VF.rnn_relu": "what `nn.RNN` calls",
     "torch._VF.rnn_tanh": "what `nn.RNN` calls",
     "torch._check": "what is known of a size that the data decide",
+    "torch._dispatch.python.enable_python_dispatcher": "kernels in Python keep sizes symbols",
     "torch._dynamo.source.TensorProperty.SIZE": "which input a symbol is the size of",
     "torch._dynamo.source.TensorPropertySource": "which input a symbol is the size of",
     "torch._guards.detect_fake_mode": "the mode of a traced program's values",
@@ -56,8 +58,8 @@ PRIVATE: Mapping[str, str] = {
     "torch.fx.experimental.symbolic_shapes.ShapeEnv._log_guard": "what it was, to call it",
     "torch.onnx._internal.exporter._core._exported_program_to_onnx_program": "the exporter's translation, by its parts",
     "torch.onnx._internal.exporter._core._prepare_exported_program_for_export": "the exporter's second trace",
-    "torch.onnx._internal.exporter._fx_passes.insert_type_promotion_nodes": "a step of the exporter's",
     "torch.onnx._internal.exporter._fx_passes.remove_assertion_nodes": "a step of the exporter's",
+    "torch.onnx._internal.fx.passes.type_promotion": "a step of the exporter's, by its parts",
     "torch.onnx._internal.exporter._registration.ONNXRegistry": "the exporter's translations",
     "torch.onnx._internal.exporter._registration.OnnxDecompMeta": "the exporter's translations",
     "torch.onnx._internal.exporter._registration._get_overload": "the exporter's translations",

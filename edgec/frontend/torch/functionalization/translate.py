@@ -1,11 +1,15 @@
 """The exporter's translation of programs, its parts called one by one in its order, without what it does not need.
 
 `torch.onnx.export` reads the source of each of its 600 translations before it begins, and lists every decomposition: a
-tenth of a build. A functional program is given the translations of its own operators alone.
+tenth of a build. A functional program is given the translations of its own operators alone. The signature of an ONNX
+operator is made once, not for every node.
 """
 
 from __future__ import annotations
 
+import functools
+
+import onnx
 import onnx_ir as ir
 from onnxscript.version_converter import convert_version
 from torch.export import ExportedProgram
@@ -15,7 +19,9 @@ from torch.onnx._internal.exporter._registration import ONNXRegistry
 from edgec.frontend.naming import separate_weights
 from edgec.frontend.torch.functionalization.complex_numbers import split_complex
 from edgec.frontend.torch.functionalization.exporter_registry import full_registry, registry_for
+from edgec.frontend.torch.functionalization.type_promotion import insert_type_promotions
 from edgec.frontend.torch.functionalization.untranslated import check_translated
+from edgec.frontend.torch.patches import patched
 from edgec.frontend.torch.state.buffers import mark_updates
 from edgec.ir.model import OPSET
 
@@ -26,7 +32,7 @@ def translate(program: ExportedProgram) -> ir.Model:
     Raises what torch's exporter raises.
     """
     split_complex(program)
-    _fx_passes.insert_type_promotion_nodes(program.graph_module)
+    insert_type_promotions(program)
     _fx_passes.remove_assertion_nodes(program.graph_module)
     registry = registry_for({node.target for node in program.graph.nodes if node.op == "call_function"})
     return _converted(program, registry)
@@ -43,7 +49,9 @@ def translate_decomposed(program: ExportedProgram) -> ir.Model:
 def _converted(program: ExportedProgram, registry: ONNXRegistry) -> ir.Model:
     """In the working opset, updates of buffers marked: the version converter drops what no output needs."""
     check_translated(program, registry)
-    model: ir.Model = _core._exported_program_to_onnx_program(program, registry=registry).model
+    with patched() as patches:
+        patches.replace("onnx_ir.schemas.OpSignature.from_op_schema", _signature)
+        model: ir.Model = _core._exported_program_to_onnx_program(program, registry=registry).model
     graph = model.graph
     separate_weights(graph)
     own, updates = len(graph.outputs), program.graph_signature.buffers_to_mutate
@@ -54,3 +62,16 @@ def _converted(program: ExportedProgram, registry: ONNXRegistry) -> ir.Model:
     while len(model.graph.outputs) > own:
         model.graph.outputs.pop()
     return model
+
+
+def _signature(schema: onnx.defs.OpSchema) -> ir.schemas.OpSignature:
+    return _signature_of(schema.domain, schema.name, schema.since_version)
+
+
+@functools.cache
+def _signature_of(domain: str, name: str, version: int) -> ir.schemas.OpSignature:
+    return _from_schema(onnx.defs.get_schema(name, version, domain))
+
+
+_from_schema = ir.schemas.OpSignature.from_op_schema
+"""What it was before it was replaced."""

@@ -9,12 +9,13 @@ import typer
 
 from edgec.cli.document import print_json
 from edgec.cli.progress import Progress
+from edgec.cli.request_options import Json, Settings, given, one_model, takes
 from edgec.cli.rewrites import aligned, lines_of
 from edgec.cli.run import guarded, show
+from edgec.spec.request_options import SourceOptions, TargetOptions, said
 
 ArtifactPath = Annotated[Path, typer.Argument(help="An artifact, its manifest.json or a build's folder.")]
 Inputs = Annotated[list[str] | None, typer.Option("--input", help="An array: FILE.npy, NAME=FILE.npy or FILE.npz.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else.")]
 Precision = Annotated[str | None, typer.Option(help="For Core ML packages: float16 (the default) or float32.")]
 Function = Annotated[str | None, typer.Option(help="The function to use, for a Core ML package with several.")]
 Where = Annotated[
@@ -56,12 +57,14 @@ def run_command(
     raise typer.Exit(guarded(body, as_document=json))
 
 
+@takes(SourceOptions)
 def check_command(
     artifact: ArtifactPath,
-    against: Annotated[str | None, typer.Option(help="The source to compare with: file.py:attr, model.onnx, …")] = None,
-    input: Annotated[list[str] | None, typer.Option(help="An example input of the source, as for `build`.")] = None,
-    extension: Annotated[Path | None, typer.Option(help="A Python file that defines custom operators.")] = None,
-    function: Function = None,
+    options: SourceOptions,
+    against: Annotated[
+        str | None, typer.Option(help="The source to compare with: file.py:attr, model.onnx, a model of edgec.toml …")
+    ] = None,
+    set: Settings = None,
     max_bytes: Annotated[int | None, typer.Option(help="The largest accepted size.")] = None,
     max_ms: Annotated[float | None, typer.Option(help="The largest accepted predicted latency.")] = None,
     on: Where = "local",
@@ -71,21 +74,27 @@ def check_command(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Reload an artifact, compare it with its manifest and its source, and check its size and latency budgets."""
+    """Reload an artifact, compare it with its manifest and its source, and check its size and latency budgets.
+
+    `--function NAME` runs one function of a package that has several, `--function NAME=SOURCE` also compares it.
+    """
 
     def body() -> int:
-        from edgec.compiler.check import Budget, Execution, check_artifact
+        from edgec.compiler.check import Budget, check_model
+        from edgec.diag import error
         from edgec.diag.render import as_json
-        from edgec.frontend.extensions import extension_of
-        from edgec.frontend.request import SourceRequest
-        from edgec.frontend.samples.inputs import InputSpec
 
-        specs = tuple(InputSpec.parse(i) for i in input or ())
-        source = SourceRequest(against, specs, extension=extension_of(extension)) if against else None
-        report = check_artifact(artifact, source, Budget(max_bytes, max_ms), Execution(function, on), result)
-        show(report.failures)
+        told = [name for name in said(options) if name != "function"]
+        if against is None and told:
+            advice = ["add `--against SOURCE`, or remove it"]
+            raise error("E0101", f"`--{told[0].replace('_', '-')}` describes a source", help=advice)
+        changes = TargetOptions(tuple(set or ()))
+        asked = given(None, options, changes) if against is None else one_model(against, options, changes)
+        report = check_model(artifact, asked, Budget(max_bytes, max_ms), on, result)
+        told_of = [*report.warnings, *report.failures]
+        show(told_of)
         if json:
-            print_json({"checks": report.checks, "diagnostics": as_json(report.failures)})
+            print_json({"checks": report.checks, "diagnostics": as_json(told_of)})
         else:
             _table(["check", "result"], [[name, result] for name, result in report.checks.items()])
         return 1 if report.failures else 0
@@ -151,29 +160,51 @@ def diff_command(
     raise typer.Exit(guarded(body, as_document=json))
 
 
+@takes(SourceOptions, TargetOptions)
 def inspect_command(
-    file: Annotated[str, typer.Argument(help="An artifact, a build's folder or an ONNX file; with --rules, a source.")],
+    options: SourceOptions,
+    settings: TargetOptions,
+    file: Annotated[
+        str | None,
+        typer.Argument(
+            help="An artifact, a build's folder or an ONNX file; with --rules, a source or a model of edgec.toml.",
+            show_default=False,
+        ),
+    ] = None,
     rules: Annotated[
         bool, typer.Option("--rules", help="List the rewrites that fire for a source, and those that nearly fire.")
     ] = False,
-    input: Annotated[list[str] | None, typer.Option(help="With --rules: an example input, NAME=SHAPE.")] = None,
     target: Annotated[str | None, typer.Option(help="With --rules: also this target's rewrites.")] = None,
     json: Json = False,
 ) -> None:
-    """Show the contents of a file: interface, operators, weights, metadata, hash."""
+    """Show the contents of a file: interface, operators, weights, metadata, hash.
+
+    The options of a source and of its targets are for `--rules`.
+    """
 
     def body() -> int:
-        if rules:
-            from edgec.compiler.options import BuildOptions
-            from edgec.compiler.rewrites import rewrites
-            from edgec.frontend.request import SourceRequest
-            from edgec.frontend.samples.inputs import InputSpec
+        from edgec.diag import error
 
-            request = SourceRequest(file, tuple(InputSpec.parse(i) for i in input or ()))
+        if rules:
+            from edgec.compiler.rewrites import rewrites_of
+
+            model = one_model(file, options, settings, quiet=json, target=[target] if target else None)
             with Progress(quiet=json) as progress:
-                made = rewrites(request, target, BuildOptions(), progress)
-            print_json(made.document()) if json else print("\n".join(lines_of(made)))
+                first, *others = rewrites_of(model, progress).items()
+            if json:
+                print_json({**first[1].document(), "functions": {name: made.document() for name, made in others}})
+            else:
+                lines = lines_of(first[1])
+                for name, made in others:
+                    lines += ["", f"function {name}:", *lines_of(made)]
+                print("\n".join(lines))
             return 0
+        if file is None:
+            raise error("E0101", "no file was given", help=["name an artifact, or a source with `--rules`"])
+        if names := [*said(options), *said(settings), *(["target"] if target else [])]:
+            raise error(
+                "E0101", f"`--{names[0].replace('_', '-')}` describes a source", help=["add `--rules`, or remove it"]
+            )
         from dataclasses import asdict
 
         from edgec.artifact.locate import locate

@@ -2,57 +2,59 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from edgec.cli.document import print_json
 from edgec.cli.progress import Progress
+from edgec.cli.request_options import Device, Json, Quiet, Source, one_model, takes
 from edgec.cli.run import guarded
+from edgec.spec.request_options import SourceOptions, TargetOptions
 
 if TYPE_CHECKING:
     from edgec.artifact.manifest import PlacementInfo
+    from edgec.compiler.forecast import Forecast
 
 
+@takes(SourceOptions, TargetOptions)
 def predict_command(
-    source: Annotated[str, typer.Argument(help="file.py:attr, package.module:attr, .onnx, .pt2 or TorchScript.")],
-    target: Annotated[str, typer.Option(help="The target to build for.")],
-    device: Annotated[str | None, typer.Option(help="The device. Default: the target's first device.")] = None,
-    input: Annotated[
-        list[str] | None, typer.Option(help="An example input: NAME=SHAPE[:DTYPE], NAME=VALUE or NAME=@FILE.")
-    ] = None,
-    extension: Annotated[Path | None, typer.Option(help="A Python file that defines custom operators.")] = None,
-    set: Annotated[list[str] | None, typer.Option("--set", help="Override a target's setting: KEY=VALUE.")] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print no progress.")] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else.")] = False,
+    options: SourceOptions,
+    settings: TargetOptions,
+    source: Source = None,
+    target: Annotated[str | None, typer.Option(help="The target to build for.")] = None,
+    device: Device = None,
+    quiet: Quiet = False,
+    json: Json = False,
 ) -> None:
     """Predict the latency of SOURCE on a device, and the operators that dominate it."""
 
     def body() -> int:
         from dataclasses import asdict
 
-        from edgec.compiler.forecast import predict_source
-        from edgec.compiler.options import BuildOptions
-        from edgec.frontend.extensions import extension_of
-        from edgec.frontend.request import SourceRequest
-        from edgec.frontend.samples.inputs import InputSpec
+        from edgec.compiler.forecast import predict_model
 
-        specs = tuple(InputSpec.parse(i) for i in input or ())
-        request = SourceRequest(source, specs, extension=extension_of(extension))
+        model = one_model(source, options, settings, quiet=quiet, target=[target] if target else None, device=device)
         with Progress(quiet=json or quiet) as progress:
-            found = predict_source(request, target, BuildOptions(device=device, settings=tuple(set or ())), progress)
+            first, *others = predict_model(model, progress).items()
         if json:
-            print_json(asdict(found))
+            print_json({**asdict(first[1]), "functions": {name: asdict(found) for name, found in others}})
             return 0
-        total = found.latency
-        print(f"{total.p50_ms:.3f} ms ({total.low_ms:.3f} to {total.high_ms:.3f}) on {total.device}, {total.method}")
-        for step in found.steps[:15]:
-            print(f"{step.ms:9.3f} ms  {step.op:24} {step.place}")
-        _print_placement(found.placement)
+        _print_forecast(first[1])
+        for name, found in others:
+            print(f"function {name}:")
+            _print_forecast(found)
         return 0
 
     raise typer.Exit(guarded(body, as_document=json))
+
+
+def _print_forecast(found: Forecast) -> None:
+    total = found.latency
+    print(f"{total.p50_ms:.3f} ms ({total.low_ms:.3f} to {total.high_ms:.3f}) on {total.device}, {total.method}")
+    for step in found.steps[:15]:
+        print(f"{step.ms:9.3f} ms  {step.op:24} {step.place}")
+    _print_placement(found.placement)
 
 
 _SHOWN = 10

@@ -15,18 +15,20 @@ from edgec.compiler import manifest as manifests
 from edgec.compiler.canonical_model import CanonicalModel
 from edgec.compiler.input_ranges import check_ranges
 from edgec.compiler.manifest import Lowered, Observed
-from edgec.compiler.options import BuildOptions, Progress, targets_of
+from edgec.compiler.options import BuildOptions, Progress, options_of, targets_of
 from edgec.compiler.precision_fallback import accurate
 from edgec.compiler.preflight import check_request, device_for, elsewhere
 from edgec.compiler.range_samples import within_ranges
 from edgec.compiler.stages import lower, predicted, prepare
 from edgec.diag import Diagnostic, EdgecError, Interrupted, Severity, error, warning
 from edgec.frontend.request import SourceRequest, source_name
+from edgec.frontend.requested import sources_of
 from edgec.ir.save import save_onnx
 from edgec.ledger.lint import lint_built
 from edgec.passes.base import Timed
 from edgec.passes.remarks import Told, only
 from edgec.spec.backend import backend_specs
+from edgec.spec.project import ModelRequest
 from edgec.spec.target import Target
 
 
@@ -52,6 +54,38 @@ class BuildReport:
     built: list[Built] = field(default_factory=list)
     errors: list[Diagnostic] = field(default_factory=list)
     warnings: list[Diagnostic] = field(default_factory=list)
+
+    def add(self, other: BuildReport) -> None:
+        """What came out of another model's build."""
+        self.built += other.built
+        self.errors += other.errors
+        self.warnings += other.warnings
+
+
+def build_models(models: Sequence[ModelRequest], progress: Progress, *, check_passes: bool = False) -> BuildReport:
+    """Build each model for its targets. One that cannot be built does not stop the others.
+
+    Raises `EdgecError` for what stops the only model, or all: one without targets (E0101).
+    """
+    for model in models:
+        if not model.target:
+            which = f" for `{model.name}`" if len(models) > 1 else ""
+            raise error("E0101", f"no target was given{which}", help=["add `--target`; `edgec targets` lists them"])
+    report = BuildReport()
+    for model in models:
+        try:
+            sources = sources_of(model)
+            options = options_of(model, sources, check_passes=check_passes)
+            report.add(build(sources.main, model.target, options, progress))
+        except EdgecError as refused:
+            if len(models) == 1:
+                raise
+            report.errors += [replace(d, message=f"model `{model.name}`: {d.message}") for d in refused.diagnostics]
+        except Interrupted as stopped:
+            raise Interrupted([*(str(b.folder) for b in report.built), *stopped.written]) from None
+        except KeyboardInterrupt:
+            raise Interrupted([str(b.folder) for b in report.built]) from None
+    return report
 
 
 def build(source: SourceRequest, targets: Sequence[str], options: BuildOptions, progress: Progress) -> BuildReport:

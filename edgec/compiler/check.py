@@ -16,11 +16,13 @@ from edgec.compiler.options import BuildOptions, as_built
 from edgec.compiler.stages import prepare
 from edgec.diag import Diagnostic, error
 from edgec.frontend.request import SourceRequest
+from edgec.frontend.requested import sources_of
 from edgec.measure.arrays import draw_arrays
 from edgec.measure.inspection import inputs_of
 from edgec.measure.source_view import common_inputs
 from edgec.runners.base import StatefulRunner
 from edgec.runners.open import open_runner
+from edgec.spec.project import ModelRequest
 from edgec.spec.ranges import InputRange
 from edgec.spec.target import Accept, load_target
 
@@ -38,10 +40,16 @@ class Budget:
 
 @dataclass(frozen=True)
 class Execution:
-    """How an artifact is run: `function` of a package that has several, on `local` or under `qemu`."""
+    """How an artifact is run: `function` of a package that has several, on `local` or under `qemu`.
+
+    `others` are the sources of further functions, by name, with which these are compared. `settings` are changes of
+    the target's settings since the build, such as `accept.max_rel=0.01`.
+    """
 
     function: str | None = None
     on: str = "local"
+    others: tuple[tuple[str, SourceRequest], ...] = ()
+    settings: tuple[str, ...] = ()
 
 
 HERE = Execution()
@@ -54,11 +62,32 @@ class CheckReport:
 
     checks: dict[str, str] = field(default_factory=dict)
     failures: list[Diagnostic] = field(default_factory=list)
+    warnings: list[Diagnostic] = field(default_factory=list)
 
     def note(self, name: str, result: str, failures: Sequence[Diagnostic] = ()) -> None:
         """Record a check."""
         self.checks[name] = result
         self.failures += failures
+
+
+def check_model(
+    path: Path, model: ModelRequest | None, budget: Budget, on: str = "local", result: Path | None = None
+) -> CheckReport:
+    """As `check_artifact`, the source as the command line or a project file names it.
+
+    `function` of its options is NAME, the function that is run, or NAME=SOURCE, one that is compared too.
+    Raises `EdgecError` E0101 where two are to be run.
+    """
+    if model is None:
+        return check_artifact(path, None, budget, Execution(on=on), result)
+    texts = model.options.function
+    run = [text for text in texts if "=" not in text]
+    if len(run) > 1:
+        raise error("E0101", f"`--function` names {run[0]} and {run[1]}", help=["add the sources: NAME=SOURCE"])
+    options = replace(model.options, function=tuple(text for text in texts if text not in run))
+    sources = sources_of(replace(model, options=options)) if model.source else None
+    way = Execution(run[0] if run else None, on, sources.functions if sources else (), model.settings.set)
+    return check_artifact(path, sources.main if sources else None, budget, way, result)
 
 
 def check_artifact(
@@ -73,7 +102,8 @@ def check_artifact(
     if result is not None:
         _take_in(found, read_result(result), report)
     if source is not None:
-        _check_numbers(found, source, way, report)
+        for function, each in ((way.function, source), *way.others):
+            _check_numbers(found, each, replace(way, function=function), report)
     else:
         _check_runs(found, way, report)
     _check_budget(found, budget, report)
@@ -131,26 +161,29 @@ def _check_numbers(found: Located, source: SourceRequest, way: Execution, report
     options = as_built(found.manifest.settings) if found.manifest else BuildOptions()
     known_ranges = known[0].ranges if known else found.manifest.ranges if found.manifest else ()
     always = tuple(InputRange(r.input, r.low, r.high) for r in known_ranges if r.low is not None and r.low == r.high)
-    prepared = prepare(replace(source, states=pairs, ranges=always), options, lambda step: None)
+    asked = replace(source, states=source.states or pairs, ranges=source.ranges or always)
+    prepared = prepare(asked, options, lambda step: None)
     shown = (
         found.manifest.shown
         if found.manifest
         else format_of(found.path).labelled(found.path, [v.name or "" for v in prepared.model.graph.outputs])
     )
-    accept = _accepted(found)
+    accept = _accepted(found, way.settings)
     with open_runner(found.path, as_source=shown, function=way.function, on=way.on) as runner:
         verdict = prepared.verify(runner, accept)
     f = verdict.fidelity
     result = f"{verdict.status} by {runner.name} on {f.samples} samples: rel {f.max_rel:.2e}, {f.psnr_db:.1f} dB"
-    report.note("accuracy", result, verdict.failures)
+    name = "accuracy" if not way.others or way.function is None else f"accuracy of {way.function}"
+    report.note(name, result, verdict.failures)
 
 
-def _accepted(found: Located) -> Accept:
-    """What the build asked for."""
+def _accepted(found: Located, changed: Sequence[str]) -> Accept:
+    """What the build asked for, or what the target asks for with the settings that changed since."""
     if found.manifest is None:
         return DEFAULT_ACCEPT
-    settings = found.manifest.settings.set
-    return found.manifest.accept or load_target(found.manifest.target, settings).accept
+    if found.manifest.accept is not None and not changed:
+        return found.manifest.accept
+    return load_target(found.manifest.target, (*found.manifest.settings.set, *changed)).accept
 
 
 def _check_budget(found: Located, budget: Budget, report: CheckReport) -> None:

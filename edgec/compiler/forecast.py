@@ -9,13 +9,15 @@ from edgec.backends.table import backend
 from edgec.backends.traffic import bytes_moved
 from edgec.compiler import manifest
 from edgec.compiler.canonical_model import CanonicalModel
-from edgec.compiler.options import BuildOptions, Progress, targets_of
+from edgec.compiler.options import BuildOptions, Progress, options_of, targets_of
 from edgec.compiler.range_samples import within_ranges
 from edgec.compiler.stages import lower, predicted, prepare
 from edgec.diag import error
-from edgec.frontend.request import SourceRequest
+from edgec.frontend.request import SourceRequest, source_name
+from edgec.frontend.requested import sources_of
 from edgec.measure.predict import Cost, instruction_ms
 from edgec.spec.device import load_device
+from edgec.spec.project import ModelRequest
 from edgec.spec.target import Target
 
 
@@ -39,6 +41,20 @@ class Forecast:
     steps: list[Step]
     placement: PlacementInfo
     ops: dict[str, int]
+
+
+def predict_model(model: ModelRequest, progress: Progress) -> dict[str, Forecast]:
+    """Predict a model's source, and behind it each of its functions, by name.
+
+    Raises `EdgecError` E0101 where it has not one target, E0702 where no device is known.
+    """
+    if len(model.target) != 1:
+        what = f"{len(model.target)} targets are given" if model.target else "no target was given"
+        raise error("E0101", what, help=["add one `--target`; `edgec targets` lists them"])
+    sources = sources_of(model)
+    options = options_of(model, sources)
+    named = [(source_name(sources.main), sources.main), *sources.functions]
+    return {name: predict_source(source, model.target[0], options, progress) for name, source in named}
 
 
 def predict_source(source: SourceRequest, name: str, options: BuildOptions, progress: Progress) -> Forecast:

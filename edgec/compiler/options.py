@@ -12,7 +12,9 @@ from edgec.backends.table import backend
 from edgec.compiler.catalogue import check_rules
 from edgec.diag import error
 from edgec.frontend.request import SourceRequest
+from edgec.frontend.requested import Sources
 from edgec.spec.backend import backend_spec, backend_specs
+from edgec.spec.project import ModelRequest
 from edgec.spec.target import Target, load_target, with_rewrites
 
 Progress = Callable[[str], None]
@@ -46,6 +48,23 @@ class BuildOptions:
     def recorded(self) -> Settings:
         """What of it changes the artifact of a target."""
         return Settings(self.settings, self.io_layout, self.enable, self.disable, self.via)
+
+
+def options_of(model: ModelRequest, sources: Sources, *, check_passes: bool = False) -> BuildOptions:
+    """What a model's request says beside its source and targets."""
+    asked = model.settings
+    return BuildOptions(
+        Path(model.out or "build"),
+        model.device,
+        asked.set,
+        asked.enable,
+        asked.disable,
+        model.emit,
+        check_passes,
+        asked.io_layout,
+        asked.via,
+        sources.functions,
+    )
 
 
 def as_built(settings: Settings) -> BuildOptions:

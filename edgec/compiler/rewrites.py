@@ -6,13 +6,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from edgec.backends.table import backend
-from edgec.compiler.options import BuildOptions, Progress, targets_of
+from edgec.compiler.options import BuildOptions, Progress, options_of, targets_of
 from edgec.compiler.range_samples import within_ranges
 from edgec.compiler.stages import lower, prepare
-from edgec.frontend.request import SourceRequest
+from edgec.diag import error
+from edgec.frontend.request import SourceRequest, source_name
+from edgec.frontend.requested import sources_of
 from edgec.ir.provenance import place_of
 from edgec.passes.remarks import Missed as NearMiss
 from edgec.passes.remarks import Remark, counted, only
+from edgec.spec.project import ModelRequest
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,20 @@ class Rewrites:
         """As `--json` shows it."""
         missed = [{"rule": m.rule, "reason": m.reason, "places": list(m.places)} for m in self.missed]
         return {"fired": self.fired, "missed": missed}
+
+
+def rewrites_of(model: ModelRequest, progress: Progress) -> dict[str, Rewrites]:
+    """The rewrites of a model's source, and behind it those of each of its functions, by name.
+
+    Raises `EdgecError` E0101 for several targets, else as a build does.
+    """
+    if len(model.target) > 1:
+        raise error("E0101", f"{len(model.target)} targets are given", help=["add one `--target`"])
+    sources = sources_of(model)
+    options = options_of(model, sources)
+    target = model.target[0] if model.target else None
+    named = [(source_name(sources.main), sources.main), *sources.functions]
+    return {name: rewrites(source, target, options, progress) for name, source in named}
 
 
 def rewrites(source: SourceRequest, name: str | None, options: BuildOptions, progress: Progress) -> Rewrites:

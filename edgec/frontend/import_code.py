@@ -10,13 +10,17 @@ from pathlib import Path
 from types import ModuleType
 
 from edgec.diag import error
+from edgec.frontend.user_code import is_users_own
 
 
-def import_code(where: str) -> ModuleType:
-    """Import `path/to/file.py` or `package.module`. Raises `EdgecError` E0102, or whatever the code itself raises."""
+def import_code(where: str, folder: Path = Path()) -> ModuleType:
+    """Import `path/to/file.py`, or `package.module` from the folder or wherever Python finds it.
+
+    Raises `EdgecError` E0102, or whatever the code itself raises.
+    """
     path = Path(where)
     if path.suffix != ".py":
-        return _named(where)
+        return _named(where, folder)
     if not path.is_file():
         near = sorted(p.name for p in path.parent.glob("*.py"))[:5] if path.parent.is_dir() else []
         raise error(
@@ -26,8 +30,8 @@ def import_code(where: str) -> ModuleType:
     return _in_package(path.resolve()) if _is_in_package(path) else _alone(path)
 
 
-def _named(where: str) -> ModuleType:
-    _search_first(Path.cwd())
+def _named(where: str, folder: Path) -> ModuleType:
+    _search_first(folder.resolve())
     try:
         return importlib.import_module(where)
     except ModuleNotFoundError as missing:
@@ -39,8 +43,21 @@ def _named(where: str) -> ModuleType:
 
 
 def _search_first(folder: Path) -> None:
-    if str(folder) not in sys.path:
-        sys.path.insert(0, str(folder))
+    """Python looks there first, and finds what lies there: not what another source's folder has of the same name."""
+    if sys.path[0] != str(folder):
+        sys.path[:] = [str(folder), *(entry for entry in sys.path if entry != str(folder))]
+    elsewhere = {name.partition(".")[0] for name, module in list(sys.modules.items()) if _shadows(name, module, folder)}
+    for name in [name for name in sys.modules if name.partition(".")[0] in elsewhere]:
+        del sys.modules[name]
+
+
+def _shadows(name: str, module: ModuleType, folder: Path) -> bool:
+    """Whether a module that the user wrote elsewhere has the name of one in the folder."""
+    file = getattr(module, "__file__", None)
+    if "." in name or not file or not is_users_own(file):
+        return False
+    own = [folder / f"{name}.py", folder / name / "__init__.py"]
+    return any(path.is_file() for path in own) and Path(file).resolve() not in [path.resolve() for path in own]
 
 
 def _alone(path: Path) -> ModuleType:

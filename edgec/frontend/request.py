@@ -6,6 +6,7 @@ import hashlib
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from edgec.frontend.dynamic import DynamicDim
 from edgec.frontend.extensions import Extension
@@ -17,8 +18,32 @@ SOURCE_FILES = frozenset({".onnx", ".pt2", ".skops", ".pt", ".pth", ".ts", ".tor
 
 
 @dataclass(frozen=True)
+class Taken:
+    """What is taken of a file of weights: one `part` of a checkpoint that holds several (None: the only one).
+
+    `ignores_extra`: names that the module does not have are passed over; those that it lacks never are.
+    """
+
+    part: str | None = None
+    ignores_extra: bool = False
+
+
+@dataclass(frozen=True)
+class Held:
+    """A model in memory, its example inputs (None where the request describes them) and further samples like them."""
+
+    model: Any
+    example: Any
+    samples: tuple[Any, ...] = ()
+
+
+@dataclass(frozen=True)
 class SourceRequest:
-    """A source as the command line names it, with what goes with it; `extension` knows the user's own operators."""
+    """A source as the command line names it, with what goes with it; `extension` knows the user's own operators.
+
+    `held`: the source itself, where it is in memory; `ref` is then what it is called. `folder`: where modules are
+    imported from, and what manifests name files relative to.
+    """
 
     ref: str
     inputs: tuple[InputSpec, ...] = ()
@@ -28,6 +53,9 @@ class SourceRequest:
     states: tuple[tuple[str, str], ...] = ()
     ranges: tuple[InputRange, ...] = ()
     extension: Extension = field(default_factory=Extension)
+    taken: Taken = field(default_factory=Taken)
+    held: Held | None = None
+    folder: Path = Path()
 
 
 def source_name(request: SourceRequest) -> str:

@@ -1,80 +1,204 @@
-"""The project file: what `edgec build` builds in a folder when it is told nothing."""
+"""The project file `edgec.toml`: one model, or several as `[[model]]`, with the options of the command line."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+import os
+import re
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
+from typing import Any
 
-from edgec.diag import error
+from edgec.diag import Diagnostic, EdgecError, Place, error
+from edgec.diag.suggest import suggest
 from edgec.spec.reader import Checker, Table, load_toml
+from edgec.spec.request_options import SourceOptions, TargetOptions, over
 
 FILE = "edgec.toml"
 
 
 @dataclass(frozen=True)
-class Project:
-    """The options of `edgec build` by their names, each with the text that the command line would have.
+class ModelRequest:
+    """A model to build: what the command line says of it, or its entry in a project file.
 
-    `set` holds `KEY=VALUE` for every target, `function` holds `NAME=SOURCE`. Paths are relative to the folder.
+    `folder` is that of the project file: modules are imported from there, and manifests name files relative to it.
     """
 
     source: str
-    target: tuple[str, ...] = ()
-    out: str = "build"
-    input: tuple[str, ...] = ()
-    samples: str | None = None
-    weights: str | None = None
-    extension: str | None = None
     name: str | None = None
-    dynamic: tuple[str, ...] = ()
-    function: tuple[str, ...] = ()
-    state: tuple[str, ...] = ()
-    range: tuple[str, ...] = ()
+    target: tuple[str, ...] = ()
+    out: str | None = None
     device: str | None = None
-    set: tuple[str, ...] = ()
-    io_layout: tuple[str, ...] = ()
-    via: str | None = None
-    enable: tuple[str, ...] = ()
-    disable: tuple[str, ...] = ()
     emit: tuple[str, ...] = ()
+    options: SourceOptions = field(default_factory=SourceOptions)
+    settings: TargetOptions = field(default_factory=TargetOptions)
+    folder: Path = Path()
 
 
-def load_project(folder: Path) -> Project:
-    """Read the folder's `edgec.toml`. Raises `EdgecError` E0101 without one, E0106 for what is wrong in it."""
-    path = folder / FILE
-    if not path.is_file():
+_GROUPS = {"options": SourceOptions, "settings": TargetOptions}
+_OWN = {f.name: f.default for f in fields(ModelRequest) if f.name not in (*_GROUPS, "source", "folder")}
+_KEYS = ("source", *_OWN, *(f.name for group in _GROUPS.values() for f in fields(group)))
+
+
+@dataclass(frozen=True)
+class Project:
+    """The models of a project file, in its order."""
+
+    path: Path
+    models: tuple[ModelRequest, ...]
+
+    def model(self, name: str) -> ModelRequest:
+        """A model by its name. Raises `EdgecError` E0102."""
+        names = [m.name or "" for m in self.models]
+        if name in names:
+            return self.models[names.index(name)]
+        near = suggest(name, names)
+        raise error(
+            "E0102",
+            f"`{name}` is neither a source nor a model of `{self.path}`",
+            notes=[f"its models are {', '.join(filter(None, names))}"] if any(names) else [],
+            help=[f"did you mean `{near}`?" if near else "give `file.py:attr`, `package.module:attr` or `model.onnx`"],
+        )
+
+
+def find_project(folder: Path) -> Path | None:
+    """The nearest `edgec.toml` in the folder or above it, up to the root of a repository or the home folder."""
+    for place in (folder, *folder.resolve().parents):
+        if (place / FILE).is_file():
+            return Path(os.path.relpath(place / FILE))
+        if (place / ".git").exists() or place.resolve() == Path.home():
+            return None
+    return None
+
+
+def requested(given: ModelRequest, project: Project | None) -> list[ModelRequest]:
+    """The models that a command means, what it says itself before what the project file says.
+
+    No source means all models of the project, a single word one of them; anything else is a source of its own, for
+    which the project file does not count. Raises `EdgecError` E0101, E0102.
+    """
+    if given.source and (project is None or not could_be_name(given.source)):
+        return [given]
+    if project is None:
         raise error(
             "E0101",
-            f"nothing to build: no SOURCE was given, and this folder has no `{FILE}`",
+            f"nothing to build: no SOURCE was given, and there is no `{FILE}` in this folder or above it",
             help=["give a source: `edgec build net.py:model --target android`"],
         )
-    table = load_toml(path)
-    c = Checker(path)
-    c.known(table, [f.name for f in fields(Project)])
-    project = Project(
-        source=c.string(table, "source"),
-        target=c.strings(table, "target"),
-        out=c.string(table, "out", "build"),
-        input=c.strings(table, "input"),
-        samples=_word(c, table, "samples"),
-        weights=_word(c, table, "weights"),
-        extension=_word(c, table, "extension"),
-        name=_word(c, table, "name"),
-        dynamic=c.strings(table, "dynamic"),
-        function=c.strings(table, "function"),
-        state=c.strings(table, "state"),
-        range=c.strings(table, "range"),
-        device=_word(c, table, "device"),
-        set=c.strings(table, "set"),
-        io_layout=c.strings(table, "io_layout"),
-        via=_word(c, table, "via"),
-        enable=c.strings(table, "enable"),
-        disable=c.strings(table, "disable"),
-        emit=c.strings(table, "emit"),
+    found = [project.model(given.source)] if given.source else list(project.models)
+    if len(found) > 1 and given.name:
+        names = ", ".join(m.name or "" for m in found)
+        raise error("E0101", f"`--name` is for one model; `{project.path}` has {len(found)}", notes=[names])
+    return [_merged(given, model) for model in found]
+
+
+def one_requested(given: ModelRequest, project: Project | None) -> ModelRequest:
+    """As `requested`, for commands that take one model. Raises `EdgecError` E0101 where the file has several."""
+    found = requested(given, project)
+    if len(found) > 1:
+        names = [m.name or "" for m in found]
+        raise error(
+            "E0101", "several models are meant", notes=[", ".join(names)], help=[f"name one, such as `{names[0]}`"]
+        )
+    return found[0]
+
+
+def could_be_name(source: str) -> bool:
+    """Whether a command's SOURCE may be the name of a model in a project file."""
+    return re.fullmatch(r"[\w-]+", source) is not None and not Path(source).exists()
+
+
+def _merged(given: ModelRequest, model: ModelRequest) -> ModelRequest:
+    own = {key: value for key in _OWN if (value := getattr(given, key))}
+    options, settings = over(given.options, model.options), over(given.settings, model.settings)
+    return replace(model, **own, options=options, settings=settings)
+
+
+def load_project(path: Path) -> Project:
+    """Read a project file. Raises `EdgecError` E0106 for everything that is wrong in it."""
+    document = load_toml(path)
+    tables = document.pop("model", None)
+    if tables is None:
+        c = Checker(path)
+        model = _read(c, document)
+        c.finish()
+        return Project(path, (model,))
+    if not isinstance(tables, list) or not tables or not all(isinstance(t, dict) for t in tables):
+        place = Place(str(path), Checker(path).line_of("model"))
+        raise error("E0106", "`model` must be a table for each model", place=place, help=["write `[[model]]`"])
+    common, problems = Checker(path), []
+    common.known(document, [key for key in _KEYS if key not in ("source", "name")])
+    models, spans = [], _spans(path, len(tables))
+    for table, lines in zip(tables, spans, strict=True):
+        c = Checker(path, lines=(lines, range(1, spans[0].start)))
+        models.append(_read(c, {**document, **table}, named=True, own=table))
+        problems += c.problems
+    problems = [*common.problems, *problems, *_twice(path, models, spans)]
+    if problems:
+        raise EdgecError(problems)
+    return Project(path, tuple(models))
+
+
+def _read(c: Checker, table: Table, *, named: bool = False, own: Table | None = None) -> ModelRequest:
+    """A model's table, with the keys that stand above all tables; `own` are those of the table itself."""
+    c.known(table if own is None else own, _KEYS)
+    folder = c.path.parent
+    groups = {
+        name: group(**{f.name: _value(c, table, f.name, f.default) for f in fields(group)})
+        for name, group in _GROUPS.items()
+    }
+    keys = {key: _value(c, table, key, default) for key, default in _OWN.items()}
+    if named and not keys["name"]:
+        c.problem("each `[[model]]` needs a `name`", "source")
+    model = ModelRequest(c.string(table, "source"), **keys, **groups, folder=folder)
+    return model if folder == Path() else _from_here(model, folder)
+
+
+def _value(c: Checker, table: Table, key: str, default: Any) -> Any:
+    if default == ():
+        return c.strings(table, key)
+    return c.string(table, key) if key in table else default
+
+
+def _spans(path: Path, count: int) -> list[range]:
+    """The lines of each `[[model]]`; of an inline list of tables, the whole file."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    starts = [i for i, line in enumerate(lines, 1) if re.match(r"\s*\[\[\s*model\s*\]\]", line)]
+    found = [range(*ends) for ends in zip(starts, [*starts[1:], len(lines) + 1], strict=True)]
+    return found if len(found) == count else [range(1, len(lines) + 1)] * count
+
+
+def _twice(path: Path, models: list[ModelRequest], spans: list[range]) -> list[Diagnostic]:
+    names = [m.name for m in models]
+    return [
+        Diagnostic("E0106", f"two models are named `{m.name}`", Place(str(path), spans[i].start))
+        for i, m in enumerate(models)
+        if m.name and m.name in names[:i]
+    ]
+
+
+def _from_here(model: ModelRequest, folder: Path) -> ModelRequest:
+    """Paths of a file in another folder as they are from this one."""
+
+    def here(text: str | None) -> str | None:
+        return None if text is None else os.path.relpath(folder / text)
+
+    def source(text: str) -> str:
+        code, colon, attribute = text.rpartition(":")
+        if colon and not code.endswith(".py"):
+            return text  # a module by its name
+        return f"{here(code)}:{attribute}" if colon else str(here(text))
+
+    def after(mark: str, text: str, path: Any) -> str:
+        head, found, rest = text.partition(mark)
+        return f"{head}{mark}{path(rest)}" if found else text
+
+    o = model.options
+    options = replace(
+        o,
+        input=tuple(after("@", text, here) for text in o.input),
+        samples=here(o.samples),
+        weights=here(o.weights),
+        extension=here(o.extension),
+        function=tuple(after("=", text, source) for text in o.function),
     )
-    c.finish()
-    return project
-
-
-def _word(c: Checker, table: Table, key: str) -> str | None:
-    return c.string(table, key) if key in table else None
+    return replace(model, source=source(model.source), out=here(model.out or "build"), options=options)

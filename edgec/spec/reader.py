@@ -30,10 +30,14 @@ def load_toml(path: Path) -> dict[str, Any]:
 
 @dataclass
 class Checker:
-    """Reads keys with their types and remembers what is wrong; `finish` raises everything at once."""
+    """Reads keys with their types and remembers what is wrong; `finish` raises everything at once.
+
+    `lines` are those of the table that is read, where a file has several of its kind, from the best ones on.
+    """
 
     path: Path
     problems: list[Diagnostic] = field(default_factory=list)
+    lines: tuple[range, ...] = ()
 
     def known(self, table: Table, keys: Iterable[str], where: str = "") -> None:
         """Report every key that is not one of `keys`."""
@@ -116,7 +120,10 @@ class Checker:
         """The first line that assigns `key` or opens the table `key`."""
         pattern = re.compile(rf"^\s*(?:\[+.*\b{re.escape(key)}\]+|.*\b{re.escape(key)}\s*=)")
         lines = self.path.read_text(encoding="utf-8").splitlines() if self.path.is_file() else []
-        return next((i for i, line in enumerate(lines, 1) if pattern.match(line)), None)
+        found = [i for i, line in enumerate(lines, 1) if pattern.match(line)]
+        spans = self.lines or (range(1, len(lines) + 1),)
+        first = self.lines[0].start if self.lines else None
+        return next((i for span in spans for i in found if i in span), first)
 
     def finish(self) -> None:
         """Raise `EdgecError` when anything was wrong."""

@@ -35,7 +35,7 @@ def import_python(request: SourceRequest) -> ImportedModel:
         )
     with user_code(f"importing `{where}`"):
         torch.manual_seed(SEED)
-        module = import_code(where)
+        module = import_code(where, request.folder)
     file = Path(module.__file__) if module.__file__ else None
     found = _attribute(module, where, attribute)
     net, inputs = _model_and_inputs(found, request)
@@ -48,15 +48,18 @@ def capture_model(net: Any, inputs: Any, request: SourceRequest, source: SourceI
     """Export a module, a scripted one or an exported program; `inputs` are None where the request describes them."""
     if isinstance(net, torch.export.ExportedProgram):
         return _program(net, request, source)
+    told: tuple[Diagnostic, ...] = ()
     if request.weights is not None:
         from edgec.frontend.torch.weights import load_weights
 
-        load_weights(net, request.weights)
+        told = load_weights(net, request.weights, request.taken)
     if isinstance(net, torch.jit.ScriptModule):
         from edgec.frontend.torch.torchscript.importer import export_script, script_inputs
 
-        return export_script(net, script_inputs(net, inputs, request), request, source)
-    return _exported(net, inputs, request, source)
+        imported = export_script(net, script_inputs(net, inputs, request), request, source)
+    else:
+        imported = _exported(net, inputs, request, source)
+    return replace(imported, warnings=(*told, *imported.warnings))
 
 
 def _exported(net: torch.nn.Module, inputs: Any, request: SourceRequest, source: SourceId) -> ImportedModel:

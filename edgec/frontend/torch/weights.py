@@ -1,151 +1,149 @@
-"""Weights beside code: a state dict from safetensors or a checkpoint, read without executing anything."""
+"""Weights beside code: which tensors of a file are the module's, and whether they fit it."""
 
 from __future__ import annotations
 
-import argparse
 import itertools
-import json
-import pickle
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import torch
-from numpy._core.multiarray import scalar as np_scalar
 
-from edgec.diag import EdgecError, Place, error
+from edgec.diag import Diagnostic, EdgecError, Place, Severity, error
 from edgec.diag.suggest import suggest
+from edgec.frontend.request import Taken
+from edgec.frontend.torch.checkpoint import WHOLE, Checkpoint, State, listed, read_state
 from edgec.frontend.torch.overrides.compiled_modules import INSIDE
 
-_WRAPPERS = ("state_dict", "model_state_dict", "model", "module", "ema_state_dict")
-"""Keys under which training scripts put the state dict of a checkpoint."""
+_COUNTER = "num_batches_tracked"
+"""Batch norms count their batches for training alone: older checkpoints lack the counters, and tools round them."""
 
-_PLAIN: tuple[Any, ...] = (
-    argparse.Namespace,
-    np.dtype,
-    np_scalar,
-    *(type(np.dtype(kind)) for kind in "?bBhHiIlLqQefd"),
-)
-"""Beside tensors and plain containers, what training scripts keep in checkpoints: options, and numbers of numpy."""
-
-_SAVE = (
-    "save the weights with `safetensors.torch.save_file(model.state_dict(), …)` or `torch.save(model.state_dict(), …)`"
-)
+ALL = Taken()
+"""The only weights of a file."""
 
 
-def load_weights(module: torch.nn.Module, path: Path) -> None:
-    """Load the file's state dict into the module; every name and shape must fit.
+@dataclass(frozen=True)
+class _Part:
+    """A part of a file, its tensors by the module's names, and what does not fit."""
 
-    Raises `EdgecError` E0102 (no file), E0203 (not readable), E0204 (would execute code), E0110 (does not fit).
+    path: str
+    state: State
+    missing: list[str]
+    misfits: list[str]
+    unknown: list[str]
+
+    @property
+    def fits(self) -> bool:
+        """Whether it gives every tensor that the module has."""
+        return not (self.missing or self.misfits)
+
+
+def load_weights(module: torch.nn.Module, path: Path, taken: Taken = ALL) -> tuple[Diagnostic, ...]:
+    """Load a file's weights into the module; every name and shape must fit. Returns notes on what was taken.
+
+    Raises `EdgecError` E0102 (no file), E0203 (not readable), E0204 (would execute code), E0110 (does not fit, or
+    several parts of the file do).
     """
-    state = read_state(path)
+    held = read_state(path)
     own = module.state_dict()
-    state = _as_named(state, own)
-    # Batch norms count their batches for training alone; older checkpoints lack the counters.
+    parts = list(_parts(held, own))
+    part = _named(parts, taken.part, path) if taken.part is not None else _only(parts, path)
+    elsewhere = {id(t) for other in parts if other.fits and other is not part for t in other.state.values()}
+    unknown = [name for name in part.unknown if id(part.state[name]) not in elsewhere]
+    if not part.fits or (unknown and not taken.ignores_extra):
+        raise _misfit(path, own, part, unknown)
+    module.load_state_dict({name: t for name, t in part.state.items() if name in own}, strict=False)
+    return tuple(_notes(held, parts, part, path, unknown))
+
+
+def _parts(held: Checkpoint, own: Mapping[str, torch.Tensor]) -> Iterator[_Part]:
+    """The mappings of the file, and what stands in one of them below a prefix such as `ema.`, once each."""
+    seen: set[frozenset[int]] = set()
+    for path, state in held.parts.items():
+        for inner, tensors in ((path, state), *_below_prefixes(path, state)):
+            part = _part(inner, tensors, own)
+            same = frozenset(id(t) for name, t in part.state.items() if name in own)
+            if part.fits and same in seen:
+                continue
+            seen |= {same} if part.fits else set()
+            if part.fits or inner == path:
+                yield part
+
+
+_HOLDERS = re.compile(r"model|module|net|ema|average|teacher|student|generator|backbone", re.IGNORECASE)
+"""Names of attributes that hold a whole model, as training scripts choose them."""
+
+
+def _below_prefixes(path: str, state: State) -> Iterator[tuple[str, State]]:
+    heads = dict.fromkeys(name.partition(".")[0] for name in state if "." in name)
+    for head in (head for head in heads if _HOLDERS.search(head) and len(heads) > 1):
+        below = {name.removeprefix(f"{head}."): t for name, t in state.items() if name.startswith(f"{head}.")}
+        yield head if path == WHOLE else f"{path}.{head}", below
+
+
+def _part(path: str, tensors: State, own: Mapping[str, torch.Tensor]) -> _Part:
+    state = _as_named(tensors, own)
+    counters = [name for name in own if name.endswith(_COUNTER) and name in state]
+    state = {name: t for name, t in state.items() if name not in counters or not _differs(own[name], t)}
     # A tensor that the model has under several names, as tied embeddings, is in most files once.
     there = {_place(own[n]) for n in own if n in state}
-    missing = [n for n in own if n not in state and not n.endswith("num_batches_tracked")]
-    missing = [n for n in missing if _place(own[n]) not in there]
-    unknown = [n for n in state if n not in own]
+    missing = [n for n in own if n not in state and not n.endswith(_COUNTER) and _place(own[n]) not in there]
     misfits = [n for n in own if n in state and _differs(own[n], state[n])]
-    if missing or unknown or misfits:
-        raise _misfit(path, own, state, missing, unknown, misfits)
-    module.load_state_dict(state, strict=False)
+    return _Part(path, state, missing, misfits, [n for n in state if n not in own])
 
 
-def read_state(path: Path) -> dict[str, torch.Tensor]:
-    """The tensors of a `.safetensors` file or of a checkpoint that holds nothing but tensors and plain data."""
-    if not path.is_file():
-        what = "is a folder, not a file of weights" if path.is_dir() else "was not found"
-        raise error("E0102", f"`{path}` {what}")
-    if path.name.endswith(".index.json"):
-        return _read_shards(path)
-    found = _read_safetensors(path) if path.suffix == ".safetensors" else _read_checkpoint(path)
-    tensors = _tensors(found)
-    if not tensors:
-        keys = _listed([str(key) for key in found]) if isinstance(found, Mapping) else ""
-        notes = [f"it holds {keys}"] if keys else []
-        raise error(
-            "E0110", f"`{path.name}` contains no named tensors", place=Place(str(path)), notes=notes, help=[_SAVE]
-        )
-    return tensors
-
-
-def _tensors(found: Any) -> dict[str, torch.Tensor]:
-    """The tensors of a mapping, or of the one mapping inside it that training scripts put them in."""
-    if not isinstance(found, Mapping):
-        return {}
-    inner = [key for key in _WRAPPERS if isinstance(found.get(key), Mapping)]
-    if inner:
-        return _tensors(found[inner[0]])
-    own = {str(name): tensor for name, tensor in found.items() if isinstance(tensor, torch.Tensor)}
-    deeper = [tensors for tensors in map(_tensors, found.values()) if tensors] if not own else []
-    return deeper[0] if len(deeper) == 1 else own
-
-
-def _read_shards(path: Path) -> dict[str, torch.Tensor]:
-    """The tensors of the files that a `model.safetensors.index.json` names, all in its own folder."""
-    try:
-        names = json.loads(path.read_bytes())["weight_map"]
-        listed = {str(tensor): Path(str(file)) for tensor, file in names.items()}
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as failure:
-        raise error("E0203", f"`{path.name}` is not an index of weights", place=Place(str(path))) from failure
-    found: dict[str, torch.Tensor] = {}
-    for file in sorted(set(listed.values())):
-        if not (path.parent / file).resolve().is_relative_to(path.parent.resolve()):
-            raise error(
-                "E0207",
-                f"`{path.name}` points outside its folder",
-                place=Place(str(path)),
-                notes=[f"it names `{file}`"],
-            )
-        found |= read_state(path.parent / file) if not file.name.endswith(".index.json") else {}
-    if lost := [name for name in listed if name not in found]:
-        raise error("E0203", f"`{lost[0]}` is not in the file that `{path.name}` refers to", place=Place(str(path)))
-    return found
-
-
-def _read_safetensors(path: Path) -> Any:
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    try:
-        return load_file(path)
-    except (SafetensorError, OSError, ValueError) as failure:
-        raise error(
-            "E0203", f"`{path.name}` is not a safetensors file", place=Place(str(path)), notes=[str(failure)]
-        ) from failure
-
-
-def _read_checkpoint(path: Path) -> Any:
-    """torch's restricted unpickler admits tensors and plain containers and calls nothing."""
-    try:
-        with torch.serialization.safe_globals(list(_PLAIN)):
-            return torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as failure:
-        named = re.search(r"GLOBAL (\S+)", str(failure))
-        why = f"it contains `{named[1]}`" if named else "torch's restricted reader refuses it"
-        raise executes_code(path, why) from failure
-    except Exception as failure:  # torch's restricted reader raises whatever a broken file makes it
-        raise error(
-            "E0203", f"`{path.name}` is not a checkpoint", place=Place(str(path)), notes=[_first_line(failure)]
-        ) from failure
-
-
-def executes_code(path: Path, why: str) -> EdgecError:
-    """The refusal of a file that holds pickled objects."""
-    return error(
-        "E0204",
-        f"`{path.name}` contains pickled Python objects, which run code when they are loaded",
+def _named(parts: list[_Part], name: str, path: Path) -> _Part:
+    """The part that a person means: its path, or the end of it. Raises `EdgecError` E0110."""
+    found = [part for part in parts if part.path == name] or [p for p in parts if p.path.endswith(f".{name}")]
+    if len(found) == 1:
+        return found[0]
+    paths = [part.path for part in found or parts]
+    near = suggest(name, paths)
+    raise error(
+        "E0110",
+        f"`{path.name}` has {'several parts' if found else 'no part'} `{name}`",
         place=Place(str(path)),
-        notes=[why],
-        help=[f"{_SAVE}, then give the code: `edgec build file.py:attr --weights FILE`"],
+        notes=[f"its parts are {', '.join(f'`{p}`' for p in paths)}"],
+        help=[f"did you mean `{near}`?"] if near else [],
     )
 
 
-def _as_named(state: dict[str, torch.Tensor], own: Mapping[str, Any]) -> dict[str, torch.Tensor]:
+def _only(parts: list[_Part], path: Path) -> _Part:
+    """The one part that fits, of equal ones the first; where none does, the nearest. Raises `EdgecError` E0110."""
+    fitting = [part for part in parts if part.fits]
+    if not fitting:
+        return min(parts, key=lambda part: len(part.missing) + len(part.misfits))
+    if any(not _equal(part.state, fitting[0].state) for part in fitting[1:]):
+        paths = [part.path for part in fitting]
+        raise error(
+            "E0110",
+            f"`{path.name}` holds weights of the model {len(paths)} times, and they differ",
+            place=Place(str(path)),
+            notes=[f"as {', '.join(f'`{p}`' for p in paths)}"],
+            help=[f"say which: `--weights {path}:{p}`" for p in paths],
+        )
+    return fitting[0]
+
+
+def _equal(first: State, second: State) -> bool:
+    return all(torch.equal(t, second[name]) for name, t in first.items() if name in second)
+
+
+def _notes(held: Checkpoint, parts: list[_Part], part: _Part, path: Path, unknown: list[str]) -> Iterator[Diagnostic]:
+    """What was chosen, and what was passed over."""
+    others = [p.path for p in parts if p is not part and p.fits] + list(held.others)
+    if part.path != WHOLE or others:
+        which = "the weights are the file itself" if part.path == WHOLE else f"the weights are those of `{part.path}`"
+        notes = (f"it also holds {listed([f'`{other}`' for other in others])}",) if others else ()
+        message = f"`{path.name}`: {which}"
+        yield Diagnostic("E0110", message, Place(str(path)), notes, severity=Severity.NOTE)
+    if unknown:
+        message = f"`{path.name}`: {len(unknown)} weights that the model does not have are ignored"
+        yield Diagnostic("E0110", message, Place(str(path)), (listed(unknown),), severity=Severity.NOTE)
+
+
+def _as_named(state: dict[str, torch.Tensor], own: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """Names as the module spells them, where one prefix before all of the file's or of the module's is the difference.
 
     DataParallel, Lightning and modules that hold the model put one there; torch.compile puts its own anywhere.
@@ -190,40 +188,28 @@ def _differs(own: torch.Tensor, given: torch.Tensor) -> bool:
     return own.shape != given.shape
 
 
-def _misfit(
-    path: Path,
-    own: Mapping[str, torch.Tensor],
-    state: Mapping[str, torch.Tensor],
-    missing: list[str],
-    unknown: list[str],
-    misfits: list[str],
-) -> EdgecError:
+def _misfit(path: Path, own: Mapping[str, torch.Tensor], part: _Part, unknown: list[str]) -> EdgecError:
+    state, missing, misfits = part.state, part.missing, part.misfits
     notes = [
         f"`{n}` is {_told(state[n], own[n])} in the file and {_told(own[n], state[n])} in the model"
         for n in misfits[:3]
     ]
-    notes += [f"missing: {_listed(missing)}"] if missing else []
-    notes += [f"not in the model: {_listed(unknown)}"] if unknown else []
+    notes += [f"missing: {listed(missing)}"] if missing else []
+    notes += [f"not in the model: {listed(unknown)}"] if unknown else []
     near = suggest(missing[0], unknown) if missing and unknown else None
+    advice = [f"is `{near}` meant for `{missing[0]}`?"] if near else []
+    if part.fits:
+        advice = ["`--extra-weights ignore` loads the model's own and passes over the others"]
     return error(
         "E0110",
         f"`{path.name}` does not fit the model: {len(missing)} names missing, {len(unknown)} unknown, "
         f"{len(misfits)} of another shape or type",
         place=Place(str(path)),
         notes=notes,
-        help=[f"is `{near}` meant for `{missing[0]}`?"] if near else [],
+        help=advice,
     )
 
 
 def _told(tensor: torch.Tensor, other: torch.Tensor) -> str:
     """What sets a tensor apart from another: its shape, or else its element type."""
     return str(list(tensor.shape)) if tensor.shape != other.shape else str(tensor.dtype).removeprefix("torch.")
-
-
-def _listed(names: list[str]) -> str:
-    return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
-
-
-def _first_line(failure: BaseException) -> str:
-    first = (str(failure).strip().splitlines() or [""])[0]
-    return first if isinstance(failure, RuntimeError) and first else f"{type(failure).__name__} {first}".strip()

@@ -21,11 +21,11 @@ from edgec.frontend.request import SourceRequest, file_sha256, source_name
 from edgec.frontend.samples.inputs import match_specs
 from edgec.frontend.torch.autograph.replacement import Rewritten
 from edgec.frontend.torch.call import TorchReference
+from edgec.frontend.torch.checkpoint import executes_code
 from edgec.frontend.torch.export import export_module
 from edgec.frontend.torch.request import ExportRequest
 from edgec.frontend.torch.state.probe import are_near
 from edgec.frontend.torch.torchscript.interpreter import ScriptGraph
-from edgec.frontend.torch.weights import executes_code
 
 
 def import_torchscript(path: Path, request: SourceRequest) -> ImportedModel:
@@ -152,7 +152,7 @@ _PICKLE = b"\x80"
 
 def _pickle(path: Path) -> Exception:
     """A state dict is told apart from a whole pickled module, without unpickling either."""
-    from edgec.frontend.torch.weights import read_state
+    from edgec.frontend.torch.checkpoint import read_state
 
     read_state(path)
     return error(

@@ -2,7 +2,11 @@
 # environment of its own: .venv-3.13. That of 3.11 is .venv.
 SHELL := /bin/bash
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
-VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+# The shims of pyenv start only the versions that it has selected; an installed one is found in its own folder.
+VERSION_OF = $(shell $(1) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
+PYENV_PYTHON := $(lastword $(wildcard $(or $(PYENV_ROOT),$(HOME)/.pyenv)/versions/*/bin/$(PYTHON)))
+override PYTHON := $(if $(call VERSION_OF,$(PYTHON)),$(PYTHON),$(or $(PYENV_PYTHON),$(PYTHON)))
+VERSION := $(call VERSION_OF,$(PYTHON))
 VENV := .venv$(if $(filter-out 3.11,$(VERSION)),-$(VERSION))
 BIN := $(VENV)/bin
 EDGEC := $(BIN)/edgec

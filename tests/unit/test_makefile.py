@@ -25,6 +25,16 @@ def test_each_python_has_an_environment_of_its_own(version: str, folder: str, tm
     assert f"{folder}/bin/python -m pytest tests " in planned.stdout
 
 
+def test_a_version_that_pyenv_has_installed_but_not_selected_is_found(tmp_path: Path) -> None:
+    python = tmp_path / "versions" / "3.99.1" / "bin" / "python3.99"
+    python.parent.mkdir(parents=True)
+    python.write_text("#!/bin/sh\necho 3.99\n", encoding="utf-8")
+    python.chmod(0o755)
+    planned = _make("-B", "test", "PYTHON=python3.99", f"PYENV_ROOT={tmp_path}")
+    assert planned.returncode == 0, planned.stderr
+    assert f"{python} -m venv .venv-3.99\n" in planned.stdout
+
+
 def test_a_python_that_does_not_start_is_told(tmp_path: Path) -> None:
     refused = _make("test", f"PYTHON={tmp_path}/python3.99")
     assert refused.returncode != 0

@@ -8,7 +8,7 @@ from edgec.backends.coreml.expand.casts import CastOfNumbers
 from edgec.backends.coreml.expand.conv import ComputedDilatedConvToConv, ComputedTransposedConvToConv
 from edgec.backends.coreml.expand.empty import DropEmptyOperands
 from edgec.backends.coreml.expand.gather import GatherFromStart
-from edgec.backends.coreml.expand.half import HALF_FORMS
+from edgec.backends.coreml.expand.half import HALF_RULES
 from edgec.backends.coreml.expand.norm import (
     GroupNormToInstanceNorm,
     RMSNormToLayerNorm,
@@ -18,7 +18,7 @@ from edgec.backends.coreml.expand.norm import (
 from edgec.backends.coreml.expand.pad import PadForms
 from edgec.backends.coreml.expand.pool import DilatedPoolToSlices
 from edgec.backends.coreml.expand.resize import NearestToGather
-from edgec.backends.coreml.expand.roots import ROOT_FORMS
+from edgec.backends.coreml.expand.roots import ROOT_RULES
 from edgec.backends.coreml.expand.tokens import AttentionOnHeads, AttentionOnTokens
 from edgec.backends.coreml.expand.window import WindowToSliceUpdate
 from edgec.backends.coreml.factors.scale import ScaleActivations
@@ -132,8 +132,8 @@ OWN: tuple[Rule, ...] = (
     *ILLEGAL,
     *_ranks(5),
     *NATIVE,
-    *ROOT_FORMS,
-    *HALF_FORMS,
+    *ROOT_RULES,
+    *HALF_RULES,
 )
 """Every rule that is tried for Core ML beside those that all backends share."""
 
@@ -166,7 +166,7 @@ def pipeline(target: Target, calibration: Calibration) -> Pipeline:
             *(_by_range(target, calibration) if half else ()),
             *(_channels_first(target) if takes_channels(target) else ()),
             RewritePass("native", [*native, *CLEANUP]),
-            *((KeepWide(target), RewritePass("half", HALF_FORMS), ToHalf(target)) if half else ()),
+            *((KeepWide(target), RewritePass("half", HALF_RULES), ToHalf(target)) if half else ()),
             *branches(target),
             OnlyLegal(allowed, target),
         ],
@@ -178,7 +178,7 @@ def pipeline(target: Target, calibration: Calibration) -> Pipeline:
 def _by_range(target: Target, calibration: Calibration) -> tuple[Pass, ...]:
     """Forms that hold in float16 what the samples show."""
     return (
-        RewritePass("roots", ROOT_FORMS),
+        RewritePass("roots", ROOT_RULES),
         ObserveRanges(calibration),
         ScaleActivations(target),
         ScaleNormalizations(),

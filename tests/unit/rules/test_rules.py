@@ -6,8 +6,8 @@ import onnx_ir as ir
 import pytest
 from onnx.reference.op_run import RuntimeImplementationError
 
-from edgec.backends.coreml.expand.half import HALF_FORMS
-from edgec.backends.coreml.expand.roots import ROOT_FORMS
+from edgec.backends.coreml.expand.half import HALF_RULES
+from edgec.backends.coreml.expand.roots import ROOT_RULES
 from edgec.backends.coreml.legalize import CASTS, HALF
 from edgec.passes.constants import ConstantsToInitializers, FoldConstants
 from edgec.passes.remarks import counted
@@ -26,8 +26,8 @@ TESTED = (
     CopiedSizes(),
     *HALF,
     *CASTS,
-    *ROOT_FORMS,
-    *HALF_FORMS,
+    *ROOT_RULES,
+    *HALF_RULES,
 )
 CASES = [(rule, example) for rule in TESTED for example in rule.examples]
 IDS = [f"{rule.name}-{'fires' if example.after else 'stays'}-{i}" for i, (rule, example) in enumerate(CASES)]

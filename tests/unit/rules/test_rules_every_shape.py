@@ -17,8 +17,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from edgec.backends.coreml import legalize as coreml
-from edgec.backends.coreml.expand.half import HALF_FORMS
-from edgec.backends.coreml.expand.roots import ROOT_FORMS
+from edgec.backends.coreml.expand.half import HALF_RULES
+from edgec.backends.coreml.expand.roots import ROOT_RULES
 from edgec.backends.tensorrt import backend as tensorrt
 from edgec.backends.tflite import legalize as tflite
 from edgec.diag import EdgecError
@@ -44,8 +44,8 @@ EVERY: tuple[Rule, ...] = tuple(
             *coreml.HALF,
             *coreml.RULES,
             *coreml.ALWAYS,
-            *ROOT_FORMS,
-            *HALF_FORMS,
+            *ROOT_RULES,
+            *HALF_RULES,
             *tensorrt.RULES,
         )
     }.values()

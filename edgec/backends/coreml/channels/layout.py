@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import onnx_ir as ir
 
-from edgec.backends.coreml.channels.layout_rules import Form, form_of, has_tokens, turned_operands
+from edgec.backends.coreml.channels.layout_rules import LayoutRule, has_tokens, layout_rule_of, turned_operands
 from edgec.backends.coreml.channels.maker import Maker, Turned, makes_image, shape_of, turning_bytes
 from edgec.backends.layout.assignment import Border, End, Side, cheapest
 from edgec.ir.model import Model
@@ -32,7 +32,7 @@ class Turning:
 def turn_tokens(model: Model) -> Turning:
     """Rewrite the main graph, in place, to channels-first tokens wherever an operator seeks them."""
     graph = model.graph
-    forms = {node: form for node in graph if (form := form_of(node)) is not None}
+    forms = {node: form for node in graph if (form := layout_rule_of(node)) is not None}
     chosen = _choose(graph, forms)
     if not chosen:
         return Turning(0, {})
@@ -47,7 +47,7 @@ def turn_tokens(model: Model) -> Turning:
     return Turning(len(chosen), names)
 
 
-def _choose(graph: ir.Graph, forms: dict[ir.Node, Form]) -> set[ir.Node]:
+def _choose(graph: ir.Graph, forms: dict[ir.Node, LayoutRule]) -> set[ir.Node]:
     """The nodes that take the form; none where nothing seeks it."""
     if not any(form.seeks for form in forms.values()):
         return set()
@@ -56,7 +56,7 @@ def _choose(graph: ir.Graph, forms: dict[ir.Node, Form]) -> set[ir.Node]:
     return set(cheapest(sides, [_border(value, forms) for value in values if has_tokens(value)]).turned)
 
 
-def _side(form: Form | None) -> Side:
+def _side(form: LayoutRule | None) -> Side:
     if form is None:
         return Side.KEPT
     return Side.TURNED if form.seeks else Side.EITHER

@@ -28,7 +28,7 @@ _GROWS = 1 << 16
 
 
 @dataclass(frozen=True)
-class Form:
+class LayoutRule:
     """Whether a node can run on channels-first tokens, and the nodes that make its outputs there.
 
     `seeks`: an operator that gains by it; the others follow where that spares a transpose.
@@ -204,16 +204,16 @@ def _can_move(node: ir.Node) -> bool:
 
 _ELEMENTWISE = UNARY | BINARY | ACTIVATIONS | {"Max", "Min", "Where", "Gelu", "Clip", "Cast"}
 
-FORMS: Mapping[str, Form] = {
-    **dict.fromkeys(sorted(_ELEMENTWISE), Form(_can_elementwise, _elementwise)),
-    **dict.fromkeys(sorted(REDUCTIONS), Form(_can_reduce, _reduce)),
-    **dict.fromkeys(("Softmax", "LogSoftmax"), Form(_can_softmax, _softmax)),
-    **dict.fromkeys(("Reshape", "Squeeze", "Unsqueeze"), Form(_can_reshape, _reshape)),
-    **{name: Form(_can_move, make) for name, make in MOVES.items()},
-    "Attention": Form(can_attend, attention, seeks=True),
-    "Gemm": Form(_can_gemm, _gemm, seeks=True),
-    "LayerNormalization": Form(_can_normalize, _normalize),
-    "MatMul": Form(_can_multiply, _matmul, seeks=True),
+LAYOUT_RULES: Mapping[str, LayoutRule] = {
+    **dict.fromkeys(sorted(_ELEMENTWISE), LayoutRule(_can_elementwise, _elementwise)),
+    **dict.fromkeys(sorted(REDUCTIONS), LayoutRule(_can_reduce, _reduce)),
+    **dict.fromkeys(("Softmax", "LogSoftmax"), LayoutRule(_can_softmax, _softmax)),
+    **dict.fromkeys(("Reshape", "Squeeze", "Unsqueeze"), LayoutRule(_can_reshape, _reshape)),
+    **{name: LayoutRule(_can_move, make) for name, make in MOVES.items()},
+    "Attention": LayoutRule(can_attend, attention, seeks=True),
+    "Gemm": LayoutRule(_can_gemm, _gemm, seeks=True),
+    "LayerNormalization": LayoutRule(_can_normalize, _normalize),
+    "MatMul": LayoutRule(_can_multiply, _matmul, seeks=True),
 }  # fmt: skip
 """By operator; what is missing here stays as it is."""
 
@@ -224,7 +224,7 @@ def turned_operands(node: ir.Node) -> Iterable[Value]:
     return [v for v in inputs if v is not None and not is_constant(v)]
 
 
-def form_of(node: ir.Node) -> Form | None:
+def layout_rule_of(node: ir.Node) -> LayoutRule | None:
     """The node's channels-first form, if it has one."""
-    found = FORMS.get(node.op_type) if node.domain == "" else None
+    found = LAYOUT_RULES.get(node.op_type) if node.domain == "" else None
     return found if found is not None and found.can(node) else None

@@ -192,5 +192,5 @@ def _least(g: GraphBuilder, like: Value | None) -> Value:
     return g.const(np.full(shape or (), LEAST, np.float32))
 
 
-HALF_FORMS: tuple[Rule, ...] = (SoftplusOfMagnitude(), LongSumToProduct(), PowerToProduct(), FloorToLeast())
+HALF_RULES: tuple[Rule, ...] = (SoftplusOfMagnitude(), LongSumToProduct(), PowerToProduct(), FloorToLeast())
 """After what stays in float32 is marked."""

@@ -178,5 +178,5 @@ class PowerToRoot(Rule):
         return [root if exponent > 0 else g.op("Reciprocal", root)]
 
 
-ROOT_FORMS: tuple[Rule, ...] = (PowerToRoot(), RootOfScaledSquares(), FunctionOfEqualParts())
+ROOT_RULES: tuple[Rule, ...] = (PowerToRoot(), RootOfScaledSquares(), FunctionOfEqualParts())
 """For float16, before ranges are looked at."""

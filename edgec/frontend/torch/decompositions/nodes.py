@@ -1,6 +1,6 @@
-"""Operators that torch's exporter takes apart by tracing a program again: decomposed node by node.
+"""Decompositions of operators that torch's exporter decomposes by tracing the whole program again, node by node.
 
-A row stands for the calls that `DECOMPOSITIONS` leaves alone.
+A row applies to the calls that `DECOMPOSITIONS` leaves alone.
 """
 
 from __future__ import annotations

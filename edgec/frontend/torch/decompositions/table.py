@@ -1,4 +1,9 @@
-"""Every decomposition, by the operator's name."""
+"""Every decomposition of torch's operators, in three tables by what a row computes with.
+
+`DECOMPOSITIONS` compute with tensors: `splice.py` splices the trace of a row into the graph. `NODE_DECOMPOSITIONS`
+build nodes without a trace, for what `DECOMPOSITIONS` leave alone once a program is functional.
+`COMPLEX_DECOMPOSITIONS` take complex tensors as pairs of real ones.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +12,7 @@ from collections.abc import Mapping
 from edgec.frontend.torch.decompositions.accurate import ACCURATE
 from edgec.frontend.torch.decompositions.base import Decomposition
 from edgec.frontend.torch.decompositions.bits import BITS
+from edgec.frontend.torch.decompositions.complex_numbers import COMPLEX_DECOMPOSITIONS
 from edgec.frontend.torch.decompositions.composite import COMPOSITE
 from edgec.frontend.torch.decompositions.convolution import CONVOLUTION
 from edgec.frontend.torch.decompositions.counting import COUNTING
@@ -16,6 +22,7 @@ from edgec.frontend.torch.decompositions.integers import INTEGERS
 from edgec.frontend.torch.decompositions.interpolate import INTERPOLATE
 from edgec.frontend.torch.decompositions.linear import LINEAR
 from edgec.frontend.torch.decompositions.losses import LOSSES
+from edgec.frontend.torch.decompositions.nodes import NODE_DECOMPOSITIONS
 from edgec.frontend.torch.decompositions.placing import PLACING
 from edgec.frontend.torch.decompositions.pointwise import POINTWISE
 from edgec.frontend.torch.decompositions.pooling import POOLING
@@ -28,6 +35,8 @@ from edgec.frontend.torch.decompositions.special import SPECIAL
 from edgec.frontend.torch.decompositions.spectra import SPECTRA
 from edgec.frontend.torch.decompositions.statistics import STATISTICS
 from edgec.frontend.torch.decompositions.tails import TAILS
+
+__all__ = ["COMPLEX_DECOMPOSITIONS", "DECOMPOSITIONS", "NODE_DECOMPOSITIONS"]
 
 
 def _joined(*tables: Mapping[str, Decomposition]) -> Mapping[str, Decomposition]:

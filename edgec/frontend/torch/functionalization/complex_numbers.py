@@ -18,8 +18,9 @@ from torch.fx import Graph, GraphModule, Node
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.utils import _pytree as pytree
 
+from edgec.frontend.torch.decompositions.complex_numbers import Parts
 from edgec.frontend.torch.decompositions.splice import rename_outputs
-from edgec.frontend.torch.functionalization.complex_operators import FORMS, Parts
+from edgec.frontend.torch.decompositions.table import COMPLEX_DECOMPOSITIONS
 from edgec.frontend.torch.fx_call import call_before
 from edgec.frontend.torch.splicing import holders, spliced
 
@@ -27,7 +28,7 @@ aten = torch.ops.aten
 
 
 def split_complex(program: ExportedProgram) -> None:
-    """Replace, in a functional program, each operator of `FORMS` on complex numbers by operators on their parts."""
+    """Apply `COMPLEX_DECOMPOSITIONS` to a functional program, in place."""
     for module in program.graph_module.modules():
         if isinstance(module, GraphModule) and any(_holds_complex(node) for node in module.graph.nodes):
             _Splitting(module.graph).run()
@@ -61,11 +62,11 @@ class _Splitting:
             elif node.target is operator.getitem and node.args[0] in self._known:
                 self._become(node, self._known[node.args[0]][node.args[1]])
             elif _holds_complex(node) or any(source in self._known for source in node.all_input_nodes):
-                form = FORMS.get(_name(node)) if node.op == "call_function" else None
-                if form is None:
+                decomposition = COMPLEX_DECOMPOSITIONS.get(_name(node)) if node.op == "call_function" else None
+                if decomposition is None:
                     self._left(node)
                 else:
-                    result = self._spliced(node, form)
+                    result = self._spliced(node, decomposition)
                     if node.target is aten.view_as_real.default:
                         self._pairs[result] = self._known[node.all_input_nodes[0]]
                     self._become(node, result)
@@ -88,8 +89,8 @@ class _Splitting:
         else:
             self._known[node] = result
 
-    def _spliced(self, node: Node, form: Callable[..., Any]) -> Any:
-        """What `form` computes, its operators put before `node`."""
+    def _spliced(self, node: Node, decomposition: Callable[..., Any]) -> Any:
+        """What `decomposition` computes, its operators put before `node`."""
         leaves, spec = pytree.tree_flatten((node.args, node.kwargs), is_leaf=lambda x: isinstance(x, Node))
         leaves = [self._known.get(leaf, leaf) if isinstance(leaf, Node) else leaf for leaf in leaves]
         given = [part for leaf in leaves for part in _nodes_of(leaf)]
@@ -99,7 +100,7 @@ class _Splitting:
             rest = iter(values)
             taken = [_filled(leaf, rest) for leaf in leaves]
             args, kwargs = pytree.tree_unflatten(taken, spec)
-            flat, result = pytree.tree_flatten(form(*args, **kwargs), is_leaf=lambda x: isinstance(x, Parts))
+            flat, result = pytree.tree_flatten(decomposition(*args, **kwargs), is_leaf=lambda x: isinstance(x, Parts))
             found[:] = [result, [isinstance(x, Parts) for x in flat]]
             return [t for x in flat for t in ((x.real, x.imag) if isinstance(x, Parts) else (x,))]
 

@@ -13,7 +13,7 @@ import operator
 from torch.export import ExportedProgram
 from torch.fx import Node
 
-from edgec.frontend.torch.decompositions.nodes import NODE_DECOMPOSITIONS
+from edgec.frontend.torch.decompositions.table import NODE_DECOMPOSITIONS
 from edgec.frontend.torch.functionalization.operators import FRESH, MUTATING, SHARING, aten, is_fresh, keeps_type
 from edgec.frontend.torch.functionalization.slice_writes import written_part
 from edgec.frontend.torch.fx_call import call_before

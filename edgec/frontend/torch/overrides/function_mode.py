@@ -17,30 +17,30 @@ HALVES = frozenset({torch.float16, torch.bfloat16})
 _READ = "shape ndim dtype device layout requires_grad is_leaf is_sparse is_quantized is_nested is_cuda is_meta itemsize"
 _ASKED = "size stride storage_offset dim numel element_size is_floating_point is_complex _is_view"
 
-FORMS = frozenset(
+METADATA_QUERIES = frozenset(
     {getattr(torch.Tensor, name).__get__ for name in _READ.split()}
     | {getattr(torch.Tensor, name) for name in _ASKED.split()}
 )
-"""What tells of a tensor's form alone: nine tenths of what torch's own code asks of one in a trace."""
+"""Queries of a tensor's metadata: nine tenths of the functions that torch's own code calls in a trace."""
 
 
 class FunctionMode(TorchFunctionMode):
     """While active, each function of torch goes through `call`. Inside `call` the mode itself is off.
 
-    Questions about a tensor's form do so only while a mode that has an answer of its own, or notes them, is active:
-    one that `sees_forms`.
+    Queries of a tensor's metadata do so only while a mode that answers or records them is active: one that
+    `sees_metadata`.
     """
 
-    sees_forms: ClassVar[bool] = False
+    sees_metadata: ClassVar[bool] = False
     _seeing: ClassVar[int] = 0
 
     def __enter__(self) -> Any:
-        FunctionMode._seeing += self.sees_forms
+        FunctionMode._seeing += self.sees_metadata
         return super().__enter__()  # type: ignore[no-untyped-call]
 
     def __exit__(self, *failure: Any) -> None:
         super().__exit__(*failure)  # type: ignore[no-untyped-call]
-        FunctionMode._seeing -= self.sees_forms
+        FunctionMode._seeing -= self.sees_metadata
 
     def __torch_function__(
         self,
@@ -50,7 +50,7 @@ class FunctionMode(TorchFunctionMode):
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
         """Called by torch for every function."""
-        if function in FORMS and len(args) == 1 and not kwargs and not self._seeing and _are_plain(types):
+        if function in METADATA_QUERIES and len(args) == 1 and not kwargs and not self._seeing and _are_plain(types):
             with torch._C.DisableTorchFunction():
                 found = function(*args)
             if type(found) is not torch.dtype or found not in HALVES:  # which `Widened` takes for another

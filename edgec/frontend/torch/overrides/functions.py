@@ -1,4 +1,4 @@
-"""Functions that torch cannot trace as they are written, in a form that it can.
+"""Functions that torch cannot trace as they are written, replaced by equivalents that it can.
 
 What can be traced and is only translated badly is decomposed afterwards: `edgec.frontend.torch.decompositions`.
 """
@@ -28,11 +28,11 @@ from edgec.frontend.torch.overrides.scalar_indices import get_item, set_item
 
 
 class Overrides(FunctionMode):
-    """While active, the functions of `_FORMS` are computed by the forms given there."""
+    """While active, the functions of `_REPLACEMENTS` are computed by their replacements."""
 
     def call(self, function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """As `FunctionMode` says."""
-        return _FORMS.get(function, function)(*args, **kwargs)
+        return _REPLACEMENTS.get(function, function)(*args, **kwargs)
 
 
 def _gaussian_likelihood(
@@ -100,13 +100,13 @@ def _floor_divide(a: Any, b: Any) -> torch.Tensor:
 def _reflected(operation: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]) -> Callable[..., torch.Tensor]:
     """A number before the operator, a tensor behind it."""
 
-    def form(divisor: torch.Tensor, number: Any) -> torch.Tensor:
+    def replacement(divisor: torch.Tensor, number: Any) -> torch.Tensor:
         whole = not isinstance(number, torch.Tensor) and type(number) is int and not divisor.is_floating_point()
         if not whole:
             return operation(torch.as_tensor(number), divisor)
         return operation(torch.full((), number, dtype=divisor.dtype), divisor)
 
-    return form
+    return replacement
 
 
 def _allclose(
@@ -168,18 +168,18 @@ def _roll(x: torch.Tensor, shifts: Any, dims: Any = None) -> torch.Tensor:
 
 
 def _set_data(x: torch.Tensor, value: torch.Tensor) -> None:
-    """`x.data = y`, which torch's trace forgets: the elements of a tensor of the same form, written to the first."""
+    """`x.data = y`, which torch's trace forgets: copied element by element from a tensor of the same shape and type."""
     if value.shape != x.shape or value.dtype != x.dtype:
         raise error(
             "E0202",
             "an assignment to `.data` changes the shape or type of a tensor",
-            notes=["rejected by `data-of-another-form`"],
+            notes=["rejected by `data-of-another-shape-or-type`"],
             help=["rebind the name: `self.h = y`"],
         )
     x.copy_(value)
 
 
-_FORMS: dict[Callable[..., Any], Callable[..., Any]] = {
+_REPLACEMENTS: dict[Callable[..., Any], Callable[..., Any]] = {
     functional.scaled_dot_product_attention: attention,
     functional.embedding_bag: embedding_bag,
     functional.gaussian_nll_loss: _gaussian_likelihood,
@@ -215,4 +215,4 @@ _FORMS: dict[Callable[..., Any], Callable[..., Any]] = {
     torch.Tensor.__getitem__: get_item,
     torch.Tensor.__setitem__: set_item,
 }
-"""Each function's form. Inside a form the mode is off, so that a form may call what it stands for."""
+"""The replacement of each function. The mode is off inside a replacement, which may therefore call the original."""

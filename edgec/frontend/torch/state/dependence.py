@@ -18,7 +18,7 @@ _ASK = frozenset("item bool int float index complex tolist numpy array equal all
 _OPEN = frozenset("nonzero argwhere masked_select unique unique_consecutive bincount".split())
 """Functions that give Python values, and those that give shapes, which the data decide."""
 
-_FORMS = frozenset("shape dtype device ndim size dim numel layout is_cuda requires_grad".split())
+_METADATA = frozenset("shape dtype device ndim size dim numel layout is_cuda requires_grad".split())
 """What tells of a tensor's form alone."""
 
 
@@ -69,7 +69,7 @@ def _mark(tensor: torch.Tensor) -> None:
 def _is_form(function: Any) -> bool:
     name = getattr(function, "__name__", "")
     owner = getattr(getattr(function, "__self__", None), "__name__", "") if name == "__get__" else name
-    return owner in _FORMS
+    return owner in _METADATA
 
 
 class Uses(FunctionMode):

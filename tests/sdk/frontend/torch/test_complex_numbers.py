@@ -12,8 +12,8 @@ import torch.nn.functional as F
 from torch import nn
 
 from edgec.frontend.torch.decompositions.splice import decompose
+from edgec.frontend.torch.decompositions.table import COMPLEX_DECOMPOSITIONS
 from edgec.frontend.torch.export import to_onnx
-from edgec.frontend.torch.functionalization.complex_operators import FORMS
 
 
 def rand(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -138,7 +138,7 @@ def test_state_spaces() -> None:
 
 
 def test_every_form_is_an_operators() -> None:
-    for name in FORMS:
+    for name in COMPLEX_DECOMPOSITIONS:
         assert hasattr(torch.ops.aten, name.removeprefix("aten.")), name
 
 

@@ -4,8 +4,7 @@ import pytest
 import torch
 
 from edgec.frontend.torch.decompositions.base import Decomposition
-from edgec.frontend.torch.decompositions.nodes import NODE_DECOMPOSITIONS
-from edgec.frontend.torch.decompositions.table import DECOMPOSITIONS, _joined
+from edgec.frontend.torch.decompositions.table import DECOMPOSITIONS, NODE_DECOMPOSITIONS, _joined
 
 
 def test_an_operator_of_two_tables_is_a_mistake() -> None:

@@ -9,7 +9,7 @@ import torch
 
 from edgec.frontend.torch.autograph.analysis.free_tensors import Collect, Substitute
 from edgec.frontend.torch.autograph.converters.exception_handlers import called_functions
-from edgec.frontend.torch.overrides.function_mode import FORMS, FunctionMode, tensors_among
+from edgec.frontend.torch.overrides.function_mode import METADATA_QUERIES, FunctionMode, tensors_among
 from edgec.frontend.torch.precision.half import Widened
 from edgec.frontend.torch.state.locations import is_same_tensor
 
@@ -27,7 +27,7 @@ class Noting(FunctionMode):
 
 
 class Seeing(Noting):
-    sees_forms: ClassVar[bool] = True
+    sees_metadata: ClassVar[bool] = True
 
 
 def test_forms_go_around_the_modes_and_computations_through_all_of_them():
@@ -82,9 +82,9 @@ def test_a_kind_of_tensor_with_answers_of_its_own_keeps_them():
 
 def test_every_form_tells_of_one_tensor_without_a_mode_as_with_one():
     x = torch.ones(2, 3)[:, 1:]
-    plain = [function(x) for function in FORMS]
+    plain = [function(x) for function in METADATA_QUERIES]
     with Noting():
-        assert [function(x) for function in FORMS] == plain
+        assert [function(x) for function in METADATA_QUERIES] == plain
 
 
 def test_tensors_are_found_in_structures():

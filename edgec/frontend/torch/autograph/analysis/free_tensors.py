@@ -14,7 +14,7 @@ from edgec.frontend.torch.overrides.function_mode import Function, FunctionMode,
 class Collect(FunctionMode):
     """While active, `found` gathers every tensor that is used and neither given nor made meanwhile."""
 
-    sees_forms: ClassVar[bool] = True
+    sees_metadata: ClassVar[bool] = True
 
     def __init__(self, given: Iterable[torch.Tensor]) -> None:
         super().__init__()
@@ -37,7 +37,7 @@ class Collect(FunctionMode):
 class Substitute(FunctionMode):
     """While active, each function sees other tensors in the place of those in `instead` (by id)."""
 
-    sees_forms: ClassVar[bool] = True
+    sees_metadata: ClassVar[bool] = True
 
     def __init__(self, instead: Mapping[int, torch.Tensor]) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Operators on complex numbers, by the real and imaginary parts of their operands."""
+"""Decompositions of operators on complex numbers into operators on real and imaginary parts."""
 
 from __future__ import annotations
 
@@ -367,5 +367,7 @@ _OPERATORS: dict[str, Callable[..., Any]] = {
     "empty_like": _made(lambda *a, memory_format=None, **k: torch.zeros_like(*a, **k)),
 }
 
-FORMS: dict[str, Callable[..., Any]] = {f"aten.{name}": form for name, form in _OPERATORS.items()}
-"""Each operator's form, by its name without the overload. A complex operand arrives as `Parts`, and leaves so."""
+COMPLEX_DECOMPOSITIONS: dict[str, Callable[..., Any]] = {
+    f"aten.{name}": decomposition for name, decomposition in _OPERATORS.items()
+}
+"""By the operator's name without the overload. Complex operands and results are `Parts`."""

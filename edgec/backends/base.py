@@ -1,4 +1,4 @@
-"""What backends share: a program as plain data, a lowering beside its refusals, and the backend's interface."""
+"""What all backends share: programs as plain data, lowering tables, and the interface of a backend."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ Attr = bool | int | float | str | None | tuple["Attr", ...]
 
 @dataclass(frozen=True)
 class TensorType:
-    """Element type by numpy's name (`float32`, `int64`, `bool`, also `int4`) and shape; a dynamic dimension is its
-    symbol. With a `quantization` the elements are steps.
+    """Element type by its numpy name (`float32`, `int64`, `bool`, also `int4`) and shape; a dynamic dimension is given
+    by its symbol. With a `quantization` the elements are quantized values.
     """
 
     dtype: str
@@ -50,7 +50,7 @@ class TensorType:
 
 @dataclass(frozen=True)
 class Ref:
-    """A value that the program computes or is given."""
+    """An input of the program, or the result of one of its instructions."""
 
     name: str
     type: TensorType
@@ -61,7 +61,7 @@ class Ref:
 
 @dataclass(frozen=True, eq=False)
 class Const:
-    """A constant tensor. Its bytes are fetched when it is assembled, not before."""
+    """A constant tensor. Its data are read lazily, when the program is assembled."""
 
     name: str
     type: TensorType
@@ -82,7 +82,7 @@ Argument = Operand | tuple[Operand, ...] | None
 
 @dataclass(frozen=True)
 class Instr:
-    """One instruction of the target: named inputs, attributes, outputs; `place` never enters the artifact."""
+    """One instruction: named inputs, attributes, outputs. `place`, the source location, is not part of the artifact."""
 
     op: str
     inputs: tuple[tuple[str, Argument], ...]
@@ -110,10 +110,10 @@ class Instr:
 class Program:
     """A backend's assembly: straight-line instructions in order, with deterministic text.
 
-    `outputs` pairs the interface's name with the operand that it shows. `dims` holds the least and the largest size
-    of each open dimension by its name, `choices` the sizes of those that are listed (one place of all lists is one
-    choice). `states` are what the artifact keeps from one run to the next. `sources` name the graph's values that
-    operands of other names hold, and what only leads to them: an operator may take several instructions.
+    `outputs` pairs the name in the artifact's interface with its operand. `dims` holds the smallest and the largest
+    size of each open dimension by name, `choices` the enumerated sizes (the i-th entries of all lists form one
+    choice). `states` persist from one run to the next. `sources` maps an operand to the graph value that it holds or
+    helps to compute where the names differ: an operator may be lowered to several instructions.
     """
 
     name: str
@@ -126,11 +126,11 @@ class Program:
     sources: tuple[tuple[str, str], ...] = field(default=(), kw_only=True)
 
     def text(self) -> str:
-        """The golden format: one instruction a line, the module path behind it."""
+        """The format of the golden files: one instruction per line, followed by its module path."""
         return "\n".join(_program_lines(self, "")) + "\n"
 
     def every_instr(self) -> Iterator[Instr]:
-        """All instructions, those of blocks behind the one that holds them; the body of a loop counts once."""
+        """All instructions, nested blocks after the instruction that contains them; a loop's body counts once."""
         for instr in self.instrs:
             yield instr
             for block in instr.blocks:
@@ -172,9 +172,9 @@ OpT = TypeVar("OpT", bound=Op)
 
 @dataclass(frozen=True)
 class Lowering(Generic[OpT]):
-    """One op family: the view that it takes, and how it lowers whatever is legal of it (`legality/`).
+    """How one family of operators, decoded by the view `op`, is lowered. Only legal forms get here (`legality/`).
 
-    `lower(op, builder)` returns the operand of each output of the node (a single one may stand alone).
+    `lower(op, builder)` returns one operand for each output of the node, without a sequence if there is only one.
     """
 
     op: type[OpT]
@@ -185,7 +185,7 @@ LoweringTable = Mapping[type[Op], Lowering[Any]]
 
 
 def table(*lowerings: Lowering[Any]) -> LoweringTable:
-    """An explicit table; two lowerings of one view are a mistake in the table."""
+    """The lowerings by view. Raises ValueError if a view has two."""
     found: dict[type[Op], Lowering[Any]] = {}
     for lowering in lowerings:
         if lowering.op in found:
@@ -196,9 +196,9 @@ def table(*lowerings: Lowering[Any]) -> LoweringTable:
 
 @dataclass(frozen=True)
 class Renamed:
-    """The source's names of what an artifact has to call otherwise, by the artifact's names.
+    """The source's name of each thing that had to be renamed in the artifact, by its name in the artifact.
 
-    `interface`: inputs, outputs and states; `values`: everything that the program computes or holds.
+    `interface`: inputs, outputs and states; `values`: all values of the program.
     """
 
     interface: Mapping[str, str] = field(default_factory=dict)
@@ -206,43 +206,43 @@ class Renamed:
 
 
 class Backend(Protocol):
-    """What the compiler asks of a backend, in this order."""
+    """The interface that the compiler uses, in this order."""
 
     name: str
     tools: Mapping[str, str]
-    """Versions of what takes part that edgec's own environment does not hold."""
+    """Versions of tools outside edgec's own environment that take part in a build, by name."""
 
     def format(self, target: Target) -> str:
-        """The name of the format that the target's artifacts have: one of `FORMATS`."""
+        """The name of the format of the target's artifacts: one of `FORMATS`."""
         ...
 
     def legalize(
         self, model: Model, target: Target, calibration: Calibration = UNCALIBRATED, after: AfterPass | None = None
     ) -> Rewritten:
-        """A new model (the given one is left alone) with only ops of the backend's dialect, and what was done.
+        """A new model (`model` is not modified) with only operators of the backend's dialect, and the remarks.
 
-        `after` is called behind each pass. Raises `EdgecError` E0412 with every operator that has no way there.
+        `after` is called after each pass. Raises `EdgecError` E0412 with every operator that stays illegal.
         """
         ...
 
     def in_onnx(self, model: Model) -> Model:
-        """A model on its way through `legalize` in ONNX's own operators, which engines run, for checks of passes."""
+        """A model from the middle of `legalize` in standard ONNX operators, so that an engine can verify a pass."""
         ...
 
     def lower(self, model: Model, target: Target) -> Program:
-        """A legalized model as plain data. Raises `EdgecError` E0412 where an instruction is not for this target."""
+        """Lower a legalized model. Raises `EdgecError` E0412 for an instruction that the target does not allow."""
         ...
 
     def assemble(self, program: Program, target: Target, path: Path) -> None:
-        """Write the artifact to `path` (which does not exist yet). The same bytes for the same program."""
+        """Write the artifact to `path` (which does not exist yet). The same program gives the same bytes."""
         ...
 
     def renamed(self, program: Program, target: Target) -> Renamed:
-        """What the artifact of this program calls otherwise than its source does."""
+        """The names that the artifact of this program has changed."""
         ...
 
     def shown(self, target: Target) -> Shown:
-        """What the artifact's interface shows otherwise than as tensors of the source."""
+        """The inputs and outputs whose type in the artifact's interface differs from the source's tensors."""
         ...
 
     def open(self, path: Path, target: Target) -> Runner:
@@ -250,33 +250,33 @@ class Backend(Protocol):
         ...
 
     def wider(self, target: Target) -> Sequence[Target]:
-        """The same target with more and more in float32, to try in order where the target's accuracy is missed."""
+        """Precision fallbacks: targets with ever more in float32, tried in order if the accuracy is missed."""
         ...
 
     def macs(self, instr: Instr) -> int:
-        """Multiply-accumulates of one instruction; 0 for ops that only move or map elements."""
+        """Multiply-accumulates of one instruction; 0 for data movement and elementwise operators."""
         ...
 
     def placement(self, program: Program, target: Target, path: Path | None = None) -> Placement:
-        """The unit that each instruction is predicted to run on; empty where nothing is published.
+        """The unit on which each instruction is predicted to run; empty if no rules are published.
 
-        Measured instead, on the artifact at `path`, where the runtime itself is here to be asked.
+        Measured on the artifact at `path` instead if the runtime is installed here and reports it.
         """
         ...
 
 
 @runtime_checkable
 class QuantizingBackend(Backend, Protocol):
-    """A backend whose programs may hold integers where a target's numerics ask for them."""
+    """A backend that can quantize programs, for targets whose numerics ask for it."""
 
     def quantize(self, program: Program, target: Target, calibration: Calibration) -> tuple[Program, list[Remark]]:
-        """The program with weights, or all that it computes, in integers, and what was decided."""
+        """The program with integer weights, or fully quantized, and the remarks."""
         ...
 
 
 @runtime_checkable
 class FunctionsBackend(Backend, Protocol):
-    """A backend whose artifacts may hold several functions that share their weights."""
+    """A backend whose artifacts may contain several functions that share their weights."""
 
     def assemble_functions(self, programs: Mapping[str, Program], target: Target, path: Path) -> None:
         """Write the artifact, as `assemble` does; the first function is the default."""

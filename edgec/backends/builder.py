@@ -1,4 +1,4 @@
-"""The builder that lowerings write a `Program` with."""
+"""The builder with which lowerings write a `Program`."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Builder:
         return self._operands[value]
 
     def bind(self, value: ir.Value, operand: Operand) -> None:
-        """Say which operand holds a graph value."""
+        """Record the operand that holds a graph value."""
         self._operands[value] = operand
 
     def input(self, value: ir.Value) -> Ref:
@@ -76,7 +76,7 @@ class Builder:
         return ref
 
     def const(self, array: Array, hint: str) -> Const:
-        """A new constant; its name is the hint, made unique. A transposed view stays one until it is written."""
+        """A new constant; its name is the hint, made unique. A transposed view is not copied until it is written."""
         name = self._unique(hint)
         return Const(name, TensorType(array.dtype.name, array.shape), ir.Tensor(np.asarray(array), name=name))
 
@@ -108,7 +108,7 @@ class Builder:
 
     @contextmanager
     def block(self) -> Iterator[list[Instr]]:
-        """What is appended inside becomes instructions of their own; what it binds is forgotten behind it."""
+        """Collect the instructions appended inside in a list of their own; bindings made inside end with it."""
         outer = self.instrs, self._operands, self._node
         self.instrs, self._operands = [], dict(self._operands)
         try:
@@ -117,7 +117,7 @@ class Builder:
             self.instrs, self._operands, self._node = outer
 
     def at(self, node: ir.Node) -> None:
-        """Instructions that follow come from this node."""
+        """The instructions that follow are attributed to this node."""
         self._node = node
 
     def _hint(self, index: int) -> str:
@@ -125,7 +125,7 @@ class Builder:
         return (outputs[index].name if index < len(outputs) else None) or "v"
 
     def _unique(self, hint: str) -> str:
-        """The hint, or with the first free number behind it; numbers are asked for once, whatever asks often."""
+        """The hint, with the first free number appended if it is taken. Numbers already tried are not tried again."""
         name, count = hint, self._counts.get(hint, 0)
         while name in self._names:
             count += 1

@@ -1,4 +1,4 @@
-"""What every backend's loops and branches need: values of one shape and type at the border, nothing collected."""
+"""Legality of loops and branches on every backend: carried values keep type and shape, no scan outputs."""
 
 from __future__ import annotations
 
@@ -19,38 +19,38 @@ from edgec.spec.target import Target
 
 
 def branches(target: Target) -> list[Pass]:
-    """Branches as the target wants them: left as selections, or made `If` again."""
+    """Passes that give branches the form that the target asks for: left as selects, or turned back into `If`."""
     if target.graph.control_flow == "where":
         return []
     return [SelectionsToIf(), RewritePass("branches", [TakeConstantSide()]), FoldConstants(), DeadCode()]
 
 
 def _loop(op: Loop, target: Target) -> Reject | None:
-    """What a loop cannot carry."""
+    """Scan outputs, and carried values whose type or shape changes, are illegal."""
     count = len(op.carried)
     if len(op.outputs) > count:
         return Reject(
             "loop-collects",
-            "the loop collects a result of every step, and the number of its steps depends on data",
-            "write each step's result into a tensor of fixed size",
+            "the loop collects a result of every iteration, and the number of iterations depends on data",
+            "write each iteration's result into a tensor of fixed size",
         )
     number, going, *states = op.body.inputs
     if (op.trip_count is not None or list(number.uses())) and number.dtype != ir.DataType.INT64:
-        return Reject("loop-counter", "the number of the step is not a 64-bit integer")
+        return Reject("loop-counter", "the iteration number is not a 64-bit integer")
     conditions = [op.condition, going, op.body.outputs[0]]
     if any(v is not None and static_shape(v) not in ((), (1,)) for v in conditions):
-        return Reject("loop-condition", "whether it goes on is not a single truth value")
+        return Reject("loop-condition", "the loop's condition is not a single boolean")
     for before, state, after in zip(op.carried, states, op.body.outputs[1:], strict=True):
         if differs := _difference(before, state) or _difference(state, after):
-            return Reject("loop-state-shape", f"a state of the loop changes: {differs}")
+            return Reject("loop-state-shape", f"a loop-carried value changes its type or shape: {differs}")
     return None
 
 
 def _if(op: If, target: Target) -> Reject | None:
-    """Branches whose results differ."""
+    """Branches must give results of the same type and shape."""
     for a, b in zip(op.then_graph.outputs, op.else_graph.outputs, strict=True):
         if differs := _difference(a, b):
-            return Reject("if-branches-differ", f"the branches give different results: {differs}")
+            return Reject("if-branches-differ", f"the branches' results differ in type or shape: {differs}")
     return None
 
 

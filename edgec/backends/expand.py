@@ -1,4 +1,4 @@
-"""Expand, then refuse: what a dialect lacks is rewritten by the rules that exist for it."""
+"""Expansion: operators that a dialect lacks are rewritten by rules, or by their ONNX function bodies."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from edgec.spec.target import Target
 
 
 def expansion(dialect: Dialect, target: Target, rules: Sequence[Rule] = EXPAND) -> list[Pass]:
-    """Passes that apply each rule whose root the dialect lacks or the target enables.
+    """Passes that apply each rule that the target enables or that has a root outside the dialect.
 
-    What is still outside the dialect is expanded by its ONNX function body, if it has one, and then by the rules.
+    Operators still outside the dialect are replaced by their ONNX function body, if any, and expanded again.
     """
     wanted = [rule for rule in rules if not set(rule.roots) <= dialect.ops or rule.name in target.rewrites.enable]
     expand = RewritePass("expand", [*wanted, *CLEANUP])
@@ -34,7 +34,7 @@ def expansion(dialect: Dialect, target: Target, rules: Sequence[Rule] = EXPAND) 
 
 
 class _Bodies(Pass):
-    """What is outside the dialect is taken apart by its function body, and that by further passes."""
+    """Replaces operators outside the dialect by their function bodies, and runs further passes on the result."""
 
     name = "function-bodies"
     needs: ClassVar[frozenset[str]] = frozenset({"types"})
@@ -43,11 +43,11 @@ class _Bodies(Pass):
         self.dialect, self.further = dialect, tuple(further)
 
     def without(self, disabled: Collection[str]) -> _Bodies:
-        """With what is left of the further passes."""
+        """The pass without those of the further passes that are disabled."""
         return _Bodies(self.dialect, [p for step in self.further if (p := step.without(disabled)) is not None])
 
     def run(self, model: Model) -> list[Remark]:
-        """Nothing where the model is inside the dialect."""
+        """Does nothing if the model is inside the dialect."""
         if not any(self.dialect.lacks(node) for node in all_nodes(model)):
             return []
         steps = [ExpandFunctionBodies(self.dialect), ConstantsToInitializers(), FoldConstants(), *self.further]

@@ -1,4 +1,4 @@
-"""The same computation on fewer dimensions: neighbours that an operator treats alike are one."""
+"""Collapsing dimensions: neighbouring axes that an operator treats alike become one dimension."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ from dataclasses import dataclass
 
 Ints = tuple[int, ...]
 Groups = tuple[Ints, ...]
-"""Runs of neighbouring axes, in order; each run becomes one dimension."""
+"""Runs of neighbouring axes, in order. Each run becomes one dimension."""
 
 
 @dataclass(frozen=True)
 class Grouping:
-    """Which axes become one dimension."""
+    """The axes that become one dimension."""
 
     groups: Groups
 
     def shape(self, shape: Ints) -> Ints:
-        """A shape with each group as one dimension."""
+        """The shape with each group collapsed."""
         return tuple(math.prod(shape[i] for i in group) for group in self.groups)
 
     def axis(self, axis: int) -> int:
-        """The dimension that holds an axis."""
+        """The dimension that an axis becomes part of."""
         return next(i for i, group in enumerate(self.groups) if axis in group)
 
 
 def grouped(shape: Ints, key: Callable[[int], object], alone: Sequence[int] = ()) -> Grouping:
-    """Neighbouring axes with equal keys become one, those in `alone` none; an axis of size 1 joins any neighbour."""
+    """Group neighbouring axes with equal keys; an axis of size 1 joins any neighbour, those in `alone` join none."""
     groups: list[list[int]] = []
-    keys: list[object] = []  # of each group; None where all its sizes are 1, so that any key may follow
+    keys: list[object] = []  # of each group; None if all its sizes are 1, so that any key may join it
     for axis, size in enumerate(shape):
         apart = axis in alone
         mine = ("alone", axis) if apart else None if size == 1 else ("key", key(axis))
@@ -44,11 +44,11 @@ def grouped(shape: Ints, key: Callable[[int], object], alone: Sequence[int] = ()
 
 
 def aligned(shape: Ints, rank: int) -> Ints:
-    """A shape as broadcasting sees it: ones in front."""
+    """The shape with leading ones, as for broadcasting."""
     return (1,) * (rank - len(shape)) + shape
 
 
 def broadcast_grouping(shapes: Sequence[Ints], out: Ints) -> Grouping:
-    """Axes along which the same operands are repeated become one."""
+    """Group the axes along which the same operands are broadcast."""
     wide = [aligned(s, len(out)) for s in shapes]
     return grouped(out, lambda axis: tuple(s[axis] == 1 for s in wide))

@@ -1,6 +1,6 @@
-"""Legality as data: which operators a target takes in which forms, said once for each family of operators.
+"""Legality as data: the operators that a target supports and their forms, defined once per family of operators.
 
-The dialect is made of it, expansions ask it, and what it still says at the end is what a build refuses.
+The dialect is built from it, expansions query it, and a build reports operators that remain illegal.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def no_objection(node: ir.Node) -> Reject | None:
 
 @dataclass(frozen=True)
 class Family(Generic[OpT]):
-    """Operators that one view decodes, their names parted by spaces, and why one of them may be illegal."""
+    """Operators decoded by one view (names separated by spaces), and a function that says why one is illegal."""
 
     view: type[OpT]
     operators: str
@@ -47,9 +47,9 @@ class Family(Generic[OpT]):
 def dialect_of(
     name: str, families: Iterable[Family[Any]], target: Target, view_of: View = view, values: Predicate = no_objection
 ) -> Dialect:
-    """The dialect that holds exactly what the families call legal, on values that `values` has no objection to.
+    """The dialect of the operators that the families call legal, on values that `values` accepts.
 
-    An operator of two families is a mistake.
+    Raises ValueError if an operator is in two families.
     """
     predicates: dict[str, Predicate] = {}
     for family in families:
@@ -69,7 +69,7 @@ def _illegal(family: Family[Any], target: Target, view_of: View, values: Predica
 
 
 def refuse_illegal(model: Model, dialect: Dialect, target: Target) -> None:
-    """Raise one `EdgecError` (E0412) with every operator that is outside the dialect, each with its place."""
+    """Raise one `EdgecError` (E0412) that lists every operator outside the dialect with its location."""
     nodes = list(all_nodes(model))
     refused = [(node, reject) for node in nodes if (reject := dialect.illegal(node)) is not None]
     if refused:

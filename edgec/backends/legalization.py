@@ -1,4 +1,4 @@
-"""Legalization as data: a pipeline of a backend's, run on a copy."""
+"""Legalization: a backend's pipeline, run on a copy of the model."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from edgec.passes.remarks import Remark
 from edgec.spec.target import Target
 
 CANONICAL = frozenset({"flat", "initializers", "types", "live"})
-"""What canonicalization gives."""
+"""Guaranteed by canonicalization."""
 
 
 class OnlyLegal(Pass):
-    """Nothing is changed: what is outside the dialect is refused."""
+    """Verifies, without changes, that all operators are inside the dialect."""
 
     name = "legality"
 
@@ -22,12 +22,12 @@ class OnlyLegal(Pass):
         self.dialect, self.target = dialect, target
 
     def run(self, model: Model) -> list[Remark]:
-        """Raises `EdgecError` E0412 with every operator that has no way there."""
+        """Raises `EdgecError` E0412 with every operator outside the dialect."""
         refuse_illegal(model, self.dialect, self.target)
         return []
 
 
 def legalized(model: Model, pipeline: Pipeline, after: AfterPass | None = None) -> Rewritten:
-    """A copy of the model, brought through the pipeline."""
+    """Run the pipeline on a copy of the model."""
     legal = model.clone()
     return Rewritten(legal, pipeline.run(legal, after))

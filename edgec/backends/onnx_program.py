@@ -1,4 +1,4 @@
-"""Programs that are ONNX themselves, one instruction a node: for backends whose vendor parses or runs ONNX."""
+"""Programs that are ONNX models, one instruction per node: for backends whose vendor parses or runs ONNX."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from edgec.spec.target import Target
 
 @dataclass(frozen=True)
 class OnnxProgram(Program):
-    """A program that carries the ONNX that the vendor is given."""
+    """A program with the ONNX model that the vendor's tool gets."""
 
     model: Model
 

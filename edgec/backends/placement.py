@@ -1,4 +1,4 @@
-"""On which unit of a device each instruction will run: predicted by published rules, or measured."""
+"""The unit of a device on which each instruction will run: predicted by published rules, or measured."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from edgec.diag import Place
 
 @dataclass(frozen=True)
 class Placed:
-    """One instruction's unit. `rule` is empty where nothing speaks against the first choice."""
+    """One instruction's unit. `rule` is empty if the instruction runs on the preferred unit."""
 
     op: str
     name: str
@@ -22,9 +22,9 @@ class Placed:
 
 @dataclass(frozen=True)
 class Placement:
-    """A program's placement, in its order. `evidence` says where each rule is published.
+    """A program's placement, in the order of its instructions. `evidence` is the source of each rule.
 
-    `kind` is `predicted` by rules, or `measured`: asked of the runtime itself.
+    `kind` is `predicted` (by rules) or `measured` (reported by the runtime).
     """
 
     placed: tuple[Placed, ...] = ()
@@ -38,6 +38,6 @@ class Placement:
 
     @property
     def switches(self) -> int:
-        """How often neighbouring instructions lie on different units: each costs a transfer."""
+        """The number of neighbouring instructions on different units; each costs a transfer."""
         units = [p.unit for p in self.placed]
         return sum(a != b for a, b in itertools.pairwise(units))

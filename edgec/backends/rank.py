@@ -1,4 +1,4 @@
-"""Operators above a target's rank as the same operators on fewer dimensions: window attention, pixel unshuffle."""
+"""Operators above a target's maximum rank, rewritten to fewer dimensions: window attention, pixel unshuffle."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from edgec.rules.base import NOT_HERE, Example, Miss, Replacement, Rule
 
 
 def _rank(node: ir.Node) -> int:
-    """The most dimensions of what it takes and gives."""
+    """The highest rank among the node's inputs and outputs."""
     return max((len(v.shape or ()) for v in (*node.inputs, *node.outputs) if v is not None), default=0)
 
 
@@ -52,9 +52,9 @@ def _transpose(node: ir.Node, g: GraphBuilder, highest: int) -> Replacement:
 
 
 def steps(shape: Ints, perm: Ints, highest: int) -> list[Ints]:
-    """Transposes that together are `perm`, each of at most `highest` dimensions once `merged`: the fewest, by search.
+    """The fewest transposes that compose to `perm`, each of at most `highest` dimensions once `merged` (breadth first).
 
-    All but the last swap two neighbouring blocks of axes, which takes four dimensions.
+    All but the last swap two neighbouring blocks of axes, which needs four dimensions.
     """
     rank = len(perm)
     pending: deque[tuple[Ints, list[Ints]]] = deque([(tuple(range(rank)), [])])
@@ -70,7 +70,7 @@ def steps(shape: Ints, perm: Ints, highest: int) -> list[Ints]:
 
 
 def _elementwise(node: ir.Node, g: GraphBuilder) -> Replacement:
-    """Operands broadcast against each other; a scalar parameter (Clip's bounds) stays as it is."""
+    """Operands that broadcast against each other; a scalar parameter (Clip's bounds) is kept."""
     out = _shape(node.outputs[0])
     shapes = [_shape(v) for v in node.inputs if v is not None]
     grouping = broadcast_grouping(shapes, out)
@@ -91,7 +91,7 @@ def _expand(node: ir.Node, g: GraphBuilder) -> Replacement:
 
 
 def _matmul(node: ir.Node, g: GraphBuilder) -> Replacement:
-    """Batch dimensions that both operands have, or only one, become one."""
+    """Neighbouring batch dimensions that broadcast alike become one."""
     a, b, out = *(_shape(v) for v in node.inputs if v is not None), _shape(node.outputs[0])
     rank = len(out)
     batches = [aligned(s, rank)[:-2] for s in (a, b)]
@@ -104,7 +104,7 @@ def _matmul(node: ir.Node, g: GraphBuilder) -> Replacement:
 
 
 def _along_axis(node: ir.Node, g: GraphBuilder) -> Replacement:
-    """One axis is special; all tensors have the same sizes on the others."""
+    """Operators along one axis whose tensors have equal sizes on all others."""
     x = Reader(node).input(0)
     default = 0 if node.op_type in ("Split", "Concat", "ArgMax", "ArgMin", "GatherElements", "ScatterElements") else -1
     axis = Reader(node).axis(Reader(node).integer("axis", default), len(_shape(x)))
@@ -122,7 +122,7 @@ def _along_axis(node: ir.Node, g: GraphBuilder) -> Replacement:
 
 
 def _gather(node: ir.Node, g: GraphBuilder) -> Replacement:
-    """The indices are one dimension, so are the dimensions before and behind the axis."""
+    """The dimensions of the indices, those before and those after the axis become one each."""
     op = Gather.decode(Reader(node))
     grouping = grouped(_shape(op.x), lambda _: None, (op.axis,))
     x = _reshape(op.x, grouping.shape(_shape(op.x)), g)
@@ -131,7 +131,7 @@ def _gather(node: ir.Node, g: GraphBuilder) -> Replacement:
 
 
 def _gather_nd(node: ir.Node, g: GraphBuilder) -> Replacement:
-    """Batch dimensions, the places of the indices, and the dimensions that no index reaches are one each."""
+    """The batch dimensions, those of the indices, and those that no index addresses become one each."""
     op = GatherND.decode(Reader(node))
     data, places, batch = _shape(op.x), _shape(op.indices), op.batch_dims
     reached = batch + places[-1]
@@ -226,11 +226,11 @@ _REWRITES: Mapping[str, _Rewrite] = {
     "Slice": _slice,
     "Tile": _tile,
 }
-"""How each operator but Transpose is rewritten."""
+"""The rewrite of each operator except Transpose."""
 
 
 class ReduceRank(Rule):
-    """An operator above the target's rank -> the same one between reshapes: dimensions that it treats alike are one."""
+    """An operator above the target's rank -> the same one between reshapes that collapse dimensions it treats alike."""
 
     name = "reduce-rank"
     roots = (*_REWRITES, "Transpose")
@@ -243,7 +243,7 @@ class ReduceRank(Rule):
     )
 
     def __init__(self, highest: Callable[[ir.Node], int]) -> None:
-        """`highest` says of each operator how many dimensions it may have; Reshape may have any number."""
+        """`highest` gives the maximum rank of each operator; Reshape has none."""
         self._highest = highest
 
     def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:

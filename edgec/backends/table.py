@@ -1,4 +1,4 @@
-"""The backends by name. Each is imported when it is asked for: a missing vendor SDK of one never harms another."""
+"""The backends by name. Each is imported on demand, so that a missing vendor SDK affects no other backend."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from edgec.spec.backend import backend_spec, backend_specs
 
 
 def backend(name: str, via: str | None = None) -> Backend:
-    """The backend of that name; with `via`, through another emitter.
+    """The backend of that name; with `via`, one that uses another emitter.
 
     Raises `EdgecError` E0101 for an emitter that the backend does not have.
     """

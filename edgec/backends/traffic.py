@@ -1,4 +1,4 @@
-"""How many bytes an instruction moves."""
+"""Memory traffic of instructions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _ITEM_BYTES = {"bool": 1, "int8": 1, "uint8": 1, "float16": 2, "int16": 2, "uint
 
 
 def bytes_moved(instr: Instr) -> int:
-    """Bytes of every operand and result; 0 for what widens a constant, once, when the artifact is loaded.
+    """Bytes of all operands and results; 0 for the widening of a constant, which happens once, at load time.
 
     A dynamic dimension counts as 1.
     """

@@ -1,1 +1,1 @@
-"""Which operators run in another layout than the source's: decided for a whole graph at once."""
+"""Layout assignment: which operators run in another layout than the source's, decided for a whole graph."""

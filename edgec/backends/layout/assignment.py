@@ -1,9 +1,9 @@
-"""The cheapest assignment of two layouts to the operators of a graph: a minimum cut.
+"""The cheapest assignment of two layouts to the operators of a graph, as a minimum cut.
 
-Each operator is a vertex. Those that have the other layout alone are on the source's side, those that have only their
-own on the sink's; the rest follow where that moves fewer bytes. Every value whose maker and users disagree is turned
-once, which costs what it takes to turn it (Boykov and Kolmogorov, "An experimental comparison of min-cut/max-flow
-algorithms", PAMI 26(9), 2004, section 2).
+Each operator is a vertex. Operators that support only the other layout are tied to the source, those that support only
+the original one to the sink; the rest go where fewer bytes move. A value whose producer and consumers disagree is
+transposed once, at the cost of the bytes that this moves (Boykov and Kolmogorov, "An experimental comparison of
+min-cut/max-flow algorithms", PAMI 26(9), 2004, section 2).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from edgec.backends.layout.mincut import FlowNetwork
 
 
 class Side(Enum):
-    """What is known of an operator, or of what lies outside the graph, before anything is decided."""
+    """The layouts that an operator, or an end outside the graph, supports."""
 
     TURNED = "turned"
     KEPT = "kept"
@@ -26,12 +26,12 @@ class Side(Enum):
 
 
 End = ir.Node | Side
-"""Who makes or takes a value: an operator of the graph, or something whose side is fixed."""
+"""A producer or consumer of a value: an operator of the graph, or an end outside whose side is fixed."""
 
 
 @dataclass(frozen=True)
 class Border:
-    """A value at which layouts may meet: its maker, its users, and the bytes that turning it moves."""
+    """A value between operators: its producer, its consumers, and the bytes that transposing it moves."""
 
     maker: End
     users: frozenset[End]
@@ -40,14 +40,14 @@ class Border:
 
 @dataclass(frozen=True)
 class Assignment:
-    """The operators that are turned, and the bytes that no assignment can save."""
+    """The operators in the other layout, and the value of the cut: the bytes that the assignment moves."""
 
     turned: frozenset[ir.Node]
     bound_bytes: int
 
 
 def cheapest(sides: Mapping[ir.Node, Side], borders: Iterable[Border]) -> Assignment:
-    """The assignment that moves the fewest bytes; among equal ones the one that turns the most operators."""
+    """The assignment that moves the fewest bytes; among equal ones, the one with the most in the other layout."""
     network = FlowNetwork()
     vertex: dict[End, int] = {Side.TURNED: network.source, Side.KEPT: network.sink}
     for node, side in sides.items():

@@ -34,11 +34,11 @@ class FlowNetwork:
             self._capacity.append(room)
 
     def infinite(self, tail: int, head: int) -> None:
-        """An arc that no cut may cross: when `tail` is on the source side, so is `head`."""
+        """An arc that no cut may cross: if `tail` is on the source side, so is `head`."""
         self.arc(tail, head, _INFINITE)
 
     def disagreement(self, maker: int, users: Iterable[int], cost: int) -> None:
-        """Pay `cost` once when any user is on another side than the maker, however many are."""
+        """Cost `cost` once if any user is on another side than the maker, regardless of their number."""
         others = set(users) - {maker}
         if not others:
             return
@@ -50,7 +50,7 @@ class FlowNetwork:
             self.infinite(user, backward)
 
     def minimum_cut(self) -> tuple[set[int], int]:
-        """The vertices on the source side of a minimum cut, the largest such side, and the cut's value."""
+        """The vertices on the source side of a minimum cut (the largest such side), and the cut's value."""
         flow = 0
         while (level := self._levels())[self.sink] >= 0:
             following = [0] * len(self._arcs)
@@ -59,7 +59,7 @@ class FlowNetwork:
         return set(range(len(self._arcs))) - self._reaching_sink(), flow
 
     def _reaching_sink(self) -> set[int]:
-        """The vertices from which more could still flow to the sink."""
+        """The vertices with a residual path to the sink."""
         found, pending = {self.sink}, [self.sink]
         while pending:
             for arc in self._arcs[pending.pop()]:
@@ -83,7 +83,7 @@ class FlowNetwork:
         return level
 
     def _augment(self, level: list[int], following: list[int]) -> int:
-        """Find one path along increasing levels, without recursion, and push what fits through it."""
+        """Find one path along increasing levels, without recursion, and push its bottleneck capacity."""
         path: list[int] = []
         v = self.source
         while v != self.sink:

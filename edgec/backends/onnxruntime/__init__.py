@@ -1,1 +1,1 @@
-"""ONNX Runtime: checked ONNX files at an opset floor, and its own format for mobile builds."""
+"""ONNX Runtime: checked ONNX files of a given opset, and its own format for mobile builds."""

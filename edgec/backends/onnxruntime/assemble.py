@@ -1,4 +1,4 @@
-"""From the legalized graph to a file: ONNX at the asked-for opset, or ONNX Runtime's own format made of it."""
+"""Write the legalized graph as a file: ONNX of the requested opset, or ONNX Runtime's own format converted from it."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from edgec.ir.model import OPSET, Model
 from edgec.ir.save import save_onnx
 
 CONFIGURATION = ".required_operators.config"
-"""Behind the model's name: the operators that a reduced build of ONNX Runtime has to hold."""
+"""Suffix of the list of operators that a reduced build of ONNX Runtime has to include."""
 
 
 def assemble(program: OnnxProgram, options: OnnxRuntimeOptions, path: Path) -> None:
-    """Write the artifact. Beside an `.ort` file lies the list of the operators that a reduced build needs.
+    """Write the artifact, and next to an `.ort` file the list of operators that a reduced build needs.
 
-    Raises `EdgecError` E0501 where the graph has no form at the opset, or ONNX Runtime refuses it.
+    Raises `EdgecError` E0501 if the graph cannot be converted to the opset, or ONNX Runtime rejects it.
     """
     model = _at_opset(program.model, options.opset)
     if options.format == "onnx":
@@ -55,7 +55,7 @@ def _at_opset(model: Model, opset: int) -> Model:
 
 
 def _convert(source: Path, path: Path) -> None:
-    """By ONNX Runtime, with the rewriting that holds on any CPU."""
+    """Convert with ONNX Runtime, with the optimizations that are valid on any CPU."""
     import onnxruntime as ort
 
     options = ort.SessionOptions()
@@ -73,7 +73,7 @@ def _convert(source: Path, path: Path) -> None:
 def _write_configuration(path: Path) -> None:
     from onnxruntime.tools.ort_format_model.utils import create_config_from_models
 
-    logging.getLogger("ort_format_model.utils").setLevel(logging.WARNING)  # its importer logs each file on stderr
+    logging.getLogger("ort_format_model.utils").setLevel(logging.WARNING)  # it logs each file to stderr
     listed = path.with_suffix(CONFIGURATION)
     create_config_from_models([path], listed, enable_type_reduction=True)
     lines = listed.read_text(encoding="utf-8").splitlines()

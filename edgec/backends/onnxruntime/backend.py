@@ -1,4 +1,4 @@
-"""ONNX Runtime: the canonical graph in ONNX operators that the app's runtime knows, as ONNX or as `.ort`."""
+"""ONNX Runtime: the canonical graph in ONNX operators that the app's runtime supports, as ONNX or as `.ort`."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ from edgec.runners.base import Runner
 from edgec.spec.target import Target
 
 OWN: tuple[Rule, ...] = ()
-"""None: what all backends share is enough."""
+"""None beyond those that all backends share."""
 
 OPTIONAL: tuple[type[OptionalPass], ...] = (SelectionsToIf,)
-"""Passes that may be switched off."""
+"""Passes that can be disabled."""
 
 
 def options_of(target: Target) -> OnnxRuntimeOptions:
@@ -39,7 +39,7 @@ def options_of(target: Target) -> OnnxRuntimeOptions:
 
 
 def pipeline(target: Target) -> Pipeline:
-    """From the canonical form to the operators of the opset."""
+    """The passes from the canonical form to the operators of the opset."""
     legal = dialect(options_of(target).opset)
     return Pipeline(
         "onnxruntime",
@@ -56,13 +56,13 @@ class OnnxRuntimeBackend:
     tools: Mapping[str, str] = {}
 
     def format(self, target: Target) -> str:
-        """As the target's options say."""
+        """`options.format` of the target."""
         return options_of(target).format
 
     def legalize(
         self, model: Model, target: Target, calibration: Calibration = UNCALIBRATED, after: AfterPass | None = None
     ) -> Rewritten:
-        """A copy in the operators of the opset. Raises `EdgecError` E0412."""
+        """A copy in operators of the opset. Raises `EdgecError` E0412."""
         return legalized(model, pipeline(target), after)
 
     def in_onnx(self, model: Model) -> Model:
@@ -70,7 +70,7 @@ class OnnxRuntimeBackend:
         return model
 
     def lower(self, model: Model, target: Target) -> Program:
-        """The ONNX itself, mirrored as instructions."""
+        """The ONNX model, one instruction per node."""
         return lower_to_onnx(model, target)
 
     def assemble(self, program: Program, target: Target, path: Path) -> None:
@@ -79,7 +79,7 @@ class OnnxRuntimeBackend:
         assemble(program, options_of(target), path)
 
     def renamed(self, program: Program, target: Target) -> Renamed:
-        """Nothing: the format takes any name."""
+        """Nothing: the format allows any name."""
         return Renamed()
 
     def shown(self, target: Target) -> Shown:
@@ -91,7 +91,7 @@ class OnnxRuntimeBackend:
         return named_format(self.format(target)).open(path, Way())
 
     def wider(self, target: Target) -> Sequence[Target]:
-        """None: it computes in float32."""
+        """None: it computes in float32 already."""
         return ()
 
     def macs(self, instr: Instr) -> int:
@@ -99,7 +99,7 @@ class OnnxRuntimeBackend:
         return macs(instr)
 
     def placement(self, program: Program, target: Target, path: Path | None = None) -> Placement:
-        """All of it on the CPU; what an execution provider would take is not known here."""
+        """Everything on the CPU; what an execution provider would take is unknown."""
         return Placement()
 
 

@@ -1,7 +1,7 @@
-"""The same bytes for the same `.ort` file.
+"""Canonical `.ort` files: the same bytes for the same model.
 
-ONNX Runtime writes the types that its kernels take in the order of a hash map, which is another one each time. They
-stand before everything else: a flatbuffer is written from its end, and the model first. They are written again, sorted.
+ONNX Runtime writes the types of its kernels in the iteration order of a hash map, which varies from run to run. In the
+file they precede the model: a flatbuffer is built from its end, and the model comes first. They are rewritten in order.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ IDENTIFIER = b"ORTM"
 """`file_identifier` of onnxruntime/core/flatbuffers/schema/ort.fbs."""
 
 _ALIGNMENT = 8
-"""Of the largest scalar in the schema, an int64."""
+"""The alignment of the largest scalar in the schema, an int64."""
 
 
 def canonical(content: bytes) -> bytes:
-    """The file with its kernels' types in order; the model's own bytes are left alone."""
+    """The file with its kernel types in order; the bytes of the model are unchanged."""
     session = _schema("InferenceSession").InferenceSession.GetRootAs(content, 0)
-    table = session.Model()._tab  # what is written of the model ends (begins, in the file) with its table
+    table = session.Model()._tab  # built last to first: the model's table starts its part
     start = min(table.Pos, table.Pos - table.Get(flatbuffers.number_types.SOffsetTFlags, table.Pos))
     model = len(content) - table.Pos
     builder = _behind(content[start:])
@@ -37,7 +37,7 @@ def canonical(content: bytes) -> bytes:
 
 
 def _behind(tail: bytes) -> Any:
-    """A builder that has written these bytes already."""
+    """A builder that already contains these bytes."""
     builder = flatbuffers.Builder(2 * len(tail) + 1024)
     builder.minalign = _ALIGNMENT
     builder.head = len(builder.Bytes) - len(tail)
@@ -46,7 +46,7 @@ def _behind(tail: bytes) -> Any:
 
 
 def _resolver(builder: Any, resolver: Any) -> int:
-    """Vectors that are looked up by key are sorted already; what they point to is written in their order."""
+    """Rewrite the kernel types. Vectors with a key are sorted already; their tables are written in order."""
     made = _schema("KernelTypeStrResolver")
     entries = [resolver.OpKernelTypeStrArgs(i) for i in range(resolver.OpKernelTypeStrArgsLength())]
     written = [_operator(builder, entry) for entry in entries]
@@ -93,5 +93,5 @@ def _vector(builder: Any, tables: list[int]) -> int:
 
 
 def _schema(table: str) -> Any:
-    """A module of the schema as ONNX Runtime ships it."""
+    """A module of the flatbuffer schema, from the onnxruntime package."""
     return import_module(f"onnxruntime.tools.ort_format_model.ort_flatbuffers_py.fbs.{table}")

@@ -1,4 +1,4 @@
-"""What ONNX Runtime's CPU kernels take of ONNX, up to an opset."""
+"""The ONNX operators of an opset that ONNX Runtime's CPU kernels support."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from edgec.dialect.core import CORE
 
 @functools.cache
 def dialect(opset: int) -> Dialect:
-    """The core operators that are older than the opset's end, whatever form they had then."""
+    """The core operators that exist at the opset, whatever their form was then."""
     return Dialect(f"onnx-{opset}", frozenset(op for op in CORE.ops if _is_of(op, opset)))
 
 

@@ -1,4 +1,4 @@
-"""An ONNX Runtime target's own table."""
+"""The options of an ONNX Runtime target."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from edgec.ir.model import OPSET
 from edgec.spec.reader import Checker, Table
 
 FORMS = ("onnx", "ort")
-"""ONNX itself, or ONNX Runtime's own format."""
+"""ONNX, or ONNX Runtime's own format."""
 
 LOWEST_OPSET = 17
-"""Below it are no layer norms (17), and onnx's version converter has fewer ways down."""
+"""Lower opsets have no LayerNormalization (17), and onnx's version converter supports fewer downgrades."""
 
 
 @dataclass(frozen=True)
 class OnnxRuntimeOptions:
-    """`format`: what is written, one of `FORMS`. `opset`: the newest that the app's runtime reads."""
+    """`format`: the file format, one of `FORMS`. `opset`: the newest that the app's runtime reads."""
 
     format: str = "onnx"
     opset: int = OPSET

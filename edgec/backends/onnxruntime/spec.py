@@ -1,4 +1,4 @@
-"""What is to be known of ONNX Runtime before the backend is loaded."""
+"""The ONNX Runtime backend's properties that are needed before it is loaded."""
 
 from __future__ import annotations
 

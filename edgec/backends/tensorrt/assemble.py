@@ -1,4 +1,4 @@
-"""From ONNX to a TensorRT-RTX engine, ahead of time, on a machine without a GPU."""
+"""Build a TensorRT-RTX engine from ONNX ahead of time, on a machine without a GPU."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from edgec.spec.target import Target
 
 
 def assemble(program: OnnxProgram, target: Target, path: Path) -> None:
-    """Write the engine to `path` and the ONNX that it was built from beside it, as `.onnx`.
+    """Write the engine to `path`, and next to it, as `.onnx`, the model that it was built from.
 
-    Raises `EdgecError` E0501 when TensorRT refuses the model, E0502 when it is not installed, E0503 when the target
-    is built on the board.
+    Raises `EdgecError` E0501 if TensorRT rejects the model, E0502 if it is not installed, E0503 if the target's
+    engines are built on the board.
     """
     options = target.options
     assert isinstance(options, TensorRTOptions)
@@ -37,7 +37,7 @@ def assemble(program: OnnxProgram, target: Target, path: Path) -> None:
 
 
 def _engine(onnx_path: Path, program: OnnxProgram, options: TensorRTOptions) -> bytes:
-    """The engine, built by a process of its own: what crashes TensorRT's builder does not crash this one."""
+    """Build the engine in a separate process, so that a crash of TensorRT's builder does not crash this one."""
     if importlib.util.find_spec("tensorrt_rtx_bindings") is None:
         raise error("E0502", "TensorRT-RTX is not installed", help=["pip install 'edgec[tensorrt]'"])
     with tempfile.TemporaryDirectory() as folder:
@@ -53,7 +53,7 @@ def _engine(onnx_path: Path, program: OnnxProgram, options: TensorRTOptions) -> 
 
 
 def _environment() -> dict[str, str]:
-    """The process finds this package where this one did."""
+    """An environment in which the process imports edgec from the same place as this one."""
     root = str(Path(engine.__file__).parents[3])
     return {**os.environ, "PYTHONPATH": os.pathsep.join([root, os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)}
 
@@ -70,7 +70,7 @@ def _crashed(done: subprocess.CompletedProcess[str]) -> EdgecError:
     if _FULL in "".join(last):
         return error(
             "E0108",
-            "there is no space left for TensorRT's temporary files",
+            "no space left on the device for TensorRT's temporary files",
             notes=last,
             help=["set TMPDIR to another folder"],
         )
@@ -78,12 +78,12 @@ def _crashed(done: subprocess.CompletedProcess[str]) -> EdgecError:
         "E0501",
         "TensorRT's builder crashed on the model",
         notes=[how, *last],
-        help=["the ONNX it was given: `--emit onnx`; TensorRT's maintainers can reproduce it with that"],
+        help=["the ONNX it was given: `--emit onnx`; TensorRT's maintainers can reproduce the crash with it"],
     )
 
 
 def _diagnostic(refused: Refused, program: OnnxProgram) -> Diagnostic:
-    """What TensorRT refuses, at the place of its node."""
+    """TensorRT's rejection as a diagnostic at the location of the node."""
     place = Place(node=refused.name or None)
     if 0 <= refused.node < len(program.instrs):
         place = program.instrs[refused.node].place or place
@@ -91,7 +91,7 @@ def _diagnostic(refused: Refused, program: OnnxProgram) -> Diagnostic:
 
 
 def _ranges(model: Model) -> dict[str, tuple[list[int], list[int]]]:
-    """The least and the largest sizes of each input that is open."""
+    """The smallest and the largest shape of each input with open dimensions."""
     ranges = dim_ranges(model)
     found = {}
     for value in model.graph.inputs:
@@ -107,7 +107,7 @@ def _bounded(name: str, ranges: dict[str, tuple[int, int]]) -> tuple[int, int]:
     if high == UNBOUNDED:
         raise error(
             "E0401",
-            f"dimension `{name}` has no largest size, for which TensorRT reserves memory",
-            help=[f"give it a range, for instance `{name}:1..16`"],
+            f"dimension `{name}` has no upper bound, which TensorRT needs to reserve memory",
+            help=[f"give it a range, for example `{name}:1..16`"],
         )
     return low, high

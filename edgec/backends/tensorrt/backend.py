@@ -1,4 +1,4 @@
-"""TensorRT: legalized ONNX, built ahead of time by TensorRT-RTX."""
+"""TensorRT: legalized ONNX, built ahead of time with TensorRT-RTX."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ from edgec.runners.onnxruntime import OnnxRuntimeRunner
 from edgec.spec.target import Target
 
 RULES: tuple[Rule, ...] = (BitwiseToArithmetic(), BitShiftToArithmetic())
-"""For operators that the dialect lacks."""
+"""Rules for operators that the dialect lacks."""
 
 
 FORMS: tuple[Rule, ...] = (
@@ -54,18 +54,18 @@ FORMS: tuple[Rule, ...] = (
     IntegerProductToReduce(),
     VectorToRow(),
 )
-"""For operators that are known in some forms only, or whose kernels lose what a large mean or an infinity is."""
+"""Rules for operators supported in some forms only, or whose kernels are wrong for large means or infinities."""
 
 
 OWN: tuple[Rule, ...] = (*RULES, *FORMS)
-"""Every rule that is tried for TensorRT beside those that all backends share."""
+"""All rules of TensorRT beyond those that all backends share."""
 
 OPTIONAL: tuple[type[OptionalPass], ...] = (SelectionsToIf,)
-"""Passes that may be switched off."""
+"""Passes that can be disabled."""
 
 
 def pipeline(target: Target) -> Pipeline:
-    """From the canonical form to what TensorRT's parser and builder take."""
+    """The passes from the canonical form to ONNX that TensorRT's parser and builder accept."""
     return Pipeline(
         "tensorrt",
         [
@@ -83,7 +83,7 @@ def pipeline(target: Target) -> Pipeline:
 
 
 class TensorRTBackend:
-    """`.engine` files. Verified by running the ONNX that the engine was built from; the engine needs the GPU."""
+    """`.engine` files. Verified by running the ONNX that the engine was built from; the engine itself needs the GPU."""
 
     name = "tensorrt"
     tools: Mapping[str, str] = {}
@@ -103,7 +103,7 @@ class TensorRTBackend:
         return model
 
     def lower(self, model: Model, target: Target) -> Program:
-        """The ONNX itself, mirrored as instructions."""
+        """The ONNX model, one instruction per node."""
         return lower_to_onnx(model, target)
 
     def assemble(self, program: Program, target: Target, path: Path) -> None:
@@ -112,7 +112,7 @@ class TensorRTBackend:
         assemble(program, target, path)
 
     def renamed(self, program: Program, target: Target) -> Renamed:
-        """Nothing: the format takes any name."""
+        """Nothing: the format allows any name."""
         return Renamed()
 
     def shown(self, target: Target) -> Shown:
@@ -120,11 +120,11 @@ class TensorRTBackend:
         return Shown()
 
     def open(self, path: Path, target: Target) -> Runner:
-        """ONNX Runtime on the ONNX beside the engine."""
-        return OnnxRuntimeRunner(path.with_suffix(".onnx"), optimize=False)  # as it stands: no other optimizer's errors
+        """ONNX Runtime on the ONNX next to the engine."""
+        return OnnxRuntimeRunner(path.with_suffix(".onnx"), optimize=False)  # no other optimizer's bugs
 
     def wider(self, target: Target) -> Sequence[Target]:
-        """None: it computes in float32."""
+        """None: it computes in float32 already."""
         return ()
 
     def macs(self, instr: Instr) -> int:
@@ -132,7 +132,7 @@ class TensorRTBackend:
         return macs(instr)
 
     def placement(self, program: Program, target: Target, path: Path | None = None) -> Placement:
-        """Nothing is published that would hold for every device."""
+        """Empty: no rules are published that hold for every device."""
         return Placement()
 
 

@@ -1,4 +1,4 @@
-"""What TensorRT's parser is given: the core dialect without the operators that its kernels do not take everywhere."""
+"""TensorRT's dialect: the core dialect without the operators and forms that its parser or kernels do not support."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from edgec.ops.base import Reader
 from edgec.ops.pool import MaxPool
 
 _WITHOUT_KERNEL = frozenset({"Attention", "BitShift", "BitwiseAnd", "BitwiseNot", "BitwiseOr", "BitwiseXor"})
-"""`Attention`: TensorRT-RTX 1.7 refuses it in float32 for want of a dedicated kernel; as MatMul it fuses it itself.
-The others its parser does not know.
+"""`Attention`: TensorRT-RTX 1.7 rejects it in float32 for lack of a dedicated kernel, but fuses the equivalent MatMuls.
+Its parser does not know the others.
 """
 
 
@@ -21,21 +21,21 @@ def _plain_scatter(node: ir.Node) -> Reject | None:
     if attribute is None or attribute.as_string() == "none":
         return None
     reason = (
-        "TensorRT's parser takes no reduction; sorts, which it has, need a fixed and not too large number of updates"
+        "TensorRT's parser supports no reduction; sorting the updates instead needs a fixed, limited number of them"
     )
     return Reject(f"{node.op_type.lower()}-reduction", reason, "fix the open dimensions of the indices, or write fewer")
 
 
 def _no_suppression(node: ir.Node) -> Reject:
-    reason = "TensorRT-RTX 1.7 parses it, and has nothing that runs it (`has no runners that implement it`)"
-    return Reject("nonmaxsuppression-no-runner", reason, "give boxes and scores as outputs: the app suppresses")
+    reason = "TensorRT-RTX 1.7 parses it, but has no kernel for it (`has no runners that implement it`)"
+    return Reject("nonmaxsuppression-no-runner", reason, "return boxes and scores, and let the app suppress")
 
 
 def _maxima_alone(node: ir.Node) -> Reject | None:
     if not MaxPool.decode(Reader(node)).has_indices:
         return None
-    reason = "TensorRT's parser takes the maxima of a pool alone, without their positions"
-    return Reject("maxpool-indices", reason, "give out the maxima, and compare the input with them for the positions")
+    reason = "TensorRT's parser supports a max pool's maxima only, not their indices"
+    return Reject("maxpool-indices", reason, "return the maxima, and compare the input with them to find the indices")
 
 
 TENSORRT_DIALECT = Dialect(

@@ -1,9 +1,9 @@
-"""TensorRT-RTX's builder, run in a process of its own: where it crashes, the build ends in a diagnostic.
+"""TensorRT-RTX's builder, run in a separate process: if it crashes, the build ends with a diagnostic.
 
     python -m edgec.backends.tensorrt.engine JOB
 
-JOB is a folder with a request (`request.json`); the engine (`engine`) or what went wrong (`refused.json`) is written
-beside it. Nothing but TensorRT's own binding is imported here.
+JOB is a folder with a request (`request.json`); the engine (`engine`) or the errors (`refused.json`) are written
+there. Nothing but TensorRT's own bindings is imported here.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ Sizes = list[int]
 
 @dataclass(frozen=True)
 class Request:
-    """The ONNX file, the GPUs by their names in `ComputeCapability`, and each open input's least and largest sizes."""
+    """The ONNX file, the GPUs by their names in `ComputeCapability`, the smallest and largest shape of open inputs."""
 
     onnx: str
     capabilities: tuple[str, ...]
     ranges: dict[str, tuple[Sizes, Sizes]]
 
     def write(self, folder: Path) -> None:
-        """Put it where the process looks for it."""
+        """Write the request where the process looks for it."""
         (folder / "request.json").write_text(json.dumps(asdict(self)), encoding="utf-8")
 
 
 @dataclass(frozen=True)
 class Refused:
-    """Why there is no engine; `node` counts in the ONNX file's nodes, -1 where it is none of them."""
+    """A reason why no engine was built; `node` is the index of the node in the ONNX file, or -1."""
 
     message: str
     notes: tuple[str, ...] = ()
@@ -41,7 +41,7 @@ class Refused:
 
 
 def refusals(folder: Path) -> list[Refused]:
-    """What the process wrote; empty where it did not come to it."""
+    """The errors that the process wrote; empty if it crashed before."""
     path = folder / "refused.json"
     if not path.is_file():
         return []
@@ -49,7 +49,7 @@ def refusals(folder: Path) -> list[Refused]:
 
 
 def main() -> None:
-    """Build what the folder asks for."""
+    """Build the engine that the folder's request describes."""
     folder = Path(sys.argv[1])
     request = Request(**json.loads((folder / "request.json").read_text(encoding="utf-8")))
     found = _built(request)
@@ -69,8 +69,8 @@ def _built(request: Request) -> bytes | list[Refused]:
     if not parser.parse_from_file(request.onnx):
         return [_refused(parser.get_error(i)) for i in range(parser.num_errors)]
     if deciding := [t.name for t in map(network.get_input, range(network.num_inputs)) if t.is_shape_tensor]:
-        note = "TensorRT builds an engine for sizes between bounds, and none are known of what an app gives there"
-        notes = (note, "rejected by `shape-input`", "make it a constant of the model, or open the dimension itself")
+        note = "TensorRT builds an engine for sizes within bounds, and there are none for an input that the app sets"
+        notes = (note, "rejected by `shape-input`", "make it a constant, or make the dimension itself open")
         return [Refused(f"the values of input `{deciding[0]}` decide sizes", notes)]
     config = builder.create_builder_config()
     config.num_compute_capabilities = len(request.capabilities)
@@ -78,7 +78,7 @@ def _built(request: Request) -> bytes | list[Refused]:
         if not hasattr(trt.ComputeCapability, name):
             return [Refused(f"this TensorRT-RTX does not build for {name}", (f"version {trt.__version__}",))]
         config.set_compute_capability(getattr(trt.ComputeCapability, name), i)
-    config.clear_flag(trt.BuilderFlag.TF32)  # on by default: 10 bits of mantissa, which `accept` does not grant
+    config.clear_flag(trt.BuilderFlag.TF32)  # on by default; its 10 bits of mantissa are not float32
     if request.ranges:
         config.add_optimization_profile(_profile(builder, request))
     log.messages.clear()
@@ -89,7 +89,7 @@ def _built(request: Request) -> bytes | list[Refused]:
 
 
 def _profile(builder: Any, request: Request) -> Any:
-    """The sizes for which the engine is built: from the least to the largest, tuned for the middle."""
+    """The optimization profile: from the smallest to the largest sizes, tuned for the middle."""
     profile = builder.create_optimization_profile()
     for name, (least, largest) in request.ranges.items():
         profile.set_shape(name, least, [(a + b) // 2 for a, b in zip(least, largest, strict=True)], largest)
@@ -97,7 +97,7 @@ def _profile(builder: Any, request: Request) -> Any:
 
 
 def _log(trt: Any) -> Any:
-    """A logger that keeps warnings and errors instead of printing them."""
+    """A logger that collects warnings and errors instead of printing them."""
 
     class Log(trt.ILogger):  # type: ignore[misc]
         def __init__(self) -> None:

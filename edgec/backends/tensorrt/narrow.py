@@ -1,4 +1,4 @@
-"""Integers of 8 and 16 bits in int32: TensorRT takes uint8 at the interface alone, between Casts, and int16 nowhere."""
+"""8- and 16-bit integers computed in int32: TensorRT has uint8 only at the interface, next to Casts, and no int16."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ _KEEPING = frozenset(
     "Identity Less LessOrEqual Max MaxPool Min Pad ReduceMax ReduceMin Relu Reshape ScatterElements ScatterND Sign "
     "Slice SpaceToDepth Split Squeeze Tile TopK Transpose Trilu Unsqueeze Where".split()
 )
-"""Operators whose results are among their operands, or between: nothing leaves the narrow type."""
+"""Operators whose results are operands or lie between operands: they cannot overflow the narrow type."""
 
 
 class HoldInInt32(Pass):
-    """What is of 8 or 16 bits is computed in int32, each result modulo 2^n."""
+    """8- and 16-bit integers are computed in int32, each result modulo 2^n."""
 
     name = "narrow-in-int32-values"
 
     def run(self, model: Model) -> list[Remark]:
-        """Steps of quantizers are left, and int8 beside them. Raises `EdgecError` E0401 for a 16-bit interface."""
+        """Leaves quantized values and int8 next to them alone. Raises `EdgecError` E0401 for a 16-bit interface."""
         return fired(self.name, _hold(model))
 
 
 def _hold(model: Model) -> int:
-    """How many nodes were rebuilt."""
+    """The number of rebuilt nodes."""
     graph = model.graph
     if refused := [_refusal(v) for v in (*graph.inputs, *graph.outputs) if v.dtype in _NO_INTERFACE]:
         raise EdgecError(refused[0].diagnostics)
@@ -62,7 +62,7 @@ def _touches(node: ir.Node, kinds: Sequence[ir.DataType]) -> bool:
 
 
 class _Held:
-    """The int32 values that stand for narrow ones."""
+    """The int32 values that replace narrow ones."""
 
     def __init__(self, graph: ir.Graph, kinds: Sequence[ir.DataType]) -> None:
         self.graph, self.kinds = graph, kinds
@@ -70,7 +70,7 @@ class _Held:
         self._wide: dict[ir.Value, ir.Value] = {}
 
     def rebuild(self, node: ir.Node) -> None:
-        """The same node before it, on int32; narrow outputs are known by these from here on."""
+        """Insert the node's int32 equivalent before it, and use its results for the narrow outputs from here on."""
         g = GraphBuilder(self.graph, [node], HoldInInt32.name)
         inputs = [self._of(value, g) for value in node.inputs]
         made = self._cast(node, inputs[0], g) if node.op_type == "Cast" else _again(node, inputs, g)
@@ -90,7 +90,7 @@ class _Held:
         self.rebuilt.append(node)
 
     def finish(self) -> None:
-        """Drop the narrow nodes."""
+        """Remove the narrow nodes."""
         for node in reversed(self.rebuilt):
             self.graph.remove(node, safe=True)
 
@@ -113,7 +113,7 @@ class _Held:
 
 
 def _again(node: ir.Node, inputs: Sequence[ir.Value | None], g: GraphBuilder) -> Sequence[ir.Value]:
-    if node.op_type == "Relu":  # which the parser takes of int8 but not of int32
+    if node.op_type == "Relu":  # the parser supports it for int8, but not for int32
         return [g.op("Max", inputs[0], g.const(np.int32(0)))]
     attributes = {name: attribute.value for name, attribute in node.attributes.items()}
     if node.op_type == "ConstantOfShape" and "value" in attributes:
@@ -122,7 +122,7 @@ def _again(node: ir.Node, inputs: Sequence[ir.Value | None], g: GraphBuilder) ->
 
 
 def _modulo(value: ir.Value, kind: ir.DataType, g: GraphBuilder) -> ir.Value:
-    """The number of the type that is equal modulo 2^n. Mod of negative numbers is either remainder, by the runtime."""
+    """The value of the type that is equal modulo 2^n. Runtimes differ in the sign of Mod; either is correct here."""
     size = 1 << kind.bitwidth
     half = size // 2 if kind in (ir.DataType.INT8, ir.DataType.INT16) else 0
     full, shift = g.const(np.int32(size)), g.const(np.int32(size + half))
@@ -134,7 +134,7 @@ def _refusal(value: ir.Value) -> EdgecError:
     kind = "" if value.dtype is None else value.dtype.name.lower()
     return error(
         "E0401",
-        f"TensorRT has no {kind}, which `{value.name}` is",
+        f"`{value.name}` is {kind}, which TensorRT does not support",
         notes=["rejected by `interface-16-bits`"],
-        help=["take and give int32 there, and convert inside of the model: `x.to(torch.int16)`"],
+        help=["use int32 in the interface, and convert inside the model: `x.to(torch.int16)`"],
     )

@@ -1,4 +1,4 @@
-"""A TensorRT target's own table."""
+"""The options of a TensorRT target."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from edgec.spec.reader import Checker, Table
 from edgec.spec.target import Target
 
 COMPUTE_CAPABILITIES = ("SM75", "SM80", "SM86", "SM87", "SM89", "SM120", "SM121")
-"""What TensorRT-RTX 1.7 builds for, and SM87 (Orin), which classic TensorRT builds on the board."""
+"""The GPUs that TensorRT-RTX 1.7 builds for, and SM87 (Orin), for which TensorRT builds on the board."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ def tensorrt_options(c: Checker, table: Table) -> TensorRTOptions:
 
 
 def elsewhere(target: Target) -> EdgecError | None:
-    """E0503 for a target whose engines its board builds."""
+    """E0503 for a target whose engines are built on the board, otherwise None."""
     assert isinstance(target.options, TensorRTOptions)
     if target.options.build == "ahead-of-time":
         return None

@@ -1,4 +1,4 @@
-"""Quantizers that TensorRT's parser refuses, in float32: unsigned or 16-bit steps, and zero points other than 0."""
+"""Quantizers that TensorRT's parser rejects (unsigned or 16-bit, or with a nonzero zero point), computed in float32."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ _MOVING = frozenset(
     {"Concat", "Expand", "Gather", "Identity", "MaxPool", "Pad", "Reshape", "Slice", "Split", "Squeeze", "Transpose"}
     | {"Unsqueeze", "Where", "ArgMax", "ArgMin", "TopK", "Equal", "Less", "Greater", "ReduceMax", "ReduceMin"}
 )
-"""What hands steps on as they are, or compares them."""
+"""Operators that only move or compare quantized values."""
 
 
 class QuantizeInFloat(Pass):
-    """Steps are kept in float32 values where the parser refuses one of the model's quantizers."""
+    """Represents quantized values as whole float32 numbers if the parser rejects one of the model's quantizers."""
 
     name = "quantizers-in-float"
 
     def run(self, model: Model) -> list[Remark]:
-        """Where something computes with the steps themselves, or the interface has them, nothing is changed."""
+        """Changes nothing if an operator computes with quantized values, or they are part of the interface."""
         return fired(self.name, _spell_out_all(model))
 
 
 def _spell_out_all(model: Model) -> int:
-    """How many quantizers were changed."""
+    """The number of quantizers that were changed."""
     graph = model.graph
     quantizers = [node for node in graph if node.op_type in ("QuantizeLinear", "DequantizeLinear")]
     if all(_is_taken(node) for node in quantizers) or not all(_hands_on(node) for node in graph):
@@ -49,7 +49,7 @@ def _spell_out_all(model: Model) -> int:
 
 
 def _is_taken(node: ir.Node) -> bool:
-    """TensorRT: int8 alone, symmetric."""
+    """Whether TensorRT supports the quantizer: int8, symmetric."""
     zero = node.inputs[2] if len(node.inputs) > 2 else None
     held = node.outputs[0] if node.op_type == "QuantizeLinear" else node.inputs[0]
     assert held is not None
@@ -58,7 +58,7 @@ def _is_taken(node: ir.Node) -> bool:
 
 
 def _hands_on(node: ir.Node) -> bool:
-    """Whether the node has nothing to do with steps, makes, reads or moves them."""
+    """Whether the node is a quantizer, only moves or compares quantized values, or has none."""
     touched = [v for v in (*node.inputs, *node.outputs) if v is not None and v.dtype in NARROW]
     if any((v.is_graph_input() and not v.is_initializer()) or v.is_graph_output() for v in touched):
         return False
@@ -73,14 +73,14 @@ def _hands_on(node: ir.Node) -> bool:
 
 
 def _is_whole(value: ir.Value | None) -> bool:
-    """Whether a number in float32 is a step already: rounded and within limits, in either order."""
+    """Whether a float32 value is a quantized value already: rounded and clipped, in either order."""
     last = None if value is None else value.producer()
     before = None if last is None or last.inputs[0] is None else last.inputs[0].producer()
     return last is not None and before is not None and {last.op_type, before.op_type} == {"Clip", "Round"}
 
 
 def _spell_out(graph: ir.Graph, node: ir.Node) -> None:
-    """Arithmetic in the place of one quantizer, whose steps are float32 from here on."""
+    """Replace one quantizer by float32 arithmetic."""
     g, r = GraphBuilder(graph, [node], QuantizeInFloat.name), Reader(node)
     if node.op_type == "QuantizeLinear":
         found = steps(QuantizeLinear.decode(r), g)

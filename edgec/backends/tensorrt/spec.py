@@ -1,4 +1,4 @@
-"""What is to be known of TensorRT before the backend is loaded."""
+"""The TensorRT backend's properties that are needed before it is loaded."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""ONNX-to-ONNX rewrites into the forms that TensorRT's parser takes."""
+"""ONNX-to-ONNX rewrites into forms that TensorRT's parser supports."""

@@ -1,4 +1,4 @@
-"""Matrix products of integers, of which TensorRT has none: products and a sum, which it has in int32 and int64."""
+"""Integer matrix products, which TensorRT lacks, as products and a sum, which it has in int32 and int64."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _INTEGERS = (ir.DataType.INT32, ir.DataType.INT64)
 
 
 class IntegerProductToReduce(Rule):
-    """MatMul and Gemm of int32 or int64 -> ReduceSum(Mul) over an axis of their own: memory for every product."""
+    """MatMul and Gemm of int32 or int64 -> ReduceSum(Mul) over a new axis, which needs memory for every product."""
 
     name = "integer-product-to-reduce"
     roots = ("MatMul", "Gemm")
@@ -38,7 +38,7 @@ class IntegerProductToReduce(Rule):
             return [_product(a, b, g)]
         op = Gemm.decode(Reader(node))
         if op.alpha != 1 or op.beta != 1:
-            return Miss("factors of integers are no integers")
+            return Miss("alpha or beta is not 1")
         a, b = (g.op("Transpose", v, perm=[1, 0]) if t else v for v, t in ((op.a, op.trans_a), (op.b, op.trans_b)))
         found = _product(a, b, g)
         return [found if op.c is None else g.op("Add", found, op.c)]

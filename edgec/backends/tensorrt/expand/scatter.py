@@ -1,4 +1,4 @@
-"""Scatters that combine: TensorRT's parser writes, and nothing else."""
+"""Scatters with a reduction, as sorted updates and plain writes: TensorRT's parser supports no reduction."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _COMBINE = {"add": "Add", "mul": "Mul", "max": "Max", "min": "Min"}
 _LARGEST_SORT = 3840
 """The largest k of TensorRT's TopK."""
 _MOST_SORTS = 16
-"""Of one scatter: each copies the whole tensor that is written to."""
+"""Per scatter: each sort comes with a copy of the whole tensor that is written to."""
 
 
 @dataclass(frozen=True)
 class Writes(ABC):
-    """Updates for places along an axis; `places` (int64, from 0 on, of n places) broadcasts against `updates`."""
+    """Updates at positions along an axis; `places` (int64, in [0, n)) broadcasts against `updates`."""
 
     places: Value
     updates: Value
@@ -35,15 +35,15 @@ class Writes(ABC):
 
     @abstractmethod
     def taken(self, x: Value, places: Value, g: GraphBuilder) -> Value:
-        """What stands in x at the places."""
+        """The elements of x at the positions."""
 
     @abstractmethod
     def put(self, x: Value, places: Value, updates: Value, g: GraphBuilder) -> Value:
-        """x with the updates at the places."""
+        """x with the updates written at the positions."""
 
 
 class Rows(Writes):
-    """A place, of (count, 1), names a row of a matrix."""
+    """Each position, of (count, 1), is a row of a matrix."""
 
     def taken(self, x: Value, places: Value, g: GraphBuilder) -> Value:
         """As `Writes` says."""
@@ -55,7 +55,7 @@ class Rows(Writes):
 
 
 class Elements(Writes):
-    """A place, one an update, names an element of its line."""
+    """Each update has a position of its own, along its line."""
 
     def taken(self, x: Value, places: Value, g: GraphBuilder) -> Value:
         """As `Writes` says."""
@@ -70,10 +70,10 @@ class Elements(Writes):
 
 
 class ScatterNDReductionToRuns(Rule):
-    """ScatterND with a reduction -> updates sorted by place, combined in runs, one write a place (static places).
+    """ScatterND with a reduction -> updates sorted by position, combined in runs, one write each (static indices).
 
-    The sum of a run takes log2(updates) steps, each of which adds what stands 1, 2, 4 … before it. The updates that do
-    not end their run write to a place of their own behind the last, which is cut off.
+    The sum of a run takes log2(updates) steps, each of which adds the update 1, 2, 4 … before. Updates that do not end
+    their run are written to an extra position after the last, which is sliced off.
     """
 
     name = "scatter-nd-reduction-to-runs"
@@ -98,7 +98,7 @@ class ScatterNDReductionToRuns(Rule):
         indexed, shape = static_shape(op.indices), op.x.shape
         sizes = None if indexed is None or shape is None else _fixed(shape[: indexed[-1]])
         if indexed is None or shape is None or not sizes:
-            return Miss("the number of places or of updates is not static")
+            return Miss("the number of positions or of updates is not static")
         n, count = math.prod(sizes), math.prod(indexed[:-1])
         if n * count == 0:
             return [g.op("Identity", op.x)]
@@ -121,9 +121,9 @@ class ScatterNDReductionToRuns(Rule):
 
 
 class ScatterElementsReductionToRuns(Rule):
-    """ScatterElements with a reduction -> updates sorted along the axis, combined in runs, one write a place.
+    """ScatterElements with a reduction -> updates sorted along the axis, combined in runs, one write per position.
 
-    As `scatter-nd-reduction-to-runs` does, each line along the axis by itself; the sizes along the axis are static.
+    Like `scatter-nd-reduction-to-runs`, for each line along the axis; the sizes along the axis are static.
     """
 
     name = "scatter-elements-reduction-to-runs"
@@ -147,7 +147,7 @@ class ScatterElementsReductionToRuns(Rule):
             return NOT_HERE
         room, count = _size(op.x, op.axis), _size(op.indices, op.axis)
         if room is None or count is None:
-            return Miss("the number of places or of updates is not static")
+            return Miss("the number of positions or of updates is not static")
         shapes = [static_shape(v) for v in (op.x, op.indices)]
         if any(shape is not None and 0 in shape for shape in shapes):
             return [g.op("Identity", op.x)]
@@ -159,7 +159,7 @@ class ScatterElementsReductionToRuns(Rule):
 
 
 class RoomForIndices(Rule):
-    """ScatterElements with more indices along an axis than there are places -> with places to spare, cut off again."""
+    """ScatterElements with more indices along an axis than positions -> one with the axis padded, and sliced back."""
 
     name = "room-for-indices"
     roots = ("ScatterElements",)
@@ -184,7 +184,7 @@ class RoomForIndices(Rule):
 
 
 def _combined(x: Value, writes: Writes, count: int, g: GraphBuilder) -> Value | Miss:
-    """x after `count` updates a line, in as many parts as one sort does not hold."""
+    """x after `count` updates per line, in as many parts as sorts are needed."""
     part = count if constant(writes.places) is not None else _LARGEST_SORT
     if math.ceil(count / part) > _MOST_SORTS:
         return Miss(f"{count} updates are more than {_MOST_SORTS} sorts of {_LARGEST_SORT}, TensorRT's largest")
@@ -212,7 +212,7 @@ def _written(x: Value, writes: Writes, count: int, g: GraphBuilder) -> Value:
 
 
 def _longer(x: Value, by: int, axis: int, g: GraphBuilder) -> Value:
-    """x with `by` more places behind the last; the parser takes no more indices along an axis than there are places."""
+    """x with `by` more positions at the end; the parser allows no more indices along an axis than positions."""
     more = _slice(x, 0, 1, axis, g)
     if by > 1:
         rank = len(x.shape or ())
@@ -221,7 +221,7 @@ def _longer(x: Value, by: int, axis: int, g: GraphBuilder) -> Value:
 
 
 def _sorted(writes: Writes, count: int, g: GraphBuilder) -> tuple[Value, Value, int]:
-    """The places in order, the updates in theirs, and the most updates that one place can have."""
+    """The sorted positions, the updates in the same order, and the most updates that one position can have."""
     axis, known = writes.axis, constant(writes.places)
     if known is not None:
         order = np.argsort(known, axis=axis, kind="stable")
@@ -242,7 +242,7 @@ def _longest(run: np.ndarray[tuple[int, ...], np.dtype[np.generic]], axis: int) 
 
 
 def _joined(run: Value, updates: Value, step: int, count: int, writes: Writes, g: GraphBuilder) -> Value:
-    """Each update combined with the one `step` before it, where both are of one place."""
+    """Combine each update with the one `step` before it if both have the same position."""
     axis = writes.axis
     same = g.op("Equal", _slice(run, step, count, axis, g), _slice(run, 0, count - step, axis, g))
     head, before, tail = (_slice(updates, a, b, axis, g) for a, b in ((0, step), (0, count - step), (step, count)))
@@ -251,7 +251,7 @@ def _joined(run: Value, updates: Value, step: int, count: int, writes: Writes, g
 
 
 def _ends(run: Value, count: int, axis: int, g: GraphBuilder) -> Value:
-    """Whether each place is the last of its run; none is the same as what follows the last."""
+    """Whether each position is the last of its run."""
     last = _slice(run, count - 1, count, axis, g)
     nowhere = g.op("Sub", g.op("Mul", last, g.const(np.int64(0))), g.const(np.int64(1)))
     after = nowhere if count == 1 else g.op("Concat", _slice(run, 1, count, axis, g), nowhere, axis=axis)

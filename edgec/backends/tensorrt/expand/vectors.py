@@ -1,4 +1,4 @@
-"""Operators that TensorRT's parser takes of two dimensions and more alone."""
+"""Operators that TensorRT's parser supports only with two or more dimensions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from edgec.rules.base import NOT_HERE, Example, Miss, Replacement, Rule
 
 
 class VectorToRow(Rule):
-    """Softmax, LogSoftmax, ArgMax and ArgMin of a vector -> of a matrix of one row."""
+    """Softmax, LogSoftmax, ArgMax and ArgMin of a vector -> the same on a matrix of one row."""
 
     name = "vector-to-row"
     roots = ("Softmax", "LogSoftmax", "ArgMax", "ArgMin")

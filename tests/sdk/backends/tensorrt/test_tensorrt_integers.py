@@ -58,5 +58,5 @@ def test_bytes_wrap(kind: torch.dtype, tmp_path: Path) -> None:
 
 def test_sixteen_bits_at_the_interface_are_refused(tmp_path: Path) -> None:
     example = tuple(torch.ones(3, 4, dtype=torch.int16) for _ in range(2))
-    with pytest.raises(EdgecError, match="TensorRT has no int16"):
+    with pytest.raises(EdgecError, match="is int16, which TensorRT does not support"):
         edgec.build(Wrapping(), example, target="rtx", out=tmp_path)

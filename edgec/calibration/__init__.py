@@ -1,1 +1,1 @@
-"""What the values of a model are like, observed by running it, as data."""
+"""Calibration: the observed values of a model on its samples, as plain data."""

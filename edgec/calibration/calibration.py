@@ -1,4 +1,4 @@
-"""What a build knows of a model's values, for whoever has to decide by them."""
+"""The samples of a build, and what was observed of its graphs on them."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ Seen = TypeVar("Seen")
 
 @dataclass(frozen=True)
 class Calibration:
-    """Typical inputs of the canonical model by name, and what is observed where they run. Without any, nothing is.
+    """Inputs of the canonical model by name, and what is observed when it runs on them. Nothing is without samples.
 
-    One calibration serves a build: what was seen of a graph is there for every target and form that makes the same.
+    One calibration serves a whole build: an observation is shared by all targets and precisions with the same graph.
     """
 
     samples: tuple[Mapping[str, Array], ...] = ()
@@ -31,7 +31,7 @@ class Calibration:
     )
 
     def observe(self, model: Model, look: Callable[[Model, Samples], Seen]) -> Seen:
-        """What `look` sees of the model on the samples, by the names of its values: plain data, gathered once."""
+        """The result of `look` on the model and the samples, cached by graph: plain data, keyed by value names."""
         digest, tensors = fingerprint(model)
         if (look, digest) not in self._seen:
             self._seen[look, digest] = look(model, self.samples), tensors
@@ -39,4 +39,4 @@ class Calibration:
 
 
 UNCALIBRATED = Calibration()
-"""No inputs are known."""
+"""No samples are known."""

@@ -1,4 +1,4 @@
-"""Graphs with observers: copies whose values inside are outputs, or inputs."""
+"""Instrumented graphs: copies in which inner values are outputs or inputs."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ _GIVEN = "/given"
 
 
 def observable(model: Model) -> list[str]:
-    """The values that nodes of the main graph make, by name and in its order."""
+    """The names of the values that nodes of the main graph compute, in graph order."""
     return [v.name for node in model.graph for v in node.outputs if v.name and v.type is not None]
 
 
 def showing(model: Model, names: Sequence[str]) -> Model:
-    """The graph with the named values among its outputs."""
+    """A copy of the graph with the named values as additional outputs."""
     shown = model.clone()
     values = _by_name(shown.graph)
     shown.graph.outputs.extend(values[name] for name in names if not values[name].is_graph_output())
@@ -25,12 +25,12 @@ def showing(model: Model, names: Sequence[str]) -> Model:
 
 
 def given(name: str) -> str:
-    """The input of `fed` for a value."""
+    """The name of the input that replaces a value in `fed`."""
     return f"{name}{_GIVEN}"
 
 
 def fed(model: Model, names: Sequence[str]) -> Model:
-    """The graph with every use of a named value fed from an input of its own (`given`), and the value as an output."""
+    """A copy in which each named value is an output, and its uses read a new input instead (named by `given`)."""
     shown = showing(model, names)
     values = _by_name(shown.graph)
     for name in names:

@@ -1,6 +1,6 @@
-"""A graph run piece by piece by ONNX Runtime, so that the values inside it can be looked at.
+"""Runs a graph in pieces with ONNX Runtime, so that its inner values can be observed.
 
-One session that shows every value takes time that grows with the square of their number, and holds them all at once.
+The time of one session that outputs every value grows with the square of their number, and it holds all at once.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from edgec.runners.base import Array
 from edgec.runners.onnxruntime import OnnxRuntimeRunner
 
 _NODES = 128
-"""Nodes of one piece: a session for these opens in some 10 ms."""
+"""Nodes in one piece: opening a session for that many takes about 10 ms."""
 
 _BYTES = 1 << 27
-"""Bytes that the nodes of one piece make, a larger node aside."""
+"""Bytes that the nodes of one piece may produce, unless a single node produces more."""
 
 
 def run_nodes(
     model: Model, samples: Sequence[Mapping[str, Array]], wanted: Collection[ir.Value]
 ) -> Iterator[tuple[ir.Node, Mapping[ir.Value, Array]]]:
-    """Each node of the main graph, once for each sample, with arrays of the `wanted` values that it takes and makes.
+    """Yields each node of the main graph, once for each sample, with arrays of the `wanted` values around it.
 
-    Only what leads to them is run, and nothing is rewritten. Raises `EdgecError` E0602 where a kernel is missing.
+    Only nodes that lead to these values run, without optimizations. Raises `EdgecError` E0602 if a kernel is missing.
     """
     held = [{v: sample[v.name or ""] for v in model.graph.inputs if v.name in sample} for sample in samples]
     for piece in _pieces(model.graph, wanted) if held else ():
@@ -42,7 +42,7 @@ def run_nodes(
 
 @dataclass(frozen=True)
 class _Piece:
-    """Nodes that follow one another: what they take from before, what they show, what is held for the pieces after."""
+    """Consecutive nodes: the values that they take from earlier pieces, those they give, those kept for later ones."""
 
     nodes: Sequence[ir.Node]
     weights: Sequence[ir.Value]
@@ -51,7 +51,7 @@ class _Piece:
     held: Sequence[ir.Value]
 
     def model(self, whole: Model) -> Model:
-        """The piece as a model of its own."""
+        """The piece as a separate model."""
         graph = ir.GraphView(
             self.taken,
             self.given,
@@ -79,7 +79,7 @@ def _pieces(graph: ir.Graph, wanted: Collection[ir.Value]) -> list[_Piece]:
 
 
 def _leading_to(graph: ir.Graph, wanted: Collection[ir.Value]) -> list[ir.Node]:
-    """The nodes that make what is wanted, and what those need, in order."""
+    """The nodes that the wanted values depend on, in graph order."""
     needed, nodes = set(wanted), []
     for node in reversed(graph):
         if not needed.isdisjoint(node.outputs):
@@ -102,12 +102,12 @@ def _cuts(nodes: Sequence[ir.Node]) -> list[list[ir.Node]]:
 
 
 def _operands(node: ir.Node) -> list[ir.Value]:
-    """What a node takes, the values that its subgraphs capture included."""
+    """The values that a node uses, including those that its subgraphs capture."""
     return [*(v for v in node.inputs if v is not None), *captured(*subgraphs(node))]
 
 
 def _bytes(value: ir.Value) -> int:
-    """An open dimension counts as 1."""
+    """The size of a value; an open dimension counts as 1."""
     if value.shape is None or value.dtype is None:
         return 0
     return int(np.prod([d for d in value.shape if isinstance(d, int)], dtype=np.int64) * value.dtype.itemsize)

@@ -1,4 +1,4 @@
-"""What a dialect is: a closed set of operators, with predicates on how each may appear."""
+"""Dialects: closed sets of operators, with predicates on the forms in which they are legal."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from edgec.ir.model import Model, all_nodes
 from edgec.ir.provenance import place_of
 
 Predicate = Callable[[ir.Node], Reject | None]
-"""Says why a node is not legal although its operator is, or None."""
+"""Returns why a node is illegal although the dialect has its operator, or None."""
 
 
 @dataclass(frozen=True)
 class Dialect:
-    """The operators (of the `ai.onnx` domain, or as `domain::Op`) that a stage may hold.
+    """The operators (of the `ai.onnx` domain, or as `domain::Op`) that a stage may contain.
 
-    `predicates` narrows single operators, `every` all of them. A dialect is data: checking it needs no backend.
+    `predicates` restrict single operators, `every` all of them. A dialect is data: checking it needs no backend.
     """
 
     name: str
@@ -31,8 +31,8 @@ class Dialect:
     every: Predicate | None = None
 
     def lacks(self, node: ir.Node) -> Reject | None:
-        """Why the dialect has the node's operator in no form, or None."""
-        if node.domain == OWN:  # a call for a kernel of the user's own, which stands for its body
+        """Why the dialect has the node's operator in no form, or None if it has."""
+        if node.domain == OWN:  # a call of a user's own kernel, which replaces its body
             return None
         key = _key(node)
         if key in self.ops:
@@ -41,14 +41,14 @@ class Dialect:
         return known or Reject(f"{node.op_type.lower()}-not-in-{self.name}", "no rule takes it apart")
 
     def illegal(self, node: ir.Node) -> Reject | None:
-        """Why the node does not belong, or None."""
+        """Why the node is illegal in the dialect, or None."""
         predicate = self.predicates.get(_key(node))
         return self.lacks(node) or (None if predicate is None else predicate(node))
 
     def check(
         self, model: Model, code: str = "E0303", notes: Callable[[ir.Node], Sequence[str]] = lambda node: ()
     ) -> list[Diagnostic]:
-        """One diagnostic for each node that does not belong; `notes` adds what else is known about a node."""
+        """One diagnostic for each illegal node; `notes` adds what else is known about a node."""
         found = ((node, self.illegal(node)) for node in all_nodes(model))
         return [self._diagnostic(node, why, code, notes(node)) for node, why in found if why is not None]
 

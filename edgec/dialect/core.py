@@ -1,4 +1,4 @@
-"""The core dialect: the closed op set that canonicalization ends in and every backend starts from."""
+"""The core dialect: the closed set of operators that canonicalization produces and every backend starts from."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from edgec.ir.model import OPSET
 
 @dataclass(frozen=True)
 class _Signature:
-    """What the working opset knows of an operator."""
+    """The definition of an operator at the working opset."""
 
     attributes: frozenset[str]
     inputs: tuple[frozenset[str], ...]
@@ -32,7 +32,7 @@ def _signature(op_type: str) -> _Signature:
 
 
 def _within_opset(node: ir.Node) -> Reject | None:
-    """Later opsets add attributes, inputs and element types to operators that the working one has already."""
+    """Rejects attributes, inputs and element types that later opsets added to an operator."""
     known = _signature(node.op_type)
     newer = [name for name in node.attributes if name not in known.attributes]
     if newer or len(node.inputs) > known.most_inputs:
@@ -45,7 +45,7 @@ def _within_opset(node: ir.Node) -> Reject | None:
 
 
 def _unknown_type(values: Sequence[ir.Value | None], allowed: tuple[frozenset[str], ...]) -> str | None:
-    """The first element type that no formal parameter takes; the last parameter may be repeated."""
+    """The first element type that its formal parameter does not allow, or None; the last parameter may be repeated."""
     for i, value in enumerate(values):
         if value is not None and value.dtype is not None and isinstance(value.type, ir.TensorType):
             name = value.dtype.name.lower()

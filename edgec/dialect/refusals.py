@@ -1,4 +1,4 @@
-"""Operators that no edge runtime can have, each with the label that a refusal carries and the reason."""
+"""Operators that no edge runtime supports, each with the label and reason of its refusal."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ REFUSALS: dict[str, Reject] = {
 }
 
 DOMAINS: dict[str, Reject] = {"ai.onnx.ml": _CLASSIC, "ai.onnx.preview.training": _TRAINING}
-"""For every operator of a domain."""
+"""Refusals of all operators of a domain."""
 
 
 def refusal(domain: str, op_type: str) -> Reject | None:
-    """What is known about the operator, or None."""
+    """The refusal of the operator, or None."""
     return DOMAINS.get(domain) if domain else REFUSALS.get(op_type)

@@ -1,4 +1,4 @@
-"""Why an operator is illegal: the one answer that dialects, expansions and refusals give."""
+"""The reason why an operator is illegal, as returned by dialects, expansions and refusals."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Reject:
-    """Why an operator, in its form, is illegal in a dialect or on a target.
+    """Why an operator is illegal, in the form at hand, in a dialect or on a target.
 
-    The label (`resize-cubic-antialias`) keys the diagnostic, the test and the footnote of the conformance tables.
+    The label (`resize-cubic-antialias`) is the key of the diagnostic, the test and the conformance tables' footnote.
     """
 
     label: str

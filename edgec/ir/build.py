@@ -1,4 +1,4 @@
-"""Making new nodes: each gets its types at once, and its place in the graph only when the rewrite succeeds."""
+"""Builds new nodes: types are inferred at once, nodes are inserted into the graph only when the rewrite succeeds."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from edgec.ir.provenance import inherit
 
 
 class GraphBuilder:
-    """Collects the nodes of one rewrite. Nothing touches the graph until `commit`.
+    """Collects the nodes of one rewrite; they enter the graph with `commit`.
 
-    `sources` are the nodes that the new ones stand for: they hand down file, line and module.
+    `sources` are the nodes that the new ones replace, whose file, line and module they inherit.
     """
 
     def __init__(self, graph: ir.Graph, sources: Sequence[ir.Node], rule: str) -> None:
@@ -28,13 +28,13 @@ class GraphBuilder:
         self._constants: list[ir.Value] = []
 
     def op(self, op_type: str, *inputs: ir.Value | None, domain: str = "", **attributes: Any) -> ir.Value:
-        """A node with one output."""
+        """A new node with one output."""
         return self.multi(op_type, 1, *inputs, domain=domain, **attributes)[0]
 
     def multi(
         self, op_type: str, outputs: int, *inputs: ir.Value | None, domain: str = "", **attributes: Any
     ) -> Sequence[ir.Value]:
-        """A node with several outputs."""
+        """A new node with several outputs."""
         if op_type == "Reshape" and any(inputs[1] is own for own in self._constants) and _names_empty(inputs[1]):
             attributes = {"allowzero": 1, **attributes}
         found = ir.convenience.convert_attributes({k: v for k, v in attributes.items() if v is not None})
@@ -51,7 +51,7 @@ class GraphBuilder:
     def const(
         self, array: ArrayLike | NDArray[np.generic], dtype: ir.DataType | None = None, name: str = ""
     ) -> ir.Value:
-        """A new initializer. `dtype` converts; Python ints become int64, floats float32."""
+        """A new initializer. `dtype` converts it; without, Python ints become int64 and floats float32."""
         content = np.asarray(array)
         if dtype is not None:
             content = content.astype(dtype.numpy(), copy=False)
@@ -59,19 +59,19 @@ class GraphBuilder:
             content = content.astype({"i": np.int64, "f": np.float32}.get(content.dtype.kind, content.dtype))
         base = name or next((s.outputs[0].name for s in self._sources if s.outputs and s.outputs[0].name), "c")
         label = self._free(f"{base}/{self._rule}.const{len(self._constants)}")
-        # A transposed weight stays a view: whoever turns it back gets the original without a copy.
+        # A transposed weight stays a view: transposing it back then needs no copy.
         whole = content.flags.c_contiguous or content.flags.f_contiguous
         tensor = ir.Tensor(content if whole else np.ascontiguousarray(content), name=label)
         value = ir.Value(
             name=label, shape=ir.Shape(content.shape), type=ir.TensorType(tensor.dtype), const_value=tensor
         )
         self._constants.append(value)
-        # Registering at once would leave an orphan behind a failed rewrite; `is_initializer` must hold for decoding.
+        # Registered at once, since decoding asks `is_initializer`; `discard` removes it after a failed rewrite.
         self.graph.initializers[label] = value
         return value
 
     def _free(self, label: str) -> str:
-        """The label, unless an earlier rewrite of the same value has taken it."""
+        """The label, with a suffix if an earlier rewrite of the same value has used it."""
         free, count = label, 0
         while free in self.graph.initializers:
             count += 1
@@ -79,7 +79,7 @@ class GraphBuilder:
         return free
 
     def like(self, number: float, value: ir.Value) -> ir.Value:
-        """A scalar constant of the value's element type."""
+        """A scalar constant with the value's element type."""
         return self.const(np.asarray(number), dtype=value.dtype)
 
     def ints(self, *numbers: int) -> ir.Value:
@@ -87,12 +87,12 @@ class GraphBuilder:
         return self.const(np.asarray(numbers, dtype=np.int64))
 
     def commit(self, before: ir.Node) -> None:
-        """Insert the collected nodes."""
+        """Insert the collected nodes before the given one."""
         if self.nodes:
             self.graph.insert_before(before, self.nodes)
 
     def discard(self) -> None:
-        """Forget everything, as if nothing had been built."""
+        """Undo everything that was built."""
         for node in reversed(self.nodes):
             for i in range(len(node.inputs)):
                 node.replace_input_with(i, None)
@@ -102,6 +102,6 @@ class GraphBuilder:
 
 
 def _names_empty(shape: ir.Value | None) -> bool:
-    """Whether a constant shape is that of a tensor without elements: rules write no zero to copy a size."""
+    """Whether a constant shape has no elements: rules never write 0 in the sense of "copy this size"."""
     sizes = None if shape is None else constant(shape)
     return sizes is not None and 0 in sizes and -1 not in sizes

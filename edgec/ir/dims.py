@@ -1,4 +1,4 @@
-"""Open dimensions of a model: their names, and the ranges of sizes that they may take."""
+"""Open dimensions of a model: their names and ranges of sizes."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import onnx_ir as ir
 from edgec.ir.model import Model, all_graphs
 
 UNBOUNDED = 2**31 - 1
-"""The largest size of a dimension whose range has no end: TFLite and Core ML hold sizes in 32 bits."""
+"""The largest size of a dimension whose range has no upper end: TFLite and Core ML store sizes in 32 bits."""
 
 _KEY = "edgec.dim."
 _LIST = "edgec.sizes."
 
 
 def dim_ranges(model: Model) -> dict[str, tuple[int, int]]:
-    """The least and the largest size of each named dimension, both included; empty for a static model."""
+    """The smallest and largest size of each named dimension, both inclusive; empty for a static model."""
     found = {}
     for key, text in sorted(model.metadata_props.items()):
         if key.startswith(_KEY):
@@ -27,7 +27,7 @@ def dim_ranges(model: Model) -> dict[str, tuple[int, int]]:
 
 
 def dim_choices(model: Model) -> dict[str, tuple[int, ...]]:
-    """The sizes of each named dimension that is one of a list; those at one place of all lists go together."""
+    """The sizes of each dimension that is limited to a list; sizes at the same position of all lists go together."""
     found = {}
     for key, text in sorted(model.metadata_props.items()):
         if key.startswith(_LIST):
@@ -36,20 +36,20 @@ def dim_choices(model: Model) -> dict[str, tuple[int, ...]]:
 
 
 def set_dim_range(model: Model, name: str, low: int, high: int, choices: Sequence[int] = ()) -> None:
-    """Note the range of a dimension with the model, and its sizes where they are listed."""
+    """Record the range of a dimension in the model, and its list of sizes if there is one."""
     model.metadata_props[f"{_KEY}{name}"] = f"{low}..{high}"
     if choices:
         model.metadata_props[f"{_LIST}{name}"] = ",".join(map(str, choices))
 
 
 def forget_dim_range(model: Model, name: str) -> None:
-    """Drop what is noted of a dimension."""
+    """Remove the record of a dimension."""
     model.metadata_props.pop(f"{_KEY}{name}", None)
     model.metadata_props.pop(f"{_LIST}{name}", None)
 
 
 def rename_dims(model: Model, names: Mapping[str, str], whole: Mapping[str, str] | None = None) -> None:
-    """Give symbols other names, also inside expressions such as `2*s77 + 1`; `whole` names expressions."""
+    """Rename dimension symbols, also inside expressions such as `2*s77 + 1`; `whole` renames entire expressions."""
     known = whole or {}
     if not names:
         return

@@ -1,4 +1,4 @@
-"""What makes two graphs the same: their operators, names, attributes and constants."""
+"""Fingerprints of graphs: digests of their operators, names, attributes and constants."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import onnx_ir as ir
 from edgec.ir.model import Model
 
 _LARGE = 1 << 16
-"""Bytes from which on a constant is known by the object that holds it: graphs made of one another share weights."""
+"""Bytes above which a constant is identified by its object instead of its content: derived graphs share weights."""
 
 
 def fingerprint(model: Model) -> tuple[str, list[ir.TensorProtocol]]:
-    """A digest that two graphs share only where they compute the same under the same names.
+    """A digest that is equal for two graphs only if they compute the same under the same names.
 
-    It holds as long as the large tensors that come with it are alive: these are told apart by identity.
+    It is valid as long as the returned large tensors are alive, since these are compared by identity.
     """
     digest, large = hashlib.sha256(), list[ir.TensorProtocol]()
     for part in _graph(model.graph, large):

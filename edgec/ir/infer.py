@@ -1,4 +1,4 @@
-"""Types of new values: ONNX's own inference, applied to one node at a time."""
+"""Type and shape inference: ONNX's own, applied to one node at a time."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from onnx import shape_inference
 from edgec.ir.model import OPSET, constant, is_constant, static_shape
 
 _SMALL = 1024
-"""Constant inputs up to this many elements are shown to the inference: shapes, axes, pads, scales."""
+"""Constant inputs of up to this many elements are passed to the inference: shapes, axes, pads, scales."""
 
 
 def infer_types(node: ir.Node) -> None:
-    """Fill in the types, shapes and single dimensions of a node's outputs where they are not known.
+    """Fill in the unknown types, shapes and single dimensions of a node's outputs.
 
-    What cannot be inferred (unknown input types, operators outside `ai.onnx`) is left unknown.
+    What cannot be inferred (unknown input types, operators outside `ai.onnx`) stays unknown.
     """
     if node.domain != "" or all(out.dtype is not None and static_shape(out) is not None for out in node.outputs):
         return
@@ -48,7 +48,7 @@ def _schema(op_type: str) -> onnx.defs.OpSchema | None:
 
 
 def _named(node: ir.Node) -> ir.Node:
-    """Serialization needs names; give the ones that are missing."""
+    """Name unnamed values, since serialization needs names."""
     for i, value in enumerate([*node.inputs, *node.outputs]):
         if value is not None and not value.name:
             value.name = f"unnamed_{id(node)}_{i}"
@@ -91,7 +91,7 @@ def _apply(value: ir.Value, proto: onnx.TypeProto) -> None:
 
 
 def _refined(known: ir.Shape | None, found: ir.Shape) -> ir.Shape:
-    """The numbers that either shape has; symbols stay as they were, and what has no name takes one."""
+    """The known numbers of both shapes; symbols are kept, and unnamed dimensions take the inferred symbol."""
     if known is None or len(known) != len(found):
         return found if known is None else known
     return ir.Shape([k if _is_known(k, f) else f for k, f in zip(known, found, strict=True)])

@@ -1,6 +1,6 @@
-"""Operators of a user's own that a backend has a kernel for: calls of functions whose bodies say what they compute.
+"""A user's own operators for which a backend has a kernel: calls of functions whose bodies define what they compute.
 
-Everywhere else the bodies are inlined. For the backend with the kernel the calls stay, and it takes their place.
+The calls are kept for the backend that has the kernel; for all others the bodies are inlined.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ OWN = "edgec.own"
 """The domain of these functions."""
 
 _KEY = "edgec.kernel"
-"""Metadata of a call: its operator and its kernels."""
+"""Metadata key of a call: its operator and its kernel."""
 
 
 @dataclass(frozen=True)
 class Kernel:
-    """A kernel by the backend that has it, the name under which the runtime finds it, and the options it is given."""
+    """A kernel: the backend that has it, the name under which the runtime finds it, and the options passed to it."""
 
     backend: str
     code: str
@@ -31,7 +31,7 @@ class Kernel:
 
 
 def as_metadata(operator: str, kernel: Kernel) -> dict[str, str]:
-    """What a call carries of the operator that it is of, and of its kernel."""
+    """The metadata of a call: its operator and its kernel."""
     options = base64.b64encode(kernel.options).decode()
     return {
         _KEY: json.dumps({"operator": operator, "backend": kernel.backend, "code": kernel.code, "options": options})
@@ -39,7 +39,7 @@ def as_metadata(operator: str, kernel: Kernel) -> dict[str, str]:
 
 
 def kernel_of(node: ir.Node) -> tuple[str, Kernel] | None:
-    """The operator and the kernel of such a call; None for any other node."""
+    """The operator and kernel of such a call; None for other nodes."""
     text = node.metadata_props.get(_KEY) if node.domain == OWN else None
     if text is None:
         return None
@@ -49,7 +49,7 @@ def kernel_of(node: ir.Node) -> tuple[str, Kernel] | None:
 
 
 def operators_with_kernels(model: Model, backend: str) -> list[str]:
-    """The user's operators in a model for which the backend has a kernel, each once."""
+    """The user's operators in a model for which the backend has a kernel, without duplicates."""
     found = [kernel_of(node) for node in all_nodes(model)]
     return list(dict.fromkeys(operator for operator, kernel in filter(None, found) if kernel.backend == backend))
 
@@ -60,7 +60,7 @@ def has_calls(model: Model) -> bool:
 
 
 def with_calls(model: Model) -> Model:
-    """A copy whose calls have no bodies: nothing inlines them."""
+    """A copy in which the calls have no bodies, so that they are not inlined."""
     kept = model.clone()
     for key in [key for key in kept.functions if key[0] == OWN]:
         del kept.functions[key]
@@ -68,7 +68,7 @@ def with_calls(model: Model) -> Model:
 
 
 def with_bodies(model: Model, bodies: Model) -> Model:
-    """A copy whose calls have the bodies that another model holds."""
+    """A copy in which the calls have the bodies defined in another model."""
     whole = model.clone()
     for key, function in bodies.clone().functions.items():
         if key[0] == OWN:

@@ -1,4 +1,4 @@
-"""The one IR: an `onnx_ir.Model` at a fixed opset, and the few questions that everything asks of it."""
+"""The IR: an `onnx_ir.Model` at a fixed opset, and basic queries on it."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ OPSET = 23
 """The `ai.onnx` opset of every model after the frontend: the first with Attention and RMSNormalization."""
 
 IR_VERSION = 11
-"""The version of the file format that belongs to that opset; runtimes refuse a higher one than they know."""
+"""The ONNX file format version of that opset; runtimes refuse versions newer than their own."""
 
 Array = NDArray[np.generic]
 
 
 def constant(value: ir.Value | None) -> Array | None:
-    """The value's content where it is known without running the model: an initializer or a `Constant` node."""
+    """The value's content if it is known at compile time (an initializer or a `Constant` node), else None."""
     if value is None:
         return None
     if value.const_value is not None and (value.is_initializer() or value.producer() is not None):
@@ -34,7 +34,7 @@ def constant(value: ir.Value | None) -> Array | None:
 
 
 def is_constant(value: ir.Value | None) -> bool:
-    """Whether `constant(value)` would give an array, without touching its bytes."""
+    """Whether `constant(value)` returns an array; does not load its content."""
     if value is None:
         return False
     if value.is_initializer():
@@ -44,19 +44,19 @@ def is_constant(value: ir.Value | None) -> bool:
 
 
 def changed_copy(source: ir.TensorProtocol, change: Callable[[Array], Array]) -> Array:
-    """A changed copy of a constant's content. The pages of a weight file that it was copied from are given back."""
+    """A changed copy of a constant's content. If the constant is mapped from a weight file, its pages are released."""
     array = source.numpy()
     content: Array = np.asarray(change(array), order="C")
     is_copy = not np.may_share_memory(content, array)
     del array
     if is_copy and isinstance(source, ir.ExternalTensor):
-        with contextlib.suppress(BufferError):  # someone else still reads it
+        with contextlib.suppress(BufferError):  # still in use elsewhere
             source.release()
     return content
 
 
 def static_shape(value: ir.Value) -> tuple[int, ...] | None:
-    """The shape when every dimension is a number, else None."""
+    """The shape if every dimension is a number, else None."""
     if value.shape is None:
         return None
     dims: list[int] = []
@@ -68,12 +68,12 @@ def static_shape(value: ir.Value) -> tuple[int, ...] | None:
 
 
 def rank(value: ir.Value) -> int | None:
-    """The number of dimensions, or None when it is not known."""
+    """The number of dimensions, or None if unknown."""
     return None if value.shape is None else len(value.shape)
 
 
 def numpy_dtype(value: ir.Value) -> np.dtype[np.generic] | None:
-    """The element type as numpy knows it (ml_dtypes for bfloat16 and float8), or None when it is not known."""
+    """The element type as a numpy dtype (ml_dtypes for bfloat16 and float8), or None if unknown."""
     return None if value.dtype is None else value.dtype.numpy()
 
 
@@ -88,7 +88,7 @@ def all_graphs(model: Model) -> Iterator[ir.Graph]:
 
 
 def subgraphs(node: ir.Node) -> list[ir.Graph]:
-    """The graphs that a node carries as attributes."""
+    """The graphs that a node has as attributes."""
     found: list[ir.Graph] = []
     for attr in node.attributes.values():
         if attr.type == ir.AttributeType.GRAPH:
@@ -105,7 +105,7 @@ def all_nodes(model: Model) -> Iterator[ir.Node]:
 
 
 def captured(*graphs: ir.Graph) -> list[ir.Value]:
-    """The values that subgraphs take from the graphs around them, constants included, in the order of their use."""
+    """The values that subgraphs take from enclosing graphs, constants included, in order of use."""
     inside: set[ir.Value] = set()
     found: dict[ir.Value, None] = {}
     for graph in graphs:

@@ -1,4 +1,4 @@
-"""Writing a model as an ONNX file that holds everything it needs."""
+"""Saves a model as a self-contained ONNX file."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import onnx_ir as ir
 from edgec.ir.model import Model
 
 _WITHIN = 1 << 30
-"""Bytes of weights that go into the file itself: a protobuf message ends at 2 GiB."""
+"""Bytes of weights up to which they are stored in the file itself: a protobuf message is limited to 2 GiB."""
 
 
 def save_onnx(model: Model, path: Path) -> None:
-    """Write the model with its weights: within the file, or where they are many beside it, as `<file>.data`.
+    """Save the model with its weights: in the file, or in `<file>.data` beside it if they are large.
 
-    Weights that are mapped from other files are copied, so that the result can be moved.
+    Weights that are mapped from other files are copied, so that the saved model can be moved.
     """
     tensors = [v.const_value for g in model.graphs() for v in g.initializers.values() if v.const_value is not None]
     if sum(t.nbytes for t in tensors) > _WITHIN:

@@ -1,4 +1,4 @@
-"""The base of every op view, and the reader that decodes a node's inputs and attributes once."""
+"""The base class of op views, and the reader that decodes a node's inputs and attributes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Ints = tuple[int, ...]
 
 @dataclass(frozen=True, eq=False)
 class Op:
-    """A frozen, fully decoded view of one node: every default is filled in, every negative axis is resolved."""
+    """A frozen, fully decoded view of one node: defaults filled in, negative axes resolved."""
 
     node: ir.Node
 
@@ -29,7 +29,7 @@ class Op:
 
     @property
     def outputs(self) -> Sequence[Value]:
-        """All outputs; an output that nobody asked for has an empty name."""
+        """All outputs; an unused optional output has an empty name."""
         return self.node.outputs
 
     @property
@@ -39,7 +39,7 @@ class Op:
 
 
 class UnknownRankError(EdgecError):
-    """A view needs a rank that is not known (yet): rewriting lets such a node be, lowering cannot."""
+    """A view needs a rank that is not known (yet): rewriting skips such a node, lowering fails."""
 
 
 class Reader:
@@ -49,14 +49,14 @@ class Reader:
         self.node = node
 
     def input(self, index: int) -> Value:
-        """A required input."""
+        """A required input. Raises E0301 if it is missing."""
         value = self.optional(index)
         if value is None:
             raise self.bad(f"input {index} is missing")
         return value
 
     def optional(self, index: int) -> Value | None:
-        """An optional input; None when it is absent."""
+        """An optional input; None if absent."""
         return self.node.inputs[index] if index < len(self.node.inputs) else None
 
     def variadic(self, start: int = 0) -> tuple[Value, ...]:
@@ -108,34 +108,34 @@ class Reader:
         return self.node.attributes[name].as_graph()
 
     def rank(self, value: Value) -> int:
-        """The rank of a value; a model whose ranks are not known cannot be decoded."""
+        """The rank of a value. Raises `UnknownRankError` if it is not known."""
         if value.shape is None:
             message = f"`{self.node.op_type}`: the rank of `{value.name}` is not known"
             raise UnknownRankError(Diagnostic("E0301", message, place_of(self.node)))
         return len(value.shape)
 
     def axis(self, axis: int, rank: int) -> int:
-        """A non-negative axis."""
+        """The axis, made non-negative. Raises E0301 if it is out of range."""
         if not -rank <= axis < max(rank, 1):
             raise self.bad(f"axis {axis} is out of range for rank {rank}")
         return axis % rank if rank else 0
 
     def axes(self, axes: Ints, rank: int) -> Ints:
-        """Non-negative axes, in the order given."""
+        """The axes, made non-negative, in the order given."""
         return tuple(self.axis(a, rank) for a in axes)
 
     def const_ints(self, index: int) -> Ints | None:
-        """A constant integer input as a flat tuple; None when it is absent or not constant."""
+        """A constant integer input as a flat tuple; None if absent or not constant."""
         array = constant(self.optional(index))
         return None if array is None else tuple(int(i) for i in np.asarray(array).reshape(-1))
 
     def const_floats(self, index: int) -> tuple[float, ...] | None:
-        """A constant float input as a flat tuple; None when it is absent or not constant."""
+        """A constant float input as a flat tuple; None if absent or not constant."""
         array = constant(self.optional(index))
         return None if array is None else tuple(float(i) for i in np.asarray(array).reshape(-1))
 
     def const_scalar(self, index: int) -> int | float | bool | None:
-        """A constant one-element input; None when it is absent, not constant or has more elements."""
+        """A constant input of one element; None if absent, not constant or larger."""
         value = self.optional(index)
         if value is None or not is_constant(value) or static_shape(value) not in {(), (1,)}:
             return None
@@ -145,5 +145,5 @@ class Reader:
         return item
 
     def bad(self, what: str) -> Exception:
-        """The error for a node that breaks its operator's definition."""
+        """The error for a node that violates its operator's definition."""
         return error("E0301", f"`{self.node.op_type}`: {what}", place=place_of(self.node))

@@ -11,7 +11,7 @@ from edgec.ops.base import Ints, Op, Reader, Value
 
 @dataclass(frozen=True, eq=False)
 class If(Op):
-    """Runs one of two graphs. Both capture outer values and have as many outputs as the node."""
+    """Runs one of two graphs. Both capture values from outside and have as many outputs as the node."""
 
     condition: Value
     then_graph: ir.Graph
@@ -24,7 +24,7 @@ class If(Op):
 
 @dataclass(frozen=True, eq=False)
 class Loop(Op):
-    """`for` and `while` in one: body(iteration, condition, carried…) -> condition, carried…, scanned…."""
+    """`for` and `while` loops: body(iteration, condition, carried…) -> condition, carried…, scanned…."""
 
     trip_count: Value | None
     condition: Value | None

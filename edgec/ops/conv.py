@@ -58,7 +58,7 @@ class ConvTranspose(Op):
 
 
 def _kernel(r: Reader, w: Value) -> Ints:
-    """The spatial part of the weight's shape; the attribute, where given, says the same."""
+    """The spatial dimensions of the weight; `kernel_shape` if the weight's shape is not known."""
     shape = static_shape(w)
     if shape is None:
         if not r.has("kernel_shape"):

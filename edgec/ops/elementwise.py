@@ -1,4 +1,4 @@
-"""Views of element-wise operators. All broadcast as numpy does."""
+"""Views of element-wise operators. All of them broadcast like numpy."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ class BitShift(Op):
 
 @dataclass(frozen=True, eq=False)
 class IsInf(Op):
-    """Whether x is an infinity of an asked-for sign."""
+    """Whether x is an infinity of a requested sign."""
 
     x: Value
     negative: bool
@@ -160,8 +160,8 @@ class Gelu(Op):
 class Clip(Op):
     """`y = min(max(x, low), high)`.
 
-    `low` and `high` are numbers where the bound is constant (or absent: None with no value). A bound that is
-    computed keeps its value in `low_value` or `high_value` with the number None.
+    `low` and `high` are the constant bounds; None if a bound is absent or computed. `low_value` and `high_value` are
+    the operands; None if absent.
     """
 
     x: Value

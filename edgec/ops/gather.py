@@ -1,4 +1,4 @@
-"""Views of operators that index. Indices may be negative: they count from the end."""
+"""Views of indexing operators. Negative indices count from the end."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class ScatterND(Op):
 
 @dataclass(frozen=True, eq=False)
 class OneHot(Op):
-    """One-hot along `axis` of the output; `values` is (2): off, on. `depth` None when computed."""
+    """One-hot along `axis` of the output; `values` is (2): off, on. `depth` is None if computed."""
 
     indices: Value
     depth_value: Value
@@ -98,7 +98,7 @@ class OneHot(Op):
 
 @dataclass(frozen=True, eq=False)
 class NonZero(Op):
-    """Indices of the non-zero elements, (rank, count); the count depends on data."""
+    """Indices of the non-zero elements, (rank, count); the count depends on the data."""
 
     x: Value
 

@@ -1,8 +1,8 @@
-"""Operators that are dangerous on a side of a branch that is computed although it is not taken.
+"""Hazards of speculation: operators that may fail or overflow on a side of a branch that is not taken.
 
-Frontends give such operators safe operands while they trace
-(`frontend/torch/autograph/operators/safe_operands.py`), and `passes/branches.py` does where an `If` of a graph becomes
-a selection: both by this table.
+Safe operands are inserted from this table both by frontends, while they trace
+(`frontend/torch/autograph/operators/safe_operands.py`), and by `passes/branches.py`, where an `If` of a graph becomes
+a selection.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Hazard:
-    """The operand that does the harm, and a value with which it does none.
+    """The operand that causes the failure, and a safe value for it.
 
-    `fails`: the operator raises, or reads and writes outside of its tensor; else it makes NaN or infinity of finite
-    numbers, which a selection drops where a runtime selects element by element.
+    `fails`: the operator raises, or reads and writes out of bounds. Otherwise it makes NaN or infinity from finite
+    numbers, which is harmless if a runtime selects element by element.
     """
 
     operand: int
@@ -33,4 +33,4 @@ HAZARDS: Mapping[str, Hazard] = {
     **dict.fromkeys(("Log", "Sqrt", "Reciprocal", "Acosh", "Pow"), Hazard(0, 1.0)),
     **dict.fromkeys(("Acos", "Asin", "Atanh", "Exp", "Sinh", "Cosh"), Hazard(0, 0.0)),
 }
-"""By ONNX's operators."""
+"""By ONNX operator."""

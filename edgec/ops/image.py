@@ -10,11 +10,11 @@ from edgec.ops.base import Ints, Op, Reader, Value
 
 @dataclass(frozen=True, eq=False)
 class Resize(Op):
-    """Resize. `scales` and `out_shape` have one entry for each dimension of x; None when not known.
+    """Resize. `scales` and `out_shape` have one entry for each dimension of x; None if not known.
 
-    `scales` are the factors that the coordinate transform uses: those given, or output/input where sizes are given.
-    `mode` is nearest, linear or cubic; `transform` is the coordinate_transformation_mode; `roi` is for
-    tf_crop_and_resize alone. Axes that keep their size have scale 1. `sizes_value` holds the new sizes of `axes`.
+    `scales` are the factors of the coordinate transform: those given, or output size / input size if sizes are given.
+    `mode` is nearest, linear or cubic; `transform` is the coordinate_transformation_mode; `roi` is used only by
+    tf_crop_and_resize. Axes that keep their size have scale 1. `sizes_value` holds the new sizes of `axes`.
     """
 
     x: Value
@@ -56,12 +56,12 @@ class Resize(Op):
 
     @property
     def is_stretched(self) -> bool:
-        """Whether each axis takes its size as it is, not one that keeps the aspect."""
+        """Whether each axis is resized to the given size, without preserving the aspect ratio."""
         policy = self.node.attributes.get("keep_aspect_ratio_policy")
         return policy is None or policy.as_string() == "stretch"
 
     def sizes(self) -> Ints | None:
-        """The output's sizes where they say exactly what the scales are: as float32 a scale of 1.2 is no longer 6/5."""
+        """The output sizes if they determine the scales exactly, else None: in float32, a scale of 1.2 is not 6/5."""
         shape = static_shape(self.x)
         if shape is None or self.out_shape is None or self.scales is None:
             return None
@@ -70,7 +70,7 @@ class Resize(Op):
 
 
 def _scales(r: Reader, x: Value, axes: Ints) -> tuple[float, ...] | None:
-    """The scale of each dimension. Sizes win; keep_aspect_ratio_policy reduces them to one common scale."""
+    """The scale of each dimension; given scales take precedence. keep_aspect_ratio_policy gives all axes one scale."""
     rank = r.rank(x)
     given = r.const_floats(2)
     if given:
@@ -93,7 +93,7 @@ def _scales(r: Reader, x: Value, axes: Ints) -> tuple[float, ...] | None:
 
 
 def _roi(r: Reader, axes: Ints, rank: int) -> tuple[float, ...] | None:
-    """The region of interest as starts then ends for every dimension; (0…, 1…) where it is not given."""
+    """The region of interest as starts, then ends, of all dimensions; (0…, 1…) by default."""
     roi = [0.0] * rank + [1.0] * rank
     if r.optional(1) is None:
         return tuple(roi)

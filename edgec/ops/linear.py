@@ -9,7 +9,7 @@ from edgec.ops.base import Op, Reader, Value
 
 @dataclass(frozen=True, eq=False)
 class MatMul(Op):
-    """numpy.matmul: (…, M, K) x (…, K, N) -> (…, M, N), batch dimensions broadcast; rank 1 as numpy has it."""
+    """numpy.matmul: (…, M, K) x (…, K, N) -> (…, M, N), batch dimensions broadcast; rank 1 as in numpy."""
 
     a: Value
     b: Value
@@ -87,7 +87,7 @@ class Attention(Op):
 
 @dataclass(frozen=True, eq=False)
 class Einsum(Op):
-    """Einstein summation; canonical graphs hold none."""
+    """Einstein summation; does not occur in canonical graphs."""
 
     equation: str
     xs: tuple[Value, ...]

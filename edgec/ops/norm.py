@@ -9,7 +9,7 @@ from edgec.ops.base import Op, Reader, Value
 
 @dataclass(frozen=True, eq=False)
 class BatchNormalization(Op):
-    """Inference form: `y = scale * (x - mean) / sqrt(var + epsilon) + bias`, all over axis 1."""
+    """Inference form: `y = scale * (x - mean) / sqrt(var + epsilon) + bias`, all parameters along axis 1."""
 
     x: Value
     scale: Value
@@ -41,7 +41,7 @@ class InstanceNormalization(Op):
 
 @dataclass(frozen=True, eq=False)
 class GroupNormalization(Op):
-    """Normalizes `groups` groups of channels; scale and bias (C) as since opset 21."""
+    """Normalizes `groups` groups of channels; scale and bias (C), as of opset 21."""
 
     x: Value
     scale: Value

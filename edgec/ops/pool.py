@@ -10,7 +10,7 @@ from edgec.ops.spatial import Window, window
 
 @dataclass(frozen=True, eq=False)
 class MaxPool(Op):
-    """Maximum over a window; padding never wins. A second output holds flat indices where it is asked for."""
+    """Maximum over a window; padding is never the maximum. The optional second output holds flat indices."""
 
     x: Value
     window: Window
@@ -47,7 +47,7 @@ class AveragePool(Op):
 
 @dataclass(frozen=True, eq=False)
 class LpPool(Op):
-    """p-norm over a window; zero padding."""
+    """p-norm over a window; padding is zero."""
 
     x: Value
     window: Window

@@ -1,4 +1,4 @@
-"""Views of the quantization operators: the seam through which integer models pass."""
+"""Views of QuantizeLinear and DequantizeLinear."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class DequantizeLinear(Op):
 
 
 def _axis(r: Reader, x: Value) -> int:
-    """The quantized axis; it has no meaning (and may be out of range) for a scalar scale."""
+    """The quantized axis; 0 for a scalar scale, where the attribute is meaningless and may be out of range."""
     if r.rank(r.input(1)) == 0:
         return 0
     return r.axis(r.integer("axis", 1), r.rank(x)) if r.rank(x) > 1 else 0

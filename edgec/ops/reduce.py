@@ -14,7 +14,7 @@ REDUCTIONS = frozenset(
 
 @dataclass(frozen=True, eq=False)
 class Reduce(Op):
-    """A reduction. `axes` None means that the axes are computed; all axes are spelled out; () reduces nothing."""
+    """A reduction. `axes` lists all reduced axes, () for none; None if they are computed."""
 
     kind: str
     x: Value
@@ -35,7 +35,7 @@ class Reduce(Op):
 
 @dataclass(frozen=True, eq=False)
 class ArgReduce(Op):
-    """ArgMax or ArgMin -> int64 indices; `select_last`: the last of equal elements wins."""
+    """ArgMax or ArgMin -> int64 indices; `select_last`: the last of equal elements is chosen."""
 
     kind: str
     x: Value
@@ -72,7 +72,7 @@ class TopK(Op):
 
 @dataclass(frozen=True, eq=False)
 class CumSum(Op):
-    """Running sum along an axis (None when it is computed)."""
+    """Running sum along an axis; `axis` is None if computed."""
 
     x: Value
     axis: int | None

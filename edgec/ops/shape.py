@@ -13,9 +13,9 @@ from edgec.ops.base import Ints, Op, Reader, Value
 
 @dataclass(frozen=True, eq=False)
 class Reshape(Op):
-    """Reshape. `shape` is as ONNX writes it (0 copies unless `allow_zero`, -1 infers); None when computed.
+    """Reshape. `shape` is as in ONNX (0 copies unless `allow_zero`, -1 infers); None if computed.
 
-    `target` is the static result shape where it is known.
+    `target` is the static shape of the result if it is known.
     """
 
     x: Value
@@ -62,7 +62,7 @@ class Transpose(Op):
 
 @dataclass(frozen=True, eq=False)
 class Squeeze(Op):
-    """Drops dimensions of size 1; `axes` None when they are computed."""
+    """Removes dimensions of size 1; `axes` is None if computed."""
 
     x: Value
     axes: Ints | None
@@ -80,7 +80,7 @@ class Squeeze(Op):
 
 @dataclass(frozen=True, eq=False)
 class Unsqueeze(Op):
-    """Inserts dimensions of size 1 at `axes` of the output (sorted); None when they are computed."""
+    """Inserts dimensions of size 1 at `axes` of the output (sorted); None if computed."""
 
     x: Value
     axes: Ints | None
@@ -107,7 +107,7 @@ class Concat(Op):
 
 @dataclass(frozen=True, eq=False)
 class Split(Op):
-    """Split along one axis into parts of the given `sizes` (None when not known)."""
+    """Split along one axis into parts of the given `sizes` (None if not known)."""
 
     x: Value
     axis: int
@@ -129,9 +129,9 @@ class Split(Op):
 
 @dataclass(frozen=True, eq=False)
 class Slice(Op):
-    """Strided slice. The four lists match `axes`; as ONNX gives them (negative, beyond the end), None when computed.
+    """Strided slice. The four lists match `axes`; values are as in ONNX (negative, beyond the end), None if computed.
 
-    `starts_value` and `ends_value` are the operands behind `starts` and `ends`.
+    `starts_value` and `ends_value` are the operands.
     """
 
     x: Value
@@ -162,7 +162,7 @@ class Slice(Op):
 
 @dataclass(frozen=True, eq=False)
 class Expand(Op):
-    """Broadcasts x against `shape` (either may be the larger in a dimension); None when computed."""
+    """Broadcasts x against `shape` (either may be larger in a dimension); None if computed."""
 
     x: Value
     shape_value: Value
@@ -175,7 +175,7 @@ class Expand(Op):
 
 @dataclass(frozen=True, eq=False)
 class Tile(Op):
-    """Repeats x; one count a dimension, None when computed."""
+    """Repeats x; one count for each dimension, None if computed."""
 
     x: Value
     repeats_value: Value
@@ -188,9 +188,9 @@ class Tile(Op):
 
 @dataclass(frozen=True, eq=False)
 class Pad(Op):
-    """Padding; `begin` and `end` have one entry for each dimension of x (negative crops), None when `pads` is computed.
+    """Padding; `begin` and `end` have one entry for each dimension of x (negative crops), None if `pads` is computed.
 
-    `mode` is constant, reflect, edge or wrap. `value` is the constant fill (None with `fill_value` when computed).
+    `mode` is constant, reflect, edge or wrap. `value` is the constant fill (None, with `fill_value`, if computed).
     """
 
     x: Value
@@ -238,7 +238,7 @@ class Shape(Op):
 
 @dataclass(frozen=True, eq=False)
 class ConstantOfShape(Op):
-    """A tensor of one repeated value; `shape` None when computed."""
+    """A tensor of one repeated value; `shape` is None if computed."""
 
     shape_value: Value
     shape: Ints | None
@@ -254,7 +254,7 @@ class ConstantOfShape(Op):
 
 @dataclass(frozen=True, eq=False)
 class Range(Op):
-    """`start, start+delta, …` below `limit`; numbers where constant."""
+    """`start, start+delta, …` below `limit`; the numbers are None if computed."""
 
     start_value: Value
     limit_value: Value
@@ -284,7 +284,7 @@ class DepthToSpace(Op):
 
 @dataclass(frozen=True, eq=False)
 class SpaceToDepth(Op):
-    """(N, C, H, W) -> (N, C*b², H/b, W/b); the block's position is the slow part of the new channel."""
+    """(N, C, H, W) -> (N, C*b², H/b, W/b); the position in the block is the slow part of the new channel."""
 
     x: Value
     block: int
@@ -296,7 +296,7 @@ class SpaceToDepth(Op):
 
 @dataclass(frozen=True, eq=False)
 class Trilu(Op):
-    """The upper or lower triangle of the last two dimensions; `k` None when computed."""
+    """The upper or lower triangle of the last two dimensions; `k` is None if computed."""
 
     x: Value
     upper: bool
@@ -324,7 +324,7 @@ class ReverseSequence(Op):
 
 @dataclass(frozen=True, eq=False)
 class Constant(Op):
-    """A constant; canonical graphs hold initializers instead."""
+    """A constant; canonical graphs have initializers instead."""
 
     value: Array | None
 

@@ -1,4 +1,4 @@
-"""What convolutions and pools share: decoding strides, dilations, kernel and padding."""
+"""Sliding windows, shared by convolutions and pools: kernel, strides, dilations and padding."""
 
 from __future__ import annotations
 
@@ -30,20 +30,21 @@ class Window:
 
 
 def rounds_up_by_padding(w: Window) -> bool:
-    """Whether `ceil_mode` adds the same windows as a stride less one more of padding at the end, whatever the size: the
-    last window then begins before the padding at the end (PyTorch's and ONNX's rule for it).
+    """Whether `ceil_mode` is equal to stride - 1 more padding at the end, whatever the size.
+
+    It is if no window begins in the padding at the end (PyTorch and ONNX drop such a window).
     """
     return all(q <= k - s for q, k, s in zip(w.pads_end, w.extent, w.strides, strict=True))
 
 
 def rounded_up(w: Window) -> Window:
-    """The window that gives the outputs of `ceil_mode` by padding."""
+    """The window that has the outputs of `ceil_mode` by padding instead."""
     ends = tuple(q + s - 1 for q, s in zip(w.pads_end, w.strides, strict=True))
     return Window(w.kernel, w.strides, w.dilations, w.pads_begin, ends)
 
 
 def window(r: Reader, x: Value, kernel: Ints) -> Window:
-    """Decode a Conv's or a pool's window; `auto_pad` is resolved against the static input shape."""
+    """Decode the window of a convolution or pool; `auto_pad` is resolved with the static input shape."""
     n = len(kernel)
     strides = r.ints("strides", (1,) * n)
     dilations = r.ints("dilations", (1,) * n)

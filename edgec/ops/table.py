@@ -1,4 +1,4 @@
-"""Which view decodes which operator, and `view`, the only way from a node to its view."""
+"""The table of decoders by operator, and `view`, which decodes a node."""
 
 from __future__ import annotations
 
@@ -84,9 +84,9 @@ DECODERS: dict[str, Decoder] = {
 
 
 def view(node: ir.Node) -> Op | None:
-    """The node's decoded view, or None for an operator that edgec has no view of.
+    """The node's decoded view, or None if edgec has no view of the operator.
 
-    Raises `EdgecError` E0301 when the node breaks its operator's definition.
+    Raises `EdgecError` E0301 if the node violates its operator's definition.
     """
     decoder = DECODERS.get(node.op_type) if node.domain == "" else None
     return None if decoder is None else decoder(Reader(node))

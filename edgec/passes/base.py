@@ -1,4 +1,4 @@
-"""What a whole-graph pass is, and how a pipeline of them is put together and run."""
+"""The interface of a whole-graph pass, and pipelines: ordered lists of passes and how they run."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from edgec.passes.remarks import Remark
 
 
 class Pass(ABC):
-    """A whole-graph rewrite. `needs` and `gives` are properties of the model, in words (`"types"`)."""
+    """A whole-graph transformation. `needs` and `gives` name properties of the model (`"types"`).
+
+    `needs` must hold before the pass runs; `gives` holds after it.
+    """
 
     name: str
     needs: ClassVar[frozenset[str]] = frozenset()
@@ -21,28 +24,28 @@ class Pass(ABC):
 
     @abstractmethod
     def run(self, model: Model) -> list[Remark]:
-        """Change the model in place; what was done."""
+        """Change the model in place; returns remarks on what was done."""
 
     def without(self, disabled: Collection[str]) -> Pass | None:
-        """The pass without what was disabled by name; None where nothing of it is left."""
+        """The pass without the parts that are disabled by name; None if nothing is left of it."""
         return self
 
 
 class OptionalPass(Pass):
-    """A pass that a target or `--disable` may switch off by its name, as a rule."""
+    """A pass that a target or `--disable` can switch off by its name, like a rule."""
 
     def without(self, disabled: Collection[str]) -> Pass | None:
-        """None where it is disabled itself."""
+        """None if the pass is disabled."""
         return None if self.name in disabled else self
 
 
 AfterPass = Callable[[str, Model], None]
-"""Called behind each pass with its name, to check the dialect or the numbers."""
+"""Called after each pass with its name, to check the dialect or the numbers."""
 
 
 @dataclass(frozen=True)
 class Timed(Remark):
-    """The seconds that a pass took."""
+    """How many seconds a pass took."""
 
     name: str
     seconds: float
@@ -50,16 +53,16 @@ class Timed(Remark):
 
 @dataclass(frozen=True)
 class Rewritten:
-    """A model behind a pipeline, and what was done to bring it there."""
+    """The model that a pipeline returns, and the remarks of its passes."""
 
     model: Model
     remarks: list[Remark]
 
 
 class Pipeline:
-    """Passes in order, without what is disabled.
+    """Passes in order, without those that are disabled.
 
-    A pass whose needs nobody before it gives is refused here, not in a user's build.
+    Raises `ValueError` on construction if a pass needs a property that no earlier pass gives.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""`If` becomes `Where`: both branches run, and neither can fail or blow up on the side that is not taken."""
+"""Turns `If` into `Where`: both branches are speculated, with safe operands on the side that is not taken."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ RULE = "if-to-where"
 
 
 def take_constant_branch(node: ir.Node) -> bool:
-    """Where the condition is known, the branch that is taken stands in the node's place."""
+    """If the condition is constant, replace the node by the branch that is taken; returns whether it was."""
     op = If.decode(Reader(node))
     known = constant(op.condition)
     if known is None:
@@ -33,7 +33,7 @@ def take_constant_branch(node: ir.Node) -> bool:
 
 
 def merge_branches(node: ir.Node) -> str | None:
-    """Run both branches and select each output; why not, if that cannot be done."""
+    """Run both branches and select each output; returns the reason if that is not possible, else None."""
     op = If.decode(Reader(node))
     for branch in (op.then_graph, op.else_graph):
         reason = _impure(branch)
@@ -64,12 +64,12 @@ def _replace(graph: ir.Graph, node: ir.Node, values: Sequence[ir.Value]) -> None
 
 
 def _impure(branch: ir.Graph) -> str | None:
-    """Why a branch cannot run when it is not taken. A loop there can: it is given a condition and runs no step."""
+    """Why a branch must not be speculated, or None. A loop can be: its condition makes it run zero iterations."""
     for inner in branch:
         if inner.op_type in RANDOM:
             return f"a branch draws random numbers with `{inner.op_type}`"
         if inner.op_type == "Scan" or (inner.op_type == "Loop" and len(inner.outputs) > len(inner.inputs) - 2):
-            return f"a branch holds a `{inner.op_type}` that collects the results of its steps"
+            return f"a branch contains a `{inner.op_type}` that collects the results of its iterations"
         reasons = [_impure(graph) for graph in subgraphs(inner)]
         if any(reasons):
             return next(reason for reason in reasons if reason)
@@ -77,7 +77,7 @@ def _impure(branch: ir.Graph) -> str | None:
 
 
 def _unlike(a: ir.Value, b: ir.Value) -> str | None:
-    """Why two values cannot be selected between: their types and shapes must be known and the same."""
+    """Why two values cannot be selected between: both types and shapes must be known and equal."""
     if not isinstance(a.type, ir.TensorType) or not isinstance(b.type, ir.TensorType):
         return "the branches return sequences or optional values"
     same = a.dtype == b.dtype and a.shape is not None and b.shape is not None and list(a.shape) == list(b.shape)
@@ -95,7 +95,7 @@ def _described(value: ir.Value) -> str:
 
 
 def _guard(nodes: Sequence[ir.Node], op: If, side: bool) -> None:
-    """Feed a safe value to every operand that could do harm while the branch is not taken."""
+    """Give a safe value to each operand that could fail or overflow while the branch is not taken."""
     graph = op.node.graph
     assert isinstance(graph, ir.Graph)
     for node in nodes:
@@ -116,7 +116,7 @@ def _guard(nodes: Sequence[ir.Node], op: If, side: bool) -> None:
 
 
 def _guard_loop(node: ir.Node, op: If, side: bool) -> None:
-    """A loop runs no step while the branch is not taken: what it waits for may never come there."""
+    """Make a loop run zero iterations while the branch is not taken: its own condition might never end it there."""
     graph = op.node.graph
     assert isinstance(graph, ir.Graph)
     builder = GraphBuilder(graph, [node], RULE)
@@ -132,12 +132,12 @@ def _guard_loop(node: ir.Node, op: If, side: bool) -> None:
 
 
 def _scalar(condition: ir.Value, g: GraphBuilder) -> ir.Value:
-    """A condition without dimensions."""
+    """The condition as a rank-0 tensor."""
     return (
         condition if condition.shape is not None and len(condition.shape) == 0 else g.op("Reshape", condition, g.ints())
     )
 
 
 def _select(condition: ir.Value, a: ir.Value, b: ir.Value, g: GraphBuilder) -> ir.Value:
-    """Where, with a condition that adds no dimension."""
+    """`Where` with a rank-0 condition, which does not change the rank of the result."""
     return g.op("Where", _scalar(condition, g), a, b)

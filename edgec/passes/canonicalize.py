@@ -1,4 +1,4 @@
-"""From whatever a frontend gives to the core dialect: the same function, small and clean."""
+"""Canonicalization: from the graph of a frontend to the same function in the core dialect."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from edgec.rules.table import CLEANUP, DECOMPOSE, FUSE
 
 
 def pipeline(disabled: Iterable[str] = (), extra: Iterable[Rule] = ()) -> Pipeline:
-    """The passes of canonicalization. `disabled` rules are left out, `extra` ones are tried with the fusions."""
+    """The passes of canonicalization, without the `disabled` rules. `extra` rules run together with the fusions."""
     return Pipeline(
         "canonicalize",
         [
@@ -55,9 +55,9 @@ def pipeline(disabled: Iterable[str] = (), extra: Iterable[Rule] = ()) -> Pipeli
 
 
 def canonicalize(model: Model, after: AfterPass | None = None, disabled: Iterable[str] = ()) -> Rewritten:
-    """Bring the model into the core dialect, in place; what was done.
+    """Bring the model into the core dialect, in place; returns it with the remarks of the passes.
 
-    Raises `EdgecError` E0303 with every operator that has no way there, each with its place.
+    Raises `EdgecError` E0303, which lists every operator that cannot be brought there, each with its place.
     """
     remarks = pipeline(disabled).run(model, after)
     if outside := CORE.check(model, notes=lambda node: reasons(node, remarks)):

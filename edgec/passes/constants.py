@@ -1,4 +1,4 @@
-"""Constants: `Constant` nodes become initializers, and what can be computed before the model runs is."""
+"""Constant folding: `Constant` nodes become initializers, and nodes with constant inputs are evaluated."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ RANDOM = frozenset(
 )
 _MAY_GROW = frozenset({"Expand", "Tile", "ConstantOfShape", "Range", "OneHot", "Pad", "Resize", "EyeLike"})
 _LARGEST = 1 << 16
-"""An operator that repeats its input is folded up to this many output elements, so that artifacts do not swell."""
+"""An operator that repeats its input is folded only up to this many output elements, to keep artifacts small."""
 
 
 class ConstantsToInitializers(Pass):
@@ -32,7 +32,7 @@ class ConstantsToInitializers(Pass):
     gives: ClassVar[frozenset[str]] = frozenset({"initializers"})
 
     def run(self, model: Model) -> list[Remark]:
-        """Move every constant."""
+        """Replace all `Constant` nodes, in subgraphs too."""
         moved = 0
         for graph in all_graphs(model):
             for node in list(graph):
@@ -45,9 +45,9 @@ class ConstantsToInitializers(Pass):
 
 
 class FoldConstants(Pass):
-    """Nodes whose inputs are all known, and `Shape` and `Size` of static shapes, are computed now.
+    """Evaluates nodes whose inputs are all constant, and `Shape` and `Size` of static shapes.
 
-    onnx's reference implementation computes them, so that no runtime's arithmetic enters the artifact.
+    They are evaluated by onnx's reference implementation, so the result does not depend on any runtime's kernels.
     """
 
     name = "fold-constants"
@@ -55,12 +55,12 @@ class FoldConstants(Pass):
     gives: ClassVar[frozenset[str]] = frozenset({"types"})
 
     def run(self, model: Model) -> list[Remark]:
-        """One sweep in topological order: types of later nodes profit from constants of earlier ones."""
+        """One sweep in topological order, inferring types along the way: later nodes benefit from folded ones."""
         return fired(self.name, sum(fold_nodes(graph, list(graph)) for graph in all_graphs(model)))
 
 
 def fold_nodes(graph: ir.Graph, nodes: Sequence[ir.Node]) -> int:
-    """Fold what can be folded of nodes that are in topological order; how many were."""
+    """Fold nodes given in topological order; returns how many were folded."""
     folded = 0
     for node in nodes:
         if node.graph is not graph:
@@ -76,7 +76,7 @@ def fold_nodes(graph: ir.Graph, nodes: Sequence[ir.Node]) -> int:
 def fold_spliced(
     graph: ir.Graph, nodes: Sequence[ir.Node], outputs: Sequence[ir.Value], before: ir.Node
 ) -> list[ir.Value]:
-    """Fold nodes whose `outputs` nobody uses yet; returns what the outputs have become."""
+    """Fold nodes whose `outputs` have no users yet; returns the values that replace the outputs."""
     holder = ir.Node("edgec", "Hold", list(outputs), num_outputs=1)
     graph.insert_before(before, holder)
     fold_nodes(graph, nodes)
@@ -86,7 +86,7 @@ def fold_spliced(
 
 
 def fold(node: ir.Node) -> list[Array] | None:
-    """The outputs of a node that needs no running, or None."""
+    """The outputs of a node that can be evaluated at compile time, or None."""
     if node.domain != "":
         return None
     if node.op_type in ("Shape", "Size"):
@@ -101,7 +101,7 @@ def fold(node: ir.Node) -> list[Array] | None:
 
 
 def _without_elements(node: ir.Node) -> list[Array] | None:
-    """Results that have no elements, where all are of that kind: there is one of each shape and type."""
+    """Empty arrays if all outputs have no elements: shape and type determine them."""
     found = []
     for out in (out for out in node.outputs if out.name):
         shape, dtype = static_shape(out), out.dtype
@@ -135,7 +135,7 @@ def _too_large(node: ir.Node) -> bool:
 
 
 def _evaluate(node: ir.Node) -> list[Array] | None:
-    """Run one node with onnx's reference implementation; None when it has none for this operator."""
+    """Evaluate one node with onnx's reference implementation; None if it does not implement the operator."""
     feeds = {v.name or "": constant(v) for v in node.inputs if v is not None}
     proto = ir.serde.serialize_node(node)
     graph = onnx.helper.make_graph(
@@ -162,7 +162,7 @@ def _evaluate(node: ir.Node) -> list[Array] | None:
 
 
 def _gather_elements(node: ir.Node) -> Array:
-    """onnx's reference ends at 64 positions along the axis."""
+    """onnx's reference implementation is limited to 64 positions along the axis."""
     data, where = constant(node.inputs[0]), constant(node.inputs[1])
     assert data is not None
     assert where is not None
@@ -174,7 +174,7 @@ def _gather_elements(node: ir.Node) -> Array:
 
 
 def _running_sum(node: ir.Node) -> Array:
-    """onnx's reference takes the axis as a number alone; exporters write one of one element."""
+    """onnx's reference implementation accepts only a scalar axis; exporters write a tensor of one element."""
     data, axis = constant(node.inputs[0]), constant(node.inputs[1])
     assert data is not None
     assert axis is not None
@@ -187,7 +187,7 @@ def _running_sum(node: ir.Node) -> Array:
 
 
 def _replace_with(graph: ir.Graph, node: ir.Node, arrays: list[Array]) -> None:
-    """Let initializers take the place of a node's outputs."""
+    """Replace a node's outputs by initializers."""
     named = [out for out in node.outputs if out.name]
     for out, array in zip(named, arrays, strict=True):
         dtype = out.dtype.numpy() if out.dtype is not None else array.dtype
@@ -200,7 +200,7 @@ def _replace_with(graph: ir.Graph, node: ir.Node, arrays: list[Array]) -> None:
 
 
 def _free_name(graph: ir.Graph, out: ir.Value) -> str:
-    """The value's own name, unless the interface needs it."""
+    """The value's own name, unless it is an output of the graph."""
     name = out.name or "constant"
     if not out.is_graph_output():
         out.name = None

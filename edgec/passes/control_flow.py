@@ -1,4 +1,4 @@
-"""Control flow that is known: `If` is decided or becomes `Where`, `Loop` and `Scan` become their steps."""
+"""Resolves control flow: `If` is folded or speculated to `Where`, `Loop` and `Scan` of known length are unrolled."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _UNROLL: dict[str, Callable[[ir.Node], str | None]] = {"Loop": unroll_loop, "Sca
 
 
 class SettleControlFlow(Pass):
-    """Branches with a known condition are taken, other pure ones of the same shapes selected; loops are unrolled.
+    """Folds branches with a constant condition, selects between pure branches of equal shapes, unrolls loops.
 
-    A Loop or Scan whose steps cannot be counted stays, with the reason in a remark. Raises `EdgecError` E0206 for
-    every If that cannot be merged, with what its branches return and where.
+    A Loop or Scan of unknown length stays, with the reason as a remark. Raises `EdgecError` E0206 for every If that
+    cannot be merged, with the types that its branches return and where.
     """
 
     name = "control-flow"
@@ -31,7 +31,7 @@ class SettleControlFlow(Pass):
     gives: ClassVar[frozenset[str]] = frozenset()
 
     def run(self, model: Model) -> list[Remark]:
-        """Innermost first, and again while something changes: unrolled steps make conditions and counts known."""
+        """Innermost first, repeated until nothing changes: unrolling makes conditions and trip counts constant."""
         reasons: dict[ir.Node, str] = {}
         remarks: list[Remark] = []
         while changed := self._sweep(model.graph, reasons):
@@ -42,7 +42,7 @@ class SettleControlFlow(Pass):
         return [*remarks, *(Missed(f"unroll-{node.op_type.lower()}", node, reasons[node]) for node in stuck)]
 
     def _sweep(self, graph: ir.Graph, reasons: dict[ir.Node, str]) -> list[Remark]:
-        """What changed in the graph or inside it."""
+        """One sweep over the graph and its subgraphs; returns remarks on what changed."""
         changed: list[Remark] = []
         for node in list(graph):
             if node.domain != "" or node.op_type not in ("If", *_UNROLL):
@@ -76,7 +76,7 @@ def _diagnostic(node: ir.Node, reason: str) -> Diagnostic:
 
 
 def _deciding(node: ir.Node) -> list[ir.Value]:
-    """The model's inputs of numbers by whose values an `If` is decided."""
+    """The numeric inputs of the model on whose values the condition of an `If` depends."""
     pending, seen = [v for v in node.inputs if v is not None], set[ir.Value]()
     while pending:
         value = pending.pop()

@@ -1,4 +1,4 @@
-"""Sizes that only the data decide are dimensions with a name and a range: how many elements are not zero, say."""
+"""Data-dependent sizes, such as the number of non-zero elements, become named dimensions with a range."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from edgec.passes.base import Pass
 from edgec.passes.remarks import Remark, fired
 
 _AXES = {"NonZero": 1, "NonMaxSuppression": 0}
-"""The dimension of the result that the data decide."""
+"""The dimension of the result whose size depends on the data."""
 
 
 class DataSizes(Pass):
-    """Names such a dimension where it is made, notes from none to how many it may have, and follows it downstream."""
+    """Names such a dimension at its operator, records its range from 0 to its maximum, and infers shapes behind it."""
 
     name = "data-sizes"
     needs: ClassVar[frozenset[str]] = frozenset({"types"})
     gives: ClassVar[frozenset[str]] = frozenset()
 
     def run(self, model: Model) -> list[Remark]:
-        """The main graph: what is decided inside a loop or a branch does not leave it with an open shape."""
+        """Only the main graph: a size that arises inside a loop or branch does not leave it as an open shape."""
         sources = [node for node in model.graph if node.domain == "" and node.op_type in _AXES]
         noted = sum(_note(model, node) for node in sources)
         if sources:
@@ -37,7 +37,7 @@ class DataSizes(Pass):
 
 
 def _note(model: Model, node: ir.Node) -> bool:
-    """Name the dimension, unless the frontend has; whether its range became known."""
+    """Name the dimension, unless the frontend did; returns whether its range was recorded."""
     out, axis = node.outputs[0], _AXES[node.op_type]
     if out.shape is None or isinstance(out.shape[axis], int):
         return False
@@ -51,7 +51,7 @@ def _note(model: Model, node: ir.Node) -> bool:
 
 
 def _follow(model: Model) -> None:
-    """Infer the shapes downstream. torch's exporter has names of its own for these sizes (`u0`), which are kept."""
+    """Infer the shapes downstream. torch's exporter has its own names for these sizes (`u0`), which are kept."""
     renamed: dict[str, str] = {}
     for node in model.graph:
         known = {out: out.shape for out in node.outputs if out.shape is not None and not out.shape.is_static()}
@@ -77,7 +77,7 @@ def _is_unbacked(dim: int | ir.SymbolicDim) -> bool:
 
 
 def _symbol(dim: int | ir.SymbolicDim) -> str:
-    """The dimension's name; empty where it has none."""
+    """The dimension's name; empty if it has none."""
     return str(dim) if isinstance(dim, int) else str(dim.value or "")
 
 
@@ -85,7 +85,7 @@ _UNBACKED = re.compile(r"u\d+")
 
 
 def _most(node: ir.Node) -> int:
-    """The largest size."""
+    """The largest possible size."""
     if node.op_type == "NonZero":
         shape = static_shape(Reader(node).input(0))
         return UNBOUNDED if shape is None else math.prod(shape)

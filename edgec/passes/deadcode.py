@@ -1,4 +1,4 @@
-"""Removes what no output needs, and merges what is computed twice."""
+"""Dead-code elimination and common-subexpression elimination."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from edgec.passes.remarks import Remark, fired
 
 
 class DeadCode(Pass):
-    """Nodes and initializers that no output depends on are removed, and domains that no node is of."""
+    """Removes nodes and initializers that no output depends on, and imports of domains that no node uses."""
 
     name = "dead-code"
     needs: ClassVar[frozenset[str]] = frozenset()
     gives: ClassVar[frozenset[str]] = frozenset({"live"})
 
     def run(self, model: Model) -> list[Remark]:
-        """Remove, then put the nodes in topological order."""
+        """Remove them, then sort the nodes topologically."""
         before = sum(1 for _ in all_nodes(model))
         RemoveUnusedNodesPass()(model)
         TopologicalSortPass()(model)
@@ -35,7 +35,7 @@ class DeadCode(Pass):
 
 
 class CommonSubexpressions(Pass):
-    """Two nodes with the same operator, inputs and attributes become one; small constants of one content as well."""
+    """Merges nodes with the same operator, inputs and attributes, and small constants with the same content."""
 
     name = "common-subexpressions"
     needs: ClassVar[frozenset[str]] = frozenset()
@@ -62,4 +62,4 @@ def _merge_constants(graph: ir.Graph) -> None:
 
 
 _SMALL = 64
-"""Elements of a constant that is compared with others: axes, shapes, factors."""
+"""Constants of up to this many elements are compared with each other: axes, shapes, factors."""

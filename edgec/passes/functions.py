@@ -1,4 +1,4 @@
-"""Operators that ONNX defines by a function body are expanded by it; so are the model's own functions."""
+"""Expands operators that ONNX defines by a function body, and inlines the model's own functions."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _DOMAIN = "edgec.body"
 
 
 class InlineFunctions(Pass):
-    """Calls of the model's own functions are replaced by their bodies."""
+    """Replaces calls of the model's own functions by their bodies."""
 
     name = "inline-functions"
     needs: ClassVar[frozenset[str]] = frozenset()
     gives: ClassVar[frozenset[str]] = frozenset({"flat"})
 
     def run(self, model: Model) -> list[Remark]:
-        """Inline all, as deep as they go."""
+        """Inline all of them, nested calls too."""
         count = len(model.functions)
         if count:
             InlinePass()(model)
@@ -34,7 +34,7 @@ class InlineFunctions(Pass):
 
 
 class ExpandFunctionBodies(Pass):
-    """An operator outside a dialect (core, if no other) for which ONNX publishes a function body becomes that body."""
+    """Replaces operators outside a dialect (core by default) by the function bodies that ONNX publishes for them."""
 
     name = "expand-function-bodies"
     needs: ClassVar[frozenset[str]] = frozenset({"types"})
@@ -44,7 +44,7 @@ class ExpandFunctionBodies(Pass):
         self.dialect = dialect
 
     def run(self, model: Model) -> list[Remark]:
-        """Expand and inline, until the bodies themselves hold nothing to expand."""
+        """Expand and inline until no body contains an operator to expand."""
         remarks: list[Remark] = []
         while expanded := self._expand(model):
             remarks += expanded
@@ -55,7 +55,7 @@ class ExpandFunctionBodies(Pass):
         return remarks
 
     def _expand(self, model: Model) -> list[Remark]:
-        """Turn every such node into a call of its body; a remark on each."""
+        """Turn every such node into a call of its body; returns a remark on each."""
         found: list[Remark] = []
         for graph in all_graphs(model):
             for node in graph:
@@ -68,7 +68,7 @@ class ExpandFunctionBodies(Pass):
         return found
 
     def _call(self, model: Model, node: ir.Node, body: onnx.FunctionProto) -> None:
-        """Turn the node into a call of a function of its own: a body depends on the node's types."""
+        """Turn the node into a call of a function made for it alone: its body depends on the node's types."""
         body.name, body.domain = f"{node.op_type}_{len(model.functions)}", _DOMAIN
         function = ir.serde.deserialize_function(body)
         model.functions[function.identifier()] = function
@@ -79,14 +79,14 @@ class ExpandFunctionBodies(Pass):
 
 
 _KEPT = frozenset({"Constant", "Identity", "Range"})
-"""Not to be expanded: a range as a loop is no help to anybody."""
+"""Not expanded: a `Range` expressed as a loop is harder to lower than a `Range`."""
 
 
 def function_body(node: ir.Node) -> onnx.FunctionProto | None:
-    """The body that ONNX publishes, for the node's own input types and at the working opset, or None."""
+    """The body that ONNX publishes, for the node's input types and at the working opset, or None."""
     schema = _schema(node)
     if schema is None or any(v is not None and v.dtype is None for v in node.inputs):
-        return None  # behind an operator that nothing takes apart
+        return None  # an unsupported operator upstream hides the type
     body = _context_body(schema, node) if schema.has_context_dependent_function else _plain_body(schema)  # type: ignore[attr-defined]
     if body is None:
         return None
@@ -96,7 +96,7 @@ def function_body(node: ir.Node) -> onnx.FunctionProto | None:
 
 
 def _schema(node: ir.Node) -> onnx.defs.OpSchema | None:
-    """The definition at the working opset, or the newest one where the node needs that."""
+    """The definition at the working opset; the newest one for operators that the working opset lacks."""
     if not onnx.defs.has(node.op_type, node.domain):
         return None
     if node.domain != "" or node.op_type in CORE.ops:
@@ -115,7 +115,7 @@ def _plain_body(schema: onnx.defs.OpSchema) -> onnx.FunctionProto | None:
 
 
 def _context_body(schema: onnx.defs.OpSchema, node: ir.Node) -> onnx.FunctionProto | None:
-    """A body that depends on attributes and input types."""
+    """A body that depends on attributes and input types, or None."""
     known = schema.context_dependent_function_opset_versions  # type: ignore[attr-defined]
     versions = [v for v in known if v <= max(OPSET, schema.since_version)]
     if not versions:
@@ -142,7 +142,7 @@ def _type(value: ir.Value) -> onnx.TypeProto:
 
 
 def _bind_attributes(body: onnx.FunctionProto, schema: onnx.defs.OpSchema, node: ir.Node) -> None:
-    """Replace the body's references to attributes by their values; one without a value is left out."""
+    """Replace the body's references to attributes by their values; attributes without a value are dropped."""
     given = {a.name: a for a in ir.serde.serialize_node(node).attribute}
     defaults = {name: a.default_value for name, a in schema.attributes.items() if a.default_value.name}
     for inner in body.node:
@@ -163,14 +163,14 @@ def _bind_attributes(body: onnx.FunctionProto, schema: onnx.defs.OpSchema, node:
 
 
 def _drop_absent_outputs(body: onnx.FunctionProto) -> None:
-    """Some bodies name an output that they only make when it is asked for; it is always a last one."""
+    """Drop trailing outputs that the body names but does not compute: optional outputs that were not requested."""
     made = {name for inner in body.node for name in inner.output} | set(body.input)
     while body.output and body.output[-1] not in made:
         del body.output[-1]
 
 
 def _at_working_opset(body: onnx.FunctionProto, node: ir.Node) -> onnx.FunctionProto:
-    """The body with its nodes converted from the opset that it was written for."""
+    """The body, its nodes converted from the opset that it was written for to the working opset."""
     version = next((o.version for o in body.opset_import if o.domain in ("", "ai.onnx")), OPSET)
     if version < OPSET:
         inputs = [

@@ -1,4 +1,4 @@
-"""The shapes of a loop's states: ONNX leaves them open, since a step may change them; runtimes on devices want them."""
+"""Static shapes for loop-carried values: ONNX leaves them open, since the body may change them; kernels need them."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ Shape = tuple[int, ...] | None
 
 
 class LoopStates(Pass):
-    """A state whose shape a step keeps has that shape before, inside and behind the loop."""
+    """Gives a loop-carried value whose shape the body preserves that shape before, inside and after the loop."""
 
     name = "loop-states"
     needs: ClassVar[frozenset[str]] = frozenset({"types"})
     gives: ClassVar[frozenset[str]] = frozenset()
 
     def run(self, model: Model) -> list[Remark]:
-        """Outermost first: the states of a loop may be those of one inside."""
+        """Outermost first: the carried values of a loop may be those of a loop inside it."""
         noted = 0
         for graph in all_graphs(model):
             for node in graph:
                 if _is_loop(node):
                     noted += fix_states(node)
                 else:
-                    infer_types(node)  # what follows a loop profits
+                    infer_types(node)  # shapes behind a loop may be known now
         return fired(self.name, noted)
 
 
 def fix_states(node: ir.Node) -> bool:
-    """Find and note the shapes that a step keeps; whether anything became known."""
+    """Find and record the shapes that the body preserves; returns whether any became known."""
     op = Loop.decode(Reader(node))
     count = len(op.carried)
     if all(static_shape(v) is not None for v in (*op.body.inputs, *op.body.outputs, *node.outputs)):
@@ -50,7 +50,7 @@ def fix_states(node: ir.Node) -> bool:
 
 
 def _kept(shapes: list[Shape], op: Loop) -> list[Shape]:
-    """Those of the assumed shapes that a step, given all of them, gives back; tried on copies of the body."""
+    """The shapes among the assumed ones that the body preserves if all of them hold; tried on copies of the body."""
     while True:
         trial = op.body.clone(allow_outer_scope_values=True)
         _infer(trial, op, shapes)
@@ -62,7 +62,7 @@ def _kept(shapes: list[Shape], op: Loop) -> list[Shape]:
 
 
 def _infer(body: ir.Graph, op: Loop, shapes: list[Shape]) -> None:
-    """Types and shapes through a body, from those of its states."""
+    """Infer types and shapes in a body from those of its carried values."""
     number, going, *states = body.inputs
     for value, dtype in ((number, ir.DataType.INT64), (going, ir.DataType.BOOL)):
         if value.shape is None:

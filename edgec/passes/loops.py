@@ -1,4 +1,4 @@
-"""`Loop` and `Scan` whose number of steps is known become their steps, one after another."""
+"""Loop unrolling: `Loop` and `Scan` with a known trip count are replaced by copies of their bodies."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from edgec.passes.rewrite import remove_dead, replace_value
 from edgec.passes.splice import label_of, splice
 
 MOST_NODES = 20_000
-"""A loop is unrolled to this many nodes at most."""
+"""A loop is unrolled only if that makes at most this many nodes."""
 
 
 def unroll_loop(node: ir.Node) -> str | None:
-    """Unroll a Loop; why not, if its steps cannot be counted."""
+    """Unroll a Loop; returns the reason if its trip count is not known, else None."""
     op = Loop.decode(Reader(node))
     limit = _limit(op.trip_count, len(op.body))
     if isinstance(limit, str):
@@ -52,7 +52,7 @@ def unroll_loop(node: ir.Node) -> str | None:
 
 
 def unroll_scan(node: ir.Node) -> str | None:
-    """Unroll a Scan; why not, if the scanned axis has no known size."""
+    """Unroll a Scan; returns the reason if the size of the scanned axis is not known, else None."""
     op = Scan.decode(Reader(node))
     shapes = [static_shape(x) for x in op.scanned]
     if not shapes or any(s is None for s in shapes):
@@ -84,7 +84,7 @@ def unroll_scan(node: ir.Node) -> str | None:
 
 
 def _limit(trip_count: ir.Value | None, body_nodes: int) -> int | str:
-    """The most steps, or why they cannot be unrolled."""
+    """The largest number of iterations, or why the loop cannot be unrolled."""
     most = MOST_NODES // max(body_nodes, 1)
     if trip_count is None:
         return most
@@ -96,7 +96,7 @@ def _limit(trip_count: ir.Value | None, body_nodes: int) -> int | str:
 
 
 def _stack(values: Sequence[ir.Value], axis: int, g: GraphBuilder) -> ir.Value:
-    """The results of all steps along a new axis."""
+    """Stack the results of all iterations along a new axis."""
     parts = [g.op("Unsqueeze", value, g.ints(axis)) for value in values]
     return parts[0] if len(parts) == 1 else g.op("Concat", *parts, axis=axis)
 

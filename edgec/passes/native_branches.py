@@ -1,7 +1,7 @@
-"""Selections become branches again: `If`, for targets that run only the side that is taken.
+"""Turns selections back into branches (`If`), for targets that execute only the side that is taken.
 
-The canonical form of every branch is `Where` on a condition without dimensions, with both sides computed. What only
-one side needs moves into a subgraph of its own; that is exact, for nothing else sees it.
+In the canonical form, every branch is a `Where` on a rank-0 condition, with both sides computed. The nodes that only
+one side needs move into its subgraph; the result is the same, since nothing else uses them.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from edgec.rules.match import producer
 
 @dataclass(frozen=True)
 class Selection:
-    """A node whose output is `yes` where the condition holds and `no` elsewhere; `parts` compute it from these."""
+    """A node whose output is `yes` if the condition holds, else `no`; `parts` are the nodes that make the selection."""
 
     node: ir.Node
     condition: ir.Value
@@ -36,24 +36,24 @@ class Selection:
     parts: tuple[ir.Node, ...]
 
     def side(self, taken: bool) -> ir.Value:
-        """The value on one side."""
+        """The value selected on one side."""
         return self.yes if taken else self.no
 
 
 class SelectionsToIf(OptionalPass):
-    """`Where` on a condition without dimensions becomes `If`, where a side computes something for itself."""
+    """`Where` on a rank-0 condition becomes `If`, provided that some nodes are needed on one side only."""
 
     name = "selections-to-if"
     needs: ClassVar[frozenset[str]] = frozenset({"types"})
     gives: ClassVar[frozenset[str]] = frozenset()
 
     def run(self, model: Model) -> list[Remark]:
-        """In the main graph, in loops, and in the branches that are made."""
+        """In the main graph, in loops, and in the new branches."""
         made = self._graph(model.graph)
         return [*fired(self.name, made), *DeadCode().run(model)]
 
     def _graph(self, graph: ir.Graph) -> int:
-        """The last selection first: those on which only it depends are then inside its branches; how many were made."""
+        """Last selection first: selections that only it depends on then move inside its branches. Returns the count."""
         made = 0
         tried: set[ir.Node] = set()
         while (chosen := _last(graph, tried)) is not None:
@@ -77,7 +77,7 @@ def _last(graph: ir.Graph, tried: set[ir.Node]) -> Selection | None:
 
 
 def _selection(node: ir.Node) -> Selection | None:
-    """The node as a selection by a condition without dimensions. Booleans are selected by logic."""
+    """The node as a selection by a rank-0 condition, or None. Booleans are selected by logical operators."""
     if node.domain != "" or static_shape(node.outputs[0]) is None:
         return None
     if node.op_type == "Or":
@@ -91,7 +91,7 @@ def _selection(node: ir.Node) -> Selection | None:
 
 
 def _logical_selection(node: ir.Node) -> Selection | None:
-    """Or(And(c, a), And(Not(c), b))."""
+    """Matches Or(And(c, a), And(Not(c), b))."""
     ands = [producer(v, "And") for v in node.inputs]
     if ands[0] is None or ands[1] is None:
         return None
@@ -110,7 +110,7 @@ def _logical_selection(node: ir.Node) -> Selection | None:
 
 
 def _positive(found: Selection) -> Selection:
-    """By the condition itself where it is a negated one."""
+    """The same selection by the operand of `Not` if the condition is negated."""
     negated = producer(found.condition, "Not")
     if negated is None or negated.inputs[0] is None:
         return found
@@ -118,7 +118,7 @@ def _positive(found: Selection) -> Selection:
 
 
 def _together(graph: ir.Graph, last: Selection) -> list[Selection]:
-    """The selections by the same condition that one `If` can make: none needs another's result."""
+    """The selections by the same condition that one `If` can replace: none depends on another's result."""
     group, needed = [last], _ancestors(graph, last.node)
     for node in reversed(list(graph)):
         if node is last.node or node in needed:
@@ -134,7 +134,7 @@ def _together(graph: ir.Graph, last: Selection) -> list[Selection]:
 
 
 def _ancestors(graph: ir.Graph, node: ir.Node) -> set[ir.Node]:
-    """What a node of the graph depends on in it, subgraphs included."""
+    """The nodes of the graph that a node depends on, through subgraphs too."""
     found: set[ir.Node] = set()
     pending = [node]
     while pending:
@@ -147,7 +147,7 @@ def _ancestors(graph: ir.Graph, node: ir.Node) -> set[ir.Node]:
 
 
 def _taken(node: ir.Node) -> Iterator[ir.Value]:
-    """What a node takes, by its inputs and by its subgraphs."""
+    """The values that a node uses, in its subgraphs too."""
     yield from (v for v in node.inputs if v is not None)
     for inner in subgraphs(node):
         yield from inner.outputs
@@ -156,7 +156,7 @@ def _taken(node: ir.Node) -> Iterator[ir.Value]:
 
 
 def _cone(graph: ir.Graph, group: Sequence[Selection], side: bool) -> list[ir.Node]:
-    """The nodes that nothing but this side of the selections needs, in the order of the graph."""
+    """The nodes that only this side of the selections needs, in graph order."""
     owners = _owners(graph)
     sides = {id(s.side(side)) for s in group}
     parts = {part for s in group for part in s.parts}
@@ -175,12 +175,12 @@ def _cone(graph: ir.Graph, group: Sequence[Selection], side: bool) -> list[ir.No
 
 
 def _only_side(value: ir.Value, group: Sequence[Selection], side: bool) -> bool:
-    """Whether the value is neither the condition nor what another side selects."""
+    """Whether the value is neither the condition nor selected by the other side."""
     return all(value is not s.condition and value is not s.side(not side) for s in group)
 
 
 def _owners(graph: ir.Graph) -> dict[ir.Node, ir.Node]:
-    """For every node, also of subgraphs, the node of the graph that holds it."""
+    """Maps each node, nested ones too, to the node of the graph that contains it."""
     found: dict[ir.Node, ir.Node] = {}
 
     def note(node: ir.Node, owner: ir.Node) -> None:
@@ -195,7 +195,7 @@ def _owners(graph: ir.Graph) -> dict[ir.Node, ir.Node]:
 
 
 def _raise(graph: ir.Graph, group: Sequence[Selection], cones: dict[bool, list[ir.Node]]) -> None:
-    """Put an `If` in the place of the selections."""
+    """Replace the selections by one `If`."""
     last = group[-1].node
     branches = {side: _branch(graph, group, cones[side], side) for side in (True, False)}
     node = ir.node(
@@ -216,7 +216,7 @@ def _raise(graph: ir.Graph, group: Sequence[Selection], cones: dict[bool, list[i
 
 
 def _branch(graph: ir.Graph, group: Sequence[Selection], nodes: Sequence[ir.Node], side: bool) -> ir.Graph:
-    """One side as a graph: what is computed on it alone, and a value of its own for each selection."""
+    """One side as a graph: the nodes that only it needs, and one output for each selection."""
     for node in nodes:
         graph.remove(node)
     branch = ir.Graph([], [], nodes=nodes, name=f"{label_of(group[-1].node)}/{'then' if side else 'else'}")
@@ -235,7 +235,7 @@ def _is_like(value: ir.Value, result: ir.Value) -> bool:
 
 
 def _handed_out(branch: ir.Graph, value: ir.Value, selection: Selection, side: bool) -> ir.Value:
-    """A value from outside, or shown already, or to be broadcast, as an output of the branch."""
+    """An output of the branch for a value from outside, one that is an output already, or one to be broadcast."""
     result = selection.node.outputs[0]
     builder = GraphBuilder(branch, [selection.node], f"{'then' if side else 'else'}-value")
     if _is_like(value, result):
@@ -248,7 +248,7 @@ def _handed_out(branch: ir.Graph, value: ir.Value, selection: Selection, side: b
 
 
 def _decide(graph: ir.Graph, condition: ir.Value, side: bool) -> None:
-    """Inside a branch the condition is known: selections by it take their side."""
+    """Replace the condition by its value, which is known inside the branch."""
     known = _known(graph, condition, side)
     for node in list(graph):
         for inner in subgraphs(node):
@@ -262,7 +262,7 @@ def _decide(graph: ir.Graph, condition: ir.Value, side: bool) -> None:
 
 
 def _known(graph: ir.Graph, condition: ir.Value, truth: bool) -> ir.Value:
-    """A constant of the graph."""
+    """A boolean constant in the graph, created on first use."""
     name = f"{condition.name}/{'true' if truth else 'false'}/{graph.name}"
     if name not in graph.initializers:
         tensor = ir.Tensor(np.asarray(truth), name=name)

@@ -1,4 +1,4 @@
-"""What passes did, did not do and why: they return it, and manifests, messages and `inspect --rules` are made of it."""
+"""Remarks of passes: what was done or not, and why. Manifests, messages and `inspect --rules` are made from them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from edgec.diag import Diagnostic
 
 @dataclass(frozen=True)
 class Remark:
-    """One thing that a pass did or left."""
+    """One thing that a pass did or did not do."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Fired(Remark):
 
 @dataclass(frozen=True)
 class Missed(Remark):
-    """A rule that nearly fired: where, and why not."""
+    """A rule that almost fired: where, and why it did not."""
 
     rule: str
     node: ir.Node
@@ -36,7 +36,7 @@ class Missed(Remark):
 
 @dataclass(frozen=True)
 class KeptInFloat32(Remark):
-    """An operator that stays in float32 where the target computes in less: what, where, and on what evidence.
+    """An operator that stays in float32 in a program of lower precision, and the evidence for it.
 
     `module` is the path of the `nn.Module`.
     """
@@ -49,19 +49,19 @@ class KeptInFloat32(Remark):
 
 @dataclass(frozen=True)
 class Told(Remark):
-    """A note or a warning for whoever builds the model."""
+    """A note or warning for the user."""
 
     diagnostic: Diagnostic
 
 
 @dataclass(frozen=True)
 class Decided(Remark):
-    """What was decided for a whole artifact: a table of its own in the manifest, under the key `section`."""
+    """A decision about the whole artifact: a table in the manifest, under the key `section`."""
 
     section: ClassVar[str]
 
     def table(self) -> Mapping[str, object]:
-        """As the manifest holds it."""
+        """The content of the table."""
         return asdict(self)
 
 
@@ -69,12 +69,12 @@ R = TypeVar("R", bound=Remark)
 
 
 def fired(rule: str, count: int) -> list[Remark]:
-    """A remark on so many changes; none on no change."""
+    """A remark on `count` changes; none if there were none."""
     return [Fired(rule, count)] if count else []
 
 
 def counted(remarks: Iterable[Remark]) -> dict[str, int]:
-    """Changes by rule, in order of the first."""
+    """The number of changes by rule, in order of first occurrence."""
     found: Counter[str] = Counter()
     for remark in remarks:
         if isinstance(remark, Fired):
@@ -88,5 +88,5 @@ def only(kind: type[R], remarks: Iterable[Remark]) -> list[R]:
 
 
 def reasons(node: ir.Node, remarks: Iterable[Remark]) -> list[str]:
-    """Why rules that start from the node did not fire, each once."""
+    """Why rules rooted at the node did not fire, without duplicates."""
     return list(dict.fromkeys(f"`{m.rule}`: {m.reason}" for m in only(Missed, remarks) if m.node is node))

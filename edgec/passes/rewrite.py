@@ -1,4 +1,4 @@
-"""Applies rules until none fires any more."""
+"""The rewrite driver: applies rules to a fixed point."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from edgec.passes.remarks import Fired, Missed, Remark
 from edgec.rules.base import Miss, Replacement, Rule
 
 _FIRINGS_PER_NODE = 50
-"""A rule set that fires more often than this for each node of the input is taken to be in a loop."""
+"""Firings for each node of the input beyond which a rule set counts as non-terminating."""
 
 
 class RewritePass(Pass):
-    """Tries each rule at each node in topological order, and again around every change, to a fixed point."""
+    """Tries each rule at each node in topological order, and again around every change, until a fixed point."""
 
     needs: ClassVar[frozenset[str]] = frozenset({"types"})
     gives: ClassVar[frozenset[str]] = frozenset()
@@ -38,11 +38,11 @@ class RewritePass(Pass):
                 self._by_root.setdefault(root, []).append(rule)
 
     def without(self, disabled: Collection[str]) -> RewritePass:
-        """With those of the rules that are not disabled."""
+        """The pass with those rules that are not disabled."""
         return RewritePass(self.name, [rule for rule in self.rules if rule.name not in disabled])
 
     def run(self, model: Model) -> list[Remark]:
-        """Rewrite every graph of the model. Raises `EdgecError` E0301 when the rules chase each other."""
+        """Rewrite every graph of the model. Raises `EdgecError` E0301 if the rules do not terminate."""
         remarks: list[Remark] = []
         for graph in all_graphs(model):
             self._run_graph(graph, remarks)
@@ -68,7 +68,7 @@ class RewritePass(Pass):
                 raise error("E0301", f"the rules of `{self.name}` do not terminate", place=place_of(node))
 
     def _try_rules(self, node: ir.Node, graph: ir.Graph, remarks: list[Remark]) -> list[ir.Node]:
-        """Apply the first rule that fires; return the nodes worth another look."""
+        """Apply the first rule that fires; returns the nodes to visit again."""
         for rule in self._by_root.get(root_of(node), ()):
             builder = GraphBuilder(graph, [node], rule.name)
             result = _apply(rule, node, builder)
@@ -83,7 +83,7 @@ class RewritePass(Pass):
 
 
 def _newly_typed(node: ir.Node) -> list[ir.Node]:
-    """Infer the node's types; the users of what was unknown until now: an operator of another domain had hidden it."""
+    """Infer the node's types; returns the users of outputs whose type was unknown until now."""
     unknown = [out for out in node.outputs if not _is_known(out)]
     infer_types(node)
     return [use.node for out in unknown if _is_known(out) for use in out.uses() if use.node.graph is node.graph]
@@ -104,7 +104,7 @@ def _apply(rule: Rule, node: ir.Node, builder: GraphBuilder) -> Replacement | Mi
 
 
 def _of_the_same_shape(old: ir.Value, new: ir.Value, builder: GraphBuilder) -> ir.Value:
-    """The new value in the old one's shape: a constant of shape (1, 1), taken for a number, makes vectors matrices."""
+    """Reshape the new value to the old one's shape: a (1, 1) constant taken for a scalar would add a dimension."""
     shape, found = static_shape(old), static_shape(new)
     if shape is None or found is None or found == shape or prod(found) != prod(shape):
         return new
@@ -112,12 +112,12 @@ def _of_the_same_shape(old: ir.Value, new: ir.Value, builder: GraphBuilder) -> i
 
 
 def root_of(node: ir.Node) -> str:
-    """The operator as rules name their roots: with its domain, other than ONNX's own."""
+    """The operator's key in `Rule.roots`: prefixed by its domain unless that is ONNX's own."""
     return node.op_type if node.domain == "" else f"{node.domain}::{node.op_type}"
 
 
 def _commit(graph: ir.Graph, node: ir.Node, builder: GraphBuilder, values: Sequence[ir.Value]) -> list[ir.Node]:
-    """Put the replacement in place and clear away what nobody uses any more."""
+    """Put the replacement in place and remove what has no users left; returns the nodes to visit again."""
     builder.commit(node)
     neighbours = list(builder.nodes)
     for old, new in zip(node.outputs, values, strict=True):
@@ -128,7 +128,7 @@ def _commit(graph: ir.Graph, node: ir.Node, builder: GraphBuilder, values: Seque
 
 
 def replace_value(graph: ir.Graph, old: ir.Value, new: ir.Value) -> None:
-    """Let every user of `old` use `new`; names and types of graph outputs stay."""
+    """Replace all uses of `old` by `new`; names and types of graph outputs are kept."""
     if new.shape is None and old.shape is not None:
         new.shape = old.shape
     elif new.shape is not None and old.shape is not None:
@@ -141,7 +141,7 @@ def replace_value(graph: ir.Graph, old: ir.Value, new: ir.Value) -> None:
 
 
 def _refine(new: ir.Value, old: ir.Value) -> None:
-    """Keep whatever either value knows of the shape."""
+    """Merge the known dimensions of both shapes into the new value's."""
     assert new.shape is not None
     assert old.shape is not None
     if len(new.shape) != len(old.shape) or new.is_initializer():
@@ -152,7 +152,7 @@ def _refine(new: ir.Value, old: ir.Value) -> None:
 
 
 def _replace_output(graph: ir.Graph, old: ir.Value, new: ir.Value) -> None:
-    """The interface keeps its names: where the new value cannot take the name, an Identity carries it."""
+    """Keep the output's name: if the new value cannot take it, through an Identity."""
     plain = new.producer() is not None and not new.is_graph_output() and not new.is_graph_input() and new.graph is graph
     name = old.name
     if not plain:
@@ -169,7 +169,7 @@ def _replace_output(graph: ir.Graph, old: ir.Value, new: ir.Value) -> None:
 
 
 def remove_dead(graph: ir.Graph, roots: Iterable[ir.Node]) -> list[ir.Node]:
-    """Remove nodes without users, then their producers. Returns the live nodes that lost a user."""
+    """Remove nodes without users, then their producers; returns the remaining nodes that lost a user."""
     pending, touched = list(roots), []
     while pending:
         node = pending.pop()

@@ -1,4 +1,4 @@
-"""Sequences and optional values are resolved: what is known about them before the model runs replaces them."""
+"""Resolves sequences and optional values at compile time, leaving only tensors."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from edgec.passes.rewrite import remove_dead, replace_value
 
 
 class SettleSequences(Pass):
-    """Sequences of known length become their elements; an optional value is its content or nothing.
+    """Replaces sequences of known length by their elements, and optional values by their content.
 
-    What cannot be resolved (a position that is computed, a sequence that the interface shows) stays, for the dialect's
-    check to refuse.
+    What cannot be resolved (a computed position, a sequence in the model's interface) stays; the check of the dialect
+    refuses it.
     """
 
     name = "sequences"
@@ -29,7 +29,7 @@ class SettleSequences(Pass):
     gives: ClassVar[frozenset[str]] = frozenset()
 
     def run(self, model: Model) -> list[Remark]:
-        """Follow every sequence of a graph from where it is made to where a tensor is taken out of it."""
+        """Track every sequence from where it is constructed to where a tensor is read from it."""
         resolved = 0
         for graph in all_graphs(model):
             known = _Known(graph)
@@ -43,7 +43,7 @@ class SettleSequences(Pass):
 
 @dataclass
 class _Known:
-    """What the values of sequence and optional type hold; nodes that only made them."""
+    """The known content of sequences and optional values, and the nodes that are no longer needed."""
 
     graph: ir.Graph
     elements: dict[ir.Value, list[ir.Value]] = field(default_factory=dict)
@@ -51,13 +51,13 @@ class _Known:
     resolved: list[ir.Node] = field(default_factory=list)
 
     def holds(self, node: ir.Node, elements: list[ir.Value]) -> bool:
-        """The node's output is a sequence of these elements."""
+        """Record that the node's output is a sequence of these elements."""
         self.elements[node.outputs[0]] = elements
         self.resolved.append(node)
         return True
 
     def becomes(self, node: ir.Node, value: ir.Value, g: GraphBuilder) -> bool:
-        """The node's output is this tensor."""
+        """Replace the node's output by this tensor."""
         g.commit(node)
         replace_value(self.graph, node.outputs[0], value)
         self.resolved.append(node)
@@ -68,7 +68,7 @@ class _Known:
 
 
 def _position(r: Reader, index: int, length: int, default: int) -> int | None:
-    """A constant position that may count from the end; None when it is computed or outside."""
+    """A constant position, negative ones resolved; None if it is computed or out of range."""
     if r.optional(index) is None:
         return default
     found = r.const_scalar(index)
@@ -134,9 +134,9 @@ def _split(r: Reader, known: _Known) -> bool:
 
 
 def part_sizes(split: Reader, size: int | ir.SymbolicDim) -> tuple[int, ...] | None:
-    """SplitToSequence: one element each by default, parts of a scalar size, or a list of sizes.
+    """The part sizes of SplitToSequence: 1 each by default, equal parts of a scalar size, or a list of sizes.
 
-    None where the number of parts is known only when the model runs: one of the split dimension alone is open.
+    None if the number of parts is known only at run time: they have one size, and the split dimension is open.
     """
     given = (1,) if split.optional(1) is None else split.const_ints(1)
     if given is None:

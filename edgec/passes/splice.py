@@ -1,4 +1,4 @@
-"""Copies of subgraphs put into the graph around them: branches, and the steps of loops."""
+"""Copies subgraphs into the graph around them: branches, and the iterations of loops."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from edgec.ir.provenance import inherit
 
 @dataclass(frozen=True)
 class Spliced:
-    """The nodes of an inserted copy, in order, and what stands for the subgraph's outputs."""
+    """The nodes of an inserted copy, in order, and the values that replace the subgraph's outputs."""
 
     nodes: list[ir.Node]
     outputs: list[ir.Value]
 
 
 def splice(graph: ir.Graph, body: ir.Graph, arguments: Sequence[ir.Value], at: ir.Node, label: str) -> Spliced:
-    """Insert a copy of `body` before `at`, its inputs replaced by `arguments`.
+    """Insert a copy of `body` before `at`, with its inputs replaced by `arguments`.
 
-    `label` makes the copy's names unique in `graph`. The copy inherits the place of `at` where it has none.
+    `label` makes the copy's names unique in `graph`. Copied nodes without a place of their own inherit that of `at`.
     """
     copy = body.clone(allow_outer_scope_values=True)
     outputs, nodes = list(copy.outputs), list(copy)
@@ -45,7 +45,7 @@ def splice(graph: ir.Graph, body: ir.Graph, arguments: Sequence[ir.Value], at: i
 
 
 def label_of(node: ir.Node) -> str:
-    """A name that no other node of the graph has: that of its first output."""
+    """A name unique in the graph: that of the node's first output."""
     return next((out.name for out in node.outputs if out.name), node.name or node.op_type)
 
 

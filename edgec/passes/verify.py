@@ -19,14 +19,14 @@ Evaluate = Callable[[Model, Mapping[str, Array]], list[Array]]
 """Runs a graph of ONNX's own operators."""
 
 TOLERANCE = 1e-4
-"""Largest error, relative to the output's largest magnitude, between two passes in float32."""
+"""Largest float32 error after a pass, relative to the output's largest magnitude."""
 
 HALF_TOLERANCE = 2e-2
-"""The same where the graph holds float16, whose steps are 2**-11: some forty roundings, all to one side."""
+"""The same if the graph contains float16, whose rounding steps are 2**-11: about forty roundings in one direction."""
 
 
 def evaluate(model: Model, inputs: Mapping[str, Array]) -> list[Array]:
-    """Run a model with onnx's reference implementation: slow, readable, and nobody's kernels."""
+    """Run a model with onnx's reference implementation: slow and readable, and independent of all kernels."""
     own = model.clone()
     ir.external_data.load_to_model(own)
     proto = ir.to_proto(own)
@@ -39,12 +39,12 @@ def check_after_each(
     engines: Sequence[Evaluate] = (evaluate,),
     in_onnx: Callable[[Model], Model] = lambda model: model,
 ) -> AfterPass:
-    """A hook for `Pipeline.run` that compares the model behind every pass with the model as it is now.
+    """A hook for `Pipeline.run` that compares the model after each pass with the model as it is now.
 
-    `in_onnx` spells out the operators of a dialect's own domain. Each of the `engines` is wrong now and then: a pass is
-    blamed where none finds the numbers of the model. An input or output that a pass turned channels-last is compared
-    so, and a graph that a pass brought to float16 in float32, on its rounded weights, so that rounding decides less.
-    Raises `EdgecError` E0301 where no engine runs the model; the hook raises it naming the pass that broke the graph.
+    `in_onnx` replaces the operators of a dialect's own domain by ONNX's. Each of the `engines` has errors of its own:
+    a pass is reported only if none reproduces the model's outputs. Inputs and outputs that a pass made channels-last
+    are compared in that layout; a graph that a pass converted to float16 runs in float32 on its rounded weights.
+    Raises `EdgecError` E0301 if no engine runs the model; the hook raises it with the name of the pass at fault.
     """
     wanted = [found for run in engines if (found := _run(run, model, inputs)) is not None]
     if not wanted:
@@ -89,7 +89,7 @@ def _run(engine: Evaluate, model: Model, inputs: Mapping[str, Array]) -> list[Ar
 def _complaints(
     model: Model, wanted: Sequence[list[Array]], found: Iterator[list[Array]], tolerance: float
 ) -> Iterator[str]:
-    """For each run what differs from all that the model gave before, in words; nothing more behind one that agrees."""
+    """What differs in each engine's outputs from all reference outputs, as text; ends after an engine that agrees."""
     for outputs in found:
         said = [_apart(model, expected, outputs, tolerance) for expected in wanted]
         yield "" if "" in said else said[0]
@@ -114,7 +114,7 @@ def _computes_in_half(model: Model) -> bool:
 
 
 def _in_single(model: Model) -> Model:
-    """The graph with float32 wherever it has float16."""
+    """The graph with float32 instead of float16."""
     if not _computes_in_half(model):
         return model
     wide = model.clone()
@@ -131,7 +131,7 @@ def _in_single(model: Model) -> Model:
 
 
 def _turned(array: Array, value: ir.Value) -> Array:
-    """The array in the layout of the value, where that is channels-last and the array is not."""
+    """The array in the layout of the value: channels-last if the value is and the array is not."""
     last = np.moveaxis(array, 1, -1) if array.ndim > 2 else array
     shape = None if value.shape is None else [d for d in value.shape if isinstance(d, int)]
     return last if shape is not None and list(array.shape) != shape and list(last.shape) == shape else array

@@ -1,4 +1,4 @@
-"""Arithmetic of shapes and permutations: which axes move together, and how a reshape splits them."""
+"""Arithmetic of shapes and permutations: which axes move together, and how reshapes regroup them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from edgec.ops.base import Ints
 
 
 def merged(shape: Ints, perm: Ints) -> tuple[Ints, Ints]:
-    """The same transpose on as few dimensions as it has: (sizes, permutation)."""
+    """The same transpose with the fewest dimensions, as (sizes, permutation): units dropped, adjacent axes merged."""
     kept = [axis for axis in perm if shape[axis] != 1]
     rank_of = {axis: i for i, axis in enumerate(sorted(kept))}
     groups: list[list[int]] = []
@@ -25,9 +25,9 @@ def merged(shape: Ints, perm: Ints) -> tuple[Ints, Ints]:
 
 
 def common_factors(a: Ints, b: Ints) -> tuple[Ints, list[Ints], list[Ints]] | None:
-    """The coarsest sizes of which both shapes are made, and which of them each dimension of a and of b is.
+    """The coarsest common factorization of two shapes: its sizes, and the positions of each dimension's factors in it.
 
-    None where the shapes cut their elements at places that do not nest: (6, 4) and (8, 3).
+    None if the boundaries of the dimensions do not nest, as in (6, 4) and (8, 3).
     """
     factors: list[int] = []
     of_a: list[list[int]] = [[] for _ in a]

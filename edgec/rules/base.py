@@ -1,4 +1,4 @@
-"""What a local rewrite is: a class with a name, the operators it starts from, examples, and one method."""
+"""The interface of a local rewrite rule: a name, root operators, examples, and one method."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from edgec.ir.model import OPSET
 
 @dataclass(frozen=True)
 class Example:
-    """A rewrite in ONNX's own text: documentation, golden test and numeric test at once.
+    """A rewrite in ONNX's textual format, which serves as documentation, golden test and numeric test.
 
     `inputs` declares the inputs (`float[2, 3] x`), `before` and `after` are node lists whose last output is `y`,
     `constants` are initializers (`float[2] w = {1, 2}`). A negative case has `after` None: the rule must not fire.
-    `opset` is given for operators that are newer than the working one.
+    `opset` is given for operators newer than the working opset.
     """
 
     inputs: str
@@ -31,7 +31,7 @@ class Example:
 
 @dataclass(frozen=True)
 class Miss:
-    """The rule's operator is here but a condition does not hold. `near`: worth telling a person about."""
+    """Why a rule did not fire on one of its root operators. `near`: it almost did, so the reason becomes a remark."""
 
     reason: str
     near: bool = True
@@ -40,14 +40,14 @@ class Miss:
 NOT_HERE = Miss("the surrounding operators differ", near=False)
 
 Replacement = Sequence[ir.Value]
-"""One value for each output of the root node."""
+"""One value for each output of the root."""
 
 
 class Rule(ABC):
-    """A local rewrite. It looks at one root node and its neighbours; it keeps no state.
+    """A local rewrite of one root node and its neighbours. Rules are stateless.
 
-    `apply` either returns the values that replace the root's outputs, having built their nodes with `g`, or says
-    why it does not fire. It never changes existing nodes.
+    `apply` either returns the values that replace the root's outputs, whose nodes it built with `g`, or the reason why
+    it does not fire. It never changes existing nodes.
     """
 
     name: str
@@ -56,7 +56,7 @@ class Rule(ABC):
 
     @abstractmethod
     def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
-        """Rewrite `node`, or say why not."""
+        """Rewrite `node`, or return why not."""
 
     @classmethod
     def summary(cls) -> str:

@@ -1,7 +1,7 @@
-"""How large whole numbers can get: interval arithmetic over what a value is made of.
+"""Ranges of integer values, by interval arithmetic over the operators that compute them.
 
-Moore, Kearfott and Cloud, "Introduction to Interval Analysis" (2009), chapter 2. Only what is proven counts: an
-operator that is not known here gives the whole range of its type, and so does a result that may leave it and wrap.
+Moore, Kearfott and Cloud, "Introduction to Interval Analysis" (2009), chapter 2. Only proven bounds count: an unknown
+operator has the whole range of its type, and so has a result that may exceed the type and wrap around.
 """
 
 from __future__ import annotations
@@ -21,31 +21,31 @@ _DEEPEST = 64
 
 @dataclass(frozen=True)
 class Interval:
-    """Every element lies between the two, both included."""
+    """Bounds of all elements, both inclusive."""
 
     low: int
     high: int
 
     def within(self, dtype: ir.DataType) -> bool:
-        """Whether the type holds every value."""
+        """Whether the type represents every value."""
         limits = np.iinfo(dtype.numpy())
         return limits.min <= self.low and self.high <= limits.max
 
     def joined(self, other: Interval) -> Interval:
-        """The least interval around both."""
+        """The smallest interval that contains both."""
         return Interval(min(self.low, other.low), max(self.high, other.high))
 
 
 def interval_of(value: ir.Value, given: Mapping[str, Interval] | None = None) -> Interval | None:
-    """What is proven of an integer or bool value; None for other types.
+    """The proven range of an integer or bool value; None for other types.
 
-    `given`: what the graph's inputs are known to be, by their names.
+    `given`: known ranges of the graph's inputs, by name.
     """
     return _Intervals(given or {}).of(value, 0)
 
 
 def whole_range(dtype: ir.DataType | None) -> Interval | None:
-    """All that a type holds; None for types that are not whole numbers."""
+    """The range of a type; None for types other than integers and bool."""
     if dtype == ir.DataType.BOOL:
         return Interval(0, 1)
     if dtype is None or not dtype.is_integer() or dtype.numpy().kind not in "iu":
@@ -55,7 +55,7 @@ def whole_range(dtype: ir.DataType | None) -> Interval | None:
 
 
 class _Intervals:
-    """One question; what it has found on the way is kept until it is answered."""
+    """One query, with a cache of the intervals found on the way."""
 
     def __init__(self, given: Mapping[str, Interval]) -> None:
         self._given = given
@@ -85,7 +85,7 @@ class _Intervals:
 
 @dataclass(frozen=True)
 class _Step:
-    """An operator, and the intervals of what it takes."""
+    """An operator, and the intervals of its inputs."""
 
     node: ir.Node
     of: Callable[[ir.Value], Interval | None]
@@ -105,7 +105,7 @@ Transfer = Callable[[_Step], Interval | None]
 
 
 def _corners(operation: Callable[[int, int], int]) -> Transfer:
-    """For operations that are monotone in each operand: the extremes are at the corners."""
+    """For operations that are monotone in each operand, whose extremes are therefore at the corners."""
 
     def transfer(step: _Step) -> Interval | None:
         a, b = step.input(0), step.input(1)
@@ -122,7 +122,7 @@ def _truncated(a: int, b: int) -> int:
 
 
 def _quotient(step: _Step) -> Interval | None:
-    """Not where the divisor may be zero."""
+    """The quotient, unless the divisor may be zero."""
     divisor = step.input(1)
     if divisor is None or divisor.low <= 0 <= divisor.high:
         return None
@@ -140,12 +140,12 @@ def _remainder(step: _Step) -> Interval | None:
 
 
 def _first(step: _Step) -> Interval | None:
-    """What only moves elements."""
+    """For operators that only move elements."""
     return step.input(0)
 
 
 def _joined(*indices: int) -> Transfer:
-    """Elements of several inputs."""
+    """For operators that select elements of several inputs."""
 
     def transfer(step: _Step) -> Interval | None:
         found = [step.input(i) for i in (indices or range(len(step.node.inputs)))]
@@ -164,7 +164,7 @@ def _padded(step: _Step) -> Interval | None:
 
 
 def _position(step: _Step) -> Interval | None:
-    """A position along an axis."""
+    """A position along an axis, for ArgMax and ArgMin."""
     shape = step.shape()
     return None if not shape else Interval(0, max(*shape, 1) - 1)
 
@@ -175,12 +175,12 @@ def _with_zero(step: _Step) -> Interval | None:
 
 
 def _cast(step: _Step) -> Interval | None:
-    """A cast between whole numbers keeps the value, if the type holds it; from floats anything may come."""
+    """A cast between integers keeps the value, if the type represents it; a float may become any integer."""
     return step.input(0)
 
 
 def _sum(step: _Step) -> Interval | None:
-    """A sum, also a running one, has at most as many terms as there are elements."""
+    """A sum, running or not, has at most as many terms as there are elements."""
     data, shape = step.input(0), step.shape()
     if data is None or shape is None:
         return None

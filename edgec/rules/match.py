@@ -1,4 +1,4 @@
-"""Small questions that rules ask of the graph around a node."""
+"""Matching helpers for rules: basic queries on the graph around a node."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ from edgec.ir.model import constant, static_shape
 
 
 def producer(value: ir.Value | None, op_type: str) -> ir.Node | None:
-    """The node that makes the value, if it is an `ai.onnx` operator of that type."""
+    """The node that computes the value, if it is the given `ai.onnx` operator, else None."""
     node = None if value is None else value.producer()
     return node if node is not None and node.op_type == op_type and node.domain == "" else None
 
 
 def only_use(value: ir.Value) -> bool:
-    """Whether exactly one input of one node uses the value, and the graph does not show it."""
+    """Whether the value is used by exactly one input of one node, and is not an output of the graph."""
     return len(list(value.uses())) == 1 and not value.is_graph_output()
 
 
 def is_float(value: ir.Value) -> bool:
-    """Whether the value is known to be of a floating-point type."""
+    """Whether the value is known to have a floating-point type."""
     return value.dtype is not None and value.dtype.is_floating_point()
 
 
 def is_wanted(value: ir.Value) -> bool:
-    """Whether a node uses the value or the graph shows it."""
+    """Whether a node uses the value, or it is an output of the graph."""
     return value.is_graph_output() or next(iter(value.uses()), None) is not None
 
 
 def scalar(value: ir.Value | None) -> float | None:
-    """The number, if the value is a constant of one element."""
+    """The number, if the value is a constant of one element, else None."""
     shape = None if value is None else static_shape(value)
     if value is None or shape is None or any(d != 1 for d in shape):
         return None
@@ -44,7 +44,7 @@ def is_scalar(value: ir.Value | None, number: float, tolerance: float = 1e-6) ->
 
 
 def with_scalar(node: ir.Node, number: float, tolerance: float = 1e-6) -> ir.Value | None:
-    """For a commutative node with a constant scalar operand close to `number`: the other operand."""
+    """The other operand of a commutative node with a constant scalar operand close to `number`, or None."""
     for this, other in ((0, 1), (1, 0)):
         if is_scalar(node.inputs[this], number, tolerance):
             return node.inputs[other]

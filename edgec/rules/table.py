@@ -1,4 +1,4 @@
-"""Every rule, in the order in which they are tried. The names are those of the command line and the manifest."""
+"""All rules, in the order in which they are tried. Their names are used on the command line and in manifests."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ QOPERATOR: tuple[Rule, ...] = (
     QLinearWhereToFloat(),
     QGemmToFloat(),
 )
-"""From operators on quantized values to float operators between DequantizeLinear and QuantizeLinear."""
+"""Operators on quantized values -> float operators between DequantizeLinear and QuantizeLinear."""
 
 DECOMPOSE: tuple[Rule, ...] = (
     CastLikeToCast(),
@@ -161,7 +161,7 @@ DECOMPOSE: tuple[Rule, ...] = (
     MicrosoftRotaryToOnnx(),
     MatMulNBitsToMatMul(),
 )
-"""Into the core dialect."""
+"""Decompositions into the core dialect."""
 
 CLEANUP: tuple[Rule, ...] = (
     RemoveIdentity(),
@@ -181,7 +181,7 @@ CLEANUP: tuple[Rule, ...] = (
     KeepReducedAxes(),
     SumToMean(),
 )
-"""Smaller, for every target."""
+"""Simplifications, for every target."""
 
 FUSE: tuple[Rule, ...] = (
     FoldPad(),
@@ -203,7 +203,7 @@ FUSE: tuple[Rule, ...] = (
     RecognizeGroupedAttention(),
     MatMulAddToGemm(),
 )
-"""Fewer, larger operators, for every target."""
+"""Fusions into fewer, larger operators, for every target."""
 
 EXPAND: tuple[Rule, ...] = (
     HardSwishToHardSigmoidMul(),
@@ -216,6 +216,6 @@ EXPAND: tuple[Rule, ...] = (
     GridSampleToGather(),
     UnrollRecurrent(),
 )
-"""For targets that lack the operator: a backend's legalization, or `--enable`."""
+"""Expansions for targets that lack the operator: by a backend's legalization, or `--enable`."""
 
 RULES: dict[str, Rule] = {rule.name: rule for rule in (*DECOMPOSE, *CLEANUP, *FUSE, *EXPAND)}

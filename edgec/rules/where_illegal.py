@@ -1,4 +1,4 @@
-"""A rule that applies only to operators that are illegal on a target."""
+"""A wrapper that restricts a rule to operators that are illegal on a target."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from edgec.rules.base import NOT_HERE, Miss, Replacement, Rule
 
 
 class WhereIllegal(Rule):
-    """Applies another rule only to operators that are illegal on the target. It has that rule's documentation."""
+    """Applies another rule, whose documentation it has, only to operators that are illegal on the target."""
 
     def __init__(self, rule: Rule, illegal: Predicate) -> None:
         self.name, self.roots, self.examples = rule.name, rule.roots, rule.examples

@@ -1,4 +1,4 @@
-"""Conversions and selections that are not needed."""
+"""Removes redundant casts and selections."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from edgec.rules.match import producer, same_type
 
 
 class MergeCasts(Rule):
-    """Cast(Cast(x)) -> Cast(x), where the type between holds every value of x's."""
+    """Cast(Cast(x)) -> Cast(x), if the intermediate type represents every value of x's type."""
 
     name = "merge-casts"
     roots = ("Cast",)
@@ -39,14 +39,14 @@ _PLAIN = frozenset(
 
 
 def _holds(wide: ir.DataType, narrow: ir.DataType) -> bool:
-    """Whether every value of a type is a value of another."""
+    """Whether a type represents every value of another."""
     if wide == narrow:
         return True
     return wide in _PLAIN and narrow in _PLAIN and bool(np.can_cast(narrow.numpy(), wide.numpy(), casting="safe"))
 
 
 class TakeConstantSide(Rule):
-    """Where(condition, a, b) -> a or b, where the condition is the same constant everywhere."""
+    """Where(condition, a, b) -> a or b, if the condition is constant and the same everywhere."""
 
     name = "take-constant-side"
     roots = ("Where",)

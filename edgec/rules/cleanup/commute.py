@@ -1,4 +1,4 @@
-"""Transposes and reshapes move through element-wise operators where that lets them cancel."""
+"""Moves transposes and reshapes through element-wise operators so that they cancel."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from edgec.rules.base import NOT_HERE, Example, Miss, Replacement, Rule
 from edgec.rules.match import only_use, producer
 
 _FARTHEST = 8
-"""Element-wise operators that a transpose is moved through at most."""
+"""The longest chain of element-wise operators that a transpose is moved through."""
 
 _POINTWISE = (
     UNARY | BINARY | {"Clip", "Elu", "Gelu", "HardSigmoid", "HardSwish", "LeakyRelu", "Where", "Cast", "Max", "Min"}
@@ -26,13 +26,13 @@ _POINTWISE = (
 
 @dataclass
 class _Region:
-    """Element-wise nodes between a transpose and the transposes (and constants) that they start from."""
+    """Element-wise nodes before a transpose, and the transposes at which they begin."""
 
     inner: set[ir.Node] = field(default_factory=set)
     sources: set[ir.Node] = field(default_factory=set)
 
     def collect(self, value: ir.Value, rank: int, steps: int) -> bool:
-        """Whether everything before the value is of that kind."""
+        """Add the producers of the value; returns whether all of them are element-wise, transposes or constants."""
         if is_constant(value):
             return True
         node = value.producer()
@@ -49,14 +49,14 @@ class _Region:
         return all(v is None or self.collect(v, rank, steps - 1) for v in node.inputs)
 
     def is_closed(self, root: ir.Node) -> bool:
-        """Whether nobody but the region and its root sees what is inside."""
+        """Whether the values inside have no users outside the region and its root."""
         outputs = [node.outputs[0] for node in (*self.inner, *self.sources)]
         inside = {root, *self.inner}
         return not any(out.is_graph_output() or any(use.node not in inside for use in out.uses()) for out in outputs)
 
 
 class CancelTransposes(Rule):
-    """Transpose(f(Transpose(x), …)) -> f(x, …) or one Transpose fewer, for element-wise f that nobody else uses."""
+    """Transpose(f(Transpose(x), …)) -> f(x, …) or one Transpose fewer, if the element-wise f has no other users."""
 
     name = "cancel-transposes"
     roots = ("Transpose",)
@@ -97,7 +97,7 @@ class CancelTransposes(Rule):
         perm, region = Transpose.decode(Reader(node)).perm, _Region()
         if not region.collect(x, len(perm), _FARTHEST) or not region.sources or not region.is_closed(node):
             return NOT_HERE
-        return [_move(x, perm, {}, g)]  # as many transposes as sources at most, and not the root's
+        return [_move(x, perm, {}, g)]  # at most one transpose for each source, and none for the root
 
 
 def _is_identity(inner: tuple[int, ...], outer: tuple[int, ...]) -> bool:
@@ -106,7 +106,7 @@ def _is_identity(inner: tuple[int, ...], outer: tuple[int, ...]) -> bool:
 
 
 def _move(value: ir.Value, perm: tuple[int, ...], moved: dict[ir.Value, ir.Value], g: GraphBuilder) -> ir.Value:
-    """The transposed value: its region again, starting before the transposes. What is shared stays shared."""
+    """The transposed value, computed from before the source transposes. Shared values stay shared."""
     if value not in moved:
         moved[value] = _moved(value, perm, moved, g)
     return moved[value]

@@ -1,4 +1,4 @@
-"""Operators that change nothing are removed."""
+"""Removes operators that do not change their input."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def _is_no_op(node: ir.Node, x: ir.Value) -> bool:
 
 
 def _is_shape_of(shape: ir.Value | None, x: ir.Value) -> bool:
-    """Whether the value is the whole shape of x."""
+    """Whether the value is the complete shape of x."""
     maker = producer(shape, "Shape")
     if maker is None or maker.inputs[0] is not x:
         return False
@@ -96,7 +96,7 @@ def _is_shape_of(shape: ir.Value | None, x: ir.Value) -> bool:
 
 
 class RemoveNeutralOperand(Rule):
-    """Removes x + 0, x - 0, x * 1, x / 1 and x ** 1, for numbers and whole constants of 0 or 1."""
+    """Removes x + 0, x - 0, x * 1, x / 1 and x ** 1, for scalars and uniform constants."""
 
     name = "remove-neutral-operand"
     roots = ("Add", "Sub", "Mul", "Div", "Pow")
@@ -120,7 +120,7 @@ class RemoveNeutralOperand(Rule):
 
 
 def _keeps_shape(x: ir.Value, other: ir.Value | None, out: ir.Value) -> bool:
-    """Whether the other operand adds no dimension to x and stretches none."""
+    """Whether broadcasting with the other operand leaves x's shape unchanged."""
     shape = None if other is None else static_shape(other)
     if shape is None or x.shape is None or len(shape) > len(x.shape):
         return False

@@ -1,4 +1,4 @@
-"""Chains of transposes and reshapes become one, or none."""
+"""Merges chains of transposes and reshapes."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _RESHAPES = ("Reshape", "Flatten", "Squeeze", "Unsqueeze")
 
 
 class MergeReshapes(Rule):
-    """Reshape(Reshape(x)) -> Reshape(x), and Flatten, Squeeze, Unsqueeze become Reshape on the way (static shapes)."""
+    """Reshape(Reshape(x)) -> Reshape(x), also for Flatten, Squeeze and Unsqueeze (static shapes)."""
 
     name = "merge-reshapes"
     roots = _RESHAPES
@@ -106,7 +106,7 @@ class ReshapeThroughUnits(Rule):
 
 
 class TransposeInBatches(Rule):
-    """Reshape(Transpose(Reshape(x))) that only gathers leading dimensions meanwhile -> Transpose(x)."""
+    """Reshape(Transpose(Reshape(x))) whose reshapes only merge and restore leading dimensions -> Transpose(x)."""
 
     name = "transpose-in-batches"
     roots = ("Reshape",)

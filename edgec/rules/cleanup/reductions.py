@@ -1,4 +1,4 @@
-"""Reductions in one form, so that what is the same looks the same."""
+"""Canonical forms of reductions, so that equal ones compare equal."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _KINDS = ("ReduceMean", "ReduceSum", "ReduceMax", "ReduceMin", "ReduceProd")
 
 
 class KeepReducedAxes(Rule):
-    """A reduction whose axes a Reshape brings back as ones keeps them."""
+    """Reshape(Reduce(x, keepdims=0)) -> Reduce(x, keepdims=1), if the Reshape restores the reduced axes as ones."""
 
     name = "keep-reduced-axes"
     roots = ("Reshape",)
@@ -50,7 +50,7 @@ class KeepReducedAxes(Rule):
 
 
 class CanonicalReduction(Rule):
-    """A reduction counts its axes from the front, in order, and says nothing of what holds without saying."""
+    """Axes of a reduction become non-negative and sorted; attributes with default values are dropped."""
 
     name = "canonical-reduction"
     roots = _KINDS
@@ -72,7 +72,7 @@ class CanonicalReduction(Rule):
 
 
 class SumToMean(Rule):
-    """The sum over n elements, divided by n, is their mean."""
+    """ReduceSum(x) over n elements, divided by n -> ReduceMean(x)."""
 
     name = "sum-to-mean"
     roots = ("Div", "Mul")

@@ -1,4 +1,4 @@
-"""Activations that few targets have, from operators that all have."""
+"""Decompositions of less common activations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""AffineGrid from a constant grid."""
+"""Decomposition of AffineGrid."""
 
 from __future__ import annotations
 

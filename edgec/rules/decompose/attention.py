@@ -1,4 +1,4 @@
-"""Attention from matrix products, for targets without a fused kernel."""
+"""Decomposition of Attention, for targets without a fused kernel."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from edgec.rules.base import Example, Miss, Replacement, Rule
 from edgec.rules.match import is_wanted
 
 MASKED = -1e4
-"""What stands for minus infinity in float16, which ends at 65504: exp of it is 0, and sums of it stay finite."""
+"""Replaces minus infinity in float16, whose limit is 65504: exp of it is 0, and sums with it stay finite."""
 
 
 class AttentionToMatMul(Rule):
@@ -99,7 +99,7 @@ def _causal(queries: int, keys: int, like: Value, g: GraphBuilder) -> Value:
 
 
 def _allowed(op: Attention, queries: int, keys: int, g: GraphBuilder) -> Value | None:
-    """Which key each query may see, where the mask is boolean."""
+    """Which keys each query may attend to, if the mask is boolean, else None."""
     if op.mask is None or op.mask.dtype != ir.DataType.BOOL:
         return None
     if not op.causal:
@@ -108,13 +108,13 @@ def _allowed(op: Attention, queries: int, keys: int, g: GraphBuilder) -> Value |
 
 
 _ANCESTORS = 64
-"""How many nodes before a mask are searched for an infinity; masks are made by a few."""
+"""How many nodes before a mask are searched for an infinity; masks are computed by few nodes."""
 
 
 def may_be_minus_infinity(mask: Value) -> bool:
-    """Whether a mask that is added may hide a key altogether: an infinity takes part in it, or it comes from outside.
+    """Whether an additive mask may exclude a key: it is computed from an infinity, or comes from outside the model.
 
-    Most models hide by the least finite number, whose softmax is never 0/0 and needs no care.
+    Most models mask with the smallest finite number instead, whose softmax is never 0/0 and needs no special case.
     """
     pending, seen = [mask], 0
     while pending and seen < _ANCESTORS:
@@ -135,7 +135,7 @@ def may_be_minus_infinity(mask: Value) -> bool:
 
 
 def shown(mask: Value, g: GraphBuilder) -> Value | None:
-    """Which key each query may see, by a mask that selects or is added; None where an added one hides none."""
+    """Which keys each query may attend to, by a boolean or additive mask; None if an additive one excludes none."""
     if mask.dtype == ir.DataType.BOOL:
         return mask
     if not may_be_minus_infinity(mask):
@@ -144,7 +144,7 @@ def shown(mask: Value, g: GraphBuilder) -> Value | None:
 
 
 def fill_empty_rows(y: Value, allowed: Value, number: float, g: GraphBuilder) -> Value:
-    """Results of attention, with the number for queries that may see no key."""
+    """The result of attention, with `number` for queries that may not attend to any key."""
     known = constant(allowed)
     if known is not None and known.any(axis=-1).all():
         return y

@@ -1,4 +1,4 @@
-"""Bitwise operators on integers, for targets that have no kernels for them."""
+"""Bitwise operators as integer arithmetic, for targets without kernels for them."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ _INT32, _INT64 = ir.DataType.INT32, ir.DataType.INT64
 class BitwiseToArithmetic(Rule):
     """BitwiseNot -> Sub; BitwiseAnd with 2^k - 1 -> Mod; BitwiseAnd, Or and Xor -> And, Or and Xor of each bit.
 
-    As many bits as the values are proven to have, and `widest` at most: those of the integers that a target computes
-    with.
+    The number of bits follows from the proven range of the values; `widest`, the width of the integers that a target
+    computes with, limits it.
     """
 
     name = "bitwise-to-arithmetic"
@@ -63,7 +63,7 @@ class BitwiseToArithmetic(Rule):
 
 
 class BitShiftToArithmetic(Rule):
-    """BitShift of unsigned integers -> Mul by a power of two, of what is not shifted out, or Div by it."""
+    """BitShift of unsigned integers -> Div by a power of two, or Mul of the bits that are not shifted out."""
 
     name = "bit-shift-to-arithmetic"
     roots = ("BitShift",)
@@ -82,7 +82,7 @@ class BitShiftToArithmetic(Rule):
         assert op.a.dtype is not None
         bits = op.a.dtype.bitwidth
         if bits > 16:
-            return Miss("32 bits, one of them for the sign, do not hold the product")
+            return Miss("the product does not fit a signed 32-bit integer")
         a = _cast(op.a, _INT32, g)
         count = g.op("Min", _cast(op.b, _INT32, g), g.const(np.asarray(bits, dtype=np.int32)))
         power = _power([1 << i for i in range(bits + 1)], count, g)
@@ -97,7 +97,7 @@ def _power(powers: list[int], index: Value, g: GraphBuilder) -> Value:
 
 
 def _computed_in(dtype: ir.DataType) -> ir.DataType:
-    """Signed, and wide enough for twice the highest bit of a narrow type."""
+    """A signed type that also holds twice the highest bit of a narrow type."""
     return dtype if dtype in (_INT32, _INT64) else _INT32 if dtype.bitwidth < 32 else _INT64
 
 
@@ -106,7 +106,7 @@ def _cast(value: Value, dtype: ir.DataType, g: GraphBuilder) -> Value:
 
 
 def _masked(pair: Binary, g: GraphBuilder) -> Value | None:
-    """The lowest bits of a value: the remainder, which is not negative for a positive divisor."""
+    """The lowest bits of a value as a remainder, which is non-negative for a positive divisor; None for other masks."""
     for value, other in ((pair.a, pair.b), (pair.b, pair.a)):
         mask = constant(other)
         if mask is None or mask.size == 0:
@@ -118,15 +118,15 @@ def _masked(pair: Binary, g: GraphBuilder) -> Value | None:
 
 
 def _count(values: Interval) -> int:
-    """Bits of two's complement, the one for the sign included where there are negative values."""
+    """Bits of the two's complement, including the sign bit if there are negative values."""
     sign = 1 if values.low < 0 else 0
     return max(values.high.bit_length(), (-1 - values.low).bit_length() if sign else 0, 1) + sign
 
 
 def _bits(x: Value, count: int, width: int, g: GraphBuilder) -> Value:
-    """The lowest `count` bits along a last dimension; all `width` of them where the last two would not fit a divisor.
+    """The lowest `count` bits along a new last dimension; all `width` bits if `count` exceeds `width` - 2.
 
-    Bit k is set where x mod 2^(k + 1) reaches 2^k, the highest where x is negative.
+    Bit k is set if x mod 2^(k + 1) >= 2^k; the last two bits, whose divisors do not fit the type, are compared.
     """
     wide = g.op("Unsqueeze", x, g.ints(-1))
     low = min(count, width - 2)
@@ -142,9 +142,9 @@ def _bits(x: Value, count: int, width: int, g: GraphBuilder) -> Value:
 
 
 def _number(bits: Value, signed: bool, dtype: ir.DataType, g: GraphBuilder) -> Value:
-    """Σ 2^k bit k, the highest counting as negative in signed numbers.
+    """Σ 2^k bit k; in signed numbers the highest bit is negative.
 
-    Runtimes may add up in float64, which holds 53 bits: halves of 64 are added up apart.
+    Runtimes may sum in float64, which holds 53 bits, so the halves of 64-bit numbers are summed separately.
     """
     assert bits.shape is not None
     count = bits.shape[-1]

@@ -1,4 +1,4 @@
-"""One step of an LSTM, a GRU or an RNN (the equations of ONNX's operator definitions)."""
+"""One step of an LSTM, GRU or RNN, by the equations in ONNX's operator definitions."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from edgec.ops.recurrent import Recurrent
 
 @dataclass(frozen=True)
 class State:
-    """The hidden state and an LSTM's cell, both (B, H); None stands for zeros."""
+    """The hidden state and an LSTM's cell state, both (B, H); None means zeros."""
 
     h: Value | None
     c: Value | None = None
@@ -21,7 +21,7 @@ class State:
 
 @dataclass(frozen=True)
 class Squash:
-    """An activation of ONNX's recurrent operators with its parameters."""
+    """An activation of ONNX's recurrent operators, with its parameters."""
 
     kind: str
     alpha: float
@@ -29,7 +29,7 @@ class Squash:
 
     @property
     def parameters(self) -> int:
-        """How many of alpha and beta it has."""
+        """How many of `alpha` and `beta` it uses."""
         return sum(default is not None for default in _DEFAULTS[self.kind])
 
     def apply(self, x: Value, g: GraphBuilder) -> Value:
@@ -59,11 +59,11 @@ _DEFAULTS: dict[str, tuple[float | None, float | None]] = {
     "HardSigmoid": (0.2, 0.5),
     "Elu": (1.0, None),
 }
-"""alpha and beta where nothing is given; None where an activation has no such parameter."""
+"""Default alpha and beta; None if an activation has no such parameter."""
 
 
 def squashes(op: Recurrent) -> list[Squash] | None:
-    """The operator's activations; the given parameters go, in order, to those that have them."""
+    """The operator's activations, or None if one is unknown; given parameters go in order to those that have any."""
     names = {name.lower(): name for name in _DEFAULTS}
     alphas, betas = iter(op.activation_alpha), iter(op.activation_beta)
     found = []
@@ -85,7 +85,7 @@ def _next(given: object, default: float | None) -> float:
 
 @dataclass(frozen=True)
 class Gates:
-    """What the gates of a cell share: the hidden size, the activations, and the bound on their arguments (0: none)."""
+    """What the gates of a cell share: hidden size, activations, and the limit on their arguments (0: none)."""
 
     hidden: int
     activations: Sequence[Squash]
@@ -103,7 +103,7 @@ class Gates:
 
 
 class Cell(Protocol):
-    """One direction's step."""
+    """The step function of one direction."""
 
     def step(self, x: Value, state: State, g: GraphBuilder) -> State:
         """The next state from the projected input (B, G * H), biases included."""
@@ -124,9 +124,9 @@ class Rnn:
 
 @dataclass(frozen=True)
 class Lstm:
-    """i, o, f = σ(…), c' = f c + i g(…), h = o h(c'); R is (H, 4H) in the order i, o, f, c, `peephole` (H) each.
+    """i, o, f = σ(…), c' = f c + i g(…), h = o h(c'); R is (H, 4H) in the order i, o, f, c, each `peephole` (H).
 
-    `clip` bounds the gates' arguments and not the cell: so does ONNX Runtime, where ONNX's text is open.
+    `clip` limits the arguments of the gates, not the cell: ONNX leaves this open, and ONNX Runtime does it so.
     """
 
     gates: Gates
@@ -165,7 +165,7 @@ class Lstm:
 class Gru:
     """z, r = σ(…), n = g(…), h = n + z (h - n); R is (H, 2H) of z and r, and (H, H) of n.
 
-    `bias` is the recurrent bias of the candidate when the reset gate comes after the product.
+    `bias` is the candidate's recurrent bias if the reset gate is applied after the product.
     """
 
     gates: Gates
@@ -185,7 +185,7 @@ class Gru:
         return State(g.op("Add", n, g.op("Mul", z, g.op("Sub", state.h, n))))
 
     def _candidate(self, r: Value, h: Value | None, g: GraphBuilder) -> Value | None:
-        """The recurrent part of the candidate; None where it is zero."""
+        """The recurrent part of the candidate; None if it is zero."""
         if not self.reset_after:
             return None if h is None else g.op("MatMul", g.op("Mul", r, h), self.r_n)
         product = None if h is None else g.op("MatMul", h, self.r_n)

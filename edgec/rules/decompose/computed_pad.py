@@ -1,4 +1,4 @@
-"""Paddings that a model computes of its open sizes, for kernels that add zeros or more and never crop."""
+"""Pads whose amounts are computed from open sizes, for kernels that do not accept negative ones."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from edgec.rules.intervals import interval_of
 from edgec.rules.match import producer
 
 Entry = int | Value
-"""What is added at one side of a dimension: a number, or one computed element."""
+"""The amount on one side of a dimension: a number, or a computed tensor of one element."""
 
 
 def adds(op: Pad) -> bool:
-    """Whether it is a constant padding, of every dimension in order, by computed amounts that are never negative."""
+    """Whether it is a constant-mode Pad of all dimensions in order, by computed amounts that are never negative."""
     interval = interval_of(op.pads)
     whole = op.x.shape is not None and op.axes == tuple(range(len(op.x.shape)))
     return op.begin is None and op.mode == "constant" and whole and interval is not None and interval.low >= 0
 
 
 class ComputedPad(Rule):
-    """Pad by computed amounts that may be negative -> Slice, and Pad of every dimension by what is not."""
+    """Pad by computed, maybe negative amounts -> Slice by the negative ones, Pad of all dimensions by the others."""
 
     name = "computed-pad"
     roots = ("Pad",)
@@ -56,7 +56,7 @@ class ComputedPad(Rule):
 
 
 def _sides(op: Pad, rank: int, g: GraphBuilder) -> list[Entry]:
-    """What is added before each dimension, then behind each."""
+    """The amounts before each dimension, then after each."""
     assert op.axes is not None
     parts = _parts(op.pads, 2 * len(op.axes), g)
     sides: list[Entry] = [0] * (2 * rank)
@@ -98,7 +98,7 @@ def _entry(g: GraphBuilder, entry: Entry) -> Value:
 
 
 def _cropped(x: Value, sides: list[Entry], g: GraphBuilder) -> Value:
-    """What negative amounts leave of each dimension."""
+    """x without what negative amounts cut off."""
     rank = len(sides) // 2
     axes = [axis for axis in range(rank) if not (_is_added(sides[axis]) and _is_added(sides[axis + rank]))]
     if not axes:

@@ -1,4 +1,4 @@
-"""Reshapes that copy open dimensions, for kernels that know no 0 in a shape."""
+"""Reshapes that copy open dimensions, for kernels that do not accept 0 in a shape."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from edgec.rules.base import NOT_HERE, Example, Miss, Replacement, Rule
 
 
 class CopiedSizes(Rule):
-    """Reshape whose constant shape copies dimensions, several of them open -> the same to a computed shape."""
+    """Reshape whose constant shape copies several open dimensions -> Reshape to a computed shape."""
 
     name = "copied-sizes"
     roots = ("Reshape",)

@@ -1,4 +1,4 @@
-"""Averages whose windows reach beyond the input, of sizes that are open: the number of elements is itself averaged."""
+"""Average pools with padding and open sizes: the number of counted elements is pooled as well."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from edgec.rules.base import NOT_HERE, Example, Miss, Replacement, Rule
 
 
 class CountedMean(Rule):
-    """AveragePool with padding -> AveragePool(Pad(x)) / AveragePool(Pad(ones)), the share of a window that counts."""
+    """AveragePool with padding -> AveragePool(Pad(x)) / AveragePool(Pad(ones)), the counted share of each window."""
 
     name = "counted-mean"
     roots = ("AveragePool",)
@@ -27,7 +27,7 @@ class CountedMean(Rule):
         if is_static or op.x.shape is None or any(d != 1 for d in op.window.dilations) or not reaches:
             return NOT_HERE
         if op.ceil_mode and not rounds_up_by_padding(op.window):
-            return Miss("how many windows there are depends on a size that is open")
+            return Miss("the number of windows depends on an open size")
         whole = rounded_up(op.window) if op.ceil_mode else op.window
         total = self._pooled(g.op("Pad", op.x, _pads(whole.pads_begin, whole.pads_end, g), g.like(0, op.x)), whole, g)
         counts = self._pooled(_counted(op, whole, g), whole, g)
@@ -40,7 +40,7 @@ class CountedMean(Rule):
 
 
 def _counted(op: AveragePool, whole: Window, g: GraphBuilder) -> Value:
-    """(1, 1, spatial…): 1 for each element that counts, with zeros where windows reach beyond these."""
+    """(1, 1, spatial…): 1 for each element that counts, 0 in the padding around them."""
     own, rank = op.window, len(op.window.kernel)
     sizes = g.op("Shape", op.x, start=2)
     begin, end = whole.pads_begin, whole.pads_end

@@ -1,4 +1,4 @@
-"""NonMaxSuppression as kernels have it: one image, one class, boxes by their corners."""
+"""NonMaxSuppression in the form that kernels have: one image, one class, boxes by their corners."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from edgec.ops.gather import NonMaxSuppression
 from edgec.rules.base import NOT_HERE, Example, Miss, Replacement, Rule
 
 MOST_CLASSES = 512
-"""Images times classes: each becomes an operator of its own."""
+"""The largest number of images times classes: each of them becomes one operator."""
 
 
 class CenteredBoxesToCorners(Rule):
@@ -44,7 +44,7 @@ class CenteredBoxesToCorners(Rule):
 
 
 class SuppressionByClass(Rule):
-    """NonMaxSuppression over images and classes -> one for each of them, and the rows of all in their order."""
+    """NonMaxSuppression over images and classes -> one for each image and class, with their rows concatenated."""
 
     name = "suppression-by-class"
     roots = ("NonMaxSuppression",)
@@ -88,18 +88,18 @@ class SuppressionByClass(Rule):
 
 
 def _part(value: Value, axis: int, index: int, count: int, g: GraphBuilder) -> Value:
-    """One element along an axis, the axis kept."""
+    """One element along an axis, which is kept."""
     return value if count == 1 else g.op("Slice", value, g.ints(index), g.ints(index + 1), g.ints(axis))
 
 
 def is_single(op: NonMaxSuppression) -> bool:
-    """One image, one class, corners: what these rules leave."""
+    """Whether it has one image, one class and corners, as after these rules."""
     shape = op.scores.shape
     return shape is not None and list(shape[:2]) == [1, 1] and not op.center_point_box
 
 
 def box_count(op: NonMaxSuppression) -> int | None:
-    """How many boxes there are; None where that depends on the data."""
+    """The number of boxes; None if it depends on the data."""
     for shape, axis in ((static_shape(op.boxes), 1), (static_shape(op.scores), 2)):
         if shape is not None:
             return shape[axis]

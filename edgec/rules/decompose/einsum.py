@@ -1,4 +1,4 @@
-"""Einsum of any equation, from matrix products, element-wise products, sums and as few transposes as possible."""
+"""Decomposes Einsum into matrix products, element-wise products, sums and as few transposes as possible."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from edgec.rules.decompose.equation import Letters, ordered, parse
 
 @dataclass(frozen=True)
 class Term:
-    """A value and the letter of each of its axes; no letter twice."""
+    """A value and a distinct letter for each of its axes."""
 
     value: Value
     letters: Letters
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """The sizes, which are all known."""
+        """The sizes, all of which are known."""
         shape = static_shape(self.value)
         assert shape is not None
         return shape
@@ -37,7 +37,7 @@ class Term:
 
 
 class EinsumToMatMul(Rule):
-    """Einsum(x, …) -> MatMul where letters are summed over two operands, else Mul; ReduceSum, Transpose, Reshape."""
+    """Einsum(x, …) -> MatMul if letters are summed over two operands, else Mul; ReduceSum, Transpose, Reshape."""
 
     name = "einsum-to-matmul"
     roots = ("Einsum",)
@@ -99,7 +99,7 @@ def _result_size(pair: tuple[Term, Term]) -> int:
 
 
 def _diagonal(x: Value, letters: Letters, g: GraphBuilder) -> Term:
-    """Axes that share a letter become one: they go last, are flattened, and every (n + 1)th element is taken."""
+    """Merge axes with the same letter: move them last, flatten them, and take every (n + 1)th element."""
     shape = static_shape(x)
     assert shape is not None
     for letter in dict.fromkeys(letters):
@@ -121,7 +121,7 @@ def _diagonal(x: Value, letters: Letters, g: GraphBuilder) -> Term:
 
 
 def _sum_out(term: Term, keep: Collection[str], g: GraphBuilder) -> Term:
-    """Sum over every letter that nobody asks for."""
+    """Sum over all letters that are not needed any more."""
     axes = [i for i, letter in enumerate(term.letters) if letter not in keep]
     if not axes:
         return term
@@ -130,14 +130,14 @@ def _sum_out(term: Term, keep: Collection[str], g: GraphBuilder) -> Term:
 
 
 def _join(a: Term, b: Term, keep: Collection[str], wanted: Letters, g: GraphBuilder) -> Term:
-    """One term from two; `wanted` is the order that the result should have, if that matters yet."""
+    """Contract two terms; `wanted` is the preferred order of the result, () if there is none."""
     a, b = _drop_broadcast(a, b, g), _drop_broadcast(b, a, g)
     summed = {letter for letter in a.letters if letter in b.letters and letter not in keep}
     return _matmul(a, b, summed, wanted, g) if summed else _multiply(a, b, wanted, g)
 
 
 def _drop_broadcast(term: Term, other: Term, g: GraphBuilder) -> Term:
-    """An axis of size 1 that stands against a longer one adds nothing."""
+    """Drop axes of size 1 that would be broadcast against a larger axis of the other term."""
     shared = [letter for letter in term.letters if letter in other.letters]
     single = {letter for letter in shared if term.size(letter) == 1 and other.size(letter) != 1}
     return _reshape(term, tuple(letter for letter in term.letters if letter not in single), g) if single else term
@@ -149,7 +149,7 @@ def _reshape(term: Term, letters: Letters, g: GraphBuilder) -> Term:
 
 
 def _permute(term: Term, order: Letters, g: GraphBuilder) -> Term:
-    """The axes in another order: a reshape where only axes of size 1 change places."""
+    """Reorder the axes: by a Reshape if only axes of size 1 move, else by a Transpose."""
     if term.letters == order:
         return term
     if not _moves(term, order):
@@ -158,12 +158,12 @@ def _permute(term: Term, order: Letters, g: GraphBuilder) -> Term:
 
 
 def _moves(term: Term, order: Letters) -> bool:
-    """Whether elements change places."""
+    """Whether the order of elements changes."""
     return [x for x in term.letters if term.size(x) != 1] != [x for x in order if term.size(x) != 1]
 
 
 def _multiply(a: Term, b: Term, wanted: Letters, g: GraphBuilder) -> Term:
-    """Element-wise, in the order of the letters that takes the fewest transposes."""
+    """Element-wise product, in the order of letters that moves the fewest elements."""
     union = {*a.letters, *b.letters}
     orders = [ordered(union, wanted), ordered(union, a.letters), ordered(union, b.letters)]
     orders += [(*ordered(union - {*x.letters}, y.letters), *x.letters) for x, y in ((a, b), (b, a))]
@@ -177,7 +177,7 @@ def _multiply(a: Term, b: Term, wanted: Letters, g: GraphBuilder) -> Term:
 
 
 def _spread(term: Term, order: Letters, g: GraphBuilder) -> Value:
-    """The value with its axes where `order` has them, and axes of size 1 for letters that it lacks."""
+    """The value with its axes in the order of `order`, and axes of size 1 for missing letters."""
     present = _permute(term, tuple(x for x in order if x in term.letters), g)
     if not present.letters:
         return present.value
@@ -189,7 +189,7 @@ def _spread(term: Term, order: Letters, g: GraphBuilder) -> Value:
 
 
 def _cost(term: Term, order: Letters) -> int:
-    """Elements moved to bring a term into an order; constants are moved before the model runs."""
+    """Elements moved to reorder a term; constants are reordered at compile time, for free."""
     return 0 if is_constant(term.value) or not _moves(term, order) else math.prod(term.shape)
 
 
@@ -210,7 +210,7 @@ class Plan:
     columns: Letters
 
     def cost(self, wanted: Letters) -> int:
-        """Elements that transposes move."""
+        """The number of elements that transposes move."""
         found = (*self.batch, *self.rows, *self.columns)
         result = math.prod(self._size(x) for x in found) if wanted and found != wanted else 0
         left = _cost(self.first, (*self.batch, *self.rows, *self.summed))
@@ -221,7 +221,7 @@ class Plan:
 
 
 def _plans(a: Term, b: Term, summed: Collection[str], wanted: Letters) -> Iterator[Plan]:
-    """Every sensible order of the letters."""
+    """All candidate orders of the letters."""
     for first, second in ((a, b), (b, a)):
         batch = {x for x in first.letters if x in second.letters and x not in summed}
         rows, columns = {*first.letters} - batch - {*summed}, {*second.letters} - batch - {*summed}
@@ -250,5 +250,5 @@ def _matmul(a: Term, b: Term, summed: Collection[str], wanted: Letters, g: Graph
 
 
 def _as(term: Term, shape: list[int], g: GraphBuilder) -> Value:
-    """The value with another shape of as many elements."""
+    """The value in another shape with as many elements."""
     return term.value if list(term.shape) == shape else g.op("Reshape", term.value, g.ints(*shape))

@@ -1,4 +1,4 @@
-"""Einsum's equations: which letter names which axis."""
+"""Parses Einsum equations into a letter for each axis."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 Letters = tuple[str, ...]
-"""The name of each axis. An axis under an ellipsis is named by its distance from the ellipsis' right end: `.0`."""
+"""The letter of each axis. An axis under an ellipsis is numbered from the right end of the ellipsis: `.0`."""
 
 
 @dataclass(frozen=True)
 class Equation:
-    """The letters of each operand and of the result. A letter may be repeated in an operand: its diagonal."""
+    """The letters of each operand and of the result. A letter repeated in an operand selects its diagonal."""
 
     operands: tuple[Letters, ...]
     output: Letters
 
 
 def parse(text: str, ranks: Sequence[int]) -> Equation:
-    """Read an equation, explicit or implicit, for operands of the given ranks. Raises ValueError with the reason."""
+    """Parse an explicit or implicit equation for operands of the given ranks. Raises ValueError with the reason."""
     left, arrow, right = text.replace(" ", "").partition("->")
     terms = left.split(",")
     if len(terms) != len(ranks):
@@ -60,6 +60,6 @@ def _implicit(left: str, hidden: Letters) -> Letters:
 
 
 def ordered(letters: Iterable[str], like: Letters) -> Letters:
-    """The letters in the order in which `like` has them; those that it lacks come last, sorted."""
+    """The letters in the order of `like`; those that it lacks come last, sorted."""
     chosen = set(letters)
     return (*(letter for letter in like if letter in chosen), *sorted(chosen - set(like)))

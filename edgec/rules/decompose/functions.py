@@ -1,4 +1,4 @@
-"""Element-wise functions that a target has no kernel for, from those that it has."""
+"""Decompositions of element-wise functions into those for which a target has kernels."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ class ElementwiseFromBuiltins(Rule):
     def _softplus(self, node: ir.Node, g: GraphBuilder) -> Value:
         """max(x, 0) + log(1 + exp(-|x|)): exp never overflows.
 
-        A small exponential e is lost in the sum with 1: there it is e (1 - e / 2 + e² / 3).
-        In Mish, x tanh(softplus(x)), what is lost is nothing beside x.
+        A small exponential e is lost when added to 1, so its series e (1 - e / 2 + e² / 3) is used there.
+        In Mish, x tanh(softplus(x)), that loss is negligible compared to x.
         """
         x = Reader(node).input(0)
         e = g.op("Exp", g.op("Neg", g.op("Abs", x)))
@@ -60,9 +60,7 @@ class ElementwiseFromBuiltins(Rule):
         return g.op("Div", x, g.op("Add", g.op("Abs", x), g.like(1, x)))
 
     def _erf(self, node: ir.Node, g: GraphBuilder) -> Value:
-        """From the exact GELU, z (1 + erf(z / √2)) / 2, at |x| so that the division is by a positive number; near zero
-        by its series.
-        """
+        """From the exact GELU, z (1 + erf(z / √2)) / 2, at |x| so that the divisor is positive; its series near 0."""
         x = Reader(node).input(0)
         size = g.op("Min", g.op("Max", g.op("Abs", x), g.like(1e-6, x)), g.like(10, x))  # erf(10) is 1
         z = g.op("Mul", size, g.like(math.sqrt(2), x))
@@ -77,7 +75,7 @@ class ElementwiseFromBuiltins(Rule):
         return g.op("Div", g.op("Sin", x), g.op("Cos", x))
 
     def _sinh(self, node: ir.Node, g: GraphBuilder) -> Value:
-        """tanh(x) cosh(x): nothing cancels near zero."""
+        """tanh(x) cosh(x), which has no cancellation near zero."""
         x = Reader(node).input(0)
         return g.op("Mul", g.op("Tanh", x), _cosh(x, g))
 
@@ -85,7 +83,7 @@ class ElementwiseFromBuiltins(Rule):
         return _cosh(Reader(node).input(0), g)
 
     def _asinh(self, node: ir.Node, g: GraphBuilder) -> Value:
-        """sign(x) ln(1 + |x| + x² / (1 + √(1 + x²))): no cancellation, whatever the sign and however small."""
+        """sign(x) ln(1 + |x| + x² / (1 + √(1 + x²))), which has no cancellation for any x."""
         x = Reader(node).input(0)
         size, one = g.op("Abs", x), g.like(1, x)
         near = g.op("Min", size, g.like(_FAR, x))
@@ -134,21 +132,21 @@ class ElementwiseFromBuiltins(Rule):
 
 _ERF = tuple(2 / math.sqrt(math.pi) * c for c in (1, -1 / 3, 1 / 10, -1 / 42))
 _NEAR_ZERO = 0.2
-"""Up to here the error function's next term is below 2e-8."""
+"""Up to here, the next term of the error function's series is below 2e-8."""
 
 _ARTANH = tuple(2 / (2 * k + 1) for k in range(5))
 _NEAR_ONE = 0.3
-"""Up to here the series of ln(1 + x) in x / (2 + x) has a next term below 3e-9."""
+"""Up to here, the next term of the series of ln(1 + x) in x / (2 + x) is below 3e-9."""
 
 _LOST = 0.02
-"""Below this the series of ln(1 + e) has a next term below 2e-6 of it, above it the sum keeps 3e-6."""
+"""Below this, the next term of the series of ln(1 + e) is below 2e-6 of it; above, the sum has a precision of 3e-6."""
 
 _FAR = 1e4
-"""From here on √(x² ± 1) is x in float32."""
+"""From here on, √(x² ± 1) equals x in float32."""
 
 
 def log1p(x: Value, g: GraphBuilder) -> Value:
-    """ln(1 + x) = 2 artanh(x / (2 + x)), near zero by its series: some logarithms next to 1 have few digits."""
+    """ln(1 + x) = 2 artanh(x / (2 + x)), near zero by its series: some logarithms are imprecise near 1."""
     s = g.op("Div", x, g.op("Add", x, g.like(2, x)))
     near = g.op("Mul", s, _polynomial(g.op("Mul", s, s), _ARTANH, g))
     is_near = g.op("Less", g.op("Abs", x), g.like(_NEAR_ONE, x))
@@ -156,7 +154,7 @@ def log1p(x: Value, g: GraphBuilder) -> Value:
 
 
 def _polynomial(x: Value, coefficients: tuple[float, ...], g: GraphBuilder) -> Value:
-    """By Horner's rule; the constant term comes first."""
+    """Horner's rule; the constant term comes first."""
     total = g.like(coefficients[-1], x)
     for c in reversed(coefficients[:-1]):
         total = g.op("Add", g.op("Mul", total, x), g.like(c, x))
@@ -164,7 +162,7 @@ def _polynomial(x: Value, coefficients: tuple[float, ...], g: GraphBuilder) -> V
 
 
 def _cosh(x: Value, g: GraphBuilder) -> Value:
-    """h²/2 + 1/(2h²) with h = exp(|x| / 2), which overflows where the result does."""
+    """h²/2 + 1/(2h²) with h = exp(|x| / 2), which overflows only if the result does."""
     half = g.like(0.5, x)
     h = g.op("Exp", g.op("Mul", g.op("Abs", x), half))
     above, below = g.op("Mul", g.op("Mul", h, half), h), g.op("Div", g.op("Div", half, h), h)
@@ -203,7 +201,7 @@ class WideClip(Rule):
 
 
 class OneSidedClip(Rule):
-    """Clip with one bound -> Max or Min: a missing bound is the end of the numbers, which infinities are cut to."""
+    """Clip with one bound -> Max or Min. Clip also limits infinities to the largest finite number; these do not."""
 
     name = "one-sided-clip"
     roots = ("Clip",)

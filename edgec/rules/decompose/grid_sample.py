@@ -1,4 +1,4 @@
-"""GridSample and DeformConv for targets that have no kernel for them."""
+"""Decomposition of GridSample for targets without a kernel for it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from edgec.rules.decompose.sampling import Sampler, sample
 
 
 class GridSampleToGather(Rule):
-    """GridSample(x, grid) -> Gather of each neighbouring pixel, weighted and added (static shapes)."""
+    """GridSample(x, grid) -> Gather of the neighbouring pixels and their weighted sum (static shapes)."""
 
     name = "grid-sample-to-gather"
     roots = ("GridSample",)
@@ -37,14 +37,14 @@ class GridSampleToGather(Rule):
             return Miss("the shape is not static")
         sizes, points = shape[2:], grid[1:-1]
         flat = g.op("Reshape", op.grid, g.ints(grid[0], -1, len(sizes)))
-        # The grid's last dimension counts the axes from the innermost outwards.
+        # The grid's last dimension lists the axes from the innermost to the outermost.
         at = [_to_pixels(flat, len(sizes) - 1 - i, size, op.align_corners, g) for i, size in enumerate(sizes)]
         found = sample(op.x, at, Sampler(op.mode, op.padding, op.align_corners), g)
         return [g.op("Reshape", found, g.ints(shape[0], shape[1], *points))]
 
 
 def _to_pixels(flat: Value, component: int, size: int, align_corners: bool, g: GraphBuilder) -> Value:
-    """One coordinate of the grid (N, P), from [-1, 1] to pixels: -1 and 1 are centres or edges of the outer ones."""
+    """One coordinate of the grid (N, P), from [-1, 1] to pixels; -1 and 1 are centres or edges of the outer pixels."""
     x = g.op("Gather", flat, g.const(component), axis=2)
     shifted = g.op("Add", x, g.like(1, x))
     if align_corners:

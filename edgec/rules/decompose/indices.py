@@ -1,4 +1,4 @@
-"""Indices that count from the end, for kernels that do not know that."""
+"""Makes indices that count from the end non-negative, for kernels that do not support them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def from_end(indices: Value, sizes: Value, g: GraphBuilder) -> Value:
 
 
 def flat_rows(indices: Value, sizes: Ints, g: GraphBuilder) -> Value:
-    """(count,) int64: the number of the place that each row (…, k) of indices from 0 on names among these k sizes."""
+    """(count,) int64: the flat index of each row (…, k) of non-negative indices into a tensor of these k sizes."""
     rows = g.op("Reshape", indices, g.ints(-1, len(sizes)))
     if indices.dtype != ir.DataType.INT64:
         rows = g.op("Cast", rows, to=int(ir.DataType.INT64))
@@ -35,12 +35,12 @@ def flat_rows(indices: Value, sizes: Ints, g: GraphBuilder) -> Value:
 
 
 def is_non_negative(indices: Array) -> bool:
-    """Whether every index counts from the start."""
+    """Whether no index counts from the end."""
     return bool((indices.astype(np.int64) >= 0).all())
 
 
 def sizes_of(x: Value, axes: Sequence[int], g: GraphBuilder) -> Value:
-    """The sizes of neighbouring dimensions, (n) of int64; of one a scalar. What is open is read when the model runs."""
+    """The sizes of adjacent dimensions, (n) int64; a scalar for a single one. Open sizes are read at run time."""
     assert x.shape is not None
     sizes = [x.shape[axis] for axis in axes]
     if all(isinstance(size, int) for size in sizes):

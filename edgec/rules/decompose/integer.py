@@ -1,4 +1,4 @@
-"""Operators on quantized values, from the float operators between DequantizeLinear and QuantizeLinear."""
+"""Operators on quantized values, as float operators between DequantizeLinear and QuantizeLinear."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class QLinearConvToFloat(Rule):
         w = g.op("DequantizeLinear", *(r.input(i) for i in (3, 4, 5)), axis=0)
         operands = [x, w]
         bias = r.optional(8)
-        if bias is not None:  # its scale is that of a product, its zero point 0
+        if bias is not None:  # its scale is the product of both scales, its zero point 0
             scale = g.op("Mul", r.input(1), r.input(4))
             operands.append(g.op("Mul", g.op("Cast", bias, to=int(scale.dtype or _FLOAT)), scale))
         attributes = {k: node.attributes[k].value for k in _CONV if r.has(k)}
@@ -66,9 +66,9 @@ class QLinearConvToFloat(Rule):
 
 
 class IntegerProductToFloat(Rule):
-    """MatMulInteger and ConvInteger -> the float operator on differences to the zero points, rounded to int32.
+    """MatMulInteger and ConvInteger -> the float operator on operands minus zero points, rounded to int32.
 
-    Exact while sums stay below 2^24, which is every sum of 256 products of bytes and usually far more.
+    Exact for sums below 2^24, which includes every sum of 256 products of bytes, and usually far more.
     """
 
     name = "integer-product-to-float"
@@ -99,7 +99,7 @@ class IntegerProductToFloat(Rule):
 
 
 def shifted(x: Value, zero_point: Value | None, shape: tuple[int, ...], g: GraphBuilder) -> Value:
-    """x minus its zero point in float32; one zero point for each row, column or channel is laid along `shape`."""
+    """x minus its zero point in float32; zero points for rows, columns or channels are reshaped to `shape`."""
     found = g.op("Cast", x, to=int(_FLOAT))
     if zero_point is None:
         return found

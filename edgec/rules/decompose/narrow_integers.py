@@ -1,4 +1,4 @@
-"""Integers of 8 and 16 bits where ONNX has wider ones alone; PyTorch computes with them modulo 2^n."""
+"""8- and 16-bit integers where ONNX supports only wider ones; PyTorch computes them modulo 2^n."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from edgec.rules.decompose.quantize import NARROW
 _INT32 = int(ir.DataType.INT32)
 
 _TAKEN = (ir.DataType.INT8, ir.DataType.UINT8)
-"""What ONNX's ReduceMax and ReduceMin take."""
+"""Element types that ONNX's ReduceMax and ReduceMin accept."""
 
 _LARGEST_POWER = 63
-"""Exponents that are taken apart: squares and products, twelve at most."""
+"""The largest exponent that is decomposed into squares and products, at most ten of them."""
 
 
 class NarrowInInt32(Rule):
     """MatMul, Gemm, ReduceMax and ReduceMin of 8 and 16 bits -> the same in int32 between Casts.
 
-    Sums and products of int32 keep the low bits of what is right, which are those that PyTorch gives.
+    Sums and products in int32 have the correct low bits, and these are the result in PyTorch.
     """
 
     name = "narrow-in-int32"
@@ -52,7 +52,7 @@ class NarrowInInt32(Rule):
 
 
 class NarrowPowToMul(Rule):
-    """Pow of 8 and 16 bits by a whole number -> Mul, by squares."""
+    """Pow of 8 and 16 bits by a positive integer -> Mul, by repeated squaring."""
 
     name = "narrow-pow-to-mul"
     roots = ("Pow",)
@@ -73,10 +73,10 @@ class NarrowPowToMul(Rule):
             return NOT_HERE
         power = constant(exponent)
         if power is None or power.size != 1 or power.ndim > 0:
-            return Miss("the exponent is computed, or there are several")
+            return Miss("the exponent is not a constant scalar")
         left = float(power.reshape(()))
         if not left.is_integer() or not 1 <= left <= _LARGEST_POWER:
-            return Miss("the exponent is no whole number from 1 on, or a large one")
+            return Miss("the exponent is not an integer from 1 to 63")
         return [_power(base, int(left), g)]
 
 

@@ -1,4 +1,4 @@
-"""Normalizations from reductions, for targets without the operator."""
+"""Decompositions of normalizations into reductions, for targets without the operator."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class LayerNormToReduce(Rule):
 
 
 def statistics_are_used(node: ir.Node) -> bool:
-    """Whether anything takes a LayerNormalization's mean or inverse deviation."""
+    """Whether a LayerNormalization's mean or inverse standard deviation is used."""
     return any(is_wanted(out) for out in node.outputs[1:])
 
 
@@ -128,8 +128,8 @@ def standardize(x: Value, axes: Value, epsilon: float, g: GraphBuilder) -> Value
 
 
 def _centred(x: Value, axes: Value, g: GraphBuilder) -> tuple[Value, Value]:
-    """The mean, and x without it. A large mean is rounded by more than the spread bears: what is left of it is taken
-    out as well.
+    """The mean, and x minus it. A large mean has a rounding error that matters for the variance, so the mean of the
+    difference is subtracted as well.
     """
     mean = g.op("ReduceMean", x, axes, keepdims=1)
     near = g.op("Sub", x, mean)

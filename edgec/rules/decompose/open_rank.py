@@ -1,4 +1,4 @@
-"""Windows of images of open sizes: six dimensions between two reshapes; those that stay side by side are one."""
+"""Window partitioning with open sizes (6-D transposes between reshapes): adjacent dimensions are merged."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from edgec.rules.match import producer
 
 
 class OpenTransposeOfFewer(Rule):
-    """Reshape(Transpose(Reshape(x))) over too many dimensions, some of them open -> the same over fewer."""
+    """Reshape(Transpose(Reshape(x))) over too many dimensions, some of them open -> the same over fewer dimensions."""
 
     name = "open-transpose-of-fewer"
     roots = ("Reshape",)
@@ -38,10 +38,10 @@ class OpenTransposeOfFewer(Rule):
             return Miss("the result copies sizes")
         sizes = _sizes(before, g)
         if sizes is None:
-            return Miss("the sizes are not known one by one")
+            return Miss("the size of a dimension is not known")
         groups = _groups([axis for axis in op.perm if sizes[axis] != 1])
         if len(groups) > self._highest:
-            return Miss("too many dimensions are moved apart")
+            return Miss("too many dimensions are permuted")
         order = sorted(range(len(groups)), key=lambda i: groups[i][0])
         shape = g.op("Concat", *(_product([sizes[axis] for axis in groups[i]], g) for i in order), axis=0)
         moved = g.op("Transpose", g.op("Reshape", before.x, shape), perm=[order.index(i) for i in range(len(groups))])
@@ -51,7 +51,7 @@ class OpenTransposeOfFewer(Rule):
 
 
 def _groups(perm: list[int]) -> list[list[int]]:
-    """Runs of dimensions that stand side by side, in the same order, before and after."""
+    """Runs of dimensions that are adjacent and in the same order before and after the transpose."""
     known = sorted(perm)
     groups: list[list[int]] = []
     for axis in perm:
@@ -63,7 +63,7 @@ def _groups(perm: list[int]) -> list[list[int]]:
 
 
 def _sizes(op: Reshape, g: GraphBuilder) -> list[int | Value] | None:
-    """The size of each dimension of the result: a number (−1 is inferred), or one computed element."""
+    """The size of each dimension of the result: a number (-1 is inferred), or a computed tensor of one element."""
     shape, known = op.y.shape, op.shape
     if shape is None:
         return None
@@ -83,7 +83,7 @@ def _sizes(op: Reshape, g: GraphBuilder) -> list[int | Value] | None:
 
 
 def _product(sizes: list[int | Value], g: GraphBuilder) -> Value:
-    """One size for several dimensions."""
+    """The merged size of several dimensions."""
     if any(isinstance(size, int) and size == -1 for size in sizes):
         return g.ints(-1)
     total = 1

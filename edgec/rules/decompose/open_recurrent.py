@@ -1,4 +1,4 @@
-"""LSTM, GRU and RNN of open length: a loop, before which the inputs of all steps are projected in one product."""
+"""LSTM, GRU and RNN of open length as a loop; the inputs of all steps are projected before it, in one product."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from edgec.rules.decompose.recurrent import OneWay
 
 
 class OpenRecurrentToLoop(Rule):
-    """LSTM, GRU and RNN of open length -> a Loop that writes the state of each step to its place."""
+    """LSTM, GRU and RNN of open length -> a Loop that writes the state of each step to its position."""
 
     name = "open-recurrent-to-loop"
     roots = ("LSTM", "GRU", "RNN")
@@ -40,7 +40,7 @@ class OpenRecurrentToLoop(Rule):
             return NOT_HERE
         chosen = squashes(op)
         if chosen is None:
-            return Miss("an activation is not one of ONNX's")
+            return Miss("an activation is not defined by ONNX")
         each = len(chosen) // op.directions
         runs = [_Way(op, d, chosen[d * each : (d + 1) * each], g).run() for d in range(op.directions)]
         joined = []
@@ -75,7 +75,7 @@ class _Way(OneWay):
         return [found[-1], *found[:-1]]
 
     def _start(self, value: Value | None) -> Value:
-        """(B, H)."""
+        """The initial state (B, H)."""
         part = self._initial(value)
         sizes = self._sizes[1:]
         if part is None:
@@ -90,7 +90,7 @@ class _Way(OneWay):
         return found
 
     def _body(self, projected: Value, carried: Sequence[tuple[ir.TypeProtocol | None, ir.Shape | None]]) -> ir.Graph:
-        """One step: its projected input, the cell, and the state in its place."""
+        """One step: reads its projected input, runs the cell, and writes the state to its position."""
         label = f"{self._op.node.name or 'recurrent'}/step{self._index}"
         number = ir.Value(name=f"{label}/number", shape=ir.Shape([]), type=ir.TensorType(ir.DataType.INT64))
         going = ir.Value(name=f"{label}/going", shape=ir.Shape([]), type=ir.TensorType(ir.DataType.BOOL))
@@ -115,7 +115,7 @@ class _Way(OneWay):
         return body
 
     def _kept(self, new: State, old: State, at: Value, g: GraphBuilder) -> tuple[Value, State]:
-        """Rows whose sequence has ended give zeros and keep their state."""
+        """Rows whose sequence has ended output zeros and keep their state."""
         lengths = self._op.lengths
         assert new.h is not None
         if lengths is None:

@@ -1,4 +1,4 @@
-"""Resizes of sizes that are open: products with matrices that are computed from the sizes when the model runs."""
+"""Resizes with open sizes, as products with matrices that are computed from the sizes at run time."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from edgec.rules.base import NOT_HERE, Example, Miss, Replacement, Rule
 
 _TRANSFORMS = ("half_pixel", "pytorch_half_pixel", "align_corners", "asymmetric")
 _LARGEST_FACTOR = 64
-"""Numerator and denominator of a scale that is taken as a ratio of whole numbers."""
+"""Limit of the numerator and denominator of a scale that is represented as a fraction."""
 
 
 class OpenResizeToMatMul(Rule):
@@ -47,16 +47,16 @@ class OpenResizeToMatMul(Rule):
         if before is None or after is None or (before.is_static() and after.is_static()):
             return NOT_HERE
         if op.mode not in ("linear", "cubic") or op.transform not in _TRANSFORMS or op.antialias or op.exclude_outside:
-            return Miss("it is no plain interpolation")
+            return Miss("it is not a plain interpolation")
         if not op.is_stretched or op.x.dtype is None or not op.x.dtype.is_floating_point():
-            return Miss("a size is taken from another axis, or the elements are integers")
+            return Miss("it keeps the aspect ratio, or the elements are integers")
         y = op.x
         for axis in range(len(before)):
             if before[axis] == after[axis] or (op.scales is not None and op.scales[axis] == 1.0):
                 continue
             places = _places(op, axis, g)
             if places is None:
-                return Miss("its scale is no ratio of small whole numbers")
+                return Miss("its scale is not a ratio of small integers")
             y = _along(op, y, axis, places, g)
         y.shape = after
         return [y if y is not op.x else g.op("Identity", y)]
@@ -64,7 +64,7 @@ class OpenResizeToMatMul(Rule):
 
 @dataclass(frozen=True)
 class _Places:
-    """Where each output lies along an axis: (1, out) numerators over one denominator, whole numbers all."""
+    """Source coordinates of each output along an axis, as (1, out) integer numerators over one denominator."""
 
     numerators: Value
     denominator: Value
@@ -72,7 +72,7 @@ class _Places:
 
 
 def _places(op: Resize, axis: int, g: GraphBuilder) -> _Places | None:
-    """ONNX's coordinate transforms, in whole numbers; a scale is the ratio of the sizes where these are given."""
+    """ONNX's coordinate transforms in integers; if sizes are given, the scale is their ratio. None: not a fraction."""
     size = g.op("Shape", op.x, start=axis, end=axis + 1)
     one, two = g.ints(1), g.ints(2)
     if op.sizes_value is not None:
@@ -113,7 +113,7 @@ def _along(op: Resize, x: Value, axis: int, places: _Places, g: GraphBuilder) ->
 
 
 def _weights(op: Resize, places: _Places, beyond: int, g: GraphBuilder) -> Value:
-    """(in + 2 beyond, out): distances as whole numbers, clipped to the filter's reach, then the filter."""
+    """(in + 2 beyond, out): distances as integers, clipped to the filter's support, then the filter."""
     begin, step = (g.const(np.asarray(n, dtype=np.int64)) for n in (-beyond, 1))
     end = g.op("Squeeze", g.op("Add", places.size, g.ints(beyond)), g.ints(0))
     j = g.op("Unsqueeze", g.op("Range", begin, end, step), g.ints(1))

@@ -1,4 +1,4 @@
-"""Triangles of open sizes, or beside a computed diagonal, by comparing the places of rows and columns."""
+"""Triangles with open sizes or a computed diagonal, by comparing row and column indices."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from edgec.rules.base import NOT_HERE, Example, Miss, Replacement, Rule
 
 
 class OpenTriangle(Rule):
-    """Trilu(x, k) -> Where(row + k <= column, x, 0), `>=` for the lower triangle, And for bools; places are counted."""
+    """Trilu(x, k) -> Where(row + k <= column, x, 0), `>=` for the lower triangle, And for bools."""
 
     name = "open-triangle"
     roots = ("Trilu",)

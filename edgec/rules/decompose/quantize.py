@@ -1,4 +1,4 @@
-"""QuantizeLinear and DequantizeLinear as arithmetic, for targets without them in some type, axis or block."""
+"""QuantizeLinear and DequantizeLinear as arithmetic, for targets that lack them for a type, axis or block size."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from edgec.ops.quantize import DequantizeLinear, QuantizeLinear
 from edgec.rules.base import Example, Miss, Replacement, Rule
 
 NARROW = (ir.DataType.INT8, ir.DataType.UINT8, ir.DataType.INT16, ir.DataType.UINT16)
-"""Integers whose every value a float32 holds."""
+"""Integer types whose values float32 represents exactly."""
 
 _FLOAT = int(ir.DataType.FLOAT)
-_NO_ARITHMETIC = "the integer type is narrower than 8 bits, or a float, or a shape is not known"
+_NO_ARITHMETIC = "the quantized type is narrower than 8 bits or a float, or a shape is not known"
 
 
 class QuantizeToClip(Rule):
@@ -65,7 +65,7 @@ class DequantizeToMul(Rule):
 
 
 def steps(op: QuantizeLinear, g: GraphBuilder) -> Value | None:
-    """Which step each element of x is, in float32: 8 or 16 bits, known shapes, else None."""
+    """The quantized value of each element of x, in float32; None unless it has 8 or 16 bits and known shapes."""
     scale = _spread(op, op.scale, g)
     if op.y.dtype not in NARROW or scale is None:
         return None
@@ -79,7 +79,7 @@ def steps(op: QuantizeLinear, g: GraphBuilder) -> Value | None:
 
 
 def number(op: DequantizeLinear, x: Value, g: GraphBuilder) -> Value | None:
-    """What the steps `x` (int32, or of the op's own type, or in float32) stand for. None: a shape is not known."""
+    """The values of the quantized `x` (int32, or of the op's type, or in float32). None if a shape is not known."""
     scale = _spread(op, op.scale, g)
     if scale is None:
         return None
@@ -96,7 +96,7 @@ def _as_float(value: Value, g: GraphBuilder) -> Value:
 
 
 def _spread(op: QuantizeLinear | DequantizeLinear, value: Value, g: GraphBuilder) -> Value | None:
-    """A scale or zero point in a shape that broadcasts against x: per tensor, per axis, or per block."""
+    """A scale or zero point (per tensor, axis or block), reshaped to broadcast against x; None if not possible."""
     own = static_shape(value)
     if own is None or op.x.shape is None:
         return None

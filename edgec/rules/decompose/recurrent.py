@@ -1,4 +1,4 @@
-"""LSTM, GRU and RNN of static length, step by step; the input projection of all steps is one product."""
+"""Unrolls LSTM, GRU and RNN of static length; the inputs of all steps are projected in one product."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from edgec.rules.base import NOT_HERE, Example, Miss, Replacement, Rule
 from edgec.rules.decompose.cells import Cell, Gates, Gru, Lstm, Rnn, Squash, State, squashes
 
 LONGEST = 512
-"""Steps that are unrolled at most: an LSTM takes about 12 instructions a step."""
+"""The largest number of unrolled steps: an LSTM takes about 12 instructions for each."""
 
 
 class RecurrentToSequenceFirst(Rule):
@@ -52,7 +52,7 @@ class RecurrentToSequenceFirst(Rule):
 
 
 class UnrollRecurrent(Rule):
-    """LSTM, GRU and RNN of static length -> one MatMul for the inputs of all steps, then the steps."""
+    """LSTM, GRU and RNN of static length -> one MatMul for the inputs of all steps, then each step."""
 
     name = "unroll-recurrent"
     roots = ("LSTM", "GRU", "RNN")
@@ -77,7 +77,7 @@ class UnrollRecurrent(Rule):
             return Miss(f"{shape[0]} steps are more than {LONGEST}")
         chosen = squashes(op)
         if chosen is None:
-            return Miss("an activation is not one of ONNX's")
+            return Miss("an activation is not defined by ONNX")
         per_direction = len(chosen) // op.directions
         runs = [
             Direction(op, d, chosen[d * per_direction : (d + 1) * per_direction], g).run() for d in range(op.directions)
@@ -102,7 +102,7 @@ def _joined(
 
 @dataclass(frozen=True)
 class Run:
-    """What one direction computes: the states (B, H) in the order of the input, the last one, the last cell."""
+    """The results of one direction: the states (B, H) in input order, the last state, the last cell state."""
 
     states: list[Value]
     last: Value
@@ -118,11 +118,11 @@ class OneWay:
         self._cell = self._make_cell(chosen)
 
     def _part(self, value: Value) -> Value:
-        """This direction's part of a weight or state, without the direction's axis."""
+        """This direction's part of a weight or state, without the axis of directions."""
         return self._g.op("Gather", value, self._g.const(self._index), axis=0)
 
     def _make_cell(self, chosen: list[Squash]) -> Cell:
-        """The recurrent weights and the biases that cannot be added to the input's."""
+        """The cell, with the recurrent weights and those biases that cannot be added to the projected input."""
         op, g = self._op, self._g
         r = g.op("Transpose", self._part(op.r), perm=[1, 0])
         gates = Gates(op.hidden, chosen, op.clip)
@@ -146,7 +146,7 @@ class OneWay:
         return found if op.b is None or _all_zero(op.b) else g.op("Add", found, self._bias(op.b))
 
     def _bias(self, b: Value) -> Value:
-        """The two biases together; a GRU that resets after its product keeps the recurrent one of `h` apart."""
+        """The sum of both biases; if a GRU resets after its product, without the recurrent bias of the candidate."""
         op, g = self._op, self._g
         part, width = self._part(b), (static_shape(b) or (0, 0))[1] // 2
         first = g.op("Slice", part, g.ints(0), g.ints(width), g.ints(0))
@@ -157,12 +157,12 @@ class OneWay:
         return g.op("Add", first, second)
 
     def _initial(self, value: Value | None) -> Value | None:
-        """(B, H), or None for zeros."""
+        """The initial state (B, H), or None for zeros."""
         return None if value is None or _all_zero(value) else self._part(value)
 
 
 class Direction(OneWay):
-    """One direction of as many steps as are known."""
+    """One direction with a static number of steps."""
 
     def __init__(self, op: Recurrent, index: int, chosen: list[Squash], g: GraphBuilder) -> None:
         super().__init__(op, index, chosen, g)
@@ -171,7 +171,7 @@ class Direction(OneWay):
         self._steps, self._batch, self._inputs = shape
 
     def run(self) -> Run:
-        """Every step in order, or in reverse."""
+        """All steps, in reverse order if the direction is."""
         projected = self._project()
         h, c = self._initial(self._op.h0), self._initial(self._op.c0)
         state = State(h, c)
@@ -183,7 +183,7 @@ class Direction(OneWay):
         return Run([states[t] for t in range(self._steps)], state.h, state.c)
 
     def _project(self) -> list[Value]:
-        """x W^T + b of every step: one product on (T * B, I), cut into (B, G * H)."""
+        """x W^T + b for all steps: one product on (T * B, I), split into (B, G * H)."""
         op, g = self._op, self._g
         found = self._projected(g.op("Reshape", op.x, g.ints(self._steps * self._batch, self._inputs)))
         if self._steps == 1:
@@ -191,7 +191,7 @@ class Direction(OneWay):
         return list(g.multi("Split", self._steps, found, g.ints(*(self._batch,) * self._steps), axis=0))
 
     def _masked(self, t: int, new: State, old: State) -> tuple[Value, State]:
-        """The output and the state after step t: rows whose sequence has ended give zeros and keep their state."""
+        """The output and state after step t: rows whose sequence has ended output zeros and keep their state."""
         lengths, g = self._op.lengths, self._g
         assert new.h is not None
         known = None if lengths is None else constant(lengths)

@@ -1,4 +1,4 @@
-"""Reductions and pools that are compositions of others."""
+"""Decompositions of composed reductions and pools."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class ComposedReduction(Rule):
                 return self._log_sum_exp(r, g)
 
     def _log_sum_exp(self, r: Reader, g: GraphBuilder) -> Replacement | Miss:
-        """Stable: the maximum is taken out first, and an infinite one is left in place."""
+        """Numerically stable: subtracts the maximum first, unless it is infinite."""
         x, axes, keepdims = r.input(0), r.optional(1), r.integer("keepdims", 1)
         noop = r.integer("noop_with_empty_axes", 0)
         top = g.op("ReduceMax", x, axes, keepdims=1, noop_with_empty_axes=noop)
@@ -97,7 +97,7 @@ class VariadicToBinary(Rule):
 
 
 class LpNormalizationToReduce(Rule):
-    """LpNormalization(x; p, axis) -> x / ‖x‖_p, 0 where the norm is 0."""
+    """LpNormalization(x; p, axis) -> x / ‖x‖_p, 0 if the norm is 0."""
 
     name = "lp-normalization-to-reduce"
     roots = ("LpNormalization",)
@@ -148,7 +148,7 @@ class LpPoolToAveragePool(Rule):
         return [g.op("Pow", total, g.like(1.0 / p, x))]
 
     def _window_sum(self, x: Value, op: LpPool, g: GraphBuilder) -> Value | None:
-        """The mean times the window's size; the input is padded first, so that every window is whole."""
+        """The mean times the window's size. The input is padded first, so that all windows are complete."""
         window, shape, out = op.window, static_shape(op.x), static_shape(op.y)
         if shape is None or out is None:
             return None

@@ -1,4 +1,4 @@
-"""Resizes that a target has no kernel for: exact for every mode, as constant linear maps along each axis."""
+"""Resizes without a kernel on the target, as constant matrices along each axis; exact for every mode."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Matrix = NDArray[np.float64]
 
 
 class ResizeToMatMul(Rule):
-    """Resize(x) -> a product with a constant (out, in) matrix along each resized axis: ONNX's own definition."""
+    """Resize(x) -> a product with a constant (out, in) matrix along each resized axis, by ONNX's definition."""
 
     name = "resize-to-matmul"
     roots = ("Resize",)
@@ -41,7 +41,7 @@ class ResizeToMatMul(Rule):
             return NOT_HERE
         dtype = op.x.dtype or ir.DataType.FLOAT
         if dtype.is_integer() and (op.mode != "nearest" or dtype.bitwidth > _EXACT_BITS):
-            return Miss(f"{dtype} is no number to interpolate")
+            return Miss(f"{dtype} cannot be interpolated")
         y = g.op("Cast", op.x, to=int(ir.DataType.FLOAT)) if dtype.is_integer() else op.x
         for axis, matrix in matrices.items():
             y = _along(y, matrix, axis, g)
@@ -52,11 +52,11 @@ class ResizeToMatMul(Rule):
 
 
 _EXACT_BITS = 16
-"""Integers that a float32 holds."""
+"""Width of integers that float32 represents exactly."""
 
 
 def axis_matrices(op: Resize) -> dict[int, Matrix] | None:
-    """The (out, in) matrix of every axis that is not left alone; None when a size or scale is not known."""
+    """The (out, in) matrix of every axis that is resized; None if a size or scale is not known."""
     shape, out = static_shape(op.x), op.out_shape
     if shape is None or out is None or op.scales is None or op.roi is None:
         return None
@@ -69,7 +69,7 @@ def axis_matrices(op: Resize) -> dict[int, Matrix] | None:
 
 
 def interpolation_matrix(op: Resize, axis: int, size: int, out: int, scale: float) -> Matrix:
-    """Row i holds the weights with which output i takes the inputs of one axis (ONNX Resize, opset 19)."""
+    """The (out, in) interpolation matrix of one axis: row i has the weights of output i (ONNX Resize, opset 19)."""
     if op.mode == "nearest":
         return np.asarray(np.eye(size)[nearest_indices(op, axis, size, out, scale)])
     at = coordinates(op, axis, size, out, scale)
@@ -90,9 +90,9 @@ def interpolation_matrix(op: Resize, axis: int, size: int, out: int, scale: floa
 
 
 def nearest_indices(op: Resize, axis: int, size: int, out: int, scale: float) -> NDArray[np.int64]:
-    """The input that each output of one axis takes in mode nearest (ONNX's `nearest_mode`).
+    """The input index of each output along one axis in mode nearest (ONNX's `nearest_mode`).
 
-    Coordinates are rounded to float32, in which ONNX Runtime computes them: that decides between two neighbours.
+    Coordinates are computed in float32, as in ONNX Runtime: the rounding decides between two neighbours.
     """
     at = coordinates(op, axis, size, out, scale, np.float32)
     match op.nearest:
@@ -108,7 +108,7 @@ def nearest_indices(op: Resize, axis: int, size: int, out: int, scale: float) ->
 
 
 def whole_factors(op: Resize, spatial: tuple[int, ...]) -> dict[int, int] | None:
-    """The factor of each axis, where each is a whole number and given as such."""
+    """The scale of each axis, if all are integers and given as scales, else None."""
     if op.scales is None or op.sizes_value is not None:
         return None
     if any(scale != 1.0 for i, scale in enumerate(op.scales) if i not in spatial):
@@ -118,20 +118,20 @@ def whole_factors(op: Resize, spatial: tuple[int, ...]) -> dict[int, int] | None
 
 
 def repeats(op: Resize, axis: int, factors: dict[int, int]) -> bool:
-    """Whether the resize takes each element so many times in turn: then the middle of each decides, at every size."""
+    """Whether the resize repeats each element `factor` times, whatever the size."""
     k = factors[axis]
     wanted = [nearest_indices(op, axis, size, size * k, float(k)) for size in _TRIED]
     return all(np.array_equal(w, np.arange(size * k) // k) for w, size in zip(wanted, _TRIED, strict=True))
 
 
 _TRIED = (1, 2, 3, 7, 40)
-"""Sizes that stand for all: a whole factor repeats one pattern."""
+"""Sizes that are tried to represent all: an integer factor repeats one pattern."""
 
 
 def coordinates(
     op: Resize, axis: int, size: int, out: int, scale: float, kind: type[np.floating[Any]] = np.float64
 ) -> NDArray[np.floating[Any]]:
-    """Where each output samples the input (ONNX's `coordinate_transformation_mode`), computed in floats of a `kind`."""
+    """Input coordinates of each output (ONNX's `coordinate_transformation_mode`), computed in the float type `kind`."""
     x, factor = np.arange(out, dtype=kind), kind(scale)
     length = factor * size
     match op.transform:
@@ -168,7 +168,7 @@ def _cubic(t: Matrix, a: float) -> Matrix:
 
 
 def _along(x: Value, matrix: Matrix, axis: int, g: GraphBuilder) -> Value:
-    """Apply a matrix along one axis; the last needs no transpose."""
+    """Apply a matrix along one axis; the last two need no transposes."""
     rank = len(x.shape or ())
     if axis == rank - 1:
         return g.op("MatMul", x, g.const(matrix.T, dtype=x.dtype))
@@ -180,7 +180,7 @@ def _along(x: Value, matrix: Matrix, axis: int, g: GraphBuilder) -> Value:
 
 
 def _extrapolate(op: Resize, y: Value, g: GraphBuilder) -> Value:
-    """Outside the image, tf_crop_and_resize takes a fixed value."""
+    """Outside the image, the result of tf_crop_and_resize is a fixed value."""
     shape, out = static_shape(op.x), op.out_shape
     assert shape is not None
     assert out is not None

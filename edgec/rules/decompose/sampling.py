@@ -1,4 +1,4 @@
-"""Reading an image between its pixels at computed places: gathers and weights."""
+"""Interpolated sampling of an image at computed coordinates, as gathers and weights."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from edgec.ir.model import static_shape
 from edgec.ops.base import Value
 
 _CUBIC_A = -0.75
-"""Keys' coefficient, as PyTorch and ONNX GridSample fix it."""
+"""Keys' coefficient, as fixed by PyTorch's and ONNX's GridSample."""
 
 
 @dataclass(frozen=True)
 class Sampler:
-    """How to read between pixels.
+    """The interpolation mode and padding.
 
-    `mode` is nearest, linear or cubic. `padding` says what lies outside: zeros, border or reflection, reflected
-    about the centres of the outer pixels when `centres`, else about their outer edges.
+    `mode` is nearest, linear or cubic. `padding` is zeros, border or reflection, the latter about the centres of the
+    outer pixels if `centres`, else about their outer edges.
     """
 
     mode: str
@@ -29,13 +29,13 @@ class Sampler:
 
 
 def sample(x: Value, at: list[Value], how: Sampler, g: GraphBuilder) -> Value:
-    """x (N, C, spatial…) read at `at`, one (N, P) value of pixel coordinates for each spatial axis -> (N, C, P)."""
+    """x (N, C, spatial…), sampled at one (N, P) tensor of pixel coordinates for each spatial axis -> (N, C, P)."""
     shape = static_shape(x)
     assert shape is not None
     sizes = shape[2:]
     inside = [_into_range(c, size, how, g) for c, size in zip(at, sizes, strict=True)]
     if how.padding == "zeros":
-        # A frame of zeros answers for everything outside, so that no weight needs a mask.
+        # All coordinates outside read a border of zeros, so that no weight needs a mask.
         x = g.op("Pad", x, g.ints(0, 0, *(1 for _ in sizes), 0, 0, *(1 for _ in sizes)))
     source = Pixels.of(x, g)
     taps = [_taps(c, size, how, g) for c, size in zip(inside, sizes, strict=True)]
@@ -54,7 +54,7 @@ def sample(x: Value, at: list[Value], how: Sampler, g: GraphBuilder) -> Value:
 
 @dataclass(frozen=True)
 class _Tap:
-    """One of the pixels that a coordinate reads along an axis: int32 index and weight, both (N, P)."""
+    """One pixel that a coordinate reads along an axis: int32 index and weight, both (N, P)."""
 
     index: Value
     weight: Value | None
@@ -62,7 +62,7 @@ class _Tap:
 
 @dataclass(frozen=True)
 class Pixels:
-    """An image laid out for gathering: (C, spatial) for one image, (N * spatial, C) for several."""
+    """An image in the layout for gathering: (C, spatial) for one image, (N * spatial, C) for several."""
 
     flat: Value
     shape: tuple[int, ...]
@@ -78,7 +78,7 @@ class Pixels:
         return Pixels(g.op("Reshape", last, g.ints(-1, c)), shape)
 
     def gather(self, at: list[Value], g: GraphBuilder) -> Value:
-        """The pixels at int32 indices, one (N, P) value for each spatial axis -> (N, C, P)."""
+        """The pixels at int32 indices, one (N, P) tensor for each spatial axis -> (N, C, P)."""
         n, c, *sizes = self.shape
         flat = at[0]
         for index, size in zip(at[1:], sizes[1:], strict=True):
@@ -96,9 +96,9 @@ class Pixels:
 
 
 def _into_range(x: Value, size: int, how: Sampler, g: GraphBuilder) -> Value:
-    """Coordinates outside the image, moved to where the padding says that they read."""
+    """The coordinates, those outside the image moved according to the padding."""
     if how.mode == "nearest":
-        x = g.op("Round", x)  # half to even, as PyTorch has it
+        x = g.op("Round", x)  # half to even, as in PyTorch
     if how.padding == "border" and how.mode != "cubic":  # cubic's pixels are clipped one by one
         return _clip(x, 0, size - 1, g)
     if how.padding == "reflection":
@@ -111,7 +111,7 @@ def _clip(x: Value, low: float, high: float, g: GraphBuilder) -> Value:
 
 
 def _reflect(x: Value, size: int, how: Sampler, g: GraphBuilder) -> Value:
-    """A triangle wave: there and back again between the borders."""
+    """Reflect between the borders, as a triangle wave."""
     low, span = (0.0, size - 1.0) if how.centres else (-0.5, float(size))
     if span == 0:
         return g.op("Mul", x, g.like(0, x))
@@ -137,7 +137,7 @@ def _taps(x: Value, size: int, how: Sampler, g: GraphBuilder) -> list[_Tap]:
 
 
 def _index(place: Value, size: int, how: Sampler, g: GraphBuilder) -> Value:
-    """An int32 index that is always inside; one further with the frame of zeros."""
+    """An int32 index that is always inside; shifted by one if there is a border of zeros."""
     if how.padding == "zeros":
         place = g.op("Add", _clip(place, -1, size, g), g.like(1, place))
     else:
@@ -161,6 +161,6 @@ def _near(t: Value, g: GraphBuilder) -> Value:
 
 
 def _far(t: Value, g: GraphBuilder) -> Value:
-    """a t (1 - t)², which is Keys' outer piece at a distance of 1 + t."""
+    """a t (1 - t)², Keys' outer polynomial at a distance of 1 + t."""
     u = g.op("Sub", g.like(1, t), t)
     return g.op("Mul", g.op("Mul", g.op("Mul", t, g.like(_CUBIC_A, t)), u), u)

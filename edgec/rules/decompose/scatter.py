@@ -1,4 +1,4 @@
-"""Operators that select, write and multiply along an axis, from simpler ones."""
+"""Decompositions of operators that select, write and multiply along an axis."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from edgec.rules.decompose.indices import from_end, sizes_of
 
 
 class CompressToGather(Rule):
-    """Compress(x, condition) -> Gather of the positions that are true."""
+    """Compress(x, condition) -> Gather of the positions where the condition is true."""
 
     name = "compress-to-gather"
     roots = ("Compress",)
@@ -80,9 +80,9 @@ class TensorScatterToScatterElements(Rule):
 
 
 class OpenSumsToComparison(Rule):
-    """ScatterElements that adds to a vector of open size -> for each place the sum of the updates whose index it is.
+    """ScatterElements that adds to a vector of open size -> for each position, the sum of the updates with its index.
 
-    (`torch.bincount`: its size is that of the largest number.) Each place is compared with each index.
+    (`torch.bincount`, whose size is that of the largest number.) Each position is compared with each index.
     """
 
     name = "open-sums-to-comparison"
@@ -147,7 +147,7 @@ class CumProdToMul(Rule):
 
 
 def _shifted(x: Value, shape: tuple[int, ...], axis: int, by: int, reverse: bool, g: GraphBuilder) -> Value:
-    """x moved by `by` places along an axis (towards the start when `reverse`), ones taking the places left empty."""
+    """x shifted by `by` positions along an axis (towards the start if `reverse`), and filled with ones."""
     size, rank = shape[axis], len(shape)
     pads = [0] * (2 * rank)
     pads[rank + axis if reverse else axis] = by
@@ -182,7 +182,7 @@ class DetToProducts(Rule):
 
 
 def _laplace(cells: list[list[Value]], g: GraphBuilder) -> Value:
-    """Along the first row."""
+    """Laplace's expansion along the first row."""
     if len(cells) == 1:
         return cells[0][0]
     total: Value | None = None

@@ -1,4 +1,4 @@
-"""Fourier transforms of constant length as products with constant matrices."""
+"""Fourier transforms of constant length, as products with constant matrices."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from edgec.rules.base import Example, Miss, Replacement, Rule
 Matrix = NDArray[np.float64]
 
 LARGEST = 1 << 22
-"""Elements of a transform's matrix at most (16 MiB in float32)."""
+"""The largest number of elements of a transform's matrix (16 MiB in float32)."""
 
 
 def dft_matrix(inputs: int, length: int, bins: int, inverse: bool) -> Matrix:
-    """(length, inputs, bins, 2): what each sample's `inputs` parts (real, imaginary) add to each bin's two parts."""
+    """(length, inputs, bins, 2): the weights of each sample's `inputs` parts (real, imaginary) in each bin's parts."""
     cos, sin = _turns(length, bins, length)
     sin = sin if inverse else 0 - sin
     from_real = np.stack([cos, sin], axis=-1)
@@ -29,7 +29,7 @@ def dft_matrix(inputs: int, length: int, bins: int, inverse: bool) -> Matrix:
 
 
 def half_inverse_matrix(bins: int, length: int) -> Matrix:
-    """(bins, 2, length, 1): a real signal from the first half of its spectrum; the other half is its conjugate."""
+    """(bins, 2, length, 1): a real signal from the first half of its spectrum, whose other half is conjugate."""
     cos, sin = _turns(bins, length, length)
     twice = np.full((bins, 1), 2.0)
     twice[0] = 1.0
@@ -39,7 +39,7 @@ def half_inverse_matrix(bins: int, length: int) -> Matrix:
 
 
 def _turns(rows: int, columns: int, length: int) -> tuple[Matrix, Matrix]:
-    """Cosine and sine of 2π jk / length, exactly zero where they are: a real sum has no imaginary part."""
+    """Cosine and sine of 2π jk / length, with exact zeros, so that a real sum has no imaginary part."""
     step = np.outer(np.arange(rows), np.arange(columns)) % length
     angle = 2 * np.pi * step / length
     straight = 2 * step % length == 0
@@ -85,7 +85,7 @@ class DftToMatMul(Rule):
 
 
 def _fitted(x: Value, shape: tuple[int, ...], axis: int, size: int, g: GraphBuilder) -> Value:
-    """The axis cut, or filled with zeros at its end, to a size."""
+    """The axis cropped, or padded with zeros at its end, to a size."""
     if shape[axis] > size:
         return g.op("Slice", x, g.ints(0), g.ints(size), g.ints(axis))
     if shape[axis] == size:
@@ -96,7 +96,7 @@ def _fitted(x: Value, shape: tuple[int, ...], axis: int, size: int, g: GraphBuil
 
 
 def _transform(x: Value, axis: int, matrix: Matrix, g: GraphBuilder) -> Value:
-    """Contract an axis and the last one (its parts) with a matrix (size, parts, new size, new parts)."""
+    """Contract an axis and the last one (the parts) with a matrix (size, parts, new size, new parts)."""
     shape = x.shape or ir.Shape([])
     rank = len(shape)
     size, parts, bins, new_parts = matrix.shape
@@ -110,7 +110,7 @@ def _transform(x: Value, axis: int, matrix: Matrix, g: GraphBuilder) -> Value:
 
 
 def _copied(sizes: Sequence[int | ir.SymbolicDim]) -> list[int]:
-    """Sizes for a Reshape that leaves these dimensions where they are: the first open one inferred, others copied."""
+    """Sizes for a Reshape that keeps these dimensions: the first open one is inferred, others are copied."""
     first = next((i for i, size in enumerate(sizes) if not isinstance(size, int)), None)
     return [size if isinstance(size, int) else -1 if i == first else 0 for i, size in enumerate(sizes)]
 

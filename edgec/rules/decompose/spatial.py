@@ -1,4 +1,4 @@
-"""Operators on images that few targets have: Col2Im, MaxUnpool, RoiAlign, DeformConv."""
+"""Decompositions of image operators that few targets have: Col2Im, MaxUnpool, RoiAlign, DeformConv."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from edgec.rules.decompose.sampling import Sampler, sample
 
 
 class Col2ImToConvTranspose(Rule):
-    """Col2Im(x) -> a grouped ConvTranspose whose filters put each column's element in its place (constant sizes)."""
+    """Col2Im(x) -> a grouped ConvTranspose with one-hot filters, one for each element of a block (constant sizes)."""
 
     name = "col2im-to-conv-transpose"
     roots = ("Col2Im",)
@@ -88,7 +88,7 @@ class MaxUnpoolToScatter(Rule):
         if wanted is None or wanted == natural:
             return [found]
         if any(a > b for a, b in zip(natural, wanted, strict=True)):
-            return Miss("the output shape is smaller than the natural one")
+            return Miss("the given output shape is smaller than the inferred one")
         beyond = [b - a for a, b in zip(natural, wanted, strict=True)]
         return [g.op("Pad", found, g.ints(*(0,) * len(beyond), *beyond))]
 
@@ -125,7 +125,7 @@ class RoiAlignToMatMul(Rule):
         if shape is None or static_shape(rois) is None:
             return Miss("the shape is not static")
         if samples <= 0 or r.string("mode", "avg") != "avg":
-            return Miss("the number of samples depends on the regions, or their maximum is taken")
+            return Miss("the number of samples depends on the regions, or the mode is max")
         shift = 0.5 if r.string("coordinate_transformation_mode", "half_pixel") == "half_pixel" else 0.0
         scaled = g.op("Mul", rois, g.like(r.number("spatial_scale", 1.0), rois))
         corners = g.multi("Split", 4, g.op("Sub", scaled, g.like(shift, rois)), g.ints(1, 1, 1, 1), axis=1)
@@ -139,9 +139,9 @@ class RoiAlignToMatMul(Rule):
 
 
 def _bin_weights(start: Value, end: Value, bins: int, samples: int, size: int, exact: bool, g: GraphBuilder) -> Value:
-    """(R, bins, size): the weight of each pixel of an axis in each bin of each region, averaged over its samples.
+    """(R, bins, size): the weight of each pixel along an axis in each bin of each region, averaged over its samples.
 
-    `start` and `end` are (R, 1), in pixels. Without half pixels a region is at least one pixel long.
+    `start` and `end` are (R, 1), in pixels. Without half pixels, regions are at least one pixel long.
     """
     length = g.op("Sub", end, start)
     if not exact:
@@ -158,7 +158,7 @@ def _bin_weights(start: Value, end: Value, bins: int, samples: int, size: int, e
 
 
 class DeformConvToMatMul(Rule):
-    """DeformConv(x, w, offset, b, mask) -> x read at the displaced taps, then a grouped product (2-D, static)."""
+    """DeformConv(x, w, offset, b, mask) -> x sampled at the displaced taps, then a grouped product (2-D, static)."""
 
     name = "deform-conv-to-matmul"
     roots = ("DeformConv",)
@@ -217,7 +217,7 @@ class DeformConvToMatMul(Rule):
 
 
 def _tap_places(r: Reader, kernel: list[int], sizes: list[int]) -> list[Array]:
-    """For each axis (taps, points): where each tap of each window lies before it is displaced."""
+    """For each axis (taps, points): the coordinate of each tap of each window before displacement."""
     strides, dilations = r.ints("strides", (1, 1)), r.ints("dilations", (1, 1))
     pads = r.ints("pads", (0, 0, 0, 0))
     steps = [

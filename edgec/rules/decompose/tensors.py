@@ -1,4 +1,4 @@
-"""Operators on types, indices and triangles, from simpler ones."""
+"""Decompositions of operators on types, indices and triangles."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class CastLikeToCast(Rule):
 
 
 class FlattenToReshape(Rule):
-    """Flatten(x; axis) of open dimensions -> Reshape (static ones: `canonical-reshape`)."""
+    """Flatten(x; axis) with open dimensions -> Reshape (static ones: `canonical-reshape`)."""
 
     name = "flatten-to-reshape"
     roots = ("Flatten",)
@@ -53,7 +53,7 @@ class FlattenToReshape(Rule):
 
 
 def _product(dims: Sequence[int | ir.SymbolicDim]) -> int | None:
-    """How many elements; None where a dimension is open."""
+    """The number of elements; None if a dimension is open."""
     known = [d for d in dims if isinstance(d, int)]
     return math.prod(known) if len(known) == len(dims) else None
 

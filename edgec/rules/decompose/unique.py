@@ -1,4 +1,4 @@
-"""Unique: each element compared with each, which no runtime on a device has an operator for."""
+"""Decomposition of Unique, for which no device runtime has an operator: all elements are compared with each other."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from edgec.ops.base import Reader, Value
 from edgec.rules.base import Example, Miss, Replacement, Rule
 
 _MOST_PAIRS = 1 << 20
-"""Comparisons of two elements: 1024 elements."""
+"""Largest number of comparisons: 1024 elements with each other."""
 _MOST_COLUMNS = 64
-"""Numbers of an element (a row, where an axis is given): each is compared by an operator of its own."""
+"""Largest size of an element (a row, if an axis is given): each of its numbers is compared by one operator."""
 
 _INT32, _INT64 = int(ir.DataType.INT32), int(ir.DataType.INT64)
 
@@ -23,7 +23,8 @@ _INT32, _INT64 = int(ir.DataType.INT32), int(ir.DataType.INT64)
 class UniqueToNonZero(Rule):
     """Unique(x) -> the elements that equal none before them, in the order of their ranks (static shapes).
 
-    An element's rank is how many distinct ones are smaller, or, unsorted, come first. No NaN equals another.
+    An element's rank is the number of distinct elements that are smaller, or that come first if unsorted. NaNs are
+    distinct.
     """
 
     name = "unique-to-non-zero"
@@ -62,7 +63,7 @@ class UniqueToNonZero(Rule):
 
 
 def _columns(x: Value, axis: int, count: int, columns: int, g: GraphBuilder) -> list[Value]:
-    """The numbers of all elements, one (N, 1) for each of an element's numbers."""
+    """The elements' numbers: one (N, 1) for each position in an element."""
     rank = len(x.shape or ())
     moved = x if axis == 0 else g.op("Transpose", x, perm=[axis, *(i for i in range(rank) if i != axis)])
     table = g.op("Reshape", moved, g.ints(count, columns))
@@ -70,13 +71,13 @@ def _columns(x: Value, axis: int, count: int, columns: int, g: GraphBuilder) -> 
 
 
 class _Ranked:
-    """Elements compared with each other: `first` (N) whether none before is equal, `rank` (N)."""
+    """All elements compared with each other: `first` (N), whether no earlier element is equal, and `rank` (N)."""
 
     def __init__(self, columns: list[Value], count: int, is_sorted: bool, g: GraphBuilder) -> None:
         self._g, self._count = g, count
         self._equal, smaller = self._compared(columns)
         places = g.const(np.arange(count, dtype=np.int64))
-        before = g.op("ArgMax", self._equal, axis=1, keepdims=0)  # the first that is equal: itself, or one before it
+        before = g.op("ArgMax", self._equal, axis=1, keepdims=0)  # the first equal element: itself, or an earlier one
         self._first = g.op("Cast", g.op("Equal", before, places), to=_INT32)
         if is_sorted:
             distinct = g.op("Mul", smaller, g.op("Unsqueeze", self._first, g.ints(0)))
@@ -86,7 +87,7 @@ class _Ranked:
             self.rank = g.op("Cast", g.op("Gather", so_far, before), to=_INT64)
 
     def _compared(self, columns: list[Value]) -> tuple[Value, Value]:
-        """(N, N) int32: whether j equals i, and whether j is smaller than i; earlier numbers decide first."""
+        """(N, N) int32: whether j equals i, and whether j is smaller than i, in lexicographical order."""
         g = self._g
         equal = smaller = None
         for column in reversed(columns):
@@ -97,7 +98,7 @@ class _Ranked:
         return g.op("Cast", equal, to=_INT32), g.op("Cast", smaller, to=_INT32)
 
     def places(self) -> Value:
-        """(K): where the distinct elements first are, by rank."""
+        """(K): the first positions of the distinct elements, by rank."""
         g = self._g
         ranks = g.const(np.arange(self._count, dtype=np.int64).reshape(-1, 1))
         here = g.op("Cast", g.op("Equal", ranks, g.op("Unsqueeze", self.rank, g.ints(0))), to=_INT32)
@@ -106,7 +107,7 @@ class _Ranked:
         return g.op("Gather", coordinates, g.const(1), axis=0)
 
     def counts(self, places: Value) -> Value:
-        """(K): how often each occurs."""
+        """(K): the number of occurrences of each."""
         g = self._g
         every = g.op("ReduceSum", self._equal, g.ints(1), keepdims=0)
         return g.op("Cast", g.op("Gather", every, places), to=_INT64)

@@ -1,4 +1,4 @@
-"""`x[start:end] = y` with bounds that the model computes, as key and value caches do, without computed shapes."""
+"""`x[start:end] = y` with computed bounds, as in key and value caches, without computed shapes."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from edgec.rules.match import producer
 
 
 class WindowWriteToWhere(Rule):
-    """ScatterND of one row, repeated, to the rows of a slice of 0, 1, 2 … -> Where between that row and what was there.
+    """ScatterND of one repeated row to the rows of a slice of 0, 1, 2 … -> Where between that row and x.
 
-    The bounds mean what they mean in a Slice: negative ones count from the end, a window may be empty.
+    The bounds are those of a Slice: negative ones count from the end, and the slice may be empty.
     """
 
     name = "window-write-to-where"
@@ -47,7 +47,7 @@ class WindowWriteToWhere(Rule):
         updates, same = _moved(op.updates, rank)
         row = _repeated(updates, perm[0], rank)
         if static_shape(window.x) != shape[:1] or same != perm or row is None:
-            return Miss("what is written is not one row of a fixed size")
+            return Miss("the updates are not one repeated row of a fixed size")
         size = g.const(shape[0])
         start, end = (from_end(v, size, g) for v in (window.starts_value, window.ends_value))
         inside = g.op("And", g.op("GreaterOrEqual", window.x, start), g.op("Less", window.x, end))
@@ -57,7 +57,7 @@ class WindowWriteToWhere(Rule):
 
 
 def _window(indices: Value) -> Slice | None:
-    """The slice of 0, 1, 2 … that the indices are, as one column."""
+    """The slice of 0, 1, 2 … from which the indices are made, as one column, or None."""
     node = indices.producer()
     while node is not None and node.op_type in ("Unsqueeze", "Reshape", "Cast", "Identity"):
         node = node.inputs[0].producer() if node.inputs[0] is not None else None
@@ -71,7 +71,7 @@ def _window(indices: Value) -> Slice | None:
 
 
 def _moved(value: Value, rank: int) -> tuple[Value, tuple[int, ...]]:
-    """What a Transpose was given, and how it ordered that: the first axis is the one written along."""
+    """The input and permutation of a Transpose, the identity if there is none; its first axis is the one written."""
     node = producer(value, "Transpose")
     x = None if node is None else node.inputs[0]
     if node is None or x is None:
@@ -80,7 +80,7 @@ def _moved(value: Value, rank: int) -> tuple[Value, tuple[int, ...]]:
 
 
 def _repeated(updates: Value, axis: int, rank: int) -> Value | None:
-    """One row that is the same for every row of the window: it broadcasts against the whole."""
+    """The row that all rows of the window are copies of, which broadcasts against x, or None."""
     expand = producer(updates, "Expand")
     row = None if expand is None else expand.inputs[0]
     shape = None if row is None else static_shape(row)

@@ -1,4 +1,4 @@
-"""Scaled dot-product attention from its pieces, in the spellings of exporters: one operator for those that have it."""
+"""Recognizes scaled dot-product attention in the forms that exporters write, as one operator."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from edgec.rules.decompose.attention import fill_empty_rows, shown
 from edgec.rules.match import is_scalar, only_use, operands, producer, scalar
 
 _NEVER = -1e9
-"""Scores of at most this are what masks write for minus infinity: their exponential is 0 beside any other."""
+"""Scores up to this are minus infinity as masks write it: their exponential is 0 compared to any other."""
 
 _QKV = "float[1,2,3,4] q, float[1,2,4,5] k, float[1,2,5,4] v"
 
@@ -108,7 +108,7 @@ class RecognizeAttention(Rule):
 
 
 def _weights(value: ir.Value | None) -> ir.Node | None:
-    """The softmax that nothing else uses, plain or as Where(IsNaN(s), 0, s), which a query without keys needs."""
+    """The softmax, if it has no other users: plain, or as Where(IsNaN(s), 0, s), for queries without keys."""
     if value is None or not only_use(value):
         return None
     where = producer(value, "Where")
@@ -122,12 +122,12 @@ def _weights(value: ir.Value | None) -> ir.Node | None:
 
 
 def _is_guarded(weights: ir.Value | None) -> bool:
-    """Whether the weights are 0 for a query without keys."""
+    """Whether the weights of a query without keys are 0."""
     return producer(weights, "Where") is not None
 
 
 def _never_empty(scores: _Scores) -> bool:
-    """Whether the mask is known, and known to leave each query a key."""
+    """Whether the mask is constant and leaves each query at least one key."""
     known = constant(scores.mask)
     if known is None:
         return False
@@ -136,14 +136,14 @@ def _never_empty(scores: _Scores) -> bool:
 
 
 def _undefined_where_empty(y: ir.Value, mask: ir.Value, g: GraphBuilder) -> ir.Value:
-    """The quotient 0/0, which the softmax gives for a query without keys and Attention does not."""
+    """NaN for queries without keys: the softmax gives 0/0 for them, Attention does not."""
     allowed = shown(mask, g)
     return y if allowed is None else fill_empty_rows(y, allowed, np.nan, g)
 
 
 @dataclass
 class _Scores:
-    """What stands between the product of queries and keys and the softmax. `hides`: the mask is true where hidden."""
+    """What is between the product of queries and keys and the softmax. `hides`: the mask is true for hidden keys."""
 
     product: ir.Node
     scale: float = 1.0
@@ -153,7 +153,7 @@ class _Scores:
 
 
 def _scores(value: ir.Value | None) -> _Scores | Miss:
-    """Peel the mask, then the cap, then the scale, off the product."""
+    """Match the mask, then the soft cap, then the scale, backwards from the softmax to the product."""
     mask, hides = None, False
     while value is not None and only_use(value):
         add, where = producer(value, "Add"), producer(value, "Where")
@@ -186,7 +186,7 @@ def _leads_to_product(value: ir.Value) -> bool:
 def _where_mask(where: ir.Node) -> tuple[ir.Value | None, ir.Value | None, bool] | Miss:
     """The scores, the mask and whether it hides, of a Where that writes minus infinity.
 
-    A finite number in its place differs where a query may see nothing: the mask must be known to leave something.
+    A finite number instead gives another result for a query without keys: the mask must then be constant and leave one.
     """
     condition, yes, no = where.inputs
     for inner, fill, hides in ((yes, no, False), (no, yes, True)):
@@ -194,15 +194,15 @@ def _where_mask(where: ir.Node) -> tuple[ir.Value | None, ir.Value | None, bool]
         if number is None or inner is None or not _leads_to_product(inner):
             continue
         if number > _NEVER:
-            return Miss("what hides a score is not minus infinity")
+            return Miss("the value of masked scores is not minus infinity")
         if np.isfinite(number) and not _never_empty(_Scores(where, mask=condition, hides=hides)):
-            return Miss("a finite number hides scores, and a query may be left without any")
+            return Miss("masked scores are finite, and a query may have no key")
         return inner, condition, hides
     return NOT_HERE
 
 
 def _uncapped(value: ir.Value | None) -> tuple[ir.Value | None, float]:
-    """x and c of Tanh(x / c) * c; the value itself and 0 where it is none."""
+    """x and c of Tanh(x / c) * c; the value itself and 0 if there is no soft cap."""
     product = producer(value, "Mul")
     for tanh, cap in () if product is None else operands(product):
         inner, number = producer(tanh, "Tanh"), scalar(cap)
@@ -213,7 +213,7 @@ def _uncapped(value: ir.Value | None) -> tuple[ir.Value | None, float]:
 
 
 def _unscaled(value: ir.Value | None) -> tuple[ir.Value, float]:
-    """The value before it is multiplied with, or divided by, a number; and the factor."""
+    """The value before its multiplication or division by a scalar, and the factor."""
     assert value is not None
     product, division = producer(value, "Mul"), producer(value, "Div")
     if product is not None:
@@ -230,7 +230,7 @@ def _same_rank(a: ir.Value, b: ir.Value) -> bool:
 
 
 def _keys(transposed: ir.Value, g: GraphBuilder) -> tuple[ir.Value, float]:
-    """k of k^T, with its own scale taken off: what transposed it transposes it less."""
+    """k of k^T, without its own scale, and the scale; the transpose is removed or changed accordingly."""
     node = producer(transposed, "Transpose")
     if node is None:
         return g.op("Transpose", transposed, perm=[0, 1, 3, 2]), 1.0
@@ -241,7 +241,7 @@ def _keys(transposed: ir.Value, g: GraphBuilder) -> tuple[ir.Value, float]:
 
 
 def _whole_mask(scores: _Scores, q: ir.Value, k: ir.Value, g: GraphBuilder) -> ir.Value | None:
-    """True where a query sees a key, or added; with every query and key, as ONNX Runtime wants it."""
+    """A boolean or additive mask, expanded to all queries and keys, as ONNX Runtime requires."""
     mask = scores.mask
     if mask is None or mask.shape is None or q.shape is None or k.shape is None:
         return None
@@ -253,7 +253,7 @@ def _whole_mask(scores: _Scores, q: ir.Value, k: ir.Value, g: GraphBuilder) -> i
 
 
 def _unlike(q: ir.Value, k: ir.Value, v: ir.Value, mask: ir.Value | None, y: ir.Value) -> str:
-    """Why the shapes are not those of attention; empty where they are."""
+    """Why the shapes are not those of attention; empty if they are."""
     dims = [list(x.shape or ()) for x in (q, k, v)]
     if not dims[0][:2] == dims[1][:2] == dims[2][:2]:
         return "batch or heads are broadcast"
@@ -267,4 +267,4 @@ def _unlike(q: ir.Value, k: ir.Value, v: ir.Value, mask: ir.Value | None, y: ir.
     if list(mask.shape)[-2:] != full[-2:] and not all(isinstance(d, int) for d in (*mask.shape, *full[-2:])):
         return "the mask is broadcast over open dimensions"
     fits = all(d in (1, f) for d, f in zip(reversed(list(mask.shape)), reversed(full), strict=False))
-    return "" if fits else "the mask widens the scores"
+    return "" if fits else "the mask broadcasts the scores"

@@ -1,4 +1,4 @@
-"""BatchNormalization and constant factors disappear into the operator before them."""
+"""Folds BatchNormalization and constant factors and terms into the operator before them."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class FoldBatchNorm(Rule):
 
 
 class BatchNormToMulAdd(Rule):
-    """BatchNormalization(x) that follows no linear operator -> x * scale + bias."""
+    """BatchNormalization(x) without a linear operator before it -> x * scale + bias."""
 
     name = "batch-norm-to-mul-add"
     roots = ("BatchNormalization",)
@@ -151,7 +151,7 @@ _CHANNEL_AXIS = {"Conv": 0, "ConvTranspose": 1, "Gemm": 1}
 
 
 def affine(op: BatchNormalization) -> tuple[Array, Array] | None:
-    """The factor and shift of each channel in float64, or None when a statistic is not constant."""
+    """The factor and shift of each channel in float64, or None if a statistic is not constant."""
     scale, bias, mean, var = (_float64(constant(v)) for v in (op.scale, op.bias, op.mean, op.var))
     if scale is None or bias is None or mean is None or var is None:
         return None
@@ -164,7 +164,7 @@ def _float64(array: NDArray[np.generic] | None) -> Array | None:
 
 
 def _linear_and_constant(node: ir.Node) -> tuple[ir.Node, Array] | None:
-    """The linear node before a two-operand node, and the other operand as one number for each channel."""
+    """The linear node before a two-operand node, and the other operand as (1) or (channels), or None."""
     for this, other in ((0, 1),) if node.op_type in ("Sub", "Div") else ((0, 1), (1, 0)):
         inner = next((p for kind in _CHANNEL_AXIS if (p := producer(node.inputs[this], kind)) is not None), None)
         array = _float64(constant(node.inputs[other]))
@@ -180,7 +180,7 @@ def _linear_and_constant(node: ir.Node) -> tuple[ir.Node, Array] | None:
 
 
 def per_channel(array: Array, rank: int, axis: int) -> Array | None:
-    """A broadcast constant as (1) or (channels), when it differs along `axis` of a rank-`rank` value alone."""
+    """A broadcast constant as (1) or (channels), or None if it varies along other axes than `axis`."""
     if array.ndim > rank:
         return None
     shape = (1,) * (rank - array.ndim) + array.shape

@@ -1,4 +1,4 @@
-"""Constant factors and terms gather into one, or disappear into a matrix product."""
+"""Merges constant factors and terms, or folds them into a matrix product."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class FoldMulIntoMatMul(Rule):
 
 
 def _scaled(product: ir.Value, bias: ir.Value | None, c: Array, node: ir.Node, g: GraphBuilder) -> ir.Value | None:
-    """The product with a scaled weight, plus the scaled bias; None where the pieces do not fit."""
+    """The product with a scaled weight, plus the scaled bias; None if the parts do not match."""
     matmul = producer(product, "MatMul")
     weight = None if matmul is None else constant(matmul.inputs[1])
     b = None if bias is None else constant(bias)
@@ -105,7 +105,7 @@ class ColumnsBeforeReshape(Rule):
 
 
 def _before_bias(value: ir.Value) -> ir.Value:
-    """The product under a constant term, if there is one."""
+    """The operand of the addition of a constant, or the value itself."""
     add = producer(value, "Add")
     if add is None:
         return value
@@ -151,18 +151,18 @@ class MergeConstantOperands(Rule):
                 first, second = a.astype(np.float64), b.astype(np.float64)
                 merged = first + second if node.op_type == "Add" else first * second
                 if merged.size > max(a.size, b.size):
-                    return Miss("together the constants are larger than each")
+                    return Miss("the merged constant is larger than both")
                 factors = (first, second) if node.op_type == "Mul" else ()
                 if not _are_ordinary(merged, first, second, b.dtype) or _turn_back(*factors):
-                    return Miss("together the constants overflow or vanish, which a step after the other need not")
+                    return Miss("the merged constant overflows or underflows, which single steps may not")
                 if node.op_type == "Add" and np.any(np.abs(merged) < np.maximum(np.abs(first), np.abs(second)) / 2):
-                    return Miss("the constants cancel: adding and taking away again rounds on purpose")
+                    return Miss("the constants cancel: adding and subtracting may be intentional rounding")
                 return [g.op(node.op_type, x, g.const(merged, dtype=outer.dtype))]
         return NOT_HERE
 
 
 def _are_ordinary(merged: Floats, first: Floats, second: Floats, dtype: np.dtype[np.generic]) -> bool:
-    """Whether constants merged in double precision stay what they are in the graph's type."""
+    """Whether constants merged in float64 neither overflow nor underflow in the graph's type."""
     limits = np.finfo(dtype.name)
     size = np.abs(merged)
     given = np.isfinite(first) & np.isfinite(second)
@@ -171,7 +171,7 @@ def _are_ordinary(merged: Floats, first: Floats, second: Floats, dtype: np.dtype
 
 
 def _turn_back(*factors: Floats) -> bool:
-    """Whether one factor takes numbers far away and the other brings them back: what overflows on the way stays so."""
+    """Whether one factor takes numbers out of range and the other back: an overflow in between must be preserved."""
     sizes = [np.abs(f[(f != 0) & np.isfinite(f)]) for f in factors]
     up = any(bool(np.any(s > _FAR)) for s in sizes) and any(bool(np.any(s < 1)) for s in sizes)
     down = any(bool(np.any(s < 1 / _FAR)) for s in sizes) and any(bool(np.any(s > 1)) for s in sizes)
@@ -182,7 +182,7 @@ _FAR = 1e9
 
 
 class RemoveBroadcastExpand(Rule):
-    """f(Expand(x), z) -> f(x, z), where z alone gives the result its shape."""
+    """f(Expand(x), z) -> f(x, z), if z already has the shape of the result."""
 
     name = "remove-broadcast-expand"
     roots = ("Add", "Sub", "Mul", "Div", "Pow", "Equal", "Less", "Greater", "And", "Or")

@@ -1,4 +1,4 @@
-"""Grouped queries: attention on keys and values that were repeated for it takes them as they are."""
+"""Recognizes grouped-query attention: keys and values that were repeated for attention are used directly."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class RecognizeGroupedAttention(Rule):
 
 
 def _single(value: ir.Value) -> ir.Value | None:
-    """x (B, H, T, E) of its repetition (B, H * times, T, E), where heads that stand together are the same."""
+    """x (B, H, T, E) of its repetition (B, H * times, T, E), in which adjacent heads are equal, or None."""
     outer = producer(value, "Reshape")
     expand = None if outer is None else producer(outer.inputs[0], "Expand")
     inner = None if expand is None else expand.inputs[0]

@@ -1,4 +1,4 @@
-"""Normalizations and activations that exporters spell out in pieces, recognized as one operator."""
+"""Recognizes normalizations and activations that exporters write as several operators."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from edgec.rules.match import is_scalar, operands, producer, scalar, with_scalar
 
 @dataclass(frozen=True)
 class NormCore:
-    """`x` divided by its root mean square over the last axes, mean taken out first or not."""
+    """`x` divided by its root mean square over the last axes, with or without its mean subtracted first."""
 
     x: ir.Value
     axis: int
@@ -163,7 +163,7 @@ def _uncentred(c: ir.Value, axis: int) -> ir.Value | None:
 
 
 def _last_axes(node: ir.Node) -> int | None:
-    """The first of the axes of a reduction that keeps its dimensions and goes to the last one."""
+    """The first axis of a reduction that keeps its dimensions and covers all later axes, or None."""
     op = Reduce.decode(Reader(node))
     rank = Reader(node).rank(op.x)
     if op.axes is None or not op.axes or not op.keepdims or sorted(op.axes) != list(range(min(op.axes), rank)):

@@ -1,4 +1,4 @@
-"""Padding with zeros disappears into the window that reads it."""
+"""Folds padding into the convolution or pool that reads it."""
 
 from __future__ import annotations
 
@@ -57,12 +57,12 @@ class FoldPad(Rule):
             return NOT_HERE
         r, op = Reader(node), Pad.decode(Reader(pad))
         if op.begin is None or op.end is None or op.mode != "constant" or any((*op.begin[:2], *op.end[:2])):
-            return Miss("the padding is computed, not constant, or of batch or channels")
+            return Miss("the padding is computed, not in constant mode, or of batch or channels")
         if min(*op.begin, *op.end) < 0 or r.string("auto_pad", "NOTSET") not in ("NOTSET", ""):
-            return Miss("the padding crops, or the window pads by itself")
+            return Miss("the padding crops, or the window has `auto_pad`")
         fill = 0.0 if len(pad.inputs) < 3 or pad.inputs[2] is None else scalar(pad.inputs[2])
         if fill != (float("-inf") if node.op_type == "MaxPool" else 0.0):
-            return Miss("the padding is not what the window pads with")
+            return Miss("the padding's value is not that of the window's own padding")
         n = len(op.begin) - 2
         own = r.ints("pads", (0,) * (2 * n))
         attributes: dict[str, Any] = {k: a.value for k, a in node.attributes.items() if k not in ("pads", "auto_pad")}

@@ -1,4 +1,4 @@
-"""Functions that exporters spell out in pieces, recognized as one operator."""
+"""Recognizes functions that exporters write as several operators."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class RecognizeGelu(Rule):
             return NOT_HERE
         x = _erf_input(gate)
         if not any(v is x for v in factors):
-            return Miss("the factor outside is not the argument of Erf times sqrt(2)")
+            return Miss("the outer factor is not sqrt(2) times the argument of Erf")
         assert x is not None
         return [g.op("Gelu", x)]
 
@@ -125,7 +125,7 @@ def _clip_of_x_plus_3(value: ir.Value, x: ir.Value) -> bool:
 
 
 class RecognizeMish(Rule):
-    """x * Tanh(Softplus(x)), the softplus whole or as Log(1 + Exp(x)) -> Mish(x)."""
+    """x * Tanh(Softplus(x)), with Softplus as it is or as Log(1 + Exp(x)) -> Mish(x)."""
 
     name = "recognize-mish"
     roots = ("Mul",)
@@ -146,7 +146,7 @@ class RecognizeMish(Rule):
             argument = None if tanh is None else _softplus_input(tanh.inputs[0])
             if argument is None:
                 continue
-            return [g.op("Mish", x)] if argument is x else Miss("the factor outside is not the argument of Softplus")
+            return [g.op("Mish", x)] if argument is x else Miss("the outer factor is not the argument of Softplus")
         return NOT_HERE
 
 
@@ -199,6 +199,6 @@ class MatMulAddToGemm(Rule):
             if shape is None or len(shape) > 1 or static_shape(product) is None:
                 return Miss("the addend is not a vector")
             if not is_float(product):
-                return Miss("the product is one of integers")
+                return Miss("the product is of integers")
             return [g.op("Gemm", a, b, bias)]
         return NOT_HERE

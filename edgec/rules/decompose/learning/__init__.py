@@ -1,4 +1,4 @@
-"""Operators of the `ai.onnx.ml` domain: what scikit-learn's pipelines become, as tensor operators."""
+"""Operators of the `ai.onnx.ml` domain, to which scikit-learn's pipelines are converted, as tensor operators."""
 
 from __future__ import annotations
 
@@ -33,4 +33,4 @@ LEARNING: tuple[Rule, ...] = (
     SvmRegressorToKernel(),
     SvmClassifierToKernel(),
 )
-"""The rules of this domain, in the order in which they are tried."""
+"""The rules of this domain, in the order in which they are applied."""

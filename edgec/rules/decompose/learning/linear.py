@@ -38,7 +38,7 @@ class LinearRegressorToMatMul(Rule):
 
 
 class LinearClassifierToMatMul(Rule):
-    """LinearClassifier(x) -> x @ coefficients + intercepts, their transform, and the label of the largest."""
+    """LinearClassifier(x) -> x @ coefficients + intercepts, post-transformed, and the label of the largest score."""
 
     name = "linear-classifier-to-matmul"
     roots = (f"{DOMAIN}::LinearClassifier",)
@@ -63,7 +63,7 @@ class LinearClassifierToMatMul(Rule):
 
 
 def _sums(r: Reader, count: int, g: GraphBuilder) -> Value:
-    """(N, count): the weighted sums of the features, with their intercepts."""
+    """(N, count): the weighted sums of the features, plus the intercepts."""
     weights = numbers(r, "coefficients").reshape(count, -1)
     product = g.op("MatMul", as_float(r.input(0), g), g.const(weights.T))
     intercepts = numbers(r, "intercepts")

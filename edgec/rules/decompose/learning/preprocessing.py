@@ -32,7 +32,7 @@ class ScalerToMul(Rule):
 
 
 class NormalizerToDiv(Rule):
-    """Normalizer(x; norm) -> x divided by its row's largest element, sum of magnitudes or length, where not 0."""
+    """Normalizer(x; norm) -> x divided by its row's maximum, L1 or L2 norm, unless that is 0."""
 
     name = "normalizer-to-div"
     roots = (f"{DOMAIN}::Normalizer",)
@@ -59,7 +59,7 @@ class NormalizerToDiv(Rule):
 
 
 class ImputerToWhere(Rule):
-    """Imputer(x) -> Where(x is the value that stands for a missing one, its column's imputed value, x)."""
+    """Imputer(x) -> Where(x is the marker of a missing value, its column's imputed value, x)."""
 
     name = "imputer-to-where"
     roots = (f"{DOMAIN}::Imputer",)
@@ -150,12 +150,12 @@ class FeatureVectorizerToConcat(Rule):
         sizes = r.ints("inputdimensions", ())
         shapes = [static_shape(part) for part in parts]
         if [len(s or ()) for s in shapes] != [2] * len(parts) or [(s or (0, 0))[1] for s in shapes] != list(sizes):
-            return Miss("the inputs are not tables of the columns that are named")
+            return Miss("the inputs are not tables with the given numbers of columns")
         return [g.op("Concat", *(as_float(part, g) for part in parts), axis=1)]
 
 
 class LabelEncoderToGather(Rule):
-    """LabelEncoder(x; keys, values), numbers -> the value of the key that x equals, else the default."""
+    """LabelEncoder(x; keys, values), numbers -> the value whose key equals x, else the default."""
 
     name = "label-encoder-to-gather"
     roots = (f"{DOMAIN}::LabelEncoder",)
@@ -188,7 +188,7 @@ class LabelEncoderToGather(Rule):
 
 
 class OneHotEncoderToEqual(Rule):
-    """OneHotEncoder(x; categories), integers -> Cast(x == categories); an unknown one is all 0."""
+    """OneHotEncoder(x; categories), integers -> Cast(x == categories); all 0 for an unknown category."""
 
     name = "one-hot-encoder-to-equal"
     roots = (f"{DOMAIN}::OneHotEncoder",)
@@ -214,12 +214,12 @@ class OneHotEncoderToEqual(Rule):
 
 
 def _equal(x: Value, keys: Array, g: GraphBuilder) -> Value:
-    """For each element of x and each key, in a further last axis, whether they are equal."""
+    """Whether each element of x equals each key, along a new last axis."""
     return g.op("Equal", g.op("Unsqueeze", x, g.ints(-1)), g.const(keys, dtype=x.dtype))
 
 
 def _table(r: Reader, what: str) -> Array | None:
-    """The `keys` or `values` of a LabelEncoder, from whichever attribute holds them. None where they are strings."""
+    """The `keys` or `values` of a LabelEncoder, from whichever attribute has them; None if they are strings."""
     if r.has(f"{what}_int64s"):
         return np.asarray(r.ints(f"{what}_int64s", ()), np.int64)
     if r.has(f"{what}_floats"):
@@ -230,7 +230,7 @@ def _table(r: Reader, what: str) -> Array | None:
 
 
 def _default(r: Reader, dtype: np.dtype[np.generic]) -> Array:
-    """What an unknown key becomes, of the values' element type."""
+    """The value for an unknown key, with the values' element type."""
     if r.has("default_tensor"):
         return np.asarray(r.node.attributes["default_tensor"].as_tensor().numpy()).reshape(()).astype(dtype)
     number = r.integer("default_int64", -1) if dtype.kind == "i" else r.number("default_float", -0.0)

@@ -1,7 +1,7 @@
-"""Ensembles of decision trees of `ai.onnx.ml`, walked level by level with Gather and Where.
+"""Decision tree ensembles of `ai.onnx.ml`, evaluated level by level with Gather and Where.
 
-All trees are walked at once: a table of nodes holds every tree, the current node of each tree is an index (N, trees)
-that starts at its root, and each level of the deepest tree moves it to a child. A leaf is its own child.
+All trees are evaluated at once: one table holds the nodes of all trees, an index (N, trees) holds the current node of
+each tree, starting at its root, and each level of the deepest tree moves it to a child. A leaf is its own child.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _STUMP = (
     'nodes_modes = ["BRANCH_LEQ", "LEAF", "LEAF"], nodes_values = [0.5, 0.0, 0.0], '
     "nodes_truenodeids = [1, 0, 0], nodes_falsenodeids = [2, 0, 0]"
 )
-"""One tree of one decision, for the examples."""
+"""One tree with one decision, for the examples."""
 
 _WALK = (
     "x1 = Gather<axis = 1>(x, f)  c = LessOrEqual(x1, t)  n = Where(c, l, r)  w = Gather<axis = 0>(leaves, n)  "
@@ -43,7 +43,7 @@ _WALK = (
 
 
 class TreeRegressorToGather(Rule):
-    """TreeEnsembleRegressor(x) -> the leaves' weights, found by a walk of Gather and Where, aggregated."""
+    """TreeEnsembleRegressor(x) -> Gather and Where to find each tree's leaf, and their aggregated weights."""
 
     name = "tree-regressor-to-gather"
     roots = (f"{DOMAIN}::TreeEnsembleRegressor",)
@@ -70,7 +70,7 @@ class TreeRegressorToGather(Rule):
 
 
 class TreeClassifierToGather(Rule):
-    """TreeEnsembleClassifier(x) -> the leaves' weights, found by a walk of Gather and Where, summed and compared."""
+    """TreeEnsembleClassifier(x) -> Gather and Where to find each tree's leaf, their summed weights, and the label."""
 
     name = "tree-classifier-to-gather"
     roots = (f"{DOMAIN}::TreeEnsembleClassifier",)
@@ -105,7 +105,7 @@ _AGGREGATES = {"SUM": "ReduceSum", "AVERAGE": "ReduceMean", "MIN": "ReduceMin", 
 class _Trees:
     """The nodes of all trees in one table; each decides `x[feature] <= threshold`, a leaf is its own child.
 
-    `missing`: whether NaN goes to `left`. `weights` (nodes, outputs) are 0 but at leaves. `roots`: a node per tree.
+    `missing`: whether NaN goes to `left`. `weights` (nodes, outputs) are 0 except at leaves. `roots`: a node per tree.
     """
 
     feature: Array
@@ -119,7 +119,7 @@ class _Trees:
 
 
 def _of_second(sums: Value, trees: _Trees, g: GraphBuilder) -> Value | Miss:
-    """The one score (N, 1) of two classes, which the weights of one of them give."""
+    """The score (N, 1) of two classes, given by the weights of one of them."""
     weighted = [i for i in range(2) if trees.weights[:, i].any()]
     if len(weighted) > 1:
         return Miss("both of two classes have weights")
@@ -127,7 +127,7 @@ def _of_second(sums: Value, trees: _Trees, g: GraphBuilder) -> Value | Miss:
 
 
 def _of_two(score: Value | Miss, trees: _Trees, classes: Classes, r: Reader, g: GraphBuilder) -> Replacement | Miss:
-    """Label and scores of two classes: the margins' logistic, shares where no weight is negative, or margins."""
+    """Label and scores of two classes: logistic of the margins, shares if no weight is negative, else margins."""
     if isinstance(score, Miss) or classes.count != 2:
         return score if isinstance(score, Miss) else Miss(f"there are {classes.count} classes")
     score = _based(score, r, g)
@@ -146,13 +146,13 @@ def _based(sums: Value, r: Reader, g: GraphBuilder) -> Value:
 def _leaves(x: Value, trees: _Trees, g: GraphBuilder) -> Value:
     """(N, trees, outputs): the weights of the leaf that each row reaches in each tree."""
     place = None
-    for _ in range(max(trees.depth, 1)):  # where all are leaves, one step gives every row the roots
+    for _ in range(max(trees.depth, 1)):  # if all are leaves, one step returns the roots
         place = _step(x, place, trees, g)
     return g.op("Gather", g.const(trees.weights), place, axis=0)
 
 
 def _step(x: Value, place: Value | None, trees: _Trees, g: GraphBuilder) -> Value:
-    """The children (N, trees) that the decisions at `place` lead to; None is the roots, the same for every row."""
+    """The children (N, trees) of the nodes at `place`; None means the roots, which are the same for every row."""
 
     def at(table: Array) -> Value:
         if place is None:
@@ -168,13 +168,13 @@ def _step(x: Value, place: Value | None, trees: _Trees, g: GraphBuilder) -> Valu
 
 
 def _decode(r: Reader, prefix: str, outputs: int) -> _Trees | Miss:
-    """The trees of a node. `prefix` names the attributes of its leaves: `class` or `target`."""
+    """The trees of a node. `prefix` is that of the attributes of its leaves: `class` or `target`."""
     count = len(r.ints("nodes_nodeids", ()))
     if count == 0 or r.has("nodes_values_as_tensor") or r.has(f"{prefix}_weights_as_tensor"):
         return Miss("the trees are given as tensors in double precision")
     modes = np.asarray(r.strings("nodes_modes", ()))
     if odd := set(modes) - set(_MODES) - {"LEAF"}:
-        return Miss(f"a decision is {min(odd)}")
+        return Miss(f"a decision has the mode {min(odd)}")
     owners = r.ints("nodes_treeids", ())
     places = {key: i for i, key in enumerate(zip(owners, r.ints("nodes_nodeids", ()), strict=True))}
     leaf = modes == "LEAF"
@@ -187,7 +187,7 @@ def _decode(r: Reader, prefix: str, outputs: int) -> _Trees | Miss:
     roots = np.asarray(list({tree: i for i, tree in reversed(list(enumerate(owners)))}.values())[::-1], np.int64)
     depth = _depth(roots, true, false)
     if depth is None:
-        return Miss("a tree is a cycle")
+        return Miss("a tree contains a cycle")
     swapped = np.isin(modes, ("BRANCH_GT", "BRANCH_GTE"))
     strict = np.isin(modes, ("BRANCH_LT", "BRANCH_GTE"))
     threshold = numbers(r, "nodes_values")
@@ -205,7 +205,7 @@ def _decode(r: Reader, prefix: str, outputs: int) -> _Trees | Miss:
 
 
 _MODES = ("BRANCH_LEQ", "BRANCH_LT", "BRANCH_GTE", "BRANCH_GT")
-"""Decisions that are `x <= t`, for the float below t where t itself is left out, or the other way round."""
+"""Decisions that are `x <= t`, strict ones with the next smaller float, or its negation, with children swapped."""
 
 
 def _weights(r: Reader, prefix: str, shape: tuple[int, int], places: dict[tuple[int, int], int]) -> Array:
@@ -219,7 +219,7 @@ def _weights(r: Reader, prefix: str, shape: tuple[int, int], places: dict[tuple[
 
 
 def _depth(roots: Array, true: Array, false: Array) -> int | None:
-    """Decisions on the longest way from a root to a leaf. None if there is a cycle."""
+    """The number of decisions on the longest path from a root to a leaf. None if there is a cycle."""
     for depth, level in enumerate(_levels(roots, true, false)):
         if not len(level):
             return depth - 1

@@ -1,4 +1,4 @@
-"""Support vector machines of `ai.onnx.ml`, as the kernels' own arithmetic."""
+"""Support vector machines of `ai.onnx.ml`, as the arithmetic of their kernels."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class SvmRegressorToKernel(Rule):
 
 
 class SvmClassifierToKernel(Rule):
-    """SVMClassifier(x) without probabilities -> each pair of classes' score from the kernel, and the votes' winner."""
+    """SVMClassifier(x) without probabilities -> the score of each pair of classes from the kernel, decided by vote."""
 
     name = "svm-classifier-to-kernel"
     roots = (f"{DOMAIN}::SVMClassifier",)
@@ -74,9 +74,9 @@ class SvmClassifierToKernel(Rule):
         classes = Classes.decode(r, "classlabels_ints", "classlabels_strings")
         sizes = r.ints("vectors_per_class", ())
         if r.floats("prob_a", ()):
-            return Miss("the probabilities are found by iteration")
+            return Miss("its probabilities are computed iteratively")
         if len(sizes) != classes.count or classes.count < 2:
-            return Miss("the classes are not told apart by support vectors")
+            return Miss("it has no support vectors for each class")
         vectors = numbers(r, "support_vectors").reshape(sum(sizes), -1)
         weights = _pairwise(numbers(r, "coefficients").reshape(-1, sum(sizes)), sizes)
         kernel = _kernel(as_float(r.input(0), g), vectors, r, g)
@@ -89,11 +89,11 @@ class SvmClassifierToKernel(Rule):
 
 
 def _kernel(x: Value, vectors: Array, r: Reader, g: GraphBuilder) -> Value:
-    """(N, vectors): the kernel of each row and each support vector (vectors, features)."""
+    """(N, vectors): the kernel value of each row with each support vector (vectors, features)."""
     gamma, offset, degree = (r.floats("kernel_params", ()) or (0.0, 0.0, 0.0))[:3]
     kind = r.string("kernel_type", "LINEAR")
     if kind == "RBF":
-        # The squares of differences, not their expansion, which cancels where the vectors lie far from 0.
+        # Squared differences are not expanded: that would cancel if the vectors are far from 0.
         apart = g.op("Sub", g.op("Unsqueeze", x, g.ints(1)), g.const(vectors))
         distance = g.op("ReduceSum", g.op("Mul", apart, apart), g.ints(-1), keepdims=0)
         return g.op("Exp", g.op("Mul", distance, g.like(-gamma, distance)))
@@ -118,7 +118,7 @@ def _pairwise(coefficients: Array, sizes: tuple[int, ...]) -> Array:
 
 
 def _votes(scores: Value, count: int, g: GraphBuilder) -> Value:
-    """(N, classes): of how many pairs each class is the winner."""
+    """(N, classes): the number of pairs that each class wins."""
     pairs = [(i, j) for i in range(count) for j in range(i + 1, count)]
     first, second = (np.zeros((len(pairs), count), np.float32) for _ in range(2))
     for k, (i, j) in enumerate(pairs):

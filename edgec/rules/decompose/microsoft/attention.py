@@ -1,4 +1,4 @@
-"""Attention and rotary embeddings of `com.microsoft`, from ONNX's own."""
+"""Attention and rotary embeddings of `com.microsoft`, expressed in ONNX's."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from edgec.rules.decompose.microsoft.elementwise import DOMAIN
 
 
 class MultiHeadAttentionToAttention(Rule):
-    """MultiHeadAttention(q, k, v, bias, mask, attention bias) -> heads apart, Attention, heads together."""
+    """MultiHeadAttention(q, k, v, bias, mask, attention bias) -> Attention with heads split before and joined after."""
 
     name = "multi-head-attention-to-attention"
     roots = (f"{DOMAIN}::MultiHeadAttention",)
@@ -35,9 +35,9 @@ class MultiHeadAttentionToAttention(Rule):
         q, k, v = r.input(0), r.optional(1), r.optional(2)
         shapes = [None if x is None else static_shape(x) for x in (q, k, v)]
         if k is None or v is None or any(s is None for s in shapes) or len(shapes[0] or ()) != 3:
-            return Miss("query, key and value are not three static tensors, the query of rank 3")
+            return Miss("query, key and value are not static tensors with a query of rank 3")
         if any(r.optional(i) is not None for i in range(8, len(node.inputs))) or len(node.outputs) > 3:
-            return Miss("the caches are buffers that are written to, or the products are shown")
+            return Miss("it writes to cache buffers, or outputs the products")
         heads = r.integer("num_heads")
         if (bias := r.optional(3)) is not None:
             q, k, v = _biased([q, k, v], bias, g)
@@ -48,7 +48,7 @@ class MultiHeadAttentionToAttention(Rule):
 
 
 class MicrosoftAttentionToAttention(Rule):
-    """Attention(x, weights, bias) -> one product, split into query, key and value, Attention."""
+    """Attention(x, weights, bias) -> MatMul, split into query, key and value, and Attention."""
 
     name = "microsoft-attention-to-attention"
     roots = (f"{DOMAIN}::Attention",)
@@ -72,7 +72,7 @@ class MicrosoftAttentionToAttention(Rule):
         if shape is None or static_shape(x) is None:
             return Miss("the shape is not static")
         if r.optional(6) is not None or r.integer("do_rotary", 0):
-            return Miss("the cache is a buffer that is written to, or positions are rotated")
+            return Miss("it writes to a cache buffer, or applies rotary embeddings")
         sizes = r.ints("qkv_hidden_sizes", (shape[1] // 3,) * 3)
         product = g.op("MatMul", x, weights)
         if (bias := r.optional(2)) is not None:
@@ -89,22 +89,22 @@ class MicrosoftAttentionToAttention(Rule):
 
 
 def _after(past: Value | None, new: Value, g: GraphBuilder) -> Value:
-    """The keys or values so far, of (B, H, P, E), and the new ones behind them."""
+    """The cached keys or values (B, H, P, E), followed by the new ones."""
     return new if past is None else g.op("Concat", past, new, axis=2)
 
 
 def _attended(
     r: Reader, parts: Sequence[Value], masks: tuple[Value | None, Value | None], g: GraphBuilder
 ) -> Value | Miss:
-    """Attention of what has its heads apart, with a padding mask and a bias, and its heads together."""
+    """Attention of operands with split heads, with a padding mask and a bias; joins the heads of the result."""
     if r.number("mask_filter_value", _MASKED) > _HIDES:
-        return Miss("what is masked is not hidden: `mask_filter_value` is too large")
+        return Miss("masked scores still count: `mask_filter_value` is too large")
     mask = _mask(*masks, parts, g)
     if isinstance(mask, Miss):
         return mask
     (_, _, queries, _), (_, _, keys, _) = (static_shape(part) or (0, 0, 0, 0) for part in parts[:2])
     causal = bool(r.integer("unidirectional", 0))
-    if causal and keys != queries:  # ONNX would count the queries from the first key on
+    if causal and keys != queries:  # ONNX aligns the queries with the first key
         seen = g.const(np.tril(np.ones((1, 1, queries, keys), dtype=bool), keys - queries))
         mask = _both(mask, seen, g)
     how: dict[str, Any] = {
@@ -115,7 +115,7 @@ def _attended(
 
 
 def _both(mask: Value | None, seen: Value, g: GraphBuilder) -> Value:
-    """A mask, or a bias to add, and which keys each query may see."""
+    """A boolean mask or additive bias, combined with which keys each query may attend to."""
     if mask is None:
         return seen
     if mask.dtype == ir.DataType.BOOL:
@@ -124,7 +124,7 @@ def _both(mask: Value | None, seen: Value, g: GraphBuilder) -> Value:
 
 
 def _biased(parts: list[Value], bias: Value, g: GraphBuilder) -> list[Value]:
-    """The three biases come in one vector; a key or value that has its heads apart already has had its own."""
+    """Add the three biases, given in one vector, except to keys or values whose heads are split already."""
     sizes = [(static_shape(p) or (0,))[-1] if len(p.shape or ()) == 3 else 0 for p in parts]
     starts = np.cumsum([0, *sizes])[:-1]
     found = []
@@ -135,9 +135,9 @@ def _biased(parts: list[Value], bias: Value, g: GraphBuilder) -> list[Value]:
 
 
 def _mask(padding: Value | None, bias: Value | None, parts: Sequence[Value], g: GraphBuilder) -> Value | Miss | None:
-    """What Attention takes as its mask: a bias to add, or true where a key counts.
+    """Attention's mask: an additive bias, or true for keys that count. None without either.
 
-    `padding` is (B, T) or (B, S, T) of 0 and 1, or (B) with how many keys count, the first ones.
+    `padding` is (B, T) or (B, S, T) of 0 and 1, or (B) with the number of leading keys that count.
     """
     if padding is None:
         return bias
@@ -157,15 +157,15 @@ def _mask(padding: Value | None, bias: Value | None, parts: Sequence[Value], g: 
 
 
 _MASKED = -10000.0
-"""The default of `mask_filter_value`, which masked scores get beside a bias."""
+"""The default of `mask_filter_value`, which masked scores have if there is a bias."""
 
 
 _HIDES = -1000.0
-"""From here down a masked score gives nothing, whatever the others are."""
+"""At or below this, a masked score contributes nothing, whatever the other scores are."""
 
 
 def _split_heads(x: Value, heads: int, g: GraphBuilder) -> Value:
-    """(B, S, H * E) -> (B, H, S, E); what has rank 4 has its heads apart already."""
+    """(B, S, H * E) -> (B, H, S, E); with rank 4, the heads are split already."""
     shape = static_shape(x)
     assert shape is not None
     if len(shape) == 4:
@@ -201,7 +201,7 @@ class MicrosoftRotaryToOnnx(Rule):
         if shape is None or r.number("scale", 1.0) != 1.0 or r.integer("is_packed_batching", 0):
             return Miss("the shape is not static, or the batch is packed or scaled")
         steps = shape[1] if len(shape) == 3 else shape[2]
-        if static_shape(positions) in ((), (1,)):  # where the first element stands; the others follow
+        if static_shape(positions) in ((), (1,)):  # the position of the first element
             one_row = g.op("Add", g.op("Reshape", positions, g.ints(1, 1)), g.const(np.arange(steps)[None]))
             positions = g.op("Expand", one_row, g.ints(shape[0], steps))
         width = 2 * (static_shape(r.input(2)) or (0, 0))[1]

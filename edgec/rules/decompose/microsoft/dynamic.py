@@ -1,4 +1,4 @@
-"""What ONNX Runtime's dynamic quantization leaves: products of integers that end in floats (`com.microsoft`)."""
+"""Integer products with float results, as written by ONNX Runtime's dynamic quantization (`com.microsoft`)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _COLUMNS = (-1,)
 
 
 class IntegerProductInFloat(Rule):
-    """MatMulIntegerToFloat, DynamicQuantizeMatMul -> the product of differences to zero points, times both scales."""
+    """MatMulIntegerToFloat, DynamicQuantizeMatMul -> MatMul of operands minus zero points, times both scales."""
 
     name = "integer-product-in-float"
     roots = (f"{DOMAIN}::MatMulIntegerToFloat", f"{DOMAIN}::DynamicQuantizeMatMul")
@@ -81,7 +81,7 @@ def _attention(r: Reader, g: GraphBuilder) -> Sequence[Value | None]:
 
 
 def _embedding(r: Reader, g: GraphBuilder) -> Sequence[Value | None]:
-    """(ids, segments, five quantized tables, mask, their scales, their zero points) -> EmbedLayerNormalization's."""
+    """(ids, segments, five quantized tables, mask, scales, zero points) -> EmbedLayerNormalization's inputs."""
     tables = [
         None if (q := r.optional(2 + i)) is None else g.op("DequantizeLinear", q, r.optional(8 + i), r.optional(13 + i))
         for i in range(5)

@@ -61,7 +61,7 @@ class FusedMatMulToMatMul(Rule):
 
 
 def _transposed(r: Reader, x: Value, side: str, g: GraphBuilder) -> Value:
-    """`transBatch` moves the first dimension behind the batches, `trans` then swaps the last two."""
+    """`transBatch` moves the first dimension behind the batch dimensions; `trans` then swaps the last two."""
     rank = r.rank(x)
     perm = list(range(rank))
     if r.integer(f"transBatch{side}", 0) and rank > 2:
@@ -105,7 +105,7 @@ class FusedActivation(Rule):
         else:
             given = r.floats("activation_params", ())
         activated = _activate(y, r.string("activation", ""), given, g)
-        return Miss("its activation is not known") if activated is None else [activated]
+        return Miss("its activation is unknown") if activated is None else [activated]
 
 
 def _activate(y: Value, name: str, given: tuple[float, ...], g: GraphBuilder) -> Value | None:
@@ -122,7 +122,7 @@ def _activate(y: Value, name: str, given: tuple[float, ...], g: GraphBuilder) ->
 
 
 class MicrosoftToOnnx(Rule):
-    """Operators that ONNX Runtime had before ONNX did, under ONNX's name."""
+    """`com.microsoft` operators that ONNX has since adopted -> ONNX's operators of the same names."""
 
     name = "microsoft-to-onnx"
     roots = tuple(

@@ -36,7 +36,7 @@ class SimplifiedLayerNormToRmsNorm(Rule):
 
 
 class SkipNormToNorm(Rule):
-    """SkipLayerNormalization(x, skip, …) -> Add, LayerNormalization; the simplified one -> RMSNormalization."""
+    """SkipLayerNormalization(x, skip, …) -> Add, LayerNormalization; SkipSimplified… -> Add, RMSNormalization."""
 
     name = "skip-norm-to-norm"
     roots = (f"{DOMAIN}::SkipLayerNormalization", f"{DOMAIN}::SkipSimplifiedLayerNormalization")
@@ -58,7 +58,7 @@ class SkipNormToNorm(Rule):
     def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
         r = Reader(node)
         if _used(node, 1) or _used(node, 2):
-            return Miss("the mean or the deviation is used")
+            return Miss("the mean or the inverse standard deviation is used")
         simplified = node.op_type.startswith("SkipSimplified")
         beta, bias = (None, r.optional(3)) if simplified else (r.optional(3), r.optional(4))
         total = g.op("Add", r.input(0), r.input(1))
@@ -106,7 +106,7 @@ class EmbedLayerNormToGather(Rule):
 
 
 def _mask_index(mask: Value | None, batch: int, g: GraphBuilder) -> Value:
-    """How many ones each row of the mask has; 0 where there is none."""
+    """The number of ones in each row of the mask; 0 without a mask."""
     if mask is None:
         return g.const(np.zeros(batch, np.int32))
     ones = g.op("Cast", g.op("Equal", mask, g.like(1, mask)), to=int(ir.DataType.INT32))
@@ -114,7 +114,7 @@ def _mask_index(mask: Value | None, batch: int, g: GraphBuilder) -> Value:
 
 
 def _normalize(x: Value, scale: Value, bias: Value | None, epsilon: float, simplified: bool, g: GraphBuilder) -> Value:
-    """Over the last axis."""
+    """Layer or RMS normalization over the last axis."""
     if simplified:
         return g.op("RMSNormalization", x, scale, axis=-1, epsilon=epsilon)
     operands = (x, scale) if bias is None else (x, scale, bias)
@@ -122,7 +122,7 @@ def _normalize(x: Value, scale: Value, bias: Value | None, epsilon: float, simpl
 
 
 def _used(node: ir.Node, index: int) -> bool:
-    """Whether somebody wants an output."""
+    """Whether an output is used."""
     if index >= len(node.outputs):
         return False
     out = node.outputs[index]

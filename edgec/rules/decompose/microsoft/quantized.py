@@ -22,7 +22,7 @@ _UNARY = {
 
 
 class QLinearToFloat(Rule):
-    """QLinearAdd, QLinearMul, QLinearSigmoid and their like -> the float operator between Dequantize- and Quantize."""
+    """QLinearAdd, QLinearMul, QLinearSigmoid etc. -> the float operator between Dequantize- and QuantizeLinear."""
 
     name = "qlinear-to-float"
     roots = tuple(f"{DOMAIN}::{op}" for op in (*_BINARY, *_UNARY))
@@ -49,7 +49,7 @@ class QLinearToFloat(Rule):
 
 
 class QLinearConcatToFloat(Rule):
-    """QLinearConcat(scale, zero point, then each tensor with its own) -> Concat between Dequantize- and Quantize."""
+    """QLinearConcat(scale, zero point, each tensor with its own) -> Concat between Dequantize- and QuantizeLinear."""
 
     name = "qlinear-concat-to-float"
     roots = (f"{DOMAIN}::QLinearConcat",)
@@ -75,7 +75,7 @@ class QLinearConcatToFloat(Rule):
 
 
 class QLinearWhereToFloat(Rule):
-    """QLinearWhere(condition, x, y) -> Where between Dequantize- and Quantize."""
+    """QLinearWhere(condition, x, y) -> Where between Dequantize- and QuantizeLinear."""
 
     name = "qlinear-where-to-float"
     roots = (f"{DOMAIN}::QLinearWhere",)
@@ -97,7 +97,7 @@ class QLinearWhereToFloat(Rule):
 
 
 class QGemmToFloat(Rule):
-    """QGemm(a, b, c) -> Gemm between Dequantize- and Quantize; c is in steps of alpha and both scales."""
+    """QGemm(a, b, c) -> Gemm between Dequantize- and QuantizeLinear; the scale of c is alpha times both scales."""
 
     name = "qgemm-to-float"
     roots = (f"{DOMAIN}::QGemm",)
@@ -159,7 +159,7 @@ class MatMulNBitsToMatMul(Rule):
 
 
 def _unpack(r: Reader, packed: Array, scales: Array, zeros: Array | None, bits: int) -> Array:
-    """(N, K) floats from (N, blocks, bytes): the low half of a byte comes first."""
+    """(N, K) floats from (N, blocks, bytes); with 4 bits, the low half of a byte comes first."""
     n, k, size = r.integer("N"), r.integer("K"), r.integer("block_size")
     blocks = -(-k // size)
     levels = _levels(packed, bits).reshape(n, blocks, size).astype(np.float32)

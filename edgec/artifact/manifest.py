@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from edgec.artifact.evaluation import EvaluationInfo
 from edgec.artifact.shown import Shown, load_shown
 from edgec.diag import Place, error
 from edgec.spec.target import Accept
@@ -252,6 +253,7 @@ class Manifest:
     """What verification asked for; older manifests do not tell."""
     settings: Settings = field(default_factory=Settings)
     device_loaded: DeviceLoaded = field(default_factory=DeviceLoaded)
+    evaluation: tuple[EvaluationInfo, ...] = ()
     schema: int = SCHEMA
 
     def to_json(self) -> str:
@@ -275,8 +277,8 @@ def read_manifest(path: Path) -> Manifest:
         raise error("E0604", f"`{path}` is not a manifest", place=Place(str(path)), notes=[str(failure)]) from failure
 
 
-def record_device(path: Path, manifest: Manifest) -> None:
-    """Write a manifest that was told of a device over the one at `path`, complete or not at all.
+def rewrite_manifest(path: Path, manifest: Manifest) -> None:
+    """Replace the manifest at `path`, completely or not at all.
 
     Raises `EdgecError` E0108 where that cannot be done.
     """
@@ -316,6 +318,7 @@ def _manifest(document: Mapping[str, Any]) -> Manifest:
         shown=load_shown(document.get("shown", {})),
         accept=_load(Accept, document["accept"]) if document.get("accept") else None,
         settings=_load(Settings, document.get("settings", {})),
+        evaluation=tuple(_load(EvaluationInfo, e) for e in document.get("evaluation", ())),
     )
 
 

@@ -14,6 +14,7 @@ import typer
 from edgec import __version__
 from edgec.cli.artifacts import bench_command, check_command, diff_command, inspect_command, run_command
 from edgec.cli.build import build_command
+from edgec.cli.evaluate import evaluate_command
 from edgec.cli.lint import lint_command
 from edgec.cli.predict import predict_command
 from edgec.cli.run import INTERRUPTED, usage_error
@@ -39,6 +40,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "inspect": inspect_command,
     "diff": diff_command,
     "lint": lint_command,
+    "evaluate": evaluate_command,
     "targets": targets_command,
     "devices": devices_command,
     "rules": rules_command,

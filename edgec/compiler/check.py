@@ -10,7 +10,7 @@ from edgec.artifact.device_result import DeviceResult, read_result
 from edgec.artifact.files import sha256_of, size_of
 from edgec.artifact.format import format_of
 from edgec.artifact.locate import Located, locate
-from edgec.artifact.manifest import DeviceLoaded, Latency, record_device
+from edgec.artifact.manifest import DeviceLoaded, Latency, rewrite_manifest
 from edgec.artifact.shown import Shown
 from edgec.compiler.options import BuildOptions, as_built
 from edgec.compiler.stages import prepare
@@ -139,7 +139,7 @@ def _take_in(found: Located, result: DeviceResult, report: CheckReport) -> None:
     status = "loaded" if answer.loaded else "refused"
     told = DeviceLoaded(status, result.system, result.when, answer.said)
     if found.manifest is not None:
-        record_device(found.path.parent / "manifest.json", replace(found.manifest, device_loaded=told))
+        rewrite_manifest(found.path.parent / "manifest.json", replace(found.manifest, device_loaded=told))
     message = f"{result.system} refused `{found.path.name}`"
     refused = Diagnostic("E0609", message, notes=(answer.said,), help=("`edgec lint` lists the known causes",))
     report.note("device", f"{status} by {result.system} on {result.when}", [] if answer.loaded else [refused])

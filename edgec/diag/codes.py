@@ -94,6 +94,7 @@ CODES: dict[str, Code] = {
     "E0612": Code("the artifact calls custom kernels, which cannot be run here", ExitCode.CHECK_FAILED),
     "E0613": Code("float16 may change a decision", ExitCode.CHECK_FAILED),
     "E0614": Code("the verification says nothing about an output", ExitCode.CHECK_FAILED),
+    "E0616": Code("the artifact loses more task accuracy than is accepted", ExitCode.CHECK_FAILED),
     # E07: device
     "E0701": Code("the device did not answer", _AWAY),
     "E0702": Code("the device has no latency model", _AWAY),

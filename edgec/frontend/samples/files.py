@@ -102,22 +102,23 @@ def names_in(path: Path) -> list[str]:
             f"`{path.name}` does not name its inputs",
             help=["write `numpy.savez(file, x=…, mask=…)`, or give the input: `--input x=@FILE`"],
         )
-    return list(_arrays(path))
+    return list(arrays_in(path))
 
 
 def _read(path: Path, name: str) -> Sequence[Array | Pixels]:
     suffix = path.suffix.lower()
     if suffix in _IMAGES:
-        return [_image(path)]
+        return [image_in(path)]
     if suffix not in _ARRAYS:
         raise error(
             "E0107", f"`{path.name}` is not a sample", help=[f"samples are {', '.join((*_ARRAYS, *_IMAGES))} files"]
         )
-    arrays = _arrays(path)
+    arrays = arrays_in(path)
     return [arrays[name]] if name in arrays else list(arrays.values())
 
 
-def _arrays(path: Path) -> dict[str, Array]:
+def arrays_in(path: Path) -> dict[str, Array]:
+    """The arrays of an `.npz` file by their names, that of an `.npy` file as `""`. Raises `EdgecError` E0107."""
     try:
         loaded = np.load(path, allow_pickle=False)
         arrays = dict(loaded) if isinstance(loaded, np.lib.npyio.NpzFile) else {"": np.asarray(loaded)}
@@ -136,7 +137,8 @@ def _arrays(path: Path) -> dict[str, Array]:
     return arrays
 
 
-def _image(path: Path) -> Pixels:
+def image_in(path: Path) -> Pixels:
+    """The image of a file. Raises `EdgecError` E0107, and E0502 without pillow."""
     try:
         from PIL import Image
     except ImportError as missing:

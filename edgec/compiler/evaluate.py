@@ -1,0 +1,135 @@
+"""Task accuracy of artifacts on labelled data, beside the source's: into their manifests, and against a limit."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from edgec.artifact.evaluation import EvaluationInfo
+from edgec.artifact.locate import Located, locate
+from edgec.artifact.manifest import rewrite_manifest
+from edgec.artifact.shown import Shown
+from edgec.diag import Diagnostic, error
+from edgec.diag.suggest import suggest
+from edgec.evaluation.dataset import open_dataset
+from edgec.evaluation.evaluate import Evaluation, Subject, evaluate
+from edgec.evaluation.images import pixel_ranges
+from edgec.evaluation.metrics import METRICS, Metric, OwnMetric
+from edgec.evaluation.user import user_function
+from edgec.frontend.dispatch import import_source
+from edgec.frontend.requested import sources_of
+from edgec.measure.source_view import source_inputs
+from edgec.runners.open import open_runner
+from edgec.spec.project import ModelRequest
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is evaluated: `data` and `metric` as the command line names them, the output that is looked at, a file of
+    labels, the ranges of image inputs, and the largest drop that is accepted, in the metric's units.
+    """
+
+    data: str
+    metric: str
+    output: str | None = None
+    labels: Path | None = None
+    ranges: tuple[str, ...] = ()
+    max_drop: float | None = None
+
+
+@dataclass(frozen=True)
+class EvaluationReport:
+    """The evaluations, the baseline first where there is one, and what failed."""
+
+    metric: str
+    samples: int
+    data_sha256: str
+    evaluations: tuple[Evaluation, ...]
+    failures: tuple[Diagnostic, ...]
+
+
+def evaluate_artifacts(paths: Sequence[Path], task: Task, source: ModelRequest | None = None) -> EvaluationReport:
+    """Run the artifacts, and the source where one is given, on all data; the baseline is the source, else the first.
+
+    The result is recorded as `evaluation` in each artifact's manifest. Raises `EdgecError` E0101, E0102, E0107, and
+    whatever a run raises.
+    """
+    labels = _labels(task.labels)
+    metric = metric_named(task.metric, labels, task.output)
+    located = [locate(path) for path in paths]
+    features = source_inputs(located[0])
+    data = open_dataset(task.data, labels)
+    with contextlib.ExitStack() as stack:
+        subjects = [] if source is None else [_source(source)]
+        for path, found in zip(paths, located, strict=True):
+            shown = found.manifest.shown if found.manifest else Shown()
+            runner = stack.enter_context(open_runner(found.path, as_source=shown))
+            subjects.append(Subject(str(path), runner.run))
+        evaluations = evaluate(subjects, features, data, pixel_ranges(task.ranges, located[0].manifest), metric)
+    report = EvaluationReport(task.metric, data.count, data.sha256, tuple(evaluations), ())
+    for found, evaluation in zip(located, evaluations[-len(located) :], strict=True):
+        _record(found, evaluation, report, beside_source=source is not None)
+    return replace(report, failures=_dropped(evaluations, task))
+
+
+def metric_named(text: str, labels: Sequence[str] = (), output: str | None = None) -> Metric:
+    """A metric by its name or the user's `file.py:fn`. Raises `EdgecError` E0101 for another name."""
+    if ".py:" in text:
+        return OwnMetric(user_function(text), text)
+    if text in METRICS:
+        return METRICS[text](labels, output)
+    near = suggest(text, list(METRICS))
+    notes = [f"the metrics are {', '.join(METRICS)} and file.py:fn"]
+    raise error("E0101", f"there is no metric `{text}`", notes=notes, help=[f"did you mean `{near}`?"] if near else [])
+
+
+def _labels(path: Path | None) -> tuple[str, ...]:
+    """One label a line; a line of one space is the space."""
+    if path is None:
+        return ()
+    try:
+        lines = path.read_text(encoding="utf-8").split("\n")
+    except (OSError, UnicodeDecodeError) as failure:
+        raise error("E0102", f"the labels `{path}` cannot be read", notes=[type(failure).__name__]) from failure
+    while lines and not lines[-1]:
+        lines.pop()
+    return tuple(line.rstrip("\r") for line in lines)
+
+
+def _source(request: ModelRequest) -> Subject:
+    """The source itself, run as its author would."""
+    main = sources_of(request).main
+    return Subject(request.source, import_source(main).reference.run)
+
+
+def _record(found: Located, evaluation: Evaluation, report: EvaluationReport, *, beside_source: bool) -> None:
+    """Into the manifest, in the place of an earlier evaluation of the same metric and data."""
+    if found.manifest is None:
+        return
+    m, d = evaluation.metric, evaluation.drop if beside_source else None
+    entry = EvaluationInfo(
+        report.metric, m.value, m.low, m.high, report.samples, report.data_sha256,
+        *((d.value, d.low, d.high, d.p_value) if d else ()),
+    )  # fmt: skip
+    others = [e for e in found.manifest.evaluation if (e.metric, e.data_sha256) != (report.metric, report.data_sha256)]
+    rewrite_manifest(found.path.parent / "manifest.json", replace(found.manifest, evaluation=(*others, entry)))
+
+
+def _dropped(evaluations: Sequence[Evaluation], task: Task) -> tuple[Diagnostic, ...]:
+    """What is worse than the baseline by more than is accepted."""
+    if task.max_drop is None:
+        return ()
+    if len(evaluations) < 2:
+        raise error("E0101", "`--max-drop` compares, and there is one artifact", help=["add `--against SOURCE`"])
+    failures = []
+    for e in evaluations[1:]:
+        if e.drop is not None and not e.drop.value <= task.max_drop:
+            notes = (
+                f"95 % interval of the drop: {e.drop.low:.2f} to {e.drop.high:.2f}",
+                "chance explains the difference" if not e.drop.is_significant else f"p = {e.drop.p_value:.2g}",
+            )
+            message = f"`{e.name}` loses {e.drop.value:.2f} of {task.metric}, and {task.max_drop:g} is accepted"
+            failures.append(Diagnostic("E0616", message, notes=notes))
+    return tuple(failures)

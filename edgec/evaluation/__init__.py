@@ -1,0 +1,1 @@
+"""Task accuracy: metrics of artifacts on labelled data, with confidence intervals and paired tests."""

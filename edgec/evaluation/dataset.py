@@ -1,0 +1,151 @@
+"""Labelled data, one example at a time: `.npz` files, folders of images by class, and the user's own iterables."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgec.diag import error
+from edgec.evaluation.user import user_object
+from edgec.frontend.samples.files import Pixels, arrays_in, image_in
+from edgec.frontend.user_code import user_code
+
+Array = NDArray[np.generic]
+
+TARGETS = ("label", "labels", "target", "targets", "y")
+"""The names that an array of targets may have in an `.npz` file."""
+
+_IMAGES = (".png", ".jpg", ".jpeg")
+
+
+@dataclass(frozen=True, eq=False)
+class Example:
+    """Inputs by their names (`""` for that of a model with one) and the target; images are not yet arrays."""
+
+    inputs: Mapping[str, Array | Pixels]
+    target: Any
+
+
+@dataclass
+class Dataset:
+    """Examples in one pass, `count` and `sha256` of what was read so far."""
+
+    examples: Iterable[Example]
+    count: int = 0
+    _hash: Any = field(default_factory=hashlib.sha256)
+
+    def __iter__(self) -> Iterator[Example]:
+        for example in self.examples:
+            self.count += 1
+            for name in sorted(example.inputs):
+                held = example.inputs[name]
+                content = held.image.tobytes() if isinstance(held, Pixels) else np.ascontiguousarray(held).tobytes()
+                self._hash.update(f"{name} {len(content)} ".encode() + content)
+            self._hash.update(json.dumps(_plain(example.target), sort_keys=True).encode())
+            yield example
+
+    @property
+    def sha256(self) -> str:
+        """Of inputs and targets, in their order."""
+        return str(self._hash.hexdigest())
+
+
+def open_dataset(text: str, labels: Sequence[str] = ()) -> Dataset:
+    """The data of `FILE.npz`, of a folder with one folder of images a class, or of `file.py:attr`: an iterable of
+    (inputs, target), or a function that gives one.
+
+    Raises `EdgecError` E0102 for what is not there, E0107 for other content, E0201 where the user's code fails.
+    """
+    if ".py:" in text:
+        return Dataset(_of_user(text))
+    path = Path(text)
+    if path.is_dir():
+        return Dataset(_of_folder(path, labels))
+    if not path.exists():
+        raise error("E0102", f"`{text}` was not found", help=[_KINDS])
+    if path.suffix.lower() != ".npz":
+        raise error("E0107", f"`{path.name}` is not labelled data", help=[_KINDS])
+    return Dataset(_of_arrays(path))
+
+
+_KINDS = "data are FILE.npz, a folder with one folder of images a class, or file.py:fn"
+
+
+def _of_arrays(path: Path) -> Iterator[Example]:
+    """The rows of arrays, all with the same number of them."""
+    arrays = dict(arrays_in(path))
+    named = [name for name in TARGETS if name in arrays]
+    if len(named) != 1:
+        held = ", ".join(arrays)
+        message = f"`{path.name}` has {'no array' if not named else 'several arrays'} of targets"
+        raise error("E0107", message, notes=[f"it holds {held}"], help=[f"name one of them {' or '.join(TARGETS)}"])
+    targets = arrays.pop(named[0])
+    counts = {name: len(a) if a.ndim else 0 for name, a in {**arrays, named[0]: targets}.items()}
+    if len(set(counts.values())) != 1 or not len(targets):
+        told = ", ".join(f"{name} {count}" for name, count in counts.items())
+        raise error("E0107", f"the arrays of `{path.name}` differ in rows, or have none", notes=[told])
+    for row, target in enumerate(targets):
+        yield Example({name: array[row] for name, array in arrays.items()}, target)
+
+
+def _of_folder(path: Path, labels: Sequence[str]) -> Iterator[Example]:
+    """The images of each class's folder, in the order of names; classes are numbered as `labels`, else by name."""
+    folders = sorted(p for p in path.iterdir() if p.is_dir() and not p.name.startswith("."))
+    if not folders:
+        raise error("E0107", f"`{path}` holds no folders of classes", help=["write `DATA/CLASS/image.png`"])
+    if labels and (unknown := [f.name for f in folders if f.name not in labels]):
+        raise error("E0107", f"`{unknown[0]}` is a folder of `{path}` and no label")
+    numbers = {f.name: labels.index(f.name) if labels else i for i, f in enumerate(folders)}
+    files = [(f, p) for f in folders for p in sorted(f.iterdir()) if p.suffix.lower() in _IMAGES]
+    if not files:
+        raise error("E0107", f"the folders of `{path}` hold no images", help=[f"images are {', '.join(_IMAGES)} files"])
+    for folder, file in files:
+        yield Example({"": image_in(file)}, numbers[folder.name])
+
+
+def _of_user(text: str) -> Iterator[Example]:
+    """What the user's iterable gives."""
+    found = user_object(text)
+    with user_code(f"reading `{text}`"):
+        rows = iter(found() if callable(found) else found)
+    for number in itertools.count():
+        with user_code(f"reading `{text}`"):
+            row = next(rows, None)
+        if row is None:
+            return
+        yield _example(row, f"example {number} of `{text}`")
+
+
+def _example(row: Any, what: str) -> Example:
+    if not isinstance(row, tuple | list) or len(row) != 2:
+        raise error("E0107", f"{what} is not (inputs, target)", help=["yield a tuple of two: inputs, target"])
+    inputs, target = row
+    named = inputs if isinstance(inputs, Mapping) else {"": inputs}
+    return Example({str(name): _array(value, what) for name, value in named.items()}, target)
+
+
+def _array(value: Any, what: str) -> Array:
+    """A tensor of torch's is an array too."""
+    array = np.asarray(value.detach().cpu() if hasattr(value, "detach") else value)
+    if array.dtype.kind not in "biuf":
+        raise error("E0107", f"{what} holds {array.dtype} values", help=["give arrays of floats, integers or booleans"])
+    return array
+
+
+def _plain(target: Any) -> Any:
+    """A target as JSON has it."""
+    if isinstance(target, Mapping):
+        return {str(k): _plain(v) for k, v in target.items()}
+    if isinstance(target, str | int | float | bool) or target is None:
+        return target
+    if isinstance(target, list | tuple):
+        return [_plain(v) for v in target]
+    return np.asarray(target.detach().cpu() if hasattr(target, "detach") else target).tolist()

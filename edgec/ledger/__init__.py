@@ -1,1 +1,1 @@
-"""What loaders, compilers and delegates demand of an artifact, as data: each row with its source."""
+"""The requirements of loaders, compilers and delegates for an artifact, as data: rows with their sources."""

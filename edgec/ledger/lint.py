@@ -1,4 +1,4 @@
-"""An artifact held against the ledger of its format."""
+"""Checks an artifact against the ledger of its format."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from edgec.ledger.row import Finding, Row, examine
 
 
 def lint(path: Path, delegates: tuple[str, ...] = ()) -> list[Finding]:
-    """What loaders, compilers and runtimes would find wrong; empty where nothing is known to be.
+    """The requirements of loaders, compilers and runtimes that an artifact violates; empty if none is known.
 
-    Of `delegates` (xnnpack, gpu, nnapi, qnn), what keeps operators of a TFLite file off them, too.
-    An engine is opaque: its ONNX, which lies beside it, is looked at.
-    Raises `EdgecError` E0604 for what cannot be read, E0603 for an engine without its ONNX, E0101 for delegates that
-    are not known or of other formats than TFLite.
+    With `delegates` (xnnpack, gpu, nnapi, qnn), also what keeps operators of a TFLite file from running on them.
+    An engine is opaque: the ONNX file next to it is checked instead.
+    Raises `EdgecError` E0604 for an unreadable file, E0603 for an engine without its ONNX, E0101 for unknown
+    delegates, or delegates of a format other than TFLite.
     """
     rows = rows_for(path, delegates)
     return examine(rows, format_of(path).subject(path)) if rows else []
 
 
 def lint_built(path: Path) -> list[Finding]:
-    """The same for an artifact that is being built, by what it is built for."""
+    """The same for an artifact of this build, with the rows for what it was built for."""
     known = format_of(path)
     rows = known.built_rows()
     return examine(rows, known.subject(path)) if rows else []

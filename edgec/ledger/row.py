@@ -1,4 +1,4 @@
-"""A row of a ledger: one demand, who makes it, where that is written, and how to see whether an artifact meets it."""
+"""A row of a ledger: one requirement, who imposes it, its source, and the check whether an artifact meets it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ViewT = TypeVar("ViewT")
 
 @dataclass(frozen=True)
 class Breach:
-    """A place in an artifact that does not meet a demand, and what is there."""
+    """A location in an artifact that violates a requirement, and what was found there."""
 
     where: str
     what: str
@@ -21,10 +21,10 @@ class Breach:
 
 @dataclass(frozen=True)
 class Row(Generic[ViewT]):
-    """One demand on the artifacts that `check` takes a view of.
+    """One requirement for an artifact; `check` finds the violations in a view of it.
 
-    `by`: the loader, compiler, runtime or delegate that demands it; `source`: where it is written; `versions`: for
-    which of them it holds. Not met, the artifact is refused there (an error), or it is slower (a warning).
+    `by`: the loader, compiler, runtime or delegate that requires it; `source`: where that is documented; `versions`:
+    the versions for which it holds. A violation makes it refuse the artifact (an error) or run it slower (a warning).
     """
 
     label: str
@@ -38,7 +38,7 @@ class Row(Generic[ViewT]):
 
 @dataclass(frozen=True)
 class Finding:
-    """A row that an artifact does not meet, with every place."""
+    """A row that an artifact violates, with all locations."""
 
     label: str
     demand: str
@@ -49,7 +49,7 @@ class Finding:
     breaches: tuple[Breach, ...]
 
     def diagnostic(self) -> Diagnostic:
-        """For a person: the first places, and how many more."""
+        """The finding as a diagnostic: the first locations, and the number of others."""
         places = [f"{b.where}: {b.what}" if b.where else b.what for b in self.breaches[:_SHOWN]]
         more = len(self.breaches) - _SHOWN
         notes = (*places, *([f"and {more} more"] if more > 0 else []))
@@ -57,7 +57,7 @@ class Finding:
         return Diagnostic(
             "E0609" if self.severity is Severity.ERROR else "E0610",
             f"`{self.label}`: {self.demand}",
-            notes=(*notes, f"demanded by {said}: {self.source}"),
+            notes=(*notes, f"required by {said}: {self.source}"),
             severity=self.severity,
         )
 
@@ -66,7 +66,7 @@ _SHOWN = 4
 
 
 def examine(rows: Iterable[Row[ViewT]], view: ViewT) -> list[Finding]:
-    """Every row that the artifact behind the view does not meet, in the ledger's order."""
+    """All rows that the artifact violates, in the ledger's order."""
     found = []
     for row in rows:
         breaches = tuple(row.check(view))

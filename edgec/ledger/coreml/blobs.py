@@ -1,4 +1,4 @@
-"""Rows about files: the package's own, and the layout of weights."""
+"""Rows about a package's files and the layout of its weight files."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _ALIGNMENT, _VERSION, _SENTINEL = 64, 2, 0xDEADBEEF
 _IOS18 = 9
 _STORED = {1: "fp16", 2: "fp32", 3: "uint8", 4: "int8", 5: "bf16", 6: "int16", 7: "uint16", 8: "int4", 9: "uint1",
            10: "uint2", 11: "uint4", 12: "uint3", 13: "uint6", 14: "int32", 15: "uint32"}  # fmt: skip
-"""`BlobDataType` by MIL's names."""
+"""`BlobDataType` numbers and MIL's type names."""
 _BITS = {"fp16": 16, "fp32": 32, "bf16": 16, "int4": 4, "uint1": 1, "uint2": 2, "uint3": 3, "uint4": 4, "uint6": 6,
          **{f"{sign}int{bits}": bits for sign in ("", "u") for bits in (8, 16, 32)}}  # fmt: skip
 _BEFORE_IOS18 = frozenset({"fp16", "fp32", "uint8", "int8"})
@@ -27,7 +27,7 @@ _BEFORE_IOS18 = frozenset({"fp16", "fp32", "uint8", "int8"})
 
 @dataclass(frozen=True)
 class Blob:
-    """A weight that a program names, and what its file holds there: the metadata, None where there is none."""
+    """A weight that a program refers to, with the metadata at that place of its file, or None if there are none."""
 
     where: str
     file: Path
@@ -46,7 +46,7 @@ def _values(message: Any) -> Iterator[Any]:
 
 
 def _blobs(package: Package) -> Iterator[Blob]:
-    """Weights whose file is there."""
+    """Weights whose file exists."""
     for where, value in _named(package):
         path = _path(package, value.blobFileValue.fileName)
         if path is None or not path.is_file():
@@ -66,7 +66,7 @@ def _named(package: Package) -> Iterator[tuple[str, Any]]:
 
 
 def _path(package: Package, name: str) -> Path | None:
-    """The file that a program calls `@model_path/…`, None where that leads out of the package."""
+    """The file that a program calls `@model_path/…`, or None if that leads out of the package."""
     relative = name.removeprefix(MODEL_PATH_PREFIX).lstrip("/")
     path = (package.folder / relative).resolve()
     return path if path.is_relative_to(package.root.resolve()) else None
@@ -86,7 +86,7 @@ def _files(package: Package) -> Iterator[Breach]:
         if not name.startswith(f"{MODEL_PATH_PREFIX}/"):
             yield Breach(where, f"`{name[:80]}` does not begin with `{MODEL_PATH_PREFIX}/`")
         elif path is None or not path.is_file():
-            yield Breach(where, f"`{name[:80]}` is no file of the package")
+            yield Breach(where, f"`{name[:80]}` is not a file of the package")
 
 
 def _header(package: Package) -> Iterator[Breach]:
@@ -103,14 +103,14 @@ def _header(package: Package) -> Iterator[Breach]:
         if version != _VERSION:
             yield Breach(path.name, f"version {version}")
         elif count < len(offsets):
-            yield Breach(path.name, f"{count} blobs by the header, the program names {len(offsets)}")
+            yield Breach(path.name, f"{count} blobs in the header, {len(offsets)} in the program")
 
 
 def _aligned(package: Package) -> Iterator[Breach]:
     for blob in _blobs(package):
         start = blob.metadata[3] if blob.metadata else 0
         if blob.offset % _ALIGNMENT or start % _ALIGNMENT:
-            yield Breach(blob.where, f"metadata at {blob.offset}, content at {start}")
+            yield Breach(blob.where, f"metadata at {blob.offset}, data at {start}")
 
 
 def _sentinel(package: Package) -> Iterator[Breach]:
@@ -150,7 +150,7 @@ def _stored_types(package: Package) -> Iterator[Breach]:
 
 
 def _manifest(package: Package) -> Iterator[Breach]:
-    """Every file of the package stands in Manifest.json, and every entry is there."""
+    """Every file of the package is listed in Manifest.json, and every entry exists."""
     entries = json.loads((package.root / "Manifest.json").read_text(encoding="utf-8"))["itemInfoEntries"]
     paths = [str(entry.get("path", "")) for entry in entries.values() if isinstance(entry, dict)]
     yield from (
@@ -166,56 +166,56 @@ def _manifest(package: Package) -> Iterator[Breach]:
 ROWS: tuple[Row[Package], ...] = (
     Row(
         "package-entries",
-        "every entry of Manifest.json is there, and weights are in one",
+        "every entry of Manifest.json exists, and weights are in one",
         "Core ML's compiler",
         "apple/coremltools, modelpackage/src/ModelPackage.cpp: items are found by their entries",
         _manifest,
     ),
     Row(
         "weight-file",
-        "a weight's file is `@model_path/…` inside the package",
+        "a weight file is `@model_path/…` inside the package",
         "Core ML's compiler",
         "MIL.proto, BlobFileValue.fileName; coremltools, backend/mil/load.py, `@model_path`",
         _files,
     ),
     Row(
         "weight-header",
-        f"a weight file begins with its number of blobs and version {_VERSION}",
+        f"a weight file begins with its number of blobs and the version {_VERSION}",
         "Core ML's runtime",
         f"{_FORMAT}, storage_header",
         _header,
     ),
     Row(
         "weight-sentinel",
-        "a weight's offset is that of a blob's metadata",
+        "a weight's offset points to a blob's metadata",
         "Core ML's runtime",
         f"{_FORMAT}, blob_metadata.sentinel",
         _sentinel,
     ),
     Row(
         "weight-alignment",
-        f"metadata and content of a weight begin at multiples of {_ALIGNMENT} bytes",
+        f"metadata and data of a weight are aligned to {_ALIGNMENT} bytes",
         "Core ML's runtime",
         f"{_FORMAT}, DefaultStorageAlignment",
         _aligned,
     ),
     Row(
         "weight-type",
-        "a weight is stored in the type that the program says",
+        "a weight is stored with the type that the program declares",
         "Core ML's runtime",
         f"{_FORMAT}, blob_metadata.mil_dtype",
         _same_type,
     ),
     Row(
         "weight-size",
-        "a weight has the bytes of its shape, inside the file",
+        "a weight has the size of its shape and lies inside the file",
         "Core ML's runtime",
         f"{_FORMAT}, blob_metadata.sizeInBytes",
         _same_size,
     ),
     Row(
         "weight-version",
-        "before iOS 18 weight files hold float16, float32, int8 and uint8",
+        "before iOS 18 weight files contain only float16, float32, int8 and uint8",
         "Core ML's compiler",
         "coremltools, backend/mil/load.py, `should_use_weight_file`",
         _stored_types,

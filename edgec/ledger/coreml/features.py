@@ -1,4 +1,4 @@
-"""A package's inputs, outputs and states, beside the types that its program gives them."""
+"""A package's inputs, outputs and states, with the types that its program declares for them."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Any
 from edgec.ledger.coreml.package import Kind, Package, kind_of
 
 ARRAYS = {65552: "fp16", 65568: "fp32", 65600: "fp64", 131104: "int32", 131080: "int8"}
-"""`ArrayFeatureType.ArrayDataType` by MIL's names."""
+"""`ArrayFeatureType.ArrayDataType` numbers and MIL's type names."""
 
 SOURCE = "apple/coremltools, mlmodel/format/FeatureTypes.proto"
 
 
 def features_of(package: Package) -> Iterator[tuple[str, str, Any]]:
-    """Each input, output and state: whose, which of the three, and the message."""
+    """Each input, output and state: its function, which of the three it is, and the message."""
     for name, description in package.descriptions:
         for kind in ("input", "output", "state"):
             yield from ((name, kind, feature) for feature in getattr(description, kind))
@@ -26,7 +26,7 @@ def where_of(function: str, kind: str, feature: Any) -> str:
 
 
 def given_by(package: Package, name: str) -> list[tuple[str, Kind]]:
-    """What a function gives, by name and type."""
+    """A function's outputs, by name and type."""
     function = package.function(name)
     if function is None or function.block is None:
         return []
@@ -36,7 +36,7 @@ def given_by(package: Package, name: str) -> list[tuple[str, Kind]]:
 
 
 def typed_features(package: Package) -> Iterator[tuple[str, Any, Kind]]:
-    """Arrays of the interface with the type that the program gives them."""
+    """Arrays of the interface with the type that the program declares for them."""
     for name, description in package.descriptions:
         function = package.function(name)
         if function is None:
@@ -51,7 +51,7 @@ def typed_features(package: Package) -> Iterator[tuple[str, Any, Kind]]:
 
 
 def array_of(feature: Any) -> Any:
-    """A feature's array, a state's too; None for anything else."""
+    """The array type of a feature or a state; None for other features."""
     which = feature.type.WhichOneof("Type")
     if which == "multiArrayType":
         return feature.type.multiArrayType

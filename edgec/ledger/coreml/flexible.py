@@ -1,4 +1,4 @@
-"""Rows about inputs of several sizes: ranges and lists, and that they are open inside, too."""
+"""Rows about flexible input shapes: ranges, enumerated shapes, and their agreement with the program."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _MOST_LISTED = 128
 
 
 def _ranges(feature: Any) -> list[tuple[int, int, int]]:
-    """The default, the least and the largest size of each dimension of a range; empty where it has none."""
+    """The default, the smallest and the largest size of each dimension; empty if the feature has no ranges."""
     array = array_of(feature)
     if array is not None:
         if array.WhichOneof("ShapeFlexibility") != "shapeRange":
@@ -38,7 +38,7 @@ def _default_in_range(package: Package) -> Iterator[Breach]:
     for name, kind, feature in features_of(package):
         for i, (size, low, high) in enumerate(_ranges(feature)):
             if size < low or (0 <= high < size):
-                yield Breach(where_of(name, kind, feature), f"dimension {i} is {size}, its range {low} to {high}")
+                yield Breach(where_of(name, kind, feature), f"dimension {i} is {size}, its range is {low} to {high}")
 
 
 def _range_order(package: Package) -> Iterator[Breach]:
@@ -87,20 +87,20 @@ def _listed_default(package: Package) -> Iterator[Breach]:
         image = feature.type.imageType
         default = tuple(array.shape) if array is not None else (image.width, image.height)
         if shapes and any(default) and default not in shapes:
-            yield Breach(where_of(name, kind, feature), f"{list(default)} is none of the {len(shapes)} listed")
+            yield Breach(where_of(name, kind, feature), f"{list(default)} is none of the {len(shapes)} enumerated")
 
 
 def _listed_well(package: Package) -> Iterator[Breach]:
     for name, kind, feature in features_of(package):
         shapes = _listed(feature)
         if _has_list(feature) and not shapes:
-            yield Breach(where_of(name, kind, feature), "the list of sizes is empty")
+            yield Breach(where_of(name, kind, feature), "no shape is enumerated")
         if any(size < 1 for shape in shapes for size in shape):
             yield Breach(where_of(name, kind, feature), "a listed size is 0")
         if len(shapes) > _MOST_LISTED:
-            yield Breach(where_of(name, kind, feature), f"{len(shapes)} sizes are listed")
+            yield Breach(where_of(name, kind, feature), f"{len(shapes)} shapes are enumerated")
         if len({len(shape) for shape in shapes}) > 1:
-            yield Breach(where_of(name, kind, feature), "the listed shapes have different ranks")
+            yield Breach(where_of(name, kind, feature), "the enumerated shapes have different ranks")
         if package.version < _IOS18 and len(set(shapes)) < len(shapes):
             yield Breach(where_of(name, kind, feature), "a size is listed twice")
 
@@ -109,11 +109,11 @@ def _listed_inputs(package: Package) -> Iterator[Breach]:
     for name, description in package.descriptions:
         listed = [f.name for f in description.input if _listed(f)]
         if package.version < _IOS18 and len(listed) > 1:
-            yield Breach(f"interface of {name}", f"{', '.join(f'`{n[:40]}`' for n in listed)} have lists of sizes")
+            yield Breach(f"interface of {name}", f"{', '.join(f'`{n[:40]}`' for n in listed)} have enumerated shapes")
 
 
 def _open_inside(package: Package) -> Iterator[Breach]:
-    """What is open in the interface is open inside, and the other way round."""
+    """A dimension is open in the interface if and only if it is open in the program."""
     for where, feature, kind in typed_features(package):
         array = array_of(feature)
         if array is None or kind.shape is None or where.split(": ")[1].startswith("output"):
@@ -124,15 +124,15 @@ def _open_inside(package: Package) -> Iterator[Breach]:
             sizes = {s[i] for s in shapes if i < len(s)}
             varies = len(sizes) > 1 or (i < len(spans) and spans[i][0] != spans[i][1])
             if varies and inside is not None:
-                yield Breach(where, f"dimension {i} is open in the interface, {inside} inside")
+                yield Breach(where, f"dimension {i} is open in the interface, {inside} in the program")
             elif inside is None and not shapes and not spans:
-                yield Breach(where, f"dimension {i} is open inside, {list(array.shape)} in the interface")
+                yield Breach(where, f"dimension {i} is open in the program, {list(array.shape)} in the interface")
 
 
 ROWS: tuple[Row[Package], ...] = (
     Row(
         "flexible-order",
-        "a range begins at one or more and does not end before it begins",
+        "the lower bound of a range is at least 1 and at most its upper bound",
         "Core ML's loader",
         f"{SOURCE}, SizeRange",
         _range_order,
@@ -146,7 +146,7 @@ ROWS: tuple[Row[Package], ...] = (
     ),
     Row(
         "flexible-default",
-        "the default size lies in its range",
+        "the default size lies within its range",
         "Core ML's loader",
         f"{SOURCE}, ShapeRange: If you specify shape above it must fall in the range",
         _default_in_range,
@@ -161,14 +161,14 @@ ROWS: tuple[Row[Package], ...] = (
     ),
     Row(
         "flexible-listed-default",
-        "the default size is one of those listed",
+        "the default shape is one of those enumerated",
         "Core ML's loader",
         f"{SOURCE}, EnumeratedShapes: If the shape field is specified then it must be one of the enumerated shapes",
         _listed_default,
     ),
     Row(
         "flexible-listed",
-        f"one to {_MOST_LISTED} sizes of one rank are listed, before iOS 18 none twice",
+        f"between 1 and {_MOST_LISTED} shapes of the same rank are enumerated, before iOS 18 without duplicates",
         "Core ML's loader",
         f"{SOURCE}, EnumeratedShapes: Must be non-empty; coremltools guide, Flexible Input Shapes: 128 shapes at most; "
         "flexible_shape_utils.py, allow_duplicate_shapes",
@@ -176,7 +176,7 @@ ROWS: tuple[Row[Package], ...] = (
     ),
     Row(
         "flexible-listed-inputs",
-        "before iOS 18 one input has a list of sizes",
+        "before iOS 18 at most one input has enumerated shapes",
         "Core ML's compiler",
         "coremltools, backend/mil/load.py, `supports_multiple_enumerated_shapes`",
         _listed_inputs,
@@ -184,7 +184,7 @@ ROWS: tuple[Row[Package], ...] = (
     ),
     Row(
         "flexible-program",
-        "what is open in the interface is open inside, and the other way round",
+        "a dimension is open in the interface if and only if it is open in the program",
         "Core ML's compiler",
         f"{SOURCE}, ShapeFlexibility; coremltools, backend/mil/load.py: symbolic dimensions get a flexibility",
         _open_inside,

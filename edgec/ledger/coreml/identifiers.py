@@ -1,4 +1,4 @@
-"""What a name may be in an ML Program.
+"""Valid names in an ML Program.
 
 Sources: apple/coremltools, mlmodel/format/MIL.proto, "Identifiers, generally used for names and keys, must match the
 regular expression [A-Za-z_][A-Za-z0-9_@]*"; coremltools 9, passes/defs/preprocess.py, `NameSanitizer.reserved_names`.
@@ -15,22 +15,22 @@ RESERVED = frozenset(
     uint16 uint32 uint64 state
     """.split()
 )
-"""Words of MIL's text syntax, which Core ML's parser takes for what they mean there (coremltools#1634)."""
+"""Keywords of MIL's text syntax, which Core ML's parser treats as such (coremltools#1634)."""
 
 IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_@]*")
-"""What a name has to match as a whole."""
+"""The pattern that a whole name has to match."""
 _ILLEGAL = re.compile(r"[^A-Za-z0-9_]")
 
 
 def is_identifier(name: str) -> bool:
-    """Whether a name may stand in a program as it is."""
+    """Whether a name is valid in a program as it is."""
     return IDENTIFIER.fullmatch(name) is not None and name not in RESERVED
 
 
 def identifier_like(name: str) -> str:
-    """The identifier that a name becomes: `conv/weight:0` is `conv_weight_0`, `0` is `_0`, `tensor` is `tensor_`.
+    """A name as an identifier: `conv/weight:0` becomes `conv_weight_0`, `0` becomes `_0`, `tensor` becomes `tensor_`.
 
-    Two names may become one.
+    Different names may become the same identifier.
     """
     if is_identifier(name):
         return name
@@ -41,7 +41,7 @@ def identifier_like(name: str) -> str:
 
 
 class Scope:
-    """The identifiers of one function: each is given once."""
+    """The identifiers of one function, each used once."""
 
     def __init__(self, taken: Iterable[str] = ()) -> None:
         self._taken = set(taken)
@@ -51,14 +51,14 @@ class Scope:
         return name in self._taken
 
     def keep(self, name: str) -> bool:
-        """Take the name as it is, if it is an identifier and free."""
+        """Reserve the name if it is an identifier and free; returns whether it was."""
         free = is_identifier(name) and name not in self._taken
         if free:
             self._taken.add(name)
         return free
 
     def new(self, name: str) -> str:
-        """The identifier that a name becomes, with the first free number behind it where it is taken."""
+        """Reserve the name as an identifier, with the first free number appended if it is taken."""
         like = identifier_like(name)
         found, count = like, self._counts.get(like, 0)
         while found in self._taken:

@@ -1,4 +1,4 @@
-"""Rows about what the app sees: features that agree with the program, their types, images, labels."""
+"""Rows about the interface of a package: agreement with the program, types, images, labels."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _KINDS = {
     "state": {"stateType"},
 }
 _INTERFACE = frozenset({"fp16", "fp32", "int32", "int8", "string", "int64"})
-"""Types of a program's own inputs and outputs; text and 64-bit integers are a classifier's labels."""
+"""Types of a program's inputs and outputs; strings and 64-bit integers are a classifier's labels."""
 
 
 def _agrees(package: Package) -> Iterator[Breach]:
@@ -30,19 +30,20 @@ def _agrees(package: Package) -> Iterator[Breach]:
             continue
         described = {f.name for f in (*description.input, *description.state)}
         taken = {v.name for v in function.message.inputs}
-        yield from (Breach(name, f"input `{n[:80]}` is in the interface alone") for n in sorted(described - taken))
-        yield from (Breach(name, f"input `{n[:80]}` is in the program alone") for n in sorted(taken - described))
+        yield from (Breach(name, f"input `{n[:80]}` is only in the interface") for n in sorted(described - taken))
+        yield from (Breach(name, f"input `{n[:80]}` is only in the program") for n in sorted(taken - described))
         if function.block is not None:
             shown, made = {f.name for f in description.output}, set(function.block.outputs)
-            yield from (Breach(name, f"output `{n[:80]}` is in the interface alone") for n in sorted(shown - made))
-            yield from (Breach(name, f"output `{n[:80]}` is in the program alone") for n in sorted(made - shown))
+            yield from (Breach(name, f"output `{n[:80]}` is only in the interface") for n in sorted(shown - made))
+            yield from (Breach(name, f"output `{n[:80]}` is only in the program") for n in sorted(made - shown))
 
 
 def _same_types(package: Package) -> Iterator[Breach]:
     for where, feature, kind in typed_features(package):
         array = array_of(feature)
         if array is not None and kind.dtype in ARRAYS.values() and ARRAYS.get(array.dataType) != kind.dtype:
-            yield Breach(where, f"{ARRAYS.get(array.dataType, 'no type')} in the interface, {kind.dtype} inside")
+            told = ARRAYS.get(array.dataType, "no type")
+            yield Breach(where, f"{told} in the interface, {kind.dtype} in the program")
 
 
 def _same_shapes(package: Package) -> Iterator[Breach]:
@@ -55,7 +56,7 @@ def _same_shapes(package: Package) -> Iterator[Breach]:
             w is None or w == s for s, w in zip(shape, kind.shape, strict=False)
         )
         if not fits:
-            yield Breach(where, f"{list(shape)} in the interface, {list(kind.shape)} inside")
+            yield Breach(where, f"{list(shape)} in the interface, {list(kind.shape)} in the program")
 
 
 def _array_types(package: Package) -> Iterator[Breach]:
@@ -107,7 +108,7 @@ def _images(package: Package) -> Iterator[Breach]:
         if channels is None:
             yield Breach(where, "no color space")
         elif kind.shape is not None and (len(kind.shape) != 4 or kind.shape[:2] != (1, channels)):
-            yield Breach(where, f"inside it is {list(kind.shape)}, not (1, {channels}, height, width)")
+            yield Breach(where, f"in the program it is {list(kind.shape)}, not (1, {channels}, height, width)")
         elif kind.dtype not in ("fp32", "fp16"):
             yield Breach(where, f"inside it is {kind.dtype}")
         elif kind.shape is not None and not _is_flexible(image):
@@ -144,12 +145,12 @@ def _labels(package: Package) -> Iterator[Breach]:
 
 
 def _optional(package: Package) -> Iterator[Breach]:
-    """coremltools writes defaults of any type as floats, so that their type is not judged."""
+    """The type of a default is not checked: coremltools writes defaults of any type as floats."""
     for name, kind, feature in features_of(package):
         array = array_of(feature)
         has_default = array is not None and array.WhichOneof("defaultOptionalValue") is not None
         if feature.type.isOptional and (kind != "input" or not has_default):
-            told = "it may be left out, and has no default" if kind == "input" else "it may be left out"
+            told = "it is optional and has no default" if kind == "input" else "it is optional"
             yield Breach(where_of(name, kind, feature), told)
 
 
@@ -167,7 +168,7 @@ def _classes(package: Package) -> Iterator[Breach]:
             continue
         (first, *_) = op.message.inputs["classes"].arguments or [None]
         if first is None or first.WhichOneof("binding") != "value":
-            yield Breach(op.where, "`classes` are not written in place")
+            yield Breach(op.where, "`classes` is not a literal")
             continue
         count = len(first.value.immediateValue.list.values)
         given = [op.kind(b) for n, b in op.arguments() if n == "probabilities"]
@@ -188,7 +189,7 @@ ROWS: tuple[Row[Package], ...] = (
         "interface-agrees",
         "the interface has the inputs, outputs and states of the program's function",
         "Core ML's compiler",
-        "coremltools, backend/mil/load.py: descriptions are made of a function's inputs and outputs, by name",
+        "coremltools, backend/mil/load.py: descriptions are created from a function's inputs and outputs, by name",
         _agrees,
     ),
     Row(
@@ -200,42 +201,42 @@ ROWS: tuple[Row[Package], ...] = (
     ),
     Row(
         "interface-type",
-        "an array of the interface has the type that it has inside",
+        "an array has the same type in the interface and in the program",
         "Core ML's compiler",
         "coremltools, backend/mil/helper.py, `cast_to_framework_io_dtype`",
         _same_types,
     ),
     Row(
         "interface-shape",
-        "an array of the interface has the shape that it has inside, where that is fixed",
+        "an array has the same shape in the interface and in the program, if it is fixed",
         "Core ML's compiler",
         f"{SOURCE}, ArrayFeatureType.shape; coremltools, backend/mil/load.py",
         _same_shapes,
     ),
     Row(
         "interface-array-type",
-        "arrays are float32, int32, from iOS 16 on float16 and from iOS 26 on int8",
+        "arrays are float32 or int32, from iOS 16 also float16, from iOS 26 also int8",
         "Core ML's loader",
         f"{SOURCE}, ArrayDataType; coremltools `mil_backend::adjust_io_to_supported_types`",
         _array_types,
     ),
     Row(
         "interface-program-type",
-        "inputs and outputs of a program are float32, float16 or int32, none is bool",
+        "inputs and outputs of a program are float32, float16 or int32, not bool",
         "Core ML's compiler",
         "coremltools `mil_backend::adjust_io_to_supported_types`: main's interface is mapped to Core ML's",
         _program_types,
     ),
     Row(
         "interface-dimensions",
-        "an input has one to five dimensions, each of one or more",
+        "an input has 1 to 5 dimensions, each of size 1 or more",
         "Core ML's loader",
         f"{SOURCE}, ArrayFeatureType.shape: the required or default shape; MLMultiArray has no empty shape",
         _dimensions,
     ),
     Row(
         "image-program",
-        "an image is (1, channels of its color space, height, width) in floats inside",
+        "in the program an image is (1, channels of its color space, height, width), of floats",
         "Core ML's loader",
         "mlmodel/format/MIL.proto, Function.inputs: rank-4 Float32 tensors, NCHW, N == 1, C 1 or 3",
         _images,
@@ -249,28 +250,28 @@ ROWS: tuple[Row[Package], ...] = (
     ),
     Row(
         "image-version",
-        "images in float16 begin with iOS 16",
+        "float16 images need iOS 16",
         "Core ML's loader",
         f"{SOURCE}, GRAYSCALE_FLOAT16; coremltools: float16 images need minimum_deployment_target iOS16",
         _image_versions,
     ),
     Row(
         "interface-optional",
-        "what may be left out is an input, an array with a default",
+        "an optional feature is an array input with a default",
         "Core ML's loader",
         f"{SOURCE}, ArrayFeatureType.defaultOptionalValue; coremltools, backend/mil/test_load.py, TestMILDefaultValues",
         _optional,
     ),
     Row(
         "classifier-features",
-        "a classifier has a label, which is text or a number; its probabilities are a dictionary; both are outputs",
+        "a classifier's label is a string or integer output, its probabilities are a dictionary output",
         "Core ML's loader",
         "mlmodel/format/Model.proto, ModelDescription.predictedFeatureName and predictedProbabilitiesName",
         _labels,
     ),
     Row(
         "classifier-classes",
-        "`classify` has its classes in place, as many as there are probabilities",
+        "the classes of `classify` are a literal, with as many elements as there are probabilities",
         "Core ML's compiler",
         "coremltools, backend/mil/load.py: classes are serialized as a value literal bound directly to the param",
         _classes,

@@ -1,4 +1,4 @@
-"""The whole ledger of Core ML packages."""
+"""All rows of the ledger for Core ML packages."""
 
 from __future__ import annotations
 

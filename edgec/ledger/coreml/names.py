@@ -1,4 +1,4 @@
-"""Rows about names: what they may be, that they are unique, and that what is used was made before."""
+"""Rows about names: valid, unique, and defined before use."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _LONGEST = 80
 
 
 def _defined(package: Package) -> Iterator[tuple[str, str, str]]:
-    """Where a name is given, what it names, and the name; every function, value and described feature."""
+    """Where each name is defined, what it names, and the name: every function, value and described feature."""
     for name, description in package.descriptions:
         for kind, features in (("input", description.input), ("output", description.output)):
             yield from ((f"interface of {name}", kind, f.name) for f in features)
@@ -47,7 +47,7 @@ def _breaking(wrong: Callable[[str], bool]) -> Callable[[Package], Iterator[Brea
 
 
 def _keys(package: Package) -> Iterator[Breach]:
-    """Keys of attributes, of the program down to its types, and of a function's specializations."""
+    """Keys of attributes, from the program down to its types, and of a function's specializations."""
     tables = [("program", package.model.mlProgram.attributes)]
     for function in package.functions:
         tables += [
@@ -64,7 +64,7 @@ def _keys(package: Package) -> Iterator[Breach]:
 
 
 def _blocks(block: Any) -> Iterator[Any]:
-    """A block and those inside."""
+    """A block and its nested blocks."""
     if block is not None:
         yield block
         for operation in block.operations:
@@ -82,7 +82,7 @@ def _twice(package: Package) -> Iterator[Breach]:
 
 
 def _repeated(where: str, block: Any, visible: set[str]) -> Iterator[Breach]:
-    """Names that are visible already; what a block defines is gone behind it."""
+    """Redefinitions of visible names. The names that a block defines end with it."""
     own = set(visible)
     for made in [*block.inputs, *(("op", op) for op in block.operations)]:
         outputs = made[1].outputs if isinstance(made, tuple) else [made]
@@ -112,11 +112,11 @@ def _used(function: Function, block: Any, outer: set[str]) -> Iterator[Breach]:
         known |= {value.name for value in operation.outputs}
     for name in block.outputs:
         if name not in known:
-            yield Breach(function.name, f"a block gives `{name[:_LONGEST]}`")
+            yield Breach(function.name, f"a block returns `{name[:_LONGEST]}`")
 
 
 def _operation_names(package: Package) -> Iterator[Breach]:
-    """The names that operations have beside their results', which reports of errors and of placement go by."""
+    """The operations' own names, beside those of their results. Error and placement reports use them."""
     for function in package.functions:
         seen = set()
         for op in (op for op in package.operations if op.function == function.name):
@@ -124,7 +124,7 @@ def _operation_names(package: Package) -> Iterator[Breach]:
             if name and (not IDENTIFIER.fullmatch(name) or name in RESERVED):
                 yield Breach(op.where, f"it is called `{name[:_LONGEST]}`")
             elif name in seen:
-                yield Breach(op.where, f"another is called `{name[:_LONGEST]}`, too")
+                yield Breach(op.where, f"another operation is also named `{name[:_LONGEST]}`")
             seen.add(name)
 
 
@@ -146,7 +146,7 @@ ROWS: tuple[Row[Package], ...] = (
     ),
     Row(
         "name-reserved",
-        "no name is a word of MIL's text",
+        "no name is a keyword of MIL's text syntax",
         "Core ML's loader",
         "coremltools, passes/defs/preprocess.py, `NameSanitizer.reserved_names`; coremltools#1634: a value `tensor`",
         _breaking(lambda name: name in RESERVED),
@@ -160,28 +160,28 @@ ROWS: tuple[Row[Package], ...] = (
     ),
     Row(
         "name-unique",
-        "a name stands for one value in its scope",
+        "a name is unique in its scope",
         "Core ML's loader",
         f"{_PROTO}, Operation.outputs: unique within the current scope; coremltools `common::dedup_op_and_var_names`",
         _twice,
     ),
     Row(
         "name-defined",
-        "an operation takes, and a block gives, what was defined before",
+        "what an operation uses or a block returns was defined before",
         "Core ML's compiler",
         f"{_PROTO}, Block.operations: topologically sorted; the compiler's `Failed to find type of`",
         _undefined,
     ),
     Row(
         "operation-name",
-        "names of operations are identifiers, each once in its function",
+        "names of operations are identifiers, unique in their function",
         "Core ML's loader",
         "coremltools passes `mil_backend::sanitize_name_strings` and `common::dedup_op_and_var_names` see to both",
         _operation_names,
     ),
     Row(
         "interface-unique",
-        "inputs and states, and outputs, have names of their own",
+        "the names of inputs and states are unique, and those of outputs",
         "Core ML's loader",
         "mlmodel/format/Model.proto, ModelDescription: apps look features up by name",
         _interface_twice,

@@ -1,6 +1,6 @@
-"""MIL's operations by opset: parameters, whether they are needed, and the types that they take.
+"""MIL's operations by opset: their parameters, whether these are required, and the types that they accept.
 
-`operations.json` is written from coremltools' own definitions (`python -m tests.conformance.mil_operations --update`).
+`operations.json` is generated from coremltools' definitions (`python -m tests.conformance.mil_operations --update`).
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Parameter:
-    """`need` is `required`, `filled` (coremltools writes its default where none is given) or `optional`.
+    """`need` is `required`, `filled` (coremltools writes the default if none is given) or `optional`.
 
-    `types` are MIL's names, empty where any is taken; parameters of one `domain` have one type together; a list takes
+    `types` are MIL's names, empty if any type is accepted; parameters of one `domain` have the same type; a list has
     several arguments.
     """
 
@@ -29,7 +29,7 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Form:
-    """An operation from one specification version on."""
+    """An operation as it is from one specification version on."""
 
     since: int
     parameters: Mapping[str, Parameter]
@@ -42,7 +42,7 @@ class Operations:
     forms: Mapping[str, tuple[Form, ...]]
 
     def form(self, name: str, version: int) -> Form | None:
-        """The form that holds in the opset of a specification version, None where there is none yet."""
+        """The form in the opset of a specification version, or None if there is none yet."""
         held = [form for form in self.forms.get(name, ()) if form.since <= version]
         return held[-1] if held else None
 

@@ -1,4 +1,4 @@
-"""Rows about operations: whether the system's opset has them, their parameters, and the types that they take."""
+"""Rows about operations: whether the system's opset has them, their parameters, and the types that these accept."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SYSTEMS = {6: "iOS 15", 7: "iOS 16", 8: "iOS 17", 9: "iOS 18", 10: "iOS 26"}
 
 _DEFINITIONS = "coremltools, converters/mil/mil/ops/defs"
 _UNLISTED = frozenset({"const", "custom_layer"})
-"""Operations that every opset has, with parameters of their own."""
+"""Operations of every opset, with special parameters."""
 _HIGHEST_RANK = 5
 
 
@@ -42,13 +42,13 @@ def _fits(package: Package) -> Iterator[Breach]:
         found = opset_version(function.message.opset)
         if found is not None and FIRST <= found <= LAST and found > package.version:
             needs = f"`{function.message.opset}` is of {SYSTEMS[found]}"
-            yield Breach(function.name, f"{needs}, the package of specification version {package.version}")
+            yield Breach(function.name, f"{needs}, the package has specification version {package.version}")
 
 
 def _block(package: Package) -> Iterator[Breach]:
     for function in package.functions:
         if function.block is None:
-            yield Breach(function.name, f"there is no block for `{function.message.opset}`")
+            yield Breach(function.name, f"it has no block for `{function.message.opset}`")
 
 
 def _known(package: Package) -> Iterator[Breach]:
@@ -56,7 +56,7 @@ def _known(package: Package) -> Iterator[Breach]:
         if op.message.type in _UNLISTED or op.form is not None or not op.opset:
             continue
         later = operations().forms.get(op.message.type)
-        yield Breach(op.where, f"it begins with {SYSTEMS[later[0].since]}" if later else "no opset has it")
+        yield Breach(op.where, f"it needs {SYSTEMS[later[0].since]}" if later else "no opset has it")
 
 
 def _given(op: Operation) -> set[str]:
@@ -69,7 +69,7 @@ def _unknown_parameter(package: Package) -> Iterator[Breach]:
             continue
         for name in sorted(set(op.message.inputs) - op.form.parameters.keys()):
             later = [f for f in operations().forms[op.message.type] if name in f.parameters]
-            since = f", it begins with {SYSTEMS[later[0].since]}" if later and later[0].since > op.opset else ""
+            since = f", it needs {SYSTEMS[later[0].since]}" if later and later[0].since > op.opset else ""
             yield Breach(op.where, f"parameter `{name}`{since}")
 
 
@@ -84,7 +84,7 @@ def _required(package: Package) -> Iterator[Breach]:
 
 
 _ALWAYS = {"concat": {"interleave"}}
-"""Parameters with a default that the compiler was seen to ask for."""
+"""Parameters with a default that the compiler nevertheless requires (observed)."""
 
 
 def _filled(package: Package) -> Iterator[Breach]:
@@ -94,7 +94,7 @@ def _filled(package: Package) -> Iterator[Breach]:
         filled = {n for n, p in op.form.parameters.items() if p.need == "filled"} - _ALWAYS.get(op.message.type, set())
         missing = sorted(filled - _given(op))
         if missing:
-            yield Breach(op.where, f"{', '.join(f'`{name}`' for name in missing)} left to the default")
+            yield Breach(op.where, f"{', '.join(f'`{name}`' for name in missing)} not written")
 
 
 def _constant(package: Package) -> Iterator[Breach]:
@@ -114,7 +114,7 @@ def _operand_types(package: Package) -> Iterator[Breach]:
             if parameter is None or kind is None or not parameter.types or kind.is_state:
                 continue
             if kind.dtype not in parameter.types and kind.dtype in _NUMBERS:
-                yield Breach(op.where, f"`{name}` is {kind.dtype}, it takes {', '.join(sorted(parameter.types))}")
+                yield Breach(op.where, f"`{name}` is {kind.dtype}, not one of {', '.join(sorted(parameter.types))}")
 
 
 _NUMBERS = frozenset("bool fp16 fp32 fp64 bf16 int8 int16 int32 int64 uint8 uint16 uint32 uint64".split())
@@ -145,7 +145,7 @@ def _rank(package: Package) -> Iterator[Breach]:
 
 
 def _cast(package: Package) -> Iterator[Breach]:
-    """`cast` names the type that it makes."""
+    """`cast` names its result's type."""
     for op in package.operations:
         if op.message.type != "cast" or op.form is None or len(op.message.outputs) != 1:
             continue
@@ -153,9 +153,9 @@ def _cast(package: Package) -> Iterator[Breach]:
         text = "".join(value.immediateValue.tensor.strings.values) if value is not None else ""
         takes, made = op.form.parameters["x"].types, op.kinds[op.message.outputs[0].name].dtype
         if text not in takes:
-            yield Breach(op.where, f"to `{text}`, this opset's are {', '.join(sorted(takes))}")
+            yield Breach(op.where, f"to `{text}`, not one of this opset's {', '.join(sorted(takes))}")
         elif text != made:
-            yield Breach(op.where, f"to `{text}`, its result is declared {made}")
+            yield Breach(op.where, f"to `{text}`, but its result is declared {made}")
 
 
 def _results(package: Package) -> Iterator[Breach]:
@@ -164,7 +164,7 @@ def _results(package: Package) -> Iterator[Breach]:
         if not count and op.message.type != "write_state":
             yield Breach(op.where, "it gives nothing")
         if op.message.type == "const" and (count != 1 or "val" not in op.message.attributes):
-            yield Breach(op.where, "a constant has one result, and `val`")
+            yield Breach(op.where, "a constant has not exactly one result and `val`")
 
 
 def _blocks(package: Package) -> Iterator[Breach]:
@@ -183,7 +183,7 @@ def _spelled(package: Package) -> Iterator[Breach]:
                 continue
             text = "".join(value.immediateValue.tensor.strings.values)
             if text not in allowed:
-                yield Breach(op.where, f"`{parameter}` is `{text}`, it takes {', '.join(sorted(allowed))}")
+                yield Breach(op.where, f"`{parameter}` is `{text}`, not one of {', '.join(sorted(allowed))}")
 
 
 _PADS = {"valid", "same", "custom", "same_lower"}
@@ -202,7 +202,7 @@ _WORDS: dict[str, dict[str, set[str]]] = {
         **{op: {"forward", "reverse"} for op in ("gru", "rnn")},
     },
 }
-"""Words that a parameter may be, by operation, as its definition lists them."""
+"""The strings that a parameter may be, by operation, as its definition lists them."""
 
 ROWS: tuple[Row[Package], ...] = (
     Row(
@@ -249,14 +249,14 @@ ROWS: tuple[Row[Package], ...] = (
     ),
     Row(
         "parameter-known",
-        "an operation has parameters of its opset alone",
+        "an operation has only parameters of its opset",
         "Core ML's compiler",
         f"{_DEFINITIONS}, `input_spec`",
         _unknown_parameter,
     ),
     Row(
         "parameter-required",
-        "required parameters are there, and `interleave` of `concat`",
+        "required parameters are present, and `interleave` of `concat`",
         "Core ML's compiler",
         f"{_DEFINITIONS}, `input_spec`; the compiler's `Required param 'interleave' is missing`",
         _required,
@@ -265,27 +265,27 @@ ROWS: tuple[Row[Package], ...] = (
         "parameter-explicit",
         "parameters with a default are written out",
         "Core ML's compiler",
-        "coremltools' builder writes every default; the compiler refuses some that are left out",
+        "coremltools' builder writes every default; the compiler refuses some operations without them",
         _filled,
         severity=Severity.WARNING,
     ),
     Row(
         "parameter-constant",
-        "what an operation needs when it is compiled is a constant",
+        "parameters that an operation needs at compile time are constants",
         "Core ML's compiler",
         f"{_DEFINITIONS}, `TensorInputType(const=True)`",
         _constant,
     ),
     Row(
         "operand-type",
-        "an operand has a type that the operation takes in its opset",
+        "an operand has a type that the operation accepts in its opset",
         "Core ML's compiler",
         f"{_DEFINITIONS}, `type_domains`",
         _operand_types,
     ),
     Row(
         "operand-one-type",
-        "operands of one type domain have one type",
+        "operands of one type domain have the same type",
         "Core ML's compiler",
         "coremltools, mil/input_type.py: parameters binding with the same `type_domain` are the same data type",
         _one_type,
@@ -299,14 +299,14 @@ ROWS: tuple[Row[Package], ...] = (
     ),
     Row(
         "cast-type",
-        "`cast` names a type that its opset makes, and its result has it",
+        "`cast` names a type that its opset supports, and its result has that type",
         "Core ML's compiler",
         f"{_DEFINITIONS}, iOS15 and iOS17 elementwise_unary.py, `cast`",
         _cast,
     ),
     Row(
         "operation-results",
-        "an operation gives something, a constant one value",
+        "an operation has a result, and a constant has one",
         "Core ML's loader",
         "coremltools, backend/mil/load.py, `translate_const`: const must have 1 output",
         _results,
@@ -320,7 +320,7 @@ ROWS: tuple[Row[Package], ...] = (
     ),
     Row(
         "parameter-word",
-        "a parameter of words is one that its operation knows",
+        "a string parameter is one of those that its operation defines",
         "Core ML's compiler",
         f"{_DEFINITIONS}: conv, pool, pad, gelu, scatter, recurrent",
         _spelled,

@@ -1,6 +1,6 @@
-"""What the ledger's rows look at: a package's protobuf, its operations with what is visible to each, its weight files.
+"""The view for the ledger's rows: a package's protobuf, its operations and the names visible to each, its weights.
 
-Nothing is decoded or judged here, so that a package that no interpreter takes can still be looked at.
+Nothing is decoded or validated here, so that a package that no interpreter accepts can still be checked.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from edgec.runners.mil.proto import model_pb2
 TYPE_NAMES = {1: "bool", 2: "string", 10: "fp16", 11: "fp32", 12: "fp64", 13: "bf16", 21: "int8", 22: "int16",
               23: "int32", 24: "int64", 25: "int4", 31: "uint8", 32: "uint16", 33: "uint32", 34: "uint64",
               35: "uint4", 36: "uint2", 37: "uint1", 38: "uint6", 39: "uint3"}  # fmt: skip
-"""`DataType` of MIL.proto by MIL's own names."""
+"""`DataType` of MIL.proto and MIL's own type names."""
 
 
 @dataclass(frozen=True)
 class Kind:
-    """A value's declared type: `dtype` by MIL's name, and its shape with None for what is open; a state wraps one.
+    """A value's declared type: `dtype` by MIL's name, and its shape with None for open dimensions; a state wraps one.
 
-    `shape` is None where the type is no tensor's, or of any rank.
+    `shape` is None if the type is not a tensor, or of unknown rank.
     """
 
     dtype: str
@@ -51,7 +51,7 @@ def kind_of(message: Any) -> Kind:
 
 @dataclass(frozen=True, eq=False)
 class Operation:
-    """One operation: its message, the types of the names that it may use, and which of those are constants."""
+    """One operation: its message, the types of the names visible to it, and which of those are constants."""
 
     function: str
     message: Any
@@ -61,7 +61,7 @@ class Operation:
 
     @property
     def name(self) -> str:
-        """The operation's own name; empty where it has none."""
+        """The operation's own name; empty if it has none."""
         if "name" not in self.message.attributes:
             return ""
         return "".join(self.message.attributes["name"].immediateValue.tensor.strings.values)
@@ -74,17 +74,17 @@ class Operation:
 
     @property
     def form(self) -> Form | None:
-        """What the operation is in its opset, if it is known there."""
+        """The operation's definition in its opset, or None if the opset lacks it."""
         return operations().form(self.message.type, self.opset)
 
     def arguments(self) -> Iterator[tuple[str, Any]]:
-        """Each argument's parameter and binding; a variadic parameter comes several times."""
+        """Each argument's parameter and binding; a variadic parameter is repeated."""
         for parameter, argument in sorted(self.message.inputs.items()):
             for binding in argument.arguments:
                 yield parameter, binding
 
     def kind(self, binding: Any) -> Kind | None:
-        """The type of an argument, None where its name is not known."""
+        """The type of an argument, or None if its name is unknown."""
         if binding.WhichOneof("binding") == "value":
             return kind_of(binding.value.type)
         return self.kinds.get(binding.name)
@@ -105,7 +105,7 @@ _LONGEST = 80
 
 @dataclass(frozen=True, eq=False)
 class Function:
-    """A function: its message and the block of its opset (None where there is no such block)."""
+    """A function: its message and the block of its opset (or None)."""
 
     name: str
     message: Any
@@ -114,7 +114,7 @@ class Function:
 
 @dataclass(frozen=True, eq=False)
 class Package:
-    """A Core ML package as its files tell. `root` is the folder, `model` the parsed message."""
+    """A Core ML package as read from its files. `root` is the folder, `model` the parsed message."""
 
     root: Path
     folder: Path
@@ -133,7 +133,7 @@ class Package:
 
     @property
     def descriptions(self) -> tuple[tuple[str, Any], ...]:
-        """The interface of each function, by name; that of a package without named ones is `main`'s."""
+        """The interface of each function, by name; without named functions it is that of `main`."""
         description = self.model.description
         if description.functions:
             return tuple((f.name, f) for f in description.functions)
@@ -141,12 +141,12 @@ class Package:
 
     @cached_property
     def operations(self) -> tuple[Operation, ...]:
-        """All operations, those of blocks behind the one that holds them."""
+        """All operations, those of nested blocks after the operation that contains them."""
         return tuple(op for f in self.functions if f.block is not None for op in _of_function(f))
 
     @cached_property
     def made_ahead(self) -> frozenset[str]:
-        """Values that Core ML computes when it loads: `constexpr_…`."""
+        """Values that Core ML computes at load time: `constexpr_…`."""
         constant = (op for op in self.operations if op.message.type.startswith("constexpr_"))
         return frozenset(value.name for op in constant for value in op.message.outputs)
 
@@ -161,7 +161,7 @@ def _of_function(function: Function) -> Iterator[Operation]:
 
 
 def _of_block(block: Any, function: Function, kinds: dict[str, Kind], constants: dict[str, Any]) -> Iterator[Operation]:
-    """A scope's names grow with its operations: each sees the view as it was filled until then, blocks a copy."""
+    """Each operation sees the names defined before it: the scope grows with each, and a block gets a copy."""
     opset = opset_version(function.message.opset) or 0
     for message in block.operations:
         yield Operation(function.name, message, opset, kinds, constants)
@@ -175,18 +175,20 @@ def _of_block(block: Any, function: Function, kinds: dict[str, Kind], constants:
 
 
 def opset_version(name: str) -> int | None:
-    """The specification version that brought an opset: `CoreML5` came with 6 (iOS 15)."""
+    """The specification version that introduced an opset: 6 (iOS 15) for `CoreML5`."""
     digits = name.removeprefix("CoreML")
     return int(digits) + 1 if name.startswith("CoreML") and digits.isdigit() else None
 
 
 def read_package(path: Path) -> Package:
-    """Raises `EdgecError` E0604 for what is no package, E0603 for one without a program, E0502 without coremltools."""
+    """Raises `EdgecError` E0604 if it is not a package, E0603 for one without a program, E0502 without coremltools."""
     opened, messages = open_package(path), model_pb2()
     try:
         model = messages.Model.FromString(opened.model.read_bytes())
     except Exception as cause:  # DecodeError's module differs between protobuf implementations
         raise malformed(path, f"`{opened.model.name}` is not a Core ML model") from cause
     if model.WhichOneof("Type") != "mlProgram":
-        raise error("E0603", f"`{path.name}` is no ML Program", help=["neural networks and pipelines have other rules"])
+        raise error(
+            "E0603", f"`{path.name}` is not an ML Program", help=["neural networks and pipelines have other rules"]
+        )
     return Package(path, opened.model.parent, model)

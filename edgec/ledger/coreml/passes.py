@@ -1,7 +1,7 @@
-"""Every pass that coremltools runs on an ML Program before it saves, and what stands for it here.
+"""Every pass that coremltools runs on an ML Program before it saves, and its counterpart in edgec.
 
-The pipeline is `backend_mlprogram` of coremltools 9 (passes/pass_pipeline.py). Some passes are there because Core ML
-demands what they make, others make programs smaller; a test lists the pipeline and fails on a pass without a row.
+The pipeline is `backend_mlprogram` of coremltools 9 (passes/pass_pipeline.py). Some passes establish what Core ML
+requires, others make programs smaller; a test lists the pipeline and fails for a pass without a row.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class PassRow:
-    """A pass: what it does, and where edgec does that (`kept_by`) or why it need not (`not_needed`).
+    """A pass: what it does, and where edgec does the same (`kept_by`) or why it need not (`not_needed`).
 
-    `demanded`: the row of the ledger that sees to it that its work is done; empty where Core ML does not demand it.
+    `demanded`: the row of the ledger that checks the result; empty if Core ML does not require it.
     """
 
     name: str
@@ -31,7 +31,7 @@ PASSES = (
     ),
     PassRow(
         "mil_backend::adjust_io_to_supported_types",
-        "inputs and outputs of the program get types that the interface has",
+        "inputs and outputs of the program get types that the interface supports",
         kept_by="edgec.backends.coreml.types.interface_type, assemble: casts at inputs and outputs",
         demanded="interface-program-type",
     ),
@@ -43,13 +43,13 @@ PASSES = (
     ),
     PassRow(
         "mil_backend::fuse_activation_silu",
-        "sigmoid and a product become silu",
-        not_needed="another spelling of the same function; Core ML takes sigmoid and mul",
+        "x * sigmoid(x) becomes silu",
+        not_needed="an equivalent form; Core ML supports sigmoid and mul",
     ),
     PassRow(
         "mil_backend::fuse_pow2_sqrt",
-        "the square root of a square becomes the value",
-        not_needed="it is the value's magnitude in general; edgec's own rules take what is proven equal",
+        "sqrt(x^2) becomes x",
+        not_needed="not exact: it is the absolute value of x in general",
     ),
     PassRow(
         "common::const_deduplication",
@@ -58,12 +58,12 @@ PASSES = (
     ),
     PassRow(
         "common::cast_optimization",
-        "casts that follow each other become one, or none",
+        "consecutive casts are merged or removed",
         kept_by="edgec.backends.coreml.precision, which casts a value once, and edgec.rules.cleanup.casts",
     ),
     PassRow(
         "common::dead_code_elimination",
-        "what nothing uses is left out",
+        "dead code is removed",
         kept_by="edgec.passes.deadcode.DeadCode, and coremltools' own pass in assemble",
     ),
     PassRow(
@@ -80,8 +80,8 @@ PASSES = (
     ),
     PassRow(
         "nn_backend::handle_unused_inputs",
-        "an input that nothing uses gets an identity",
-        kept_by="edgec.backends.coreml.assemble, behind the removal of dead code",
+        "an unused input gets an identity",
+        kept_by="edgec.backends.coreml.assemble, after dead code is removed",
         demanded="input-used",
     ),
 )

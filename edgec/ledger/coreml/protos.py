@@ -1,7 +1,7 @@
-"""Every field of the messages that describe an ML Program, and what its comments demand.
+"""Every field of the messages that describe an ML Program, and the requirements in its comments.
 
-The messages are those of apple/coremltools, mlmodel/format: MIL.proto, FeatureTypes.proto, and Model.proto as far as an
-ML Program has it. A test lists coremltools' own descriptors and fails on a field that stands nowhere here.
+The messages are those of apple/coremltools, mlmodel/format: MIL.proto, FeatureTypes.proto, and the part of Model.proto
+that ML Programs use. A test lists coremltools' own descriptors and fails for a field that is missing here.
 """
 
 from __future__ import annotations
@@ -90,10 +90,10 @@ _DEMANDED = {
     "not-updatable": "ModelDescription.trainingInput Model.isUpdatable",
     "specification-version": "Model.specificationVersion",
 }
-"""Fields by the row that checks what is demanded of them."""
+"""Fields by the row that checks their requirements."""
 
 _FREE = {
-    "text for people, of any content": """
+    "human-readable text of any content": """
         Program.docString Value.docString FeatureDescription.shortDescription Metadata.shortDescription
         Metadata.versionString Metadata.author Metadata.license Metadata.userDefined ModelDescription.metadata
     """,
@@ -104,9 +104,9 @@ _FREE = {
     "labels are numbers or text, both are allowed": """
         DictionaryFeatureType.int64KeyType DictionaryFeatureType.stringKeyType
     """,
-    "a message that its own fields make up": "Model.description",
+    "a message whose fields are listed themselves": "Model.description",
 }
-"""Fields whose comments demand nothing, by the reason."""
+"""Fields without requirements, by reason."""
 
 OTHER_KINDS = frozenset(
     """
@@ -116,11 +116,11 @@ OTHER_KINDS = frozenset(
     TreeEnsemble Parameters ItemSimilarityRecommender SoundAnalysisPreprocessing LinkedModel ClassConfidenceThresholding
     """.split()
 )
-"""Files of mlmodel/format about other kinds of models: edgec writes none, and `edgec lint` refuses them (E0603)."""
+"""Files of mlmodel/format for other kinds of models: edgec writes none, and `edgec lint` rejects them (E0603)."""
 
 
 def demanded() -> dict[str, tuple[str, ...]]:
-    """The rows that check what is demanded of each field."""
+    """The rows that check each field's requirements."""
     found: dict[str, tuple[str, ...]] = {}
     for label, fields in _DEMANDED.items():
         for field in fields.split():
@@ -129,5 +129,5 @@ def demanded() -> dict[str, tuple[str, ...]]:
 
 
 def not_needed() -> Mapping[str, str]:
-    """Why nothing is demanded, of each other field."""
+    """The reason why each other field has no requirements."""
     return {field: reason for reason, fields in _FREE.items() for field in fields.split()}

@@ -1,4 +1,4 @@
-"""Rows about a program's outline: functions, states, inputs that are used, outputs that are made."""
+"""Rows about a program's structure: functions, states, used inputs, computed outputs."""
 
 from __future__ import annotations
 
@@ -39,21 +39,21 @@ def _functions(package: Package) -> Iterator[Breach]:
     description, named = package.model.description, {f.name for f in package.functions}
     if not description.functions:
         if named != {"main"}:
-            yield Breach("program", f"the functions {sorted(named)} and no interface for each; a single one is `main`")
+            yield Breach("program", f"functions {sorted(named)} without an interface for each; a single one is `main`")
         if description.defaultFunctionName:
-            yield Breach("interface", f"a default function `{description.defaultFunctionName[:80]}`, and no functions")
+            yield Breach("interface", f"a default function `{description.defaultFunctionName[:80]}`, but no functions")
         return
     described = [f.name for f in description.functions]
     if package.version < _IOS18:
-        yield Breach("interface", f"several functions before specification version {_IOS18} (iOS 18)")
+        yield Breach("interface", f"several functions need specification version {_IOS18} (iOS 18)")
     if set(described) != named or len(described) != len(named):
         yield Breach("interface", f"it describes {sorted(described)}, the program has {sorted(named)}")
     if description.defaultFunctionName not in described:
         yield Breach("interface", f"the default function `{description.defaultFunctionName[:80]}` is none of them")
     if description.input or description.output or description.state or description.trainingInput:
-        yield Breach("interface", "features outside of the functions")
+        yield Breach("interface", "features outside the functions")
     if description.predictedFeatureName or description.predictedProbabilitiesName:
-        yield Breach("interface", "predictions are named outside of the functions")
+        yield Breach("interface", "predicted features outside the functions")
 
 
 def _states(package: Package) -> Iterator[Breach]:
@@ -67,12 +67,12 @@ def _states(package: Package) -> Iterator[Breach]:
 
 
 def _specializations(package: Package) -> Iterator[Breach]:
-    """A function in several opsets gives the same in each."""
+    """A function has the same outputs in each of its opsets."""
     for function in package.functions:
         blocks = sorted(function.message.block_specializations.items())
         for key, block in blocks[1:]:
             if list(block.outputs) != list(blocks[0][1].outputs):
-                yield Breach(function.name, f"`{key[:80]}` and `{blocks[0][0][:80]}` give other outputs")
+                yield Breach(function.name, f"`{key[:80]}` and `{blocks[0][0][:80]}` have different outputs")
 
 
 def _updatable(package: Package) -> Iterator[Breach]:
@@ -97,7 +97,7 @@ def _state_use(package: Package) -> Iterator[Breach]:
                 continue
             wanted = op.message.type in ("read_state", "write_state") and parameter == "input"
             if kind.is_state != wanted:
-                told = "is a state" if kind.is_state else "is no state"
+                told = "is a state" if kind.is_state else "is not a state"
                 yield Breach(op.where, f"`{parameter}` {told}")
 
 
@@ -110,28 +110,28 @@ def _state_kind(package: Package) -> Iterator[Breach]:
 ROWS: tuple[Row[Package], ...] = (
     Row(
         "functions",
-        "each function has an interface, the default one is among them; several begin with iOS 18",
+        "each function has an interface, the default function exists, and several functions need iOS 18",
         "Core ML's loader",
         "mlmodel/format/Model.proto, ModelDescription.functions; coremltools, models/utils.py, MultiFunctionDescriptor",
         _functions,
     ),
     Row(
         "specializations",
-        "a function gives the same outputs in each of its opsets",
+        "a function has the same outputs in each of its opsets",
         "Core ML's loader",
         "MIL.proto, Function.block_specializations: Outputs from all blocks must match",
         _specializations,
     ),
     Row(
         "not-updatable",
-        "an ML Program is not updated on the device",
+        "an ML Program is not updatable on the device",
         "Core ML's loader",
         "mlmodel/format/Model.proto, Model.isUpdatable: the model types that support on-device update",
         _updatable,
     ),
     Row(
         "state-type",
-        "a state is float16 of a fixed shape",
+        "a state is float16 and has a fixed shape",
         "Core ML's compiler",
         f"{_LOAD}: State only support fp16 dtype; Flexible shape model states are not supported",
         _states,
@@ -145,14 +145,14 @@ ROWS: tuple[Row[Package], ...] = (
     ),
     Row(
         "state-use",
-        "a state is read by `read_state` and written by `write_state`, and nothing else is",
+        "only `read_state` and `write_state` access states, and nothing else",
         "Core ML's compiler",
         "coremltools, ops/defs/iOS18/states.py and coreml_dialect",
         _state_use,
     ),
     Row(
         "state-interface",
-        "a state of the program is one of the interface",
+        "every state of the program is in the interface",
         "Core ML's compiler",
         f"{_LOAD}, `get_func_input`",
         _state_kind,
@@ -166,14 +166,14 @@ ROWS: tuple[Row[Package], ...] = (
     ),
     Row(
         "output-once",
-        "a function gives each output once",
+        "the outputs of a function are unique",
         "Core ML's loader",
         f"{_LOAD}: outputs are described by name",
         _outputs_twice,
     ),
     Row(
         "output-some",
-        "a function gives something",
+        "a function has an output",
         "Core ML's loader",
         "a model without outputs has no prediction (MLModel)",
         _some_output,

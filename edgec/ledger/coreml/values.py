@@ -1,4 +1,4 @@
-"""Rows about types and values as the program writes them: element types, ranks, literals, arguments."""
+"""Rows about the types and values in a program: element types, ranks, literals, arguments."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ _FIELDS = {
     "int16": "ints", "uint16": "ints", "int32": "ints", "int64": "longInts", "uint64": "longInts",
     **{f"{sign}int{bits}": "bytes" for sign in ("", "u") for bits in (1, 2, 3, 4, 6, 8)},
 }  # fmt: skip
-"""The field of `TensorValue` that holds elements of a type."""
+"""The field of `TensorValue` for elements of each type."""
 _WIDTHS = {"fp16": 16, "int8": 8, "uint8": 8, "int4": 4, "uint4": 4, "uint2": 2, "uint1": 1, "uint3": 3, "uint6": 6}
-"""Bits of an element in `bytes`."""
+"""Bits per element in `bytes`."""
 
 
 def _declared(package: Package) -> Iterator[tuple[str, Any]]:
-    """Every `ValueType` of a program, with its place."""
+    """Every `ValueType` of a program, with its location."""
     for function in package.functions:
         yield from ((f"{function.name}: input `{v.name[:80]}`", v.type) for v in function.message.inputs)
     for op in package.operations:
@@ -32,7 +32,7 @@ def _declared(package: Package) -> Iterator[tuple[str, Any]]:
 
 
 def _literals(op: Operation) -> Iterator[tuple[str, Any]]:
-    """Values that an operation has in place: attributes, arguments, and what lists, tuples and dictionaries hold."""
+    """An operation's literals: attributes, arguments, and the elements of lists, tuples and dictionaries."""
     for name, value in sorted(op.message.attributes.items()):
         yield from _nested(name, value)
     for name, binding in op.arguments():
@@ -79,7 +79,7 @@ def _types(package: Package) -> Iterator[Breach]:
 
 
 _KNOWN = frozenset(TYPE_NAMES) | {40, 41}
-"""`DataType` of MIL.proto without `UNUSED_TYPE`; 40 and 41 are the floats of eight bits."""
+"""`DataType` of MIL.proto without `UNUSED_TYPE`; 40 and 41 are the 8-bit floats."""
 
 
 def _ranks(package: Package) -> Iterator[Breach]:
@@ -98,7 +98,7 @@ def _fixed(package: Package) -> Iterator[Breach]:
 
 
 def _immediate(package: Package) -> Iterator[tuple[str, str, str, int, Any]]:
-    """Literal tensors: where, which parameter, the element type, the number of elements, the value."""
+    """Literal tensors: location, parameter, element type, number of elements, value."""
     for op in package.operations:
         for name, value in _literals(op):
             kind = kind_of(value.type)
@@ -113,7 +113,7 @@ def _fields(package: Package) -> Iterator[Breach]:
     for where, name, dtype, _, tensor in _immediate(package):
         found, wanted = tensor.WhichOneof("value"), _FIELDS.get(dtype)
         if wanted is not None and found is not None and found != wanted:
-            yield Breach(where, f"`{name}` is {dtype} and lies in `{found}`, not in `{wanted}`")
+            yield Breach(where, f"`{name}` is {dtype} and stored in `{found}`, not in `{wanted}`")
 
 
 def _elements(package: Package) -> Iterator[Breach]:
@@ -125,7 +125,7 @@ def _elements(package: Package) -> Iterator[Breach]:
         wanted = -(-count * _WIDTHS[dtype] // 8) if which == "bytes" else count
         if found != wanted:
             unit = "bytes" if which == "bytes" else "elements"
-            yield Breach(where, f"`{name}` has {found} {unit}, its type wants {wanted}")
+            yield Breach(where, f"`{name}` has {found} {unit}, its type needs {wanted}")
 
 
 def _arguments(package: Package) -> Iterator[Breach]:
@@ -144,35 +144,35 @@ def _arguments(package: Package) -> Iterator[Breach]:
 ROWS: tuple[Row[Package], ...] = (
     Row(
         "type-known",
-        "every value has a type, and elements are of one that MIL has",
+        "every value has a type, with an element type of MIL",
         "Core ML's loader",
         f"{_PROTO}, ValueType and DataType: UNUSED_TYPE is not in use",
         _types,
     ),
     Row(
         "type-rank",
-        "a tensor type has as many dimensions as its rank says",
+        "a tensor type has as many dimensions as its rank",
         "Core ML's loader",
         f"{_PROTO}, TensorType.dimensions: must be of length `rank`",
         _ranks,
     ),
     Row(
         "value-shape",
-        "what is written in place has a fixed shape",
+        "a literal has a fixed shape",
         "Core ML's loader",
         f"{_PROTO}, Value: NEVER contains unknown shape in the IR",
         _fixed,
     ),
     Row(
         "value-field",
-        "elements lie in the field of their type",
+        "elements are stored in the field of their type",
         "Core ML's loader",
         f"{_HELPER}: needs to be consistent with how it will be read by MIL",
         _fields,
     ),
     Row(
         "value-elements",
-        "what is written in place has the elements of its shape",
+        "a literal has as many elements as its shape",
         "Core ML's loader",
         f"{_PROTO}, TensorValue; {_HELPER}",
         _elements,

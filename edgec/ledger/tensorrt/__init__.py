@@ -1,1 +1,1 @@
-"""What TensorRT's parser demands of the ONNX that an engine is built from."""
+"""The requirements of TensorRT's parser for the ONNX that an engine is built from."""

@@ -1,4 +1,4 @@
-"""What the ledger's rows look at: an ONNX file, its outside weights left where they are."""
+"""The view for the ledger's rows: an ONNX file, without loading its external data."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ TYPES = frozenset(
     UNDEFINED FLOAT FLOAT16 BFLOAT16 DOUBLE INT8 UINT8 INT32 INT64 BOOL FLOAT8E4M3FN INT4 FLOAT4E2M1
     """.split()
 )
-"""Element types that the parser reads, by ONNX's names; a file of a cast to each was given to it."""
+"""Element types that the parser supports, by ONNX's names; tested with a cast to each."""
 
 
 @dataclass(frozen=True, eq=False)
 class OnnxFile:
-    """An ONNX file, its outside weights left where they are."""
+    """An ONNX file, without its external data."""
 
     path: Path
     model: Any
 
     @cached_property
     def graphs(self) -> tuple[Any, ...]:
-        """The graph, and those inside."""
+        """The main graph and its subgraphs."""
         return tuple(_graphs(self.model.graph))
 
     @cached_property
@@ -49,12 +49,12 @@ class OnnxFile:
 
     @cached_property
     def values(self) -> tuple[Any, ...]:
-        """Typed values: inputs, outputs and what shape inference left."""
+        """Values with a type: inputs, outputs, and those that shape inference annotated."""
         return tuple(v for g in self.graphs for v in (*g.input, *g.output, *g.value_info))
 
     @cached_property
     def inputs(self) -> frozenset[str]:
-        """Names of what is given at run time."""
+        """The names of inputs that are set at run time."""
         return frozenset(v.name for v in self.model.graph.input) - self.constants.keys()
 
     @cached_property
@@ -62,13 +62,13 @@ class OnnxFile:
         return {v.name: v.type.tensor_type for v in self.values}
 
     def element_type(self, name: str) -> int:
-        """A value's `TensorProto.DataType`; 0 where the file does not tell."""
+        """A value's `TensorProto.DataType`; 0 if the file does not declare it."""
         if name in self.constants:
             return int(self.constants[name].data_type)
         return int(self._typed[name].elem_type) if name in self._typed else 0
 
     def rank(self, name: str) -> int | None:
-        """How many dimensions a value has; None where the file does not tell."""
+        """A value's rank; None if the file does not declare it."""
         if name in self.constants:
             return len(self.constants[name].dims)
         kind = self._typed.get(name)
@@ -89,7 +89,7 @@ def _graphs(graph: Any) -> Iterator[Any]:
 
 
 def read_onnx(path: Path) -> OnnxFile:
-    """Raises `EdgecError` E0604 for what is no ONNX file."""
+    """Raises `EdgecError` E0604 if it is not an ONNX file."""
     try:
         return OnnxFile(path, onnx.load(path, load_external_data=False))
     except (DecodeError, OSError, ValueError) as failure:
@@ -102,13 +102,13 @@ def where(node: Any) -> str:
 
 
 def lacking(element_type: int) -> str | None:
-    """The name of an element type that TensorRT has nothing for, None for the others."""
+    """The name of an element type that TensorRT does not support, or None if it does."""
     name = TensorProto.DataType.Name(element_type) if element_type in TensorProto.DataType.values() else "unknown"
     return None if name in TYPES else name.lower()
 
 
 def attribute(node: Any, name: str, default: Any) -> Any:
-    """An attribute's value, text as such; the default where it is left out."""
+    """An attribute's value, with text decoded; the default if it is absent."""
     for entry in node.attribute:
         if entry.name == name:
             value = helper.get_attribute_value(entry)

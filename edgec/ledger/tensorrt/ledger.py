@@ -1,4 +1,4 @@
-"""The ledger of ONNX files as TensorRT's parser takes them."""
+"""The ledger of ONNX files for TensorRT's parser."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ UNKNOWN = frozenset(
     StringNormalizer StringSplit SwiGLU TfIdfVectorizer Unique
     """.split()
 )
-"""ONNX's operators that the parser does not know: `OnnxParser.supports_operator` of TensorRT-RTX 1.7.1 says so."""
+"""ONNX operators that the parser does not know, by `OnnxParser.supports_operator` of TensorRT-RTX 1.7.1."""
 
 
 def _opset(file: OnnxFile) -> Iterator[Breach]:
@@ -105,7 +105,7 @@ def _outside(file: OnnxFile) -> Iterator[Breach]:
         path = (folder / entries.get("location", "")).resolve()
         start, length = int(entries.get("offset", 0)), int(entries.get("length", 0))
         if not path.is_relative_to(folder) or not path.is_file():
-            yield Breach(f"`{tensor.name[:80]}`", f"`{entries.get('location', '')[:80]}` is not beside the file")
+            yield Breach(f"`{tensor.name[:80]}`", f"`{entries.get('location', '')[:80]}` is not next to the file")
         elif start + length > path.stat().st_size:
             yield Breach(f"`{tensor.name[:80]}`", f"{length} bytes at {start} of {path.stat().st_size}")
 
@@ -135,7 +135,7 @@ def _most_k(file: OnnxFile) -> Iterator[Breach]:
 def _pool_places(file: OnnxFile) -> Iterator[Breach]:
     for node in file.nodes():
         if node.op_type == "MaxPool" and len(node.output) > 1 and node.output[1]:
-            yield Breach(where(node), "it gives the places of the largest, too")
+            yield Breach(where(node), "its output `Indices` is used")
 
 
 ROWS: tuple[Row[OnnxFile], ...] = (
@@ -151,19 +151,19 @@ ROWS: tuple[Row[OnnxFile], ...] = (
         "onnx-operator",
         "the parser knows the operator",
         PARSER,
-        "OnnxParser.supports_operator, asked of version 1.7.1",
+        "OnnxParser.supports_operator of version 1.7.1",
         _operators,
     ),
     Row(
         "onnx-domain",
-        "an operator outside of ONNX is a function of the file, or a plugin",
+        "an operator outside ONNX is a function of the file, or a plugin",
         PARSER,
         f"{_GUIDE}: unsupported operators",
         _domains,
     ),
     Row(
         "onnx-type",
-        "an element type is one that TensorRT has",
+        "every element type is one that TensorRT supports",
         PARSER,
         f"{_OPERATORS}: TensorRT supports the following ONNX data types",
         _types,
@@ -185,21 +185,21 @@ ROWS: tuple[Row[OnnxFile], ...] = (
     ),
     Row(
         "onnx-order",
-        "nodes stand in an order that can be run, and outputs are made",
+        "nodes are topologically sorted, and outputs are computed",
         PARSER,
         "onnx.proto3, GraphProto.node: topologically sorted",
         _order,
     ),
     Row(
         "onnx-once",
-        "a value is made by one node",
+        "a value is the output of one node",
         PARSER,
         "onnx.proto3, GraphProto: names of outputs are unique (SSA)",
         _once,
     ),
     Row(
         "onnx-outside",
-        "outside weights lie beside the file, whole",
+        "external data are next to the file, and complete",
         PARSER,
         "ONNX, docs/ExternalData.md: location is relative to the model's file",
         _outside,
@@ -227,7 +227,7 @@ ROWS: tuple[Row[OnnxFile], ...] = (
     ),
     Row(
         "pool-places",
-        "MaxPool gives its largest alone",
+        "MaxPool has one output",
         PARSER,
         f"{_OPERATORS}, MaxPool: Indices output tensor unsupported",
         _pool_places,

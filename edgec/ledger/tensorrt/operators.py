@@ -1,6 +1,6 @@
-"""Rows about single operators: forms that TensorRT's parser knows the operator in, but does not take.
+"""Rows about single operators: forms of known operators that TensorRT's parser rejects.
 
-Each was seen: a file of one operator was given to TensorRT-RTX 1.7's parser, which said what is cited.
+Each was observed: TensorRT-RTX 1.7's parser rejected a file of one operator with the cited message.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ _INTEGERS: dict[int, str] = {TensorProto.INT32: "int32", TensorProto.INT64: "int
 _COORDINATES = {"half_pixel", "pytorch_half_pixel", "tf_half_pixel_for_nn", "asymmetric", "align_corners"}
 _POOLS = ("AveragePool", "MaxPool", "LpPool")
 _RECURRENT = {"LSTM": 3, "GRU": 2, "RNN": 1}
-"""Activation functions of one direction."""
+"""The number of activation functions of one direction."""
 _PLUGINS = frozenset({"CausalConvWithState", "LinearAttention", "NonZero", "RoiAlign"})
 _SPATIAL = range(1, 4)
 
 
 def _each(*kinds: str) -> Callable[[Callable[[OnnxFile, Any], str | None]], Callable[[OnnxFile], Iterator[Breach]]]:
-    """A check of the nodes of some operators, one at a time: what is wrong, or nothing."""
+    """Turn a function that says what is wrong with a node, or None, into a check of all nodes of these operators."""
 
     def made(wrong: Callable[[OnnxFile, Any], str | None]) -> Callable[[OnnxFile], Iterator[Breach]]:
         def check(file: OnnxFile) -> Iterator[Breach]:
@@ -41,7 +41,7 @@ def _each(*kinds: str) -> Callable[[Callable[[OnnxFile, Any], str | None]], Call
 
 
 def _given(node: Any, number: int) -> str:
-    """The name of an input, empty where it is left out."""
+    """The name of an input; empty if it is absent."""
     return str(node.input[number]) if len(node.input) > number else ""
 
 
@@ -108,14 +108,14 @@ def _training(file: OnnxFile, node: Any) -> str | None:
 @_each("BatchNormalization", "LayerNormalization")
 def _statistics(file: OnnxFile, node: Any) -> str | None:
     further = [name for name in node.output[1:] if name]
-    return f"it also gives `{further[0][:80]}`" if further else None
+    return f"it has the further output `{further[0][:80]}`" if further else None
 
 
 @_each("Attention")
 def _attention(file: OnnxFile, node: Any) -> str | None:
     further = [name for name in node.output[1:] if name]
     if further:
-        return f"it also gives `{further[0][:80]}`"
+        return f"it has the further output `{further[0][:80]}`"
     if attribute(node, "softcap", 0.0):
         return "softcap is set"
     return "softmax_precision is set" if attribute(node, "softmax_precision", 0) else None
@@ -152,7 +152,7 @@ def _bytes(file: OnnxFile, node: Any) -> str | None:
 def _ranged(file: OnnxFile, node: Any) -> str | None:
     is_float = file.element_type(_given(node, 0)) in (TensorProto.FLOAT, TensorProto.FLOAT16)
     given = [name for name in node.input if name in file.inputs]
-    return f"it takes the input `{given[0][:80]}`" if is_float and given else None
+    return f"it depends on the input `{given[0][:80]}`" if is_float and given else None
 
 
 @_each("QuantizeLinear", "DequantizeLinear")
@@ -188,20 +188,28 @@ ROWS: tuple[Row[OnnxFile], ...] = (
     _row("pool-dimensions", "a pool has 1 to 3 spatial dimensions", "nbSpatialDims == 2 || nbSpatialDims == 3", _pool),
     _row("pool-dilations", "a pool is not dilated", "does not support dilations other than 1", _dilated),
     _row("pool-norm", "the p of LpPool is 1 or 2", "Only L1 and L2 normalization are supported", _norm),
-    _row("resize-coordinates", "a resize counts places in one of five ways", "transformationMode ==", _coordinates),
-    _row("resize-form", "a resize has no antialias, and stretches", "Antialiasing is not supported currently", _resize),
+    _row("resize-coordinates", "a resize has a supported coordinate mode", "transformationMode ==", _coordinates),
+    _row(
+        "resize-form",
+        "a resize does not antialias or keep the aspect ratio",
+        "Antialiasing is not supported currently",
+        _resize,
+    ),
     _row(
         "resize-type",
-        "what is resized are floats",
+        "the data of a resize are floats",
         "first input has type Int32 but must have type Float",
         _resized_type,
     ),
     _row("axes-constant", "axes are constants", "Axis input must resolve to a build-time constant", _axes),
-    _row("training-mode", "nothing trains", "does not support training_mode == 1 in BatchNormalization", _training),
-    _row("one-result", "a normalization gives its result alone", "doesn't support mode than 1 outputs", _statistics),
     _row(
-        "attention-form", "attention gives its result alone, uncapped", "Setting softcap is not supported", _attention
+        "training-mode",
+        "no operator is in training mode",
+        "does not support training_mode == 1 in BatchNormalization",
+        _training,
     ),
+    _row("one-result", "a normalization has one output", "doesn't support mode than 1 outputs", _statistics),
+    _row("attention-form", "attention has one output and no softcap", "Setting softcap is not supported", _attention),
     _row("lstm-coupled", "gates of LSTM are not coupled", "Coupled input/forget is unsupported", _coupled),
     _row(
         "same-activations",
@@ -209,13 +217,16 @@ ROWS: tuple[Row[OnnxFile], ...] = (
         "does not currently support cases",
         _activations,
     ),
-    _row("product-type", "a product of matrices is of floats", "Found unsupported input type of INT32", _products),
-    _row("reduce-type", "what is reduced are numbers", "Found unsupported input type of BOOL", _truths),
-    _row("byte-arithmetic", "nothing is computed in uint8", "requires inputs with type kFLOAT, kHALF, kBF16", _bytes),
-    _row("range-constant", "a range of floats is constant", "Assertion !isInFlight(p.second.symbolicRep)", _ranged),
+    _row(
+        "product-type",
+        "the operands of a matrix product are floats",
+        "Found unsupported input type of INT32",
+        _products,
+    ),
+    _row("reduce-type", "the data of a reduction are numbers", "Found unsupported input type of BOOL", _truths),
+    _row("byte-arithmetic", "no arithmetic is in uint8", "requires inputs with type kFLOAT, kHALF, kBF16", _bytes),
+    _row("range-constant", "a float range is constant", "Assertion !isInFlight(p.second.symbolicRep)", _ranged),
     _row("quantize-scale", "scales are positive", "Scale coefficients must all be positive", _scales),
     _row("onnx-plugin", "no operator needs a plugin", "plugin was not found in the plugin registry", _plugins),
-    _row(
-        "cast-type", "nothing becomes a type that TensorRT lacks", "Unsupported data type for the Cast operator", _cast
-    ),
+    _row("cast-type", "no cast is to a type that TensorRT lacks", "Unsupported data type for the Cast operator", _cast),
 )

@@ -1,1 +1,1 @@
-"""What TensorFlow Lite and LiteRT demand of a file."""
+"""The requirements of TensorFlow Lite and LiteRT for a file."""

@@ -1,4 +1,4 @@
-"""Rows about delegates: an operator that one does not take runs on the CPU, and cuts the graph in two."""
+"""Rows about delegates: an operator that one does not support runs on the CPU, and partitions the graph."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _BY = {"xnnpack": "XNNPACK", "gpu": "the GPU delegate", "nnapi": "NNAPI", "qnn":
 
 
 def rows_of(units: tuple[str, ...]) -> tuple[Row[TFLiteFile], ...]:
-    """What these delegates demand. Raises `EdgecError` E0101 for a name that is no delegate's."""
+    """The requirements of these delegates. Raises `EdgecError` E0101 for an unknown delegate."""
     if unknown := sorted(set(units) - set(UNITS)):
-        raise error("E0101", f"`{unknown[0]}` is no delegate", help=[f"one of {', '.join(UNITS)}"])
+        raise error("E0101", f"`{unknown[0]}` is not a delegate", help=[f"one of {', '.join(UNITS)}"])
     return tuple(row for delegate in DELEGATES if delegate.unit in units for row in _rows(delegate))
 
 
@@ -43,7 +43,7 @@ def _told(dtype: str, shape: tuple[int | str, ...]) -> str:
 def _sizes(file: TFLiteFile) -> Iterator[Breach]:
     deciding = sized_by_data(use for _, use in uses(file))
     if deciding:
-        yield Breach("", f"the delegate takes nothing of the graph: {' '.join(deciding)}")
+        yield Breach("", f"the delegate runs nothing of the graph: {' '.join(deciding)}")
 
 
 ROWS: tuple[Row[TFLiteFile], ...] = rows_of(UNITS)

@@ -1,4 +1,4 @@
-"""What XNNPACK, the GPU delegate, NNAPI and Qualcomm's NPU take: operators and conditions, each with its source."""
+"""Operators and conditions that XNNPACK, the GPU delegate, NNAPI and Qualcomm's NPU support, each with its source."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from edgec.ledger.tflite.uses import Use, Value
 
 OPERATOR, SIZES = "operator", "sizes"
-"""The condition of every delegate that it has the operator, and of most that no size is decided by the data."""
+"""Conditions: the delegate has the operator (all delegates), and no size depends on data (most)."""
 
 
 @dataclass(frozen=True)
 class Delegate:
-    """A delegate: the unit it stands for, its operators, what else keeps one from it, and the source.
+    """A delegate: its unit, its operators, their conditions, and the source.
 
-    `refuses` gives the condition that an operator does not meet, a key of `conditions`, which say what is demanded.
-    `resizes`: it takes what is static of a graph in which the data decide sizes; LiteRT gives such a graph to no other.
+    `refuses` returns the condition that an operator violates, a key of `conditions`, which describe the requirements.
+    `resizes`: it runs the static part of a graph with data-dependent sizes; LiteRT gives such a graph to no other.
     """
 
     unit: str
@@ -27,11 +27,11 @@ class Delegate:
     resizes: bool = False
 
     def unmet(self, use: Use) -> str:
-        """The condition that keeps the operator off this delegate; empty where it is taken."""
+        """The condition that the operator violates; empty if the delegate runs it."""
         return self.refuses(use) if use.op in self.ops else OPERATOR
 
     def rule(self, use: Use) -> str:
-        """The same as a rule's name, with the operator where the delegate has none."""
+        """The violated condition as a rule's name, which includes an operator that the delegate lacks."""
         unmet = self.unmet(use)
         if unmet == OPERATOR:
             return f"{self.unit}-no-{use.op.lower().replace('_', '-')}"
@@ -39,7 +39,7 @@ class Delegate:
 
 
 def sized_by_data(uses: Iterable[Use]) -> list[str]:
-    """The operators that give results whose size only the data decide."""
+    """The operators whose results have data-dependent sizes."""
     return sorted({use.op for use in uses if use.op == "WHERE" or use.computes(*_SIZES)})
 
 
@@ -49,7 +49,7 @@ _EIGHT_BITS = frozenset({"int8", "uint8"})
 
 
 def _quantized(values: Iterable[Value]) -> bool:
-    """Whether all are numbers of eight bits with a scale."""
+    """Whether all are quantized to 8 bits."""
     return all(v.dtype in _EIGHT_BITS and v.is_quantized for v in values)
 
 
@@ -57,7 +57,7 @@ _STORED = frozenset({"float16", "int8"})
 
 
 def _is_stored_narrow(use: Use) -> bool:
-    """A weight in fewer bits that a delegate widens itself."""
+    """Whether it dequantizes a weight stored in fewer bits, which the delegate does itself."""
     return use.op == "DEQUANTIZE" and not use.data and use.operands[0][1].dtype in _STORED
 
 
@@ -70,7 +70,7 @@ _XNNPACK = frozenset(
     """.split()
 )
 _MOST_JOINED = 5
-"""XNNPACK's delegate concatenates two to five tensors."""
+"""XNNPACK's delegate concatenates 2 to 5 tensors."""
 
 
 _XNNPACK_QUANTIZED = frozenset(
@@ -79,7 +79,7 @@ _XNNPACK_QUANTIZED = frozenset(
     MUL PAD RESHAPE RESIZE_BILINEAR SLICE SPACE_TO_DEPTH SPLIT SUB TANH TRANSPOSE TRANSPOSE_CONV
     """.split()
 )
-"""Operators that it takes in eight bits, too (README, Quantized Operators)."""
+"""Operators that it also supports in 8 bits (README, Quantized Operators)."""
 
 
 def _xnnpack(use: Use) -> str:
@@ -113,12 +113,12 @@ _GPU = frozenset(
 _COMPARISONS = frozenset("EQUAL GREATER GREATER_EQUAL LESS LESS_EQUAL NOT_EQUAL".split())
 _GPU_TAKES = {"CAST": {"bool", "int32"}, "SELECT": {"bool"}, "SELECT_V2": {"bool"}, "LOGICAL_AND": {"bool"},
               "GATHER": {"int32"}, "ONE_HOT": {"int32"}}  # fmt: skip
-"""Element types beside float that an operator takes (GetOpsToReplace)."""
+"""Element types beyond float that an operator supports (GetOpsToReplace)."""
 _GPU_GIVES = {"CAST": {"bool", "int32"}, "LOGICAL_AND": {"bool"}, **{op: {"bool"} for op in _COMPARISONS}}
 
 
 def _gpu(use: Use) -> str:
-    """Numbers of eight bits with a scale are computed as floats."""
+    """8-bit quantized values are computed as floats."""
     if use.computes("shape", "size", "begin", "end", "multiples", "perm", "paddings"):
         return "static-parameters"
     if any(not _gpu_number(v) and v.dtype not in _GPU_TAKES.get(use.op, ()) for v in use.data):
@@ -135,7 +135,7 @@ def _gpu_number(value: Value) -> bool:
 
 
 def _gpu_shapes(use: Use) -> str:
-    """What CheckGpuDelegateCompatibility wants of shapes."""
+    """The shape requirements of CheckGpuDelegateCompatibility."""
     shapes = [v.shape for _, v in use.operands]
     if use.op in ("SLICE", "STRIDED_SLICE", "PAD", "PADV2", "MIRROR_PAD") and len(shapes[0]) not in (3, 4):
         return "three-or-four-dimensions"
@@ -166,7 +166,7 @@ _NNAPI_INTEGERS = frozenset(
 ) | _COMPARISONS  # fmt: skip
 _NNAPI_TRUTHS = _COMPARISONS | {"LOGICAL_AND", "LOGICAL_NOT", "LOGICAL_OR", "SELECT"}
 _NNAPI_NEWEST = {"SLICE": 2, "STRIDED_SLICE": 2}
-"""The newest version of a builtin that Validate lets pass, where the emitted one may be newer."""
+"""The newest version of a builtin that Validate accepts, for builtins that edgec may emit in a newer one."""
 
 
 def _nnapi(use: Use) -> str:
@@ -204,13 +204,13 @@ _QNN = frozenset(
 
 
 def _qnn(use: Use) -> str:
-    """Its list names no condition but that parameters are there when it compiles."""
+    """Its documentation names no condition except that parameters are known when it compiles."""
     fixed = ("shape", "size", "begin", "end", "perm", "paddings", "multiples", "k")
     return "static-parameters" if use.computes(*fixed) else ""
 
 
 _STATIC = ("static-parameters", "shapes, paddings, weights and other parameters are constants")
-_SIZED = (SIZES, "no operator's result has a size that the data decide")
+_SIZED = (SIZES, "no result has a data-dependent size")
 _FOUR = ("four-dimensions", "a tensor has at most 4 dimensions")
 
 
@@ -225,12 +225,11 @@ DELEGATES = (
         _xnnpack,
         (
             _has("XNNPACK"),
-            ("float32-alone", "data are float32, or of eight bits with a scale where the operator takes those"),
+            ("float32-alone", "data are float32, or 8-bit quantized if the operator supports that"),
             ("concatenates-five", f"at most {_MOST_JOINED} tensors are concatenated"),
             _STATIC,
         ),
-        "LiteRT, tflite/delegates/xnnpack/README.md, and as LiteRT 2.3's delegate was seen to take operators, one at a "
-        "time",
+        "LiteRT, tflite/delegates/xnnpack/README.md, and files of one operator on the delegate of LiteRT 2.3",
         resizes=True,
     ),
     Delegate(
@@ -239,16 +238,16 @@ DELEGATES = (
         _gpu,
         (
             _has("the GPU delegate"),
-            ("float-alone", "data are floats, or of eight bits with a scale; few operators take others"),
+            ("float-alone", "data are floats or 8-bit quantized; few operators support other types"),
             _FOUR,
             _STATIC,
-            ("three-or-four-dimensions", "what is cut or padded has 3 or 4 dimensions"),
-            ("gathers-by-a-vector", "the places of GATHER are a vector"),
-            ("selects-without-broadcast", "both sides of a selection have its result's shape, or are a number"),
+            ("three-or-four-dimensions", "data that are sliced or padded have 3 or 4 dimensions"),
+            ("gathers-by-a-vector", "the indices of GATHER are a vector"),
+            ("selects-without-broadcast", "both operands of a select have the result's shape or are scalars"),
             _SIZED,
         ),
         "LiteRT, tflite/delegates/gpu/common/model_builder.cc (NewOperationParser, GetOpsToReplace) and "
-        "tflite/tools/versioning/gpu_compatibility.cc; unless asked for more it takes the largest partition alone",
+        "tflite/tools/versioning/gpu_compatibility.cc; by default it runs only the largest partition",
     ),
     Delegate(
         "nnapi",
@@ -257,11 +256,11 @@ DELEGATES = (
         (
             _has("NNAPI"),
             ("no-64-bit", "nothing is int64"),
-            ("element-types", "data are float32 or of eight bits with a scale; some operators take int32 or bool"),
+            ("element-types", "data are float32 or 8-bit quantized; some operators support int32 or bool"),
             _FOUR,
-            ("newer-version", "the builtin's version is one that Validate knows"),
+            ("newer-version", "the builtin's version is known to Validate"),
             _STATIC,
-            ("scalar-result", "a reduction leaves a dimension"),
+            ("scalar-result", "the result of a reduction has at least one dimension"),
             _SIZED,
         ),
         "TensorFlow Lite, delegates/nnapi/nnapi_delegate.cc (NNAPIDelegateKernel::Validate) for Android 11; Android 15 "
@@ -272,8 +271,8 @@ DELEGATES = (
         _QNN,
         _qnn,
         (_has("Qualcomm's NPU"), _STATIC, _SIZED),
-        "LiteRT, litert/vendors/qualcomm/compiler/Qualcomm_QNN_Compiler.md, Supported Operations: what Qualcomm's NPU "
-        "(HTP) is given by LiteRT's compiler",
+        "LiteRT, litert/vendors/qualcomm/compiler/Qualcomm_QNN_Compiler.md, Supported Operations: what LiteRT's "
+        "compiler gives to Qualcomm's NPU (HTP)",
     ),
 )
 UNITS = tuple(delegate.unit for delegate in DELEGATES)

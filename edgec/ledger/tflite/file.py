@@ -1,4 +1,4 @@
-"""What the ledger's rows look at: a TFLite file's tables, as the schema's own classes unpack them."""
+"""The view for the ledger's rows: a TFLite file's tables, unpacked with the schema's classes."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ SIZES = {
     **dict.fromkeys(("INT64", "UINT64", "FLOAT64", "COMPLEX64"), 8),
     "COMPLEX128": 16,
 }
-"""Bytes of an element, for types whose elements have whole bytes."""
+"""Bytes per element, for types of whole bytes."""
 
 
 @dataclass(frozen=True, eq=False)
 class Operator:
-    """One operator: its subgraph, its place in it, its table, the builtin's name and the version that it declares."""
+    """One operator: its subgraph, its position there, its table, the builtin's name and its declared version."""
 
     graph: Any
     index: int
@@ -39,17 +39,17 @@ class Operator:
         return f"operator {self.index} `{self.name}`"
 
     def tensors(self, indices: Any) -> list[Any]:
-        """The tensors of these numbers, of those that exist."""
+        """The tensors with these indices, without invalid ones."""
         return [self.graph.tensors[i] for i in listed(indices) if 0 <= i < len(self.graph.tensors)]
 
 
 def listed(values: Any) -> list[int]:
-    """A vector of numbers, empty where it is absent."""
+    """A vector of numbers; empty if it is absent."""
     return [] if values is None else [int(v) for v in values]
 
 
 def is_quantized(tensor: Any) -> bool:
-    """Whether a tensor's numbers have a scale."""
+    """Whether a tensor has scales."""
     quantization = tensor.quantization
     return quantization is not None and quantization.scale is not None and len(quantization.scale) > 0
 
@@ -85,7 +85,7 @@ class TFLiteFile:
 
     @cached_property
     def operators(self) -> tuple[Operator, ...]:
-        """The operators of all subgraphs, of those whose code exists."""
+        """The operators of all subgraphs whose operator code exists."""
         return tuple(self._operators())
 
     def _operators(self) -> Iterator[Operator]:
@@ -102,7 +102,7 @@ class TFLiteFile:
         return self.types.get(tensor.type, f"type {tensor.type}")
 
     def is_constant(self, tensor: Any) -> bool:
-        """Whether a tensor has content."""
+        """Whether a tensor has data."""
         buffers = self.model.buffers or ()
         return 0 <= tensor.buffer < len(buffers) and bool(buffer_size(buffers[tensor.buffer]))
 
@@ -114,19 +114,19 @@ class TFLiteFile:
         return None
 
     def bytes_of(self, buffer: Any) -> bytes:
-        """A buffer's content, inside the flatbuffer's tables or behind them."""
+        """A buffer's content, inside the flatbuffer or after it."""
         if buffer.data is not None:
             return bytes(buffer.data)
         return bytes(self.content[buffer.offset : buffer.offset + buffer.size])
 
 
 def buffer_size(buffer: Any) -> int:
-    """Bytes of a buffer's content."""
+    """The size of a buffer's content in bytes."""
     return len(buffer.data) if buffer.data is not None else int(getattr(buffer, "size", 0) or 0)
 
 
 def read_file(path: Path) -> TFLiteFile:
-    """Raises `EdgecError` E0604 for what is no TFLite file, E0502 without LiteRT, whose schema is used."""
+    """Raises `EdgecError` E0604 if it is not a TFLite file, E0502 without LiteRT, whose schema is used."""
     try:
         from ai_edge_litert import schema_py_generated as schema
     except ImportError as missing:

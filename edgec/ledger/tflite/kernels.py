@@ -1,6 +1,6 @@
-"""Rows about what a kernel's `Prepare` compares: types and constants of one operator with each other.
+"""Rows about the checks of kernels' `Prepare`: the types and constants of one operator must agree.
 
-Shapes of values that are computed are left out: the runtime works them out anew, whatever the file says.
+Shapes of computed values are not checked: the runtime infers them again, whatever the file declares.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ _ALIKE = {
     **{name: slice(0, None) for name in ("CONCATENATION", "PACK")},
     **{name: slice(1, 3) for name in ("SELECT", "SELECT_V2")},
 }
-"""Which operands have one element type."""
+"""The operands that must have the same element type."""
 _CHANNELS = {"CONV_2D": 0, "FULLY_CONNECTED": 0, "DEPTHWISE_CONV_2D": 3}
-"""The dimension of the weights that a result's channels are."""
+"""The dimension of the weights that is the output channels."""
 
 
 def _one_type(file: TFLiteFile) -> Iterator[Breach]:
@@ -65,7 +65,7 @@ def _scales(file: TFLiteFile) -> Iterator[Breach]:
 
 
 def _numbers(file: TFLiteFile, op: Operator, position: int) -> Any:
-    """A constant operand of int32 as an array, None for any other."""
+    """A constant int32 operand as an array; None for others."""
     tensors = op.tensors(op.table.inputs)
     if len(tensors) <= position or file.dtype(tensors[position]) != "INT32":
         return None
@@ -112,42 +112,42 @@ _BY = "the runtime"
 ROWS: tuple[Row[TFLiteFile], ...] = (
     Row(
         "kernel-one-type",
-        "operands that are joined or computed with each other have one type",
+        "operands that are concatenated or combined have the same type",
         _BY,
         "LiteRT, tflite/kernels, Prepare: TF_LITE_ENSURE_TYPES_EQ, `input1->type != input2->type`",
         _one_type,
     ),
     Row(
         "kernel-bias",
-        "there is a bias for each channel",
+        "the bias has one element per channel",
         _BY,
         "LiteRT, tflite/kernels/conv.cc, depthwise_conv.cc and fully_connected.cc, Prepare: NumElements(bias)",
         _bias,
     ),
     Row(
         "kernel-scales",
-        "weights have one scale, or one for each channel along the channels' dimension",
+        "weights have one scale, or one per channel along the channel dimension",
         _BY,
         "LiteRT, tflite/kernels/kernel_util.cc, PopulateConvolutionQuantizationParams",
         _scales,
     ),
     Row(
         "kernel-permutation",
-        "a transposition has each dimension once",
+        "a transpose's permutation has each dimension once",
         _BY,
         "LiteRT, tflite/kernels/transpose.cc: Transpose op permutations array is out of bounds",
         _permutations,
     ),
     Row(
         "kernel-paddings",
-        "paddings are pairs of numbers from 0 on",
+        "paddings are pairs of non-negative numbers",
         _BY,
         "LiteRT, tflite/kernels/pad.cc: Pad value has to be greater than equal to 0",
         _paddings,
     ),
     Row(
         "options-step",
-        "strides and windows are 1 or more",
+        "strides and windows are at least 1",
         _BY,
         "LiteRT, tflite/kernels/padding.h, ComputeOutSize divides by the stride",
         _steps,

@@ -1,4 +1,4 @@
-"""The whole ledger of TFLite files."""
+"""All rows of the ledger for TFLite files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows about metadata as its readers take it: the runtime, TFLite's metadata library, MediaPipe's tasks."""
+"""Rows about metadata, for its readers: the runtime, TFLite's metadata library, MediaPipe's tasks."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _NORMALIZATION = 1
 
 
 class _Table:
-    """A table of a flatbuffer, read by field numbers; a schema's classes for it are in no package that edgec needs."""
+    """A flatbuffer table, read by field numbers: no package that edgec depends on has the schema's classes."""
 
     def __init__(self, data: bytes, place: int) -> None:
         self.data, self.place = data, place
@@ -34,12 +34,12 @@ class _Table:
         return int(at + struct.unpack_from("<I", self.data, at)[0])
 
     def byte(self, field: int) -> int:
-        """A number of one byte; 0 where it is absent."""
+        """A one-byte number; 0 if it is absent."""
         at = self._at(field)
         return self.data[at] if at else 0
 
     def table(self, field: int) -> _Table | None:
-        """A table; None where it is absent."""
+        """A table; None if it is absent."""
         at = self._at(field)
         return _Table(self.data, self._to(at)) if at else None
 
@@ -72,7 +72,7 @@ class _Table:
 
 
 def _root(file: TFLiteFile) -> _Table | None:
-    """`ModelMetadata`; None where the file has none, or none that can be read."""
+    """`ModelMetadata`; None if the file has none, or it is unreadable."""
     content = file.metadata(_ENTRY)
     if content is None or content[4:8] != _IDENTIFIER:
         return None
@@ -80,7 +80,7 @@ def _root(file: TFLiteFile) -> _Table | None:
 
 
 def _features(file: TFLiteFile) -> Iterator[tuple[str, _Table, Any]]:
-    """Each described input and output beside its tensor: subgraph_metadata's fields 2 and 3."""
+    """Each described input and output with its tensor: subgraph_metadata's fields 2 and 3."""
     root = _root(file)
     graphs = root.tables(3) if root is not None else []
     for described, graph in zip(graphs, file.graphs, strict=False):
@@ -114,7 +114,7 @@ def _counts(file: TFLiteFile) -> Iterator[Breach]:
 
 
 def _normalizations(table: _Table) -> Iterator[tuple[list[float], list[float]]]:
-    """Means and deviations of an input's process units."""
+    """Means and standard deviations of an input's process units."""
     for unit in table.tables(4):
         options = unit.table(1)
         if unit.byte(0) == _NORMALIZATION and options is not None:
@@ -137,7 +137,7 @@ def _by_channel(file: TFLiteFile) -> Iterator[Breach]:
 
 
 def _files(file: TFLiteFile) -> Iterator[Breach]:
-    """Files that a feature names lie in the ZIP behind the model."""
+    """Associated files of a feature must be in the ZIP archive appended to the model."""
     named = [(where, entry.text(0)) for where, table, _ in _features(file) for entry in table.tables(6)]
     if not named:
         return
@@ -168,14 +168,14 @@ ROWS: tuple[Row[TFLiteFile], ...] = (
     ),
     Row(
         "metadata-counts",
-        "as many inputs and outputs are described as there are",
+        "the metadata describe as many inputs and outputs as there are",
         "MediaPipe and the Task library",
         f"{_SCHEMA}, SubGraphMetadata",
         _counts,
     ),
     Row(
         "metadata-normalization",
-        "a normalization has a mean and a deviation, for all channels or for each, none 0",
+        "a normalization has a mean and a nonzero deviation, for all channels or for each",
         "MediaPipe and the Task library",
         f"{_SCHEMA}, NormalizationOptions; `std_values can't be 0`",
         _normalization,

@@ -1,4 +1,4 @@
-"""Rows about operators: builtins and versions that runtimes have registered, kernels' types and ranks, options."""
+"""Rows about operators: builtins and versions that runtimes register, the types and ranks of kernels, options."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def _versions(file: TFLiteFile) -> Iterator[Breach]:
 
 
 _OLDEST_VERSION = {"BROADCAST_TO": 2}
-"""Builtins whose first version was rolled back."""
+"""Builtins whose first version was withdrawn."""
 _RUN = frozenset({*registered(), "CUSTOM", "DELEGATE"})
 
 
@@ -51,7 +51,7 @@ def _deprecated(file: TFLiteFile) -> Iterator[Breach]:
 
 
 def _floor(file: TFLiteFile) -> str:
-    """The oldest runtime that the file says it runs on, as it says so."""
+    """The oldest runtime on which the file runs, as declared in its metadata."""
     content = file.metadata(_MINIMUM)
     told = "" if content is None else content.split(b"\0")[0].decode(errors="replace")
     return told if all(part.isdigit() for part in told.split(".")) and told else ""
@@ -71,9 +71,9 @@ def _promised(file: TFLiteFile) -> Iterator[Breach]:
     for op in file.operators:
         needed = _needed(file, op)
         if as_numbers(needed) > as_numbers(promised):
-            yield Breach(op.where, f"it begins with {needed}, the file says {floor}")
+            yield Breach(op.where, f"it needs {needed}, the file declares {floor}")
     if any(b.offset > 1 for b in file.model.buffers or ()) and as_numbers(floor) < as_numbers(BUFFERS_OUTSIDE):
-        yield Breach("buffers outside of the tables", f"they begin with {BUFFERS_OUTSIDE}, the file says {floor}")
+        yield Breach("buffers outside the tables", f"they need {BUFFERS_OUTSIDE}, the file declares {floor}")
 
 
 def _options(file: TFLiteFile) -> Iterator[Breach]:
@@ -100,12 +100,12 @@ _OPTIONS = {
     "STRIDED_SLICE": "StridedSliceOptions", "SUB": "SubOptions", "SUM": "ReducerOptions",
     "TRANSPOSE_CONV": "TransposeConvOptions", "UNPACK": "UnpackOptions", "WHILE": "WhileOptions",
 }  # fmt: skip
-"""The table of options that a builtin's kernel reads."""
+"""The options table that a builtin's kernel reads."""
 _NEEDED = frozenset(
     "Conv2DOptions DepthwiseConv2DOptions Pool2DOptions ConcatenationOptions SoftmaxOptions IfOptions WhileOptions "
     "SplitOptions TransposeConvOptions Conv3DOptions".split()
 )
-"""Options whose kernel's parameters have no use at their defaults: a stride of 0, a beta of 0."""
+"""Options whose defaults are meaningless to the kernel: a stride of 0, a beta of 0."""
 
 
 def _ranks(file: TFLiteFile) -> Iterator[Breach]:
@@ -120,13 +120,13 @@ def _ranks(file: TFLiteFile) -> Iterator[Breach]:
             continue
         if is_told and not allowed.least <= rank <= allowed.most:
             yield Breach(
-                op.where, f"its data has {rank} dimensions, the kernel takes {allowed.least} to {allowed.most}"
+                op.where, f"its data have {rank} dimensions, the kernel supports {allowed.least} to {allowed.most}"
             )
 
 
 @dataclass(frozen=True)
 class Ranks:
-    """Which input holds the data, how many dimensions that may have, and whether floats alone are judged."""
+    """The index of the data input, its smallest and largest rank, and whether this applies to floats only."""
 
     position: int
     least: int
@@ -148,7 +148,7 @@ _RANKS = {
     **dict.fromkeys(("SUM", "MEAN", "REDUCE_MAX", "REDUCE_MIN", "SOFTMAX"), Ranks(0, 0, 6, of_floats=True)),
     "SPLIT": Ranks(1, 0, 6, of_floats=True),
 }
-"""What kernels take; of floats, what XNNPACK does not refuse the whole file for."""
+"""The ranks that kernels support; for floats, those for which XNNPACK does not reject the whole file."""
 
 
 def _arity(file: TFLiteFile) -> Iterator[Breach]:
@@ -156,7 +156,7 @@ def _arity(file: TFLiteFile) -> Iterator[Breach]:
         wanted = _INPUTS.get(op.name)
         found = len(listed(op.table.inputs))
         if wanted is not None and not wanted[0] <= found <= wanted[1]:
-            yield Breach(op.where, f"{found} inputs, the kernel takes {wanted[0]} to {wanted[1]}")
+            yield Breach(op.where, f"{found} inputs, the kernel needs {wanted[0]} to {wanted[1]}")
 
 
 _INPUTS = {
@@ -178,11 +178,11 @@ def _kernel_types(file: TFLiteFile) -> Iterator[Breach]:
             tensor, dtype = tensors[position], file.dtype(tensors[position]).lower()
             is_judged = not measured or (dtype in MEASURED_TYPES and not is_quantized(tensor))
             if is_judged and dtype not in allowed:
-                yield Breach(op.where, f"{dtype}, the kernel takes {', '.join(sorted(allowed))}")
+                yield Breach(op.where, f"{dtype}, the kernel supports {', '.join(sorted(allowed))}")
 
 
 def _takes(name: str) -> Iterator[tuple[int, frozenset[str], bool]]:
-    """Which inputs a builtin's kernel takes in which types, and whether that was measured for plain numbers alone."""
+    """Inputs of a builtin with their supported types, and whether these were measured without quantization only."""
     if name in _TYPES:
         position, allowed = _TYPES[name]
         yield position, frozenset(t.lower() for t in allowed), False
@@ -191,7 +191,7 @@ def _takes(name: str) -> Iterator[tuple[int, frozenset[str], bool]]:
 
 
 _DATA = {"SELECT_V2": 1, "SCATTER_ND": 1, "FILL": 1, "SPLIT": 1}
-"""The input that holds the data, where that is not the first."""
+"""The index of the data input, if it is not the first."""
 _QUANTIZED = frozenset({"FLOAT32", "INT8", "UINT8", "INT16"})
 _TYPES = {
     **dict.fromkeys("CONV_2D DEPTHWISE_CONV_2D AVERAGE_POOL_2D MAX_POOL_2D".split(), (0, _QUANTIZED | {"FLOAT16"})),
@@ -203,7 +203,7 @@ _TYPES = {
     "TRANSPOSE": (1, frozenset({"INT32", "INT64"})),
     "RESHAPE": (1, frozenset({"INT32", "INT64"})),
 }  # fmt: skip
-"""Which input's type a kernel checks, and the types that it takes."""
+"""The input whose type a kernel checks, and the types that it supports."""
 
 
 def _flex(file: TFLiteFile) -> Iterator[Breach]:
@@ -223,23 +223,23 @@ ROWS: tuple[Row[TFLiteFile], ...] = (
     ),
     Row(
         "builtin-version",
-        "a runtime has the builtin in this version",
+        "a runtime has this version of the builtin",
         "the runtime",
         f"{_REGISTER}: Didn't find op for builtin opcode",
         _versions,
     ),
     Row(
         "builtin-deprecated",
-        "the old field holds the builtin's number, or 127 for a larger one",
+        "the deprecated field contains the builtin's number, or 127 for a larger one",
         "the runtime",
-        "LiteRT, tflite/schema/schema_utils.cc: readers older than 2.4 know the old field alone",
+        "LiteRT, tflite/schema/schema_utils.cc: readers older than 2.4 know only the deprecated field",
         _deprecated,
         "before 2.4",
         Severity.WARNING,
     ),
     Row(
         "runtime-promised",
-        "the runtime that the file names runs every operator",
+        "the runtime that the file declares has every operator",
         "the runtime",
         f"metadata {_MINIMUM}; {_MEASURED}",
         _promised,
@@ -255,28 +255,28 @@ ROWS: tuple[Row[TFLiteFile], ...] = (
     ),
     Row(
         "kernel-rank",
-        "an operator's data has as many dimensions as its kernel takes",
+        "an operator's data have a rank that its kernel supports",
         "the runtime",
         f"LiteRT, tflite/kernels, Prepare; {_MEASURED}",
         _ranks,
     ),
     Row(
         "kernel-inputs",
-        "an operator has as many inputs as its kernel takes",
+        "an operator has as many inputs as its kernel needs",
         "the runtime",
         "LiteRT, tflite/kernels, Prepare: NumInputs",
         _arity,
     ),
     Row(
         "kernel-type",
-        "an operator has a type that its kernel takes",
+        "an operator's data have a type that its kernel supports",
         "the runtime",
         "LiteRT, tflite/kernels, Prepare: type not supported (measured, edgec/ledger/tflite/element_types.txt)",
         _kernel_types,
     ),
     Row(
         "flex",
-        "no operator is TensorFlow's own",
+        "no operator is a Select TensorFlow operator",
         "the runtime",
         "LiteRT, tflite/core/subgraph.cc: Select TensorFlow op(s) are not supported by this interpreter",
         _flex,

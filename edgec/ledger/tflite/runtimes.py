@@ -1,9 +1,9 @@
-"""Runtimes of TFLite files: the builtins that each has registered, and from which one on a kernel takes a form.
+"""Runtimes of TFLite files: the builtins that each registers, and the first that supports a form.
 
-Releases up to 2.20 are TensorFlow Lite's numbers, which LiteRT goes on from: ai-edge-litert 1.0 came of TensorFlow's
-tree at 2.18, 1.4 at 2.20, what ai-edge-litert 2.0 does not have yet is 2.21. Sources: LiteRT, tflite/tools/versioning,
-op_version.cc and runtime_version.cc; what is younger than 2.14 was measured by files of one operator on tflite-runtime
-2.14.0 and ai-edge-litert 1.0.1, 1.4.0, 2.0.3 and 2.3.0 (the kernels refuse such forms, or end the process).
+Releases up to 2.20 are TensorFlow Lite's version numbers, which LiteRT continues: ai-edge-litert 1.0 is TensorFlow's
+tree at 2.18, 1.4 at 2.20; what ai-edge-litert 2.0 lacks counts as 2.21. Sources: LiteRT, tflite/tools/versioning,
+op_version.cc and runtime_version.cc; forms newer than 2.14 were measured with files of one operator on tflite-runtime
+2.14.0 and ai-edge-litert 1.0.1, 1.4.0, 2.0.3 and 2.3.0 (the kernels reject such forms, or abort the process).
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from functools import cache
 from pathlib import Path
 
 RUNTIMES = ("2.14", "2.18", "2.20", "2.20.1", "2.21")
-"""The releases that the columns of `registered.txt` stand for."""
+"""The releases of the columns of `registered.txt`."""
 
 OLDEST = "1.14"
-"""What every file needs: signatures of builtins' first versions."""
+"""Every file needs at least this release, which has the first versions of the builtins."""
 BUFFERS_OUTSIDE = "2.15"
-"""Buffers outside the flatbuffer's tables are younger than 2.14."""
+"""Buffers outside the flatbuffer's tables are newer than 2.14."""
 
 _SINCE = {
     "1.15": "DEQUANTIZE HARD_SWISH IF WHILE",
@@ -39,7 +39,7 @@ _SINCE = {
     "STABLEHLO_REDUCE_WINDOW STABLEHLO_RNG_BIT_GENERATOR STABLEHLO_SCATTER STABLEHLO_COMPOSITE",
     "2.19": "STABLEHLO_AND STABLEHLO_SHIFT_LEFT STABLEHLO_CASE",
 }
-"""Builtins that are younger than TensorFlow Lite 1.14, by the release that first ran them in the emitted form."""
+"""Builtins newer than TensorFlow Lite 1.14, by the first release that ran them in the emitted form."""
 
 _TYPED = {
     ("DEQUANTIZE", "int8"): "2.14", ("DEQUANTIZE", "int4"): "2.18",
@@ -57,7 +57,7 @@ _TYPED = {
     ("TRANSPOSE", "uint32"): "2.21",
     **{(op, "int16"): "2.21" for op in ("GREATER", "LESS_EQUAL", "NOT_EQUAL")},
 }  # fmt: skip
-"""Builtins that took an element type later than float32 and int32."""
+"""Builtins that supported an element type later than float32 and int32."""
 
 ANY = ""
 """Every element type."""
@@ -65,14 +65,14 @@ ANY = ""
 
 @dataclass(frozen=True)
 class RankLimit:
-    """Builtins that took more than `most` dimensions from a release on; `dtype` narrows it to one element type."""
+    """Builtins that support more than `most` dimensions since a release; `dtype` restricts this to one element type."""
 
     ops: frozenset[str]
     most: int
     release: str
     dtype: str = ANY
     but: str = ANY
-    """An element type that is excepted."""
+    """An element type to which it does not apply."""
 
 
 def _limit(ops: str, most: int, release: str, dtype: str = ANY, but: str = ANY) -> RankLimit:
@@ -98,18 +98,18 @@ RANK_LIMITS = (
     _limit("SLICE TRANSPOSE", 6, "2.21"),
     _limit(_BROADCAST, 4, "2.21"),
 )
-"""By rank. Broadcasts above a kernel's limit end the process of older runtimes."""
+"""Limits on ranks. Broadcasts above a kernel's limit abort the process in older runtimes."""
 
 _FIRST = {name: release for release, names in _SINCE.items() for name in names.split()}
 
 
 def as_numbers(release: str) -> tuple[int, ...]:
-    """`2.14` and `2.14.0` as numbers that compare."""
+    """A release (`2.14`, `2.14.0`) as a tuple of numbers, for comparison."""
     return tuple(int(part) for part in release.split("."))
 
 
 def first_runtime(op: str, dtypes: Sequence[str], rank: int) -> str:
-    """The oldest release that runs a builtin on operands and results of these types, in order, of up to `rank`."""
+    """The oldest release that runs a builtin on operands and results of these types, in order, of at most this rank."""
     needed = {OLDEST, _FIRST.get(op, OLDEST)}
     needed.update(_TYPED.get((op, dtype), OLDEST) for dtype in dtypes)
     data = dtypes[:1] if op in _MOVED else dtypes
@@ -121,12 +121,12 @@ def first_runtime(op: str, dtypes: Sequence[str], rank: int) -> str:
 
 
 _MOVED = frozenset("PAD SLICE STRIDED_SLICE TRANSPOSE".split())
-"""Builtins whose first operand is their data, and whose others are places, of another type."""
+"""Builtins whose first operand is the data, and whose others are indices of another type."""
 
 
 @cache
 def registered() -> Mapping[str, tuple[int, ...]]:
-    """The newest version of each builtin, one for each of `RUNTIMES`; 0 where a runtime has none."""
+    """The newest version of each builtin for each of `RUNTIMES`; 0 if a runtime lacks it."""
     found = {}
     for line in (Path(__file__).parent / "registered.txt").read_text(encoding="utf-8").splitlines():
         if not line.startswith("#"):
@@ -136,11 +136,11 @@ def registered() -> Mapping[str, tuple[int, ...]]:
 
 
 MEASURED_TYPES = frozenset("bool float32 int8 int16 int32 int64 uint8 uint16 uint32".split())
-"""The element types that `element_types` speaks of."""
+"""The element types that `element_types` covers."""
 
 
 @cache
 def element_types() -> Mapping[str, frozenset[str]]:
-    """The types of plain numbers, without a scale, that builtins' kernels take on the newest runtime."""
+    """The unquantized element types that builtins' kernels support on the newest runtime."""
     lines = (Path(__file__).parent / "element_types.txt").read_text(encoding="utf-8").splitlines()
     return {name: frozenset(types) for name, *types in (line.split() for line in lines if not line.startswith("#"))}

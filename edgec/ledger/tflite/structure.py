@@ -1,4 +1,4 @@
-"""Rows about a file's tables: numbers that point somewhere, an order that can be run, constants of their size."""
+"""Rows about a file's tables: valid indices, a topological order, constants of the right size."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def _graphs(file: TFLiteFile) -> Iterator[Breach]:
 def _buffer_zero(file: TFLiteFile) -> Iterator[Breach]:
     buffers = list(file.model.buffers or ())
     if not buffers or buffer_size(buffers[0]):
-        yield Breach("", f"{buffer_size(buffers[0])} bytes in buffer 0" if buffers else "there is none")
+        yield Breach("", f"{buffer_size(buffers[0])} bytes in buffer 0" if buffers else "there are no buffers")
 
 
 def _buffer_number(file: TFLiteFile) -> Iterator[Breach]:
@@ -98,7 +98,7 @@ def _quantization(file: TFLiteFile) -> Iterator[Breach]:
 def _variables(file: TFLiteFile) -> Iterator[Breach]:
     for tensor in _tensors(file):
         if tensor.isVariable and file.is_constant(tensor):
-            yield Breach(_name(tensor), "it is a variable and has content")
+            yield Breach(_name(tensor), "it is a variable with data")
 
 
 def _codes(file: TFLiteFile) -> Iterator[Breach]:
@@ -131,12 +131,12 @@ def _order(file: TFLiteFile) -> Iterator[Breach]:
         known = made[id(op.graph)]
         for i in listed(op.table.inputs):
             if i >= 0 and i not in known and i in everything[id(op.graph)]:
-                yield Breach(op.where, f"it takes tensor {i}, which a later operator makes")
+                yield Breach(op.where, f"it uses tensor {i}, which a later operator computes")
         known.update(listed(op.table.outputs))
 
 
 def _data(file: TFLiteFile) -> Iterator[Breach]:
-    """What is taken and never given: no input, no constant, made by no operator."""
+    """Tensors that are used but never defined: no input, no constant, no operator's output."""
     for graph in file.graphs:
         known = set(listed(graph.inputs)) | {i for o in graph.operators or () for i in listed(o.outputs)}
         for i in [i for o in graph.operators or () for i in listed(o.inputs)] + listed(graph.outputs):
@@ -145,7 +145,7 @@ def _data(file: TFLiteFile) -> Iterator[Breach]:
             tensor = graph.tensors[i]
             empty = 0 in listed(tensor.shape) or file.dtype(tensor) in ("RESOURCE", "VARIANT")
             if not file.is_constant(tensor) and not tensor.isVariable and not empty:
-                yield Breach(_name(tensor), "no operator makes it, and it is no input and no constant")
+                yield Breach(_name(tensor), "it is not an input, a constant or an operator's output")
                 known.add(i)
 
 
@@ -154,9 +154,9 @@ def _made_once(file: TFLiteFile) -> Iterator[Breach]:
         counts = Counter(i for o in graph.operators or () for i in listed(o.outputs))
         for i, count in counts.items():
             if count > 1 and 0 <= i < len(graph.tensors):
-                yield Breach(_name(graph.tensors[i]), f"{count} operators make it")
+                yield Breach(_name(graph.tensors[i]), f"it is the output of {count} operators")
             elif 0 <= i < len(graph.tensors) and file.is_constant(graph.tensors[i]):
-                yield Breach(_name(graph.tensors[i]), "an operator makes it, and it is a constant")
+                yield Breach(_name(graph.tensors[i]), "it is an operator's output and a constant")
 
 
 def _interface(file: TFLiteFile) -> Iterator[Breach]:
@@ -184,13 +184,13 @@ def _signatures(file: TFLiteFile) -> Iterator[Breach]:
             ("output", signature.outputs, graph.outputs),
         ):
             names = Counter(text(entry.name) for entry in entries or ())
-            yield from (Breach(key, f"{kind} `{name[:80]}` stands twice") for name, count in names.items() if count > 1)
+            yield from (Breach(key, f"{kind} `{name[:80]}` is repeated") for name, count in names.items() if count > 1)
             outside = [text(e.name) for e in entries or () if e.tensorIndex not in listed(own)]
-            yield from (Breach(key, f"{kind} `{name[:80]}` is none of the subgraph's") for name in outside)
+            yield from (Breach(key, f"{kind} `{name[:80]}` is not one of the subgraph's") for name in outside)
 
 
 def _blocks(file: TFLiteFile) -> Iterator[Breach]:
-    """Branches and loops run subgraphs with as many inputs and outputs as they have."""
+    """The subgraphs of branches and loops must have as many inputs and outputs as the operator."""
     for op in file.operators:
         options = op.table.builtinOptions
         fields = _BLOCKS.get(op.name)
@@ -206,7 +206,7 @@ def _blocks(file: TFLiteFile) -> Iterator[Breach]:
             if (len(listed(graph.inputs)), len(listed(graph.outputs))) != (given, wanted):
                 yield Breach(
                     op.where,
-                    f"subgraph {number} takes {len(listed(graph.inputs))} and gives {len(listed(graph.outputs))}",
+                    f"subgraph {number} has {len(listed(graph.inputs))} inputs, {len(listed(graph.outputs))} outputs",
                 )
 
 
@@ -236,14 +236,14 @@ ROWS: tuple[Row[TFLiteFile], ...] = (
     ),
     Row(
         "buffer-place",
-        "a buffer lies inside the file",
+        "a buffer is inside the file",
         "the runtime",
         f"{_MODEL}: Constant buffer is out of bounds",
         _buffer_place,
     ),
     Row(
         "constant-size",
-        "a constant has the bytes of its shape",
+        "a constant has the size of its shape",
         "the runtime",
         f"{_SUBGRAPH}: bytes required",
         _constant_size,
@@ -257,21 +257,21 @@ ROWS: tuple[Row[TFLiteFile], ...] = (
     ),
     Row(
         "tensor-shape",
-        "sizes are not negative, and a signature has as many",
+        "sizes are non-negative, and a shape signature has the same rank",
         "the runtime",
         f"{_SCHEMA}, Tensor.shape_signature",
         _shapes,
     ),
     Row(
         "quantization",
-        "scales and zero points fit their dimension",
+        "the numbers of scales and zero points fit their dimension",
         "the runtime",
         f"{_MODEL}, ParseQuantization",
         _quantization,
     ),
     Row(
         "variable-content",
-        "a variable has no content",
+        "a variable has no data",
         "the runtime",
         f"{_MODEL}: is a variable tensor with buffer",
         _variables,
@@ -292,28 +292,28 @@ ROWS: tuple[Row[TFLiteFile], ...] = (
     ),
     Row(
         "operator-order",
-        "operators stand in an order that can be run",
+        "operators are topologically sorted",
         "the runtime",
         f"{_SUBGRAPH}: Input tensor lacks data",
         _order,
     ),
     Row(
         "tensor-data",
-        "what is taken or shown is given or made",
+        "every used tensor and output is an input, a constant or computed",
         "the runtime",
         f"{_SUBGRAPH}: Input tensor lacks data",
         _data,
     ),
     Row(
         "tensor-once",
-        "a tensor is made by one operator, and is no constant then",
+        "a tensor is the output of at most one operator, and then not a constant",
         "the runtime",
         f"{_SCHEMA}, Operator.outputs",
         _made_once,
     ),
     Row(
         "interface-tensors",
-        "inputs and outputs are tensors, and there is an output",
+        "inputs and outputs are valid tensors, and there is an output",
         "the runtime",
         f"{_SUBGRAPH}, SetInputs and SetOutputs",
         _interface,
@@ -327,7 +327,7 @@ ROWS: tuple[Row[TFLiteFile], ...] = (
     ),
     Row(
         "control-flow",
-        "branches and loops run subgraphs that fit",
+        "the subgraphs of branches and loops fit their operator",
         "the runtime",
         "LiteRT, tflite/kernels/if.cc and while.cc, Prepare",
         _blocks,

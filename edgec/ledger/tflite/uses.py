@@ -1,4 +1,4 @@
-"""An operator of a TFLite graph as a delegate looks at it: what it takes and gives, and what of that is constant."""
+"""Operators of a TFLite graph as a delegate sees them: operands and results, and which of them are constant."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from edgec.ledger.tflite.file import Operator, TFLiteFile, is_quantized, listed
 
 @dataclass(frozen=True)
 class Value:
-    """A tensor: its element type by numpy's name, its shape with text for what is open, whether it is a constant."""
+    """A tensor: its element type by numpy's name, its shape with text for open dimensions, whether it is a constant."""
 
     dtype: str
     shape: tuple[int | str, ...]
@@ -21,7 +21,7 @@ class Value:
 
 @dataclass(frozen=True)
 class Use:
-    """An operator: the builtin and its version, operands by parameter (a list's several times), results."""
+    """An operator: the builtin and its version, operands by parameter (repeated for a list), results."""
 
     op: str
     version: int
@@ -30,16 +30,16 @@ class Use:
 
     @property
     def data(self) -> list[Value]:
-        """What is computed or given, of what the operator takes."""
+        """The operands that are not constant."""
         return [value for _, value in self.operands if not value.is_constant]
 
     @property
     def rank(self) -> int:
-        """The most dimensions of an operand or a result."""
+        """The highest rank of the operands and results."""
         return max(len(value.shape) for value in (*(v for _, v in self.operands), *self.results))
 
     def computes(self, *parameters: str) -> bool:
-        """Whether one of these parameters is computed when the graph runs."""
+        """Whether one of these parameters is not a constant."""
         return any(name in parameters and not value.is_constant for name, value in self.operands)
 
 
@@ -55,11 +55,11 @@ _PARAMETERS = {
     "FILL": ("dims", "value"), **dict.fromkeys(("RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR"), ("input", "size")),
     "RANGE": ("start", "limit", "delta"), "SCATTER_ND": ("indices", "updates", "shape"),
 }  # fmt: skip
-"""Names of operands that delegates look at, in the order of a builtin's inputs."""
+"""Names of the operands that delegates examine, in the order of a builtin's inputs."""
 
 
 def uses(file: TFLiteFile) -> Iterator[tuple[Operator, Use]]:
-    """The operators of a file's subgraphs that take and give something; constants that are widened stay constants."""
+    """The operators of a file's subgraphs that have operands and results; dequantized constants count as constants."""
     widened: set[tuple[int, int]] = set()
     for operator in file.operators:
         found = _use(file, operator, widened)

@@ -124,7 +124,7 @@ def test_the_command_says_who_demands_what_and_where_it_is_written(bases: dict[s
     done = CliRunner().invoke(app, ["lint", str(path)])
     assert done.exit_code == 1
     assert "error[E0609]: `name-identifier`" in done.stderr
-    assert "demanded by Core ML's loader: apple/coremltools, mlmodel/format/MIL.proto" in done.stderr
+    assert "required by Core ML's loader: apple/coremltools, mlmodel/format/MIL.proto" in done.stderr
     document = json.loads(CliRunner().invoke(app, ["lint", str(path), "--json"]).stdout)
     assert document["demands"] == len(ROWS)
     (finding,) = document["findings"]

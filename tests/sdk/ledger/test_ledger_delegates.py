@@ -115,10 +115,10 @@ def test_the_command_asks_for_delegates(tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["lint", path, "--delegate", "gpu", "--delegate", "xnnpack"])
     assert done.exit_code == 0
     assert "warning[E0610]: `gpu-float-alone`" in done.stderr
-    assert "demanded by the GPU delegate: LiteRT, tflite/delegates/gpu/common/model_builder.cc" in done.stderr
+    assert "required by the GPU delegate: LiteRT, tflite/delegates/gpu/common/model_builder.cc" in done.stderr
     assert "warning[E0610]: `xnnpack-float32-alone`" in done.stderr
     unknown = CliRunner().invoke(app, ["lint", path, "--delegate", "hexagon"])
     assert unknown.exit_code == 2
-    assert "`hexagon` is no delegate" in unknown.stderr
+    assert "`hexagon` is not a delegate" in unknown.stderr
     with pytest.raises(EdgecError, match="delegates are for TFLite files"):
         lint(tmp_path / "m.mlpackage", ("gpu",))

@@ -23,7 +23,7 @@ PAGE = ROOT.parent / "docs/what-a-device-demands.md"
 
 
 def rows(ledger: Iterable[Row[Any]]) -> str:
-    lines = ["| label | demand | by | source |", "|---|---|---|---|"]
+    lines = ["| label | requirement | by | source |", "|---|---|---|---|"]
     for row in ledger:
         label = f"`{row.label}`" + ("" if row.severity is Severity.ERROR else " (warning)")
         by = row.by if row.versions == "all" else f"{row.by}, {row.versions}"
@@ -35,13 +35,13 @@ def passes() -> str:
     lines = ["| pass | what it does | here |", "|---|---|---|"]
     for row in PASSES:
         here = f"`{row.kept_by}`" if row.kept_by.startswith("edgec.") and " " not in row.kept_by else row.kept_by
-        demanded = f"; demanded: `{row.demanded}`" if row.demanded else ""
+        demanded = f"; required: `{row.demanded}`" if row.demanded else ""
         lines.append(f"| `{row.name}` | {row.does} | {here or f'not needed: {row.not_needed}'}{demanded} |")
     return "\n".join(lines)
 
 
 def fields() -> str:
-    lines = ["| field | demanded |", "|---|---|"]
+    lines = ["| field | checked by |", "|---|---|"]
     told = {name: ", ".join(f"`{label}`" for label in labels) for name, labels in demanded().items()}
     told |= {name: f"nothing: {reason}" for name, reason in not_needed().items()}
     return "\n".join([*lines, *(f"| `{name}` | {text} |" for name, text in sorted(told.items()))])

@@ -1,10 +1,10 @@
-"""The bytes of artifacts, to compare two checkouts: a change of structure alone changes none.
+"""Digests of artifacts, to compare two checkouts: a refactoring must change none.
 
     python -m benchmarks.artifact_digests record --models tests/models.py --only unet,bert --out before.json
     python -m benchmarks.artifact_digests compare before.json after.json
 
-The models' file has each name as an attribute, a source of `edgec build`. A target that does not build is recorded
-with its codes. `compare` prints what differs and exits with 1 if anything does.
+The models' file has each name as an attribute that is a source for `edgec build`. For a target that fails to build, the
+diagnostic codes are recorded. `compare` prints the differences and exits with 1 if there are any.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _TARGETS = ["android", "iphone", "rtx"]
 
 
 def record(models: Path, names: list[str], targets: list[str]) -> dict[str, str]:
-    """The sha256 of each artifact by `MODEL/TARGET`, or the codes of what was refused."""
+    """The SHA-256 of each artifact by `MODEL/TARGET`, or the codes of its refusal."""
     found: dict[str, str] = {}
     for name in names:
         with tempfile.TemporaryDirectory() as folder:
@@ -48,7 +48,7 @@ def _codes(refused: EdgecError) -> str:
 
 
 def compare(before: dict[str, str], after: dict[str, str]) -> int:
-    """Print each artifact that is not the same in both; how many there are."""
+    """Print each artifact that differs; returns how many do."""
     differing = [key for key in {**before, **after} if before.get(key) != after.get(key)]
     for key in differing:
         print(f"{key}: {before.get(key, 'absent')} -> {after.get(key, 'absent')}")

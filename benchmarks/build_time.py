@@ -1,8 +1,8 @@
-"""What a build costs beside the export that it contains: `python -m benchmarks.build_time`.
+"""The time of a build compared to the export that it contains: `python -m benchmarks.build_time`.
 
-Whole processes, in turn: torch.onnx.export of the example alone, `edgec build` for one target, and for three. Prints
-the medians of each, by the clock and by processor time (a loaded machine shows in the first alone), with their ratios
-to the export, and peak memory.
+Runs whole processes in turn: torch.onnx.export of the example alone, `edgec build` for one target, and for three.
+Prints the medians of each in wall-clock and processor time (a loaded machine affects only the former), their ratios to
+the export, and peak memory.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def contestants(folder: str) -> list[Contestant]:
 def main(rounds: int = 5) -> None:
     with tempfile.TemporaryDirectory() as folder:
         entries = contestants(folder)
-        Contestant().run(entries[-1].command)  # which warms the caches
+        Contestant().run(entries[-1].command)  # warms the caches
         for _ in range(rounds):
             for entry in entries:
                 if not entry.run(entry.command):

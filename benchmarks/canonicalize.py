@@ -1,13 +1,13 @@
-"""Canonicalization beside onnxslim and onnxsim: nodes, seconds, and latency in ONNX Runtime.
+"""Canonicalization compared to onnxslim and onnxsim: nodes, seconds, and latency in ONNX Runtime.
 
     python -m benchmarks.canonicalize FOLDER [--only PATTERN] [--simplifiers PYTHON] [--linearity]
 
-FOLDER holds `.onnx` files as exported (opset 7 or later, static shapes). PYTHON is an interpreter with onnxslim,
-onnxsim and onnxruntime installed, in an environment of its own because they pin an older onnx:
+FOLDER holds exported `.onnx` files (opset 7 or later, static shapes). PYTHON is an interpreter with onnxslim, onnxsim
+and onnxruntime installed, in an environment of its own since they pin an older onnx:
 
     python -m venv /tmp/simplifiers && /tmp/simplifiers/bin/pip install onnxslim onnxsim onnxruntime
 
-`--linearity` needs no folder: it times canonicalization of transformers of 12, 24 and 48 layers.
+`--linearity` needs no folder: it times the canonicalization of transformers of 12, 24 and 48 layers.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from edgec.passes.canonicalize import canonicalize
 RUNS = 25
 
 NOISE = 1.1
-"""Latencies within a tenth of each other are the same on a shared machine."""
+"""Latencies within a factor of 1.1 count as equal on a shared machine."""
 
 SIMPLIFY = """
 import json, sys, time
@@ -56,7 +56,7 @@ print(json.dumps({"seconds": seconds}))
 
 @dataclass
 class Row:
-    """What one tool made of one model; no nodes: it failed, and `note` says how."""
+    """The result of one tool for one model; 0 nodes: it failed, with the reason in `note`."""
 
     tool: str
     nodes: int = 0
@@ -71,13 +71,13 @@ class Row:
 
 
 def count_nodes(graph: onnx.GraphProto) -> int:
-    """All nodes but constants, those of subgraphs included."""
+    """All nodes except constants, including those of subgraphs."""
     inner = [a.g for n in graph.node for a in n.attribute if a.HasField("g")]
     return sum(n.op_type != "Constant" for n in graph.node) + sum(map(count_nodes, inner))
 
 
 class Session:
-    """A model in ONNX Runtime, on one thread with its own optimizations, and seeded inputs."""
+    """A model in ONNX Runtime with its default optimizations, on one thread, with seeded inputs."""
 
     def __init__(self, path: Path) -> None:
         options = ort.SessionOptions()
@@ -95,20 +95,20 @@ class Session:
         return self._session.run(None, self._feeds)
 
     def milliseconds(self) -> float:
-        """One run."""
+        """The time of one run."""
         start = time.monotonic()
         self.run()
         return (time.monotonic() - start) * 1000
 
 
 def latencies(sessions: list[Session]) -> list[float]:
-    """The least milliseconds of each, run in turn: others on the machine only ever add to a run."""
+    """The minimum milliseconds of each, run in turn: other processes can only slow a run down."""
     times = [[session.milliseconds() for session in sessions] for _ in range(RUNS)]
     return [min(column) for column in zip(*times, strict=True)]
 
 
 def ours(source: Path, target: Path) -> float:
-    """Canonicalize in this process; seconds without loading and saving."""
+    """Canonicalize in this process; returns the seconds without loading and saving."""
     model = to_working_opset(onnx.load(source), source)
     start = time.monotonic()
     canonicalize(model)
@@ -118,7 +118,7 @@ def ours(source: Path, target: Path) -> float:
 
 
 def theirs(python: str, tool: str, source: Path, target: Path) -> float:
-    """Simplify in the other environment; seconds without starting, loading and saving."""
+    """Simplify in the other environment; returns the seconds without startup, loading and saving."""
     command = [python, "-c", SIMPLIFY, tool, str(source), str(target)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=900, check=False)
     if done.returncode:
@@ -127,7 +127,7 @@ def theirs(python: str, tool: str, source: Path, target: Path) -> float:
 
 
 def compare(source: Path, simplifiers: str | None) -> list[Row]:
-    """A row for the model as it is and for every tool; outputs are checked against the model as it is."""
+    """A row for the original model and for each tool; outputs are compared with the original's."""
     first = Session(source)
     expected, sessions = first.run(), {"as exported": first}
     rows = [Row("as exported", count_nodes(onnx.load(source, load_external_data=False).graph))]
@@ -153,7 +153,7 @@ def compare(source: Path, simplifiers: str | None) -> list[Row]:
 
 
 def summary(models: dict[str, list[Row]]) -> str:
-    """Nodes and seconds in all, over the models that every tool finishes, and where edgec is not the best."""
+    """Total nodes and seconds over the models that every tool finishes, and the models where edgec is not the best."""
     whole = {name: rows for name, rows in models.items() if all(row.nodes for row in rows)}
     lines = [f"{len(whole)} of {len(models)} models that every tool finishes"]
     for i, tool in enumerate(row.tool for row in next(iter(whole.values()), [])):
@@ -182,7 +182,7 @@ def _relative(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def transformer(layers: int, width: int = 64, heads: int = 4) -> onnx.ModelProto:
-    """An encoder spelled out in pieces, as opset 13 had to: norms, attention and GELU from elementary operators."""
+    """A transformer encoder as opset 13 required: norms, attention and GELU from elementary operators."""
     rng = np.random.default_rng(0)
     weights: dict[str, np.ndarray] = {
         "two": np.asarray(2.0, np.float32), "eps": np.asarray(1e-5, np.float32), "half": np.asarray(0.5, np.float32),
@@ -215,7 +215,7 @@ def transformer(layers: int, width: int = 64, heads: int = 4) -> onnx.ModelProto
 
 
 def linearity() -> None:
-    """Seconds a layer at three depths: the same if every pass is linear."""
+    """Prints seconds per layer at three depths, which are equal if every pass is linear."""
     for layers in (12, 24, 48):
         model = to_working_opset(transformer(layers), Path(f"{layers} layers"))
         before = len(model.graph)

@@ -1,10 +1,10 @@
-"""Emission of transformers of 6 to 48 blocks: time linear in the graph, memory bounded by the weights.
+"""Emission of transformers of 6 to 48 blocks: time is linear in the graph, memory bounded by the weights.
 
     python -m benchmarks.coreml_emission [--blocks 6,12,24,48] [--width 512]
 
-One process a size, from a canonical graph to the written package: legalize (with the samples' ranges), lower, assemble.
-Prints seconds, seconds a block, the weights' MiB as the source holds them (float32), and the growth of peak memory over
-what the process held before, beside the bound of 1.5 times the weights plus 400 MiB (which includes the weights).
+One process for each size, from a canonical graph to the written package: legalize (with the samples' ranges), lower,
+assemble. Prints seconds, seconds per block, the MiB of float32 weights in the source, and how much peak memory grows
+over the memory before, next to the bound of 1.5 times the weights plus 400 MiB (which includes the weights).
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ TOKENS = 64
 
 
 def transformer(blocks: int, width: int) -> Model:
-    """Pre-norm blocks of attention (8 heads) and a feed-forward layer four times as wide, random weights."""
+    """Pre-norm blocks of attention (8 heads) and a feed-forward layer of four times the width, with random weights."""
     rng = np.random.default_rng(0)
     x = ir.Value(name="x", shape=ir.Shape([1, TOKENS, width]), type=ir.TensorType(ir.DataType.FLOAT))
     graph = ir.Graph([x], [], nodes=[], opset_imports={"": OPSET}, name="transformer")
@@ -66,12 +66,12 @@ def transformer(blocks: int, width: int) -> Model:
 
 
 def measure(blocks: int, width: int) -> dict[str, float]:
-    """Build one size in this process."""
+    """Build one size in this process; returns seconds, and MiB of weights and of memory growth."""
     chosen, target = backend("coreml"), load_target("iphone")
     with tempfile.TemporaryDirectory() as folder:
         small = transformer(1, 64)
         sample = {"x": np.random.default_rng(1).standard_normal((1, TOKENS, 64), dtype=np.float32)}
-        first = chosen.legalize(small, target, Calibration((sample,))).model  # imports are no part of the emission
+        first = chosen.legalize(small, target, Calibration((sample,))).model  # excludes imports from the measurement
         chosen.assemble(chosen.lower(first, target), target, Path(folder) / "first.mlpackage")
         model = transformer(blocks, width)
         weights = sum(v.const_value.nbytes for v in model.graph.initializers.values() if v.const_value is not None)

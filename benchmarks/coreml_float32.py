@@ -1,10 +1,11 @@
-"""How many operators a Core ML package computes in float32 where the target asks for float16, and why.
+"""Counts the operators that a Core ML package computes in float32 where the target asks for float16, with the evidence.
 
     python -m benchmarks.coreml_float32 --models MODELS.py [--only bert,gemma2] [--target iphone] [--before CHECKOUT]
 
-The file has each name as an attribute, a source of `edgec build`; without `--only`, every name of its dictionary `ZOO`.
-One process a model builds it, and another one by the edgec of `--before`; the manifests are counted. A package that is
-float32 throughout because float16 missed its accuracy counts whole. Prints a line a model, the sums, and the evidence.
+The file has each name as an attribute that is a source for `edgec build`; without `--only`, every name of its
+dictionary `ZOO` is used. Each model is built in one process, and in another with the edgec of `--before`; the manifests
+are counted. A package that is entirely float32 because float16 missed the accuracy counts with all its operators.
+Prints a line for each model, the totals, and the evidence.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ _HERE = Path(__file__).resolve().parent.parent
 
 @dataclass(frozen=True)
 class Count:
-    """Operators in float32 of all, how the artifact was judged, and how many operators have each evidence."""
+    """Operators in float32 and in total, the verdict on the artifact, and the number of operators by evidence."""
 
     kept: int
     operators: int
@@ -35,7 +36,7 @@ class Count:
 
 
 def count(source: str, target: str, checkout: Path) -> Count | str:
-    """Of a build by the edgec in `checkout`, or its first refusal."""
+    """The count for a build with the edgec in `checkout`, or its first error."""
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-c", _BUILD, "build", source, "--target", target, "--out", folder]
         path = os.pathsep.join([str(checkout), os.environ.get("PYTHONPATH", "")])

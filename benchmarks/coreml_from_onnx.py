@@ -2,9 +2,9 @@
 
     python -m benchmarks.coreml_from_onnx --peer /path/to/venv/bin/onnx2coreml a.onnx b.onnx [--rounds 5]
 
-onnx2coreml 1.1 lives in an environment of its own (`pip install onnx2coreml==1.1`). A process starts at the interpreter
-and ends with the package on disk, for iOS 17 in float16; edgec's also runs what it wrote and compares the numbers.
-Prints medians and their ratios, by the clock and by processor time: a loaded machine shows in the first alone.
+onnx2coreml 1.1 needs an environment of its own (`pip install onnx2coreml==1.1`). Times are from the start of the
+interpreter to the package on disk, for iOS 17 in float16; edgec also runs the package and compares the numbers. Prints
+medians and their ratios, in wall-clock and processor time: a loaded machine affects only the former.
 """
 
 from __future__ import annotations

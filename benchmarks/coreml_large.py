@@ -1,11 +1,11 @@
-"""A package with more than 2 GiB of weights: written, its peak memory against the bound, run by the MIL interpreter.
+"""A package with more than 2 GiB of weights: emission, peak memory against the bound, and a run by the MIL interpreter.
 
     python -m benchmarks.coreml_large [--gib 2.4]
 
-Products of 4096 x 8192 in float32, their weights in a file beside the ONNX. Emission and the run have a process each.
-Emission is bounded by 1.5 times the weights plus 400 MiB. The interpreter maps the weight file: what it holds beyond
-the pages of that file is bounded by 400 MiB, however large the file is. Needs twice the size on disk. Exits 1 where a
-bound or the numbers do not hold.
+The model is a chain of 4096 x 8192 products in float32, with weights in a file beside the ONNX. Emission and run have a
+process each. Emission is bounded by 1.5 times the weights plus 400 MiB. The interpreter maps the weight file: its
+memory besides the pages of that file is bounded by 400 MiB, however large the file is. Needs twice the size on disk.
+Exits with 1 if a bound or the numbers do not hold.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from edgec.spec.target import load_target
 
 TOLERANCE = 1e-4
 BEYOND_THE_FILE = 400
-"""MiB that the interpreter may hold beside the weight file's pages: Python, numpy, one layer's copies."""
+"""MiB that the interpreter may use besides the weight file's pages, for Python, numpy and copies of one layer."""
 
 _FILE, _OUTPUT = "model.mlpackage", "output.npy"
 
@@ -48,7 +48,7 @@ def run(folder: Path) -> None:
 
 
 def memory() -> dict[str, float]:
-    """This process's peak, and what it holds now that is no file's page, in MiB (Linux's /proc/self/status)."""
+    """This process's peak memory, and its current anonymous memory, in MiB (Linux's /proc/self/status)."""
     lines = (line.split() for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines())
     sizes = {words[0].rstrip(":"): float(words[1]) / 1024 for words in lines if words[-1] == "kB"}
     return {"peak": sizes["VmHWM"], "own": sizes["RssAnon"]}
@@ -58,7 +58,7 @@ STEPS = {"emit": emit, "run": run}
 
 
 def in_process(step: str, folder: str) -> dict[str, float]:
-    """Run one step in a process of its own; its peak memory in MiB."""
+    """Run one step in a separate process; returns its memory in MiB."""
     command = [sys.executable, "-m", __spec__.name, "--step", step, folder]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     peak, own = map(float, done.stdout.split()[-2:])

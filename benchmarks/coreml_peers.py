@@ -2,11 +2,11 @@
 
     python -m benchmarks.coreml_peers --models path/to/models.py --only mobilenet_v2,bert [--rounds 3]
 
-The file named by `--models` has a dictionary `ZOO` of names, a function `make(name)` that returns (module, inputs), and
-each name as an attribute. A process starts at the interpreter and ends with the package on disk; edgec's also runs what
-it wrote and compares it with eager PyTorch, coremltools' does not. coremltools converts the traced module (`trace`) or
+The file given by `--models` has a dictionary `ZOO` of names, a function `make(name)` that returns (module, inputs), and
+each name as an attribute. Times are from the start of the interpreter to the package on disk; edgec also runs the
+package and compares it with eager PyTorch, coremltools does not. coremltools converts the traced module (`trace`) or
 the exported program (`export`), whichever works.
-Prints medians and their ratios, by the clock and by processor time: a loaded machine shows in the first alone.
+Prints medians and their ratios, in wall-clock and processor time: a loaded machine affects only the former.
 """
 
 from __future__ import annotations

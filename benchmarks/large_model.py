@@ -1,4 +1,4 @@
-"""A stack of products whose weights lie beside the ONNX file, as large as asked for, written one layer at a time."""
+"""A chain of matrix products of any size, with weights beside the ONNX file, written one layer at a time."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ MODEL, WEIGHTS = "model.onnx", "weights.bin"
 
 
 def layers_of(gib: float) -> int:
-    """How many layers come nearest to so many GiB."""
+    """The number of layers closest to the given GiB."""
     return max(1, round(gib * 2**30 / LAYER))
 
 
 def shape_of(layer: int) -> tuple[int, int]:
-    """A layer's weight: there and back again."""
+    """The shape of a layer's weight; layers alternate between widening and narrowing."""
     return (WIDE, WIDER) if layer % 2 == 0 else (WIDER, WIDE)
 
 
@@ -54,12 +54,12 @@ def make(folder: Path, layers: int) -> None:
 
 
 def sample() -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
-    """An input, the same each time."""
+    """A fixed input."""
     return np.random.default_rng(1).standard_normal((2, WIDE)).astype(np.float32)
 
 
 def expected(folder: Path, layers: int) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
-    """What numpy makes of the sample."""
+    """The output for the sample, computed by numpy."""
     x, content = sample(), np.memmap(folder / WEIGHTS, np.float32)
     for i in range(layers):
         x = np.tanh(x @ content[i * LAYER // 4 : (i + 1) * LAYER // 4].reshape(shape_of(i)))

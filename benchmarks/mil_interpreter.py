@@ -51,7 +51,7 @@ def main() -> None:
 
 
 def in_turn(first: Callable[[], object], second: Callable[[], object], repeats: int) -> tuple[float, float]:
-    """Median milliseconds of two functions that take turns; two warm-up rounds are not counted."""
+    """Median milliseconds of two functions run in turn, after two warm-up rounds."""
     times: tuple[list[float], list[float]] = ([], [])
     for round_ in range(repeats + 2):
         for function, seconds in zip((first, second), times, strict=True):

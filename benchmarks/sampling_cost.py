@@ -1,9 +1,9 @@
-"""What the samples of verification cost: `edgec build` as it is, and by the example and one draw like it alone.
+"""The cost of verification samples: `edgec build` as it is, and with only the example and one similar draw.
 
     python -m benchmarks.sampling_cost --models path/to/models.py --only mobilenet_v2,bert [--rounds 3]
 
-The file has each name as an attribute, a source of `edgec build`. Whole processes in turn, for three targets; prints
-medians and their ratios, by the clock and by processor time: a loaded machine shows in the first alone.
+The file has each name as an attribute that is a source for `edgec build`. Runs whole processes in turn, for three
+targets; prints medians and their ratios, in wall-clock and processor time: a loaded machine affects only the former.
 """
 
 from __future__ import annotations

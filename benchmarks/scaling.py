@@ -1,8 +1,8 @@
-"""What makes a build expensive, each beside what it should cost: `python -m benchmarks.scaling [rounds]`.
+"""What makes a build expensive, each compared to a baseline: `python -m benchmarks.scaling [rounds]`.
 
-Whole processes, in turn, medians: a bidirectional GRU by its number of steps; the same model behind `torch.compile` and
-plain; a video transformer's pooled attention over 25,088 tokens for Core ML, whose ranges are observed, beside TFLite.
-`ratio` is to the first row of each group.
+Medians of whole processes run in turn: a bidirectional GRU by its number of steps; the same model with and without
+`torch.compile`; a video transformer's pooled attention over 25,088 tokens for Core ML, whose ranges are observed, and
+for TFLite. `ratio` is to the first row of each group.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from benchmarks.whole_processes import Timed, build_command
 
 
 class Recurrent(nn.Module):
-    """Every step's state, in both directions."""
+    """A GRU that returns the states of all steps, in both directions."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -31,7 +31,7 @@ class Recurrent(nn.Module):
 
 
 class PooledAttention(nn.Module):
-    """Attention of many tokens to few: the first blocks of a multiscale video transformer, without their pooling."""
+    """Attention from many tokens to few, as in the first blocks of a multiscale video transformer, by averaging."""
 
     def __init__(self, blocks: int = 12, width: int = 96, heads: int = 2) -> None:
         super().__init__()

@@ -2,10 +2,10 @@
 
     python -m benchmarks.tflite_build models.py NAME… --litert-torch PYTHON [--rounds 3]
 
-`models.py` has a function for each NAME that returns (module, example_inputs). PYTHON is an interpreter of an
-environment of its own, since litert-torch pins other versions: `pip install litert-torch==0.10.0`. A process starts at
-the interpreter and ends with the file on disk; edgec's also runs what it wrote and compares it with eager PyTorch,
-litert-torch's does not. Prints medians and their ratios, by the clock and by processor time.
+`models.py` has a function for each NAME that returns (module, example_inputs). PYTHON is the interpreter of a separate
+environment, since litert-torch pins other versions: `pip install litert-torch==0.10.0`. Times are from the start of the
+interpreter to the file on disk; edgec also runs the file and compares it with eager PyTorch, litert-torch does not.
+Prints medians and their ratios, in wall-clock and processor time.
 """
 
 from __future__ import annotations

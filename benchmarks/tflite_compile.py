@@ -3,8 +3,8 @@
     python -m benchmarks.tflite_compile FOLDER          each `.onnx` file of a folder, canonicalized first
     python -m benchmarks.tflite_compile --linearity     transformers of 12, 24 and 48 blocks, a process each
 
-The time is of legalization, lowering and assembly. The growth of peak memory is over what the process held before,
-weights included; the bound is 1.3 times the weights plus 300 MiB, less the weights.
+The time is that of legalization, lowering and assembly. Peak memory growth is measured over the memory before, which
+includes the weights; its bound is 1.3 times the weights plus 300 MiB, less the weights.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def emit(model: Model) -> float:
 
 
 def of_folder(folder: Path) -> None:
-    """One line a file, and the median."""
+    """One line for each file, and the median."""
     found = []
     for path in sorted(folder.glob("*.onnx")):
         model = canonicalize(to_working_opset(onnx.load(path), path)).model
@@ -53,8 +53,8 @@ def of_folder(folder: Path) -> None:
 
 
 def measure(blocks: int, width: int) -> dict[str, float]:
-    """One transformer, in this process."""
-    emit(transformer(1, 64))  # imports are no part of the emission
+    """Compile one transformer in this process."""
+    emit(transformer(1, 64))  # excludes imports from the measurement
     model = transformer(blocks, width)
     weights = sum(v.const_value.nbytes for v in model.graph.initializers.values() if v.const_value is not None)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -64,7 +64,7 @@ def measure(blocks: int, width: int) -> dict[str, float]:
 
 
 def linearity(width: int) -> None:
-    """12, 24 and 48 blocks."""
+    """Transformers of 12, 24 and 48 blocks, each in its own process."""
     print(f"{'blocks':>6} {'seconds':>8} {'a block':>8} {'weights MiB':>12} {'growth MiB':>11} {'bound MiB':>10}")
     for blocks in (12, 24, 48):
         command = [sys.executable, "-m", __spec__.name, "--one", str(blocks), "--width", str(width)]

@@ -1,10 +1,10 @@
-"""A model beyond a flatbuffer's 2 GiB: written, peak memory against the bound, loaded by LiteRT and compared.
+"""A model larger than a flatbuffer's 2 GiB: emission, peak memory against the bound, and a comparison in LiteRT.
 
     python -m benchmarks.tflite_large [--gib 2.4] [--target raspberry-pi]
 
-Products of 4096 x 8192 in float32, their weights in a file beside the ONNX. The file is emitted in a process of its
-own, whose memory is bounded by 1.3 times the weights plus 300 MiB. Needs twice the size on disk and in memory. Exits 1
-where the bound or the numbers do not hold.
+The model is a chain of 4096 x 8192 products in float32, with weights in a file beside the ONNX. It is emitted in a
+separate process, whose memory is bounded by 1.3 times the weights plus 300 MiB. Needs twice the size on disk and in
+memory. Exits with 1 if the bound or the numbers do not hold.
 """
 
 from __future__ import annotations

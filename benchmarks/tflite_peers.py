@@ -1,17 +1,17 @@
-"""Latency of edgec's TFLite files beside litert-torch's and onnx2tf's, of the same models and weights.
+"""Latency of edgec's TFLite files compared to litert-torch's and onnx2tf's, for the same models and weights.
 
     python -m benchmarks.tflite_peers models.py NAME… --work FOLDER [--litert-torch PYTHON] [--onnx2tf PYTHON]
 
 `models.py` has a function for each NAME that returns (module, example_inputs) with the same weights each time.
-Each PYTHON is an interpreter of an environment of its own, since the peers pin other versions:
+Each PYTHON is the interpreter of a separate environment, since the peers pin other versions:
 
     python3.11 -m venv /tmp/lt && /tmp/lt/bin/pip install litert-torch==0.10.0
     python3.12 -m venv /tmp/o2t && /tmp/o2t/bin/pip install onnx2tf==2.6.9
 
-Files that FOLDER already holds (NAME.edgec.tflite, NAME.litert-torch.tflite, NAME.onnx2tf.tflite) are not made again.
-All of a model's files run in LiteRT on one thread, in turn, invocation by invocation, so that a busy machine slows all
-alike; the thread's own time is taken, and the least of the times counts. `--page FILE` writes the table as Markdown;
-`docs/benchmarks/tflite-peers.md` is one. Exits 1 when the geometric mean against the better peer is above 0.95 or one
+Files that are already in FOLDER (NAME.edgec.tflite, NAME.litert-torch.tflite, NAME.onnx2tf.tflite) are reused. All
+files of a model run in LiteRT on one thread, alternating after each invocation, so that a busy machine slows all of
+them alike; the minimum of the thread's own time counts. `--page FILE` writes the table as Markdown, as in
+`docs/benchmarks/tflite-peers.md`. Exits with 1 if the geometric mean against the better peer is above 0.95 or one
 model's ratio is above 1.10.
 """
 
@@ -36,31 +36,31 @@ from edgec.compiler.options import BuildOptions
 from edgec.frontend.request import SourceRequest
 
 SECONDS, LEAST, MOST = 3.0, 5, 300
-"""How long the files of one model run together, and the least and most rounds."""
+"""Seconds for which the files of one model run together, and the least and most rounds."""
 
 TOOLS = ("edgec", "litert-torch", "onnx2tf")
 
 
 @dataclass(frozen=True)
 class Row:
-    """One model: milliseconds by tool, of those whose file runs."""
+    """One model: milliseconds by tool, for tools whose file runs."""
 
     name: str
     times: dict[str, float]
 
     @property
     def ratio(self) -> float | None:
-        """edgec's time over the better peer's; None where either is missing."""
+        """edgec's time over the better peer's; None if either is missing."""
         peers = [ms for tool, ms in self.times.items() if tool != "edgec"]
         return self.times["edgec"] / min(peers) if peers and "edgec" in self.times else None
 
     @property
     def verdict(self) -> str:
-        """The ratio in words."""
+        """The ratio as text."""
         return "" if self.ratio is None else f"{self.ratio:.2f}"
 
     def shown(self, tool: str) -> str:
-        """A tool's time in words."""
+        """A tool's time as text."""
         return f"{self.times[tool]:.3g}" if tool in self.times else "–"
 
 
@@ -80,7 +80,7 @@ if tflite_path:
 
 
 def make_edgec(models: Path, name: str, path: Path) -> None:
-    """Build for `raspberry-pi`: float32, no delegate's promises."""
+    """Build for `raspberry-pi`: float32, without a delegate's restrictions."""
     with tempfile.TemporaryDirectory() as folder:
         request = SourceRequest(f"{models}:{name}")
         report = build(request, ["raspberry-pi"], BuildOptions(out=Path(folder)), lambda line: None)
@@ -108,7 +108,7 @@ def _run(command: Sequence[str]) -> None:
 
 
 def least_times(interpreters: Sequence[Any]) -> list[float]:
-    """Milliseconds of each file's fastest invocation, all run in turn."""
+    """Milliseconds of each file's fastest invocation, with all files run in turn."""
     best = [math.inf] * len(interpreters)
     start, rounds = time.perf_counter(), 0
     while rounds < LEAST or (time.perf_counter() - start < SECONDS and rounds < MOST):
@@ -121,7 +121,7 @@ def least_times(interpreters: Sequence[Any]) -> list[float]:
 
 
 def ready(path: Path) -> Any:
-    """An interpreter with seeded inputs (integers 0 or 1, which index any table), warmed up; None: it does not run."""
+    """A warmed-up interpreter with seeded inputs (integers 0 or 1, valid for any table); None if the file fails."""
     from ai_edge_litert.interpreter import Interpreter
 
     try:

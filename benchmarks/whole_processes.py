@@ -1,4 +1,4 @@
-"""Whole processes in turn, edgec's and a peer's: what the benchmarks of build time have in common."""
+"""Runs whole processes of edgec and of peers in turn, for the benchmarks of build time."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Timed:
-    """Processes of one kind: seconds by the clock and of the processor, and peak MiB of memory."""
+    """Runs of one command: wall-clock and processor seconds, and peak memory in MiB."""
 
     seconds: list[float] = field(default_factory=list)
     cpu: list[float] = field(default_factory=list)
     peak_mib: list[float] = field(default_factory=list)
 
     def run(self, command: Sequence[str]) -> bool:
-        """Whether the process succeeded; if so it counts."""
+        """Run the command; returns whether it succeeded. Only successful runs count."""
         start = time.monotonic()
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=_as_installed())
         _, status, usage = os.wait4(process.pid, 0)
@@ -33,19 +33,19 @@ class Timed:
 
 
 def _as_installed() -> dict[str, str]:
-    """The environment, in which this checkout keeps its bytecode as installed packages do."""
+    """The environment, with bytecode caching on, as for installed packages."""
     return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 def build_command(source: str, target: str, out: str) -> list[str]:
-    """The command line of `edgec build`, by this interpreter."""
+    """The command line of `edgec build`, with this interpreter."""
     code = "from edgec.cli.app import main; main()"
     return [sys.executable, "-c", code, "build", source, "--target", target, "--out", out]
 
 
 @dataclass
 class Contest:
-    """A table of models, edgec against a peer, printed as it grows: medians of `rounds` runs of each in turn."""
+    """A table that compares edgec with a peer, printed row by row: medians of `rounds` runs of each, in turn."""
 
     rounds: int
     ratios: list[tuple[float, float]] = field(default_factory=list)
@@ -55,7 +55,7 @@ class Contest:
         print(f"{'':24} {columns} {'edgec MiB':>10} {'peer MiB':>9}", flush=True)
 
     def add(self, name: str, build: Sequence[str], convert: Sequence[str]) -> None:
-        """Run both, after one of each to warm the caches. A model that one of them fails on is left out, and said."""
+        """Run both, after a warm-up of each. If one fails on a model, that is printed instead of a row."""
         edgec, peer = Timed(), Timed()
         warm = Timed().run(build) and Timed().run(convert)
         if not warm or not all(edgec.run(build) and peer.run(convert) for _ in range(self.rounds)):
@@ -71,7 +71,7 @@ class Contest:
         print(f"{cpu[0]:10.2f} {cpu[1]:6.2f} {ratios[1]:6.2f} {memory[0]:10.0f} {memory[1]:9.0f}", flush=True)
 
     def close(self) -> int:
-        """Print the median ratios. 0, or 1 where nothing was compared."""
+        """Print the median ratios. Returns 0, or 1 if nothing was compared."""
         if not self.ratios:
             return 1
         wall, cpu = (statistics.median(r) for r in zip(*self.ratios, strict=True))

@@ -1,4 +1,4 @@
-"""The user's cache folder, for what is fetched or built once and can be made again."""
+"""The user's cache folder, for things that are downloaded or built once and can be recreated."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from edgec.artifact.files import atomic_folder
 
 VARIABLE = "EDGEC_CACHE"
-"""The environment variable that names another folder."""
+"""The environment variable that selects another folder."""
 
 
 def cache_folder() -> Path:
@@ -22,9 +22,9 @@ def cache_folder() -> Path:
 
 
 def made_once(name: str, make: Callable[[Path], None]) -> Path:
-    """A folder of the cache, made by `make` the first time. It appears complete or not at all.
+    """A folder of the cache, created by `make` on first use. It appears complete or not at all.
 
-    `make` fills a folder that is renamed afterwards: what it writes must not hold the folder's own path.
+    `make` fills a folder that is renamed afterwards, so its content must not contain the folder's own path.
     """
     folder = cache_folder() / name
     if not folder.is_dir():

@@ -1,4 +1,4 @@
-"""What a device answered of artifacts, as `runners/apple/load_all.py` writes it."""
+"""The results of loading artifacts on a device, as written by `runners/apple/load_all.py`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SCHEMA = 1
 
 @dataclass(frozen=True)
 class Answer:
-    """One artifact, by its content: whether the system of the device loaded it, and what it said where not."""
+    """One artifact, identified by content: whether the device's system loaded it, and its message if not."""
 
     sha256: str
     loaded: bool
@@ -23,19 +23,19 @@ class Answer:
 
 @dataclass(frozen=True)
 class DeviceResult:
-    """The answers of one system, and the day on which it gave them (YYYY-MM-DD)."""
+    """The answers of one system, and their date (YYYY-MM-DD)."""
 
     system: str
     when: str
     answers: tuple[Answer, ...]
 
     def of(self, sha256: str) -> Answer | None:
-        """The answer on an artifact."""
+        """The answer about an artifact, or None."""
         return next((answer for answer in self.answers if answer.sha256 == sha256), None)
 
 
 def read_result(path: Path) -> DeviceResult:
-    """Read an answer. Raises `EdgecError` E0102 for a missing file, E0604 for one that is none."""
+    """Read a result. Raises `EdgecError` E0102 for a missing file, E0604 for an invalid one."""
     if not path.is_file():
         raise error("E0102", f"`{path}` was not found")
     try:

@@ -1,4 +1,4 @@
-"""Files and folders that appear complete or not at all, and hashes of either."""
+"""Atomic creation of files and folders, and their hashes."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from edgec.diag import EdgecError, error
 
 @contextmanager
 def atomic_folder(destination: Path) -> Iterator[Path]:
-    """A scratch folder beside `destination` that takes its place when the block succeeds, for folders all our own.
+    """A scratch folder that replaces `destination` when the block succeeds, for folders with only our own files.
 
-    On any failure (Ctrl-C included) the scratch folder is removed and an earlier `destination` is left untouched.
-    Raises `EdgecError` E0108 when the place cannot be written.
+    On any failure (Ctrl-C included), the scratch folder is removed and an earlier `destination` is left untouched.
+    Raises `EdgecError` E0108 if the location is not writable.
     """
     with scratch_beside(destination) as scratch:
         yield scratch
@@ -29,16 +29,16 @@ def atomic_folder(destination: Path) -> Iterator[Path]:
 
 @contextmanager
 def scratch_beside(destination: Path) -> Iterator[Path]:
-    """An empty folder on the same disk as `destination`, removed in the end unless it was renamed.
+    """An empty folder on the same disk as `destination`, removed at the end unless it was renamed.
 
-    Those of builds that were killed are removed first: a build holds a lock on its own. Raises `EdgecError` E0108 when
-    the place cannot be written.
+    Scratch folders of builds that were killed are removed first: running builds hold a lock on theirs. Raises
+    `EdgecError` E0108 if the location is not writable.
     """
     parent = destination.resolve().parent
     with contextlib.ExitStack() as held:
         try:
             parent.mkdir(parents=True, exist_ok=True)
-            with folder_lock(parent):  # nobody sweeps between the making of a scratch folder and its lock
+            with folder_lock(parent):  # no sweep between creating a scratch folder and locking it
                 _sweep(parent)
                 scratch = Path(tempfile.mkdtemp(prefix=_SCRATCH, dir=parent))
                 held.enter_context(folder_lock(scratch))
@@ -55,16 +55,16 @@ _SCRATCH = ".edgec-scratch-"
 
 
 def _sweep(parent: Path) -> None:
-    """Remove the scratch folders that no living process holds."""
+    """Remove scratch folders that no running process has locked."""
     for left in parent.glob(f"{_SCRATCH}*"):
         with contextlib.suppress(OSError), folder_lock(left, wait=False):
             shutil.rmtree(left, ignore_errors=True)
 
 
 def check_writable(folder: Path) -> None:
-    """Raise `EdgecError` E0108 when nothing can be created in the folder: told before minutes of work, not after.
+    """Raise `EdgecError` E0108 if nothing can be created in the folder, so that a build fails at once, not at the end.
 
-    The folder itself is not made: a request that comes to nothing leaves nothing behind.
+    The folder itself is not created, so that a request that fails leaves nothing behind.
     """
     there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     try:
@@ -81,9 +81,9 @@ def _unwritable(folder: Path, failure: OSError) -> EdgecError:
 
 
 def exchange(scratch: Path, destination: Path) -> bool:
-    """Put `scratch` in the place of `destination` in one step; whether there was one, which then lies in `scratch`.
+    """Put `scratch` in the place of `destination` in one step; returns whether there was one, now in `scratch`.
 
-    Raises `EdgecError` E0108 where that cannot be done; nothing has moved then.
+    Raises `EdgecError` E0108 if that fails; nothing has moved then.
     """
     try:
         if not destination.exists():
@@ -97,7 +97,7 @@ def exchange(scratch: Path, destination: Path) -> bool:
 
 
 def _swap_by_renames(scratch: Path, destination: Path) -> None:
-    """Where the system cannot exchange: no folder is renamed over a full one, so the old one steps aside first."""
+    """Without an exchange in the system: move the old folder aside first, since renaming does not replace folders."""
     aside = destination.with_name(f".{destination.name}.edgec-earlier")
     os.rename(destination, aside)
     try:

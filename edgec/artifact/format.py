@@ -1,4 +1,4 @@
-"""What is to be known of a file format, loaded on demand: a row here and a module of `formats/` make one."""
+"""The interface of file formats, loaded on demand: a format is a row here and a module of `formats/`."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ FORMATS = {
     "onnx": "edgec.formats.onnx",
     "ort": "edgec.formats.ort",
 }
-"""The module with the `FORMAT` of each, by its name, which is the suffix without the dot."""
+"""The module that defines `FORMAT`, by the format's name, which is its suffix without the dot."""
 
 
 @dataclass(frozen=True)
 class Way:
     """How an artifact is run.
 
-    `on`: `local`, or another place. `shown`: where the runner is to take and give what the source does, what the
-    artifact shows otherwise. `precision`, `function`: of formats that leave them open.
+    `on`: `local`, or another place. `shown`: set if inputs and outputs are to be those of the source; it describes how
+    the artifact's interface differs. `precision`, `function`: for formats that have a choice.
     """
 
     on: str = "local"
@@ -48,10 +48,10 @@ class Way:
 
 
 class Format(ABC):
-    """One file format: how it is read, run, looked into and held against what loaders demand.
+    """One file format: how it is read, run, inspected and linted.
 
-    `title` is its name for a person. `notes`: what a run by a runner of that name does not show. `untimed`: why a run
-    here says nothing of the time on a device; empty where it does.
+    `title` is its display name. `notes`: what a run by the runner of that name does not show. `untimed`: why latency
+    measured here says nothing about a device; empty if it does.
     """
 
     title: str
@@ -60,38 +60,38 @@ class Format(ABC):
 
     @abstractmethod
     def read(self, path: Path, function: str | None = None) -> Content:
-        """What the file holds. Raises `EdgecError` E0604 or E0203 for a broken one."""
+        """The content of a file. Raises `EdgecError` E0604 or E0203 for a broken one."""
 
     @abstractmethod
     def open(self, path: Path, way: Way) -> Runner:
-        """A runner for it. Raises `EdgecError` E0101 for what the format does not leave open, E0603, E0701."""
+        """A runner for a file. Raises `EdgecError` E0101 for options that the format does not have, E0603, E0701."""
 
     @abstractmethod
     def values(self, path: Path, inputs: Mapping[str, Array], shown: Shown) -> tuple[Values, dict[str, Array]]:
-        """Every value that it computes from the source's inputs, in order, and its outputs and states afterwards."""
+        """Every value computed from the source's inputs, in order, and the outputs and states afterwards."""
 
     @abstractmethod
     def rows(self, delegates: Sequence[str] = ()) -> tuple[Row[Any], ...]:
-        """What loaders and compilers demand, and of `delegates` what they take. Raises `EdgecError` E0101, E0603."""
+        """The ledger of loaders and compilers, and of `delegates`. Raises `EdgecError` E0101, E0603."""
 
     def built_rows(self) -> tuple[Row[Any], ...]:
-        """What a build of this format is held against: all, unless the file is for other readers as well."""
+        """The rows that a build is checked against: all of them, unless the file is for other loaders as well."""
         return self.rows()
 
     @abstractmethod
     def subject(self, path: Path) -> Any:
-        """What the rows look at. Raises `EdgecError` E0604, E0603."""
+        """The object that the rows check. Raises `EdgecError` E0604, E0603."""
 
     def channels_last(self, path: Path) -> Collection[str]:
-        """Inputs that the file itself says to have in another layout than the source."""
+        """Inputs that the file records as having another layout than the source."""
         return ()
 
     def states(self, path: Path) -> list[Feature]:
-        """What the artifact keeps between runs."""
+        """The states that the artifact keeps between runs."""
         return []
 
     def labelled(self, path: Path, outputs: Sequence[str]) -> Shown:
-        """What it shows otherwise than its source, whose outputs these are, as far as the file itself tells."""
+        """How its interface differs from its source, which has these outputs, as far as the file records it."""
         return Shown()
 
 
@@ -105,14 +105,14 @@ def format_of(path: Path) -> Format:
 
 
 def named_format(name: str) -> Format:
-    """The format of that name, which is in the table."""
+    """The format with a name that is in the table."""
     found = importlib.import_module(FORMATS[name]).FORMAT
     assert isinstance(found, Format)
     return found
 
 
 def no_other_way(way: Way, path: Path, title: str) -> None:
-    """Raises `EdgecError` E0101, E0603 where a format with one function and precision, run here, is asked for more."""
+    """Raises `EdgecError` E0101 or E0603 for options that a format with one function, precision and place lacks."""
     if way.function is not None:
         raise error("E0101", f"`{path.name}` has only one function", help=["remove `--function`"])
     if way.precision is not None:

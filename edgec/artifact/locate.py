@@ -1,4 +1,4 @@
-"""From what a person names (a build's folder, its manifest, the artifact itself) to the artifact and its manifest."""
+"""Finds an artifact and its manifest from a build's folder, its manifest, or the artifact itself."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _SUFFIXES = ", ".join(f".{name}" for name in FORMATS)
 
 @dataclass(frozen=True)
 class Located:
-    """An artifact on disk, with its manifest where one lies beside it."""
+    """An artifact on disk, with its manifest if there is one beside it."""
 
     path: Path
     format: str
@@ -22,7 +22,7 @@ class Located:
 
 
 def locate(path: Path) -> Located:
-    """Find the artifact. Raises `EdgecError` E0102 where there is none, E0604 for a manifest that cannot be read."""
+    """Find the artifact. Raises `EdgecError` E0102 if there is none, E0604 for an unreadable manifest."""
     if not path.exists():
         raise error("E0102", f"`{path}` was not found")
     if path.name == "manifest.json":

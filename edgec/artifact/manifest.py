@@ -1,4 +1,4 @@
-"""`manifest.json`, schema 1: what was built, from what, how it was checked. Keys may be added, never renamed."""
+"""`manifest.json`, schema 1: what was built, from what, and how it was verified. Keys may be added, never renamed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SCHEMA = 1
 
 @dataclass(frozen=True)
 class ArtifactFile:
-    """The artifact beside the manifest; for a package (a folder) the hash and size are of its files in order."""
+    """The artifact beside the manifest; hash and size of a package (a folder) are over its files in order."""
 
     path: str
     sha256: str
@@ -37,7 +37,7 @@ class TensorInfo:
 
 @dataclass(frozen=True)
 class GraphInfo:
-    """What the artifact is made of: instructions by name, parameters and multiply-accumulates."""
+    """The content of the artifact: instructions by name, parameters and multiply-accumulates."""
 
     ops: dict[str, int]
     parameters: int
@@ -46,7 +46,7 @@ class GraphInfo:
 
 @dataclass(frozen=True)
 class Rewrite:
-    """A rule or pass that changed the graph, and how often."""
+    """A rule or pass that changed the graph, and the number of changes."""
 
     rule: str
     count: int
@@ -54,7 +54,7 @@ class Rewrite:
 
 @dataclass(frozen=True)
 class Kept:
-    """An operator that stays in float32 where the target computes in less, its module's path, and on what evidence."""
+    """An operator that stays in float32 in a program of lower precision, its module's path, and the evidence."""
 
     op: str
     node: str
@@ -64,7 +64,7 @@ class Kept:
 
 @dataclass(frozen=True)
 class OffUnit:
-    """An instruction that a rule keeps from the first choice of unit."""
+    """An instruction that a rule excludes from the preferred unit."""
 
     op: str
     node: str
@@ -75,9 +75,9 @@ class OffUnit:
 
 @dataclass(frozen=True)
 class PlacementInfo:
-    """Where instructions are predicted to run: how many on each unit, how often the unit changes on the way.
+    """The predicted placement of instructions: how many run on each unit, and how often execution switches units.
 
-    `off` lists what is not on the first choice; `evidence` says where each rule is published.
+    `off` lists those that are not on the preferred unit; `evidence` gives the published source of each rule.
     """
 
     kind: str = "predicted"
@@ -89,10 +89,10 @@ class PlacementInfo:
 
 @dataclass(frozen=True)
 class Accuracy:
-    """The verdict of verification. `note` says what was not executed. Infinite ratios are written as null.
+    """The verdict of verification. `note` says what was not executed. Infinite values are written as null.
 
-    `allowed_rel`: where an output was beyond what the target accepts, and within 8 times the source's own float32
-    rounding, that bound, relative to the output's largest magnitude; null where no output needed it.
+    `allowed_rel`: if an output exceeded the target's tolerance but was within 8 times the source's own float32
+    rounding, that bound, relative to the output's largest magnitude; null if no output needed it.
     """
 
     status: str
@@ -110,7 +110,7 @@ class Accuracy:
 
 @dataclass(frozen=True)
 class Latency:
-    """Milliseconds on one device: `kind` is measured or predicted, `method` how."""
+    """Milliseconds on one device; `kind` is measured or predicted, `method` how."""
 
     device: str
     kind: str
@@ -122,7 +122,7 @@ class Latency:
 
 @dataclass(frozen=True)
 class SourceInfo:
-    """Where the model came from."""
+    """The source of the model."""
 
     kind: str
     ref: str
@@ -131,9 +131,9 @@ class SourceInfo:
 
 @dataclass(frozen=True)
 class BranchInfo:
-    """A branch on data: its place, what became of it, and the sides (true, false) that verification took.
+    """A branch on data: its place, how it was converted, and the sides (true, false) that verification took.
 
-    `steps`, for a loop of the graph: how many steps it ran in verification: 0, 1 or (2) several.
+    `steps`, for a loop of the graph: the numbers of iterations in verification: 0, 1 or (2) several.
     """
 
     place: str
@@ -144,9 +144,9 @@ class BranchInfo:
 
 @dataclass(frozen=True)
 class StateInfo:
-    """What goes on from one run to the next: `input` before, `output` after.
+    """A state carried from one run to the next, from `output` to `input`.
 
-    `kept` by the `artifact` itself, or by the `app`, which hands the output of one run to the next one's input.
+    `kept` by the `artifact` itself, or by the `app`, which passes the output of one run to the input of the next.
     """
 
     input: str
@@ -156,9 +156,9 @@ class StateInfo:
 
 @dataclass(frozen=True)
 class NamesInfo:
-    """The source's names of what the artifact has to call otherwise, by the artifact's names.
+    """The source's names where the artifact's differ, by the artifact's names.
 
-    `interface`: inputs, outputs and states, which the app goes by; `values`: everything inside.
+    `interface`: inputs, outputs and states, which the app uses; `values`: all inner values.
     """
 
     interface: dict[str, str] = field(default_factory=dict)
@@ -167,10 +167,10 @@ class NamesInfo:
 
 @dataclass(frozen=True)
 class RangeInfo:
-    """What an input of numbers may be, `low` to `high` where that is known, and who knows it.
+    """The range of a numeric input, `low` to `high` if known, and its origin.
 
-    `origin` is request, target, image, type or table; empty where nothing is known. `shown`: the largest magnitude at
-    which the artifact was run and agreed with the source; null where it was not.
+    `origin` is request, target, image, type or table; empty if no range is known. `shown`: the largest magnitude at
+    which the artifact was run and agreed with the source; null if there is none.
     """
 
     input: str
@@ -182,9 +182,9 @@ class RangeInfo:
 
 @dataclass(frozen=True)
 class DeviceLoaded:
-    """Whether a device's own loader took the artifact: `never` tried, `loaded` or `refused`.
+    """Whether a device's own loader accepted the artifact: `never` tried, `loaded` or `refused`.
 
-    `system` and `when` (YYYY-MM-DD) are of the last try, `said` is what was said against it.
+    `system` and `when` (YYYY-MM-DD) are those of the last attempt, `said` is the error message.
     """
 
     status: str = "never"
@@ -195,7 +195,7 @@ class DeviceLoaded:
 
 @dataclass(frozen=True)
 class FunctionInfo:
-    """One function of an artifact that has several, with its own interface; the first is the default."""
+    """One function of an artifact with several, with its own interface; the first is the default."""
 
     name: str
     source: SourceInfo
@@ -210,7 +210,7 @@ class FunctionInfo:
 
 @dataclass(frozen=True)
 class Settings:
-    """What a build was told of its target: `--set`, `--io-layout`, rules switched on and off, and another emitter."""
+    """The build's changes to its target: `--set`, `--io-layout`, rules enabled and disabled, and another emitter."""
 
     set: tuple[str, ...] = ()
     io_layout: tuple[str, ...] = ()
@@ -221,7 +221,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Manifest:
-    """Everything that is known of one artifact."""
+    """Everything known about one artifact."""
 
     name: str
     target: str
@@ -237,27 +237,27 @@ class Manifest:
     float32: tuple[Kept, ...] = ()
     placement: PlacementInfo = field(default_factory=PlacementInfo)
     decided: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """What a backend decided for the whole artifact, by key: tables of their own in the document."""
+    """A backend's decisions about the whole artifact, by key; each is a table at the top level of the document."""
     tools: dict[str, str] = field(default_factory=dict)
     branches: tuple[BranchInfo, ...] = ()
     states: tuple[StateInfo, ...] = ()
     functions: tuple[FunctionInfo, ...] = ()
     dimensions: dict[str, tuple[int, int]] = field(default_factory=dict)
-    """The least and the largest size of each dimension that `inputs` and `outputs` name."""
+    """The smallest and largest size of each dimension that is named in `inputs` and `outputs`."""
     ranges: tuple[RangeInfo, ...] = ()
     files: tuple[str, ...] = ()
-    """Every file that the build wrote into its folder, but the manifest, relative to it: what the next may replace."""
+    """All files that the build wrote into its folder except the manifest; the next build may replace only these."""
     names: NamesInfo = field(default_factory=NamesInfo)
     shown: Shown = field(default_factory=Shown)
     accept: Accept | None = None
-    """What verification asked for; older manifests do not tell."""
+    """The tolerance of verification; absent from older manifests."""
     settings: Settings = field(default_factory=Settings)
     device_loaded: DeviceLoaded = field(default_factory=DeviceLoaded)
     evaluation: tuple[EvaluationInfo, ...] = ()
     schema: int = SCHEMA
 
     def to_json(self) -> str:
-        """The document: `schema` first, numbers that JSON lacks as null."""
+        """The document: `schema` first; numbers that JSON cannot express as null."""
         own = {k: v for k, v in asdict(self).items() if k not in ("schema", "decided")}
         document = {"schema": self.schema, **own, **self.decided}
         return json.dumps(_plain(document), indent=1) + "\n"
@@ -267,7 +267,7 @@ _KEYS = frozenset(f.name for f in fields(Manifest))
 
 
 def read_manifest(path: Path) -> Manifest:
-    """Read a manifest. Raises `EdgecError` E0604 when it is not one."""
+    """Read a manifest. Raises `EdgecError` E0604 if it is invalid."""
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
         if document.get("schema") != SCHEMA:
@@ -280,7 +280,7 @@ def read_manifest(path: Path) -> Manifest:
 def rewrite_manifest(path: Path, manifest: Manifest) -> None:
     """Replace the manifest at `path`, completely or not at all.
 
-    Raises `EdgecError` E0108 where that cannot be done.
+    Raises `EdgecError` E0108 if that fails.
     """
     beside = path.with_name(f".{path.name}.new")
     try:
@@ -343,7 +343,7 @@ def _placement(table: Mapping[str, Any]) -> PlacementInfo:
 
 
 def _load(kind: Any, table: Mapping[str, Any]) -> Any:
-    """A dataclass from a table; keys that a later edgec added are passed over."""
+    """A dataclass from a table, ignoring keys of later versions of edgec."""
     known = {f.name for f in fields(kind)}
     return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in table.items() if k in known})
 

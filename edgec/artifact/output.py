@@ -1,6 +1,6 @@
-"""A build's folder: complete or not there at all, and never in place of a file that edgec did not write.
+"""A build's output folder: complete or absent, and never replacing a file that edgec did not write.
 
-What a build wrote is what the manifest in its folder lists; everything else is the user's.
+The files of a build are those that the manifest in its folder lists; all others are the user's.
 """
 
 from __future__ import annotations
@@ -17,27 +17,27 @@ from edgec.diag import EdgecError, error
 MANIFEST = "manifest.json"
 
 _BY_SYSTEM = (".DS_Store", "Thumbs.db")
-"""What file managers leave in folders that somebody looked at: nobody's files."""
+"""Files that file managers create in folders that are viewed; they belong to nobody."""
 
 _SHOWN = 5
-"""Files that are named in a diagnostic."""
+"""The largest number of files listed in a diagnostic."""
 
 
 def failed_folder(folder: Path) -> Path:
-    """Where an artifact that failed its check goes: beside the good one, which stays."""
+    """The folder for an artifact that failed verification: beside the good one, which stays."""
     return folder.with_name(f"{folder.name}.failed")
 
 
 def files_below(folder: Path) -> tuple[str, ...]:
-    """Every file below a folder but its manifest, relative to it, sorted; a link counts as a file."""
+    """All files in a folder except its manifest, as sorted relative paths; a symbolic link counts as a file."""
     found = (p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_symlink() or not p.is_dir())
     return tuple(sorted(name for name in found if name != MANIFEST))
 
 
 def foreign_files(folder: Path) -> list[str]:
-    """What lies in `folder` and is not listed by an edgec manifest there: files, links and empty folders, sorted.
+    """Files, links and empty folders in `folder` that no edgec manifest there lists, sorted.
 
-    Nothing where there is no folder. A file in the folder's place is foreign itself.
+    Empty if the folder does not exist. A file in place of the folder is foreign itself.
     """
     if not folder.exists():
         return [folder.name] if folder.is_symlink() else []
@@ -57,7 +57,7 @@ def foreign_files(folder: Path) -> list[str]:
 
 
 def check_owned(folder: Path) -> None:
-    """Raise `EdgecError` E0111 where a build into `folder`, or its failure beside it, would replace foreign files."""
+    """Raise `EdgecError` E0111 if a build into `folder`, or a failed one beside it, would replace foreign files."""
     for place in (folder, failed_folder(folder)):
         if found := foreign_files(place):
             raise _holds_foreign(place, found)
@@ -65,40 +65,40 @@ def check_owned(folder: Path) -> None:
 
 @contextmanager
 def build_folder(folder: Path) -> Iterator[Path]:
-    """A scratch folder on the disk of `folder`, for `publish`. It is gone when the block ends, however it ends.
+    """A scratch folder on the disk of `folder`, for `publish`. It is removed when the block ends, in any case.
 
-    Raises `EdgecError` E0108 when the place cannot be written.
+    Raises `EdgecError` E0108 if the location is not writable.
     """
     with scratch_beside(folder) as scratch:
         yield scratch
 
 
 def publish(scratch: Path, folder: Path) -> None:
-    """Put a finished build in its place in one step. What it replaces is removed, as far as edgec wrote it.
+    """Put a finished build in its place in one step, and remove the files of the earlier build that it replaces.
 
-    Raises `EdgecError` E0111, with everything left as it was, where foreign files came there meanwhile; E0108 when the
-    place cannot be written.
+    Raises `EdgecError` E0111, with everything left as it was, if foreign files have appeared there; E0108 if the
+    location is not writable.
     """
     place = folder.resolve()  # a link to a folder stays a link
     place.parent.mkdir(parents=True, exist_ok=True)
     with folder_lock(place.parent):
         check_owned(place)
-        if exchange(scratch, place) and (found := foreign_files(scratch)):  # scratch is now what was there before
+        if exchange(scratch, place) and (found := foreign_files(scratch)):  # scratch is now the earlier content
             exchange(scratch, place)
             raise _holds_foreign(folder, found)
 
 
 def remove_build(folder: Path) -> None:
-    """Remove the files of an earlier build; a folder that holds anything else stays as it is."""
+    """Remove the files of an earlier build; a folder that contains anything else is left as it is."""
     if not folder.is_dir() or folder.is_symlink() or foreign_files(folder):
         return
     with scratch_beside(folder) as scratch:
         exchange(scratch, folder)
-        folder.rmdir()  # the empty one that took its place
+        folder.rmdir()  # the empty scratch folder in its place
 
 
 def _owned(folder: Path) -> set[str]:
-    """The files that the manifest in the folder lists, and itself; none where it is not one of edgec's."""
+    """The manifest in the folder and the files that it lists; empty if it is not a manifest of edgec."""
     try:
         manifest = read_manifest(folder / MANIFEST)
     except EdgecError:
@@ -107,7 +107,7 @@ def _owned(folder: Path) -> set[str]:
 
 
 def _of_artifact(path: Path) -> list[str]:
-    """What a manifest that lists no files, as early ones, still owns."""
+    """The files of the artifact, which early manifests do not list."""
     below = [p for p in path.rglob("*") if p.is_file()] if path.is_dir() else [path]
     return [p.relative_to(path.parent).as_posix() for p in below]
 

@@ -1,4 +1,4 @@
-"""What the app sees where that is not a tensor of the source: images, and labels with their scores."""
+"""Differences between an artifact's interface and its source's tensors: images, and labels with their scores."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True)
 class ShownImage:
-    """An input that the app gives as an image: the source is given `pixel * scale + bias`, pixels from 0 to 255. Or an
-    output that the app is given as one: `value * scale + bias`, rounded and kept within 0 to 255.
+    """An image input: the source's input is `pixel * scale + bias`, with pixels from 0 to 255. Or an image output:
+    `value * scale + bias`, rounded and clamped to 0 to 255.
 
-    `scale` and `bias` hold one number for all channels or one for each, in the order of the source's channels.
+    `scale` and `bias` have one number for all channels, or one for each in the order of the source's channels.
     """
 
     name: str
@@ -25,12 +25,12 @@ class ShownImage:
     bias: tuple[float, ...]
 
     def value(self, pixels: Array) -> Array:
-        """What the source is given of pixels (1, channels, height, width)."""
+        """The source's input for pixels (1, channels, height, width)."""
         scale, bias = self._columns()
         return np.asarray(pixels * scale + bias, dtype=np.float32)
 
     def pixels(self, value: Array) -> Array:
-        """The pixels that stand for what the source is given; they need not be whole, nor within 0 to 255."""
+        """The pixels for a value of the source, not necessarily integers or within 0 to 255."""
         scale, bias = self._columns()
         return np.asarray((value - bias) / scale, dtype=np.float32)
 
@@ -40,7 +40,7 @@ class ShownImage:
 
 @dataclass(frozen=True)
 class ShownScores:
-    """An output (1, classes) of the source that the app gets as its best `label`, and as `scores` by label."""
+    """An output (1, classes) of the source that the app receives as its best `label`, and as `scores` by label."""
 
     name: str
     label: str
@@ -49,19 +49,19 @@ class ShownScores:
 
 @dataclass(frozen=True)
 class Shown:
-    """What an artifact shows otherwise than its source does, by the source's names. `pictures` are outputs."""
+    """How an artifact's interface differs from its source's, by the source's names. `pictures` are outputs."""
 
     images: tuple[ShownImage, ...] = ()
     scores: tuple[ShownScores, ...] = ()
     pictures: tuple[ShownImage, ...] = ()
 
     def image(self, name: str) -> ShownImage | None:
-        """How an input is given as an image, if it is."""
+        """The image for an input, or None if it is a tensor."""
         return next((image for image in self.images if image.name == name), None)
 
 
 def load_shown(table: Mapping[str, Any]) -> Shown:
-    """What a manifest says. Raises KeyError or TypeError for what is none."""
+    """Read the table of a manifest. Raises KeyError or TypeError for an invalid one."""
     images, pictures = (
         tuple(ShownImage(t["name"], tuple(t["scale"]), tuple(t["bias"])) for t in table.get(key, ()))
         for key in ("images", "pictures")

@@ -1,4 +1,4 @@
-"""Two things of the operating system that Python's library lacks: exchanging two folders, and locking one."""
+"""Two functions of the operating system that Python's library lacks: exchanging folders, and locking a folder."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from pathlib import Path
 
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
-"""Of linux/fcntl.h and linux/fs.h: paths are relative to the current folder; the two names are exchanged."""
+"""From linux/fcntl.h and linux/fs.h: relative to the current folder; exchange the two names."""
 
 
 def swapped_by_kernel(first: Path, second: Path) -> bool:
-    """Exchange two folders in one step (renameat2, Linux). False where the system or the file system cannot."""
+    """Exchange two folders in one step (renameat2, Linux). False if the system or file system does not support it."""
     if not sys.platform.startswith("linux"):
         return False
     renameat2 = getattr(ctypes.CDLL(None), "renameat2", None)
@@ -26,10 +26,10 @@ def swapped_by_kernel(first: Path, second: Path) -> bool:
 
 @contextmanager
 def folder_lock(folder: Path, *, wait: bool = True) -> Iterator[None]:
-    """Hold a lock on a folder, which ends with the process at the latest.
+    """Hold a lock on a folder, which the system releases at the latest when the process ends.
 
-    Raises `OSError` where there is no such folder or, without `wait`, where another process holds it. Where the system
-    has no such locks (Windows), none is held.
+    Raises `OSError` if the folder does not exist or, without `wait`, if another process holds the lock. On systems
+    without such locks (Windows), none is held.
     """
     if os.name != "posix":
         yield

@@ -1,1 +1,1 @@
-"""One module for each file format: how it is read, run, looked into and held against what loaders demand."""
+"""File formats, one module each: how a file is read, run, inspected and linted."""

@@ -1,4 +1,4 @@
-"""TensorRT engines, opaque off their GPU: the ONNX that each was built from lies beside it and tells of it."""
+"""TensorRT engines. They are opaque without their GPU, so the ONNX that each was built from is stored beside it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from edgec.runners.base import Runner
 
 
 class Engine(Onnx):
-    """Looked at and run by way of its ONNX."""
+    """Inspected and run through its ONNX."""
 
     title = "TensorRT"
     notes: ClassVar[Mapping[str, str]] = {
@@ -24,7 +24,7 @@ class Engine(Onnx):
     }
 
     def read(self, path: Path, function: str | None = None) -> Content:
-        """What the ONNX holds, with a note; nothing without it."""
+        """The content of its ONNX, with a note; empty without it."""
         beside = path.with_suffix(".onnx")
         if not beside.is_file():
             return Content([], [], {}, [], {"note": "an engine is opaque without the ONNX that it was built from"})
@@ -37,8 +37,8 @@ class Engine(Onnx):
         return super().open(_beside(path, "cannot be executed here", "it needs a GPU, or its ONNX beside it"), way)
 
     def values(self, path: Path, inputs: Mapping[str, Array], shown: Shown) -> tuple[Values, dict[str, Array]]:
-        """Those of the ONNX."""
-        return super().values(_beside(path, "cannot be looked into", "its ONNX is not beside it"), inputs, shown)
+        """The values of its ONNX."""
+        return super().values(_beside(path, "cannot be inspected", "its ONNX is not beside it"), inputs, shown)
 
     def built_rows(self) -> tuple[Row[Any], ...]:
         """TensorRT's ledger."""

@@ -17,20 +17,20 @@ from edgec.runners.base import Runner
 
 
 class MLPackage(Format):
-    """Run by the MIL interpreter, or by Core ML itself: on this Mac, or in an app on a device."""
+    """Run by the MIL interpreter, or by Core ML: on this Mac, or in an app on a device."""
 
     title = "Core ML"
     notes: ClassVar[Mapping[str, str]] = {"mil-interpreter": "MIL semantics, not Apple's kernels"}
-    untimed = "the interpreter computes what Apple's kernels do, not as fast"
+    untimed = "the interpreter's speed says nothing about Apple's kernels"
 
     def read(self, path: Path, function: str | None = None) -> Content:
-        """As the package says."""
+        """The content of the package."""
         from edgec.measure.inspection.mlpackage import read_mlpackage
 
         return read_mlpackage(path, function)
 
     def open(self, path: Path, way: Way) -> Runner:
-        """`precision`: `float16` (the default) rounds where the package says so, `float32` never."""
+        """`precision`: `float16` (the default) rounds where the package declares float16, `float32` never rounds."""
         if way.on == "mac" or way.on.startswith("apple:"):
             return _apple(path, way)
         if way.on == "qemu":
@@ -43,7 +43,7 @@ class MLPackage(Format):
         return MilRunner(path, "float32" if way.precision == "float32" else "float16", way.function)
 
     def values(self, path: Path, inputs: Mapping[str, Array], shown: Shown) -> tuple[Values, dict[str, Array]]:
-        """By the interpreter; the states afterwards by their own names."""
+        """Computed by the interpreter; the states after the run, by their own names."""
         from edgec.runners.mil.as_source import SourceRunner
 
         seen: Values = []
@@ -67,14 +67,14 @@ class MLPackage(Format):
         return read_package(path)
 
     def states(self, path: Path) -> list[Feature]:
-        """The program's own."""
+        """The states of the program."""
         from edgec.runners.mil import MilRunner
 
         with MilRunner(path) as runner:
             return [Feature(state.name, "float32", state.shape) for state in runner.states]
 
     def labelled(self, path: Path, outputs: Sequence[str]) -> Shown:
-        """A classifier's scores are the one output of the source that the package does not name."""
+        """The scores of a classifier: the one output of the source that the package does not name."""
         from edgec.runners.mil import MilRunner
 
         with MilRunner(path) as runner:
@@ -86,7 +86,7 @@ class MLPackage(Format):
 
 
 def no_delegates(delegates: Sequence[str]) -> None:
-    """Raises `EdgecError` E0101 where delegates of TFLite are asked for."""
+    """Raises `EdgecError` E0101 if delegates, which only TFLite has, are requested."""
     if delegates:
         raise error("E0101", "delegates are for TFLite files", help=["remove `--delegate`"])
 

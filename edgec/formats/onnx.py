@@ -16,25 +16,25 @@ from edgec.runners.base import Runner
 
 
 class Onnx(Format):
-    """Run by ONNX Runtime, as the file stands."""
+    """Run by ONNX Runtime, without its optimizations."""
 
     title = "ONNX"
 
     def read(self, path: Path, function: str | None = None) -> Content:
-        """Its interface, operators and weights."""
+        """The interface, operators and weights."""
         from edgec.measure.inspection.onnx import read_onnx
 
         return read_onnx(path)
 
     def open(self, path: Path, way: Way) -> Runner:
-        """Without ONNX Runtime's own rewriting."""
+        """Without ONNX Runtime's optimizations."""
         from edgec.runners.onnxruntime import OnnxRuntimeRunner
 
         no_other_way(way, path, self.title)
         return OnnxRuntimeRunner(path, optimize=False)
 
     def values(self, path: Path, inputs: Mapping[str, Array], shown: Shown) -> tuple[Values, dict[str, Array]]:
-        """Every value of the graph becomes an output of a copy."""
+        """Computed by a copy of the graph with every value as an output."""
         import onnx_ir as ir
 
         from edgec.runners.onnxruntime import OnnxRuntimeRunner
@@ -46,14 +46,14 @@ class Onnx(Format):
         return [(name, results[name]) for name in made], {name: results[name] for name in outputs}
 
     def rows(self, delegates: Sequence[str] = ()) -> tuple[Row[Any], ...]:
-        """TensorRT's ledger: who looks at an ONNX file asks whether its parser takes it."""
+        """TensorRT's ledger, to check whether its parser accepts the file."""
         from edgec.ledger.tensorrt.ledger import ROWS
 
         no_delegates(delegates)
         return ROWS
 
     def built_rows(self) -> tuple[Row[Any], ...]:
-        """None: it was not made for TensorRT, and is run by ONNX Runtime before it is handed out."""
+        """No rows: the file was not made for TensorRT, and ONNX Runtime runs it when it is verified."""
         return ()
 
     def subject(self, path: Path) -> Any:

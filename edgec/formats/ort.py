@@ -16,12 +16,12 @@ from edgec.runners.base import Runner
 
 
 class Ort(Format):
-    """Run by ONNX Runtime; the graph inside is not shown."""
+    """Run by ONNX Runtime; its graph cannot be inspected."""
 
     title = "ONNX Runtime"
 
     def read(self, path: Path, function: str | None = None) -> Content:
-        """The interface, and the version of the runtime's format."""
+        """The interface, and the version of the format."""
         from edgec.runners.ort import OrtRunner
 
         with OrtRunner(path) as runner:
@@ -30,23 +30,23 @@ class Ort(Format):
         return Content(given, shown, {}, [], {"note": "operators and weights are ONNX Runtime's own flatbuffer"})
 
     def open(self, path: Path, way: Way) -> Runner:
-        """As it was written: the graph is optimized already."""
+        """Without further optimization: the graph was optimized when it was written."""
         from edgec.runners.ort import OrtRunner
 
         no_other_way(way, path, self.title)
         return OrtRunner(path)
 
     def values(self, path: Path, inputs: Mapping[str, Array], shown: Shown) -> tuple[Values, dict[str, Array]]:
-        """The outputs alone. Raises `EdgecError` E0603: the values inside are fused away."""
+        """Raises `EdgecError` E0603: only the outputs can be read, since inner values are fused away."""
         raise error("E0603", f"the values inside `{path.name}` cannot be seen")
 
     def rows(self, delegates: Sequence[str] = ()) -> tuple[Row[Any], ...]:
-        """None is written: the runtime's own loader reads each file when it is verified."""
+        """No rows: the runtime's own loader checks each file when it is verified."""
         no_delegates(delegates)
         return ()
 
     def subject(self, path: Path) -> Any:
-        """Nothing."""
+        """None, since there are no rows."""
         return None
 
 

@@ -14,18 +14,18 @@ from edgec.runners.base import Runner
 
 
 class TFLite(Format):
-    """Run by LiteRT, here or by its Arm kernels, emulated."""
+    """Run by LiteRT, natively or with its Arm kernels under emulation."""
 
     title = "TFLite"
 
     def read(self, path: Path, function: str | None = None) -> Content:
-        """The first subgraph's interface, all operators."""
+        """The interface of the first subgraph, and all operators."""
         from edgec.measure.inspection.tflite import read_tflite
 
         return read_tflite(path)
 
     def open(self, path: Path, way: Way) -> Runner:
-        """On `local` or `qemu`."""
+        """With LiteRT, on `local` or `qemu`."""
         if way.on == "qemu" and way.function is None:
             from edgec.runners.qemu import QemuRunner
 
@@ -36,7 +36,7 @@ class TFLite(Format):
         return LiteRTRunner(path, as_source=way.shown is not None)
 
     def values(self, path: Path, inputs: Mapping[str, Array], shown: Shown) -> tuple[Values, dict[str, Array]]:
-        """By LiteRT, which is told to keep them."""
+        """Computed by LiteRT, which preserves all tensors."""
         from edgec.runners.litert import LiteRTRunner
 
         with LiteRTRunner(path, keep_values=True, as_source=True) as runner:
@@ -44,20 +44,20 @@ class TFLite(Format):
             return runner.values(), results
 
     def rows(self, delegates: Sequence[str] = ()) -> tuple[Row[Any], ...]:
-        """TFLite's ledger, and that of the delegates."""
+        """TFLite's ledger, and those of the delegates."""
         from edgec.ledger.tflite.delegated import rows_of
         from edgec.ledger.tflite.ledger import ROWS
 
         return (*ROWS, *rows_of(tuple(delegates)))
 
     def subject(self, path: Path) -> Any:
-        """The flatbuffer's tables."""
+        """The tables of the flatbuffer."""
         from edgec.ledger.tflite.file import read_file
 
         return read_file(path)
 
     def channels_last(self, path: Path) -> Collection[str]:
-        """As edgec notes it in the file's metadata."""
+        """The names recorded in the file's metadata."""
         from edgec.runners.litert import channels_last_names
 
         return channels_last_names(path)

@@ -1,4 +1,4 @@
-"""Verification: the written artifact is reloaded, executed and compared with the source's own outputs."""
+"""Verification: the written artifact is reloaded, run, and compared with the outputs of the source."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ Outputs = Mapping[str, Array]
 
 @dataclass(frozen=True)
 class Judgement:
-    """What outputs show beside the source's.
+    """The result of comparing outputs with those of the source.
 
-    `fidelity` is of the samples like the example, as computed. `failures` are of those, after the source's own rounding
-    is allowed for; `strained` are of the samples that strain the model, as warnings (E0611): what an app gives may be
-    far from them. `unproven` names as warnings (E0614) the outputs on which any other result would have passed as well,
-    on every sample. `allowed_rel`: the largest error, relative to an output's peak, that was allowed for rounding; None
-    where nothing needed it.
+    `fidelity` is of the samples like the example, as computed. `failures` are of those samples, after allowing for the
+    source's own rounding; `strained` are warnings (E0611) from samples that strain the model, which may be far from an
+    app's inputs. `unproven` are warnings (E0614) about outputs for which, on every sample, any other result would have
+    passed as well. `allowed_rel`: the largest error, relative to an output's peak, that was allowed for rounding; None
+    if none was needed.
     """
 
     fidelity: Fidelity
@@ -40,7 +40,7 @@ class Judgement:
 
 @dataclass(frozen=True)
 class Verdict:
-    """`status` is passed or failed; `failures` say by how much and where, `note` what excused a miss.
+    """`status` is passed or failed; `failures` say by how much and where, `note` why a miss was accepted.
 
     `strained`, `unproven` and `allowed_rel` as in `Judgement`.
     """
@@ -60,8 +60,8 @@ def verify(
 ) -> Verdict:
     """Run every sample and judge the worst of them by the target's `accept`.
 
-    An artifact that keeps `states` itself keeps them: they are set only where the samples begin anew, and what it holds
-    after each run is compared too.
+    If the artifact keeps `states` itself, they are set only where the samples begin anew, and their values after each
+    run are compared too.
     """
     found = [_run(runner, s, states) for s in samples]
     seen = judged(samples, found, accept, rounding)
@@ -82,9 +82,9 @@ def _run(runner: Runner, sample: Sample, states: Sequence[State]) -> dict[str, A
 
 
 def judged(samples: Sequence[Sample], found: Sequence[Outputs], accept: Accept, rounding: SourceRounding) -> Judgement:
-    """Compare what was found with what the source gives; where that misses `accept`, without the source's rounding.
+    """Compare outputs with the source's; where they miss `accept`, after allowing for the source's own rounding.
 
-    An output that is nothing but rounding on all samples like the example is judged by those that strain the model.
+    An output that is only rounding on all samples like the example is judged by those that strain the model.
     """
     raw: list[Difference] = []
     typical: list[Difference] = []
@@ -111,9 +111,9 @@ def judged(samples: Sequence[Sample], found: Sequence[Outputs], accept: Accept, 
 
 @dataclass(frozen=True)
 class _Compared:
-    """A sample's differences as computed, and those that count; by output what was `allowed`, relative to its peak.
+    """A sample's differences as computed, and those that count; what was `allowed` by output, relative to its peak.
 
-    `telling` are the outputs that are not all zeros, of which not any other result would have been allowed.
+    `telling` are outputs that are not all zeros, and for which not every other result would have been allowed.
     """
 
     raw: list[Difference]
@@ -136,12 +136,12 @@ def _compared(sample: Sample, outputs: Outputs, accept: Accept, rounding: Source
 
 
 def _blind(allowed: Mapping[str, float]) -> set[str]:
-    """Outputs of which a sample shows nothing: zeros, or anything else, would do as well."""
+    """Outputs for which the sample proves nothing: zeros, or any other numbers, would pass as well."""
     return {name for name, rel in allowed.items() if rel >= 1}
 
 
 def _unjudged(samples: Sequence[Sample], seen: Sequence[_Compared]) -> set[str]:
-    """The outputs of which samples like the example show nothing."""
+    """Outputs about which no sample like the example proves anything."""
     typical = [one for sample, one in zip(samples, seen, strict=True) if not sample.beyond]
     return {name for one in typical for name in _blind(one.allowed)} - {n for one in typical for n in one.telling}
 
@@ -162,7 +162,7 @@ def _unproven(names: Collection[str], seen: Sequence[_Compared]) -> tuple[Diagno
 
 
 _TOLD = 3
-"""Kinds of inputs that are named."""
+"""How many kinds of inputs are reported."""
 
 
 def _missed(differences: Sequence[Difference], accept: Accept) -> bool:
@@ -190,7 +190,7 @@ def _allowances(sample: Sample, known: Mapping[str, OutputRounding]) -> dict[str
 
 
 UNLIKE = "on inputs unlike the example"
-"""How the failures on samples that are unlike the example begin."""
+"""Prefix of failures on samples that are unlike the example."""
 
 
 def _on(kind: str, failures: Sequence[Diagnostic]) -> list[Diagnostic]:
@@ -203,7 +203,7 @@ def _warned(kind: str, failures: Sequence[Diagnostic]) -> list[Diagnostic]:
 
 
 def judge(fidelity: Fidelity, accept: Accept) -> tuple[Diagnostic, ...]:
-    """A diagnostic (E0601) for each bound that does not hold."""
+    """A diagnostic (E0601) for each violated bound."""
     found = []
     where = f"output `{fidelity.worst_output}` at index {list(fidelity.worst_index)}"
     if accept.max_rel is not None and not fidelity.max_rel <= accept.max_rel:

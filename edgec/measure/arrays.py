@@ -1,4 +1,4 @@
-"""Input arrays for running an artifact by hand: from files, or drawn to fit its interface."""
+"""Input arrays for running an artifact by hand: loaded from files, or drawn to fit its interface."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Array = NDArray[np.generic]
 def load_arrays(texts: Sequence[str], features: Sequence[Feature]) -> dict[str, Array]:
     """The arrays of `FILE.npy`, `NAME=FILE.npy` or `FILE.npz`, checked against the interface.
 
-    Raises `EdgecError` E0102 for a missing file, E0107 for what is no array or fits no input.
+    Raises `EdgecError` E0102 for a missing file, E0107 for a file without an array or an array that fits no input.
     """
     found: dict[str, Array] = {}
     for text in texts:
@@ -37,7 +37,7 @@ def load_arrays(texts: Sequence[str], features: Sequence[Feature]) -> dict[str, 
 
 
 def draw_arrays(features: Sequence[Feature], seed: int = 0) -> dict[str, Array]:
-    """Seeded arrays that fit: standard normal floats, integers of 0 or 1; an open dimension gets size 1."""
+    """Seeded arrays that fit: standard normal floats, integers of 0 or 1; open dimensions have size 1."""
     rng = np.random.default_rng(seed)
     drawn: dict[str, Array] = {}
     for feature in features:
@@ -49,7 +49,7 @@ def draw_arrays(features: Sequence[Feature], seed: int = 0) -> dict[str, Array]:
 
 
 def _load(path: Path) -> Array | dict[str, Array]:
-    """Nothing is unpickled: an array of objects is refused."""
+    """The array or arrays of a file, without unpickling: arrays of objects are refused."""
     if not path.is_file():
         raise error("E0102", f"`{path}` was not found")
     try:

@@ -1,4 +1,4 @@
-"""The canonical graph against the source: the same outputs on every sample, before any target sees the graph."""
+"""Checks the canonical graph against the source on every sample, before any target uses it."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from edgec.spec.target import Accept
 
 CANONICAL_REL = 1e-5
 CANONICAL_ACCEPT = Accept(max_rel=CANONICAL_REL)
-"""What the canonical graph must show against the source (DESIGN §8)."""
+"""Accepted error of the canonical graph against the source (DESIGN §8)."""
 
 
 def check_canonical(
     model: Model, samples: Sequence[Sample], rounding: SourceRounding, accept: Accept = CANONICAL_ACCEPT
 ) -> tuple[Diagnostic, ...]:
-    """Warnings (E0611) of inputs that strain the model and on which the graph's outputs are not the source's.
+    """Warnings (E0611) about inputs that strain the model and on which the graph's outputs differ from the source's.
 
-    Raises `EdgecError` E0205 where they are not on the others, but for the source's own rounding.
+    Raises `EdgecError` E0205 if they differ on other inputs by more than the source's own rounding.
     """
     seen: list[Judgement] = []
     for outputs in _ways_to_run(model, samples):
@@ -41,9 +41,10 @@ def check_canonical(
 
 
 def _ways_to_run(model: Model, samples: Sequence[Sample]) -> Iterator[list[dict[str, Array]]]:
-    """The outputs by ONNX Runtime, as written, and by onnx's slow reference where the model is small: each is wrong now
-    and then. ONNX Runtime's own rewriting is (BiT's weights, for one), its kernels are loose near zero, and onnx's
-    reference gives all groups of a transposed convolution the first one's bias.
+    """Outputs by ONNX Runtime, optimized and not, and for small models by onnx's slow reference implementation.
+
+    Each is wrong now and then: ONNX Runtime's optimizations (on BiT's weights, for one), its kernels near zero, and
+    onnx's reference, which uses the first group's bias for all groups of a transposed convolution.
     """
     yield _canonical_outputs(model, samples)
     yield _canonical_outputs(model, samples, optimize=False)
@@ -74,7 +75,7 @@ def _differs(seen: Judgement) -> EdgecError:
 
 
 _SMALL = 100_000
-"""Elements of a graph's values, weights included, up to which onnx's slow reference may be asked as well."""
+"""Elements of a graph's values, weights included, up to which onnx's slow reference implementation is used as well."""
 
 
 def _is_small(model: Model) -> bool:
@@ -89,7 +90,7 @@ def _reference_outputs(model: Model, samples: Sequence[Sample]) -> list[dict[str
 
 
 def _canonical_outputs(model: Model, samples: Sequence[Sample], *, optimize: bool = True) -> list[dict[str, Array]]:
-    """By ONNX Runtime, or by onnx's slow reference where that lacks a kernel. Raises `EdgecError` E0202."""
+    """By ONNX Runtime, or by onnx's slow reference if that lacks a kernel. Raises `EdgecError` E0202 if both fail."""
     try:
         with OnnxRuntimeRunner(model, optimize=optimize) as runner:
             return [runner.run(s.inputs) for s in samples]

@@ -1,4 +1,4 @@
-"""Two artifacts of one model, value by value: where they part."""
+"""Compares two artifacts of one model value by value, to find where they diverge."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from edgec.measure.arrays import Array
 from edgec.measure.fidelity import Difference, compare
 
 _LAYOUTS = {4: ((0, 1, 2, 3), (0, 2, 3, 1), (0, 3, 1, 2)), 3: ((0, 1, 2), (0, 2, 1))}
-"""Orders of dimensions in which two formats may hold one value: as it is, channels last, channels first."""
+"""Orders of dimensions in which two formats may store one value: identity, channels last, channels first."""
 
 
 @dataclass(frozen=True)
 class Pair:
-    """A value that both artifacts compute under one name, and how far apart it is."""
+    """A value that both artifacts compute, its name in each, and the difference."""
 
     name: str
     other: str
@@ -28,10 +28,10 @@ class Pair:
 def pairs(first: Iterable[tuple[str, Array]], second: Iterable[tuple[str, Array]]) -> list[Pair]:
     """The values that have a counterpart, in the first artifact's order.
 
-    Values of the same name are counterparts; those of a loop, which have one name in every step, step by step. Formats
-    allow different punctuation, and casts and changes of layout have names of their own. What only one artifact
-    computes (a norm in its parts, say) has no counterpart, nor has a value with another number of elements, or in no
-    known layout.
+    Values with the same name are counterparts; values of a loop, which have one name for all iterations, are paired by
+    iteration. Names are compared apart from punctuation, since formats allow different characters, and from casts and
+    layout changes. There is no counterpart for what only one artifact computes (such as a norm in parts), for a
+    different number of elements, or for an unknown layout.
     """
     mine, others = _by_name(first), _by_name(second)
     theirs = {_plain(name): name for name in reversed(others)}  # the first of a plain name: the value before its casts
@@ -52,7 +52,7 @@ def _by_name(values: Iterable[tuple[str, Array]]) -> dict[str, list[Array]]:
 
 
 def _compared(name: str, array: Array, other: Array) -> Difference:
-    """Masks aside: whether a score is -inf, -3.4e38 or float16's lowest number, its weight is zero."""
+    """The difference, masked scores aside: -inf, -3.4e38 and float16's lowest number all give a weight of zero."""
     if array.dtype.kind == "f" and other.dtype.kind == "f":
         masked = np.less_equal(array, _NEVER) & np.less_equal(other, _NEVER)
         array, other = np.where(masked, 0, array), np.where(masked, 0, other)
@@ -60,21 +60,21 @@ def _compared(name: str, array: Array, other: Array) -> Difference:
 
 
 _NEVER = -6e4
-"""Scores below this are masks."""
+"""Scores at or below this are masked."""
 
 
 def _plain(name: str) -> str:
-    """Without casts and changes of layout, which keep the value, and in the punctuation that all formats have."""
+    """The name without casts and layout changes, which keep the value, and in punctuation that all formats allow."""
     parts = [re.sub(r"\W", "_", part).strip("_").lower() for part in name.split("/")]
     return "/".join(part for i, part in enumerate(parts) if i == 0 or part not in _SAME)
 
 
 _SAME = frozenset({"float16", "float32", "nhwc", "nchw", "now"})
-"""Ends of names of the same value in another type or layout, or read from a state."""
+"""Suffixes of names of the same value in another type or layout, or read from a state."""
 
 
 def _aligned(array: Array, other: Array) -> Array | None:
-    """The other value in the first one's layout: of the orders that fit, the one that is nearest."""
+    """The other value in the first one's layout: of the orders that fit, the one with the smallest difference."""
     if array.dtype.kind in "OSU" or array.size != other.size or array.size == 0:
         return None
     orders = _LAYOUTS.get(other.ndim, tuple(permutations(range(other.ndim))) if other.ndim < 3 else ((),))

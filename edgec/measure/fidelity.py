@@ -1,4 +1,4 @@
-"""How far two sets of outputs lie apart, with the worst element's index: numbers, no opinions."""
+"""Measures of the difference between two sets of outputs, with the index of the worst element."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Difference:
 
     `max_rel` is the largest absolute error over the reference's largest magnitude; `psnr_db` takes the reference's
     largest magnitude as the peak (infinite for equal arrays); `cosine` is 1 for equal or two zero arrays.
-    A NaN or infinity that only one side has makes every number the worst possible.
+    If only one side has a NaN or infinity, every number is the worst possible.
     """
 
     output: str
@@ -30,7 +30,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class Fidelity:
-    """The worst of several samples and outputs, and which output that was."""
+    """The worst over samples and outputs, and the output that has it."""
 
     samples: int
     max_abs: float
@@ -42,7 +42,7 @@ class Fidelity:
 
 
 def compare(output: str, expected: Array, actual: Array) -> Difference:
-    """Compare one array with its reference; shapes and kinds must agree, else everything is as wrong as can be."""
+    """Compare an array with its reference; if the shapes differ, every number is the worst possible."""
     if expected.shape != actual.shape:
         return Difference(output, np.inf, np.inf, -1.0, -np.inf, ())
     if expected.size == 0:
@@ -69,7 +69,7 @@ def compare(output: str, expected: Array, actual: Array) -> Difference:
 
 
 def summarize(samples: int, differences: list[Difference]) -> Fidelity:
-    """The worst of each number; the output and index are those of the largest relative error."""
+    """The worst of each measure; output and index are those of the largest relative error."""
     if not differences:
         return Fidelity(samples, 0.0, 0.0, 1.0, np.inf, "", ())
     worst = max(differences, key=lambda d: d.max_rel)
@@ -85,7 +85,7 @@ def summarize(samples: int, differences: list[Difference]) -> Fidelity:
 
 
 def compare_all(expected: Mapping[str, Array], actual: Mapping[str, Array]) -> list[Difference]:
-    """Compare every expected output with the actual one of the same name; a missing one is as wrong as can be."""
+    """Compare expected and actual outputs by name; a missing one has the worst numbers possible."""
     found = []
     for name, array in expected.items():
         other = actual.get(name)

@@ -1,4 +1,4 @@
-"""Latency measured on this machine: single runs, timed one by one after a warm-up."""
+"""Latency measured on this machine: single runs, timed individually after a warm-up."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from edgec.measure.arrays import Array
 from edgec.runners.base import Runner
 
 WARM_UP = 3
-"""Runs before the clock counts: allocation, packing of weights, caches."""
+"""Untimed runs before the first timed one, for allocation, weight packing and caches."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Measurement:
 
 
 def measure(runner: Runner, inputs: Mapping[str, Array], runs: int) -> Measurement:
-    """Time `runs` runs. Raises `EdgecError` as the runner does."""
+    """Time `runs` runs. Raises what the runner raises."""
     for _ in range(WARM_UP):
         runner.run(inputs)
     seconds = []

@@ -1,4 +1,4 @@
-"""What float32 rounding itself does to a source's outputs: the floor below which no artifact is judged (ADR 0008)."""
+"""The effect of float32 rounding on a source's outputs: the limit below which no artifact is judged (ADR 0008)."""
 
 from __future__ import annotations
 
@@ -16,58 +16,58 @@ Array = NDArray[np.generic]
 Reals = NDArray[np.float64]
 
 TIMES = 8.0
-"""How many times the source's own rounding another right order of the same operations may show (DESIGN §8)."""
+"""Factor of the source's own rounding that another valid order of the same operations may show (DESIGN §8)."""
 
 _DRAWS = 4
-"""Runs of the source with other roundings."""
+"""Number of runs of the source with perturbed rounding."""
 
 _LEAST_NORMAL = float(np.finfo(np.float32).tiny)
-"""Kernels may flush to zero what is smaller."""
+"""Kernels may flush smaller numbers to zero."""
 
 _STRAY = 0.01
-"""The part of an output's elements whose rounding is not counted to its noise: those that fell beside a step."""
+"""Fraction of an output's elements that its noise leaves out: those that rounding moved across a step."""
 
 _MOST_UNSTEADY = 0.1
-"""The part of an output's elements that may be left out of a typical sample; a single one in any case."""
+"""Fraction of an output's elements that may be left out of a typical sample; one element always may."""
 
 _UNIT = 2.0**-23
 
 
 class Source(Protocol):
-    """The source, run in float32, in double precision, and with other roundings; None where it has no such form."""
+    """The source, run in float32, in float64, and with perturbed rounding; None if a form does not exist."""
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
-        """Its outputs."""
+        """The outputs in float32."""
         ...
 
     def precise(self, inputs: Mapping[str, Array]) -> dict[str, Array] | None:
-        """Its outputs in double precision."""
+        """The outputs in float64."""
         ...
 
     def rounded(self, inputs: Mapping[str, Array], roundings: float, seed: int) -> dict[str, Array] | None:
-        """Its outputs where every operand is off by up to so many roundings."""
+        """The outputs with every operand perturbed by up to `roundings` roundings."""
         ...
 
 
 @dataclass(frozen=True)
 class OutputRounding:
-    """One output of one sample: `noise`, the largest absolute rounding, and how far each element was seen to move."""
+    """One output of one sample: `noise`, the largest absolute rounding, and how far each element moved."""
 
     noise: float
     moved: Reals
 
     def bound(self, peak: float, rel: float) -> float:
-        """The absolute error below which an element is right: relative to the peak, or the source's own rounding."""
+        """The absolute error up to which an element is correct: `rel` times the peak, or the source's own rounding."""
         return max(rel * peak, TIMES * self.noise, _LEAST_NORMAL)
 
     def excused(self, expected: Array, actual: Array, rel: float, *, lenient: bool) -> Array:
-        """`actual` with the elements that rounding explains replaced by the expected ones.
+        """`actual`, in which elements whose error rounding explains are replaced by the expected ones.
 
-        Left out are also elements that rounding moves further than the bound, such as those beside a step or a tie,
-        and, where inputs are unlike the example (`lenient`), those that overflow in the source. Of a sample that is
-        like the example they may be few; where they are more, all are judged.
+        Also left out are elements that rounding moves further than the bound, such as those near a step or a tie, and
+        for inputs unlike the example (`lenient`) those that overflow in the source. In a sample like the example only
+        few may be left out; if there are more, all of them are judged.
         """
-        if self.moved.shape != expected.shape:  # a rounding changes how many elements there are
+        if self.moved.shape != expected.shape:  # rounding changes the number of elements
             return expected if lenient else actual
         if expected.shape != actual.shape or expected.size == 0:
             return actual
@@ -85,14 +85,14 @@ class OutputRounding:
 
 
 class SourceRounding:
-    """The rounding of each sample's outputs, computed when it is first asked for: most artifacts need none."""
+    """The rounding of each sample's outputs, computed on first use: most artifacts do not need it."""
 
     def __init__(self, source: Source) -> None:
         self._source = source
         self._known: dict[int, tuple[Sample, dict[str, OutputRounding]]] = {}
 
     def of(self, sample: Sample) -> dict[str, OutputRounding]:
-        """By output; empty where the source cannot be run again."""
+        """The rounding by output; empty if the source cannot be run again."""
         if id(sample) not in self._known:
             self._known[id(sample)] = sample, self._computed(sample)
         return self._known[id(sample)][1]
@@ -112,7 +112,7 @@ class SourceRounding:
         return [run for run in runs if run is not None]
 
     def _nudged(self, sample: Sample) -> list[dict[str, Array]]:
-        """Without a form in double precision: run again on inputs whose floats are off by as many roundings."""
+        """Without a float64 form: runs on inputs whose floats are perturbed by as many roundings."""
         runs = []
         for seed in range(_DRAWS):
             rng = np.random.default_rng(seed)
@@ -133,9 +133,9 @@ def _nudge(array: Array, rng: np.random.Generator) -> Array:
 
 
 def _of(exact: Array, expected: Array, runs: Sequence[Array], times: float) -> OutputRounding:
-    """The noise is the source's own, and what so many roundings move by as many; `moved` is what they move.
+    """The noise of one output: the source's own, or what perturbed runs move, divided by `times`; `moved` by element.
 
-    Runs in float32 differ by their own rounding as well, which is one.
+    Float32 runs (`times` = 1) also differ by their own rounding.
     """
     other = next((run for run in (expected, *runs) if run.shape != exact.shape), None)
     if other is not None:
@@ -146,7 +146,7 @@ def _of(exact: Array, expected: Array, runs: Sequence[Array], times: float) -> O
 
 
 def _apart(run: Array, exact: Array) -> Reals:
-    """How far each element is off; not at all where both are NaN or the same infinity."""
+    """The absolute difference of each element; 0 if both are NaN or the same infinity."""
     a, b = run.astype(np.float64), exact.astype(np.float64)
     with np.errstate(invalid="ignore"):
         off = np.where((a == b) | (np.isnan(a) & np.isnan(b)), 0.0, np.abs(a - b))
@@ -154,7 +154,7 @@ def _apart(run: Array, exact: Array) -> Reals:
 
 
 def _largest(off: Reals) -> float:
-    """But for the few that are off most: those may have fallen to a step's other side."""
+    """The largest difference, except for the few largest, which may have crossed a step."""
     known = np.sort(off[np.isfinite(off)], axis=None)
     kept = known[: known.size - int(_STRAY * known.size)]
     return float(kept[-1]) if kept.size else 0.0

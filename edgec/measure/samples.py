@@ -1,4 +1,4 @@
-"""Samples: inputs, and what the source computes for them."""
+"""Samples: inputs with the outputs that the source computes for them."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from numpy.typing import NDArray
 Array = NDArray[np.generic]
 
 SAMPLES = 2
-"""The example and one draw like it: what shows a model of floats alone."""
+"""The example and one similar draw, which suffice for a model of floats only."""
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One set of inputs and what the source computes for them.
+    """Inputs and the source's outputs for them.
 
-    `continues`: the states among the inputs are what the sample before left. `kind`: in what the inputs are unlike the
-    example; empty for the example and what was drawn like it. `beyond`: they strain the model by magnitudes that the
-    example does not have.
+    `continues`: the states among the inputs are those after the previous sample. `kind`: how the inputs are unlike the
+    example; empty for the example and similar draws. `beyond`: they strain the model with magnitudes that the example
+    does not have.
     """
 
     inputs: dict[str, Array]

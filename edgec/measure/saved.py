@@ -1,4 +1,4 @@
-"""Outputs of a run on disk: NAME.npy for each, and a list of them: the next run replaces these files alone."""
+"""Outputs of a run on disk, as NAME.npy, with a list of them, so that the next run replaces only these files."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from edgec.diag import error
 Array = NDArray[np.generic]
 
 INDEX = "edgec-run.json"
-"""The list of the files that `edgec run --out` wrote into a folder, by output."""
+"""The list of files that `edgec run --out` wrote into a folder, by output."""
 
 
 def save_outputs(arrays: Mapping[str, Array], folder: Path) -> None:
-    """Write each array to `folder` as NAME.npy, over those of an earlier run.
+    """Write each array to `folder` as NAME.npy, replacing those of an earlier run.
 
-    Raises `EdgecError` E0111 where a file that no run wrote would be replaced, E0108 where `folder` cannot be written.
+    Raises `EdgecError` E0111 if that would replace a file that no run wrote, E0108 if `folder` is not writable.
     """
     files = _file_names(arrays)
     try:
@@ -42,7 +42,7 @@ def save_outputs(arrays: Mapping[str, Array], folder: Path) -> None:
 
 
 def _file_names(names: Mapping[str, object]) -> dict[str, str]:
-    """A file's name for each output; those that would be the same, on some disks in another case, are numbered."""
+    """A file name for each output; names that are equal apart from case get a number."""
     found: dict[str, str] = {}
     taken: set[str] = set()
     for name in names:
@@ -54,7 +54,7 @@ def _file_names(names: Mapping[str, object]) -> dict[str, str]:
 
 
 _LONGEST = 100
-"""Characters of a name that its file shows; file systems hold 255."""
+"""Characters of an output's name used in its file name; file systems allow 255."""
 
 
 def _exists(path: Path) -> bool:
@@ -62,7 +62,7 @@ def _exists(path: Path) -> bool:
 
 
 def _earlier(folder: Path) -> set[str]:
-    """The files that an earlier run wrote there, its list among them; links are never ours."""
+    """The files that an earlier run wrote there, including its list; symbolic links never count."""
     try:
         document = json.loads((folder / INDEX).read_text(encoding="utf-8"))
         listed = {INDEX, *map(str, document["outputs"].values())} if document["schema"] == 1 else set()

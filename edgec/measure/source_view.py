@@ -1,4 +1,4 @@
-"""An artifact by its source's names, layouts and states, so that artifacts of different formats are given the same."""
+"""An artifact seen through its source's names, layouts and states, so that all formats can be given the same inputs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Values = list[tuple[str, Array]]
 
 
 def source_inputs(found: Located) -> tuple[Feature, ...]:
-    """What the source takes, and the states that the artifact keeps. Without a manifest it is what the file says.
+    """The source's inputs, and the states that the artifact keeps; without a manifest, the inputs of the file.
 
     Raises `EdgecError` E0604 for a broken file.
     """
@@ -29,7 +29,7 @@ def source_inputs(found: Located) -> tuple[Feature, ...]:
 
 
 def common_inputs(a: Located, b: Located) -> tuple[Feature, ...]:
-    """What either takes, with sizes that fit both: a dimension that is open in both has its least size."""
+    """The inputs of either artifact, with sizes that fit both: a dimension open in both has its smallest size."""
     lows: dict[str, int] = {}
     for found in (a, b):
         for name, (low, _) in found.manifest.dimensions.items() if found.manifest else ():
@@ -51,7 +51,7 @@ def _is_size(dim: int | str) -> bool:
 
 
 def _of_source(found: Located, features: Sequence[Feature]) -> Iterator[Feature]:
-    """The inputs in the source's layout, where the file itself tells that it has another."""
+    """The inputs in the source's layout, if the file records that its own differs."""
     last = format_of(found.path).channels_last(found.path)
     for f in features:
         yield Feature(f.name, f.dtype, (f.shape[0], f.shape[-1], *f.shape[1:-1])) if f.name in last else f
@@ -63,13 +63,13 @@ def _kept(found: Located, manifest: Manifest) -> Iterator[Feature]:
 
 
 def from_app(found: Located, arrays: Mapping[str, Array]) -> dict[str, Array]:
-    """The source's inputs for what an app gives to the artifact: pixels become what the source takes of them."""
+    """The source's inputs for what an app passes to the artifact: pixels become the values that they stand for."""
     shown = found.manifest.shown if found.manifest else Shown()
     return {n: a if (image := shown.image(n)) is None else image.value(a) for n, a in arrays.items()}
 
 
 def fitted(arrays: Mapping[str, Array], features: Sequence[Feature]) -> dict[str, Array]:
-    """The arrays that an artifact takes, in its element types; channels moved where only that makes one fit.
+    """The arrays in the artifact's element types; channels are moved if an array fits only then.
 
     Raises `EdgecError` E0107 for an array that does not fit.
     """
@@ -95,7 +95,7 @@ def _fits(array: Array, feature: Feature) -> bool:
 def all_values(found: Located, inputs: Mapping[str, Array]) -> Values:
     """Every value that the artifact computes from the source's inputs, in order, by its source's name.
 
-    The last are the source's outputs and the states afterwards, in its layout. Raises `EdgecError` E0603.
+    The last are the source's outputs and the new states, in the source's layout. Raises `EdgecError` E0603.
     """
     shown = found.manifest.shown if found.manifest else Shown()
     inside, results = format_of(found.path).values(found.path, inputs, shown)

@@ -1,11 +1,11 @@
-"""Kernels of ONNX Runtime 1.31 that are accurate beside 1, not beside their own results, spelt out in others that are.
+"""Replacements for kernels of ONNX Runtime 1.31 that are accurate relative to 1, but not relative to their results.
 
-Sigmoid is off by 1.4e-7 wherever it lies: at -11, where the heat map of a detector is while nothing is there, by 0.6 %.
-Elu is exp(x) - 1: off by 6e-8 however small x is. PyTorch, LiteRT and TensorRT are accurate to the last digits there,
-and a check by ONNX Runtime's kernels would find them wrong. CumSum loses a digit in some thousands of terms.
-GroupNormalization is the mean of the squares less the square of the mean: nothing is right where the mean is large.
-Attention takes float32's lowest number in a mask for minus infinity: a query that it hides from every key gets zeros,
-not the mean of the values, which PyTorch, onnx's reference and the softmax of such a row give.
+Sigmoid has an error of 1.4e-7 everywhere: at -11, the value of a detector's heat map where there is nothing, that is
+0.6 %. Elu is exp(x) - 1, with an error of 6e-8 however small x is. PyTorch, LiteRT and TensorRT are accurate to the
+last digits there, and a check against ONNX Runtime's kernels would reject them. CumSum loses a digit in some thousands
+of terms. GroupNormalization is the mean of squares minus the square of the mean, which is wrong for a large mean.
+Attention treats float32's lowest number in a mask as minus infinity: a query whose keys are all masked gets zeros, not
+the mean of the values, as in PyTorch, onnx's reference implementation and the softmax of such a row.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from edgec.ir.model import Model
 
 
 def accurate(model: Model) -> Model:
-    """The model with those operators spelt out in float32: itself where it has none, else a changed copy."""
+    """The model with these operators replaced in float32: itself if it has none, else a changed copy."""
     if not any(_is_loose(node) for node in _nodes(model)):
         return model
     own = model.clone()
@@ -43,7 +43,7 @@ def accurate(model: Model) -> Model:
 
 
 def accurate_file(path: Path) -> Model | None:
-    """The model of a file with those operators spelt out; None where it has none, and runs as it is."""
+    """The model of a file with these operators replaced; None if it has none, so that the file can run as it is."""
     model = ir.load(path)
     changed = accurate(model)
     return None if changed is model else changed
@@ -65,11 +65,11 @@ def _is_loose(node: ir.Node) -> bool:
 
 
 _MASK = 3
-"""The operand of Attention that is added to the scores."""
+"""The index of Attention's mask, which is added to the scores."""
 
 
 def _sigmoid(node: ir.Node) -> list[ir.Node]:
-    """1 / (1 + exp(-x)): exp overflows into infinity where the quotient is below the least float32."""
+    """1 / (1 + exp(-x)): exp overflows to infinity only where the quotient is below the smallest float32."""
     negative = ir.node("Neg", [node.inputs[0]])
     power = ir.node("Exp", [negative.outputs[0]])
     one = _constant(1.0)
@@ -93,14 +93,14 @@ def _elu(node: ir.Node) -> list[ir.Node]:
 
 
 def _running_sum(node: ir.Node) -> list[ir.Node]:
-    """In double precision, as PyTorch's."""
+    """The sum in float64, as in PyTorch."""
     wide = ir.node("Cast", [node.inputs[0]], {"to": ir.DataType.DOUBLE})
     total = ir.node("CumSum", [wide.outputs[0], node.inputs[1]], dict(node.attributes))
     return [wide, total, ir.node("Cast", [total.outputs[0]], {"to": ir.DataType.FLOAT})]
 
 
 def _group_norm(node: ir.Node) -> list[ir.Node]:
-    """InstanceNormalization over groups, which takes the mean off first; then scale and bias by channel."""
+    """InstanceNormalization of groups, which subtracts the mean first, then scale and bias by channel."""
     x, scale, bias = node.inputs[:3]
     assert x is not None
     assert x.shape is not None
@@ -120,7 +120,7 @@ def _group_norm(node: ir.Node) -> list[ir.Node]:
 
 
 def _attention(node: ir.Node) -> list[ir.Node]:
-    """The same with the lowest number of the mask replaced by the next one, as far below every score."""
+    """Attention with the lowest number in the mask replaced by the next one, which masks as well."""
     lowest = np.finfo(np.float32).min
     end, next_one = _constant(float(lowest)), _constant(float(np.nextafter(lowest, np.float32(0))))
     mask = node.inputs[_MASK]

@@ -1,4 +1,4 @@
-"""What every way of executing an artifact has in common."""
+"""The interface of runners, which execute artifacts."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Array = NDArray[np.generic]
 
 
 class Runner(Protocol):
-    """Executes one artifact that was loaded from disk. A context manager: leaving it frees the artifact.
+    """Executes one artifact loaded from disk. A context manager: leaving it releases the artifact.
 
     `name` is what the manifest records as `accuracy.runner`.
     """
@@ -23,7 +23,7 @@ class Runner(Protocol):
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """The outputs by name, in the artifact's order.
 
-        Raises `EdgecError` E0602 when the artifact fails to run and E0107 when an input does not fit.
+        Raises `EdgecError` E0602 if the artifact fails to run, E0107 if an input does not fit.
         """
         ...
 
@@ -36,12 +36,12 @@ class Runner(Protocol):
 
 @runtime_checkable
 class StatefulRunner(Runner, Protocol):
-    """A runner of an artifact that keeps states from one run to the next, apart from its inputs and outputs."""
+    """A runner of an artifact that keeps states between runs, besides its inputs and outputs."""
 
     def state_values(self) -> dict[str, Array]:
-        """What each state holds, by its name."""
+        """The current value of each state, by name."""
         ...
 
     def set_states(self, values: Mapping[str, Array]) -> None:
-        """Give states new values. Raises `EdgecError` E0107 for an unknown name or another shape."""
+        """Set states. Raises `EdgecError` E0107 for an unknown name or another shape."""
         ...

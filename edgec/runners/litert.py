@@ -1,4 +1,4 @@
-"""LiteRT on the CPU, as a phone would run the file without a delegate for its accelerators."""
+"""Runs TFLite files with LiteRT on the CPU, as on a phone without an accelerator's delegate."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from edgec.runners.native_log import without_native_log
 
 
 class LiteRTRunner:
-    """Runs a `.tflite` file through its default signature; XNNPACK takes what it can.
+    """Runs a `.tflite` file through its default signature, with XNNPACK.
 
-    With `keep_values` LiteRT's own kernels run instead and every value can be read afterwards by `values`.
-    With `as_source`, `run` takes and gives (N, C, …) where the file says that its source has channels second and it
-    has them last.
+    With `keep_values`, LiteRT's own kernels run instead, and `values` returns every value afterwards. With `as_source`,
+    `run` takes and returns (N, C, …) for inputs and outputs that the file records as channels-last in the file but not
+    in its source.
     """
 
     name = "litert"
@@ -37,7 +37,7 @@ class LiteRTRunner:
         try:
             plain = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
             resolver = plain if keep_values else OpResolverType.AUTO
-            with without_native_log():  # of which delegate it makes
+            with without_native_log():  # about the delegate in use
                 self._interpreter: Any = Interpreter(
                     str(path),
                     num_threads=threads,
@@ -75,26 +75,26 @@ class LiteRTRunner:
         return {name: np.moveaxis(a, -1, 1) if name in self._last else a for name, a in found.items()}
 
     def values(self) -> list[tuple[str, Array]]:
-        """Every value of the last run, by its tensor's name, in the order of the operators."""
+        """Every value of the last run, by its tensor's name, in operator order."""
         details = {d["index"]: d for d in self._interpreter.get_tensor_details()}
         made = [i for op in self._interpreter._get_ops_details() for i in op["outputs"] if i in details]
         return [(details[i]["name"], np.array(self._read(details[i]))) for i in made]
 
     def _read(self, detail: Mapping[str, Any]) -> Array:
-        """The tensor's content; LiteRT has no way to read one without elements."""
+        """The tensor's content; LiteRT cannot read a tensor without elements."""
         if 0 in detail["shape"]:
             return np.zeros(tuple(detail["shape"]), dtype=detail["dtype"])
         array: Array = self._interpreter.get_tensor(detail["index"])
         return array
 
     def _named_inputs(self, signature: Any) -> dict[str, dict[str, Any]]:
-        """The inputs by their signature names, or by the tensors' where there is no signature."""
+        """The inputs by their signature names, or by tensor names without a signature."""
         if signature is not None:
             return {name: dict(detail) for name, detail in signature.get_input_details().items()}
         return {d["name"]: dict(d) for d in self._interpreter.get_input_details()}
 
     def _named_outputs(self, signature: Any) -> list[tuple[str, int]]:
-        """Names and tensors in the file's order of outputs; one tensor may be shown under several names."""
+        """Names and tensors of the outputs in the file's order; one tensor may have several names."""
         details = self._interpreter.get_output_details()
         if signature is None:
             return [(d["name"], d["index"]) for d in details]
@@ -113,25 +113,25 @@ class LiteRTRunner:
 
 
 def _contiguous(name: str, array: Array, dtype: Any) -> Array:
-    """What LiteRT copies from. (`ascontiguousarray` would give a 0-D array a dimension.)
+    """The array as LiteRT copies it. (`ascontiguousarray` would give a 0-D array a dimension.)
 
-    Raises `EdgecError` E0107 for a finite double that float32 cannot hold: inside, files compute in that.
+    Raises `EdgecError` E0107 for a finite double outside the range of float32, in which files compute.
     """
     if array.dtype == np.float64 and (np.isfinite(array) & (np.abs(array) > np.finfo(np.float32).max)).any():
         raise error(
             "E0107",
-            f"input `{name}` holds numbers beyond the range of float32, in which the file computes",
+            f"input `{name}` contains numbers beyond the range of float32, in which the file computes",
             notes=["rejected by `interface-float64-range`"],
         )
     return np.asarray(array, dtype=dtype, order="C")
 
 
 CHANNELS_LAST = "edgec_channels_last"
-"""Metadata with the names, one a line, of inputs and outputs that are channels-last in the file alone."""
+"""Metadata entry: the names, one a line, of inputs and outputs that are channels-last only in the file."""
 
 
 def channels_last_names(path: Path) -> frozenset[str]:
-    """The inputs and outputs that the file has channels-last and its source does not."""
+    """The inputs and outputs that are channels-last in the file, but not in its source."""
     from ai_edge_litert import schema_py_generated as schema
 
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
@@ -144,7 +144,7 @@ def channels_last_names(path: Path) -> frozenset[str]:
 
 
 def _bytes_of(buffer: Any, content: mmap.mmap) -> bytes:
-    """A buffer's content, inside the flatbuffer's tables or behind them."""
+    """A buffer's content, stored in the flatbuffer's tables or behind them."""
     if buffer.Offset() > 1:
         return bytes(content[buffer.Offset() : buffer.Offset() + buffer.Size()])
     return bytes(buffer.Data(i) for i in range(buffer.DataLength()))

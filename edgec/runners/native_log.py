@@ -1,4 +1,4 @@
-"""Log lines that native libraries write to stderr, past Python: kept off the terminal."""
+"""Suppresses log lines that native libraries write directly to stderr."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def without_native_log() -> Iterator[None]:
-    """While active, whatever is written to the descriptor of stderr is dropped."""
+    """While active, everything written to the file descriptor of stderr is dropped."""
     sys.stderr.flush()
     kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)

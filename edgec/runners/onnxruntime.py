@@ -1,4 +1,4 @@
-"""ONNX Runtime on the CPU: for canonical graphs, and for the ONNX that TensorRT was given."""
+"""ONNX Runtime on the CPU, for canonical graphs and for the ONNX that is passed to TensorRT."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from edgec.runners.accurate_kernels import accurate, accurate_file
 from edgec.runners.base import Array
 
 _SMALL = 1024
-"""Initializers up to this many bytes stay in the protobuf: shape inference reads shapes and axes there."""
+"""Initializers up to this many bytes stay in the protobuf, since shape inference reads shapes and axes there."""
 
 _SHARED = frozenset({ir.DataType.FLOAT, ir.DataType.FLOAT16, ir.DataType.DOUBLE, ir.DataType.INT64, ir.DataType.INT32})
-"""Element types that ONNX Runtime takes from numpy."""
+"""Element types that ONNX Runtime accepts from numpy."""
 
 
 class SessionRunner:
-    """A session of ONNX Runtime, run. `given` are inputs that the caller does not know of."""
+    """Runs an ONNX Runtime session. `given` are inputs that are added to those of each run."""
 
     name = "onnxruntime"
 
@@ -52,9 +52,9 @@ class SessionRunner:
 
 
 class OnnxRuntimeRunner(SessionRunner):
-    """Runs an ONNX file, or a model in memory, as it stands: `optimize` False switches graph rewriting off.
+    """Runs an ONNX file, or a model in memory; `optimize` False disables ONNX Runtime's graph optimizations.
 
-    Kernels that are not accurate for every value are spelt out in others (`accurate_kernels`).
+    Kernels that are inaccurate for some values are replaced by others (`accurate_kernels`).
     """
 
     def __init__(self, model: Path | Model, *, optimize: bool = True) -> None:
@@ -62,7 +62,7 @@ class OnnxRuntimeRunner(SessionRunner):
         level = ort.GraphOptimizationLevel
         options.graph_optimization_level = level.ORT_ENABLE_BASIC if optimize else level.ORT_DISABLE_ALL
         options.log_severity_level = 4
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # waiting threads would burn a core
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # waiting threads would occupy a core
         source = (accurate_file(model) or model) if isinstance(model, Path) else accurate(model)
         content, weights = (str(source), {}) if isinstance(source, Path) else _without_weights(source)
         try:
@@ -73,7 +73,7 @@ class OnnxRuntimeRunner(SessionRunner):
 
 
 def _without_weights(model: Model) -> tuple[bytes, dict[str, Array]]:
-    """The graph as a small protobuf whose larger weights are inputs: copied nowhere, and of any size together."""
+    """The graph as a small protobuf whose larger weights are inputs, which avoids copies and the 2 GiB limit."""
     light = model.clone()
     weights: dict[str, Array] = {}
     for name, value in list(light.graph.initializers.items()):
@@ -86,5 +86,5 @@ def _without_weights(model: Model) -> tuple[bytes, dict[str, Array]]:
         del light.graph.initializers[name]
         value.const_value, value.type = None, ir.TensorType(tensor.dtype)
         light.graph.inputs.append(value)
-    ir.external_data.load_to_model(light)  # weights of other types: bytes have no folder beside them
+    ir.external_data.load_to_model(light)  # the remaining weights; serialized bytes cannot refer to files
     return bytes(ir.to_proto(light).SerializeToString()), weights

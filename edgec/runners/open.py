@@ -1,4 +1,4 @@
-"""The runner that executes an artifact, by its format."""
+"""Opens the runner for an artifact, by its format."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ def open_runner(
 ) -> Runner:
     """A runner for a file or package.
 
-    With `as_source`, which says what the artifact shows otherwise (True: layouts and types alone), it takes and gives
-    what the artifact's source does.
-    `on` is `local`, or `qemu`: a TFLite file by LiteRT's Arm kernels, emulated. A Core ML package runs on `mac`: by
-    Core ML on this Mac, or on `apple:DEVICE:APP`: in an app on a device.
-    `precision` is for Core ML packages: `float16` (the default) rounds where the package says so, `float32` never.
-    `function` names one of a package that has several; the default one runs otherwise.
-    Raises `EdgecError` E0101 for a precision or function elsewhere, E0603 for an engine without its ONNX and for what
-    does not run there, E0701 for another place.
+    With `as_source`, its inputs and outputs are those of the artifact's source. It describes how the artifact's
+    interface differs (True: in layouts and types only).
+    `on` is `local`, or `qemu`: a TFLite file with LiteRT's Arm kernels, emulated. A Core ML package runs on `mac`, with
+    Core ML on this Mac, or on `apple:DEVICE:APP`, in an app on a device.
+    `precision` is for Core ML packages: `float16` (the default) rounds where the package declares float16, `float32`
+    never does. `function` selects a function of a package that has several, instead of its default.
+    Raises `EdgecError` E0101 for a precision or function of other formats, E0603 for an engine without its ONNX and
+    for formats that do not run there, E0701 for another place.
     """
     if on != "local" and precision is not None:
         raise error("E0101", "`--precision` is for the MIL interpreter, which is `--on local`")

@@ -1,4 +1,4 @@
-"""ONNX Runtime on a file of its own format."""
+"""ONNX Runtime on files in its own format."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from edgec.diag import error
 from edgec.runners.onnxruntime import SessionRunner
 
 Interface = list[tuple[str, str, tuple[int | str, ...]]]
-"""Name, numpy's name of the element type, and shape."""
+"""Name, element type as numpy names it, and shape."""
 
 _TYPES = {"float": "float32", "double": "float64"}
-"""ONNX Runtime's names where numpy has others."""
+"""ONNX Runtime's type names that differ from numpy's."""
 
 
 class OrtRunner(SessionRunner):
@@ -31,7 +31,7 @@ class OrtRunner(SessionRunner):
         super().__init__(session, {})
 
     def interface(self) -> tuple[Interface, Interface]:
-        """The inputs and the outputs."""
+        """The inputs and outputs."""
         sides = (self._session.get_inputs(), self._session.get_outputs())
         inputs, outputs = ([(f.name, _dtype(f.type), tuple(f.shape)) for f in side] for side in sides)
         return inputs, outputs

@@ -1,4 +1,4 @@
-"""What is to be known of a backend, loaded on demand: a row here and a folder under `backends/` make one."""
+"""The interface of backends, loaded on demand: a backend is a row here and a folder in `backends/`."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ BACKENDS = {
     "tensorrt": "edgec.backends.tensorrt.spec",
     "onnxruntime": "edgec.backends.onnxruntime.spec",
 }
-"""The module with the `SPEC` of each backend, by the name that targets use."""
+"""The module that defines the `SPEC` of each backend, by the name used in targets."""
 
 
 def _nothing(checker: Checker, target: Target) -> None:
-    """All numerics are taken."""
+    """No further checks."""
 
 
 @dataclass(frozen=True)
 class Rewriting:
-    """What may rewrite a model in a backend's legalization, each with a name to be switched by."""
+    """The rules and passes of a backend's legalization that can be switched by name."""
 
     rules: Sequence[Rule]
     passes: Sequence[type[OptionalPass]] = ()
@@ -43,11 +43,11 @@ class Rewriting:
 class BackendSpec:
     """A backend before it is loaded: its options, and how to load the rest.
 
-    `read_options` reads and checks a target's `[options]`, `check` what else a target says; problems are told to the
-    checker. `ranges`: what the options say of inputs. `takes_layouts`: whether the layout of the interface may be
-    chosen (`options.io_layout`, `options.layouts`). `functions`: which targets hold several, for a person. `emitters`:
-    other ways to an artifact, for `--via`. `pieces`: the packages that assemble and run its artifacts;
-    `elsewhere`: why the artifacts of a target are not made on this machine, or None.
+    `read_options` reads and checks a target's `[options]`, `check` the rest of a target; both report problems to the
+    checker. `ranges`: input ranges that follow from the options. `takes_layouts`: whether the layout of the interface
+    can be chosen (`options.io_layout`, `options.layouts`). `functions`: which targets support several functions, as
+    text for messages. `emitters`: alternative emitters, for `--via`. `pieces`: the packages that assemble and run its
+    artifacts; `elsewhere`: why the artifacts of a target cannot be built on this machine, or None.
     """
 
     name: str
@@ -65,18 +65,18 @@ class BackendSpec:
 
 
 def backend_spec(name: str) -> BackendSpec:
-    """The spec of a backend that is in the table."""
+    """The spec of a backend in the table."""
     found = importlib.import_module(BACKENDS[name]).SPEC
     assert isinstance(found, BackendSpec)
     return found
 
 
 def backend_specs() -> list[BackendSpec]:
-    """All of them, in the table's order."""
+    """All backends, in the table's order."""
     return [backend_spec(name) for name in BACKENDS]
 
 
 def packages_for(targets: Sequence[Target]) -> dict[str, tuple[Piece, ...]]:
-    """The packages that building each target here needs, by the target's name for a person."""
+    """The packages needed to build each target on this machine, by the target's display name."""
     specs = [(target, backend_spec(target.backend)) for target in targets]
     return {f"target `{target.name}`": spec.pieces for target, spec in specs if spec.elsewhere(target) is None}

@@ -14,19 +14,19 @@ from edgec.spec.target import list_targets, load_target
 
 @dataclass(frozen=True)
 class Listing:
-    """A row for each entry, and what is wrong with those that cannot be read."""
+    """A row for each entry, and diagnostics for unreadable ones."""
 
     rows: list[tuple[str, ...]]
     broken: list[Diagnostic] = field(default_factory=list)
 
 
 def target_listing() -> Listing:
-    """Of each target its name, backend and summary."""
+    """The name, backend and summary of each target."""
     return _listed(list_targets(), lambda name: (name, (t := load_target(name)).backend, t.summary))
 
 
 def _listed(names: Iterable[str], row: Callable[[str], tuple[str, ...]]) -> Listing:
-    """One file that is broken hides no other."""
+    """Collect rows; a broken file does not hide the others."""
     found = Listing([])
     for name in names:
         try:
@@ -37,7 +37,7 @@ def _listed(names: Iterable[str], row: Callable[[str], tuple[str, ...]]) -> List
 
 
 def show_target(name: str, *, resolved: bool) -> str:
-    """The target's file, or everything that holds after inheritance and defaults."""
+    """The target's file, or its settings after inheritance and defaults."""
     target = load_target(name)
     if resolved:
         return "\n".join(_toml_lines(asdict(target), ""))
@@ -47,12 +47,12 @@ def show_target(name: str, *, resolved: bool) -> str:
 
 
 def device_listing() -> Listing:
-    """Of each device its name, vendor, chip, and the targets that it runs."""
+    """The name, vendor, chip and targets of each device."""
     return _listed(list_devices(), lambda name: (name, (d := load_device(name)).vendor, d.soc, ", ".join(d.targets)))
 
 
 def show_device(name: str) -> str:
-    """The device's file, checked."""
+    """The content of the device's file, after checking it."""
     load_device(name)
     path = search.find("device_profiles", name)
     assert path is not None
@@ -60,7 +60,7 @@ def show_device(name: str) -> str:
 
 
 def _toml_lines(table: Mapping[str, Any], prefix: str) -> list[str]:
-    """Plain keys first, then each sub-table under its heading; what is not set is left out."""
+    """Plain keys first, then sub-tables with headings; unset values are omitted."""
     plain = {k: v for k, v in table.items() if not isinstance(v, dict) and v is not None}
     lines = [f"{key} = {_literal(value)}" for key, value in plain.items()]
     for key, value in table.items():

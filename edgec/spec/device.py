@@ -1,4 +1,4 @@
-"""Device profiles: one physical product each. A profile says how fast the product is; it never names an operator."""
+"""Device profiles, one for each product. A profile describes the speed of a product; it never names an operator."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from edgec.spec.reader import Checker, Table, load_toml
 
 @dataclass(frozen=True)
 class Sourced:
-    """A number and where it comes from: measured, published (where) or estimated (how)."""
+    """A number with its source: measured, published (where) or estimated (how)."""
 
     value: float
     source: str
@@ -32,7 +32,7 @@ class Unit:
 
 @dataclass(frozen=True)
 class Reach:
-    """How the device is reached: the runner's name (`apple`, `adb`, `ssh`, or `none`)."""
+    """How to reach the device: the runner's name (`apple`, `adb`, `ssh`, or `none`)."""
 
     runner: str = "none"
 
@@ -69,12 +69,12 @@ class DeviceProfile:
 
 
 def list_devices() -> list[str]:
-    """The names of every device profile on the search path."""
+    """The names of all device profiles on the search path."""
     return search.names("device_profiles")
 
 
 def load_device(name: str) -> DeviceProfile:
-    """Load and check a profile. Raises `EdgecError` E0105 for an unknown name, E0106 for what is wrong in the file."""
+    """Load and check a profile. Raises `EdgecError` E0105 for an unknown name, E0106 for errors in the file."""
     path = search.find("device_profiles", name)
     if path is None:
         known = list_devices()
@@ -139,7 +139,7 @@ _LEAST = {
     "fixed_ms": (0.0, False),
     "spread": (1.0, False),
 }
-"""The least value of each number of a roofline, and whether it must be above that: a rate of zero divides by zero."""
+"""The minimum of each number of a roofline, and whether it is exclusive: a rate of zero would divide by zero."""
 
 
 def _roofline(c: Checker, table: Any, backend: str) -> Roofline:
@@ -156,7 +156,7 @@ def _roofline(c: Checker, table: Any, backend: str) -> Roofline:
 
 
 def _sourced(c: Checker, table: Table, key: str) -> Sourced:
-    """`key = { value = 8192, source = "…" }`; a number without a source is a mistake."""
+    """`key = { value = 8192, source = "…" }`; a number without a source is an error."""
     entry = table.get(key)
     if not isinstance(entry, dict):
         c.problem(f"`{key}` must be {{ value = …, source = … }}: every number needs a source", key)

@@ -1,4 +1,4 @@
-"""`edgec doctor`: what is installed, and what each missing piece would enable."""
+"""`edgec doctor`: installed packages, and what missing ones would enable."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from edgec.spec.piece import PLAIN, SKLEARN, TORCH, Piece, installation
 
 
 def report() -> list[str]:
-    """A line for each piece, missing ones with the command that installs them. Imports none of them."""
+    """A line for each package, with the installation command for missing ones. Imports none of them."""
     lines = [f"Python {platform.python_version()} on {platform.platform()}"]
     lines += [
         _line(piece) for piece in (*TORCH, *PLAIN, *SKLEARN, *(p for spec in backend_specs() for p in spec.pieces))

@@ -1,4 +1,4 @@
-"""An installable package that edgec makes use of, and what is told where it is not installed."""
+"""Packages that edgec uses, and the error if they are not installed."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from edgec.diag import error
 
 @dataclass(frozen=True)
 class Piece:
-    """A package, the module that it brings, what it is for, and the extra of edgec that installs it.
+    """A package, the module that it provides, its purpose, and the extra of edgec that installs it.
 
-    `native`: a file that must lie in the module's folder, as a glob pattern.
+    `native`: a glob pattern for a file that must be in the module's folder.
     """
 
     package: str
@@ -24,7 +24,7 @@ class Piece:
     native: str = ""
 
     def is_installed(self) -> bool:
-        """Whether the module can be found. Nothing is imported."""
+        """Whether the module can be found, without importing it."""
         loaded = sys.modules.get(self.module)
         return loaded is not None or importlib.util.find_spec(self.module) is not None
 
@@ -40,11 +40,11 @@ SKLEARN = (
     Piece("skops", "skops", "reading .skops files", "sklearn"),
 )
 PLAIN = (Piece("onnxruntime", "onnxruntime", "verification of the canonical graph", ""),)
-"""What sources need, and what comes with edgec itself. Backends say by themselves what they need."""
+"""Packages for sources, and those installed with edgec itself. Backends list their own."""
 
 
 def require(needs: Mapping[str, Sequence[Piece]]) -> None:
-    """Raises `EdgecError` E0502 with every missing package, by who needs it, and the one command that installs all."""
+    """Raises `EdgecError` E0502 with all missing packages, by what needs them, and the command that installs them."""
     missing = {who: found for who, pieces in needs.items() if (found := [p for p in pieces if not p.is_installed()])}
     if not missing:
         return
@@ -58,7 +58,7 @@ def require(needs: Mapping[str, Sequence[Piece]]) -> None:
 
 
 def installation(pieces: Sequence[Piece]) -> str:
-    """The command that installs them."""
+    """The command that installs the packages."""
     extras = ",".join(sorted({piece.extra for piece in pieces if piece.extra}))
     others = [piece.package for piece in pieces if not piece.extra]
     return " ".join(["pip install", *([f"'edgec[{extras}]'"] if extras else []), *others])

@@ -1,4 +1,4 @@
-"""Whether this process is edgec's own, as the console script's is, or somebody's that imports edgec."""
+"""Whether this is edgec's own process, as with the console script, or a program that imports edgec."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ _own = False
 
 
 def own_process() -> None:
-    """Say that nobody else uses a vendor's package in this process: it may come without what edgec does not need."""
+    """Declare that no other code in this process uses vendors' packages, so that they may be loaded in part."""
     global _own
     _own = True
 
 
 def is_own_process() -> bool:
-    """Whether that was said."""
+    """Whether this was declared."""
     return _own

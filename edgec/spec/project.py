@@ -18,7 +18,7 @@ FILE = "edgec.toml"
 
 @dataclass(frozen=True)
 class ModelRequest:
-    """A model to build: what the command line says of it, or its entry in a project file.
+    """A model to build, from the command line or from an entry in a project file.
 
     `folder` is that of the project file: modules are imported from there, and manifests name files relative to it.
     """
@@ -71,10 +71,10 @@ def find_project(folder: Path) -> Path | None:
 
 
 def requested(given: ModelRequest, project: Project | None) -> list[ModelRequest]:
-    """The models that a command means, what it says itself before what the project file says.
+    """The models that a command refers to; its own options take precedence over those of the project file.
 
-    No source means all models of the project, a single word one of them; anything else is a source of its own, for
-    which the project file does not count. Raises `EdgecError` E0101, E0102.
+    No source means all models of the project, a single word one of them; anything else is an independent source, to
+    which the project file does not apply. Raises `EdgecError` E0101, E0102.
     """
     if given.source and (project is None or not could_be_name(given.source)):
         return [given]
@@ -92,7 +92,7 @@ def requested(given: ModelRequest, project: Project | None) -> list[ModelRequest
 
 
 def one_requested(given: ModelRequest, project: Project | None) -> ModelRequest:
-    """As `requested`, for commands that take one model. Raises `EdgecError` E0101 where the file has several."""
+    """Like `requested`, for commands on one model. Raises `EdgecError` E0101 if the file has several."""
     found = requested(given, project)
     if len(found) > 1:
         names = [m.name or "" for m in found]
@@ -114,7 +114,7 @@ def _merged(given: ModelRequest, model: ModelRequest) -> ModelRequest:
 
 
 def load_project(path: Path) -> Project:
-    """Read a project file. Raises `EdgecError` E0106 for everything that is wrong in it."""
+    """Read a project file. Raises `EdgecError` E0106 for all mistakes in it."""
     document = load_toml(path)
     tables = document.pop("model", None)
     if tables is None:
@@ -139,7 +139,7 @@ def load_project(path: Path) -> Project:
 
 
 def _read(c: Checker, table: Table, *, named: bool = False, own: Table | None = None) -> ModelRequest:
-    """A model's table, with the keys that stand above all tables; `own` are those of the table itself."""
+    """A model's table, merged with the keys above all tables; `own` are those of the table itself."""
     c.known(table if own is None else own, _KEYS)
     folder = c.path.parent
     groups = {
@@ -160,7 +160,7 @@ def _value(c: Checker, table: Table, key: str, default: Any) -> Any:
 
 
 def _spans(path: Path, count: int) -> list[range]:
-    """The lines of each `[[model]]`; of an inline list of tables, the whole file."""
+    """The lines of each `[[model]]`; the whole file for an inline list of tables."""
     lines = path.read_text(encoding="utf-8").splitlines()
     starts = [i for i, line in enumerate(lines, 1) if re.match(r"\s*\[\[\s*model\s*\]\]", line)]
     found = [range(*ends) for ends in zip(starts, [*starts[1:], len(lines) + 1], strict=True)]
@@ -177,7 +177,7 @@ def _twice(path: Path, models: list[ModelRequest], spans: list[range]) -> list[D
 
 
 def _from_here(model: ModelRequest, folder: Path) -> ModelRequest:
-    """Paths of a file in another folder as they are from this one."""
+    """The model with paths relative to the current folder instead of that of its file."""
 
     def here(text: str | None) -> str | None:
         return None if text is None else os.path.relpath(folder / text)

@@ -1,4 +1,4 @@
-"""What an input may be: `--range image=0..255`, and `[ranges]` in a target."""
+"""Ranges of inputs: `--range image=0..255`, and `[ranges]` in a target."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _HELP = "write `--range image=0..255`"
 
 @dataclass(frozen=True)
 class InputRange:
-    """Every element of an input lies between the two, both included.
+    """Bounds of all elements of an input, both inclusive.
 
-    `origin` says who knows it: `request` (the command line, the project file, an argument), `target` (its `[ranges]`),
-    `image` (its `[options.images]`), `type` (integers of 8 or 16 bits) or `table` (ids that pick rows of a table).
+    `origin`: `request` (the command line, the project file, an argument), `target` (its `[ranges]`), `image` (its
+    `[options.images]`), `type` (integers of 8 or 16 bits) or `table` (indices into an embedding table).
     """
 
     name: str
@@ -29,7 +29,7 @@ class InputRange:
 
     @property
     def is_single(self) -> bool:
-        """Whether it holds one value, so that the input is a constant."""
+        """Whether it contains one value, so that the input is a constant."""
         return self.low == self.high
 
     @property
@@ -39,7 +39,7 @@ class InputRange:
 
 
 def parse_range(text: str) -> InputRange:
-    """Parse `NAME=LOW..HIGH`; of equal ends, the input is a constant. Raises `EdgecError` E0101."""
+    """Parse `NAME=LOW..HIGH`; with equal bounds, the input is a constant. Raises `EdgecError` E0101."""
     name, equals, numbers = (part.strip() for part in text.rpartition("="))
     found = _RANGE.fullmatch(numbers)
     if not equals or not name or found is None:
@@ -51,7 +51,7 @@ def parse_range(text: str) -> InputRange:
 
 
 def parse_ranges(texts: tuple[str, ...]) -> tuple[InputRange, ...]:
-    """Parse several. Raises `EdgecError` E0101, also where one input has two."""
+    """Parse several. Raises `EdgecError` E0101, also for an input with two ranges."""
     found = tuple(parse_range(text) for text in texts)
     names = [r.name for r in found]
     if twice := [name for name in names if names.count(name) > 1]:
@@ -64,7 +64,7 @@ def _twice(name: str) -> EdgecError:
 
 
 def read_ranges(c: Checker, table: Table) -> tuple[InputRange, ...]:
-    """Read `[ranges]`: `image = [0, 255]`. Mistakes are left with the checker."""
+    """Read `[ranges]`: `image = [0, 255]`. Mistakes are reported to the checker."""
     found = []
     for name in table:
         ends = c.numbers(table, name, 0.0)

@@ -1,4 +1,4 @@
-"""Reading TOML with diagnostics: every mistake of a file is collected, each with its line and a did-you-mean."""
+"""Reads TOML with diagnostics: all mistakes in a file are collected, each with its line and a suggestion."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ def load_toml(path: Path) -> dict[str, Any]:
 
 @dataclass
 class Checker:
-    """Reads keys with their types and remembers what is wrong; `finish` raises everything at once.
+    """Reads keys with their types and collects mistakes, which `finish` raises together.
 
-    `lines` are those of the table that is read, where a file has several of its kind, from the best ones on.
+    `lines`: the line ranges to search for keys, in order of preference, if a file has several tables of the same kind.
     """
 
     path: Path
@@ -40,7 +40,7 @@ class Checker:
     lines: tuple[range, ...] = ()
 
     def known(self, table: Table, keys: Iterable[str], where: str = "") -> None:
-        """Report every key that is not one of `keys`."""
+        """Report all keys that are not in `keys`."""
         allowed = list(keys)
         for key in table:
             if key not in allowed:
@@ -87,7 +87,7 @@ class Checker:
         return value
 
     def strings(self, table: Table, key: str) -> tuple[str, ...]:
-        """A list of strings, empty when absent."""
+        """A list of strings; empty if absent."""
         value = table.get(key, [])
         if not isinstance(value, list) or not all(isinstance(v, str) for v in value):
             self.problem(f"`{key}` must be a list of strings", key)
@@ -104,7 +104,7 @@ class Checker:
         return tuple(float(v) for v in items)
 
     def table(self, table: Table, key: str) -> Table:
-        """A sub-table, empty when absent."""
+        """A sub-table; empty if absent."""
         value = table.get(key, {})
         if not isinstance(value, dict):
             self.problem(f"`{key}` must be a table", key)
@@ -112,7 +112,7 @@ class Checker:
         return value
 
     def problem(self, message: str, key: str, help_: str | None = None) -> None:
-        """Remember a mistake at the line of `key`."""
+        """Report a mistake at the line of `key`."""
         place = Place(str(self.path), self.line_of(key))
         self.problems.append(Diagnostic("E0106", message, place, (), (help_,) if help_ else ()))
 
@@ -126,7 +126,7 @@ class Checker:
         return next((i for span in spans for i in found if i in span), first)
 
     def finish(self) -> None:
-        """Raise `EdgecError` when anything was wrong."""
+        """Raise `EdgecError` E0106 with all mistakes, if there are any."""
         if self.problems:
             raise EdgecError(self.problems)
 

@@ -1,4 +1,4 @@
-"""Where targets and device profiles are found: the current folder, `$EDGEC_PATH`, then those that ship with edgec."""
+"""The search path of targets and device profiles: the current folder, `$EDGEC_PATH`, then those shipped with edgec."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ _PACKAGE = Path(__file__).resolve().parent.parent
 
 
 def folders(kind: str) -> list[Path]:
-    """The folders to search for `kind` (`targets` or `device_profiles`), first match wins."""
+    """The folders to search for `kind` (`targets` or `device_profiles`); the first match wins."""
     roots = [Path.cwd(), *(Path(p) for p in os.environ.get("EDGEC_PATH", "").split(os.pathsep) if p)]
     return [*(root / kind for root in roots), _shipped(kind)]
 
 
 def find(kind: str, name: str) -> Path | None:
-    """The TOML file of that name, or None. A name is no path: it never leaves the folders."""
+    """The TOML file with that name, or None. Names with path separators are never found."""
     if Path(name).name != name:
         return None
     candidates = (folder / f"{name}.toml" for folder in folders(kind))
@@ -23,11 +23,11 @@ def find(kind: str, name: str) -> Path | None:
 
 
 def names(kind: str) -> list[str]:
-    """Every name that `find` knows, sorted."""
+    """All names that `find` finds, sorted."""
     return sorted({path.stem for folder in folders(kind) if folder.is_dir() for path in folder.glob("*.toml")})
 
 
 def _shipped(kind: str) -> Path:
-    """Inside the wheel the files are package data; in a checkout they are top-level folders."""
+    """Package data in the wheel, top-level folders in a checkout."""
     packaged = _PACKAGE / "_data" / kind
     return packaged if packaged.is_dir() else _PACKAGE.parent / kind

@@ -1,4 +1,4 @@
-"""Targets: what may be emitted, and how. One TOML file each; a target never says how fast a product is."""
+"""Targets: what may be emitted, and how. One TOML file each; a target never describes the speed of a product."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from edgec.spec.reader import Checker, Table, load_toml
 
 @dataclass(frozen=True)
 class Limits:
-    """What the runtime can hold."""
+    """Limits of the runtime."""
 
     max_rank: int = 6
 
 
 @dataclass(frozen=True)
 class Accept:
-    """What verification must show. None: not asked for.
+    """The tolerance of verification; None means no limit.
 
-    `max_rel` is the largest error relative to the output's largest magnitude; `min_psnr_db` is the least peak
+    `max_rel` is the largest error relative to the output's largest magnitude; `min_psnr_db` is the minimum peak
     signal-to-noise ratio in decibels.
     """
 
@@ -39,9 +39,9 @@ class Accept:
 
 @dataclass(frozen=True)
 class Graph:
-    """`control_flow`: `where` computes both sides of a branch and selects, `native` runs the side that is taken.
+    """`control_flow`: `where` computes both sides of a branch and selects, `native` executes the side that is taken.
 
-    A loop whose end depends on data is native either way.
+    Loops whose trip count depends on data are native in either case.
     """
 
     control_flow: str = "where"
@@ -49,7 +49,7 @@ class Graph:
 
 @dataclass(frozen=True)
 class Rewrites:
-    """Rules switched on or off by name."""
+    """Rules enabled and disabled by name."""
 
     enable: tuple[str, ...] = ()
     disable: tuple[str, ...] = ()
@@ -57,9 +57,9 @@ class Rewrites:
 
 @dataclass(frozen=True)
 class Target:
-    """A resolved target: inheritance merged, every default filled in.
+    """A resolved target: with inheritance merged and all defaults filled in.
 
-    `options` are of the backend's own type. `ranges`: what inputs may be, by their names.
+    `options` have a type defined by the backend. `ranges`: ranges of inputs, by name.
     """
 
     name: str
@@ -75,20 +75,20 @@ class Target:
     ranges: tuple[InputRange, ...] = ()
 
     def digest(self) -> str:
-        """A content hash for the build cache: everything that changes bytes."""
+        """A hash of everything that affects the artifact's bytes, for the build cache."""
         content = {k: v for k, v in asdict(self).items() if k not in ("summary", "devices")}
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def list_targets() -> list[str]:
-    """The names of every target on the search path."""
+    """The names of all targets on the search path."""
     return search.names("targets")
 
 
 def load_target(name: str, settings: Sequence[str] = ()) -> Target:
     """Load and check a target; `settings` are `--set` overrides such as `numerics.compute=float32`.
 
-    Raises `EdgecError` E0104 for an unknown name, E0106 for what is wrong in the file, E0101 for a bad setting.
+    Raises `EdgecError` E0104 for an unknown name, E0106 for errors in the file, E0101 for an invalid setting.
     """
     table, path = _resolved(name, ())
     target = _parse(table, path)
@@ -98,20 +98,20 @@ def load_target(name: str, settings: Sequence[str] = ()) -> Target:
         _apply(table, setting)
     try:
         return _parse(table, path)
-    except EdgecError as wrong:  # the file was right, so its lines are not the place
+    except EdgecError as wrong:  # the file was valid, so its lines are not the location
         note = "set by " + " ".join(f"`--set {s}`" for s in settings)
         told = (replace(d, code="E0101", place=None, notes=(*d.notes, note)) for d in wrong.diagnostics)
         raise EdgecError(told) from wrong
 
 
 def with_rewrites(target: Target, enable: Sequence[str], disable: Sequence[str]) -> Target:
-    """The target with more rules switched on or off."""
+    """The target with additional rules enabled and disabled."""
     merged = Rewrites((*target.rewrites.enable, *enable), (*target.rewrites.disable, *disable))
     return replace(target, rewrites=merged)
 
 
 def _resolved(name: str, seen: tuple[str, ...], place: Place | None = None) -> tuple[dict[str, Any], Path]:
-    """The file's table over its parents', each of which is a valid target; `place` is where it is inherited."""
+    """The file's table merged over its parents', each of which must be valid; `place` is that of `inherits`."""
     path = search.find("targets", name)
     if path is None:
         known = list_targets()
@@ -129,7 +129,7 @@ def _resolved(name: str, seen: tuple[str, ...], place: Place | None = None) -> t
     if not isinstance(parent, str):
         raise error("E0106", f"`inherits` must be a string, not `{parent}`", place=here)
     base, base_path = _resolved(parent, (*seen, name), here)
-    _parse(base, base_path)  # what is wrong in the parent is told in the parent's file
+    _parse(base, base_path)  # mistakes in the parent are reported in its own file
     return _merge(base, own), path
 
 
@@ -142,7 +142,7 @@ def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
 
 
 def _apply(table: dict[str, Any], setting: str) -> None:
-    """Put one `section.key=value` in place; `_parse` checks it like a line of the file."""
+    """Set one `section.key=value`; `_parse` checks it like a line of the file."""
     path, equals, text = setting.partition("=")
     keys = path.strip().split(".")
     if not equals or not all(keys):

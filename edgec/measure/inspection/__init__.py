@@ -1,4 +1,4 @@
-"""What an artifact or model file holds, read without running it."""
+"""Inspection: what an artifact or model file contains, read without running it."""
 
 from edgec.measure.inspection.inspect import inputs_of, inspect
 from edgec.measure.inspection.summary import Feature, Summary, Weight

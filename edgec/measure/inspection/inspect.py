@@ -1,4 +1,4 @@
-"""What any artifact holds."""
+"""Inspects an artifact or model file of any format."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from edgec.measure.inspection.summary import Feature, Summary
 
 
 def inspect(path: Path) -> Summary:
-    """Read an artifact or model file. Raises `EdgecError` E0604 or E0203 for a broken one."""
+    """Summarize an artifact or model file. Raises `EdgecError` E0604 or E0203 for a broken one."""
     found = format_of(path).read(path)
     return Summary(
         format=path.suffix[1:],
@@ -25,5 +25,5 @@ def inspect(path: Path) -> Summary:
 
 
 def inputs_of(path: Path, function: str | None = None) -> tuple[Feature, ...]:
-    """What an artifact takes, or one function of it."""
+    """The inputs of an artifact, or of one of its functions."""
     return tuple(format_of(path).read(path, function).inputs)

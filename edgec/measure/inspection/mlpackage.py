@@ -1,4 +1,4 @@
-"""What a Core ML package holds."""
+"""Inspects a Core ML package."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from edgec.runners.mil.program import Block, Operation, TensorType
 
 
 def read_mlpackage(path: Path, function: str | None = None) -> Content:
-    """Its interface, operations (nested blocks included; constants aside), constants and metadata.
+    """The interface, operations (in nested blocks too, without constants), constants and metadata.
 
-    Of a package with several functions this is one, the default where none is named.
+    If the package has several functions, of one of them: the named or the default one.
 
     Raises `EdgecError` E0604 for a broken package, E0603 for one that is not an ML Program.
     """

@@ -1,4 +1,4 @@
-"""What an ONNX file holds."""
+"""Inspects an ONNX file."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from edgec.measure.inspection.summary import Content, Feature, Weight
 
 
 def read_onnx(path: Path) -> Content:
-    """Its interface, operators (subgraphs included), initializers and metadata. Raises `EdgecError` E0203."""
+    """The interface, operators (in subgraphs too), initializers and metadata. Raises `EdgecError` E0203."""
     try:
         model = ir.load(path)
     except Exception as failure:  # protobuf and onnx_ir share no public base

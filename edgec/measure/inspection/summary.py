@@ -1,4 +1,4 @@
-"""What is known of a file: its interface, its operators and where its bytes are."""
+"""The summary of a file: its interface, operators and weights."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 @dataclass(frozen=True)
 class Feature:
-    """An input or output. An open dimension is its name, or -1 where the format has no names."""
+    """An input or output. An open dimension is given by name, or as -1 in formats without names."""
 
     name: str
     dtype: str
@@ -17,7 +17,7 @@ class Feature:
 
 @dataclass(frozen=True)
 class Weight:
-    """A constant tensor: `bytes` as stored."""
+    """A constant tensor; `bytes` is its stored size."""
 
     name: str
     dtype: str
@@ -27,7 +27,7 @@ class Weight:
 
 @dataclass(frozen=True)
 class Content:
-    """What a format's reader finds."""
+    """What the reader of a format returns."""
 
     inputs: list[Feature]
     outputs: list[Feature]
@@ -38,7 +38,7 @@ class Content:
 
 @dataclass(frozen=True)
 class Summary:
-    """A file as `edgec inspect` shows it. `sha256` and `bytes` of a package are of its files in order."""
+    """A file as shown by `edgec inspect`. `sha256` and `bytes` of a package are over its files in order."""
 
     format: str
     sha256: str
@@ -51,12 +51,12 @@ class Summary:
 
     @property
     def parameters(self) -> int:
-        """Elements of the constants of floating-point type or of eight bits and fewer."""
+        """The number of elements of floating-point constants and of integer constants of up to 8 bits."""
         kinds = ("float", "bfloat", "int8", "uint8", "int4", "uint4", "fp")
         return sum(_elements(w.shape) for w in self.weights if w.dtype.startswith(kinds))
 
     def called(self, names: Mapping[str, str]) -> Summary:
-        """The same with other names of weights."""
+        """A copy with other names of weights."""
         return replace(self, weights=tuple(replace(w, name=names.get(w.name, w.name)) for w in self.weights))
 
 

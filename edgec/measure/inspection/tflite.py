@@ -1,4 +1,4 @@
-"""What a TFLite flatbuffer holds."""
+"""Inspects a TFLite file."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from edgec.measure.inspection.tflite_metadata import TFLITE_METADATA, describe
 
 
 def read_tflite(path: Path) -> Content:
-    """Its signature's interface, operators of all subgraphs, constant buffers and metadata.
+    """The interface of the signature, operators of all subgraphs, constant buffers and metadata.
 
     Raises `EdgecError` E0604 for a broken file.
     """
@@ -57,7 +57,7 @@ def _content(model: Any, schema: Any, content: bytes) -> Content:
 
 
 def _entry(name: str, value: bytes, content: bytes) -> dict[str, str]:
-    """A metadata entry in words; TFLite's own metadata is opened."""
+    """A metadata entry as text; TFLite's own metadata is decoded."""
     if name == TFLITE_METADATA:
         return describe(value, content)
     return {name: ", ".join(_text(value).splitlines()) if len(value) < _LONG else f"{len(value)} bytes"}
@@ -67,7 +67,7 @@ _LONG = 200
 
 
 def _bytes(buffer: Any, content: bytes) -> bytes:
-    """A buffer's content, inside the flatbuffer's tables or behind them."""
+    """A buffer's content, stored in the flatbuffer's tables or behind them."""
     if buffer.data is not None:
         return bytes(buffer.data)
     return content[buffer.offset : buffer.offset + buffer.size]

@@ -1,6 +1,6 @@
-"""TFLite's metadata in words: what the model is, how its inputs are normalized, which label files it carries.
+"""TFLite's metadata as text: what the model is, how its inputs are normalized, its label files.
 
-Schema: tensorflow/tflite-support, metadata_schema.fbs 1.1.0. Numbers are the order of its tables' fields.
+Schema: tensorflow/tflite-support, metadata_schema.fbs 1.1.0. Numbers are positions of fields in its tables.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _IMAGE_PROPERTIES, _NORMALIZATION_OPTIONS = 2, 1
 
 
 def describe(packed: bytes, content: bytes) -> dict[str, str]:
-    """What `ModelMetadata` and the ZIP at the end of the model's file say, by subject."""
+    """The content of `ModelMetadata` and of the ZIP archive at the end of the model's file, by subject."""
     from flatbuffers import encode, number_types
     from flatbuffers.table import Table
 
@@ -35,7 +35,7 @@ def describe(packed: bytes, content: bytes) -> dict[str, str]:
 
 
 def _files(content: bytes) -> dict[str, int]:
-    """Lines of each file in the archive behind the model."""
+    """The number of lines of each file in the archive behind the model."""
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             return {name: len(archive.read(name).splitlines()) for name in archive.namelist()}
@@ -61,23 +61,23 @@ def _tensor(tensor: _Table, files: dict[str, int]) -> str:
 
 
 class _Table:
-    """A flatbuffer's table by field numbers."""
+    """A flatbuffer table, accessed by field numbers."""
 
     def __init__(self, table: Any) -> None:
         self._table = table
 
     def _at(self, slot: int) -> int:
-        """Where the field lies in the buffer; 0 where it is left out."""
+        """The position of a field in the buffer; 0 if it is absent."""
         offset = int(self._table.Offset(4 + 2 * slot))
         return offset + int(self._table.Pos) if offset else 0
 
     def text(self, slot: int) -> str:
-        """A string, empty where it is left out."""
+        """A string; empty if absent."""
         at = self._at(slot)
         return self._table.String(at).decode(errors="replace") if at else ""
 
     def byte(self, slot: int) -> int:
-        """A number of one byte, 0 where it is left out."""
+        """A one-byte number; 0 if absent."""
         at = self._at(slot)
         return int(self._table.Bytes[at]) if at else 0
 

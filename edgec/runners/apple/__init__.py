@@ -1,1 +1,1 @@
-"""Apple's own kernels: Core ML on a Mac, and on a device that is plugged into one. Nothing here works elsewhere."""
+"""Apple's own kernels: Core ML on a Mac, and on a device connected to one. Works only on a Mac."""

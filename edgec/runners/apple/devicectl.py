@@ -1,7 +1,8 @@
-"""Packages executed on an iPhone or iPad that is plugged into this Mac, through Xcode's `xcrun devicectl`.
+"""Runs packages on an iPhone or iPad connected to this Mac, through Xcode's `xcrun devicectl`.
 
-A device runs apps, so one must be there that runs packages: `docs/how-to/apple-devices.md` says what it has to do.
-Files go into the app's container and back (`device copy`); the app is launched once a run (`device process launch`).
+A device runs only apps, so an app that runs packages must be installed there: `docs/how-to/apple-devices.md` specifies
+it. Files are copied to and from the app's container (`device copy`); each run launches the app (`device process
+launch`).
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ class AppleDevice:
 
 
 def devices() -> tuple[AppleDevice, ...]:
-    """What is paired with this Mac. Raises `EdgecError` E0701 off a Mac or without Xcode."""
+    """The devices paired with this Mac. Raises `EdgecError` E0701 without a Mac or Xcode."""
     found = _devicectl("list", "devices")
     return tuple(
         AppleDevice(
@@ -91,11 +92,11 @@ class AppleDeviceRunner:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Nothing is held here; the package stays with the app."""
+        """Nothing to release; the package stays in the app's container."""
 
 
 def _devicectl(*arguments: str) -> dict[str, Any]:
-    """One command, its result from the JSON file that `devicectl` documents as its only stable output."""
+    """Run one command; its result is read from the JSON file, which `devicectl` documents as its only stable output."""
     need_mac("reaching an Apple device")
     with tempfile.TemporaryDirectory(prefix="edgec-apple-") as folder:
         answer = Path(folder) / "answer.json"
@@ -115,6 +116,6 @@ def _devicectl(*arguments: str) -> dict[str, Any]:
 
 
 def _with_answer(arguments: Sequence[str], answer: Path) -> list[str]:
-    """The option for the answer stands before what is handed to a launched app."""
+    """The arguments with the output option, which must precede the arguments of a launched app."""
     at = arguments.index("--console") if "--console" in arguments else len(arguments)
     return [*arguments[:at], "--json-output", str(answer), *arguments[at:]]

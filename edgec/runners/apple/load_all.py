@@ -1,9 +1,9 @@
-"""Compile and load every Core ML package below a folder on this Mac, and write what Core ML said as JSON.
+"""Compile and load every Core ML package in a folder on this Mac, and write Core ML's answers as JSON.
 
     python3 load_all.py FOLDER loaded.json
 
-Copy this file to a Mac with Xcode: it needs Python's own library alone. `edgec check ARTIFACT --result loaded.json`
-takes the answer in, on any machine; packages are told apart by their content. Exits 1 where one is refused.
+Copy this file to a Mac with Xcode: it needs only Python's standard library. `edgec check ARTIFACT --result loaded.json`
+reads the result, on any machine; packages are identified by their content. Exits with 1 if one is refused.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ do {
     exit(1)
 }
 """
-"""Swift: `MLModel` loads what was compiled for the units that it chooses."""
+"""Swift program that loads a compiled model with `MLModel` for the compute units that it chooses."""
 _LINES = 4
 
 
 def main(folder: Path, answer: Path) -> int:
-    """Try every package; 0 where all load."""
+    """Try every package; returns 0 if all load."""
     packages = sorted(p for p in folder.rglob("*.mlpackage") if p.is_dir())
     with tempfile.TemporaryDirectory(prefix="edgec-load-") as scratch:
         loader = _built_loader(Path(scratch))
@@ -50,7 +50,7 @@ def main(folder: Path, answer: Path) -> int:
 
 
 def tried_package(package: Path, folder: Path, loader: Path, scratch: Path) -> dict[str, Any]:
-    """What Core ML says of one package."""
+    """Core ML's answer for one package."""
     own = Path(tempfile.mkdtemp(dir=scratch))
     said = _said(["xcrun", "coremlcompiler", "compile", str(package), str(own)])
     compiled = next(iter(own.glob("*.mlmodelc")), None) if said is None else None
@@ -63,7 +63,7 @@ def tried_package(package: Path, folder: Path, loader: Path, scratch: Path) -> d
 
 
 def content_hash(package: Path) -> str:
-    """SHA-256 over each relative path and content in sorted order, as edgec's manifests have it."""
+    """SHA-256 over each relative path and content in sorted order, as in edgec's manifests."""
     digest = hashlib.sha256()
     for path in sorted((p for p in package.rglob("*") if p.is_file()), key=lambda p: p.relative_to(package).as_posix()):
         digest.update(path.relative_to(package).as_posix().encode() + b"\0")
@@ -72,7 +72,7 @@ def content_hash(package: Path) -> str:
 
 
 def system() -> str:
-    """This Mac's system."""
+    """This Mac's operating system."""
     return f"macOS {platform.mac_ver()[0]} on {platform.machine()}"
 
 
@@ -86,7 +86,7 @@ def _built_loader(scratch: Path) -> Path:
 
 
 def _said(command: list[str]) -> str | None:
-    """What a command says where it fails; None where it does not."""
+    """The output of a command that fails; None if it succeeds."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     except FileNotFoundError:

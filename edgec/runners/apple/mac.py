@@ -1,4 +1,4 @@
-"""Core ML packages executed by Core ML itself, on the Mac that edgec runs on."""
+"""Runs Core ML packages with Core ML itself, on the Mac that edgec runs on."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def on_mac() -> bool:
 
 
 def need_mac(what: str) -> None:
-    """Raise `EdgecError` E0701 on any other machine; `what` is what was asked for."""
+    """Raise `EdgecError` E0701 on any other machine; `what` describes the request."""
     if not on_mac():
         raise error(
             "E0701",
@@ -34,9 +34,9 @@ def need_mac(what: str) -> None:
 
 
 class MacRunner:
-    """A package loaded by coremltools' `MLModel` and run by Core ML. States go on from run to run until `reset`.
+    """A package loaded by coremltools' `MLModel` and run by Core ML. States persist between runs until `reset`.
 
-    Raises E0701 off a Mac, E0602 when Core ML fails on the package or its inputs.
+    Raises E0701 without a Mac, E0602 if Core ML fails on the package or its inputs.
     """
 
     name = "coreml"
@@ -80,7 +80,7 @@ class MacRunner:
 
 
 def _as_coreml(array: Array) -> Array:
-    """Core ML takes float16, float32 and int32; a number is one element."""
+    """The array in a type that Core ML accepts (float16, float32, int32), with at least one dimension."""
     kinds: dict[str, type[np.generic]] = {"i": np.int32, "u": np.int32, "b": np.int32}
     wanted = kinds.get(array.dtype.kind, np.float16 if array.dtype == np.float16 else np.float32)
     return np.atleast_1d(array).astype(wanted)

@@ -1,4 +1,4 @@
-"""Where Core ML means to run each operation: `MLComputePlan` (macOS 14.4), which asks Core ML itself."""
+"""The units on which Core ML intends to run each operation, from `MLComputePlan` (macOS 14.4)."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from edgec.diag import error
 from edgec.runners.apple.mac import UNITS, need_mac
 
 _UNITS = {"MLNeuralEngineComputeDevice": "ane", "MLGPUComputeDevice": "gpu", "MLCPUComputeDevice": "cpu"}
-"""coremltools' classes of devices (`coremltools.models.compute_device`)."""
+"""coremltools' device classes (`coremltools.models.compute_device`)."""
 
 
 @dataclass(frozen=True)
 class Assigned:
-    """One operation by its type and its first output's name: its unit, the units that could run it, and its share.
+    """One operation, by type and first output's name: its unit, the units that support it, and its share.
 
-    `share` is Core ML's own estimate of the operation's part of the whole run, 0 to 1; None where it gives none.
+    `share` is Core ML's own estimate of the operation's share of a run, 0 to 1; None if it gives none.
     """
 
     op: str
@@ -30,9 +30,9 @@ class Assigned:
 
 
 def compute_plan(path: Path, compute_units: str = "all", function: str = "main") -> tuple[Assigned, ...]:
-    """The plan for a package on this Mac, nested blocks included; constants, which run nowhere, are left out.
+    """The plan for a package on this Mac, including nested blocks, without constants.
 
-    Raises `EdgecError` E0701 off a Mac, E0602 when Core ML cannot compile the package.
+    Raises `EdgecError` E0701 without a Mac, E0602 if Core ML cannot compile the package.
     """
     need_mac(f"the compute plan of `{path.name}`")
     import coremltools as ct

@@ -1,4 +1,4 @@
-"""A package run as the model that it was built from: tensors in, tensors out, whatever its interface shows."""
+"""Runs a package as the model that it was built from: tensors in and out, whatever its interface is."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from edgec.runners.mil.runner import MilRunner
 
 
 class SourceRunner:
-    """The interpreter behind the source's own interface, for verification.
+    """The interpreter with the source's interface, for verification.
 
-    An image input is given the pixels that the model's value stands for, which need not be whole or within 0 to 255;
-    a classifier's scores come back as the output (1, classes) that they are. Of an output that is an image comes back
-    what was computed before it was rounded to pixels, once the pixels are seen to be that.
+    An image input is given the pixels for the model's values, which need not be integers or within 0 to 255; the scores
+    of a classifier are returned as the output (1, classes). For an image output, the values before rounding to pixels
+    are returned, after checking that the pixels are these values, rounded.
     """
 
     name = MilRunner.name
 
     def __init__(self, path: Path, shown: Shown, function: str | None = None, tap: Tap | None = None) -> None:
-        # float16 is rounded where the package says so; a float32 package has none of it.
+        # Rounds where the package declares float16; a float32 package never does.
         self._tap, self._seen = tap, dict[str, Array]()
         self._runner = MilRunner(path, "float16", function, tap=self._see if shown.pictures else tap)
         self._shown = shown
@@ -46,11 +46,11 @@ class SourceRunner:
         return found
 
     def state_values(self) -> dict[str, Array]:
-        """What the package's states hold."""
+        """The current values of the package's states."""
         return self._runner.state_values()
 
     def set_states(self, values: Mapping[str, Array]) -> None:
-        """Give states new values."""
+        """Set states."""
         self._runner.set_states(values)
 
     def _see(self, name: str, value: Array) -> None:
@@ -60,7 +60,7 @@ class SourceRunner:
             self._tap(name, value)
 
     def _unrounded(self, image: ShownImage, pixels: Array) -> Array:
-        """The output that an image is of. Raises `EdgecError` E0602 where the pixels are something else."""
+        """The values behind an image output. Raises `EdgecError` E0602 if the pixels are something else."""
         exact = self._seen[self._before[image.name]]
         if not np.array_equal(pixels, np.rint(np.clip(exact, 0, 255)), equal_nan=True):
             raise error("E0602", f"the pixels of `{image.name}` are not what was computed, rounded, from 0 to 255")

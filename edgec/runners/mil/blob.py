@@ -42,9 +42,9 @@ class BlobFile:
             raise ValueError(f"{path.name} has storage version {version}, not {_VERSION}")
 
     def read(self, offset: int, scalar: ScalarType, shape: tuple[int, ...]) -> Array:
-        """The tensor whose metadata is at `offset`. A view of the file where the type allows it.
+        """The tensor whose metadata is at `offset`. A view of the file if the type allows it.
 
-        Raises ValueError when there is no blob, or it is of another type or size than the program says.
+        Raises ValueError if there is no blob, or its type or size differs from the program's.
         """
         if offset % _METADATA.size or offset < _HEADER.size or offset + _METADATA.size > self._bytes.size:
             raise ValueError(f"{self._name} has no blob at offset {offset}")

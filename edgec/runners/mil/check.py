@@ -1,4 +1,4 @@
-"""What must hold before a function is run: known operations, defined values, an interface that fits."""
+"""Checks before a function runs: known operations, defined values, a matching interface."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from edgec.runners.mil.program import Block, Function, Operation
 
 
 def refuse_unknown(root: Path, function: Function) -> None:
-    """Raises E0603 with one diagnostic for each operation that the interpreter does not have."""
+    """Raises E0603 with one diagnostic for each operation that the interpreter lacks."""
     unknown: dict[str, list[str]] = {}
     for op in _operations(function.body):
         if op.type not in OPS and op.type not in CONTROL:
@@ -29,7 +29,7 @@ def refuse_unknown(root: Path, function: Function) -> None:
 
 
 def problem(function: Function, interface: Interface) -> str | None:
-    """Why the function cannot be run as the description says, or None."""
+    """Why the function cannot run as the description declares, or None."""
     described = {feature.name for feature in (*interface.inputs, *interface.states)}
     taken = {value.name for value in function.inputs}
     if described != taken:

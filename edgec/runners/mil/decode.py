@@ -1,4 +1,4 @@
-"""From the protobuf of a saved model to `Program`."""
+"""Decodes the protobuf of a saved model to `Program`."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from edgec.runners.mil.program import (
 
 
 class Decoder:
-    """Decodes one package's program; weight files are opened once. Raises ValueError for what is malformed."""
+    """Decodes one package's program; opens each weight file once. Raises ValueError for malformed content."""
 
     def __init__(self, package: Package) -> None:
         self._package = package
@@ -147,7 +147,7 @@ def _tensor(message: Any, scalar: ScalarType, shape: tuple[int, ...]) -> Constan
 def _last_uses(
     inputs: tuple[Output, ...], operations: tuple[Operation, ...], outputs: tuple[str, ...]
 ) -> tuple[tuple[str, ...], ...]:
-    """After which operation each value of a block is dead. Constants are values like the others."""
+    """For each operation, the values that are dead after it. Constants count as values."""
     own = {value.name for value in inputs} | {value.name for op in operations for value in op.outputs}
     seen = set(outputs)
     result: list[tuple[str, ...]] = []
@@ -160,12 +160,12 @@ def _last_uses(
 
 
 def arguments_read(op: Operation) -> set[str]:
-    """The values that an operation names as its own arguments."""
+    """The values that an operation reads as its own arguments."""
     return {argument.name for group in op.inputs.values() for argument in group if isinstance(argument, Ref)}
 
 
 def names_read(op: Operation) -> set[str]:
-    """Every value that an operation reads, its nested blocks included."""
+    """All values that an operation reads, also in nested blocks."""
     names = arguments_read(op)
     for block in op.blocks:
         names.update(block.outputs)

@@ -1,7 +1,7 @@
-"""MIL's scalar types: how each is stored, and what numpy type holds it.
+"""MIL's scalar types: how each is stored, and the numpy type that holds it.
 
-Types narrower than a byte are held in int8 or uint8. Their values are packed in a bit stream, least significant bit
-first: element i takes bits i*n to (i+1)*n-1.
+Types narrower than a byte are held in int8 or uint8. In storage they are packed in a bit stream, least significant bit
+first: element i occupies bits i*n to (i+1)*n-1.
 """
 
 from __future__ import annotations

@@ -32,10 +32,10 @@ _VARIADIC = frozenset({"values", "loop_vars", "ref_tensors", "begins", "ends", "
 
 @dataclass
 class Evaluator:
-    """One function, ready to run. Constants and states live as long as it does.
+    """One function, ready to run. Constants and states live as long as the evaluator.
 
-    `tap` is called with every value computed, in its declared type. `seconds` collects the time in each operation by
-    its name when `timed` is set. A failing operation raises E0602.
+    `tap` is called with every computed value, in its declared type. If `timed`, `seconds` accumulates the time of each
+    operation by name. A failing operation raises E0602.
     """
 
     function: Function
@@ -133,7 +133,7 @@ class Evaluator:
         return carried
 
     def _nested(self, block: Block, outer: dict[str, Value], arguments: Iterable[Value]) -> tuple[Value, ...]:
-        """A block sees the values around it; its own do not leak out."""
+        """Run a block that sees the values around it; values of its own stay local."""
         inner = dict(outer)
         inner.update(zip((value.name for value in block.inputs), arguments, strict=True))
         self._block(block, inner)
@@ -153,7 +153,7 @@ class Evaluator:
         raise KeyError(f"the value `{name}` is not defined")
 
     def _rounded(self, value: Value, output: Output, exact: bool = False) -> Value:
-        """A result in its declared type, its shape checked; fp16 rounded, and carried as float32."""
+        """A result in its declared type, its shape checked; fp16 is rounded and carried as float32."""
         if not isinstance(output.type, TensorType) or isinstance(value, (str, TensorList)):
             return value
         scalar, array = output.type.scalar, np.asarray(value)
@@ -175,14 +175,14 @@ class Evaluator:
 
 
 def declared(value: Array, output: Output, half: bool) -> Array:
-    """A carried value in the type that the program declares for it (float16 only when it is respected)."""
+    """A carried value in its declared type (float16 only if rounding is on)."""
     if half and isinstance(output.type, TensorType) and output.type.scalar == FP16:
         return value.astype(np.float16)
     return value
 
 
 def _carried(value: Constant) -> Value:
-    """A constant as operations take it: float16 widened to float32."""
+    """A constant in the form that operations take: float16 widened to float32."""
     if isinstance(value, list):
         return [_carried(item) for item in value]
     if isinstance(value, str):

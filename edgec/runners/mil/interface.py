@@ -19,9 +19,9 @@ _COLOURS: dict[int, str] = {10: "grayscale", 20: "rgb", 30: "bgr", 40: "grayscal
 class Feature:
     """An input or output as the package describes it.
 
-    `shape` is the default shape of a flexible one, and empty where none is written. An image is given as its tensor,
-    [1, channels, height, width] with values from 0 to 255, in the order of `colour`. `default` is what an optional
-    input holds when it is not given; `shapes` are all that it may have, where they are listed. `kind` is
+    `shape` is the default shape of a flexible one, and empty if none is declared. An image is given as its tensor,
+    [1, channels, height, width] with values from 0 to 255, in the order of `colour`. `default` is the value of an
+    optional input that is not given; `shapes` are all allowed shapes, if they are enumerated. `kind` is
     `array`, `image`, `state`, `label` or `probabilities`.
     """
 
@@ -37,7 +37,7 @@ class Feature:
 
 @dataclass(frozen=True)
 class Interface:
-    """What a model, or one function of it, takes and gives."""
+    """The inputs, outputs and states of a model, or of one of its functions."""
 
     function: str
     inputs: tuple[Feature, ...]
@@ -45,7 +45,7 @@ class Interface:
     states: tuple[Feature, ...]
 
     def called(self, names: Mapping[str, str]) -> Interface:
-        """The same under other names."""
+        """A copy with other names."""
         inputs, outputs, states = (
             tuple(replace(f, name=names.get(f.name, f.name)) for f in features)
             for features in (self.inputs, self.outputs, self.states)
@@ -54,7 +54,7 @@ class Interface:
 
 
 def read_interface(description: Any, function: str | None) -> Interface:
-    """`description` is a `ModelDescription`. Raises ValueError when it has no such function."""
+    """`description` is a `ModelDescription`. Raises ValueError if it has no such function."""
     if not description.functions:
         if function not in (None, "main"):
             raise ValueError(f"there is no function `{function}`, only `main`")
@@ -112,5 +112,5 @@ def _dtype(number: int) -> str:
 
 
 def default_array(feature: Feature) -> Array:
-    """What an optional input holds when it is not given."""
+    """The value of an optional input that is not given."""
     return np.full(feature.shape, feature.default, feature.dtype)

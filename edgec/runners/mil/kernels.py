@@ -1,7 +1,7 @@
-"""Kernels borrowed from ONNX Runtime where numpy is too slow: convolution, the error function, float16 rounding.
+"""Kernels of ONNX Runtime where numpy is too slow: convolution, the error function, float16 rounding.
 
-Each is a model of one node, built once for each set of attributes; weights are passed as inputs, so that a session
-holds no copy of them. Everything else in the interpreter is numpy.
+Each is a model with one node, created once for each set of attributes; weights are passed as inputs, so that sessions
+hold no copies of them. Everything else in the interpreter uses numpy.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from edgec.runners.mil.arrays import Array
 
 _OPSET = 17
 _IR_VERSION = 9
-# Below this many elements starting a run costs more than numpy does.
+# Below this many elements a session's overhead exceeds numpy's time.
 _WORTH_A_SESSION = 4096
 
 
@@ -50,7 +50,7 @@ def erf(x: Array) -> Array:
 
 
 def round_to_half(x: Array) -> Array:
-    """x rounded to float16 (halves to even, overflow to infinity), as float32. Numpy takes 20 times as long."""
+    """x rounded to float16 (halves to even, overflow to infinity), as float32; 20 times as fast as numpy."""
     if x.size < _WORTH_A_SESSION:
         return x.astype(np.float16).astype(np.float32)
     rounded: Array = _rounding().run(None, {"x": np.ascontiguousarray(x, np.float32)})[0]

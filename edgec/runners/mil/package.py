@@ -1,4 +1,4 @@
-"""The folder layout of an `.mlpackage`: where the model is, and the weight files beside it."""
+"""The folder structure of an `.mlpackage`: the model's file and its weight files."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ MODEL_PATH_PREFIX = "@model_path"
 
 @dataclass(frozen=True)
 class Package:
-    """A package on disk: its root and its root model's file."""
+    """A package on disk: its root, and the file of its root model."""
 
     root: Path
     model: Path
 
     def resolve(self, name: str) -> Path:
-        """The file that a program calls `@model_path/…`: beside the model's file, never outside the package."""
+        """The file for a program's `@model_path/…`, relative to the model's file. Raises E0604 outside the package."""
         relative = name.removeprefix(MODEL_PATH_PREFIX).lstrip("/") if name.startswith(MODEL_PATH_PREFIX) else name
         path = _confined(self.root, self.model.parent / relative, name)
         if not path.is_file():
@@ -29,7 +29,7 @@ class Package:
 
 
 def open_package(path: Path) -> Package:
-    """Reads `Manifest.json`. Raises E0604 when it is missing, malformed, or points outside the package."""
+    """Read `Manifest.json`. Raises E0604 if it is missing, malformed, or points outside the package."""
     manifest = path / "Manifest.json"
     if not manifest.is_file():
         raise malformed(path, "there is no Manifest.json")

@@ -1,4 +1,4 @@
-"""An ML Program as plain data, decoded once from its protobuf."""
+"""An ML Program as plain data, decoded from its protobuf."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from edgec.runners.mil.dtypes import ScalarType
 class TensorType:
     """A tensor's scalar type and shape.
 
-    A dimension of None is known only at run time, and so is the rank where the whole shape is None.
+    A dimension of None is known only at run time; if the whole shape is None, so is the rank.
     """
 
     scalar: ScalarType
@@ -22,7 +22,7 @@ class TensorType:
 
 @dataclass(frozen=True)
 class OtherType:
-    """A list, dictionary, tuple or state: `kind` says which."""
+    """A list, dictionary, tuple or state, as named by `kind`."""
 
     kind: str
 
@@ -41,7 +41,7 @@ class Ref:
 
 @dataclass(frozen=True)
 class Immediate:
-    """An argument that is written in place."""
+    """An argument given as a literal."""
 
     value: Constant
 
@@ -59,7 +59,7 @@ class Output:
 
 @dataclass(frozen=True, eq=False)
 class Operation:
-    """One operation. An input holds a tuple when the op takes several values there (`concat`'s `values`)."""
+    """One operation. An input that accepts several values has a tuple of them (`values` of `concat`)."""
 
     type: str
     name: str
@@ -71,7 +71,7 @@ class Operation:
 
 @dataclass(frozen=True, eq=False)
 class Block:
-    """A sequence of operations with its own inputs; it sees the values of the blocks around it."""
+    """A sequence of operations with its own inputs; it can read the values of enclosing blocks."""
 
     inputs: tuple[Output, ...]
     outputs: tuple[str, ...]

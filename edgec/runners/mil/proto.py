@@ -1,8 +1,8 @@
-"""Core ML's protobuf classes, without the cost and the chatter of `import coremltools`.
+"""Core ML's protobuf classes, without the time and log output of `import coremltools`.
 
 The generated modules `coremltools/proto/*_pb2.py` need only `google.protobuf`, but importing them by name runs
-coremltools' own `__init__` (1.2 s, and warnings about missing native libraries off a Mac). So the folder is found
-without importing the package, and its modules are loaded under a private package name. If coremltools is already
+coremltools' own `__init__` (1.2 s, and warnings about missing native libraries off a Mac). Therefore their folder is
+found without importing the package, and the modules are loaded under a private package name. If coremltools is already
 imported, its own modules are used.
 """
 

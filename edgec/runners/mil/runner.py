@@ -1,4 +1,4 @@
-"""Runs a saved Core ML package on any machine: MIL's semantics, not Apple's kernels."""
+"""Runs a saved Core ML package on any machine, with MIL's semantics instead of Apple's kernels."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ Precision = Literal["float32", "float16"]
 class MilRunner:
     """Executes one function of a saved ML Program.
 
-    `precision="float32"` computes everything in float32, whatever the package says (weights stay as stored);
-    `"float16"` rounds every value that the package types fp16 after the operation that made it. States persist from
-    one `run` to the next until `reset`. Inputs, outputs, states and functions go by the source's names, which the
-    package tells where Core ML has others.
+    `precision="float32"` computes everything in float32, whatever the package declares (weights stay as stored);
+    `"float16"` rounds every value of type fp16 after the operation that computes it. States persist between runs until
+    `reset`. Inputs, outputs, states and functions have the source's names, which the package records where Core ML's
+    are different.
 
-    Raises E0604 when the package cannot be read, E0603 when it is not an ML Program or uses unknown operations (all
-    of them are listed), E0502 without coremltools, whose protobuf classes are used.
+    Raises E0604 if the package cannot be read, E0603 if it is not an ML Program or uses unknown operations (all of
+    them are listed), E0502 without coremltools, whose protobuf classes are used.
     """
 
     name = "mil-interpreter"
@@ -73,12 +73,12 @@ class MilRunner:
 
     @property
     def inputs(self) -> tuple[Feature, ...]:
-        """What `run` takes."""
+        """The inputs of `run`."""
         return self._interface.inputs
 
     @property
     def outputs(self) -> tuple[Feature, ...]:
-        """What `run` gives, in order."""
+        """The outputs of `run`, in order."""
         return self._interface.outputs
 
     @property
@@ -92,25 +92,25 @@ class MilRunner:
         return self._evaluator.function.body
 
     def before_pixels(self, output: str) -> str:
-        """What an output that is an image is called before `clip` and `round` make pixels of it. Raises E0604."""
+        """The name of an image output before `clip` and `round` turn it into pixels. Raises E0604."""
         made = {out.name: op for op in self.body.operations for out in op.outputs}
         name = next((name for name in self.body.outputs if self._names.source(name) == output), "")
         for kind in ("round", "clip"):
             op = made.get(name)
             source = op.inputs["x"][0] if op is not None and op.type == kind else None
             if source is None or isinstance(source, Immediate):
-                raise error("E0604", f"the output `{output}` is no image that edgec wrote")
+                raise error("E0604", f"the output `{output}` is not an image that edgec wrote")
             name = source.name
         return name
 
     @property
     def metadata(self) -> dict[str, str]:
-        """What the package says of itself: author, license, version, description and the author's own keys."""
+        """The package's author, license, version and description, and the author's own keys."""
         return dict(self._metadata)
 
     @property
     def classes(self) -> tuple[str | int, ...]:
-        """A classifier's labels in the order of its probabilities; empty for any other model."""
+        """A classifier's labels in the order of its probabilities; empty for other models."""
         for op in self._evaluator.function.body.operations:
             if op.type == "classify":
                 return tuple(label if isinstance(label, str) else int(label) for label in _labels(op))
@@ -118,11 +118,11 @@ class MilRunner:
 
     @property
     def seconds(self) -> dict[str, float]:
-        """The time spent in each operation so far, by its name (with `timed=True`)."""
+        """The total time of each operation, by name (with `timed=True`)."""
         return self._evaluator.seconds
 
     def reset(self) -> None:
-        """Sets every state to zeros."""
+        """Set every state to zeros."""
         self._evaluator.states.clear()
         names = {state.name for state in self._interface.states}
         for value in self._evaluator.function.inputs:
@@ -130,11 +130,11 @@ class MilRunner:
                 self._evaluator.states[value.name] = np.zeros(_static(value.type), np.float32)
 
     def state_values(self) -> dict[str, Array]:
-        """What each state holds, by its name."""
+        """The current value of each state, by name."""
         return {self._names.source(name): value.copy() for name, value in self._evaluator.states.items()}
 
     def set_states(self, values: Mapping[str, Array]) -> None:
-        """Give states new values, as an app does through `MLState`. Raises E0107 for an unknown name or shape."""
+        """Set states, as an app does through `MLState`. Raises E0107 for an unknown name or another shape."""
         own = self._evaluator.states
         for name, value in values.items():
             identifier = self._names.identifiers.get(name, "")
@@ -147,9 +147,9 @@ class MilRunner:
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """The outputs by name, in the package's order.
 
-        A number (0-D) is taken where the package declares one element, as Core ML has no 0-D inputs. A classifier's
-        label is a 0-D array, its probabilities a vector in the order of the classes. Raises E0107 when
-        an input is missing, unknown, or of another shape or kind, and E0602 when an operation fails.
+        A scalar (0-D) is accepted if the package declares one element, since Core ML has no 0-D inputs. A classifier's
+        label is a 0-D array, its probabilities a vector in the order of the classes. Raises E0107 if
+        an input is missing, unknown, or of another shape or kind, and E0602 if an operation fails.
         """
         declared = {self._names.source(v.name): v for v in self._evaluator.function.inputs}
         prepared = _prepare(self._interface, declared, inputs)
@@ -157,7 +157,7 @@ class MilRunner:
         results = {self._names.source(name): array for name, array in found.items()}
         missing = [feature.name for feature in self.outputs if feature.name not in results]
         if missing:
-            # A classifier's features are named in the description only: they are the program's outputs in order.
+            # Only the description names a classifier's features: they are the program's outputs in order.
             results = dict(zip((feature.name for feature in self.outputs), results.values(), strict=True))
         return {feature.name: self._delivered(feature, results[feature.name]) for feature in self.outputs}
 
@@ -168,7 +168,7 @@ class MilRunner:
         return array
 
     def close(self) -> None:
-        """Frees constants and states."""
+        """Release constants and states."""
         self._evaluator = Evaluator(Function("closed", (), Block((), (), ())), 0, self._half, {})
 
     def __enter__(self) -> Self:
@@ -181,7 +181,7 @@ class MilRunner:
 
 
 def source_names(path: Path, function: str | None = None) -> Translation:
-    """What the inputs and outputs of a package are called in its source. Raises E0604 for a broken package."""
+    """The source's names of the inputs and outputs of a package. Raises E0604 for a broken package."""
     try:
         return translation(_parse(open_package(path)).description, function)
     except ValueError as cause:
@@ -196,7 +196,7 @@ def _parse(package: Package) -> Any:
         raise malformed(package.root, f"`{package.model.name}` is not a Core ML model") from cause
     kind = model.WhichOneof("Type")
     if kind is None:
-        raise malformed(package.root, f"`{package.model.name}` holds no model")
+        raise malformed(package.root, f"`{package.model.name}` contains no model")
     if kind != "mlProgram":
         raise error(
             "E0603", f"`{package.root.name}` is a {kind}, not an ML Program", place=Place(file=str(package.root))
@@ -235,7 +235,7 @@ def _static(type_: TensorType) -> tuple[int, ...]:
 
 
 def _prepare(interface: Interface, declared: dict[str, Output], given: Mapping[str, Array]) -> dict[str, Array]:
-    """The inputs checked against the program, absent optional ones filled in."""
+    """The inputs checked against the program, with defaults for absent optional ones."""
     features = {feature.name: feature for feature in interface.inputs}
     problems = [f"there is no input `{name}`" for name in given if name not in features]
     prepared: dict[str, Array] = {}

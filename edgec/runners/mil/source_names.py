@@ -1,4 +1,4 @@
-"""What inputs, outputs and functions of a package are called in its source, where Core ML takes no such name."""
+"""The source's names of a package's inputs, outputs and functions, where Core ML does not accept them."""
 
 from __future__ import annotations
 
@@ -10,58 +10,58 @@ from typing import Any
 from edgec.runners.mil.interface import Interface, read_interface
 
 KEY = "edgec_source_names"
-"""The author's own metadata (`Metadata.userDefined` in Model.proto) that holds them."""
+"""The metadata key (`Metadata.userDefined` in Model.proto) under which they are stored."""
 
 MAIN = "main"
-"""The function of a package that lists none."""
+"""The function of a package that lists no functions."""
 
 
 @dataclass(frozen=True)
 class SourceNames:
-    """The source's name of a function by its identifier, and of inputs, outputs and states by function and identifier.
+    """Source names of functions by identifier, and of inputs, outputs and states by function and identifier.
 
-    Only what is called otherwise is in here.
+    Contains only names that differ from the identifier.
     """
 
     functions: Mapping[str, str] = field(default_factory=dict)
     features: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     def text(self) -> str:
-        """For the package's metadata; empty where nothing is called otherwise."""
+        """The text for the package's metadata; empty if no name differs."""
         features = {function: dict(names) for function, names in self.features.items() if names}
         if not features and not self.functions:
             return ""
         return json.dumps({"functions": dict(self.functions), "features": features}, sort_keys=True)
 
     def identifier(self, function: str | None) -> str | None:
-        """The identifier of the function that the source calls so."""
+        """The identifier of the function with this name in the source."""
         return next((i for i, name in self.functions.items() if name == function), function)
 
     def of(self, function: str) -> Mapping[str, str]:
-        """The source's names in a function, by identifier."""
+        """The source's names within a function, by identifier."""
         return self.features.get(function, {})
 
 
 def read_source_names(description: Any) -> SourceNames:
-    """Those of a `ModelDescription`. Raises ValueError where its metadata is not what edgec writes."""
+    """The names stored in a `ModelDescription`. Raises ValueError if its metadata was not written by edgec."""
     text = description.metadata.userDefined.get(KEY, "")
     if not text:
         return SourceNames()
     document = json.loads(text)
     if not isinstance(document, dict):
-        raise ValueError(f"`{KEY}` holds no table")
+        raise ValueError(f"`{KEY}` is not a table")
     functions, features = document.get("functions", {}), document.get("features", {})
     if not _are_names(functions) or not isinstance(features, dict) or not all(map(_are_names, features.values())):
-        raise ValueError(f"`{KEY}` holds no names")
+        raise ValueError(f"`{KEY}` contains something other than names")
     return SourceNames(functions, features)
 
 
 @dataclass(frozen=True)
 class Translation:
-    """One function between its source's names and its own.
+    """The mapping between the source's names and the package's identifiers, for one function.
 
-    `identifiers`: inputs and states by the source's names; `sources`: the names of inputs, states and outputs that the
-    package calls otherwise. An output may have the source's name of an input.
+    `identifiers`: inputs and states by the source's names; `sources`: the source's names of inputs, states and outputs
+    whose identifier differs. An output may have the same name as an input.
     """
 
     interface: Interface
@@ -74,7 +74,7 @@ class Translation:
 
 
 def translation(description: Any, function: str | None = None) -> Translation:
-    """That of a `ModelDescription`'s function, named as in the source. Raises ValueError when there is none."""
+    """The mapping for a `ModelDescription`'s function, named as in the source. Raises ValueError if there is none."""
     names = read_source_names(description)
     interface = read_interface(description, names.identifier(function))
     sources = names.of(interface.function)

@@ -1,4 +1,4 @@
-"""LiteRT's 64-bit Arm build under QEMU's user-mode emulation: the kernels of a phone, on a machine that is none."""
+"""LiteRT's 64-bit Arm build under QEMU's user-mode emulation: a phone's kernels on another architecture."""
 
 from edgec.runners.qemu.runner import QemuRunner
 

@@ -1,4 +1,4 @@
-"""An arm64 Python with LiteRT, from Debian's packages and wheels, in the user's cache; and the emulator for it."""
+"""An arm64 Python with LiteRT, from Debian packages and wheels, in the user's cache, and an emulator for it."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ _DEBS = (
     f"python{_PYTHON}-minimal", f"libpython{_PYTHON}-minimal", f"libpython{_PYTHON}-stdlib", "libc6", "libstdc++6",
     "libgcc-s1", "zlib1g", "libexpat1", "libffi8", "libbz2-1.0", "liblzma5", "libssl3",
 )  # fmt: skip
-"""Python and what its modules link against (Debian 12)."""
+"""Python and the libraries that its modules link against (Debian 12)."""
 _WHEELS = ("numpy==2.2.6", "ai-edge-litert==1.4.0", "flatbuffers==25.12.19")
-"""LiteRT 1.4 is the newest whose wheel starts under QEMU 7.2: later ones crash when they are imported."""
+"""LiteRT 1.4 is the newest version whose wheel runs under QEMU 7.2; later ones crash on import."""
 _TAGS = ("manylinux_2_17_aarch64", "manylinux2014_aarch64", "manylinux_2_28_aarch64", "any")
 NAME = f"arm64-python{_PYTHON}-litert1.4.0"
-"""The environment's folder in the cache."""
+"""The name of the environment's folder in the cache."""
 
 
 @dataclass(frozen=True)
 class ArmPython:
-    """The command line that starts the arm64 Python, and where its packages are."""
+    """The command line that starts the arm64 Python, and the location of its packages."""
 
     command: tuple[str, ...]
     home: Path
@@ -38,7 +38,7 @@ class ArmPython:
 
 
 def arm_python() -> ArmPython:
-    """The environment, made where it does not exist yet. Raises `EdgecError` E0502 where it cannot be."""
+    """The environment, created on first use. Raises `EdgecError` E0502 if that fails."""
     folder = made_once(NAME, _make)
     root = folder / "root"
     emulator = shutil.which(_EMULATOR) or str(folder / "qemu" / _EMULATOR)
@@ -51,7 +51,7 @@ def _make(folder: Path) -> None:
     if shutil.which("apt-get") is None or shutil.which("dpkg") is None:
         raise error(
             "E0502",
-            "the emulated Arm environment is made of Debian's packages, and apt-get is not here",
+            "the emulated Arm environment is made of Debian packages, and apt-get is not installed",
             help=["copy the cache folder of a Debian machine, or check on a device"],
         )
     for name in ("root", "qemu", "packages", "wheels"):
@@ -68,7 +68,7 @@ def _make(folder: Path) -> None:
 
 
 def _unpack_debs(names: Sequence[str], architecture: str, root: Path, state: Path) -> None:
-    """Download packages of an architecture without touching the system's own lists, and unpack them."""
+    """Download packages for an architecture, without changing the system's package lists, and unpack them."""
     for name in ("lists/partial", "archives/partial", "debs"):
         (state / name).mkdir(parents=True)
     (state / "status").touch()
@@ -97,4 +97,4 @@ def _run(command: Sequence[str], folder: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder)
     if done.returncode:
         lines = (done.stdout + done.stderr).strip().splitlines()[-6:]
-        raise error("E0502", "the emulated Arm environment cannot be made", notes=[f"`{command[0]}` failed", *lines])
+        raise error("E0502", "the emulated Arm environment cannot be created", notes=[f"`{command[0]}` failed", *lines])

@@ -1,4 +1,4 @@
-"""Executes a `.tflite` file by LiteRT's NEON kernels, in a process of the emulated architecture."""
+"""Runs a `.tflite` file with LiteRT's NEON kernels, in a process of the emulated architecture."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _LINES = 4
 
 
 class QemuRunner:
-    """LiteRT for aarch64 under QEMU, loaded once and kept running. Its times say nothing of a phone's."""
+    """LiteRT for aarch64 under QEMU, loaded once and kept running. Its latency says nothing about a phone's."""
 
     name = "litert-aarch64-qemu"
 
     def __init__(self, path: Path, *, as_source: bool = False) -> None:
-        """Raises `EdgecError` E0502 without the emulated environment, E0602 when the file cannot be loaded."""
+        """Raises `EdgecError` E0502 without the emulated environment, E0602 if the file cannot be loaded."""
         python = arm_python()
         self._folder = tempfile.TemporaryDirectory(prefix="edgec-qemu-")
         package = Path(next(iter(edgec.__path__))).parent
@@ -64,7 +64,7 @@ class QemuRunner:
         return load_saved(made)
 
     def _is(self, answer: str) -> bool:
-        """Whether the worker's next line is this one."""
+        """Whether the worker's next line is the given one."""
         line: str = self._process.stdout.readline()
         return line == f"{answer}\n"
 

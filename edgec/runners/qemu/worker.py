@@ -1,8 +1,8 @@
-"""Runs inside the arm64 Python: a LiteRT runner that is fed through files, one request a line.
+"""Runs inside the arm64 Python: a LiteRT runner with one request a line and arrays in files.
 
     worker.py MODEL as-source|as-it-is
 
-Each line of standard input names an `.npz` of inputs and an `.npz` for the outputs; `done` answers it.
+Each line of standard input names an `.npz` with inputs and an `.npz` for outputs; the answer is `done`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from edgec.runners.qemu.exchange import load_saved, save_arrays
 
 
 def main() -> None:
-    """Load the model, then answer every line."""
+    """Load the model, then answer each line."""
     runner = LiteRTRunner(Path(sys.argv[1]), as_source=sys.argv[2] == "as-source")
     print("ready", flush=True)
     for line in sys.stdin:

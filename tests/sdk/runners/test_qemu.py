@@ -49,5 +49,5 @@ def test_what_does_not_run_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         open_runner(tmp_path / "m.tflite", on="moon")
     monkeypatch.setenv(VARIABLE, str(tmp_path))
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(EdgecError, match="apt-get is not here"):
+    with pytest.raises(EdgecError, match="apt-get is not installed"):
         open_runner(tmp_path / "m.tflite", on="qemu")

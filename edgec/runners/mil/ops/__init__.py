@@ -1,4 +1,4 @@
-"""The operations of MIL (iOS 15 to iOS 18) as functions on numpy arrays, one file a family."""
+"""The operations of MIL (iOS 15 to iOS 18) as functions on numpy arrays, one file for each family."""
 
 from edgec.runners.mil.ops import (
     activation,

@@ -79,7 +79,7 @@ def _thresholded_relu(x: Array, alpha: Array | float = 1.0) -> Array:
 
 
 def softmax(x: Array, axis: Array | int = -1) -> Array:
-    """exp(x - max) / sum along an axis; the sum is taken in float32."""
+    """exp(x - max) / sum along an axis; the sum is computed in float32."""
     axis = axis_of(axis, x.ndim)
     e = np.exp(x - x.max(axis=axis, keepdims=True))
     e /= e.sum(axis=axis, keepdims=True)

@@ -1,4 +1,4 @@
-"""Small conversions of MIL arguments: arrays to Python numbers, defaults, axes."""
+"""Conversions of MIL arguments: arrays to Python numbers, defaults, axes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from edgec.runners.mil.arrays import Array
 
 
 def integers(value: Array | None, default: list[int] | None = None) -> list[int]:
-    """A list of Python ints; `default` when the argument is absent."""
+    """A list of Python ints; `default` if the argument is absent."""
     if value is None:
         return [] if default is None else list(default)
     return [int(item) for item in np.atleast_1d(value).ravel()]
@@ -20,7 +20,7 @@ def integer(value: Array | int) -> int:
 
 
 def axis_of(value: Array | int, rank: int) -> int:
-    """A non-negative axis. Raises ValueError when it is out of range."""
+    """A non-negative axis. Raises ValueError if it is out of range."""
     axis = integer(value)
     if not -rank <= axis < max(rank, 1):
         raise ValueError(f"axis {axis} is out of range for rank {rank}")

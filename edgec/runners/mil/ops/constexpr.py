@@ -1,7 +1,7 @@
 """Compressed constants and quantization.
 
-`constexpr_*` operations expand a stored weight; they are evaluated once, when the program is loaded. iOS 16's take
-packed bytes and a shape, iOS 18's take narrow integer types; which is meant shows in the inputs.
+`constexpr_*` operations expand a stored weight; they are evaluated once, when the program is loaded. Those of iOS 16
+take packed bytes and a shape, those of iOS 18 narrow integer types; the inputs show which one it is.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from edgec.runners.mil.ops.table import Table, computed, exact
 
 
 def _affine_dequantize(quantized_data: Array, zero_point: Array, scale: Array, axis: Array) -> Array:
-    """scale * (data - zero_point), the parameters a scalar or one for each index along `axis`."""
+    """scale * (data - zero_point); the parameters are scalars, or one for each index along `axis`."""
     rank, at = quantized_data.ndim, integer(axis)
     shifted = quantized_data.astype(np.float32) - along(zero_point, at, rank).astype(np.float32)
     return along(scale, at, rank).astype(np.float32) * shifted
@@ -47,7 +47,7 @@ def _spread(parameter: Array, shape: tuple[int, ...]) -> Array:
 
 
 def _blockwise_lut(indices: Array, lut: Array, vector_axis: int | None) -> Array:
-    """lut [*blocks, palettes, vector]; the vector of an index is laid out along `vector_axis`."""
+    """lut [*blocks, palettes, vector]; vectors are laid out along `vector_axis`."""
     tables = _spread(lut, indices.shape)
     picked = np.take_along_axis(tables, indices.astype(np.int64)[..., None, None], axis=-2)[..., 0, :]
     if lut.shape[-1] == 1:
@@ -71,7 +71,7 @@ def _sparse_to_dense(nonzero_data: Array, mask: Array, shape: Array | None = Non
 
 
 def _blockwise_shift_scale(data: Array, scale: Array, offset: Array | None = None) -> Array:
-    """scale * (data - offset), one scale and offset a block."""
+    """scale * (data - offset), with one scale and offset for each block."""
     values = data.astype(np.float32)
     if offset is not None:
         values = values - _spread(offset.astype(np.float32), data.shape)

@@ -46,9 +46,9 @@ def _conv_transpose(
 ) -> Array:
     """x [n, C_in, spatial], weight [C_in, C_out / groups, kernel].
 
-    The full transpose is computed, then cropped: by `pad` (custom), or to size * stride (same), the odd element cut
-    at the end (`same`) or the beginning (`same_lower`). An `output_shape` beyond the full result adds positions that
-    no input reaches, which hold the bias.
+    The full transpose is computed, then cropped: by `pad` (custom), or to size * stride (same), where an odd element is
+    cropped at the end (`same`) or the beginning (`same_lower`). An `output_shape` larger than the full result adds
+    positions that no input reaches, which are equal to the bias.
     """
     rank = x.ndim - 2
     strides_, dilations_ = integers(strides, [1] * rank), integers(dilations, [1] * rank)
@@ -86,7 +86,7 @@ def _conv_quantized(
     x: Array, weight: Array, *, quantization_type: str, quant_scale: Array, quant_bias: Array, nbits: Array | int = 8,
     **rest: Array,
 ) -> Array:  # fmt: skip
-    """`linear` only: weight * scale + bias by output channel. Weights are one a byte."""
+    """Only `linear`: weight * scale + bias for each output channel. Weights are stored one a byte."""
     if quantization_type != "linear":
         raise ValueError(f"quantization type `{quantization_type}`")
     if integer(nbits) != 8:

@@ -17,7 +17,7 @@ def _floats(x: Array) -> bool:
 
 
 def _real_div(x: Array, y: Array) -> Array:
-    """For integers the quotient is truncated toward zero by the declared integer type."""
+    """The quotient; the declared integer type truncates it toward zero for integers."""
     if _floats(x) or _floats(y):
         return np.true_divide(x, y, dtype=np.float32)
     return np.trunc(np.true_divide(x, y))
@@ -39,7 +39,7 @@ def _power(x: Array, y: Array) -> Array:
 
 
 def _sigmoid(x: Array) -> Array:
-    """Stable for both signs: exp is taken of -|x| only."""
+    """Stable for both signs: exp is applied to -|x| only."""
     e = np.exp(-np.abs(x))
     result: Array = np.where(x >= 0, 1, e) / (1 + e)
     return result
@@ -66,7 +66,7 @@ def _threshold(x: Array, alpha: Array) -> Array:
 
 
 def _cast(x: Array, dtype: str) -> Array:
-    """Float to integer truncates toward zero. The target may be narrower than int32 from iOS 17."""
+    """Float to integer truncates toward zero. From iOS 17 on, the target may be narrower than int32."""
     target = BY_NAME.get({"string": "string"}.get(dtype, dtype))
     if target is None or target.numpy.kind == "O":
         raise ValueError(f"cannot cast to `{dtype}`")

@@ -1,7 +1,7 @@
 """Gathers and scatters.
 
-Until iOS 16 negative indices count from the end; from iOS 17 on they are out of range. An index out of range is an
-error here; without `validate_indices` Core ML leaves the result undefined.
+Until iOS 16, negative indices count from the end; from iOS 17 on, they are out of range. An index out of range is an
+error here; in Core ML, the result is undefined without `validate_indices`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from edgec.runners.mil.ops.arguments import axis_of, integer
 from edgec.runners.mil.ops.table import Context, Op, Table
 
 _FROM_START = 17
-"""The first opset (iOS 17) whose indices count from the start alone."""
+"""The first opset (iOS 17) in which indices count only from the start."""
 
 
 def _checked(context: Context, indices: Array, size: int, validate: Array | bool) -> Array:

@@ -1,4 +1,4 @@
-"""Resizing: grids of sample points along each axis, and bilinear or nearest sampling on them."""
+"""Resizing: grids of sample points along each axis, with bilinear or nearest sampling."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from edgec.runners.mil.ops.table import Table, computed, exact
 
 
 def grid(size: int, count: int, mode: str) -> Array:
-    """Where `count` samples lie on an axis of `size` points, in float64, before clamping to [0, size - 1].
+    """The positions of `count` samples on an axis of `size` points, in float64, before clamping to [0, size - 1].
 
-    The formulas are those of the op definition of `resize_bilinear`.
+    Formulas as in the op definition of `resize_bilinear`.
     """
     i = np.arange(count, dtype=np.float64)
     if mode == "STRICT_ALIGN_CORNERS":

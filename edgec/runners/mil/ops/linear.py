@@ -19,7 +19,7 @@ def _linear(x: Array, weight: Array, bias: Array | None = None) -> Array:
 
 
 def _matmul(x: Array, y: Array, transpose_x: Array | bool = False, transpose_y: Array | bool = False) -> Array:
-    """As numpy's; a transpose flag is ignored for a vector."""
+    """numpy.matmul; a transpose flag is ignored for a vector."""
     if transpose_x and x.ndim > 1:
         x = np.swapaxes(x, -1, -2)
     if transpose_y and y.ndim > 1:
@@ -34,7 +34,7 @@ def _einsum(values: list[Array], equation: str) -> Array:
 
 
 def _attention(query: Array, key: Array, value: Array, attn_mask: Array | None = None) -> Array:
-    """softmax(Q Kᵀ / sqrt(E) + mask) V; a bool mask keeps what is True."""
+    """softmax(Q Kᵀ / sqrt(E) + mask) V; a bool mask keeps scores where it is true."""
     scores = np.matmul(query, np.swapaxes(key, -1, -2)) * np.float32(1 / math.sqrt(query.shape[-1]))
     if attn_mask is not None:
         keep = attn_mask.dtype.kind == "b"

@@ -1,4 +1,4 @@
-"""MIL lists, and the classifier's outputs. A list is a value: writing returns a new one."""
+"""MIL lists, and `classify`. A list is a value: writing returns a new one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def _make_list(
     init_length: Array | int = 1, dynamic_length: Array | bool = True, elem_shape: list[Array | str] | None = None,
     dtype: str = "fp32",
 ) -> TensorList:  # fmt: skip
-    """Elements start as zeros where their shape is known."""
+    """A list whose elements are zeros if their shape is known."""
     sizes = elem_shape or []
     known = not any(isinstance(size, str) for size in sizes)
     target = BY_NAME[dtype].numpy

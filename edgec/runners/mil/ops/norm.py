@@ -1,4 +1,4 @@
-"""Normalizations. Statistics are taken in float32 whatever the tensor's type."""
+"""Normalizations. Statistics are computed in float32, whatever the tensor's type."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def _layer_norm(
 
 
 def _l2_norm(x: Array, epsilon: Array | float = 1e-6) -> Array:
-    """Over the last three axes."""
+    """L2 normalization over the last three axes."""
     result: Array = x / np.sqrt(np.square(x).sum(axis=(-3, -2, -1), keepdims=True) + np.float32(epsilon))
     return result
 
@@ -58,7 +58,7 @@ def _l2_norm(x: Array, epsilon: Array | float = 1e-6) -> Array:
 def _local_response_norm(
     x: Array, size: Array, alpha: Array | float = 1e-4, beta: Array | float = 0.75, k: Array | float = 1.0
 ) -> Array:
-    """Over `size` neighbouring channels: size // 2 before and (size - 1) // 2 after, fewer at the borders."""
+    """Normalization over `size` adjacent channels: size // 2 before, (size - 1) // 2 after, fewer at the borders."""
     width = integer(size)
     before = width // 2
     squares = np.zeros((x.shape[0], x.shape[1] + width - 1, *x.shape[2:]), np.float32)

@@ -10,21 +10,21 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Window:
-    """A window over the spatial dimensions: kernel, strides and dilations, one entry a dimension."""
+    """A window over the spatial dimensions: kernel, strides and dilations, one entry for each dimension."""
 
     kernel: list[int]
     strides: list[int]
     dilations: list[int]
 
     def extent(self, i: int) -> int:
-        """What the kernel spans in dimension i, dilation included."""
+        """The extent of the kernel in dimension i, including dilation."""
         return (self.kernel[i] - 1) * self.dilations[i] + 1
 
 
 def resolve_padding(pad_type: str, pad: list[int], size: list[int], window: Window) -> list[tuple[int, int]]:
     """(before, after) for each spatial dimension of a tensor of spatial `size`.
 
-    `same` puts the odd element after, `same_lower` before, and both give ceil(size / stride) outputs.
+    For an odd total, `same` pads more at the end, `same_lower` at the beginning; both give ceil(size / stride) outputs.
     """
     rank = len(size)
     if pad_type == "custom":

@@ -23,7 +23,7 @@ class _Geometry:
     count: list[int]
 
     def padded(self, x: Array, value: float) -> Array:
-        """x with `value` around it, long enough for every window."""
+        """x padded with `value` so that all windows are complete."""
         widths = [(0, 0), (0, 0)]
         for i, (before, _) in enumerate(self.padding):
             need = (self.count[i] - 1) * self.window.strides[i] + self.window.kernel[i]
@@ -31,7 +31,7 @@ class _Geometry:
         return np.pad(x, widths, constant_values=value) if any(w != (0, 0) for w in widths) else x
 
     def views(self, padded: Array) -> Iterator[Array]:
-        """For each position in the kernel, the elements that the windows see there."""
+        """For each position in the kernel, the elements at that position in all windows."""
         for offset in product(*(range(k) for k in self.window.kernel)):
             index = [slice(None), slice(None)]
             for i, start in enumerate(offset):
@@ -73,8 +73,8 @@ def _avg_pool(
     x: Array, kernel_sizes: Array, pad_type: str, *, strides: Array | None = None, pad: Array | None = None,
     exclude_padding_from_average: Array | bool = False, ceil_mode: Array | bool = False,
 ) -> Array:  # fmt: skip
-    """The divisor counts the elements and the declared padding, or only the elements; what `ceil_mode` adds beyond
-    the padding is never counted."""
+    """The divisor counts the elements of the window, with or without the declared padding; positions that `ceil_mode`
+    adds beyond it never count."""
     geometry = _geometry(x, kernel_sizes, strides, pad_type, pad, ceil_mode)
     total = _combine(geometry.views(geometry.padded(x, 0)), np.add)
     return total / _divisor(x.shape[2:], geometry, bool(exclude_padding_from_average))

@@ -21,7 +21,7 @@ def _bernoulli(context: Context, shape: Array, prob: Array | float = 0.5, seed: 
 def _categorical(
     context: Context, x: Array, mode: str = "logits", size: Array | int = 1, seed: Array | int = -1
 ) -> Array:
-    """Draws with replacement; the last dimension becomes `size`."""
+    """Samples with replacement; the last dimension becomes `size`."""
     if mode == "logits":
         weights = np.exp(x - x.max(-1, keepdims=True))
     elif mode == "probs":

@@ -1,7 +1,7 @@
 """Recurrent layers over x [sequence, batch, features], step by step in float32.
 
-Direction `reverse` runs the sequence backwards and returns its outputs in the order in which they were computed; the
-backward half of a bidirectional LSTM is put back into the order of the input.
+Direction `reverse` processes the sequence backwards and returns the outputs in the order of computation; the backward
+half of a bidirectional LSTM is returned in the order of the input.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def _sigmoid_hard(x: Array) -> Array:
     return result
 
 
-# The parametrized activations take the defaults of their ops: `scaled_tanh` is tanh, `linear` the identity.
+# The parametrized activations use the defaults of their ops: `scaled_tanh` is tanh, `linear` the identity.
 _ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
     "linear": lambda x: x,
     "relu": lambda x: np.maximum(x, 0),
@@ -70,8 +70,8 @@ def _gru(
     direction: str = "forward", output_sequence: Array | bool = False, recurrent_activation: str = "sigmoid",
     activation: str = "tanh", reset_after: Array | bool = False, input_bias: Array | None = None,
 ) -> tuple[Array, Array]:  # fmt: skip
-    """Gates in the order reset, output, update. The reset gate scales the state before its product with the output
-    weights, or with `reset_after` the product and its bias."""
+    """Gates in the order reset, output, update. The reset gate is applied to the state before its product with the
+    output weights, or with `reset_after` to the product and its bias."""
     gate, act = _activation(recurrent_activation), _activation(activation)
     size = initial_h.shape[-1]
     hidden_bias = np.zeros(3 * size, np.float32) if bias is None else bias

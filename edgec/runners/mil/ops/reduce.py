@@ -1,4 +1,4 @@
-"""Reductions over axes. Float sums are taken in float32."""
+"""Reductions over axes. Float sums are computed in float32."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _log_sum_exp(x: Array, axes: Axes, keep: bool) -> Array:
 
 
 def _arg(function: Callable[..., Array]) -> Callable[..., Array]:
-    """The first of equal values wins."""
+    """Positions of extrema; the first of equal values."""
 
     def run(x: Array, axis: Array | int = -1, keep_dims: Array | bool = False, output_dtype: str = "int32") -> Array:
         return function(x, axis=axis_of(axis, x.ndim), keepdims=bool(keep_dims)).astype(output_dtype)

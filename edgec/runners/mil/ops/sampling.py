@@ -1,4 +1,4 @@
-"""Sampling an image at points: resample, affine, and crops that are resized."""
+"""Sampling an image at points: resample, affine and crop_resize."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _RULES: dict[str, Callable[[Array, int], Array]] = {
 
 
 def _nearest(points: Array, size: int, padding: str) -> Array:
-    """The nearest integer, halves to even, of points that were mirrored first: 6.5 in [0, 2) is 0.5, so 0."""
+    """The nearest integer, halves to even, of points reflected first: 6.5 in [0, 2) becomes 0.5, then 0."""
     if padding == "reflection" and size > 1:
         points = np.mod(points, 2 * (size - 1))
         points = np.minimum(points, 2 * (size - 1) - points)
@@ -88,7 +88,7 @@ def _resample(
     x: Array, coordinates: Array, sampling_mode: str, padding_mode: str, padding_value: Array, coordinates_mode: str,
     align_corners: Array | bool,
 ) -> Array:  # fmt: skip
-    """x [B, C, H, W] at coordinates [B, H2, W2, 2] of (x, y)."""
+    """Samples on a grid over [-1, 1] in both directions, transformed by matrices with rows (a0 a1 a2 b0 b1 b2)."""
     if padding_mode not in _RULES:
         raise ValueError(f"padding mode `{padding_mode}`")
     points = coordinates.astype(np.float64)
@@ -127,7 +127,7 @@ def _corners(box: Array, mode: str) -> tuple[float, float, float, float]:
 
 
 def _points(start: float, end: float, count: int, mode: str) -> Array:
-    """Sample points of a box side. An inverted side runs backwards."""
+    """Sample points on one side of a box; a side whose end precedes its start runs backwards."""
     span = abs(end - start) + 1
     i = np.arange(count, dtype=np.float64)
     if mode in ("ALIGN_CORNERS", "STRICT_ALIGN_CORNERS"):
@@ -153,9 +153,9 @@ def _crop_resize(
     box_coordinate_mode: str = "CORNERS_HEIGHT_FIRST", sampling_mode: str = "DEFAULT",
     pad_value: Array | float = 0.0,
 ) -> Array:  # fmt: skip
-    """Before iOS 17 `roi` is [N, 1, 4 or 5, 1, 1], and every box is cut from every image unless an index leads it.
+    """Before iOS 17, `roi` is [N, 1, 4 or 5, 1, 1]; every box is cut from every image unless it begins with an index.
 
-    From iOS 16 a sample outside the image is `pad_value`; in iOS 15 it is the nearest pixel.
+    From iOS 16 on, a sample outside the image is `pad_value`; in iOS 15, it is the nearest pixel.
     """
     height, width = x.shape[2:]
     size = integer(target_height), integer(target_width)
@@ -172,7 +172,7 @@ def _crop_resize(
             )
         rows, columns = _points(top, bottom, size[0], sampling_mode), _points(left, right, size[1], sampling_mode)
         py, px = np.meshgrid(rows, columns, indexing="ij")
-        # A coordinate that rounding alone pushed past the border is on it.
+        # A coordinate that is beyond the border only by rounding counts as on it.
         slack = 1e-4
         outside = (py < -slack) | (py > height - 1 + slack) | (px < -slack) | (px > width - 1 + slack)
         py, px = np.clip(py, 0, height - 1), np.clip(px, 0, width - 1)

@@ -1,4 +1,4 @@
-"""Operations that move values: reshapes, slices, transposes, concatenation and splitting."""
+"""Operations that move values: reshapes, slices, transposes, concatenation and splits."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from edgec.runners.mil.ops.table import Table, exact
 
 
 def _reshape(x: Array, shape: Array) -> Array:
-    """-1 is inferred; 0 takes the input's dimension, counted from the right, or 1 where there is none (iOS 17; the
-    same as the older rule when the ranks agree)."""
+    """-1 is inferred; 0 copies the input's dimension, counted from the right, or is 1 if there is none (iOS 17; equal
+    to the older rule if the ranks agree)."""
     wanted = integers(shape) if np.size(shape) else []
     shift = x.ndim - len(wanted)
     resolved = [
@@ -47,7 +47,7 @@ def _flatten2d(x: Array, axis: Array | int = 1) -> Array:
 
 
 def _concat(values: list[Array], axis: Array, interleave: Array | bool = False) -> Array:
-    """`interleave` takes the slices along the axis in turn."""
+    """Concatenation; `interleave` alternates the slices of the values along the axis."""
     at = axis_of(axis, values[0].ndim)
     if not interleave:
         return np.concatenate(values, at)
@@ -107,7 +107,7 @@ def _slice_update(
 
 
 def _slice_by_size(x: Array, begin: Array, size: Array) -> Array:
-    """A size of -1 takes the rest of the dimension."""
+    """A size of -1 means the rest of the dimension."""
     index = []
     for start, length, extent in zip(integers(begin), integers(size), x.shape, strict=True):
         start = start + extent if start < 0 else start
@@ -136,7 +136,7 @@ def _sliding_windows(x: Array, axis: Array, size: Array, stride: Array | int = 1
 
 
 def _depth_to_space(x: Array, block_size: Array) -> Array:
-    """Channel order (block row, block column, channel), as TensorFlow's."""
+    """Channel order (block row, block column, channel), as in TensorFlow."""
     n, c, h, w = x.shape
     b = integer(block_size)
     y = x.reshape(n, b, b, c // (b * b), h, w).transpose(0, 3, 4, 1, 5, 2)
@@ -151,7 +151,7 @@ def _space_to_depth(x: Array, block_size: Array) -> Array:
 
 
 def _pixel_shuffle(x: Array, upscale_factor: Array) -> Array:
-    """Channel order (channel, block row, block column), as PyTorch's."""
+    """Channel order (channel, block row, block column), as in PyTorch."""
     n, c, h, w = x.shape
     r = integer(upscale_factor)
     return x.reshape(n, c // (r * r), r, r, h, w).transpose(0, 1, 4, 2, 5, 3).reshape(n, c // (r * r), h * r, w * r)
@@ -164,7 +164,7 @@ def _pixel_unshuffle(x: Array, downscale_factor: Array) -> Array:
 
 
 def _space_to_batch(x: Array, block_shape: Array, paddings: Array) -> Array:
-    """The blocks of [n, C, spatial] go to the front of the batch."""
+    """Moves the blocks of [n, C, spatial] to the front of the batch."""
     blocks = integers(block_shape)
     widths = [(0, 0), (0, 0), *((int(a), int(b)) for a, b in paddings)]
     x = np.pad(x, widths)

@@ -1,4 +1,4 @@
-"""What the table of operations holds, and what an operation may know of the run."""
+"""The table of operations, and the context that operations can use."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from edgec.runners.mil.program import Output
 
 @dataclass
 class TensorList:
-    """The value of a MIL list: tensors of one shape, or None where nothing was written."""
+    """The value of a MIL list: tensors of one shape, or None for elements that were never written."""
 
     items: list[Any]
     dynamic: bool
@@ -21,7 +21,7 @@ class TensorList:
 
 @dataclass(frozen=True)
 class Context:
-    """What an operation may ask beside its inputs: the opset (15 for iOS 15 …) and its declared outputs."""
+    """What an operation can use besides its inputs: the opset (15 for iOS 15 …), declared outputs, random numbers."""
 
     opset: int
     outputs: tuple[Output, ...]
@@ -33,8 +33,8 @@ class Op:
     """One MIL operation.
 
     `run` takes the MIL inputs by name as float32, integer or bool arrays (text as `str`) and returns the output, or a
-    tuple of them. `exact` says that it only moves, selects or compares values, so that a float16 result needs no
-    rounding. `context` says that `run` takes a `Context` first.
+    tuple of them. `exact`: it only moves, selects or compares values, so that float16 results need no rounding.
+    `context`: `run` takes a `Context` as its first argument.
     """
 
     run: Callable[..., Any]
@@ -56,7 +56,7 @@ def exact(**functions: Callable[..., Any]) -> Table:
 
 
 def merged(tables: Iterable[Table]) -> Table:
-    """One table; an operation that is in two of them is a mistake."""
+    """One table. Raises ValueError if an operation is in two of them."""
     result: Table = {}
     for table in tables:
         twice = result.keys() & table.keys()

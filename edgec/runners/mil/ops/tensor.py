@@ -1,4 +1,4 @@
-"""Operations that make or order tensors: fill, pad, sort, one-hot, cumulative sums, non-maximum suppression."""
+"""Operations that create or order tensors: fill, pad, sort, one-hot, cumulative sum, non-maximum suppression."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _PAD_MODES: dict[str, Literal["constant", "reflect", "edge"]] = {
 
 
 def _pad(x: Array, pad: Array, mode: str = "constant", constant_val: Array | float = 0.0) -> Array:
-    """`pad` is (before, after) of the last dimensions, outer first."""
+    """`pad` has (before, after) of the last dimensions, outermost first."""
     if mode not in _PAD_MODES:
         raise ValueError(f"pad mode `{mode}`")
     pairs = np.asarray(pad).reshape(-1, 2)
@@ -63,13 +63,13 @@ def _one_hot(
     indices: Array, one_hot_vector_size: Array, axis: Array | int = -1, on_value: Array | int = 1,
     off_value: Array | int = 0,
 ) -> Array:  # fmt: skip
-    """An index outside [0, size) gives only `off_value`."""
+    """For an index outside [0, size), all elements are `off_value`."""
     hot = np.asarray(indices)[..., None] == np.arange(integer(one_hot_vector_size))
     return np.moveaxis(np.where(hot, on_value, off_value), -1, integer(axis))
 
 
 def _order(x: Array, axis: int, ascending: bool) -> Array:
-    """Indices that sort; equal values keep their order."""
+    """The indices of a stable sort."""
     if ascending:
         return np.argsort(x, axis, kind="stable")
     reversed_order = np.argsort(np.flip(x, axis), axis, kind="stable")
@@ -85,7 +85,7 @@ def _topk(
     x: Array, k: Array | int = 1, axis: Array | int = -1, ascending: Array | bool = False,
     sort: Array | bool = True, return_indices: Array | bool = True, output_indices_dtype: str = "int32",
 ) -> tuple[Array, ...]:  # fmt: skip
-    """Always sorted: `sort=False` leaves the order undefined."""
+    """Always sorted: with `sort=False`, the order is undefined in Core ML."""
     at = axis_of(axis, x.ndim)
     count = x.shape[at] if integer(k) == -1 else integer(k)
     order = np.take(_order(x, at, bool(ascending)), np.arange(count), at)
@@ -101,8 +101,8 @@ def _nms(
     boxes: Array, scores: Array, iou_threshold: Array, max_boxes: Array, score_threshold: Array | None = None,
     per_class_suppression: Array | bool = False,
 ) -> tuple[Array, ...]:  # fmt: skip
-    """iOS 15 takes [n, B, 4] and [n, B, K] and a score threshold and also returns the counts; iOS 17 takes
-    [n, 4, B] and [n, K, B]. A box's score and class are its best over the classes. Rows left over hold zeros and -1.
+    """iOS 15 takes [n, B, 4], [n, B, K] and a score threshold, and also returns the counts; iOS 17 takes [n, 4, B] and
+    [n, K, B]. A box's score and class are its best over the classes. Unused rows hold zeros and -1.
     """
     newer = score_threshold is None
     if newer:
@@ -125,7 +125,7 @@ def _nms(
 
 
 def _survivors(boxes: Array, scores: Array, threshold: float, floor: float, per_class: bool, limit: int) -> list[int]:
-    """Up to `limit` boxes, best first; each one that is kept strikes out those that overlap it."""
+    """Up to `limit` boxes, best first; each selected one suppresses those that overlap it."""
     best, label = scores.max(axis=1), scores.argmax(axis=1)
     waiting = np.argsort(-best, kind="stable")
     waiting = waiting[~(best[waiting] < floor)]
@@ -139,7 +139,7 @@ def _survivors(boxes: Array, scores: Array, threshold: float, floor: float, per_
 
 
 def _overlaps(a: Array, b: Array) -> Array:
-    """Intersection over union of a box (centre x, centre y, width, height) with (N, 4); 0 where the union is empty."""
+    """Intersection over union of a box (centre x, centre y, width, height) with boxes (N, 4); 0 for an empty union."""
     low = np.maximum(a[:2] - a[2:] / 2, b[:, :2] - b[:, 2:] / 2)
     high = np.minimum(a[:2] + a[2:] / 2, b[:, :2] + b[:, 2:] / 2)
     inside = np.prod(np.maximum(high - low, 0), axis=1).astype(np.float64)

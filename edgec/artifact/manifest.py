@@ -9,7 +9,9 @@ from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from edgec.artifact.app import App, load_app
 from edgec.artifact.evaluation import EvaluationInfo
+from edgec.artifact.provenance import Provenance, load_provenance
 from edgec.artifact.shown import Shown, load_shown
 from edgec.diag import Place, error
 from edgec.spec.target import Accept
@@ -206,6 +208,7 @@ class FunctionInfo:
     latency: tuple[Latency, ...]
     names: NamesInfo = field(default_factory=NamesInfo)
     ranges: tuple[RangeInfo, ...] = ()
+    app: App = field(default_factory=App)
 
 
 @dataclass(frozen=True)
@@ -254,6 +257,9 @@ class Manifest:
     settings: Settings = field(default_factory=Settings)
     device_loaded: DeviceLoaded = field(default_factory=DeviceLoaded)
     evaluation: tuple[EvaluationInfo, ...] = ()
+    app: App = field(default_factory=App)
+    """The interface as the app sees it; of several functions, that of the first."""
+    provenance: Provenance = field(default_factory=Provenance)
     schema: int = SCHEMA
 
     def to_json(self) -> str:
@@ -319,6 +325,8 @@ def _manifest(document: Mapping[str, Any]) -> Manifest:
         accept=_load(Accept, document["accept"]) if document.get("accept") else None,
         settings=_load(Settings, document.get("settings", {})),
         evaluation=tuple(_load(EvaluationInfo, e) for e in document.get("evaluation", ())),
+        app=load_app(document.get("app", {})),
+        provenance=load_provenance(document.get("provenance", {})),
     )
 
 
@@ -333,6 +341,7 @@ def _function(table: Mapping[str, Any]) -> FunctionInfo:
         latency=tuple(_load(Latency, entry) for entry in table["latency"]),
         names=_load(NamesInfo, table.get("names", {})),
         ranges=tuple(_load(RangeInfo, r) for r in table.get("ranges", ())),
+        app=load_app(table.get("app", {})),
     )
 
 

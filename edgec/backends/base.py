@@ -11,6 +11,7 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
+from edgec.artifact.app import Described
 from edgec.artifact.shown import Shown
 from edgec.backends.placement import Placement
 from edgec.calibration.calibration import UNCALIBRATED, Calibration
@@ -243,6 +244,10 @@ class Backend(Protocol):
 
     def shown(self, target: Target) -> Shown:
         """The inputs and outputs whose type in the artifact's interface differs from the source's tensors."""
+        ...
+
+    def described(self, target: Target) -> Sequence[Described]:
+        """What the target says of inputs and outputs that an app has to know: images, labels."""
         ...
 
     def open(self, path: Path, target: Target) -> Runner:

@@ -41,6 +41,9 @@ def build_command(
     ] = None,
     device: Device = None,
     emit: Annotated[Many | None, typer.Option(help="Also write an intermediate: onnx or program.")] = None,
+    depfile: Annotated[
+        Path | None, typer.Option(help="Write every file that the build read as a rule for make and ninja.")
+    ] = None,
     verify: Annotated[bool, typer.Option("--verify", help="Compare the graph's outputs after every pass.")] = False,
     timings: Annotated[bool, typer.Option("--timings", help="Also print the time of each pass.")] = False,
     quiet: Quiet = False,
@@ -60,6 +63,10 @@ def build_command(
         models = requested(given(source, options, settings, **more), project_of(source, quiet=quiet))
         with Progress(quiet=json or quiet) as progress:
             report = build_models(models, progress, check_passes=verify)
+        if depfile is not None and not report.is_incomplete:
+            from edgec.compiler.depfile import write_depfile
+
+            write_depfile(depfile, report.artifacts, report.reads.found)
         if timings and not json:
             _print_timings(report.built)
         return _finish(report, json, timings)

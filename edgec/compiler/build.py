@@ -18,6 +18,7 @@ from edgec.compiler.manifest import Lowered, Observed
 from edgec.compiler.options import BuildOptions, Progress, options_of, targets_of
 from edgec.compiler.precision_fallback import accurate
 from edgec.compiler.preflight import check_request, device_for, elsewhere
+from edgec.compiler.provenance import Origin
 from edgec.compiler.range_samples import within_ranges
 from edgec.compiler.stages import lower, predicted, prepare
 from edgec.diag import Diagnostic, EdgecError, Interrupted, Severity, error, warning
@@ -29,6 +30,7 @@ from edgec.passes.base import Timed
 from edgec.passes.remarks import Told, only
 from edgec.spec.backend import backend_specs
 from edgec.spec.project import ModelRequest
+from edgec.spec.reads import Reads, note, recorded
 from edgec.spec.target import Target
 
 
@@ -49,17 +51,29 @@ class Built:
 
 @dataclass
 class BuildReport:
-    """What came out of a build: artifacts, and the targets that could not be built."""
+    """What came out of a build: artifacts, the targets that could not be built, and all files that were read."""
 
     built: list[Built] = field(default_factory=list)
     errors: list[Diagnostic] = field(default_factory=list)
     warnings: list[Diagnostic] = field(default_factory=list)
+    reads: Reads = field(default_factory=Reads)
+
+    @property
+    def is_incomplete(self) -> bool:
+        """Whether a target could not be built, or an artifact failed its check."""
+        return bool(self.errors) or any(built.failures for built in self.built)
+
+    @property
+    def artifacts(self) -> list[Path]:
+        """The files and packages."""
+        return [built.folder / built.manifest.artifact.path for built in self.built]
 
     def add(self, other: BuildReport) -> None:
         """What came out of another model's build."""
         self.built += other.built
         self.errors += other.errors
         self.warnings += other.warnings
+        self.reads.found |= other.reads.found
 
 
 def build_models(models: Sequence[ModelRequest], progress: Progress, *, check_passes: bool = False) -> BuildReport:
@@ -95,7 +109,17 @@ def build(source: SourceRequest, targets: Sequence[str], options: BuildOptions, 
 
     Raises `EdgecError` for what stops all of them: a wrong request or a source that cannot be exported.
     """
+    with recorded() as reads:
+        origin = Origin(source, reads, options.asked, options.settings)
+        report = _build(source, targets, replace(options, origin=origin), progress)
+    return replace(report, reads=reads)
+
+
+def _build(source: SourceRequest, targets: Sequence[str], options: BuildOptions, progress: Progress) -> BuildReport:
     loaded = targets_of(targets, options)
+    for path, kind in ((source.project, "project"), (source.extension.file, "extension")):
+        if path is not None:
+            note(path, kind)
     check_request([source, *(s for _, s in options.functions)], loaded, options.device)
     check_writable(options.out)
     for target in loaded:
@@ -185,7 +209,7 @@ def compile_functions(
             seen[function] = Observed(verdict, latency, prepared.held(verdict, target.accept))
         both = {function: (lowered[function], seen[function]) for function in parts}
         manifest = manifests.manifest(*next(iter(both.values())), target, chosen, path)
-        manifest = replace(manifest, functions=manifests.functions(both, target, chosen))
+        manifest = replace(manifest, functions=manifests.functions(both, target, chosen, path))
         _write_intermediates(scratch, lowered, options)
         failures = (*refused, *(f for found in seen.values() for f in found.verdict.failures))
         untaken = (d for _, found in ranged.values() for d in found)
@@ -211,11 +235,24 @@ def _finished(made: Built, scratch: Path, options: BuildOptions) -> Built:
     """
     folder = failed_folder(made.folder) if made.failures else made.folder
     manifest = replace(made.manifest, files=files_below(scratch), settings=options.recorded())
+    if options.origin is not None:
+        manifest = _with_origin(manifest, options.origin, device_for(made.target, options.device), folder)
     (scratch / "manifest.json").write_text(manifest.to_json(), encoding="utf-8")
     publish(scratch, folder)
     if not made.failures:
         remove_build(failed_folder(folder))
     return replace(made, folder=folder, manifest=manifest, told=(*made.told, *_handed_on(manifest)))
+
+
+def _with_origin(manifest: Manifest, origin: Origin, device: str | None, folder: Path) -> Manifest:
+    """The manifest with what is known of the request, and sources as that names them."""
+    functions = (replace(f, source=replace(f.source, ref=origin.told(f.source.ref))) for f in manifest.functions)
+    return replace(
+        manifest,
+        source=replace(manifest.source, ref=origin.told(manifest.source.ref)),
+        functions=tuple(functions),
+        provenance=origin.provenance(manifest.target, device, folder),
+    )
 
 
 def _for_target(diagnostic: Diagnostic, target: Target, count: int) -> Diagnostic:

@@ -13,7 +13,9 @@ from edgec.artifact.locate import Located, locate
 from edgec.artifact.manifest import DeviceLoaded, Latency, rewrite_manifest
 from edgec.artifact.shown import Shown
 from edgec.compiler.options import BuildOptions, as_built
+from edgec.compiler.provenance import as_asked
 from edgec.compiler.stages import prepare
+from edgec.compiler.staleness import compared
 from edgec.diag import Diagnostic, error
 from edgec.frontend.request import SourceRequest
 from edgec.frontend.requested import sources_of
@@ -24,6 +26,7 @@ from edgec.runners.base import StatefulRunner
 from edgec.runners.open import open_runner
 from edgec.spec.project import ModelRequest
 from edgec.spec.ranges import InputRange
+from edgec.spec.reads import Reads, recorded
 from edgec.spec.target import Accept, load_target
 
 DEFAULT_ACCEPT = Accept(max_rel=1e-4)
@@ -85,6 +88,8 @@ def check_model(
     if len(run) > 1:
         raise error("E0101", f"`--function` names {run[0]} and {run[1]}", help=["add the sources: NAME=SOURCE"])
     options = replace(model.options, function=tuple(text for text in texts if text not in run))
+    if known := locate(path).manifest:
+        options = as_asked(options, known.provenance)
     sources = sources_of(replace(model, options=options)) if model.source else None
     way = Execution(run[0] if run else None, on, sources.functions if sources else (), model.settings.set)
     return check_artifact(path, sources.main if sources else None, budget, way, result)
@@ -101,11 +106,13 @@ def check_artifact(
     _check_hash(found, report)
     if result is not None:
         _take_in(found, read_result(result), report)
-    if source is not None:
-        for function, each in ((way.function, source), *way.others):
-            _check_numbers(found, each, replace(way, function=function), report)
-    else:
-        _check_runs(found, way, report)
+    with recorded() as reads:
+        if source is not None:
+            for function, each in ((way.function, source), *way.others):
+                _check_numbers(found, each, replace(way, function=function), report)
+        else:
+            _check_runs(found, way, report)
+    _check_source(found, reads, report)
     _check_budget(found, budget, report)
     return report
 
@@ -184,6 +191,14 @@ def _accepted(found: Located, changed: Sequence[str]) -> Accept:
     if found.manifest.accept is not None and not changed:
         return found.manifest.accept
     return load_target(found.manifest.target, (*found.manifest.settings.set, *changed)).accept
+
+
+def _check_source(found: Located, reads: Reads, report: CheckReport) -> None:
+    """Whether the files of the build are as they were; a comparison with its source still stands for what it read."""
+    files = compared(found, reads.found.values())
+    if files is not None:
+        report.note("source", files.said)
+        report.warnings += files.warnings(found.path.name)
 
 
 def _check_budget(found: Located, budget: Budget, report: CheckReport) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 import onnx_ir as ir
 
 from edgec import __version__
+from edgec.artifact.app import App
 from edgec.artifact.files import sha256_of, size_of
 from edgec.artifact.format import named_format
 from edgec.artifact.manifest import (
@@ -35,6 +36,7 @@ from edgec.artifact.manifest import (
 )
 from edgec.backends.base import Backend, Program
 from edgec.backends.placement import Placement
+from edgec.compiler.app_interface import AppView
 from edgec.compiler.input_ranges import with_ranges
 from edgec.diag import Place
 from edgec.frontend.imported import ImportedModel
@@ -99,12 +101,13 @@ def manifest(lowered: Lowered, seen: Observed, target: Target, chosen: Backend, 
         ranges=_ranges(lowered, seen, target),
         names=_names(program, target, chosen),
         shown=chosen.shown(target),
+        app=_app(lowered, target, chosen, path, None),
         accept=target.accept,
     )
 
 
 def functions(
-    parts: Mapping[str, tuple[Lowered, Observed]], target: Target, chosen: Backend
+    parts: Mapping[str, tuple[Lowered, Observed]], target: Target, chosen: Backend, path: Path
 ) -> tuple[FunctionInfo, ...]:
     """What differs between the functions of one artifact."""
     found = []
@@ -113,9 +116,26 @@ def functions(
         names = _names(lowered.program, target, chosen)
         shown = (_accuracy(seen.verdict, chosen.format(target)), seen.latency)
         found.append(
-            FunctionInfo(name, source, *_interface(lowered), *shown, names=names, ranges=_ranges(lowered, seen, target))
+            FunctionInfo(
+                name,
+                source,
+                *_interface(lowered),
+                *shown,
+                names=names,
+                ranges=_ranges(lowered, seen, target),
+                app=_app(lowered, target, chosen, path, name),
+            )
         )
     return tuple(found)
+
+
+def _app(lowered: Lowered, target: Target, chosen: Backend, path: Path, function: str | None) -> App:
+    """The interface as the app sees it, from the written file."""
+    inputs, outputs, held = _interface(lowered)
+    tensors = (*inputs, *outputs)
+    names = chosen.renamed(lowered.program, target).interface
+    sizes = _dimensions(lowered.model, tensors)
+    return AppView(names, tensors, sizes, chosen.described(target), chosen.shown(target)).of(path, function, held)
 
 
 def _ranges(lowered: Lowered, seen: Observed, target: Target) -> tuple[RangeInfo, ...]:

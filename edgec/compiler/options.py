@@ -10,6 +10,7 @@ from edgec.artifact.manifest import Settings
 from edgec.backends.base import QuantizingBackend
 from edgec.backends.table import backend
 from edgec.compiler.catalogue import check_rules
+from edgec.compiler.provenance import Origin
 from edgec.diag import error
 from edgec.frontend.request import SourceRequest
 from edgec.frontend.requested import Sources
@@ -32,6 +33,8 @@ class BuildOptions:
     or output.
     `via` names another emitter: `onnx2tf`.
     `functions` are further sources, by the name of the function that each becomes in the same artifact.
+    `asked` is the request in the words of the command line (None for a model in memory), and `origin` that with the
+    files that were read so far: manifests tell of both.
     """
 
     out: Path = Path("build")
@@ -44,6 +47,8 @@ class BuildOptions:
     io_layout: tuple[str, ...] = ()
     via: str | None = None
     functions: tuple[tuple[str, SourceRequest], ...] = ()
+    asked: ModelRequest | None = None
+    origin: Origin | None = None
 
     def recorded(self) -> Settings:
         """What of it changes the artifact of a target."""
@@ -64,6 +69,7 @@ def options_of(model: ModelRequest, sources: Sources, *, check_passes: bool = Fa
         asked.io_layout,
         asked.via,
         sources.functions,
+        model,
     )
 
 

@@ -93,6 +93,7 @@ CODES: dict[str, Code] = {
     "E0611": Code("the artifact computes different results on inputs unlike the example", ExitCode.CHECK_FAILED),
     "E0612": Code("the artifact calls custom kernels, which cannot be run here", ExitCode.CHECK_FAILED),
     "E0613": Code("float16 may change a decision", ExitCode.CHECK_FAILED),
+    "E0615": Code("the source changed since the build", ExitCode.CHECK_FAILED),
     "E0614": Code("the verification says nothing about an output", ExitCode.CHECK_FAILED),
     "E0616": Code("the artifact loses more task accuracy than is accepted", ExitCode.CHECK_FAILED),
     # E07: device

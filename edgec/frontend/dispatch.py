@@ -16,6 +16,7 @@ from edgec.frontend.samples.inputs import with_ranges
 from edgec.frontend.state_pairs import name_states
 from edgec.frontend.torch.loading import registered_quickly, without_garbage
 from edgec.spec.piece import SKLEARN, TORCH, Piece, require
+from edgec.spec.reads import note
 
 _PICKLES = {".pkl", ".pickle", ".joblib", ".dill"}
 
@@ -48,7 +49,8 @@ def _imported(request: SourceRequest) -> ImportedModel:
     if request.weights is not None and (suffix in _FILES or ":" not in request.ref):
         raise error("E0101", "`--weights` needs a Python source: `file.py:attr` or `package.module:attr`")
     if suffix in _FILES:
-        return _FILES[suffix].read(existing(path), request)
+        note(existing(path), "source")
+        return _FILES[suffix].read(path, request)
     if ":" in request.ref:
         return _python(request)
     if request.ref and path.exists():

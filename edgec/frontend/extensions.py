@@ -24,6 +24,7 @@ class Extension:
     torch: Mapping[str, TorchOperator] = field(default_factory=dict)
     onnx: Mapping[tuple[str, str], OnnxOperator] = field(default_factory=dict)
     functions: Mapping[tuple[str, str], OnnxFunction] = field(default_factory=dict)
+    file: Path | None = None
 
     def torch_operator(self, target: str) -> TorchOperator | None:
         """The entry for an overload, `namespace.name.overload`."""
@@ -51,7 +52,7 @@ def load_extension(path: Path) -> Extension:
             f"`{path}` defines no operator",
             help=["decorate functions with `torch_operator` or `onnx_operator` of `edgec.extension`"],
         )
-    return Extension(torch, onnx, functions)
+    return Extension(torch, onnx, functions, path)
 
 
 def _dotted(name: str) -> str:

@@ -54,10 +54,11 @@ def _search_first(folder: Path) -> None:
 def _shadows(name: str, module: ModuleType, folder: Path) -> bool:
     """Whether a module that the user wrote elsewhere has the name of one in the folder."""
     file = getattr(module, "__file__", None)
-    if "." in name or not file or not is_users_own(file):
+    if not file or not is_users_own(file):
         return False
-    own = [folder / f"{name}.py", folder / name / "__init__.py"]
-    return any(path.is_file() for path in own) and Path(file).resolve() not in [path.resolve() for path in own]
+    place = folder.joinpath(*name.split("."))
+    own = [path for path in (place.with_name(f"{place.name}.py"), place / "__init__.py") if path.is_file()]
+    return bool(own) and Path(file).resolve() not in [path.resolve() for path in own]
 
 
 def _alone(path: Path) -> ModuleType:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -41,8 +40,8 @@ class Held:
 class SourceRequest:
     """A source as the command line names it, with what goes with it; `extension` knows the user's own operators.
 
-    `held`: the source itself, where it is in memory; `ref` is then what it is called. `folder`: where modules are
-    imported from, and what manifests name files relative to.
+    `held`: the source itself, where it is in memory; `ref` is then what it is called. `project`: the project file
+    that it stands in; modules are imported from its folder.
     """
 
     ref: str
@@ -55,7 +54,7 @@ class SourceRequest:
     extension: Extension = field(default_factory=Extension)
     taken: Taken = field(default_factory=Taken)
     held: Held | None = None
-    folder: Path = Path()
+    project: Path | None = None
 
 
 def source_name(request: SourceRequest) -> str:
@@ -68,9 +67,3 @@ def source_name(request: SourceRequest) -> str:
 def safe_name(name: str) -> str:
     """The name as one part of a path, which never leads elsewhere."""
     return re.sub(r"[^\w.-]", "_", name).lstrip(".") or "model"
-
-
-def file_sha256(path: Path) -> str:
-    """SHA-256 of a file's bytes, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

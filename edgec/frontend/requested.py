@@ -59,7 +59,7 @@ def _request(
         parse_ranges(tuple(ranges)),
         own,
         Taken(part, _extra(options) == "ignore"),
-        folder=model.folder,
+        project=model.project,
     )
 
 

@@ -81,7 +81,7 @@ def load_device(name: str) -> DeviceProfile:
         near = suggest(name, known)
         help_ = [f"did you mean `{near}`?"] if near else []
         raise error("E0105", f"there is no device `{name}`", notes=[f"the devices are {', '.join(known)}"], help=help_)
-    return _parse(load_toml(path), path)
+    return _parse(load_toml(path, "device"), path)
 
 
 def _parse(table: Table, path: Path) -> DeviceProfile:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ FILE = "edgec.toml"
 class ModelRequest:
     """A model to build, from the command line or from an entry in a project file.
 
-    `folder` is that of the project file: modules are imported from there, and manifests name files relative to it.
+    `project` is that file: modules are imported from its folder, and manifests name files relative to it.
     """
 
     source: str
@@ -31,11 +32,11 @@ class ModelRequest:
     emit: tuple[str, ...] = ()
     options: SourceOptions = field(default_factory=SourceOptions)
     settings: TargetOptions = field(default_factory=TargetOptions)
-    folder: Path = Path()
+    project: Path | None = None
 
 
 _GROUPS = {"options": SourceOptions, "settings": TargetOptions}
-_OWN = {f.name: f.default for f in fields(ModelRequest) if f.name not in (*_GROUPS, "source", "folder")}
+_OWN = {f.name: f.default for f in fields(ModelRequest) if f.name not in (*_GROUPS, "source", "project")}
 _KEYS = ("source", *_OWN, *(f.name for group in _GROUPS.values() for f in fields(group)))
 
 
@@ -115,7 +116,7 @@ def _merged(given: ModelRequest, model: ModelRequest) -> ModelRequest:
 
 def load_project(path: Path) -> Project:
     """Read a project file. Raises `EdgecError` E0106 for all mistakes in it."""
-    document = load_toml(path)
+    document = load_toml(path, "project")
     tables = document.pop("model", None)
     if tables is None:
         c = Checker(path)
@@ -149,8 +150,11 @@ def _read(c: Checker, table: Table, *, named: bool = False, own: Table | None = 
     keys = {key: _value(c, table, key, default) for key, default in _OWN.items()}
     if named and not keys["name"]:
         c.problem("each `[[model]]` needs a `name`", "source")
-    model = ModelRequest(c.string(table, "source"), **keys, **groups, folder=folder)
-    return model if folder == Path() else _from_here(model, folder)
+    model = ModelRequest(c.string(table, "source"), **keys, **groups, project=c.path)
+    if folder == Path():
+        return model
+    moved = with_paths(model, lambda text: os.path.relpath(folder / text))
+    return replace(moved, out=os.path.relpath(folder / (model.out or "build")))
 
 
 def _value(c: Checker, table: Table, key: str, default: Any) -> Any:
@@ -176,29 +180,26 @@ def _twice(path: Path, models: list[ModelRequest], spans: list[range]) -> list[D
     ]
 
 
-def _from_here(model: ModelRequest, folder: Path) -> ModelRequest:
-    """The model with paths relative to the current folder instead of that of its file."""
-
-    def here(text: str | None) -> str | None:
-        return None if text is None else os.path.relpath(folder / text)
+def with_paths(model: ModelRequest, changed: Callable[[str], str]) -> ModelRequest:
+    """The model with every path of a file that it names changed."""
 
     def source(text: str) -> str:
         code, colon, attribute = text.rpartition(":")
-        if colon and not code.endswith(".py"):
-            return text  # a module by its name
-        return f"{here(code)}:{attribute}" if colon else str(here(text))
+        if not colon:
+            return changed(text)
+        return f"{changed(code)}:{attribute}" if code.endswith(".py") else text  # else a module by its name
 
-    def after(mark: str, text: str, path: Any) -> str:
+    def behind(mark: str, text: str, change: Callable[[str], str]) -> str:
         head, found, rest = text.partition(mark)
-        return f"{head}{mark}{path(rest)}" if found else text
+        return f"{head}{mark}{change(rest)}" if found else text
 
     o = model.options
     options = replace(
         o,
-        input=tuple(after("@", text, here) for text in o.input),
-        samples=here(o.samples),
-        weights=here(o.weights),
-        extension=here(o.extension),
-        function=tuple(after("=", text, source) for text in o.function),
+        input=tuple(behind("@", text, changed) for text in o.input),
+        samples=o.samples and changed(o.samples),
+        weights=o.weights and changed(o.weights),
+        extension=o.extension and changed(o.extension),
+        function=tuple(behind("=", text, source) for text in o.function),
     )
-    return replace(model, source=source(model.source), out=here(model.out or "build"), options=options)
+    return replace(model, source=source(model.source), options=options)

@@ -12,12 +12,17 @@ from typing import Any
 
 from edgec.diag import Diagnostic, EdgecError, Place, error
 from edgec.diag.suggest import suggest
+from edgec.spec.reads import note
 
 Table = Mapping[str, Any]
 
 
-def load_toml(path: Path) -> dict[str, Any]:
-    """Parse a file. Raises `EdgecError` E0106 with the line of a syntax error."""
+def load_toml(path: Path, kind: str) -> dict[str, Any]:
+    """Parse a file, which is a `target`, `device` or `project`.
+
+    Raises `EdgecError` E0106 with the line of a syntax error.
+    """
+    note(path, kind)
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except tomllib.TOMLDecodeError as failure:
@@ -102,6 +107,16 @@ class Checker:
             self.problem(f"`{key}` must be a number or a list of numbers", key)
             return (default,)
         return tuple(float(v) for v in items)
+
+    def labels(self, file: str) -> tuple[str, ...]:
+        """The labels of a text file, one a line, which lies relative to this one; a problem where there are none."""
+        path = self.path.parent / file
+        note(path, "labels")
+        lines = path.read_text(encoding="utf-8").splitlines() if file and path.is_file() else []
+        found = tuple(line.strip() for line in lines if line.strip())
+        if file and not found:
+            self.problem(f"`labels` names `{file}`, which is no file with one label on each line", "labels")
+        return found
 
     def table(self, table: Table, key: str) -> Table:
         """A sub-table; empty if absent."""

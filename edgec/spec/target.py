@@ -121,7 +121,7 @@ def _resolved(name: str, seen: tuple[str, ...], place: Place | None = None) -> t
         raise error("E0104", f"there is no target `{name}`", place=place, notes=notes, help=help_)
     if name in seen:
         raise error("E0106", f"target `{name}` inherits itself", place=place, notes=[" -> ".join((*seen, name))])
-    own = load_toml(path)
+    own = load_toml(path, "target")
     parent = own.pop("inherits", None)
     if parent is None:
         return own, path

@@ -7,6 +7,7 @@ from typing import Any, Self
 
 import onnx_ir as ir
 
+from edgec.artifact.app import Described
 from edgec.artifact.format import Array, Format, Values, Way
 from edgec.artifact.shown import Shown
 from edgec.backends.base import Instr, Program, Renamed
@@ -113,6 +114,10 @@ class ToyBackend:
 
     def shown(self, target: Target) -> Shown:
         return Shown()
+
+    def described(self, target: Target) -> Sequence[Described]:
+        """Nothing."""
+        return ()
 
     def open(self, path: Path, target: Target) -> ToyRunner:
         return ToyRunner(path)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from edgec.artifact.app import Described
 from edgec.artifact.shown import Shown
 from edgec.backends.base import Instr, Program, Renamed
 from edgec.backends.builder import lower_graph
@@ -14,7 +15,7 @@ from edgec.backends.coreml.channels.decide import Formed, cheaper, choice, forms
 from edgec.backends.coreml.cost import macs
 from edgec.backends.coreml.flexible import check_flexible
 from edgec.backends.coreml.in_onnx import in_onnx
-from edgec.backends.coreml.interface import check, shown
+from edgec.backends.coreml.interface import check, described, shown
 from edgec.backends.coreml.legalize import pipeline
 from edgec.backends.coreml.lower.common import MilBuilder
 from edgec.backends.coreml.lower.table import LOWERINGS
@@ -97,6 +98,11 @@ class CoreMLBackend:
         """Images and classifiers."""
         assert isinstance(target.options, CoreMLOptions)
         return shown(target.options)
+
+    def described(self, target: Target) -> Sequence[Described]:
+        """Images and labels."""
+        assert isinstance(target.options, CoreMLOptions)
+        return described(target.options)
 
     def open(self, path: Path, target: Target) -> Runner:
         """The interpreter, rounding after every operation where the package says float16."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from edgec.artifact.app import AppImage, Described
 from edgec.artifact.shown import Shown, ShownImage, ShownScores
 from edgec.backends.base import Dim, Program
 from edgec.backends.coreml.options import COLORS, CoreMLOptions, Image
@@ -72,6 +73,16 @@ def shown(options: CoreMLOptions) -> Shown:
     label = "" if given is None else given.label_output
     scores = () if given is None else (ShownScores(given.output, label, f"{label}_probs"),)
     return Shown(images, scores, pictures)
+
+
+def described(options: CoreMLOptions) -> tuple[Described, ...]:
+    """Images, which the package converts, and the labels of a classifier."""
+    images = (
+        Described(image.name, AppImage(image.color, image.scale, image.bias, "artifact"))
+        for image in (*options.images, *options.output_images)
+    )
+    given = options.classifier
+    return (*images, *([] if given is None else [Described(given.output, labels=given.labels)]))
 
 
 def _wrong(message: str, known: Any) -> Diagnostic:

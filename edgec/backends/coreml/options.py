@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
-from pathlib import Path
 
 from edgec.spec.reader import Checker, Table
 
@@ -115,11 +114,7 @@ def _image(c: Checker, name: str, table: Table, where: str) -> Image:
 def _classifier(c: Checker, table: Table) -> Classifier:
     c.known(table, ("output", "labels", "label_output"), "options.classifier.")
     file = c.string(table, "labels")
-    path = Path(file) if Path(file).is_absolute() else c.path.parent / file
-    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-    labels = tuple(line.strip() for line in lines if line.strip())
-    if file and not labels:
-        c.problem(f"`labels` names `{file}`, which is no file with one label on each line", "labels")
+    labels = c.labels(file)
     if len(set(labels)) != len(labels):
         double = next(label for label in labels if labels.count(label) > 1)
         c.problem(f"the label `{double}` stands twice in `{file}`", "labels")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from edgec.artifact.app import Described
 from edgec.artifact.shown import Shown
 from edgec.backends.base import Instr, Program, Renamed
 from edgec.backends.control_flow import branches
@@ -118,6 +119,10 @@ class TensorRTBackend:
     def shown(self, target: Target) -> Shown:
         """Tensors alone."""
         return Shown()
+
+    def described(self, target: Target) -> Sequence[Described]:
+        """Nothing."""
+        return ()
 
     def open(self, path: Path, target: Target) -> Runner:
         """ONNX Runtime on the ONNX next to the engine."""

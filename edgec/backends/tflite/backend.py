@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from edgec.artifact.app import Described
 from edgec.artifact.shown import Shown
 from edgec.backends.base import Instr, Program, Renamed
 from edgec.backends.builder import Builder, lower_graph
@@ -16,7 +17,7 @@ from edgec.backends.tflite.cost import macs
 from edgec.backends.tflite.floor import check_floor
 from edgec.backends.tflite.fuse import fuse
 from edgec.backends.tflite.in_onnx import in_onnx
-from edgec.backends.tflite.interface import interface_of
+from edgec.backends.tflite.interface import described, interface_of, options_of
 from edgec.backends.tflite.legalize import pipeline
 from edgec.backends.tflite.lower.table import LOWERINGS
 from edgec.backends.tflite.merge import merge_products
@@ -78,6 +79,10 @@ class TFLiteBackend:
     def shown(self, target: Target) -> Shown:
         """Tensors alone."""
         return Shown()
+
+    def described(self, target: Target) -> Sequence[Described]:
+        """Images and labels."""
+        return described(options_of(target))
 
     def open(self, path: Path, target: Target) -> Runner:
         """LiteRT on one thread, given and giving values in the source's layout."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from edgec.artifact.app import AppImage, Described
 from edgec.backends.tflite.options import TensorNote, TFLiteOptions
 from edgec.diag import Diagnostic, EdgecError
 from edgec.ir.model import Model
@@ -31,6 +32,21 @@ def options_of(target: Target) -> TFLiteOptions:
     """The target's options."""
     assert isinstance(target.options, TFLiteOptions)
     return target.options
+
+
+def described(options: TFLiteOptions) -> tuple[Described, ...]:
+    """Images, which the app normalizes (`(x - mean) / std`), and labels."""
+    return tuple(_described(note) for note in (*options.metadata.inputs, *options.metadata.outputs))
+
+
+def _described(note: TensorNote) -> Described:
+    if not note.color and not note.std:
+        return Described(note.name, labels=note.labels)
+    count = max(len(note.mean), len(note.std), 1)
+    mean, std = (tuple(n) * count if len(n) == 1 else tuple(n) for n in (note.mean or (0.0,), note.std or (1.0,)))
+    scale = tuple(1 / s for s in std)
+    bias = tuple(0.0 - m / s for m, s in zip(mean, std, strict=True))
+    return Described(note.name, AppImage(note.color, scale, bias, "app"), note.labels)
 
 
 def channels_last_names(interface: Interface, target: Target) -> frozenset[str]:

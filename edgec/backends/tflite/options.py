@@ -116,9 +116,6 @@ def _input(c: Checker, name: str, table: Table) -> TensorNote:
 def _output(c: Checker, name: str, table: Table) -> TensorNote:
     c.known(table, ("description", "labels"), f"options.metadata.outputs.{name}.")
     file = c.string(table, "labels", "")
-    path = Path(file) if Path(file).is_absolute() else c.path.parent / file
-    lines = path.read_text(encoding="utf-8").splitlines() if file and path.is_file() else []
-    labels = tuple(line.strip() for line in lines if line.strip())
-    if file and not labels:
-        c.problem(f"`labels` names `{file}`, which is no file with one label on each line", "labels")
-    return TensorNote(name, c.string(table, "description", ""), labels=labels, label_file=path.name if labels else "")
+    labels = c.labels(file)
+    description = c.string(table, "description", "")
+    return TensorNote(name, description, labels=labels, label_file=Path(file).name if labels else "")

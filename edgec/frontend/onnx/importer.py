@@ -26,10 +26,11 @@ from edgec.frontend.onnx.older_opsets import inner_graphs, spell_out
 from edgec.frontend.onnx.opset import deserialized, to_working_opset
 from edgec.frontend.onnx.reference import OnnxReference
 from edgec.frontend.onnx.weight_stripping import put_back, set_aside
-from edgec.frontend.request import SourceRequest, file_sha256, source_name
+from edgec.frontend.request import SourceRequest, source_name
 from edgec.frontend.samples.inputs import LARGEST_INPUT, InputSpec, Known, check_once
 from edgec.ir.dims import set_dim_range
 from edgec.ir.model import Model
+from edgec.spec.reads import file_sha256, note
 
 
 def import_onnx(path: Path, request: SourceRequest) -> ImportedModel:
@@ -148,6 +149,7 @@ def _check_external_data(proto: onnx.ModelProto, path: Path) -> None:
                 notes=[f"its location is `{location[:_SHOWN]}`"],
                 help=["locations must be relative to the model's folder and inside it"],
             )
+        note(file, "data")
         _check_extent(tensor, entries, file, path)
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgec.diag import error
+from edgec.spec.reads import note
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -119,6 +120,7 @@ def _read(path: Path, name: str) -> Sequence[Array | Pixels]:
 
 def arrays_in(path: Path) -> dict[str, Array]:
     """The arrays of an `.npz` file by their names, that of an `.npy` file as `""`. Raises `EdgecError` E0107."""
+    note(path, "samples")
     try:
         loaded = np.load(path, allow_pickle=False)
         arrays = dict(loaded) if isinstance(loaded, np.lib.npyio.NpzFile) else {"": np.asarray(loaded)}
@@ -139,6 +141,7 @@ def arrays_in(path: Path) -> dict[str, Array]:
 
 def image_in(path: Path) -> Pixels:
     """The image of a file. Raises `EdgecError` E0107, and E0502 without pillow."""
+    note(path, "samples")
     try:
         from PIL import Image
     except ImportError as missing:

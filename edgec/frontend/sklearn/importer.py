@@ -13,13 +13,14 @@ from edgec.frontend.dynamic import fitting
 from edgec.frontend.imported import Array, ImportedModel, SourceId
 from edgec.frontend.onnx.importer import open_dims
 from edgec.frontend.onnx.opset import to_working_opset
-from edgec.frontend.request import SourceRequest, file_sha256, source_name
+from edgec.frontend.request import SourceRequest, source_name
 from edgec.frontend.samples.inputs import Known, check_once
 from edgec.frontend.sklearn.convert import INPUT, convert
 from edgec.frontend.sklearn.load import load_estimator
 from edgec.frontend.sklearn.reference import EstimatorReference, Output, unknown_outputs
 from edgec.frontend.sklearn.typical_features import typical
 from edgec.ir.dims import set_dim_range
+from edgec.spec.reads import file_sha256
 
 _SAMPLES = 12
 """Rows drawn beside the example's, so that trees take many of their ways."""

@@ -16,6 +16,7 @@ import torch
 from numpy._core.multiarray import scalar as np_scalar
 
 from edgec.diag import EdgecError, Place, error
+from edgec.spec.reads import note
 
 State = dict[str, torch.Tensor]
 """Tensors by their names."""
@@ -56,6 +57,7 @@ def read_state(path: Path) -> Checkpoint:
     if not path.is_file():
         what = "is a folder, not a file of weights" if path.is_dir() else "was not found"
         raise error("E0102", f"`{path}` {what}")
+    note(path, "weights")
     if path.name.endswith(".index.json"):
         return _read_shards(path)
     found = _read_safetensors(path) if path.suffix == ".safetensors" else _read_checkpoint(path)

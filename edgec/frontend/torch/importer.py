@@ -14,13 +14,16 @@ from edgec.diag import Diagnostic, EdgecError, Severity, error
 from edgec.diag.suggest import suggest
 from edgec.frontend.import_code import import_code
 from edgec.frontend.imported import ImportedModel, SourceId
-from edgec.frontend.request import SourceRequest, file_sha256, source_name
+from edgec.frontend.opened_files import noting_opened
+from edgec.frontend.request import SourceRequest, source_name
 from edgec.frontend.samples.inputs import as_values
 from edgec.frontend.torch.autograph.replacement import Rewritten
 from edgec.frontend.torch.export import export_module, quiet
 from edgec.frontend.torch.overrides.compiled_modules import uncompiled
 from edgec.frontend.torch.request import ExportRequest
 from edgec.frontend.user_code import user_code
+from edgec.frontend.user_modules import note_modules
+from edgec.spec.reads import file_sha256, note
 
 SEED = 0
 """torch's seed before the user's code runs: a model with random weights is the same model in every build."""
@@ -35,13 +38,22 @@ def import_python(request: SourceRequest) -> ImportedModel:
         )
     with user_code(f"importing `{where}`"):
         torch.manual_seed(SEED)
-        module = import_code(where, request.folder)
+        with noting_opened():
+            module = import_code(where, request.project.parent if request.project else Path())
     file = Path(module.__file__) if module.__file__ else None
+    if file is not None:
+        note(file, "source")
     found = _attribute(module, where, attribute)
-    net, inputs = _model_and_inputs(found, request)
+    with noting_opened():
+        net, inputs = _model_and_inputs(found, request)
+    note_modules(module, _classes(net))
     return capture_model(
         net, inputs, request, SourceId("python", request.ref, file_sha256(file) if file and file.is_file() else "")
     )
+
+
+def _classes(net: Any) -> set[type]:
+    return {type(part) for part in net.modules()} if isinstance(net, torch.nn.Module) else set()
 
 
 def capture_model(net: Any, inputs: Any, request: SourceRequest, source: SourceId) -> ImportedModel:

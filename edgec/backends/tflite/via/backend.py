@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from edgec.artifact.app import Described
 from edgec.artifact.shown import Shown
 from edgec.backends.base import Instr, Program, Renamed
 from edgec.backends.placement import Placement
@@ -93,6 +94,10 @@ class Onnx2tfBackend:
     def shown(self, target: Target) -> Shown:
         """Tensors alone."""
         return Shown()
+
+    def described(self, target: Target) -> Sequence[Described]:
+        """Nothing."""
+        return ()
 
     def open(self, path: Path, target: Target) -> Runner:
         """LiteRT on one thread."""

@@ -17,11 +17,12 @@ import torch
 from edgec.diag import Place, error
 from edgec.frontend.archives import BROKEN
 from edgec.frontend.imported import ImportedModel, SourceId
-from edgec.frontend.request import SourceRequest, file_sha256, source_name
+from edgec.frontend.request import SourceRequest, source_name
 from edgec.frontend.torch.checkpoint import executes_code
 from edgec.frontend.torch.export import export_module, quiet
 from edgec.frontend.torch.exported_program.container_types import as_dictionaries
 from edgec.frontend.torch.request import ExportRequest
+from edgec.spec.reads import file_sha256
 
 _PICKLED = ("opaque_obj", "custom_obj")
 """Constants that torch would unpickle as Python objects."""

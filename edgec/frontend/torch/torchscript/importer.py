@@ -17,7 +17,7 @@ from torch.utils import _pytree as pytree
 from edgec.diag import Diagnostic, Place, error, warning
 from edgec.frontend.archives import BROKEN, is_archive
 from edgec.frontend.imported import ImportedModel, SourceId
-from edgec.frontend.request import SourceRequest, file_sha256, source_name
+from edgec.frontend.request import SourceRequest, source_name
 from edgec.frontend.samples.inputs import match_specs
 from edgec.frontend.torch.autograph.replacement import Rewritten
 from edgec.frontend.torch.call import TorchReference
@@ -26,6 +26,7 @@ from edgec.frontend.torch.export import export_module
 from edgec.frontend.torch.request import ExportRequest
 from edgec.frontend.torch.state.probe import are_near
 from edgec.frontend.torch.torchscript.interpreter import ScriptGraph
+from edgec.spec.reads import file_sha256
 
 
 def import_torchscript(path: Path, request: SourceRequest) -> ImportedModel:

@@ -1,0 +1,90 @@
+"""An artifact's interface as an app sees it: names, shapes and element types of the file, images, labels, states."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class AppImage:
+    """An input or output that is an image of 8 bits: `color` is the order of its channels, empty where none is said.
+
+    Of an input the model takes `pixel * scale + bias`, of an output the app is given `value * scale + bias`; pixels
+    from 0 to 255, one number for all channels or one for each. `by`: who computes it, the `artifact` or the `app`.
+    """
+
+    color: str
+    scale: tuple[float, ...]
+    bias: tuple[float, ...]
+    by: str
+
+
+@dataclass(frozen=True)
+class Described:
+    """What a backend knows of one input or output of a target's artifacts, by the source's name."""
+
+    name: str
+    image: AppImage | None = None
+    labels: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class AppTensor:
+    """One input or output. `source` is what the source calls it; `shape` is in the file's own layout.
+
+    An open dimension is its name, with its sizes in `open`. `layout` is `NHWC` where the file has the channels of a
+    4-D tensor last and the source has them second, and `source` elsewhere. `kind` is `tensor`, `image`, or of a
+    classifier `label` or `probabilities` by label.
+    """
+
+    name: str
+    source: str
+    shape: tuple[int | str, ...]
+    dtype: str
+    layout: str = "source"
+    kind: str = "tensor"
+    image: AppImage | None = None
+    labels: tuple[str, ...] = ()
+    open: dict[str, tuple[int, int]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class AppState:
+    """A state, by the artifact's names. `kept` by the `artifact`, or by the `app`, which passes `output` to `input`."""
+
+    input: str
+    output: str
+    kept: str
+
+
+@dataclass(frozen=True)
+class App:
+    """What an app gives to an artifact, or to one function of it, and gets."""
+
+    inputs: tuple[AppTensor, ...] = ()
+    outputs: tuple[AppTensor, ...] = ()
+    states: tuple[AppState, ...] = ()
+
+
+def load_app(table: Mapping[str, Any]) -> App:
+    """What a manifest says. Raises KeyError or TypeError for what is none."""
+    inputs, outputs = (tuple(map(_tensor, table.get(key, ()))) for key in ("inputs", "outputs"))
+    states = tuple(AppState(s["input"], s["output"], s["kept"]) for s in table.get("states", ()))
+    return App(inputs, outputs, states)
+
+
+def _tensor(t: Mapping[str, Any]) -> AppTensor:
+    image = t.get("image")
+    return AppTensor(
+        t["name"],
+        t["source"],
+        tuple(t["shape"]),
+        t["dtype"],
+        t.get("layout", "source"),
+        t.get("kind", "tensor"),
+        AppImage(image["color"], tuple(image["scale"]), tuple(image["bias"]), image["by"]) if image else None,
+        tuple(t.get("labels", ())),
+        {name: (int(low), int(high)) for name, (low, high) in t.get("open", {}).items()},
+    )

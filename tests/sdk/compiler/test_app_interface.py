@@ -78,7 +78,8 @@ def test_channels_last_with_the_apps_own_normalization_on_tflite(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    text = '[options]\nio_layout = "nhwc"\n[options.metadata.inputs.image]\ncolor = "rgb"\nmean = [127.5, 127.5, 127.5]\nstd = [2, 4, 8]\n'
+    text = '[options]\nio_layout = "nhwc"\n[options.metadata.inputs.image]\ncolor = "rgb"\n'
+    text += "mean = [127.5, 127.5, 127.5]\nstd = [2, 4, 8]\n"
     example = (torch.randn(1, 3, 8, 6), torch.ones(1))
     said = app(tmp_path, Segments(), example, own(tmp_path, "android", text), dynamic=["image:2=h:4..16"])
     image, gain = said["inputs"]

@@ -1,4 +1,4 @@
-"""From a program to an `.mlpackage`: coremltools' builder checks every operation, the package is written here."""
+"""Write a program as an `.mlpackage`: coremltools' builder checks all operations, edgec writes the package."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ from edgec.spec.target import Target
 
 
 def assemble(program: Program, target: Target, path: Path) -> None:
-    """Write the package. Raises `EdgecError` E0501 with the place of an operation that coremltools refuses, E0502."""
+    """Write the package. Raises `EdgecError` E0501 with the place of an operation that coremltools rejects, E0502."""
     assemble_functions({MAIN: program}, target, path)
 
 
 def assemble_functions(programs: Mapping[str, Program], target: Target, path: Path) -> None:
-    """Write a package of several functions, the first of which is the default; equal weights are stored once.
+    """Write a package of several functions, the first being the default; equal weights are stored once.
 
-    Raises as `assemble`, and E0401 where the target's systems hold one function.
+    Raises like `assemble`, and E0401 if the target's systems support only one function.
     """
     ct = coremltools()
     options = target.options
@@ -65,15 +65,15 @@ def _check_functions(programs: Mapping[str, Program], options: CoreMLOptions) ->
     if len(programs) == 1:
         return
     for wrong, what, label in (
-        (options.is_before("iOS18"), "packages of several functions begin with iOS 18", "functions-before-ios18"),
+        (options.is_before("iOS18"), "packages of several functions need iOS 18", "functions-before-ios18"),
         (options.classifier is not None, "a classifier is a package of one function", "functions-classifier"),
     ):
         if wrong:
-            raise error("E0401", what, notes=[f"rejected by `{label}`"], help=["build each source by itself"])
+            raise error("E0401", what, notes=[f"rejected by `{label}`"], help=["build each source separately"])
 
 
 def _mil_program(parts: Mapping[str, Named], version: Any, target: Target) -> Any:
-    """coremltools' program of these functions."""
+    """The coremltools program of these functions."""
     from coremltools.converters.mil.mil import Program as MilProgram
 
     mil = MilProgram()
@@ -86,7 +86,7 @@ def _mil_program(parts: Mapping[str, Named], version: Any, target: Target) -> An
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """coremltools reports its progress; edgec has its own."""
+    """Silence coremltools' progress output; edgec reports its own."""
     with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
         warnings.simplefilter("ignore")
         yield
@@ -129,7 +129,7 @@ class _Assembler:
         return function
 
     def _dim(self, dim: Dim) -> Any:
-        """A size, or the one symbol that stands for an open dimension of that name."""
+        """A size, or the symbol of the open dimension of that name."""
         from coremltools.converters.mil.mil import get_new_symbol
 
         if isinstance(dim, int):
@@ -137,13 +137,13 @@ class _Assembler:
         return self._symbols.setdefault(dim, get_new_symbol())
 
     def _declared(self, value: Operand) -> str:
-        """The type that the interface shows: images are float32, and float16 begins with iOS 16."""
+        """The type in the interface: images are float32, and float16 needs iOS 16."""
         name = interface_type(value.type.dtype)
         is_half = name == "float16" and self._options.is_before("iOS16")
         return "float32" if is_half or self._options.image(value.name) is not None else name
 
     def _interface_value(self, given: Any, ref: Ref) -> Any:
-        """An input in the type that the program takes; 0-D ones arrive as one element, images as pixels."""
+        """Convert an input to the program's type; 0-D tensors arrive with one element, images as pixels."""
         image = self._options.image(ref.name)
         value = given if image is None else from_image(self._mb, given, image, self._scope)
         wanted = mil_type(ref.type.dtype)
@@ -152,7 +152,7 @@ class _Assembler:
         return value if ref.type.shape else self._mb.squeeze(x=value, name=self._scope.new(f"{ref.name}_scalar"))
 
     def _output(self, name: str, operand: Operand) -> Any:
-        """An output under its own name and with an interface type."""
+        """Give an output its name and a type that the interface supports."""
         value, declared = self._operand(operand), self._declared(operand)
         image = self._options.output_image(name)
         if image is not None:
@@ -165,7 +165,7 @@ class _Assembler:
         return self._mb.identity(x=value, name=name) if produced else value
 
     def _picture(self, value: Any, image: Image) -> Any:
-        """An output as the image that the app is given of it."""
+        """Convert an output to the image that the app gets."""
         from coremltools.converters.mil.mil import types
 
         if value.name == image.name:
@@ -178,11 +178,11 @@ class _Assembler:
         half = any(v.type.dtype == "float16" for v in (*instr.operands(), *instr.outputs))
         arguments = {name: self._argument(value) for name, value in instr.inputs}
         names = [ref.name for ref in instr.outputs]
-        # Left to the builder, literals are named by a counter of the process, and no two packages are the same.
+        # The builder names literals by a per-process counter, which would make packages non-deterministic.
         for name, value in instr.attrs:
             arguments[name] = self._mb.const(val=_literal(value, half), name=self._scope.new(f"{names[0]}_{name}"))
         if "validate_indices" in arguments and arguments["indices"].val is not None:
-            del arguments["validate_indices"]  # the builder compares indices that it works out with the wrong sizes
+            del arguments["validate_indices"]  # the builder compares indices that it infers with the wrong sizes
         try:
             if instr.blocks:
                 states = [self._as_number(v) for v in arguments.get("loop_vars", ())]
@@ -198,7 +198,7 @@ class _Assembler:
             ) from refusal
         values = results if isinstance(results, list | tuple) else [results]
         for ref, value in zip(instr.outputs, values, strict=False):
-            if not ref.type.shape and tuple(value.shape) == (1,):  # the builder's scalars and 0-D tensors together
+            if not ref.type.shape and tuple(value.shape) == (1,):  # of scalars and 0-D tensors
                 value = self._mb.squeeze(x=value, name=self._scope.new(f"{ref.name}_scalar"))
             value.name = ref.name
             _forget_symbols(value)
@@ -206,7 +206,7 @@ class _Assembler:
             self._values[ref.name] = value
 
     def _blocks(self, instr: Instr) -> dict[str, Any]:
-        """The functions that build an instruction's blocks; constants stand before it, once for all of them."""
+        """The functions that build an instruction's blocks; their constants are built once, before it."""
         for inner in (i for block in instr.blocks for i in block.every_instr()):
             for operand in inner.operands():
                 if isinstance(operand, Const):
@@ -224,7 +224,7 @@ class _Assembler:
                 self._instr(instr)
             results = tuple(self._as_number(self._operand(operand)) for _, operand in block.outputs)
             self._values = outer
-            for value in results:  # what the builder believes of one step need not hold for the next
+            for value in results:  # values inferred for one iteration need not hold for the next
                 if value.op is None or value.op.op_type != "const":
                     value._sym_val = None
             return results if len(results) > 1 else results[0]
@@ -232,7 +232,7 @@ class _Assembler:
         return build
 
     def _as_number(self, value: Any) -> Any:
-        """The builder tells numbers from 0-D tensors, which are the same in the package; blocks must agree on one."""
+        """The builder distinguishes scalars from 0-D tensors, which the package does not; blocks must agree on one."""
         from coremltools.converters.mil.mil import types
 
         if value.shape or not types.is_tensor(value.sym_type):
@@ -256,7 +256,7 @@ class _Assembler:
         return self._values[operand.name]
 
     def _const(self, array: Any, name: str) -> Any:
-        """A constant; functions that share weights find them by their content."""
+        """A constant; functions that share weights identify them by content."""
         value = self._mb.const(val=array, name=name)
         if self._shares and array.size >= _WORTH_NARROWING:
             digest = hashlib.sha256(f"{array.dtype}{array.shape}".encode())
@@ -265,7 +265,7 @@ class _Assembler:
         return value
 
     def _narrowed(self, array: Any, name: str) -> Any:
-        """A float32 constant stored as float16, where the target asks for that and float16 holds it; else None."""
+        """A float32 constant stored as float16 if the target asks for it and its values fit, otherwise None."""
         if not self._narrow or array.dtype != np.float32 or array.size < _WORTH_NARROWING:
             return None
         with np.errstate(over="ignore"):
@@ -276,28 +276,28 @@ class _Assembler:
 
 
 _BLOCKS = {"cond": ("_true_fn", "_false_fn"), "while_loop": ("_cond", "_body")}
-"""The arguments of coremltools' builder that build an instruction's blocks."""
+"""The arguments of coremltools' builder that take the functions building an instruction's blocks."""
 
 
 def _mil_array(array: Any, name: str) -> Any:
-    """Constants in MIL's types. An integer beyond int32 is refused (E0401): narrowing it would change the numbers."""
+    """A constant in MIL's types. Raises `EdgecError` E0401 for an integer beyond int32."""
     if array.dtype.kind in "iu":
         limit = np.iinfo(np.int32)
         if array.size and (array.min() < limit.min or array.max() > limit.max):
-            raise error("E0401", f"constant `{name}` holds an integer beyond 32 bits, which Core ML does not have")
+            raise error("E0401", f"constant `{name}` contains an integer beyond 32 bits, which Core ML lacks")
         return array.astype(np.int32)
     return array.astype(np.float32) if array.dtype == np.float64 else array
 
 
 def _literal(value: Any, half: bool) -> Any:
-    """Floats take the operation's precision."""
+    """A literal; floats get the operation's precision."""
     if isinstance(value, float):
         return np.float16(value) if half else np.float32(value)
     return list(value) if isinstance(value, tuple) else value
 
 
 def _forget_symbols(value: Any) -> None:
-    """The builder cannot pick a 0-D float from one whose value it knows as a symbol; no size is made of floats."""
+    """Drop a float's symbolic value: the builder cannot take a 0-D float from it, and no size depends on floats."""
     from coremltools.converters.mil.mil import types
 
     if types.is_float(value.dtype) and value.val is None:
@@ -305,7 +305,7 @@ def _forget_symbols(value: Any) -> None:
 
 
 def _check_type(instr: Instr, ref: Operand, value: Any) -> None:
-    """coremltools infers types by itself: disagreement means a wrong lowering, and is never passed over."""
+    """Compare with the type that coremltools infers: a difference is a wrong lowering, and always an error (E0501)."""
     found = tuple(int(d) if isinstance(d, int | np.integer) else -1 for d in value.shape)
     wanted = tuple(d if isinstance(d, int) else -1 for d in ref.type.shape)
     if found != wanted and not any(d == -1 for d in (*found, *wanted)):
@@ -315,7 +315,7 @@ def _check_type(instr: Instr, ref: Operand, value: Any) -> None:
 
 
 _WORTH_NARROWING = 32
-"""Smaller constants (scalars, bounds) stay as they are."""
+"""Smaller constants (scalars, bounds) keep their type."""
 
 
 def _specification(mil: Any, parts: Mapping[str, Named], weights: Path, options: CoreMLOptions) -> Any:
@@ -337,7 +337,7 @@ def _specification(mil: Any, parts: Mapping[str, Named], weights: Path, options:
 
 
 def _name_classifier(program: Any) -> None:
-    """`classify`, which coremltools adds at the end and numbers by a counter of the process, is called as its label."""
+    """Name `classify`, which coremltools appends and numbers by a per-process counter, after its label."""
     for function in program.functions.values():
         for op in function.block_specializations[function.opset].operations:
             if op.type == "classify":
@@ -345,7 +345,7 @@ def _name_classifier(program: Any) -> None:
 
 
 def _use_inputs(function: Any, scope: Scope) -> None:
-    """Core ML's compiler wants every input used: an identity takes what nothing else does."""
+    """Core ML's compiler requires that every input is used: an unused one gets an identity."""
     from coremltools.converters.mil import Builder
 
     with function:

@@ -1,4 +1,4 @@
-"""Core ML: ML Programs, assembled by coremltools' builder and executed by the MIL interpreter."""
+"""Core ML: ML Programs, built with coremltools and executed by the MIL interpreter."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class CoreMLBackend:
     def legalize(
         self, model: Model, target: Target, calibration: Calibration = UNCALIBRATED, after: AfterPass | None = None
     ) -> Rewritten:
-        """A copy in Core ML's dialect, in the target's precision, and in the cheaper form where that is left open."""
+        """A copy in Core ML's dialect and the target's precision, with the cheaper token layout if both are allowed."""
         forms = forms_of(target)
         if forms == ("off",):
             return legalized(model, pipeline(target, calibration), after)
@@ -66,11 +66,11 @@ class CoreMLBackend:
         return Formed(legal, movement(self.lower(legal.model, target), target))
 
     def in_onnx(self, model: Model) -> Model:
-        """A copy without the private domain."""
+        """A copy without operators of the private domain."""
         return in_onnx(model)
 
     def lower(self, model: Model, target: Target) -> Program:
-        """MIL operations as instructions."""
+        """The model as MIL operations."""
         check_interface(model)
         program = lower_graph(model, target, LOWERINGS, MilBuilder(target), view_coreml)
         program = with_states(program, kept_states(model, target))
@@ -85,11 +85,11 @@ class CoreMLBackend:
         assemble(program, target, path)
 
     def assemble_functions(self, programs: Mapping[str, Program], target: Target, path: Path) -> None:
-        """Write a package of several functions, from iOS 18 on."""
+        """Write a package of several functions (iOS 18)."""
         assemble_functions(programs, target, path)
 
     def renamed(self, program: Program, target: Target) -> Renamed:
-        """What is no identifier of Core ML's, or is taken."""
+        """Names that are not valid identifiers in Core ML, or are taken."""
         assert isinstance(target.options, CoreMLOptions)
         found = named(program, target.options)
         return Renamed(found.interface, found.values)
@@ -105,7 +105,7 @@ class CoreMLBackend:
         return described(target.options)
 
     def open(self, path: Path, target: Target) -> Runner:
-        """The interpreter, rounding after every operation where the package says float16."""
+        """The interpreter, which rounds after every operation that the package computes in float16."""
         return SourceRunner(path, self.shown(target))
 
     def open_function(self, path: Path, target: Target, function: str) -> Runner:
@@ -113,7 +113,7 @@ class CoreMLBackend:
         return SourceRunner(path, self.shown(target), function)
 
     def wider(self, target: Target) -> Sequence[Target]:
-        """For a float16 target that leaves it open: decisions in float32, then everything."""
+        """For a float16 target that allows it: discrete decisions in float32, then everything."""
         numerics = target.numerics
         if (numerics.compute, numerics.float32) != ("float16", "as-needed"):
             return ()
@@ -125,7 +125,7 @@ class CoreMLBackend:
         return macs(instr)
 
     def placement(self, program: Program, target: Target, path: Path | None = None) -> Placement:
-        """Neural engine or not: by published rules, on a Mac by what Core ML says of the package."""
+        """Predicted by published rules; measured on a Mac, where Core ML reports the placement."""
         return placement(program, target) if path is None or not on_mac() else measured(program, target, path)
 
 

@@ -1,4 +1,4 @@
-"""Inputs that may be more than the samples show: pixels, ids and counts without a declared range."""
+"""Inputs that may exceed the samples: pixels, ids and counts without a declared range."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ _COLORS = (1, 3, 4)
 """Channels of an image."""
 
 _SIDE = 16
-"""An image has at least as many rows and columns."""
+"""The fewest rows and columns of an image."""
 
 _BRIGHT = 64.0
-"""Samples that reach this show pixels of 0 to 255."""
+"""Samples that reach this contain pixels of 0 to 255."""
 
 
 def undeclared(model: Model, target: Target, samples: Sequence[Mapping[str, Array]]) -> list[Diagnostic]:
-    """A note (E0218) on the inputs whose kind suggests more than the samples hold; none without samples."""
+    """A note (E0218) on inputs whose kind suggests larger values than the samples have; none without samples."""
     known = {r.name for r in target.ranges} | {s.input for s in states(model)}
     inputs = [v for v in model.graph.inputs if v.name and v.name not in known]
     is_half = target.numerics.compute == "float16"
@@ -41,16 +41,16 @@ def undeclared(model: Model, target: Target, samples: Sequence[Mapping[str, Arra
         name = value.name or ""
         reached = _reached(name, samples)
         if is_half and reached < _BRIGHT and _is_image(value):
-            said[name] = f"`{name}` has the form of an image, which may hold 0 to 255; the samples reach {reached:.3g}"
+            said[name] = f"`{name}` looks like an image, whose values may be 0 to 255; the samples reach {reached:.3g}"
         elif _is_whole(value) and _is_counted(value) and not (_shows_flags(name, samples) and _is_gate(value)):
-            said[name] = f"`{name}` holds whole numbers; the samples reach {reached:.0f}{_bound(bounds.get(name))}"
+            said[name] = f"`{name}` contains integers; the samples reach {reached:.0f}{_bound(bounds.get(name))}"
     if not said:
         return []
     names = ", ".join(f"`{name}`" for name in said)
     first = next(v for v in inputs if v.name in said)
     example = f"{first.name}=0..{999 if _is_whole(first) else 255}"
-    help_ = f"`--range {example}` says what it may be, and the artifact is made for it and verified on it"
-    message = f"target `{target.name}` does not know what {names} may be"
+    help_ = f"declare its range with `--range {example}`: the artifact is built for it and verified on it"
+    message = f"target `{target.name}` has no declared range for {names}"
     return [Diagnostic("E0218", message, notes=tuple(said.values()), help=(help_,), severity=Severity.NOTE)]
 
 
@@ -71,7 +71,7 @@ def _is_whole(value: ir.Value) -> bool:
 
 
 def _is_counted(value: ir.Value) -> bool:
-    """Whether its size matters: other than flags that are compared, and ids that pick elements."""
+    """Whether its magnitude matters, unlike that of flags that are compared and ids that index elements."""
     for use in value.uses():
         node, out = use.node, use.node.outputs[0]
         if node.op_type in CARRIES or (node.op_type == "Cast" and _is_whole(out)):
@@ -87,13 +87,13 @@ _PICKS = frozenset("Gather GatherElements GatherND ScatterElements ScatterND".sp
 
 
 def _shows_flags(name: str, samples: Sequence[Mapping[str, Array]]) -> bool:
-    """Nothing but 0 and 1, and not as a single number."""
+    """Whether the samples contain only 0 and 1, and more than one element."""
     shown = [sample[name] for sample in samples if name in sample]
     return all(array.size > 1 and bool(np.isin(array, (0, 1)).all()) for array in shown)
 
 
 def _is_gate(value: ir.Value) -> bool:
-    """Whether it is used as a mask is: to keep or hide what it multiplies (`h * m`, `(1 - m) * -1e4`), and counted."""
+    """Whether it is used as a mask: multiplied to keep or hide elements (`h * m`, `(1 - m) * -1e4`), or counted."""
     return all(
         _is_gate(use.node.outputs[0]) if _hands_flags_on(use.node) else _ends_flags(use.node) for use in value.uses()
     )
@@ -106,7 +106,7 @@ def _hands_flags_on(node: ir.Node) -> bool:
 
 
 def _ends_flags(node: ir.Node) -> bool:
-    """A comparison, a number of flags, a product with data, or what is 0 or one number."""
+    """Whether the node is a comparison, a count of flags, a product with data, 1 - mask, or a cast to bool."""
     if node.op_type == "Sub":
         return any(scalar(v) == 1 for v in node.inputs)
     if node.op_type == "Mul":
@@ -119,12 +119,12 @@ def _is_truth(value: ir.Value) -> bool:
 
 
 def _is_image(value: ir.Value) -> bool:
-    """By its name or its shape: channels first or last, rows and columns."""
+    """Whether it is an image by its name or its shape: channels first or last, rows and columns."""
     if value.dtype != ir.DataType.FLOAT or value.shape is None:
         return False
     sizes = [d if isinstance(d, int) else _SIDE for d in value.shape][-3:]
     if len(sizes) < 3:
         return False
-    colors = _COLORS if len(value.shape) > 3 else _COLORS[1:]  # of three dimensions, 1 is the batch
+    colors = _COLORS if len(value.shape) > 3 else _COLORS[1:]  # with 3 dimensions, a 1 is the batch
     first, last = sizes[0] in colors and min(sizes[1:]) >= _SIDE, sizes[-1] in colors and min(sizes[:2]) >= _SIDE
     return first or last or bool(_IMAGE_NAME.search(value.name or ""))

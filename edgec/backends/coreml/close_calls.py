@@ -1,4 +1,4 @@
-"""Decisions by numbers that float16 cannot tell apart: the index of nearly equal scores, what lies beside a step."""
+"""Discrete decisions on values that float16 cannot distinguish: nearly equal scores, values near a step."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ STEPS = frozenset({"Cast", "Ceil", "Floor", "Round"})
 CHOICES = frozenset({"ArgMax", "ArgMin", "TopK"})
 
 CLOSE = 2.0**-9
-"""Of the operand's largest number: what the float16 of a few layers is off by."""
+"""Relative to the operand's largest magnitude: the error of a few layers in float16."""
 
 _NAMED = 5
-"""Operators that a note names."""
+"""The most operators listed in a note."""
 
 
 def operands(node: ir.Node) -> list[ir.Value]:
-    """The float operands that are no constants."""
+    """The float operands that are not constants."""
     return [v for v in node.inputs if v is not None and is_float(v) and not is_constant(v)]
 
 
 def decides(node: ir.Node) -> bool:
-    """Whether whole numbers hang on floats: indices that are used, or what lies on one side of a step."""
+    """Whether integers depend on floats: indices that are used, or the side of a step."""
     if node.domain or not operands(node):
         return False
     if node.op_type == "TopK":
@@ -42,7 +42,7 @@ def decides(node: ir.Node) -> bool:
 
 
 def margins(node: ir.Node, operand: Array) -> NDArray[np.float64]:
-    """How far the operand's numbers are from deciding otherwise, one for each decision; 0 where two are equal."""
+    """The distance of the operand's values from a different decision, one per decision; 0 for equal values."""
     x = operand.astype(np.float64)
     x = np.where(np.isfinite(x), x, 0.0)
     if node.op_type in STEPS:
@@ -57,7 +57,7 @@ def margins(node: ir.Node, operand: Array) -> NDArray[np.float64]:
 
 
 def close_calls(model: Model, wide: Collection[ir.Node], found: Collection[ir.Node]) -> list[Diagnostic]:
-    """A note (E0613) on the decisions among `found`, which are close on the samples, whose operand float16 rounds."""
+    """A note (E0613) on the decisions among `found` (close on the samples) whose operand is rounded to float16."""
     exact = _exact(model, wide)
     told = [node for node in found if any(v not in exact for v in operands(node))]
     if not told:
@@ -70,16 +70,16 @@ def close_calls(model: Model, wide: Collection[ir.Node], found: Collection[ir.No
     return [
         Diagnostic(
             "E0613",
-            f"{len(told)} decision{'s' if len(told) > 1 else ''} by numbers that float16 hardly tells apart",
+            f"{len(told)} decision{'s' if len(told) > 1 else ''} on values that float16 can hardly distinguish",
             notes=(*lines, *more),
-            help=("where the decision matters: `--set numerics.compute=float32`, or give out the numbers themselves",),
+            help=("if the decision matters: `--set numerics.compute=float32`, or return the values themselves",),
             severity=Severity.NOTE,
         )
     ]
 
 
 def _exact(model: Model, wide: Collection[ir.Node]) -> set[ir.Value]:
-    """What is float32 all the way from the inputs."""
+    """The values that are computed in float32 all the way from the inputs."""
     exact = set(model.graph.inputs)
     for node in model.graph:
         if node in wide and all(v in exact for v in operands(node)):

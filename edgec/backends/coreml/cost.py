@@ -10,7 +10,7 @@ Dims = dict[str, list[int]]
 
 
 def macs(instr: Instr) -> int:
-    """Multiply-accumulates of convolutions and matrix products; 0 for everything else."""
+    """Multiply-accumulates of convolutions and matrix products; 0 for other operations."""
     types: Dims = {name: v.type.sizes for name, v in instr.inputs if v is not None and not isinstance(v, tuple)}
     out = math.prod(instr.outputs[0].type.sizes)
     match instr.op:
@@ -41,7 +41,7 @@ def _first_of_values(instr: Instr) -> Operand:
 
 
 def _recurrent(types: Dims) -> int:
-    """Every step multiplies input and state with the weights of its direction."""
+    """Every time step multiplies input and state with the weights of its direction."""
     steps, batch = types["x"][:2]
     weights = [math.prod(shape) for name, shape in types.items() if name.startswith("weight")]
     return steps * batch * sum(weights)

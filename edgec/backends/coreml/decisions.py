@@ -1,4 +1,4 @@
-"""What turns a small error into a large one: decisions and steep functions, which float16 alone may get wrong."""
+"""Operators that amplify small errors: discrete decisions and steep functions, which may be wrong in float16."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ _STEEP = frozenset({"Acos", "Asin", "Atanh", "Acosh", "Tan"})
 _COORDINATES = frozenset({"GridSample"})
 
 _EVIDENCE = {
-    **dict.fromkeys(_CHOICES | _COMPARISONS, "nearly equal numbers change places in float16"),
-    **dict.fromkeys(_STEPS, "a rounding error decides on which side of a step a number falls"),
-    **dict.fromkeys(_STEEP, "steep at its ends: float16's rounding grows there"),
-    **dict.fromkeys(_COORDINATES, "float16 holds a coordinate of 1000 to half a pixel"),
+    **dict.fromkeys(_CHOICES | _COMPARISONS, "nearly equal values may change their order in float16"),
+    **dict.fromkeys(_STEPS, "a rounding error may move a value across a step"),
+    **dict.fromkeys(_STEEP, "steep at the ends of its domain, which amplifies float16's rounding"),
+    **dict.fromkeys(_COORDINATES, "float16 represents a coordinate of 1000 to half a pixel"),
 }
 
 _HEAVY = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul", "LSTM", "GRU", "RNN", "Attention", "Einsum"})
-"""Where the way back to what made an operand ends: what these sum up, they sum in more than float16."""
+"""The search for an operand's producers ends here: these accumulate in more than float16."""
 
 _ELEMENTWISE = frozenset({"Add", "Sub", "Mul", "Div", "Min", "Max", "Clip", "Neg", "Abs", "Where", "Cast"})
 
 
 def decisions(model: Model) -> Iterator[tuple[ir.Node, str]]:
-    """Each operator that decides by float numbers, what makes these, and what uses them beside it; with its evidence.
+    """Each discrete decision on floats, the producers of its operands, and their other users, each with its evidence.
 
-    What uses them: x - floor(x) is lost if x is rounded between the two.
+    Other users: x - floor(x) is wrong if x is rounded between the two.
     """
     for node in model.graph:
         operands = [v for v in node.inputs if v is not None and v.dtype == ir.DataType.FLOAT]
@@ -38,18 +38,18 @@ def decisions(model: Model) -> Iterator[tuple[ir.Node, str]]:
             continue
         yield node, _EVIDENCE[node.op_type]
         for maker in _makers(operands):
-            yield maker, f"makes the operand of `{node.op_type}`: {_EVIDENCE[node.op_type]}"
+            yield maker, f"computes the operand of `{node.op_type}`: {_EVIDENCE[node.op_type]}"
         for user in _users([*operands, *node.outputs]):
-            yield user, f"takes what `{node.op_type}` takes or gives"
+            yield user, f"uses an operand or the result of `{node.op_type}`"
 
 
 def _is_exact(node: ir.Node) -> bool:
-    """A cast between float types decides nothing."""
+    """Whether it is a cast between float types, which decides nothing."""
     return node.op_type == "Cast" and node.outputs[0].dtype in (ir.DataType.FLOAT, ir.DataType.FLOAT16)
 
 
 def _makers(values: list[ir.Value]) -> Iterator[ir.Node]:
-    """What computes the values, back to the nearest sums of products and including them."""
+    """The producers of the values, back to and including the nearest sums of products."""
     pending, seen = list(values), set[ir.Node]()
     while pending:
         node = pending.pop().producer()

@@ -1,5 +1,5 @@
-"""Numbers that leave float16's range for a while: from a square, a product, an exponential or a sum to the root,
-logarithm or quotient that brings them back."""
+"""Intermediate values that leave float16's range: from a square, product, exponential or sum to the root, logarithm or
+quotient that brings them back."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from edgec.rules.match import is_float, scalar
 
 EVIDENCE = (
     "lies between a square, product, exponential or sum and the root, logarithm or quotient that brings it back: "
-    "on the way float16 ends at 65504 and loses digits below 6.1e-5"
+    "in between, float16 overflows at 65504 and loses digits below 6.1e-5"
 )
 
 _MOVES = CARRIES | {"Concat", "Gather", "GatherElements", "GatherND", "Pad", "Slice", "Split", "Trilu"}
@@ -24,15 +24,15 @@ _PASSES = _MOVES | set(
     "Abs Add AveragePool Clip CumSum Max Min MaxPool Mul Neg ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum Relu "
     "Sub Where".split()
 )
-"""What hands the size of a number on."""
+"""Operators whose results are about as large as their operands."""
 
 _LINEAR = frozenset({"Conv", "Gemm", "MatMul"})
 
 
 def excursions(model: Model, ranges: Ranges) -> Iterator[tuple[ir.Node, str]]:
-    """Each operator from one that leaves the range to one that comes back, with its evidence.
+    """Each operator from one that may leave the range to one that returns to it, with its evidence.
 
-    A difference that is squared belongs to it: `x - mean(x)` cancels. Outputs in float32 need not come back.
+    A squared difference is included: `x - mean(x)` cancels. Float32 outputs need not return to the range.
     """
     before = _before_an_end(model)
     yield from _squares_given_out(model)
@@ -49,7 +49,7 @@ def excursions(model: Model, ranges: Ranges) -> Iterator[tuple[ir.Node, str]]:
 
 
 def _before_an_end(model: Model) -> set[ir.Node]:
-    """The ends, and what hands its size on to one."""
+    """The operators that return to the range, and those that lead to one."""
     found: set[ir.Node] = set()
     pending: list[ir.Node] = []
     for node in model.graph:
@@ -62,19 +62,19 @@ def _before_an_end(model: Model) -> set[ir.Node]:
             maker = value.producer()
             if maker is not None and maker not in found and (_passes(maker) or leaves(maker)):
                 found.add(maker)
-                if maker.op_type != "Exp":  # what it takes may be rounded as any number
+                if maker.op_type != "Exp":  # its operand may be rounded like any value
                     pending.append(maker)
     return found
 
 
 _ROOM = 64.0
-"""Numbers behind learned layers may be four times as large as on the samples: q (kᵀ v) is of their third power."""
+"""Results of learned layers may be four times as large as on the samples: q (kᵀ v) grows with their third power."""
 
 
 def _has_room(node: ir.Node, ranges: Ranges) -> bool:
-    """Whether a product of two computed matrices (linear attention) or a sum is far from float16's end on the samples.
+    """Whether a product of two computed matrices (linear attention) or a sum is far from overflow on the samples.
 
-    A square is not asked: norms are there for numbers of any size.
+    Not for squares: norms must work for values of any magnitude.
     """
     seen = ranges.of(node.outputs[0]) if node.op_type in ("MatMul", "ReduceSum") else None
     return seen is not None and seen.high * _ROOM <= LARGEST
@@ -84,7 +84,7 @@ _SUMS = frozenset({"Add", "Neg", "ReduceMean", "ReduceSum", "Sub"})
 
 
 def _squares_given_out(model: Model) -> Iterator[tuple[ir.Node, str]]:
-    """Squares, and their sums, that are outputs."""
+    """Squares and sums of squares that are outputs."""
     summed: set[ir.Node] = set()
     for node in model.graph:
         gains = node.op_type in ("Div", "Mul") and len(data(node)) == 1
@@ -100,7 +100,7 @@ def _squares_given_out(model: Model) -> Iterator[tuple[ir.Node, str]]:
 
 
 def leaves(node: ir.Node) -> bool:
-    """Whether the result may be far larger or smaller than the operands: the square of 256, e to the 12th."""
+    """Whether the result may be far larger or smaller than the operands: 256², e¹²."""
     if node.domain or not is_float(node.outputs[0]) or is_held(node):
         return False
     if node.op_type in ("Mul", "MatMul"):
@@ -127,7 +127,7 @@ def _ends(node: ir.Node) -> bool:
 
 
 def _divides(node: ir.Node) -> bool:
-    """A product with the reciprocal of something."""
+    """Whether it is a product with a reciprocal."""
     makers = [v.producer() for v in data(node)] if node.op_type == "Mul" else []
     return any(m is not None and (m.op_type == "Reciprocal" or (m.op_type == "Pow" and _ends(m))) for m in makers)
 
@@ -141,7 +141,7 @@ def _passes(node: ir.Node) -> bool:
 
 
 def _filters_squares(node: ir.Node) -> bool:
-    """A fixed filter over squares: bands of a power spectrum, local energies."""
+    """Whether it is a constant filter over squares: bands of a power spectrum, local energies."""
     if node.op_type not in _LINEAR or not is_constant(node.inputs[1]):
         return False
     pending, seen = [node.inputs[0]], set[ir.Node]()
@@ -166,7 +166,7 @@ def is_square(node: ir.Node) -> bool:
 
 
 def _difference(node: ir.Node) -> Iterator[ir.Node]:
-    """The difference that is squared, and a mean that it takes away."""
+    """The difference that is squared, and the mean that it subtracts."""
     for value in data(node):
         maker = value.producer()
         if maker is None or maker.op_type != "Sub":
@@ -179,12 +179,12 @@ def _difference(node: ir.Node) -> Iterator[ir.Node]:
 
 
 def data(node: ir.Node) -> list[ir.Value]:
-    """The float operands that are no constants."""
+    """The float operands that are not constants."""
     return [v for v in node.inputs if v is not None and is_float(v) and not is_constant(v)]
 
 
 def is_bounded(value: ir.Value) -> bool:
-    """Whether no element is beyond 1, for any input: a gate, a mask."""
+    """Whether all elements are at most 1 in magnitude for any input: a gate, a mask."""
     node = value.producer()
     while node is not None and node.op_type in _MOVES and node.inputs[0] is not None:
         node = node.inputs[0].producer()

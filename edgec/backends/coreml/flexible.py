@@ -1,4 +1,4 @@
-"""Inputs of several sizes: ranges and lists, in the package's description."""
+"""Flexible input shapes in the package's description: ranges and enumerated shapes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Shape = tuple[Dim, ...]
 
 
 def check_flexible(program: Program, target: Target) -> None:
-    """Raise `EdgecError` E0401 where Core ML cannot describe the sizes that an input may have."""
+    """Raise `EdgecError` E0401 if Core ML cannot describe the sizes of an input."""
     options = target.options
     assert isinstance(options, CoreMLOptions)
     names = dict(program.choices)
@@ -22,13 +22,13 @@ def check_flexible(program: Program, target: Target) -> None:
     listed = [name for name, shape in shapes.items() if any(d in names for d in shape)]
     found = [
         _refusal(
-            f"input `{name}` has dimensions of listed sizes and of a range", "sizes-mixed", "list the sizes of all"
+            f"input `{name}` has dimensions with listed sizes and with a range", "sizes-mixed", "list the sizes of all"
         )
         for name in listed
         if any(not isinstance(d, int) and d not in names for d in shapes[name])
     ]
     if len(listed) > 1 and options.is_before("iOS18"):
-        what = f"{len(listed)} inputs have lists of sizes, which begins with iOS 18"
+        what = f"{len(listed)} inputs have lists of sizes, which needs iOS 18"
         found.append(_refusal(what, "sizes-of-several-inputs", "give ranges, or build for iOS 18"))
     if found:
         raise EdgecError(found)
@@ -39,7 +39,7 @@ def _refusal(what: str, label: str, advice: str) -> Diagnostic:
 
 
 def open_dimensions(description: Any, program: Program) -> None:
-    """Write the sizes of each open input: the first that is listed, or the least of a range, is the default."""
+    """Write the sizes of each open input: the first listed one, or the smallest of a range, is the default."""
     shapes = {ref.name: ref.type.shape for ref in program.inputs}
     for feature in description.input:
         shape = shapes.get(feature.name, ())
@@ -53,7 +53,7 @@ def open_dimensions(description: Any, program: Program) -> None:
 
 
 def _rows(shape: Shape, program: Program) -> list[list[int]]:
-    """The shapes of an input whose sizes are listed, each once."""
+    """The shapes of an input with listed sizes, without duplicates."""
     choices = dict(program.choices)
     count = max((len(choices[d]) for d in shape if isinstance(d, str) and d in choices), default=0)
     rows = [[d if isinstance(d, int) else choices[d][i] for d in shape] for i in range(count)]

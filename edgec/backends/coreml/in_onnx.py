@@ -1,4 +1,4 @@
-"""A graph with MIL's own operators in ONNX's: what is run to check a pass."""
+"""MIL's own operators expressed in ONNX, so that an engine can run the graph to verify a pass."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from edgec.passes.rewrite import replace_value
 
 
 def in_onnx(model: Model) -> Model:
-    """A copy without the private domain."""
+    """A copy without operators of the private domain."""
     plain = model.clone()
     for graph in all_graphs(plain):
         for node in [n for n in graph if n.domain == MIL]:
@@ -41,4 +41,4 @@ def _spelt_out(g: GraphBuilder, node: ir.Node) -> ir.Value:
             return g.op("Transpose", y, perm=[0, 3, 1, 2])
         case ChannelProduct(a=a, b=b):
             return g.op("Einsum", a, b, equation="bmhk,bkhn->bmhn")
-    raise ValueError(f"`{node.op_type}` is no operator of MIL's own")
+    raise ValueError(f"`{node.op_type}` is not an operator of the private domain")

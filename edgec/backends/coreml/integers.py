@@ -1,4 +1,4 @@
-"""Whole numbers beyond 32 bits: Core ML has none, so what may leave them is looked at on the verification samples."""
+"""Integers beyond 32 bits, which Core ML lacks: values that may exceed them are checked on the samples."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from edgec.rules.intervals import Interval, interval_of, whole_range
 from edgec.spec.ranges import InputRange
 
 _GROWS = frozenset("Add Sub Mul Neg Abs Pow CumSum ReduceSum ReduceProd MatMul Cast BitShift".split())
-"""Operators whose result may be larger than what they take."""
+"""Operators whose result may be larger than their operands."""
 
 _LIMITS = np.iinfo(np.int32)
 
 _BITS = 31
-"""Bits of a magnitude in int32."""
+"""Magnitude bits of int32."""
 
 
 def check_integers(model: Model, calibration: Calibration, ranges: Sequence[InputRange] = ()) -> None:
-    """Raise one `EdgecError` (E0401) with every operator whose int64 result leaves int32 on a sample.
+    """Raise one `EdgecError` (E0401) with every operator whose int64 result exceeds int32 on a sample, or with every
 
-    So does an input whose range is beyond int32. What interval arithmetic proves to fit, inputs within their `ranges`,
-    is not run; without samples nothing is.
+    input whose range does. Results that interval arithmetic proves to fit, given `ranges`, are not run; without
+    samples none are.
     """
     given = intervals(ranges)
     _check_inputs(model, given)
@@ -41,10 +41,10 @@ def check_integers(model: Model, calibration: Calibration, ranges: Sequence[Inpu
     found = [
         Diagnostic(
             "E0401",
-            f"`{node.op_type}` gives {number} on a sample, and Core ML's integers end at {_LIMITS.max}",
+            f"`{node.op_type}` gives {number} on a sample, beyond Core ML's largest integer, {_LIMITS.max}",
             place_of(node),
             ("rejected by `integer-beyond-int32`",),
-            ("compute it in float32 or in smaller numbers, or declare what inputs may be: `--range NAME=LOW..HIGH`",),
+            ("compute it in float32 or with smaller numbers, or declare the inputs' ranges: `--range NAME=LOW..HIGH`",),
         )
         for node in suspects
         if not _LIMITS.min <= (number := reached.get(node.outputs[0].name or "", 0)) <= _LIMITS.max
@@ -58,7 +58,7 @@ def _check_inputs(model: Model, given: Mapping[str, Interval]) -> None:
     found = [
         Diagnostic(
             "E0401",
-            f"`{name}` may be {interval.low} to {interval.high}, and Core ML's integers have 32 bits",
+            f"`{name}` may be {interval.low} to {interval.high}, but Core ML's integers have 32 bits",
             None,
             ("rejected by `integer-beyond-int32`",),
             ("declare a narrower range, or give the model two inputs: a quotient and a remainder",),
@@ -71,20 +71,20 @@ def _check_inputs(model: Model, given: Mapping[str, Interval]) -> None:
 
 
 def intervals(ranges: Sequence[InputRange]) -> dict[str, Interval]:
-    """The whole numbers within each range."""
+    """The integers within each range."""
     return {r.name: Interval(math.ceil(r.low), math.floor(r.high)) for r in ranges}
 
 
 @dataclass(frozen=True)
 class Limit:
-    """The magnitude up to which an input is proven to keep every result within 32 bits, and what leaves them first."""
+    """The magnitude up to which an input provably keeps all results in 32 bits, and the first node to exceed them."""
 
     size: int
     node: ir.Node
 
 
 def limits(model: Model, ranges: Sequence[InputRange]) -> dict[str, Limit]:
-    """For inputs of whole numbers without a range, by name: how far they may go. Others have no limit below int32's."""
+    """The limits of integer inputs without a range, by name. Other inputs have no limit below int32's."""
     given = intervals(ranges)
     found: dict[str, Limit] = {}
     for node in model.graph:
@@ -97,7 +97,7 @@ def limits(model: Model, ranges: Sequence[InputRange]) -> dict[str, Limit]:
 
 
 def _largest(node: ir.Node, names: Sequence[str], given: Mapping[str, Interval]) -> int:
-    """The largest 2^k - 1 that inputs may reach; 0 where nothing is proven."""
+    """The largest 2^k - 1 that is proven safe for the inputs; 0 if none is."""
     fits, leaves = 0, _BITS + 1
     while leaves - fits > 1:
         bits = (fits + leaves) // 2
@@ -110,7 +110,7 @@ def _largest(node: ir.Node, names: Sequence[str], given: Mapping[str, Interval])
 
 
 def _open_inputs(node: ir.Node, given: Mapping[str, Interval]) -> list[str]:
-    """The whole-number inputs without a range that the node's result depends on."""
+    """The integer inputs without a range on which the node's result depends."""
     pending, seen, found = [*node.inputs], set[ir.Value](), []
     while pending:
         value = pending.pop()
@@ -126,7 +126,7 @@ def _open_inputs(node: ir.Node, given: Mapping[str, Interval]) -> list[str]:
 
 
 def _may_leave(node: ir.Node, given: Mapping[str, Interval]) -> bool:
-    """Whether the node makes int64 numbers that are not proven to fit 32 bits."""
+    """Whether the node computes int64 values that are not proven to fit 32 bits."""
     out = node.outputs[0]
     if node.op_type not in _GROWS or node.domain or out.dtype != ir.DataType.INT64:
         return False
@@ -135,7 +135,7 @@ def _may_leave(node: ir.Node, given: Mapping[str, Interval]) -> bool:
 
 
 def reached_integers(model: Model, samples: Samples) -> dict[str, int]:
-    """The number of largest magnitude that each operator gives whose int64 results may leave int32, by value name."""
+    """The value of largest magnitude of each int64 result that may exceed int32, by value name."""
     growing = {node.outputs[0]: 0 for node in model.graph if _may_leave(node, {})}
     for node, values in run_nodes(model, samples, growing):
         if (value := node.outputs[0]) in growing and (found := values[value]).size:

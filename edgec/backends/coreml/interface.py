@@ -1,4 +1,4 @@
-"""What the app sees of a package: image inputs, a classifier's labels, descriptions."""
+"""The interface of a package for the app: images, a classifier's labels, descriptions."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _COLOR_SPACES = {"grayscale": 10, "rgb": 20, "bgr": 30}
 
 
 def check(program: Program, target: Target) -> None:
-    """Raise `EdgecError` E0106 where the target's options do not fit the model's inputs and outputs."""
+    """Raise `EdgecError` E0106 if the target's options do not fit the model's inputs and outputs."""
     options = target.options
     assert isinstance(options, CoreMLOptions)
     found = []
@@ -30,21 +30,21 @@ def check(program: Program, target: Target) -> None:
     found += _unfit_images(options.output_images, "output_images", "output", outputs)
     for image in options.output_images:
         if any(not isinstance(size, int) for size in outputs.get(image.name, ())):
-            found.append(_wrong(f"image `{image.name}` has an open size, which only an input's may be", {}))
+            found.append(_wrong(f"image `{image.name}` has an open size, which only inputs support", {}))
         if options.classifier is not None and options.classifier.output == image.name:
             found.append(_wrong(f"`{image.name}` cannot be an image and a classifier's scores", {}))
     if options.classifier is not None:
         shape, count = outputs.get(options.classifier.output), len(options.classifier.labels)
         if shape is None:
             found.append(
-                _wrong(f"`options.classifier` names `{options.classifier.output}`, which is no output", outputs)
+                _wrong(f"`options.classifier` names `{options.classifier.output}`, which is not an output", outputs)
             )
         elif shape != (1, count):
-            found.append(_wrong(f"`{options.classifier.output}` has shape {list(shape)}, there are {count} labels", {}))
+            found.append(_wrong(f"`{options.classifier.output}` has shape {list(shape)} for {count} labels", {}))
     shown = {*inputs, *outputs, *([options.classifier.label_output] if options.classifier else [])}
     for name, _ in options.metadata.features:
         if name not in shown:
-            found.append(_wrong(f"`options.metadata.features` describes `{name}`, which is no input or output", shown))
+            found.append(_wrong(f"`options.metadata.features` describes `{name}`, not an input or output", shown))
     if found:
         raise EdgecError(found)
 
@@ -52,19 +52,19 @@ def check(program: Program, target: Target) -> None:
 def _unfit_images(
     images: Sequence[Image], key: str, kind: str, shapes: Mapping[str, tuple[Dim, ...]]
 ) -> list[Diagnostic]:
-    """Images that name nothing, or something of another form."""
+    """Diagnostics for images whose name is unknown or whose tensor has another shape."""
     found = []
     for image in images:
         shape, wanted = shapes.get(image.name), f"(1, {COLORS[image.color]}, height, width)"
         if shape is None:
-            found.append(_wrong(f"`options.{key}` names `{image.name}`, which is no {kind}", shapes))
+            found.append(_wrong(f"`options.{key}` names `{image.name}`, which is not an {kind}", shapes))
         elif len(shape) != 4 or shape[:2] != (1, COLORS[image.color]):
             found.append(_wrong(f"image `{image.name}` has shape {list(shape)}, not {wanted}", {}))
     return found
 
 
 def shown(options: CoreMLOptions) -> Shown:
-    """What the app sees of the source's inputs and outputs."""
+    """The source's inputs and outputs as the app sees them."""
     images, pictures = (
         tuple(ShownImage(image.name, image.scale, image.bias) for image in found)
         for found in (options.images, options.output_images)
@@ -92,14 +92,14 @@ def _wrong(message: str, known: Any) -> Diagnostic:
 
 
 def from_image(mb: Any, pixels: Any, image: Image, scope: Scope) -> Any:
-    """What the model is given of an image: `pixel * scale + bias`, channel by channel."""
+    """Convert an image to the model's input: `pixel * scale + bias`, per channel."""
     return _scaled(mb, pixels, image, scope)
 
 
 def to_image(mb: Any, value: Any, image: Image, scope: Scope) -> Any:
-    """What the app is given of a float32 output as an image: whole numbers from 0 to 255, under the image's name.
+    """Convert a float32 output to the image for the app: integers from 0 to 255, under the image's name.
 
-    How Core ML turns other numbers into bytes is not written anywhere, so none are left.
+    How Core ML converts other values to bytes is undocumented, so none remain.
     """
     value = _scaled(mb, value, image, scope)
     kept = mb.clip(x=value, alpha=np.float32(0), beta=np.float32(255), name=scope.new(f"{image.name}_kept"))
@@ -130,7 +130,7 @@ def describe(description: Any, program: Program, options: CoreMLOptions) -> None
 
 
 def describe_model(metadata: Any, options: CoreMLOptions) -> None:
-    """Write what Xcode shows of a model as a whole."""
+    """Write the model's metadata that Xcode shows."""
     said = options.metadata
     metadata.author = said.author
     metadata.license = said.license

@@ -1,9 +1,9 @@
-"""Whether channels-first tokens pay for a model: a prediction, from what both forms copy and where they run.
+"""Whether channels-first tokens pay for a model: predicted from the copies in both layouts and their placement.
 
-The engine's own layout is four-dimensional and channels-first, and its buffers are padded along the last axis to 64
-bytes, so that a transpose, and a reshape that changes the last axis, copies its tensor (Apple, "Deploying Transformers
-on the Apple Neural Engine", principles 1 and 3). What is measured there is DistilBERT of 128 tokens on an iPhone 13,
-iOS 16: 2.8 times faster in this form. Nothing here was measured on a device.
+The engine's layout is four-dimensional and channels-first, and its buffers are padded along the last axis to 64 bytes,
+so that a transpose, and a reshape that changes the last axis, copies its tensor (Apple, "Deploying Transformers on the
+Apple Neural Engine", principles 1 and 3). Apple measured DistilBERT with 128 tokens on an iPhone 13, iOS 16: 2.8 times
+faster in this layout. Nothing was measured on a device here.
 """
 
 from __future__ import annotations
@@ -28,29 +28,29 @@ EVIDENCE = (
 _COPIES = frozenset("transpose stack slice_by_size gather_nd gather_along_axis tile pad".split())
 
 _CUTS = frozenset("concat split gather".split())
-"""Along the first dimension that is not 1 these are views of whole rows."""
+"""Along the first dimension other than 1 these are views of whole rows."""
 
 
 @dataclass(frozen=True)
 class Movement:
-    """What one form of a model moves in a run: bytes that are copied, and instructions that leave the engine."""
+    """The cost of one layout per run: bytes copied, and instructions off the neural engine."""
 
     copied_bytes: int
     off_engine: int
 
 
 def movement(program: Program, target: Target) -> Movement:
-    """Copies by the instructions of the program, and where the published rules place them."""
+    """Count the bytes that the program's instructions copy, and those that published rules place off the engine."""
     copied = sum(sum(map(bytes_of, instr.outputs)) for instr in program.every_instr() if _copies(instr))
     return Movement(copied, sum(1 for placed in placement(program, target).placed if placed.rule))
 
 
 @dataclass(frozen=True)
 class FormChoice(Decided):
-    """Whether a model got the form that the neural engine prefers, and why: `asked` for, or `predicted` to pay.
+    """Whether a model got the layout that the neural engine prefers, and why: `asked` for, or `predicted` to pay.
 
-    What a run copies, and how many operations leave the engine, in the form that was taken and in the other one (None
-    where it was not made).
+    With the bytes that a run copies and the operations off the engine, in the chosen layout and in the other one (None
+    if it was not built).
     """
 
     section: ClassVar[str] = "neural_engine"
@@ -65,14 +65,14 @@ class FormChoice(Decided):
 
 @dataclass(frozen=True)
 class Formed:
-    """A model legalized in one form."""
+    """A model legalized in one layout."""
 
     legal: Rewritten
     moved: Movement
 
 
 def forms_of(target: Target) -> tuple[str, ...]:
-    """The forms to be made: `on` and `off` where it is left open and the neural engine takes part, else one."""
+    """The layouts to build: `on` and `off` if the target is `auto` and may use the neural engine, otherwise one."""
     options = target.options
     assert isinstance(options, CoreMLOptions)
     if options.neural_engine != "auto":
@@ -82,13 +82,13 @@ def forms_of(target: Target) -> tuple[str, ...]:
 
 
 def with_form(target: Target, form: str) -> Target:
-    """The target with the form settled."""
+    """The target with the layout fixed."""
     assert isinstance(target.options, CoreMLOptions)
     return replace(target, options=replace(target.options, neural_engine=form))
 
 
 def cheaper(made: Mapping[str, Formed]) -> tuple[str, str | None]:
-    """The form to take and the other: `on` if it copies less and leaves the engine no more often."""
+    """The chosen layout and the other one: `on` if it copies less and has no more operations off the engine."""
     if len(made) == 1:
         return next(iter(made)), None
     on, off = made["on"].moved, made["off"].moved
@@ -97,7 +97,7 @@ def cheaper(made: Mapping[str, Formed]) -> tuple[str, str | None]:
 
 
 def choice(taken: bool, moved: Movement, other: Movement | None) -> FormChoice:
-    """The decision with what it stands on."""
+    """The decision and its figures."""
     return FormChoice(
         taken,
         "asked" if other is None else "predicted",
@@ -127,7 +127,7 @@ def _copies(instr: Instr) -> bool:
 
 
 def _leads(instr: Instr, axis: int) -> bool:
-    """Whether only dimensions of 1 lie before an axis."""
+    """Whether all dimensions before an axis are 1."""
     longest = max((_shape(v) for v in instr.operands()), key=len)
     return all(d == 1 for d in longest[: axis % max(len(longest), 1)])
 

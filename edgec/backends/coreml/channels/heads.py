@@ -1,4 +1,4 @@
-"""Attention in channels-first form: head by head, keys as channels of the scores, masks of finite numbers."""
+"""Attention on channels-first tokens: per head, with keys as the channels of the scores, and finite masks."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from edgec.ops.linear import Attention
 from edgec.rules.decompose.attention import MASKED, may_be_minus_infinity
 
 _NEVER = -1e30
-"""A mask at or below this means "never", whatever the scores: softmax of nothing else is the mean."""
+"""A mask at or below this hides a key whatever its score; a softmax over hidden keys only is the mean."""
 
 
 def can_attend(node: ir.Node) -> bool:
-    """Attention on tokens: (B, S, H*D) operands, plain, with as many key heads as query heads."""
+    """Attention on (B, S, H*D) operands without caches or softcap, with as many key heads as query heads."""
     op = Attention.decode(Reader(node))
     shapes = [static_shape(v) for v in (op.q, op.k, op.v)]
     on_tokens = all(s is not None and len(s) == 3 and 0 not in s for s in shapes)
@@ -30,9 +30,9 @@ def can_attend(node: ir.Node) -> bool:
 
 
 def attention(node: ir.Node, m: Maker) -> Sequence[Value]:
-    """The nodes for each head: scores (1, keys, B, queries), their softmax over the keys, and the mixed values.
+    """Build, for each head: scores (1, keys, B, queries), their softmax over the keys, and the weighted values.
 
-    One transpose is inside, that of the keys, as in Apple's reference.
+    It contains one transpose, that of the keys, as in Apple's reference.
     """
     op = Attention.decode(Reader(node))
     (batch, queries, width), keys, heads = shape_of(op.q), shape_of(op.k)[1], op.q_heads
@@ -64,7 +64,7 @@ def attention(node: ir.Node, m: Maker) -> Sequence[Value]:
 
 
 def _heads(value: Value, heads: int, axis: int, m: Maker) -> Sequence[Value]:
-    """The value cut along its channels."""
+    """The value split along its channels."""
     if heads == 1:
         return [value]
     sizes = [shape_of(value)[axis] // heads] * heads
@@ -82,8 +82,8 @@ def _product(x: Value, y: Value, m: Maker) -> Value:
 class _Mask:
     """An attention's mask as finite numbers of shape (1, keys, B or 1, queries or 1), the same for all users.
 
-    A query that sees no key at all gets what ONNX gives it: zeros where the mask is boolean or infinite, the mean of
-    the values where it is the least finite number.
+    A query that sees no key gets the result of ONNX: zeros if the mask is boolean or infinite, the mean of the values
+    if it is the lowest finite number.
     """
 
     def __init__(self, op: Attention, mask: Value, m: Maker) -> None:
@@ -97,7 +97,7 @@ class _Mask:
         self.keeps_mean = computed and not self.gives_zero
 
     def of(self, head: int, late: Array | None) -> Value:
-        """What is added to the scores of one head."""
+        """The term added to the scores of one head."""
         if self._known is not None:
             return self._constant(self._known, head, late)
         added = self._cached("added", self._added)

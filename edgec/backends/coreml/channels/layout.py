@@ -1,8 +1,8 @@
-"""Which operators run on channels-first tokens, decided for the whole graph at once as a minimum cut.
+"""Which operators run on channels-first tokens, decided for the whole graph as a minimum cut.
 
-Projections and attention seek the form; normalizations, element-wise operators and movements follow where that spares
-transposes; everything else stays. Each value whose maker and user disagree is transposed once, which costs its bytes;
-the assignment is the cheapest (`edgec.backends.layout`).
+Projections and attention want the layout; normalizations, elementwise operators and data movement follow where that
+saves transposes; all others keep theirs. A value whose producer and user disagree is transposed once, at the cost of
+its bytes; the assignment is the cheapest (`edgec.backends.layout`).
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from edgec.passes.rewrite import replace_value
 
 @dataclass(frozen=True)
 class Turning:
-    """What the pass did: operators that run channels-first, and for each new value's name the old one's."""
+    """The result of the pass: the operators that run channels-first, and the old name of each new value."""
 
     operators: int
     names: dict[str, str]
 
 
 def turn_tokens(model: Model) -> Turning:
-    """Rewrite the main graph, in place, to channels-first tokens wherever an operator seeks them."""
+    """Rewrite the main graph, in place, to channels-first tokens where that pays."""
     graph = model.graph
     forms = {node: form for node in graph if (form := layout_rule_of(node)) is not None}
     chosen = _choose(graph, forms)
@@ -48,7 +48,7 @@ def turn_tokens(model: Model) -> Turning:
 
 
 def _choose(graph: ir.Graph, forms: dict[ir.Node, LayoutRule]) -> set[ir.Node]:
-    """The nodes that take the form; none where nothing seeks it."""
+    """The nodes that get the layout; none if no operator wants it."""
     if not any(form.seeks for form in forms.values()):
         return set()
     sides = {node: _side(forms.get(node)) for node in graph}
@@ -71,12 +71,12 @@ def _border(value: Value, forms: Container[ir.Node]) -> Border:
 
 
 def _turns(node: ir.Node, value: Value, within: Container[ir.Node]) -> bool:
-    """Whether the node is among those and takes the value in channels-first form."""
+    """Whether the node is one of those and reads the value in the channels-first layout."""
     return node in within and any(v is value for v in turned_operands(node))
 
 
 def _give_back(node: ir.Node, chosen: set[ir.Node], turned: Turned) -> None:
-    """Let the users that stay have a chosen node's outputs as they were; an image is only a reshape away."""
+    """Give the other users a chosen node's outputs in the original layout; for an image that is only a reshape."""
     for old in node.outputs:
         if old not in turned.of:
             continue

@@ -1,4 +1,4 @@
-"""How each operator runs on channels-first tokens: which nodes can, and what they become."""
+"""Layout rules: which nodes can run on channels-first tokens, and how they are rewritten."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from edgec.ops.table import view
 from edgec.rules.match import is_wanted, only_use, operands, producer
 
 _GROWS = 1 << 16
-"""Elements that a constant may have once it is broadcast over the tokens."""
+"""The most elements of a constant after it is broadcast over the tokens."""
 
 
 @dataclass(frozen=True)
 class LayoutRule:
-    """Whether a node can run on channels-first tokens, and the nodes that make its outputs there.
+    """Whether a node can run on channels-first tokens, and the rewrite that computes its outputs there.
 
-    `seeks`: an operator that gains by it; the others follow where that spares a transpose.
+    `seeks`: an operator that gains from the layout; the others follow where that saves a transpose.
     """
 
     can: Callable[[ir.Node], bool]
@@ -55,7 +55,7 @@ def _can_multiply(node: ir.Node) -> bool:
 
 
 def _matmul(node: ir.Node, m: Maker) -> Sequence[Value]:
-    """x @ W as a convolution of one element."""
+    """x @ W as a 1x1 convolution."""
     x, weight = node.inputs[0], node.inputs[1]
     assert x is not None
     assert weight is not None
@@ -101,7 +101,7 @@ def _can_normalize(node: ir.Node) -> bool:
 
 
 def _normalize(node: ir.Node, m: Maker) -> Sequence[Value]:
-    """A normalization of the channels alone, which ONNX's, of all dimensions from one on, cannot say."""
+    """A normalization over the channel axis only; ONNX's normalizes all axes from one on."""
     op = LayerNormalization.decode(Reader(node))
     parameters = [
         m.g.const(_vector(p, shape_of(op.x)[-1]), dtype=p.dtype) for p in (op.scale, op.bias) if p is not None
@@ -127,7 +127,7 @@ def _softmax(node: ir.Node, m: Maker) -> Sequence[Value]:
 
 
 def _can_elementwise(node: ir.Node) -> bool:
-    """Every operand is a constant, or has all tokens or one, and all channels or one."""
+    """Whether every operand is a constant, or has all tokens or one, and all channels or one."""
     y = node.outputs[0]
     if not has_tokens(y) or (isinstance(op := view(node), Clip) and not op.is_constant):
         return False
@@ -151,7 +151,7 @@ def _elementwise(node: ir.Node, m: Maker) -> Sequence[Value]:
 
 
 def _with_bias(node: ir.Node, m: Maker) -> Value | None:
-    """The convolution that a constant vector is added to, with that bias; None for any other sum."""
+    """For the sum of a convolution and a constant vector, the convolution with that bias; otherwise None."""
     for value, other in operands(node):
         if not is_constant(other) or is_constant(value) or prod(shape_of(other)) not in (1, shape_of(value)[-1]):
             continue
@@ -167,7 +167,7 @@ def _with_bias(node: ir.Node, m: Maker) -> Value | None:
 
 
 def _can_reduce(node: ir.Node) -> bool:
-    """Over the channels of each token, or over all tokens."""
+    """Whether it reduces the channels of each token, or all tokens."""
     op = Reduce.decode(Reader(node))
     return has_tokens(op.x) and has_tokens(op.y) and _reduced_axes(op) is not None
 
@@ -192,7 +192,7 @@ def _can_reshape(node: ir.Node) -> bool:
 
 
 def _reshape(node: ir.Node, m: Maker) -> Sequence[Value]:
-    """The order of the tokens is the same."""
+    """The order of the tokens does not change."""
     x = node.inputs[0]
     assert x is not None
     return [m.reshape(m.x(x), form(shape_of(node.outputs[0])))]
@@ -215,16 +215,16 @@ LAYOUT_RULES: Mapping[str, LayoutRule] = {
     "LayerNormalization": LayoutRule(_can_normalize, _normalize),
     "MatMul": LayoutRule(_can_multiply, _matmul, seeks=True),
 }  # fmt: skip
-"""By operator; what is missing here stays as it is."""
+"""Layout rules by operator; operators without one keep their layout."""
 
 
 def turned_operands(node: ir.Node) -> Iterable[Value]:
-    """The inputs that a channels-first node takes in channels-first form: all that are computed, but no mask."""
+    """The inputs that a channels-first node reads in that layout: all that are computed, except masks."""
     inputs = node.inputs[:3] if node.op_type == "Attention" else node.inputs
     return [v for v in inputs if v is not None and not is_constant(v)]
 
 
 def layout_rule_of(node: ir.Node) -> LayoutRule | None:
-    """The node's channels-first form, if it has one."""
+    """The node's layout rule, if it has one."""
     found = LAYOUT_RULES.get(node.op_type) if node.domain == "" else None
     return found if found is not None and found.can(node) else None

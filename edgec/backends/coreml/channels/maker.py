@@ -1,7 +1,7 @@
-"""What a value is in channels-first form, and how it gets there and back.
+"""The channels-first layout of a value, and conversion to it and back.
 
-A value of shape (t₁, …, tₙ, C) holds N = t₁·…·tₙ tokens of C channels; its channels-first form is (1, C, 1, N), the
-tokens in the same order. One image of tokens, (1, H, W, C), is (1, C, H, W).
+A value of shape (t₁, …, tₙ, C) has N = t₁·…·tₙ tokens of C channels; in the channels-first layout it is (1, C, 1, N),
+with the tokens in the same order. One image of tokens, (1, H, W, C), becomes (1, C, H, W).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ NAME = "neural-engine-form"
 """The rewrite's name in the manifest."""
 
 _LABEL = "channels"
-"""Its name in the names of what it makes."""
+"""The suffix in the names of new values."""
 
 TO_CHANNELS, TO_TOKENS = (0, 3, 1, 2), (0, 2, 3, 1)
 """(1, H, W, C) to (1, C, H, W), and back."""
@@ -43,17 +43,17 @@ def tokens(value: Value) -> int:
 
 
 def places(shape: Ints) -> Ints:
-    """The last two dimensions of the form: (H, W) of an image of tokens, (1, N) of a sequence."""
+    """The last two dimensions in the channels-first layout: (H, W) of an image of tokens, (1, N) of a sequence."""
     return shape[1:3] if len(shape) == 4 and shape[0] == 1 else (1, prod(shape[:-1]))
 
 
 def form(shape: Ints) -> Ints:
-    """The shape of the channels-first form."""
+    """The shape in the channels-first layout."""
     return (1, shape[-1], *places(shape))
 
 
 def image_of(value: Value) -> Value | None:
-    """The image (1, C, spatial…) of which the value is the channels-last transpose: it is in the form already."""
+    """The image (1, C, spatial…) whose channels-last transpose the value is: it is channels-first already."""
     node = producer(value, "Transpose")
     perm = () if node is None else Transpose.decode(Reader(node)).perm
     is_image = node is not None and perm == (0, *range(2, len(perm)), 1) and shape_of(value)[0] == 1
@@ -61,7 +61,7 @@ def image_of(value: Value) -> Value | None:
 
 
 def makes_image(node: ir.Node) -> bool:
-    """Whether the node is the transpose of one channels-last image to channels-first."""
+    """Whether the node transposes one channels-last image to channels-first."""
     if node.op_type != "Transpose" or node.domain or static_shape(node.outputs[0]) is None:
         return False
     perm = Transpose.decode(Reader(node)).perm
@@ -69,14 +69,14 @@ def makes_image(node: ir.Node) -> bool:
 
 
 def turning_bytes(value: Value) -> int:
-    """What it costs to turn a value, in bytes of float16: nothing for one token, one channel, or an image."""
+    """The cost of transposing a value, in float16 bytes: 0 for one token, one channel, or an image."""
     if 1 in (shape_of(value)[-1], tokens(value)) or image_of(value) is not None:
         return 0
     return prod(shape_of(value)) * (1 if value.dtype == ir.DataType.BOOL else 2)
 
 
 class Turned:
-    """Values by the values that they are the channels-first form of; whatever is missing is made where it is needed."""
+    """The channels-first version of each value; missing ones are created on demand."""
 
     def __init__(self, graph: ir.Graph) -> None:
         self.graph = graph
@@ -85,7 +85,7 @@ class Turned:
 
 
 class Maker:
-    """Makes the channels-first nodes of one node; operands are turned once for all of their users."""
+    """Builds the channels-first version of one node; an operand is transposed once for all its users."""
 
     def __init__(self, node: ir.Node, turned: Turned) -> None:
         self.node = node
@@ -94,7 +94,7 @@ class Maker:
         self._turned = turned
 
     def x(self, value: Value) -> Value:
-        """The channels-first form of an operand."""
+        """The channels-first version of an operand."""
         image = image_of(value)
         if value not in self._turned.of and image is not None:
             self._turned.of[value] = self.reshape(image, form(shape_of(value)))
@@ -105,19 +105,19 @@ class Maker:
         return self._turned.of[value]
 
     def back(self, value: Value) -> Value:
-        """The value as it was, from its channels-first form."""
+        """The value in its original layout, from the channels-first version."""
         shape = shape_of(value)
         flat = self.turn(self._turned.of[value], TO_TOKENS, (1, *places(shape), shape[-1]))
         return self.reshape(flat, shape)
 
     def turn(self, value: Value, perm: Ints, shape: Ints) -> Value:
-        """A transpose, or a reshape where only one dimension is above 1."""
+        """A transpose, or a reshape if at most one dimension is above 1."""
         if sum(d != 1 for d in shape) <= 1:
             return self.reshape(value, shape)
         return self.g.op("Transpose", value, perm=list(perm))
 
     def reshape(self, value: Value, shape: Ints) -> Value:
-        """A reshape, unless the shape is there already."""
+        """A reshape, unless the value has the shape already."""
         return value if static_shape(value) == shape else self.g.op("Reshape", value, self.g.ints(*shape))
 
     def same(self, inputs: Sequence[Value | None], **changed: object) -> Sequence[Value]:
@@ -126,7 +126,7 @@ class Maker:
         return self.g.multi(self.node.op_type, len(self.node.outputs), *inputs, **attributes)
 
     def operand(self, value: Value | None, like: Value) -> Value | None:
-        """An operand that broadcasts against `like`: a constant is turned here and now."""
+        """An operand that broadcasts against `like`; a constant is transposed at compile time."""
         if value is None or not shape_of(value):
             return value
         array = constant(value)
@@ -136,7 +136,7 @@ class Maker:
         return x if tokens(value) == 1 else self.reshape(x, (1, shape_of(value)[-1], *places(shape_of(like))))
 
     def weight(self, value: Value, shape: Ints, change: Callable[[Array], Array]) -> Value:
-        """A constant made from another when it is read, so that no second copy waits until then."""
+        """A constant computed lazily from another, so that no second copy is kept in memory."""
         source = value.const_value
         assert source is not None
         assert value.dtype is not None
@@ -153,11 +153,11 @@ class Maker:
         return made
 
     def finish(self, results: Sequence[tuple[Value, Value]]) -> None:
-        """Put the nodes in place; each result is an old value and its channels-first form."""
+        """Insert the nodes; each result is an old value and its channels-first version."""
         rule = self.node.metadata_props.get(RULE)
         for node in self.g.nodes:
             if rule is not None and node.op_type == self.node.op_type:
-                node.metadata_props[RULE] = rule  # what a norm was made of stays part of a norm
+                node.metadata_props[RULE] = rule  # parts of a normalization stay marked as such
         for old, new in results:
             self._turned.of[old] = new
             new.shape, new.type = ir.Shape(form(shape_of(old))), old.type
@@ -167,7 +167,7 @@ class Maker:
 
 
 def turned_constant(array: Array, like: Value) -> Array:
-    """A constant that broadcasts against a value, so that it does against the value's channels-first form."""
+    """A constant that broadcasts against a value, changed to broadcast against its channels-first version."""
     shape = shape_of(like)
     full = array.reshape((1,) * (len(shape) - array.ndim) + array.shape)
     if prod(full.shape[:-1]) == 1:

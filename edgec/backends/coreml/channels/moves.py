@@ -1,4 +1,4 @@
-"""Movements of tokens and channels in channels-first form: on four dimensions wherever they move along one axis."""
+"""Data movement on channels-first tokens, with four dimensions if it is along one axis."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _HIGHEST = 5
 
 
 def grouped(shape: Ints, axis: int) -> tuple[Ints, int]:
-    """The channels-first shape in which one axis of `shape` lies by itself: (shape of four dimensions, its axis)."""
+    """The channels-first shape, of four dimensions, in which one axis of `shape` is a dimension: (shape, axis)."""
     channels, sizes = shape[-1], shape[:-1]
     if axis == len(sizes):
         return form(shape), 1
@@ -31,7 +31,7 @@ def grouped(shape: Ints, axis: int) -> tuple[Ints, int]:
 
 
 def can_move(node: ir.Node) -> bool:
-    """Whether the movement is known, and possible in the dimensions that Core ML has."""
+    """Whether the movement is supported, within Core ML's maximum rank."""
     if any(static_shape(v) is None or 0 in (static_shape(v) or ()) or not v.shape for v in node.outputs):
         return False
     match op := view(node):
@@ -105,7 +105,7 @@ def _pad(node: ir.Node, m: Maker) -> Sequence[Value]:
 
 
 def _gather(node: ir.Node, m: Maker) -> Sequence[Value]:
-    """One token of each: a slice."""
+    """A gather of one token is a slice."""
     op = Gather.decode(Reader(node))
     index = constant(op.indices)
     assert index is not None
@@ -115,7 +115,7 @@ def _gather(node: ir.Node, m: Maker) -> Sequence[Value]:
 
 
 def _channels_last_merged(op: Transpose) -> tuple[Ints, Ints]:
-    """The transpose of the tokens, behind channels that stay in front: (sizes, permutation), as few as it has."""
+    """The transpose of the tokens after the leading channels, merged to the fewest axes: (sizes, permutation)."""
     shape = shape_of(op.x)
     return merged((shape[-1], *shape[:-1]), (0, *(p + 1 for p in op.perm[:-1])))
 
@@ -136,4 +136,4 @@ MOVES: Mapping[str, Callable[[ir.Node, Maker], Sequence[Value]]] = {
     "Split": _split,
     "Transpose": _transpose,
 }
-"""How each is made on channels-first tokens."""
+"""The rewrite of each operator to channels-first tokens."""

@@ -1,1 +1,1 @@
-"""ONNX-to-ONNX rewrites into the forms that MIL takes."""
+"""ONNX-to-ONNX rewrites into forms that MIL supports."""

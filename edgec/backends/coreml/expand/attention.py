@@ -13,7 +13,7 @@ from edgec.rules.decompose.attention import repeat_heads
 
 
 class GroupedAttentionRepeated(Rule):
-    """Attention whose keys and values serve several heads -> the same on keys and values repeated for each head."""
+    """Attention whose heads share keys and values (grouped queries) -> the same on repeated keys and values."""
 
     name = "grouped-attention-repeated"
     roots = ("Attention",)

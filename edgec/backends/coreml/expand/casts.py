@@ -1,4 +1,4 @@
-"""Casts of what is no number to integers, which each processor does in its own way."""
+"""Casts of infinity and NaN to integers, whose result depends on the processor."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from edgec.ops.base import Reader, Value
 from edgec.rules.base import NOT_HERE, Example, Miss, Replacement, Rule
 
 _LOWEST = -(2**31)
-"""PyTorch gives the lowest number for all of them on the processors of desktops; this is int32's."""
+"""PyTorch on desktop processors gives the lowest integer for all of them; this is int32's."""
 
 _CARRIES = frozenset("Abs Add Ceil Div Floor Mul Neg Round Sub".split())
-"""Operators that hand an infinity on."""
+"""Operators that propagate an infinity."""
 
 _FAR = 16
-"""How many nodes before a cast are looked at."""
+"""The most nodes before a cast that are examined."""
 
 
 class CastOfNumbers(Rule):
-    """Cast of a logarithm or its multiple to integers -> the lowest integer where it is infinite or NaN, else the same.
+    """Cast of a logarithm or its multiple to integers -> the lowest integer if infinite or NaN, otherwise the same.
 
-    Buckets of distances take the logarithm of 0 and select something else there: 64 bits hold what the cast makes of
-    it and what is added, 32 bits would wrap around.
+    Bucketed distances take the logarithm of 0 and select another value there: with 64 bits the result of the cast
+    plus an offset fits, with 32 bits it would wrap around.
     """
 
     name = "cast-of-numbers"
@@ -52,7 +52,7 @@ class CastOfNumbers(Rule):
 
 
 def _of_logarithm(x: Value) -> bool:
-    """Whether a logarithm is handed on to here."""
+    """Whether the value comes from a logarithm."""
     pending, seen = [x], 0
     while pending and seen < _FAR:
         maker = pending.pop().producer()

@@ -1,4 +1,4 @@
-"""Convolutions whose weight the model computes: MIL's `conv` takes one without dilation, `conv_transpose` none."""
+"""Convolutions with a computed weight: MIL's `conv` supports one without dilation, `conv_transpose` none."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from edgec.rules.base import NOT_HERE, Example, Miss, Replacement, Rule
 
 
 class ComputedTransposedConvToConv(Rule):
-    """ConvTranspose(x, w) with a computed w -> Conv of x with zeros between its elements and w turned round.
+    """ConvTranspose(x, w) with a computed w -> Conv of x with zeros between its elements and w mirrored.
 
     Dumoulin and Visin, "A guide to convolution arithmetic for deep learning" (2016), section 4.
     """
@@ -42,7 +42,7 @@ class ComputedTransposedConvToConv(Rule):
             x, shape = _spread(x, shape, axis, stride, g)
         begin = [e - 1 - p for e, p in zip(w.extent, w.pads_begin, strict=True)]
         end = [
-            e - 1 - p + o - (s - 1)  # `_spread` leaves zeros behind the last element too
+            e - 1 - p + o - (s - 1)  # `_spread` adds zeros after the last element too
             for e, p, o, s in zip(w.extent, w.pads_end, op.output_padding, w.strides, strict=True)
         ]
         x = g.op("Pad", x, g.ints(0, 0, *begin, 0, 0, *end), g.like(0, x))
@@ -82,7 +82,7 @@ class ComputedDilatedConvToConv(Rule):
 
 
 def _spread(x: Value, shape: Ints, axis: int, stride: int, g: GraphBuilder) -> tuple[Value, Ints]:
-    """`stride - 1` zeros behind every element along one axis."""
+    """Insert `stride - 1` zeros after every element along one axis."""
     if stride == 1:
         return x, shape
     before, behind = math.prod(shape[:axis]), math.prod(shape[axis + 1 :])

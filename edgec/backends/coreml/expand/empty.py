@@ -1,4 +1,4 @@
-"""Tensors without elements, which Core ML does not have."""
+"""Empty tensors, which Core ML does not support."""
 
 from __future__ import annotations
 

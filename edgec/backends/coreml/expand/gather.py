@@ -1,4 +1,4 @@
-"""Gathers and scatters with indices that may count from the end, which MIL's do not know from iOS 17 on."""
+"""Gathers and scatters with negative indices, which MIL's operations do not support from iOS 17 on."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _DONE = "edgec.from_start"
 
 
 class GatherFromStart(Rule):
-    """A gather or scatter with computed or negative indices -> the same with indices from 0 on."""
+    """A gather or scatter with computed or negative indices -> the same with non-negative indices."""
 
     name = "gather-from-start"
     roots = ("Gather", "GatherElements", "GatherND", "ScatterElements", "ScatterND")
@@ -37,7 +37,7 @@ class GatherFromStart(Rule):
             return NOT_HERE
         axes = _axes(node)
         if axes is None:
-            return Miss("how many dimensions the indices address is not known")
+            return Miss("the number of indexed dimensions is unknown")
         moved = from_end(indices, sizes_of(x, axes, g), g)
         attributes = {name: a.value for name, a in node.attributes.items()}
         result = g.op(node.op_type, x, moved, *node.inputs[2:], **attributes)
@@ -46,12 +46,12 @@ class GatherFromStart(Rule):
 
 
 def counts_from_start(node: ir.Node) -> bool:
-    """Whether the rule has been here: no index is negative."""
+    """Whether no index is negative: the rule has been applied."""
     return _DONE in node.metadata_props
 
 
 def _axes(node: ir.Node) -> Sequence[int] | None:
-    """The dimensions of x that each index (the last dimension of several) addresses."""
+    """The dimensions of x that each index addresses."""
     match op := view(node):
         case Gather() | GatherElements() | ScatterElements():
             return (op.axis,)

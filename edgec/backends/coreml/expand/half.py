@@ -1,4 +1,4 @@
-"""Forms that hold in float16, for what is not kept in float32: softplus, long sums, floors below the least number."""
+"""Forms that are accurate in float16, for operators not kept in float32: softplus, long sums, tiny epsilons."""
 
 from __future__ import annotations
 
@@ -17,31 +17,31 @@ from edgec.rules.base import NOT_HERE, Example, Miss, Replacement, Rule
 from edgec.rules.match import is_float, operands, scalar
 
 LEAST = 2.0**-24
-"""The least float16 above zero."""
+"""The smallest positive float16."""
 
 _SHORT = 32
-"""A sum of as many terms loses no more than they are rounded by."""
+"""A sum of up to this many terms loses no more than the rounding of its terms."""
 
 _SERIES = (0.08311565, 0.01402991)
-"""log(1 + e) = t * (1 + a t² + b t⁴) with t = e / (1 + e / 2) on [0, 1], off by 8.8e-6 at most: the series of 2 artanh,
-its last two coefficients for the least relative error (Remez)."""
+"""log(1 + e) = t * (1 + a t² + b t⁴) with t = e / (1 + e / 2) on [0, 1], error at most 8.8e-6: the series of 2 artanh,
+its last two coefficients chosen for the smallest relative error (Remez)."""
 
 
 class HalfRule(Rule):
-    """A rule for what float16 computes: what is marked stays in float32, and as it is."""
+    """A rule for operators computed in float16; those marked to stay in float32 are not rewritten."""
 
     def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
         return NOT_HERE if is_wide(node) or not is_float(node.outputs[0]) else self.rewrite(node, g)
 
     @abstractmethod
     def rewrite(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
-        """As `apply`, of a node that is computed in float16."""
+        """Like `apply`, for a node that is computed in float16."""
 
 
 class SoftplusOfMagnitude(HalfRule):
-    """Softplus(x) -> Relu(x) + log(1 + e) with e = Exp(-|x|), the logarithm a short series.
+    """Softplus(x) -> Relu(x) + log(1 + e) with e = Exp(-|x|), the logarithm as a short series.
 
-    exp(x) overflows from 11.1 on, and 1 + exp(x) loses small ones below -7.6.
+    exp(x) overflows above 11.1, and 1 + exp(x) is 1 below -7.6.
     """
 
     name = "softplus-of-magnitude"
@@ -67,7 +67,7 @@ class SoftplusOfMagnitude(HalfRule):
 
 
 class LongSumToProduct(HalfRule):
-    """ReduceSum of more than 32 terms -> a product with ones, which a matrix unit sums up in more than float16."""
+    """ReduceSum of more than 32 terms -> a product with ones, which matrix units accumulate in more than float16."""
 
     name = "long-sum-to-product"
     roots = ("ReduceSum",)
@@ -96,12 +96,12 @@ class LongSumToProduct(HalfRule):
             return NOT_HERE
         total = _by_product(op, g)
         if total is None:
-            return Miss("no product sums along these dimensions")
+            return Miss("no matrix product sums along these dimensions")
         return [total if op.keepdims else g.op("Squeeze", total, g.ints(*op.axes or ()))]
 
 
 def is_long(node: ir.Node) -> bool:
-    """Whether a ReduceSum or CumSum has many terms, or nobody knows how many."""
+    """Whether a ReduceSum or CumSum has many terms, or an unknown number."""
     op = CumSum.decode(Reader(node)) if node.op_type == "CumSum" else Reduce.decode(Reader(node))
     shape = static_shape(op.x)
     axes = op.axes if isinstance(op, Reduce) else None if op.axis is None else (op.axis,)
@@ -109,7 +109,7 @@ def is_long(node: ir.Node) -> bool:
 
 
 def has_product(node: ir.Node) -> bool:
-    """Whether a ReduceSum may be a product with ones."""
+    """Whether a ReduceSum can be a product with ones."""
     op = Reduce.decode(Reader(node))
     return static_shape(op.x) is not None and op.axes is not None and _form(op) is not None
 
@@ -137,7 +137,7 @@ def _ones(g: GraphBuilder, *shape: int) -> Value:
 
 
 class FloorToLeast(HalfRule):
-    """x + eps, max(x, eps) with an eps that float16 rounds to 0 -> with the least float16: 0 / (0 + eps) is 0."""
+    """x + eps, max(x, eps) with an eps that is 0 in float16 -> the smallest positive float16: 0 / (0 + eps) is 0."""
 
     name = "floor-to-least"
     roots = ("Add", "Clip", "Max")
@@ -160,7 +160,7 @@ class FloorToLeast(HalfRule):
 
 
 class PowerToProduct(HalfRule):
-    """Pow(x, 2) -> x * x, Pow(x, 3) -> x * x * x: as exact as any product."""
+    """Pow(x, 2) -> x * x, Pow(x, 3) -> x * x * x: as accurate as any product."""
 
     name = "power-to-product"
     roots = ("Pow",)
@@ -193,4 +193,4 @@ def _least(g: GraphBuilder, like: Value | None) -> Value:
 
 
 HALF_RULES: tuple[Rule, ...] = (SoftplusOfMagnitude(), LongSumToProduct(), PowerToProduct(), FloorToLeast())
-"""After what stays in float32 is marked."""
+"""Applied after the operators that stay in float32 are marked."""

@@ -1,4 +1,4 @@
-"""Normalizations in the forms that MIL has: one operation each, whose squares and sums never leave it."""
+"""Normalizations as single MIL operations, so that squares and sums are internal to them."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from edgec.rules.match import producer, scalar
 class RMSNormToLayerNorm(Rule):
     """RMSNormalization(x) -> the first half of LayerNormalization([x, -x]).
 
-    The mean of x and -x is 0 and their variance the mean of x², so that the two are equal; written out, x² leaves
-    float16 from 256 on. (The form is known from Apple's "On Device Llama 3.1 with Core ML", 2024.)
+    The mean of x and -x is 0 and their variance is the mean of x², so that the two are equal; written out, x² overflows
+    float16 from 256 on. (Apple, "On Device Llama 3.1 with Core ML", 2024.)
     """
 
     name = "rms-norm-to-layer-norm"
@@ -41,12 +41,12 @@ class RMSNormToLayerNorm(Rule):
         op = RMSNormalization.decode(Reader(node))
         scale, tail = constant(op.scale), _tail(op.x, op.axis)
         if scale is None or tail is None:
-            return Miss("the scale or the size of a row is not known")
+            return Miss("the scale or the row size is unknown")
         return [_root_mean_square(op.x, np.broadcast_to(scale, tail).astype(np.float32), op.axis, op.epsilon, g)]
 
 
 class WrittenNormToLayerNorm(Rule):
-    """x / Sqrt(mean(x²) + eps) or (x - mean) / Sqrt(variance + eps), without scale and bias -> LayerNormalization."""
+    """x / Sqrt(mean(x²) + eps) or (x - mean) / Sqrt(variance + eps) -> LayerNormalization without scale and bias."""
 
     name = "written-norm-to-layer-norm"
     roots = ("Div", "Mul")
@@ -89,7 +89,7 @@ class WrittenNormToLayerNorm(Rule):
 class UnitNormToLayerNorm(Rule):
     """x / max(‖x‖, eps) over the last axis -> the first half of LayerNormalization([x, -x]) / sqrt(size).
 
-    Where eps is so small that float16 cannot tell it from 0 (F.normalize has 1e-12).
+    Only if eps is so small that float16 rounds it to 0 (1e-12 in F.normalize).
     """
 
     name = "unit-norm-to-layer-norm"
@@ -124,14 +124,14 @@ class UnitNormToLayerNorm(Rule):
 
 @dataclass(frozen=True)
 class _Length:
-    """The length of the rows of `x`, kept from zero by `least`."""
+    """The length of the rows of `x`, at least `least`."""
 
     x: Value
     least: float
 
 
 _UNSEEN = 2.0**-25
-"""What float16 rounds to 0."""
+"""float16 rounds smaller values to 0."""
 
 
 def _length(divisor: Value) -> _Length | None:
@@ -190,7 +190,7 @@ class GroupNormToInstanceNorm(Rule):
 
 
 def _tail(x: Value, axis: int) -> tuple[int, ...] | None:
-    """The sizes from `axis` on, where all are numbers other than 0."""
+    """The sizes from `axis` on if all are static and not 0, otherwise None."""
     sizes = () if x.shape is None else tuple(d for d in tuple(x.shape)[axis:] if isinstance(d, int))
     return sizes if sizes and len(sizes) == len(x.shape or ()) - axis and 0 not in sizes else None
 

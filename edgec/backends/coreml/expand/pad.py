@@ -1,4 +1,4 @@
-"""Paddings that MIL has no form of: negative ones, of integers, mirrored or repeated beyond the last two dimensions."""
+"""Paddings that MIL lacks: negative, of integers, reflected or replicated beyond the last two dimensions."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from edgec.rules.base import NOT_HERE, Example, Miss, Replacement, Rule
 
 
 class PadForms(Rule):
-    """Pad without a MIL form -> Gather with a constant index for each mirrored axis, Slice, Concat with fills."""
+    """Pad without a MIL operation -> Gather with constant indices on reflected axes, Slice, Concat with fill values."""
 
     name = "pad-to-gather-or-concat"
     roots = ("Pad",)
@@ -51,7 +51,7 @@ class PadForms(Rule):
 
 
 def _open(op: Pad, begin: Ints, end: Ints, g: GraphBuilder) -> Replacement | Miss:
-    """Of open sizes: what is cut off is counted from the ends, and what is left is padded."""
+    """For open sizes: crop by counting from the ends, and pad the rest."""
     pads = [max(p, 0) for p in (*begin, *end)]
     if op.mode != "constant" or op.x.dtype is None or op.x.dtype.is_integer() or [*begin, *end] == pads:
         return Miss("the shape is not static")
@@ -78,7 +78,7 @@ def _gathered(op: Pad, begin: Ints, end: Ints, shape: Ints, g: GraphBuilder) -> 
 
 
 def _cropped(x: Value, begin: Ints, end: Ints, shape: Ints, g: GraphBuilder) -> Value:
-    """What negative paddings leave."""
+    """Crop by the negative paddings."""
     if min((*begin, *end)) >= 0:
         return x
     starts = [max(-p, 0) for p in begin]
@@ -87,7 +87,7 @@ def _cropped(x: Value, begin: Ints, end: Ints, shape: Ints, g: GraphBuilder) -> 
 
 
 def _concatenated(op: Pad, x: Value, pads: Sequence[int], g: GraphBuilder) -> Value:
-    """The fill before and behind, one axis after the other."""
+    """Concatenate the fill before and after, axis by axis."""
     fill = op.fill_value if op.fill_value is not None else g.like(0, x)
     rank = len(pads) // 2
     for axis in range(rank):

@@ -1,4 +1,4 @@
-"""Pools with dilated windows: one strided slice for each place of the window, axis by axis."""
+"""Pools with dilated windows: one strided slice for each window position, axis by axis."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from edgec.rules.base import NOT_HERE, Example, Miss, Replacement, Rule
 
 
 class DilatedPoolToSlices(Rule):
-    """MaxPool and AveragePool with dilation -> Max or Add of strided Slices, one axis after the other."""
+    """MaxPool and AveragePool with dilation -> Max or Add of strided Slices, axis by axis."""
 
     name = "dilated-pool-to-slices"
     roots = ("MaxPool", "AveragePool")
@@ -36,7 +36,7 @@ class DilatedPoolToSlices(Rule):
         if shape is None or out is None or op.x.dtype is None or not op.x.dtype.is_floating_point():
             return Miss("the shape is not static, or the elements are integers")
         if isinstance(op, MaxPool) and op.has_indices:
-            return Miss("the places of the maxima are asked for")
+            return Miss("the indices of the maxima are used")
         if isinstance(op, MaxPool):
             return [_combined("Max", _padded(op, shape, out, -np.inf, g), op.window, out, g)]
         total = _combined("Add", _padded(op, shape, out, 0.0, g), op.window, out, g)
@@ -44,7 +44,7 @@ class DilatedPoolToSlices(Rule):
 
 
 def _padded(op: MaxPool | AveragePool, shape: Ints, out: Ints, fill: float, g: GraphBuilder) -> Value:
-    """x with the padding that every window of the output reaches."""
+    """x with the padding that the output's windows cover."""
     w = op.window
     ends = [
         max(0, (o - 1) * s + extent - size - p)
@@ -55,7 +55,7 @@ def _padded(op: MaxPool | AveragePool, shape: Ints, out: Ints, fill: float, g: G
 
 
 def _combined(kind: str, x: Value, w: Window, out: Ints, g: GraphBuilder) -> Value:
-    """Axis by axis: the maximum (or sum) over a box is that over its sides in turn."""
+    """The maximum (or sum) over a box, computed axis by axis."""
     y = x
     for i, size in enumerate(out[2:]):
         parts = []
@@ -70,7 +70,7 @@ def _combined(kind: str, x: Value, w: Window, out: Ints, g: GraphBuilder) -> Val
 
 
 def _counts(op: AveragePool, shape: Ints, out: Ints) -> Array:
-    """How many elements each window averages, (1, 1, spatial…): ceil_mode's overhang never counts."""
+    """The number of elements averaged by each window, (1, 1, spatial…): ceil_mode's overhang never counts."""
     w = op.window
     counts = np.ones((1,) * len(out))
     for i, (size, o) in enumerate(zip(shape[2:], out[2:], strict=True)):

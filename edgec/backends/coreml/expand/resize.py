@@ -1,4 +1,4 @@
-"""Resizes to computed sizes that MIL has no operation for."""
+"""Resizes to computed sizes, for which MIL has no operation."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class NearestToGather(Rule):
         if not computed or (op.mode, op.transform, op.nearest) != ("nearest", "asymmetric", "floor"):
             return NOT_HERE
         if op.x.shape is None or op.y.shape is None or not op.is_stretched:
-            return Miss("a size is taken from another axis")
+            return Miss("a size depends on another axis")
         y = op.x
         for axis in op.axes:
             if op.x.shape[axis] != op.y.shape[axis]:
@@ -34,7 +34,7 @@ class NearestToGather(Rule):
 
 
 def _indices(op: Resize, axis: int, g: GraphBuilder) -> Value:
-    """For each place of the new size, place · old size / new size, rounded down."""
+    """For each new position, position · old size / new size, rounded down."""
     assert op.sizes_value is not None
     place = op.axes.index(axis)
     new = g.op("Slice", op.sizes_value, g.ints(place), g.ints(place + 1), g.ints(0))

@@ -1,4 +1,4 @@
-"""Roots of sums of squares on numbers that are at most 1: no square leaves float16's range, large or small."""
+"""Roots of sums of squares of values scaled to at most 1: no square overflows or underflows in float16."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from edgec.rules.base import NOT_HERE, Example, Miss, Replacement, Rule
 from edgec.rules.match import operands, producer, scalar
 
 _MOST = 2**14
-"""The mean of as many squares, of which one is 1, is a normal float16."""
+"""The mean of up to this many squares, one of which is 1, is a normal float16."""
 
 _GIVEN = "float[3,3] w = {1, 2, 3, 0, 1, 2, 1, 0, 1}, int64[1] a = {1}"
 _LAYER = "x = MatMul(z, w)  "
@@ -27,10 +27,10 @@ _SCALED = "m = Abs(x)  t = ReduceMax<keepdims = 1>(m, a)  k = Max(t, least)  d =
 
 
 class RootOfScaledSquares(Rule):
-    """Sqrt(mean(x²) + eps) -> k * Sqrt(mean((x / k)²) + eps / k²), k the largest magnitude and at least sqrt(eps).
+    """Sqrt(mean(x²) + eps) -> k * Sqrt(mean((x / k)²) + eps / k²), k the largest magnitude, at least sqrt(eps).
 
-    A sum is the mean times the number of terms, a variance n / (n - 1) times the mean; `Max` and `Clip` keep from zero
-    as `Add` does. Arithmetic on a model's inputs is left: it stays in float32. (BLAS's dnrm2 scales by the largest.)
+    A sum is the mean times the number of terms, a variance n / (n - 1) times the mean; `Max` and `Clip` bound from
+    below as `Add` does. Not for arithmetic on a model's inputs, which stays in float32. (BLAS's dnrm2 scales likewise.)
     """
 
     name = "root-of-scaled-squares"
@@ -67,13 +67,13 @@ class RootOfScaledSquares(Rule):
         shape, axes = static_shape(found.x), found.reduced.axes
         terms = prod(shape[a] for a in axes) if shape is not None and axes else 0
         if not 0 < terms <= _MOST:
-            return Miss("the number of squares is not known, or too large")
+            return Miss("the number of squares is unknown or too large")
         return [_root(found, terms, g)]
 
 
 @dataclass(frozen=True)
 class _Squares:
-    """`gain` times the mean or sum of `x`², kept from zero by `least` (0: by nothing) as the operator `floor` does."""
+    """`gain` times the mean or sum of `x`², bounded from below by `least` (0: unbounded) with the operator `floor`."""
 
     x: Value
     reduced: Reduce
@@ -86,7 +86,7 @@ _MOVES = frozenset({"Identity", "Reshape", "Squeeze", "Unsqueeze"})
 
 
 def _squares(value: Value | None) -> _Squares | None:
-    """Recognize a sum or mean of squares, times a number (a variance's n / (n - 1)), plus or at least a number."""
+    """Match a sum or mean of squares, times a constant (a variance's n / (n - 1)), plus or at least a constant."""
     node = None if value is None else value.producer()
     if node is None or node.domain:
         return None
@@ -141,7 +141,7 @@ def _root(found: _Squares, terms: int, g: GraphBuilder) -> Value:
 
 
 class FunctionOfEqualParts(Rule):
-    """Cos(Concat(x, x)) -> Concat of Cos(x) twice: angles are made once, and what is copied is in float16."""
+    """Cos(Concat(x, x)) -> Concat(Cos(x), Cos(x)): angles are computed once, and the copy is in float16."""
 
     name = "function-of-equal-parts"
     roots = ("Cos", "Sin")
@@ -179,4 +179,4 @@ class PowerToRoot(Rule):
 
 
 ROOT_RULES: tuple[Rule, ...] = (PowerToRoot(), RootOfScaledSquares(), FunctionOfEqualParts())
-"""For float16, before ranges are looked at."""
+"""For float16, before ranges are observed."""

@@ -1,4 +1,4 @@
-"""Attention between projections, told as ONNX's attention on tokens, whose heads lie in the channels."""
+"""Attention between projections as ONNX's attention on tokens, whose heads are in the channels."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from edgec.rules.base import NOT_HERE, Example, Miss, Replacement, Rule
 from edgec.rules.match import is_wanted
 
 _FARTHEST = 8
-"""Movements that are followed back from an operand to the projection that made it; five occur."""
+"""The most data movements between a projection and the attention; five occur."""
 
 
 class AttentionOnTokens(Rule):
-    """Attention on (B, H, S, D) -> Attention on (B, S, H*D): a view of each projection, without moves between."""
+    """Attention on (B, H, S, D) -> Attention on (B, S, H*D), directly on the projections' results."""
 
     name = "attention-on-tokens"
     roots = ("Attention",)
@@ -44,7 +44,7 @@ class AttentionOnTokens(Rule):
             return NOT_HERE
         q, k, _ = (s or () for s in shapes)
         if not attends_plainly(op) or q[1] != k[1]:
-            return Miss("caches, soft caps, shared heads, or a computed mask for each head")
+            return Miss("caches, softcap, grouped heads, or a computed mask per head")
         operands = [_tokens(v, g) for v in (op.q, op.k, op.v)]
         kept = {name: a.value for name, a in node.attributes.items() if name in ("scale", "is_causal")}
         mask = () if op.mask is None else (_for_each_query(op.mask, q[2], g),)
@@ -91,10 +91,10 @@ def _heads(value: Value, heads: int, g: GraphBuilder) -> Value:
 
 
 def attends_plainly(op: Attention) -> bool:
-    """No caches, no soft cap, one output; a mask that is constant, or computed and the same for every head.
+    """No caches, no softcap, one output, and a mask that is constant, or computed and equal for all heads.
 
-    Each query must see a key, or what it gets otherwise must be known: of a mask of numbers that is computed and
-    also causal it is not.
+    Each query must see a key, or its result otherwise must be known, which it is not for a computed float mask
+    combined with a causal one.
     """
     if op.past_key is not None or op.softcap or any(is_wanted(out) for out in op.node.outputs[1:]):
         return False
@@ -109,7 +109,7 @@ def attends_plainly(op: Attention) -> bool:
 
 
 def _for_each_query(mask: Value, queries: int, g: GraphBuilder) -> Value:
-    """The mask with a row for each query, as ONNX Runtime wants it on tokens."""
+    """The mask with one row per query, which ONNX Runtime requires on tokens."""
     shape = static_shape(mask) or ()
     if len(shape) < 2 or shape[-2] == queries:
         return mask
@@ -117,16 +117,16 @@ def _for_each_query(mask: Value, queries: int, g: GraphBuilder) -> Value:
 
 
 def causal(queries: int, keys: int) -> Array:
-    """Which keys each query may see: (queries, keys)."""
+    """Whether each query may see each key: (queries, keys)."""
     return np.tril(np.ones((queries, keys), dtype=bool))
 
 
 _HIDES = -1e3
-"""A mask at or below this hides a key, if the query sees another: scores differ by less."""
+"""A mask at or below this hides a key if the query sees another: scores differ by less."""
 
 
 def _sees_a_key(op: Attention, mask: Array) -> bool:
-    """Whether a constant mask leaves each query a key."""
+    """Whether each query sees a key with this constant mask."""
     seen = mask if mask.dtype == bool else mask.astype(np.float64) > _HIDES
     if op.causal:
         rows = [(static_shape(v) or (0, 0))[-2] for v in (op.q, op.k)]
@@ -135,7 +135,7 @@ def _sees_a_key(op: Attention, mask: Array) -> bool:
 
 
 def _tokens(value: Value, g: GraphBuilder) -> Value:
-    """(B, H, S, D) as (B, S, H*D): columns of the matrix that it was made of, or moved."""
+    """(B, H, S, D) as (B, S, H*D): columns of the matrix that it comes from, or transposed."""
     b, h, s, d = static_shape(value) or ()
     found = _columns(value)
     if found is None:
@@ -149,10 +149,10 @@ def _tokens(value: Value, g: GraphBuilder) -> Value:
 
 
 def _columns(value: Value) -> tuple[Value, int] | None:
-    """What holds the value's elements as neighbouring columns, head by head, with a row for each token: (it, first).
+    """The matrix with the value's elements in adjacent columns, head by head, a row per token: (matrix, first column).
 
-    The movements in between are carried out on the places of the elements, so however the heads were cut out is
-    understood: by views, gathers, splits or slices.
+    The movements in between are simulated on element indices, so that any way to separate the heads is recognized:
+    views, gathers, splits or slices.
     """
     b, h, s, d = static_shape(value) or ()
     chain: list[tuple[ir.Node, int]] = []
@@ -175,7 +175,7 @@ def _columns(value: Value) -> tuple[Value, int] | None:
 
 
 def _moves(node: ir.Node) -> bool:
-    """Whether the node only moves elements of a static shape, by numbers that are known."""
+    """Whether the node only moves elements of a static shape, with constant parameters."""
     if node.domain or node.inputs[0] is None or static_shape(node.inputs[0]) is None:
         return False
     match op := view(node):
@@ -192,7 +192,7 @@ def _moves(node: ir.Node) -> bool:
 
 
 def _places(chain: list[tuple[ir.Node, int]], shape: Ints) -> Array:
-    """Where each element of the chain's end lies in its beginning, flat; the chain's last node comes first."""
+    """The flat index in the chain's input of each element of its output; the chain's last node comes first."""
     places: Array = np.arange(int(np.prod(shape))).reshape(shape)
     for node, index in reversed(chain):
         match op := view(node):

@@ -1,4 +1,4 @@
-"""Writing a window of a tensor, as key and value caches do, by iOS 18's own operation."""
+"""Writing a window of a tensor, as key and value caches do, with iOS 18's slice_update."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from edgec.rules.match import producer
 
 
 class WindowToSliceUpdate(NativeRule):
-    """ScatterND of neighbouring rows -> SliceUpdate, along the axis that a Transpose before it brought to the front."""
+    """ScatterND of consecutive rows -> SliceUpdate, along the axis that a preceding Transpose moved to the front."""
 
     name = "window-to-slice-update"
     roots = ("ScatterND",)
@@ -44,7 +44,7 @@ class WindowToSliceUpdate(NativeRule):
             return NOT_HERE
         start = _start(op.indices, count[0], g)
         if start is None:
-            return Miss("the rows are not known to be neighbours")
+            return Miss("the rows are not known to be consecutive")
         if not counts_from_start(node):
             start = from_end(start, g.const(shape[0]), g)
         moved = producer(op.x, "Transpose")
@@ -65,7 +65,7 @@ def _update(x: Value, update: Value, start: Value, axis: int, g: GraphBuilder) -
 
 
 def _start(indices: Value, count: int, g: GraphBuilder) -> Value | None:
-    """The first of `count` neighbouring rows, of shape (1); None where they may be others."""
+    """The first of `count` consecutive rows, of shape (1); None if they may be other rows."""
     array = constant(indices)
     if array is not None:
         rows = array.reshape(-1)

@@ -1,1 +1,1 @@
-"""Activations that leave float16's range, held as a power of two of themselves."""
+"""Activations beyond float16's range, scaled by powers of two."""

@@ -1,4 +1,4 @@
-"""Which activations are held as a power of two of themselves, and which power."""
+"""Which activations are scaled by a power of two, and by which."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ from edgec.ir.model import Model, captured, constant, is_constant, subgraphs
 from edgec.ir.states import states
 
 _LEVEL = 9
-"""The largest number that was seen becomes at most 2 to this, 128 times below float16's end: pixels of 0 to 255 are 64
-times as large as the usual draws. Down to float16's least normal number there are 23 powers of two."""
+"""The largest observed value becomes at most 2 to this, 128 times below float16's largest: pixels of 0 to 255 are 64
+times as large as the usual samples. Down to float16's smallest normal number there are 23 powers of two."""
 
 _SPAN = 2.0**10
-"""Values whose largest numbers are further apart share no factor: those of the smaller one would lose digits. At this
-distance they are held as numbers of up to 0.5, down to which there are 13 powers of two."""
+"""Tensors whose largest values differ by more share no factor: the smaller one would lose digits. At this ratio its
+scaled values are up to 0.5, with 13 powers of two below."""
 
 _LEAST_WEIGHT, _LARGEST_WEIGHT = 2.0**-13, 2.0**13
-"""For the root mean square of weights, below which what float16 rounds off small ones is more than half a digit of it,
-and for the largest."""
+"""Bounds for the root mean square of scaled weights, below which float16's rounding of small ones exceeds half a digit
+of it, and for the largest."""
 
 
 _LEAST_VARIANCE = 0.25
-"""Of a normalization on the samples: float16's least epsilon, 6e-8, does not show even where inputs are 100 times
-smaller."""
+"""The target variance of a normalization on the samples: float16's smallest epsilon, 6e-8, is negligible even for
+inputs 100 times smaller."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Values are held times 2 to their exponent, 0 where none is named, by the nodes in `roles`."""
+    """Values are scaled by 2 to their exponent (0 if none is given) in the nodes of `roles`."""
 
     exponents: Mapping[ir.Value, int]
     roles: Mapping[ir.Node, Role]
@@ -53,7 +53,7 @@ class Plan:
         return self.of(_members(node, found)[0])
 
     def weight(self, node: ir.Node) -> int:
-        """The exponent that the node's weight takes up: what weights of float16 have room for."""
+        """The exponent applied to the node's weight, within the range of float16 weights."""
         found = self.roles[node]
         assert found.data is not None
         assert found.weight is not None
@@ -62,7 +62,7 @@ class Plan:
         return asked if asked == 0 or array is None else _held(asked, array, divides=found.divides)
 
     def operand(self, node: ir.Node, index: int) -> int:
-        """The exponent that the node asks of a computed operand."""
+        """The exponent that the node requires of a computed operand."""
         found, value = self.roles.get(node), node.inputs[index]
         if found is None:
             return 0
@@ -73,7 +73,7 @@ class Plan:
         return self._blind(node, value) if index in found.blind and self.of(value) != 0 else 0
 
     def _blind(self, node: ir.Node, value: ir.Value | None) -> int:
-        """That of the value; for a normalization one at which variances are far above the least epsilon of float16."""
+        """The value's exponent; for a normalization one at which variances are far above float16's smallest epsilon."""
         held, least, seen = self.of(value), self.ranges.divisor(node), self.ranges.of(value)
         if least is None or seen is None or seen.high == 0:
             return held
@@ -83,9 +83,9 @@ class Plan:
 
 
 def plan(model: Model, ranges: Ranges, kept: Collection[ir.Node]) -> Plan:
-    """A factor for each class of values that leave float16's range where that makes fewer operators compute in float32.
+    """Choose a factor for each class of values beyond float16's range if fewer operators then stay in float32.
 
-    Nodes in `kept` stay in float32 for other reasons, and have no factor.
+    Nodes in `kept` stay in float32 for other reasons, and get no factor.
     """
     found = {node: one for node in model.graph if node not in kept and (one := role(node)) is not None}
     classes = _Classes(ranges, _pinned(model, found))
@@ -103,14 +103,14 @@ def plan(model: Model, ranges: Ranges, kept: Collection[ir.Node]) -> Plan:
 
 
 def _members(node: ir.Node, found: Role) -> list[ir.Value]:
-    """The results, and the operands of the same factor."""
+    """The results, and the operands with the same factor."""
     results = [v for v in node.outputs if v.dtype == ir.DataType.FLOAT]
     alike = [node.inputs[i] for i in found.alike if i < len(node.inputs)]
     return [*results, *(v for v in alike if v is not None and not is_constant(v))]
 
 
 def _pinned(model: Model, roles: Mapping[ir.Node, Role]) -> set[ir.Value]:
-    """Values without a factor: inputs, states, what branches and loops take, and what operators without roles give."""
+    """Values without a factor: inputs, states, captures of branches and loops, results of operators without roles."""
     names = {name for state in states(model) for name in (state.input, state.output)}
     inner = [graph for node in model.graph for graph in subgraphs(node)]
     read = {*captured(*inner), *(v for v in model.graph.outputs if v.name in names)}
@@ -120,7 +120,7 @@ def _pinned(model: Model, roles: Mapping[ir.Node, Role]) -> set[ir.Value]:
 
 @dataclass
 class _Classes:
-    """Values that have one factor: those that operators tie, unless they are too far apart."""
+    """Classes of values with the same factor: those that operators tie, unless their ranges differ too much."""
 
     ranges: Ranges
     pinned: Collection[ir.Value]
@@ -128,7 +128,7 @@ class _Classes:
     spans: dict[ir.Value, Range] = field(default_factory=dict)
 
     def join(self, members: list[ir.Value], results: int) -> None:
-        """Let them have one factor with the first, as far as they may; the `results` of a node have no choice."""
+        """Merge the classes of the members with the first one's where ranges allow; the `results` of a node always."""
         free = [v for v in members if v not in self.pinned]
         for i, value in enumerate(free):
             a, b = self.find(free[0]), self.find(value)
@@ -138,7 +138,7 @@ class _Classes:
                 self.spans[a] = both
 
     def find(self, value: ir.Value) -> ir.Value:
-        """The one that stands for the value's class."""
+        """The representative of the value's class."""
         if value not in self.parents:
             self.parents[value] = value
             self.spans[value] = self._span(value)
@@ -159,7 +159,7 @@ class _Classes:
         return list(found.values())
 
     def exponent(self, value: ir.Value) -> int:
-        """What brings the class's largest number down; 0 where float16 holds it, or float32 does not."""
+        """The exponent that scales the class down; 0 if its values fit float16, or overflow in float32."""
         high = self.spans[self.find(value)].high
         return _exponent(high) if LARGEST < high * MARGIN < math.inf else 0
 
@@ -167,7 +167,7 @@ class _Classes:
 def _pays(
     members: Collection[ir.Value], roles: Mapping[ir.Node, Role], ranges: Ranges, outputs: Collection[ir.Value]
 ) -> bool:
-    """Whether more operators leave float32 than products that undo the factor come to it, or as many but heavy ones."""
+    """Whether fewer multiplications are added than operators leave float32, or as many but those are heavy."""
     large = [v for v in members if (seen := ranges.of(v)) is not None and seen.high * MARGIN > LARGEST]
     users = {use.node for v in large for use in v.uses()} | {n for v in large if (n := v.producer()) is not None}
     leave = [node for node in users if node in roles]
@@ -181,12 +181,12 @@ def _takes(node: ir.Node, index: int, roles: Mapping[ir.Node, Role]) -> bool:
 
 
 def _exponent(high: float) -> int:
-    """What brings the largest number to the level."""
+    """The exponent that brings the largest value to the level."""
     return _LEVEL - math.ceil(math.log2(high))
 
 
 def _held(asked: int, array: Array, *, divides: bool) -> int:
-    """The exponent nearest to the one asked for with which float16 holds the weights; a divisor takes its negative."""
+    """The nearest exponent for which the scaled weights fit float16; a divisor gets its negative."""
     largest = float(np.abs(array).max(initial=0.0))
     if largest == 0 or not math.isfinite(largest):
         return asked

@@ -1,4 +1,4 @@
-"""A plan of factors carried out: weights take them up, and products stand where values with and without one meet."""
+"""Apply a plan of factors: weights absorb them, and multiplications convert between scaled and unscaled values."""
 
 from __future__ import annotations
 
@@ -13,14 +13,13 @@ from edgec.ir.model import Model, changed_copy, is_constant
 from edgec.ops.base import Reader
 
 _LEAST_FACTOR = 14
-"""2 to the negative of this is float16's least normal number; smaller factors are products of several."""
+"""2 to the negative of this is float16's smallest normal number; smaller factors are split into several."""
 
 
 def rewrite(model: Model, plan: Plan, rule: str) -> Ranges:
-    """Hold the values as planned, in place; the ranges of what they are then.
+    """Scale the values as planned, in place, and return the ranges of the scaled values.
 
-    Outputs of the model are what they were, behind a product that undoes the factor. What is held as another number has
-    another name.
+    The model's outputs are unchanged: a multiplication undoes the factor. Scaled values get new names.
     """
     work = _Rewriting(model.graph, plan, rule)
     for node in list(model.graph):
@@ -30,7 +29,7 @@ def rewrite(model: Model, plan: Plan, rule: str) -> Ranges:
 
 
 class _Rewriting:
-    """`names`: the former names of values that are held, by their new ones. `seen`: ranges of new and held values."""
+    """`names`: the old names of scaled values by their new ones. `seen`: ranges of new and scaled values."""
 
     def __init__(self, graph: ir.Graph, plan: Plan, rule: str) -> None:
         self.names: dict[str, str] = {}
@@ -41,7 +40,7 @@ class _Rewriting:
         self._constants: dict[tuple[ir.Value, int], ir.Value] = {}
 
     def bring(self, node: ir.Node) -> None:
-        """Bring the operands to the exponents that the node asks for."""
+        """Scale the operands to the exponents that the node requires."""
         asked = [self._asked(node, i) for i in range(len(node.inputs))]
         self._set_epsilon(node)
         for i, (value, exponent) in enumerate(zip(list(node.inputs), asked, strict=True)):
@@ -58,7 +57,7 @@ class _Rewriting:
         return -taken if found.divides else taken
 
     def _set_epsilon(self, node: ir.Node) -> None:
-        """A normalization of k x has k² times the epsilon, and the variance."""
+        """A normalization of k x has k² times the epsilon and the variance."""
         variance = self._plan.ranges.variance(node)
         exponent = 0 if variance is None else self._plan.operand(node, 0)
         if exponent != 0 and variance is not None:
@@ -67,7 +66,7 @@ class _Rewriting:
             self.seen[(node.outputs[0].name or "") + VARIANCE] = _times(variance, 2 * exponent)
 
     def _constant(self, value: ir.Value, exponent: int) -> ir.Value:
-        """A constant times 2 to the exponent, computed when it is read."""
+        """A constant times 2 to the exponent, computed lazily."""
         if exponent != 0 and (value, exponent) not in self._constants:
             source, name = value.const_value, f"{value.name}/{self._rule}.{exponent}"
             assert source is not None
@@ -82,7 +81,7 @@ class _Rewriting:
         return self._constants.get((value, exponent), value)
 
     def _product(self, value: ir.Value, exponent: int, before: ir.Node) -> ir.Value:
-        """A value as held, times what brings it to the exponent."""
+        """A value multiplied to the required exponent."""
         missing = exponent - self._plan.of(value)
         if missing != 0 and (value, exponent) not in self._products:
             g = GraphBuilder(self._graph, [before], self._rule)
@@ -101,7 +100,7 @@ class _Rewriting:
         return made
 
     def rename(self) -> None:
-        """Give held values names of their own, and outputs what they were by the name that they had."""
+        """Give scaled values new names, and the original names to unscaled outputs."""
         before = {value: value.name or "" for value in self._plan.exponents}
         for value, name in before.items():
             value.name = f"{name}/{self._rule}"

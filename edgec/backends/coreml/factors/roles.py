@@ -14,10 +14,10 @@ from edgec.ops.base import Reader
 
 @dataclass(frozen=True)
 class Role:
-    """Operands by index.
+    """How an operator propagates factors; operands by index.
 
-    `alike` have the factor of the results. `weight` is a constant that takes up whatever factor lies between the
-    operand `data` and the results; `divides` where it is a divisor. The factor of those that are `blind` does not show.
+    Operands `alike` have the factor of the results. `weight` is a constant that absorbs the factor between the operand
+    `data` and the results; `divides` if it is a divisor. Results do not depend on the factor of `blind` operands.
     """
 
     alike: tuple[int, ...] = ()
@@ -28,7 +28,7 @@ class Role:
 
     @property
     def is_given(self) -> bool:
-        """Whether the results' factor follows from the operands', rather than being 1."""
+        """Whether the results' factor follows from the operands' (otherwise it is 1)."""
         return bool(self.alike) or self.data is not None
 
 
@@ -39,16 +39,16 @@ _FIRST = CARRIES | set(
 """f(k x) = k f(x) for k above 0, of the first operand."""
 
 _ALL = frozenset("Add Concat Equal Greater GreaterOrEqual Less LessOrEqual Max Min Sub".split())
-"""The same of all operands together; a comparison of them does not change."""
+"""The same for all operands together; the results of comparisons do not change."""
 
 _SOME = {"Clip": (0, 1, 2), "Where": (1, 2)}
 
 _UNIT = frozenset("ArgMax ArgMin InstanceNormalization LayerNormalization".split())
-"""f(k x) = f(x); normalizations with the matching epsilon."""
+"""f(k x) = f(x); for normalizations with the epsilon scaled too."""
 
 
 def role(node: ir.Node) -> Role | None:
-    """How factors pass through the operator; None where they do not."""
+    """How factors pass through the operator; None if they do not."""
     kind = node.op_type
     if node.domain or subgraphs(node) or not any(v is not None and v.dtype == ir.DataType.FLOAT for v in node.inputs):
         return None
@@ -66,7 +66,7 @@ def role(node: ir.Node) -> Role | None:
 
 
 def _linear(node: ir.Node) -> Role | None:
-    """A map with constant weights, and what is added to its result."""
+    """A linear operator with constant weights, and its bias."""
     constants = [i for i in (0, 1) if is_constant(node.inputs[i])]
     if len(constants) != 1 or (constants == [0] and node.op_type.startswith("Conv")):
         return None
@@ -74,7 +74,7 @@ def _linear(node: ir.Node) -> Role | None:
 
 
 def _product(node: ir.Node) -> Role | None:
-    """With a constant, or of a gate that is never beyond 1."""
+    """A product with a constant, or with a gate of magnitude at most 1."""
     if node.op_type not in ("Mul", "Div"):
         return None
     constants = [i for i in (0, 1) if is_constant(node.inputs[i])]

@@ -1,4 +1,4 @@
-"""The pass that holds activations as a power of two of themselves where float16 ends before they do."""
+"""The pass that scales activations beyond float16's range by powers of two."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from edgec.spec.target import Target
 
 
 class ScaleActivations(OptionalPass):
-    """2^-k x is held instead of x, from the layer whose weights are 2^-k of theirs to one that takes the factor back.
+    """Computes 2^-k x instead of x, between a layer whose weights are scaled by 2^-k and one that undoes the factor.
 
-    Results are equal but for rounding. The ranges of the new values are added.
+    Results are equal up to rounding. The ranges of the new values are added.
     """
 
     name = "scaled-activations"
@@ -27,7 +27,7 @@ class ScaleActivations(OptionalPass):
         self.target = target
 
     def run(self, model: Model) -> list[Remark]:
-        """Values of the main graph that were seen to leave float16's range."""
+        """Applies to values of the main graph that exceeded float16's range on the samples."""
         ranges, end = ranges_of(model), LARGEST / MARGIN
         if all(seen.high <= end for seen in ranges.seen.values()):
             return []

@@ -2,7 +2,7 @@
 
     python -m tests.architecture
 
-writes it anew; a test fails where the page shows another one.
+updates it; a test fails if the page shows another diagram.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ BEGIN, END = "```mermaid\n", "```\n"
 
 
 def imports() -> dict[str, set[str]]:
-    """Which part of `edgec` imports which, by their names; imports for type checkers alone do not count."""
+    """The imports between the parts of `edgec`, by name, without imports for type checkers only."""
     found: dict[str, set[str]] = {}
     for path in sorted(ROOT.rglob("*.py")):
         own = _part(path.relative_to(ROOT).parts)
@@ -30,7 +30,7 @@ def imports() -> dict[str, set[str]]:
 
 
 def modules() -> dict[str, set[str]]:
-    """Which module imports which, inside of functions too; what only type checkers import does not count."""
+    """The imports between modules, including those in functions, without imports for type checkers only."""
     files = {".".join(p.relative_to(ROOT.parent).with_suffix("").parts).removesuffix(".__init__"): p
              for p in ROOT.rglob("*.py")}  # fmt: skip
     found: dict[str, set[str]] = {}
@@ -53,7 +53,7 @@ def _of(name: str) -> str | None:
 
 
 def _nodes(tree: ast.AST) -> Iterator[ast.AST]:
-    """All nodes but those that only type checkers read."""
+    """All nodes except those that only type checkers read."""
     for node in ast.iter_child_nodes(tree):
         if not (isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)):
             yield node
@@ -69,7 +69,7 @@ def _imported(tree: ast.AST) -> Iterator[str]:
 
 
 def reduced(edges: Mapping[str, set[str]]) -> dict[str, set[str]]:
-    """Without what another way leads to already."""
+    """The edges without those that are implied by a longer path."""
 
     def reached(start: str) -> set[str]:
         seen: set[str] = set()
@@ -92,13 +92,13 @@ def diagram() -> str:
 
 
 def shown() -> str:
-    """The diagram that the page shows."""
+    """The diagram on the page."""
     text = PAGE.read_text(encoding="utf-8")
     return text.split(BEGIN)[1].split(END)[0]
 
 
 def main() -> None:
-    """Write the diagram into the page."""
+    """Update the diagram on the page."""
     text = PAGE.read_text(encoding="utf-8")
     head, _, rest = text.partition(BEGIN)
     PAGE.write_text(head + BEGIN + diagram() + rest[rest.index(END) :], encoding="utf-8")

@@ -1,11 +1,11 @@
-"""Models that decide on their data, each in another way that Python allows."""
+"""Models with decisions on their data, each using another construct of Python."""
 
 import torch
 from torch import nn
 
 
 class Sides(nn.Module):
-    """Two layers, of which the sum of the input picks one."""
+    """Two layers, one of which is selected by the sum of the input."""
 
     def __init__(self):
         super().__init__()
@@ -56,7 +56,7 @@ class Expressions(nn.Module):
 
 
 class Numbers(nn.Module):
-    """Python numbers that the data change."""
+    """Python numbers that depend on the data."""
 
     def forward(self, x):
         count = 0
@@ -135,7 +135,7 @@ class Breaks(nn.Module):
 
 
 class DeadIndex(nn.Module):
-    """Each side would fail, divide by zero or leave the table where the other one is taken."""
+    """Each side would fail, divide by zero or index out of bounds if the other one is taken."""
 
     def __init__(self):
         super().__init__()
@@ -175,7 +175,7 @@ class Calls(nn.Module):
 
 
 class Otherwise(nn.Module):
-    """`else` of a loop, a number divided by data, and a truth that is asked for by name."""
+    """`else` of a loop, a number divided by data, and an explicit call of `bool`."""
 
     def forward(self, x, n):
         for _ in range(4):
@@ -190,7 +190,7 @@ class Otherwise(nn.Module):
 
 
 class Depth(nn.Module):
-    """More layers than are unrolled at once, by their numbers, so that no loop of the graph can run them."""
+    """More layers, indexed by number, than are unrolled at once, so that no loop of the graph can run them."""
 
     def __init__(self):
         super().__init__()
@@ -209,7 +209,7 @@ def rows(*shape):
 
 
 class Checks(nn.Module):
-    """Checks that raise, with the data in their messages; one is caught where it is raised."""
+    """Checks that raise with the data in their messages; one is caught where it is raised."""
 
     def __init__(self):
         super().__init__()
@@ -235,7 +235,7 @@ class Checks(nn.Module):
 
 
 class Matching(nn.Module):
-    """`match` on numbers that the data give."""
+    """`match` on numbers computed from the data."""
 
     def __init__(self):
         super().__init__()
@@ -255,7 +255,7 @@ class Matching(nn.Module):
 
 
 class Quantified(nn.Module):
-    """`any`, `all`, `in` and sums over what the data pick."""
+    """`any`, `all`, `in` and sums over values selected by the data."""
 
     def forward(self, x, k):
         if any(row.sum() > 1 for row in x) and all(row.sum() > -3 for row in x if row[0] > 0):
@@ -270,7 +270,7 @@ class Quantified(nn.Module):
 
 
 class Chosen(nn.Module):
-    """Layers, weights and tensors picked by the data out of lists and dictionaries."""
+    """Layers, weights and tensors selected by the data from lists and dictionaries."""
 
     def __init__(self):
         super().__init__()
@@ -296,7 +296,7 @@ class Chosen(nn.Module):
 
 
 class Forked(nn.Module):
-    """Sides that no value stands for: tensors of other shapes, and None; what is made of them is alike."""
+    """Sides without a common value: tensors of different shapes, and None; the results computed from them are alike."""
 
     def __init__(self):
         super().__init__()
@@ -319,7 +319,7 @@ class Forked(nn.Module):
 
 
 class Experts(nn.Module):
-    """Each row goes to its two best layers, where any row does."""
+    """Each row goes to its two best layers, which run only if any row selects them."""
 
     def __init__(self):
         super().__init__()

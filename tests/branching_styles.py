@@ -1,4 +1,4 @@
-"""Branching models as PyTorch engineers write them: lambdas, `:=`, early returns, decoders, Python's own functions."""
+"""Branching models as PyTorch engineers write them: lambdas, `:=`, early returns, decoders, builtin functions."""
 
 import functools
 import math
@@ -10,7 +10,7 @@ from tests.branching import rows
 
 
 class Lambdas(nn.Module):
-    """Decisions inside lambdas: passed on, kept in a table, closed over."""
+    """Decisions inside lambdas that are passed on, stored in a table, or closures."""
 
     def __init__(self):
         super().__init__()
@@ -25,7 +25,7 @@ class Lambdas(nn.Module):
 
 
 class Bindings(nn.Module):
-    """`:=` in tests, of which some are evaluated only at times, and in a loop's."""
+    """`:=` in tests, some of which are evaluated only sometimes, and in a loop's test."""
 
     def forward(self, x):
         if (high := x.max()) > 1 and (low := x.min()) > -1:
@@ -49,7 +49,7 @@ class Guards(nn.Module):
 
 
 class Managed(nn.Module):
-    """Returns out of `with` and `try`, on some paths."""
+    """Returns from within `with` and `try`, on some paths."""
 
     def first(self, x):
         with torch.no_grad():
@@ -79,7 +79,7 @@ class Managed(nn.Module):
 
 
 class Endless(nn.Module):
-    """Loops that only `return` or `break` leave, one with a test of two parts, one inside the other."""
+    """Loops that end only by `return` or `break`, one with a test of two parts, one nested."""
 
     def rounds(self, x):
         k = 0
@@ -103,7 +103,7 @@ class Endless(nn.Module):
 
 
 class Bubbles(nn.Module):
-    """A loop over places inside one that data end: what each round binds anew is not carried."""
+    """A loop over positions inside a loop that the data end; values bound anew in each iteration are not carried."""
 
     def forward(self, x):
         v = x[0].clone()
@@ -120,7 +120,7 @@ class Bubbles(nn.Module):
 
 
 class Decoder(nn.Module):
-    """A greedy decoder that ends early and fills up."""
+    """A greedy decoder with early end and padding."""
 
     def __init__(self):
         super().__init__()
@@ -140,7 +140,7 @@ class Decoder(nn.Module):
 
 
 class Search(Decoder):
-    """A decoder that returns out of its loop."""
+    """A decoder that returns from within its loop."""
 
     def forward(self, h):
         tokens = torch.zeros(h.shape[0], 1, dtype=torch.long)
@@ -166,7 +166,7 @@ class Deletes(nn.Module):
 
 
 class Functions(nn.Module):
-    """What Python and `math` do with numbers."""
+    """Functions of Python and `math` on numbers."""
 
     def forward(self, x):
         positive = x[x > 0.5]
@@ -180,7 +180,7 @@ class Functions(nn.Module):
 
 
 class Notes:
-    """What a model notes on its way: an object of no module."""
+    """A plain object in which a model records values."""
 
     def __init__(self):
         self.rows, self.by_name, self.total = [], {}, 0.0
@@ -191,7 +191,7 @@ class Notes:
 
 
 class Noted(nn.Module):
-    """Objects, lists, dictionaries and closures that a side changes, some through methods."""
+    """Objects, lists, dictionaries and closures that one side changes, some through methods."""
 
     def lift(self, x):
         self.scale *= 2
@@ -225,7 +225,7 @@ class Noted(nn.Module):
 
 
 class Aliases(nn.Module):
-    """Changes in place on one side, seen through every view and name, also those that a side made itself."""
+    """In-place changes on one side, visible through all views and names, also those created on that side."""
 
     def forward(self, x):
         y, held = x.clone(), [x.clone(), x * 2]
@@ -245,7 +245,7 @@ class Aliases(nn.Module):
 
 
 class DeadArguments(nn.Module):
-    """Indices, classes and divisors that only one side may use."""
+    """Indices, classes and divisors that are valid on one side only."""
 
     def forward(self, x, i):
         scatter = torch.zeros(4)
@@ -266,7 +266,7 @@ def some_indices():
 
 
 class Routed(nn.Module):
-    """A mixture of experts as written for training: an input of zeros is a tie between all of them."""
+    """A mixture of experts as written for training; an input of zeros is a tie between all experts."""
 
     def __init__(self):
         super().__init__()
@@ -286,7 +286,7 @@ class Routed(nn.Module):
 
 
 class Counts(nn.Module):
-    """Numbers of which torch takes no tensors: the model is computed for each."""
+    """Numbers for which torch accepts no tensors: the model is computed for each value."""
 
     def forward(self, x):
         scale, places = (2.0, 1) if x.mean() > 0 else (0.5, 2)

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, settings
 
 settings.register_profile("edgec", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("edgec")
-"""No test is timed: a busy machine fails none."""
+"""Tests have no deadline, so that a busy machine fails none."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

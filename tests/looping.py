@@ -1,4 +1,4 @@
-"""Models with loops whose end only the data know, as their authors would write them."""
+"""Models with loops whose trip count depends on data, as their authors would write them."""
 
 import torch
 from torch import nn
@@ -15,7 +15,7 @@ class Newton(nn.Module):
 
 
 class Root(nn.Module):
-    """Of a negative number there is none, and the loop does not end."""
+    """A negative number has no root, and the loop does not end."""
 
     def forward(self, a):
         x = torch.ones_like(a)
@@ -25,7 +25,7 @@ class Root(nn.Module):
 
 
 class Collatz(nn.Module):
-    """Steps of a number to 1: halved when even, 3n + 1 when odd."""
+    """The steps from a number to 1: halved if even, 3n + 1 if odd."""
 
     def forward(self, n):
         steps = 0
@@ -60,7 +60,7 @@ class Greedy(nn.Module):
 
 
 class Settles(nn.Module):
-    """A while inside an if, whose condition would never come true on the other side."""
+    """A while inside an if; its condition would never become false on the other side."""
 
     def forward(self, x):
         y = x.sum()
@@ -73,7 +73,7 @@ class Settles(nn.Module):
 
 
 class Kinds(nn.Module):
-    """States of several element types, one of them unchanged on the way."""
+    """States of several element types, one of them unchanged by the loop."""
 
     def forward(self, x, n):
         seen = x > 0
@@ -89,7 +89,7 @@ class Kinds(nn.Module):
 
 
 class Inside(nn.Module):
-    """A loop in a loop; the inner one's length changes with the outer one's step."""
+    """A nested loop; the inner one's length changes with the outer one's step."""
 
     def forward(self, x, n):
         total = torch.zeros_like(x)
@@ -104,7 +104,7 @@ class Inside(nn.Module):
 
 
 class Filters(nn.Module):
-    """Convolutions, whose layout a backend settles, inside a loop."""
+    """Convolutions, whose layout a backend assigns, inside a loop."""
 
     def __init__(self):
         super().__init__()
@@ -119,7 +119,7 @@ class Filters(nn.Module):
 
 
 class Ranges(nn.Module):
-    """`range` with tensors for its bounds and its step."""
+    """`range` with tensors as bounds and step."""
 
     def forward(self, x, start, stop):
         for i in range(int(start), int(stop), 2):
@@ -128,7 +128,7 @@ class Ranges(nn.Module):
 
 
 class Endless(nn.Module):
-    """`while True` with two ways out, one of which a number decides that only the loop makes a tensor."""
+    """`while True` with two exits, one of which depends on a number that becomes a tensor only in the loop."""
 
     def forward(self, x):
         n = 0
@@ -143,7 +143,7 @@ class Endless(nn.Module):
 
 
 class Structured(nn.Module):
-    """States in a dictionary, and a variable that the loop binds first."""
+    """States in a dictionary, and a variable that is first bound in the loop."""
 
     def __init__(self):
         super().__init__()
@@ -159,7 +159,7 @@ class Structured(nn.Module):
 
 
 class Buffer(nn.Module):
-    """Written and read at positions that the loop counts."""
+    """Written and read at positions counted by the loop."""
 
     def forward(self, x, n):
         rows = torch.zeros(6, 4)
@@ -172,7 +172,7 @@ class Buffer(nn.Module):
 
 
 class Bounded(nn.Module):
-    """Branches in a loop that a number bounds, far away."""
+    """Branches in a loop with a large constant bound."""
 
     def forward(self, x):
         k = 0

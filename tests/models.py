@@ -6,7 +6,7 @@ from torch import nn
 
 
 def randomized(module: nn.Module) -> nn.Module:
-    """Batch-norm statistics, zero biases and unit scales become random: constants hide wrong numbers."""
+    """Randomize batch-norm statistics, zero biases and unit scales: constants hide wrong numbers."""
     generator = torch.Generator().manual_seed(1)
     with torch.no_grad():
         for parameter in module.parameters():
@@ -65,7 +65,7 @@ def bert():
 
 
 class TransformerBlock(nn.Module):
-    """A block of a vision transformer: its projections of queries, keys and values are one."""
+    """A block of a vision transformer, with one projection for queries, keys and values."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -125,7 +125,7 @@ def activations():
 
 
 class Float8(nn.Module):
-    """Holds what no phone's runtime has an element type for, inside a submodule."""
+    """Contains, in a submodule, an element type that no phone's runtime supports."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -174,7 +174,7 @@ def window_attention():
 
 
 class Decoder(nn.Module):
-    """RMS norms, rotary positions, grouped heads, capped logits."""
+    """RMS norms, rotary embeddings, grouped heads, soft-capped logits."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -195,7 +195,7 @@ def gemma2():
 
 
 class Tagger(nn.Module):
-    """A label for each word, by a recurrent layer of both directions."""
+    """A label for each word, from a bidirectional recurrent layer."""
 
     def __init__(self) -> None:
         super().__init__()

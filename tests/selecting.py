@@ -1,4 +1,4 @@
-"""Models whose results have as many rows as the data say."""
+"""Models whose results have a data-dependent number of rows."""
 
 import onnx
 import onnx.parser
@@ -8,7 +8,7 @@ from edgec.ir.model import OPSET
 
 
 class Rows(torch.nn.Module):
-    """A function of the inputs, with a layer at hand."""
+    """A function of the inputs that can use a layer."""
 
     def __init__(self, function):
         super().__init__()
@@ -70,7 +70,7 @@ g (float[2,30,4] boxes, float[2,3,30] scores) => (int64[k,3] found, float[k,4] c
 
 
 def suppression(center, least=0.55, most=9):
-    """Boxes of two images suppressed by three classes, and what is left looked up."""
+    """Boxes of two images, suppressed by three classes, and a lookup of the remaining ones."""
     text = SUPPRESSION.replace("CENTER", str(int(center))).replace("[0, 2]", "columns")
     head = f'<ir_version: 10, opset_import: ["" : {OPSET}]>'
     model = onnx.parser.parse_model(f"{head} {text}")

@@ -1,9 +1,9 @@
-"""The wheel in an empty environment, without extras: every command of `tests/without_extras.py` by the console script.
+"""Checks the wheel in an empty environment, without extras, with the commands of `tests/without_extras.py`.
 
     python -m tests.wheel_check dist/edgec-0.1.0-py3-none-any.whl
 
-Fetches the packages that edgec itself needs, at the versions of constraints.txt. Exits 1 where a command ends or
-speaks otherwise than it has to.
+Downloads the packages that edgec requires, at the versions in constraints.txt. Exits with 1 if a command's exit code or
+output is wrong.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def main() -> int:
 
 
 def _environment(folder: Path, wheel: Path) -> Path:
-    """A new environment with the wheel and what it requires; its folder of programs."""
+    """Create an environment with the wheel and its requirements; returns its folder of programs."""
     subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
     pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     subprocess.run([*pip, "-c", str(ROOT / "constraints.txt"), str(wheel)], check=True)

@@ -1,7 +1,7 @@
-"""What edgec does where none of its extras is installed: commands, what each ends with, and what it says.
+"""The commands of edgec without any of its extras: their exit codes and output.
 
-As a script it runs them in one process in which the packages of the extras cannot be imported, below the current
-folder, and prints the outcomes as JSON.
+As a script, runs them in one process in which the packages of the extras cannot be imported, in the current folder, and
+prints the outcomes as JSON.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ EXTRAS = (
     "torch", "onnxscript", "safetensors", "coremltools", "ai_edge_litert", "sklearn", "skl2onnx", "skops",
     "tensorrt_rtx_bindings", "transformers", "scipy", "PIL",
 )  # fmt: skip
-"""The modules that the extras bring."""
+"""The modules provided by the extras."""
 
 
 @dataclass(frozen=True)
 class Asked:
-    """A command's words, the exit code, and texts that it prints."""
+    """A command's arguments, exit code, and expected texts."""
 
     words: str
     code: int
@@ -64,14 +64,14 @@ ASKED = (
 
 @dataclass(frozen=True)
 class Outcome:
-    """An exit code, and what was printed on both streams."""
+    """An exit code, and the output on both streams."""
 
     code: int
     printed: str
 
 
 def faults(asked: Asked, outcome: Outcome) -> list[str]:
-    """What is not as it has to be, with what was printed."""
+    """Differences from the expectation, with the output."""
     missing = [text for text in asked.says if text not in outcome.printed]
     found = [f"exit code {outcome.code}, not {asked.code}"] if outcome.code != asked.code else []
     found += [f"`{text}` is not said" for text in missing]
@@ -79,7 +79,7 @@ def faults(asked: Asked, outcome: Outcome) -> list[str]:
 
 
 def write_files(folder: Path) -> None:
-    """The files that the commands name. Raises where the folder does not exist."""
+    """Write the files that the commands use. Raises if the folder does not exist."""
     import numpy as np
     import onnx
     from onnx import TensorProto, helper, numpy_helper

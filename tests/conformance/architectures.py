@@ -2,10 +2,11 @@
 
     python -m tests.conformance.architectures [--only NAME,…] [--first COUNT] [--update]
 
-Each base model that `AutoModel` knows is made with few layers and random weights, and called with token ids or with an
-image. One that is not made so, or does not run within seconds, is left out: it asks for a configuration of its own.
-Each artifact is compared with eager PyTorch on other inputs by LiteRT, the MIL interpreter, or ONNX Runtime on the
-engine's ONNX. `--update` writes what came out into `docs/conformance/architectures.md`; rows of others stay.
+Each base model that `AutoModel` knows is created with few layers and random weights, and called with token ids or an
+image. Architectures that this does not create, or that do not run within seconds, are left out: they need another
+configuration. Each artifact is compared with eager PyTorch on other inputs, by LiteRT, the MIL interpreter, or ONNX
+Runtime on the engine's ONNX. `--update` writes the results into `docs/conformance/architectures.md`, keeping the rows
+of other architectures.
 """
 
 from __future__ import annotations
@@ -51,10 +52,10 @@ _SMALL = {
     **dict.fromkeys(("num_local_experts", "num_experts", "n_routed_experts"), 4),
     **{"num_experts_per_tok": 2, "moe_intermediate_size": 32, "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2},
 }
-"""What the families' configurations call their sizes; those that a configuration has are set."""
+"""Names of sizes in the configurations of the families; those that a configuration has are set."""
 
 _LIMIT = {"tflite": 2e-3, "engine": 2e-3, "mlpackage": 2e-2}
-"""Of the largest magnitude, by format: float16 weights, TensorRT's ONNX in float32, float16 arithmetic."""
+"""Relative to the largest magnitude, by format: float16 weights, TensorRT's ONNX in float32, float16 arithmetic."""
 
 Inputs = tuple[torch.Tensor, ...]
 
@@ -68,7 +69,7 @@ class _Ids(First):
 
 @dataclass(frozen=True)
 class Subject:
-    """A model, its input's name, and what draws one."""
+    """A model, its input's name, and a function that draws inputs."""
 
     module: nn.Module
     name: str
@@ -76,7 +77,7 @@ class Subject:
 
 
 def made(name: str) -> Subject:
-    """The architecture in its small configuration. Raises whatever transformers does where that is none."""
+    """The architecture in its small configuration. Raises whatever transformers raises if it cannot be created."""
     import transformers
     from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
     from transformers.models.auto.modeling_auto import MODEL_MAPPING_NAMES
@@ -103,7 +104,7 @@ def _ids() -> torch.Tensor:
 
 
 def judge(name: str) -> tuple[str, list[str]]:
-    """The architecture and what each target came to; nothing where it is left out."""
+    """The architecture and the result of each target; empty if it is left out."""
     warnings.filterwarnings("ignore")
     torch.manual_seed(0)
     try:
@@ -149,7 +150,7 @@ def _worst(subject: Subject, prepared: CanonicalModel, target: str, out: Path) -
 
 
 def results(names: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
-    """Each in a process of its own, so that one that dies is one row."""
+    """Each one in a separate process, so that a crash costs one row."""
     import transformers  # noqa: F401 once, for all processes
 
     for name in names:
@@ -161,7 +162,7 @@ def results(names: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
 
 
 def page(rows: dict[str, str]) -> str:
-    """The table, its counts first."""
+    """The table, preceded by its counts."""
     counts = [sum(row.split(" | ")[i + 1].startswith("right") for row in rows.values()) for i in range(len(TARGETS))]
     said = ", ".join(f"{target} {count}" for target, count in zip(TARGETS, counts, strict=True))
     return "\n".join(
@@ -184,7 +185,7 @@ def page(rows: dict[str, str]) -> str:
 
 
 def main() -> int:
-    """Build and compare; 1 where an artifact is wrong."""
+    """Build and compare; returns 1 if an artifact is wrong."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", default="")
     parser.add_argument("--first", type=int, default=None)

@@ -1,10 +1,9 @@
-"""The test models by LiteRT's Arm kernels, emulated, beside the same files on this machine.
+"""The test models with LiteRT's Arm kernels, emulated, compared with the same files on this machine.
 
     python -m tests.conformance.arm
 
-Makes the emulated environment where it does not exist yet (Debian's packages and wheels), builds each model of
-`tests/models.py` and the example for TFLite, and writes `docs/conformance/arm.md`. Exits 1 where the two differ by
-more than the bound.
+Creates the emulated environment if necessary (Debian packages and wheels), builds each model of `tests/models.py` and
+the example for TFLite, and writes `docs/conformance/arm.md`. Exits with 1 if the two differ by more than the bound.
 """
 
 from __future__ import annotations
@@ -30,12 +29,12 @@ SOURCES = {
 }
 TARGETS = ("raspberry-pi", "android-fp16")
 BOUND = 1e-5
-"""Largest difference relative to the output's largest magnitude: the sums are added up in another order."""
+"""Largest difference relative to the output's largest magnitude: sums are accumulated in another order."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One file: its operators and how far the two runs of it are apart."""
+    """One file: its operators, and the difference between its two runs."""
 
     model: str
     target: str
@@ -80,7 +79,7 @@ def page(rows: list[Row]) -> str:
 
 
 def main() -> int:
-    """Compare all, write the page, say what is too far apart."""
+    """Compare all files, write the page, and report those that differ too much."""
     with tempfile.TemporaryDirectory() as folder:
         rows = [row for name, source in SOURCES.items() for row in compare(name, source, Path(folder))]
     text = page(rows)

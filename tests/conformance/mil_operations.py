@@ -1,4 +1,4 @@
-"""MIL's operations as coremltools defines them: `edgec/ledger/coreml/operations.json` is written from here.
+"""Generates `edgec/ledger/coreml/operations.json` from coremltools' definitions of MIL's operations.
 
 python -m tests.conformance.mil_operations --update
 """
@@ -18,11 +18,11 @@ _FIRST_OPSET = 6
 """Specification version of iOS 15, the first of ML Programs."""
 _TYPES = ("bool", "fp16", "fp32", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
 _BUILT = {"write_state": [{"since": 9, "inputs": {"input": {"need": "required"}, "data": {"need": "required"}}}]}
-"""What coremltools makes of its own operations when it saves (backend/mil/load.py)."""
+"""Operations that coremltools itself creates when it saves (backend/mil/load.py)."""
 
 
 def operations() -> dict[str, list[dict[str, Any]]]:
-    """Each operation's forms: the specification version from which one holds, and its parameters."""
+    """Each operation's forms: the specification version that introduces it, and its parameters."""
     from edgec.backends.coreml.sdk import coremltools
 
     coremltools()
@@ -73,7 +73,7 @@ def _named(kinds: Any) -> list[str]:
 
 
 def _filled(operation: Any) -> set[str]:
-    """Optional parameters that coremltools fills in, so that every package of its own has them."""
+    """Optional parameters that coremltools fills in, so that every package that it writes has them."""
     found: set[str] = set()
     for cls in operation.__mro__:
         method = cls.__dict__.get("default_inputs")
@@ -92,7 +92,7 @@ def _is_none(node: ast.expr) -> bool:
 
 
 def text() -> str:
-    """The file: one form a line."""
+    """The content of the file, one form a line."""
     lines = []
     for name, forms in operations().items():
         rows = ",\n  ".join(json.dumps(form) for form in forms)

@@ -1,7 +1,7 @@
-"""Every way from a tensor's data to a Python value, one function a way: what decides must be a selection, or refused.
+"""All ways from a tensor's data to a Python value, one function each; decisions must become selections, or be refused.
 
-`RIGHT` are computed as Python does, on every input; `REFUSED` are, with the label (or none for "cannot be rewritten")
-and the line on which `# here` stands.
+`RIGHT` are computed as in Python, on every input; `REFUSED` are refused, with the label (or none for "cannot be
+rewritten") and the line marked by `# here`.
 """
 
 from tests.data_to_python import computed, refusals

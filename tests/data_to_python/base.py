@@ -1,4 +1,4 @@
-"""What the functions are noted in, and what they look things up in."""
+"""The registry of these functions, and the tables that they use."""
 
 import dataclasses
 import enum

@@ -1,4 +1,4 @@
-"""Ways that are computed as Python does, on every input."""
+"""Ways that are computed as in Python, on every input."""
 
 import collections
 import copy

@@ -1,1 +1,1 @@
-"""Broken and hostile model files: each ends in a diagnostic, never in a traceback, a crash or a hang."""
+"""Broken and hostile model files: each results in a diagnostic, never in a traceback, a crash or a hang."""

@@ -2,8 +2,8 @@
 
     python -m tests.fuzz [--cases 1000] [--seed 0]
 
-Each file must be taken or refused with a diagnostic within the time and memory limits. A file that does otherwise is
-kept in `fuzz-failures/`, and the run ends with exit code 1.
+Each file must be accepted, or refused with a diagnostic, within the time and memory limits. Any other file is kept in
+`fuzz-failures/`, and the run ends with exit code 1.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def main() -> int:
 
 
 class _Files:
-    """One broken file after another."""
+    """Generates broken files."""
 
     def __init__(self, folder: Path, random: Random) -> None:
         from tests.fuzz.seeds import PROJECT, onnx_seeds, write_skops_seed, write_torch_seeds, write_weight_seeds
@@ -73,10 +73,10 @@ class _Files:
 
 
 _ONNX = 0.8
-"""How many of the files are ONNX."""
+"""The share of ONNX files."""
 
 _WHOLE = 0.7
-"""How many of the archives are whole, with a broken member."""
+"""The share of archives that are valid except for a broken member."""
 
 
 def _keep(path: Path, outcome: str) -> None:

@@ -1,4 +1,4 @@
-"""Changes that break a file: of its bytes, and of a model's structure."""
+"""Mutations that break a file: of its bytes, and of a model's structure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Change = Callable[[onnx.ModelProto, Random], None]
 
 
 def mutated_bytes(content: bytes, random: Random) -> bytes:
-    """A few bytes flipped, a piece cut, doubled or overwritten."""
+    """Flip a few bytes, or remove, duplicate or overwrite a part."""
     data = bytearray(content)
     for _ in range(random.randint(1, 4)):
         if not data:
@@ -36,7 +36,7 @@ def mutated_bytes(content: bytes, random: Random) -> bytes:
 
 
 def mutated_member(archive: bytes, random: Random) -> bytes:
-    """An archive with one of its members broken; the archive itself is whole."""
+    """A valid archive with one broken member."""
     with zipfile.ZipFile(io.BytesIO(archive)) as whole:
         members = {name: whole.read(name) for name in whole.namelist()}
     chosen = random.choice(sorted(members))
@@ -49,7 +49,7 @@ def mutated_member(archive: bytes, random: Random) -> bytes:
 
 
 def mutated_model(model: onnx.ModelProto, random: Random) -> bytes:
-    """One to three structural changes."""
+    """Apply one to three structural changes."""
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
     for _ in range(random.randint(1, 3)):

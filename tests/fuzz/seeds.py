@@ -1,4 +1,4 @@
-"""Valid files from which broken ones are made."""
+"""Valid files that are mutated into broken ones."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from onnx import TensorProto, helper
 
 
 def onnx_seeds() -> list[onnx.ModelProto]:
-    """Small models: a convolutional net, control flow, reshapes by computed shapes, a function of the model's own; an
-    old opset, a recurrent net, a quantized one, operators of ONNX Runtime's own.
+    """Small models: a convolutional net, control flow, reshapes by computed shapes, a function of the model's own, an
+    old opset, a recurrent net, a quantized one, ONNX Runtime's own operators.
     """
     return [
         *(_convolution(), _control_flow(), _shapes(), _function()),
@@ -37,11 +37,11 @@ import torch
 def model():
     return torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.ReLU()), (torch.randn(2, 4),)
 """
-"""What the weights belong to."""
+"""The module that the weights belong to."""
 
 
 def write_weight_seeds(folder: Path) -> list[Path]:
-    """Weights of `CODE`, which is written beside them as `net.py`: one file of safetensors and one checkpoint."""
+    """Weights of `CODE`, which is written beside them as `net.py`: a safetensors file and a checkpoint."""
     import torch
     from safetensors.torch import save_file
 

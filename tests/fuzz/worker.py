@@ -1,4 +1,4 @@
-"""A process that reads files, so that a crash or a hang costs one file."""
+"""A process that reads files, so that a crash or a hang affects only one file."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _MEMORY = 16 << 30
 
 
 class Worker:
-    """A process that reads files; replaced when it dies or hangs."""
+    """A process that reads files; replaced if it dies or hangs."""
 
     def __init__(self) -> None:
         self._process: multiprocessing.process.BaseProcess | None = None
 
     def ask(self, path: Path) -> str:
-        """`taken`, the code of the diagnostic, or what went wrong."""
+        """`taken`, the code of the diagnostic, or a description of the failure."""
         if self._process is None:
             self._start()
         try:
@@ -73,7 +73,7 @@ def _serve(pipe: Connection) -> None:
 
 
 def _request(path: Path) -> SourceRequest:
-    """What a file is a source of, or weights for."""
+    """The request with the file as source or as weights."""
     from edgec.frontend.request import SourceRequest
     from edgec.frontend.samples.inputs import InputSpec
 

@@ -1,7 +1,7 @@
-"""Every way in which a module keeps something from one call to the next, one class a way.
+"""All ways in which a module keeps something from one call to the next, one class each.
 
-`STATES` are states of the model, each with its names; `CACHES` depend on no data, or nobody reads them; `REFUSED` are,
-with the label and the line on which `# here` stands (none where what is kept cannot be seen).
+`STATES` are states of the model, each with its names; `CACHES` do not depend on data, or are never read; `REFUSED` are
+refused, with the label and the line marked by `# here` (none if what is kept cannot be seen).
 """
 
 from tests.memories import caches, refusals, states

@@ -1,4 +1,4 @@
-"""What the classes are noted in, and what they are made of."""
+"""The registry of these classes, and their base."""
 
 import dataclasses
 

@@ -1,4 +1,4 @@
-"""What depends on no data, or is read by nobody."""
+"""Kept values that do not depend on data, or are never read."""
 
 import functools
 

@@ -1,4 +1,4 @@
-"""What no state can stand for."""
+"""Kept values that cannot be expressed as a state."""
 
 import functools
 import itertools
@@ -288,7 +288,7 @@ class Generator(nn.Module):
 
 
 def holds_the_last():
-    """Nothing but its attribute counts."""
+    """A function of which only an attribute is used."""
 
 
 holds_the_last.x = torch.zeros(4)

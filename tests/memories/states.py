@@ -129,7 +129,7 @@ class Dictionary(nn.Module):
 
 @state("h", "count")
 class BuffersElsewhere(Buffered):
-    """As caches of transformers are: the layers' own tensors, registered as buffers too."""
+    """As in caches of transformers: the layers' own tensors, also registered as buffers."""
 
     def __init__(self):
         super().__init__()

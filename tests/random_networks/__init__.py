@@ -1,1 +1,1 @@
-"""Seeded small networks out of many operators, built for every target and compared with eager PyTorch."""
+"""Small random networks of many operators, built for every target and compared with eager PyTorch."""

@@ -1,4 +1,4 @@
-"""`python -m tests.random_networks --count 100 --seed 0`: how many are built, refused (with the reason), wrong."""
+"""`python -m tests.random_networks --count 100 --seed 0`: how many are built, refused (and why), or wrong."""
 
 from __future__ import annotations
 

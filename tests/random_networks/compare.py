@@ -1,4 +1,4 @@
-"""One network on every target: built or refused, and what its artifact computes on inputs other than the example."""
+"""One network on every target: built or refused, and whether its artifact is right on inputs other than the example."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ from edgec.spec.target import load_target
 from tests.random_networks.network import Subject
 
 EXCUSED = {"float32": (1e-4, 2e-7), "float16": (2e-2, 2e-3)}
-"""By precision: the largest error relative to an output's largest magnitude, and how far inputs and weights may be
-moved, relatively, for the network's own movement to excuse more: it jumps there (a floor, a comparison, an argmax)."""
+"""By precision: the largest error relative to an output's largest magnitude, and the relative perturbation of inputs
+and weights whose effect on the network excuses more: it is discontinuous there (a floor, a comparison, an argmax)."""
 
 _TIMES = 12
-"""How often they are moved: a jump may be seen in a few of these."""
+"""Number of perturbed runs: a discontinuity may show in only a few of them."""
 
 _MOVEMENTS = 8.0
-"""How many times the network's own movement is excused."""
+"""Factor by which the effect of a perturbation is multiplied."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """`kind` is built, refused, missed (its own check), wrong or broken (an internal error); `what` says more.
+    """`kind` is built, refused, missed (its own check), wrong or broken (an internal error); `what` gives details.
 
-    `told`: other than PyTorch where a note (E0613) says that float16 may decide otherwise.
+    `told`: differs from PyTorch where a note (E0613) says that float16 may decide differently.
     """
 
     seed: int
@@ -48,7 +48,7 @@ class Outcome:
 
 
 def outcomes(subject: Subject, targets: Sequence[str]) -> Iterator[Outcome]:
-    """What becomes of a network on each target."""
+    """The outcome of a network on each target."""
 
     def outcome(target: str, kind: str, what: str = "") -> Outcome:
         return Outcome(subject.seed, target, kind, what, subject.operators)
@@ -63,7 +63,7 @@ def outcomes(subject: Subject, targets: Sequence[str]) -> Iterator[Outcome]:
         except EdgecError as refused:
             yield from (outcome(t, "refused", label(refused.diagnostics[0])) for t in targets)
             return
-        except Exception as failure:  # what a user would see as a crash
+        except Exception as failure:  # a crash from a user's point of view
             yield from (outcome(t, "broken", f"{type(failure).__name__}: {failure}"[:200]) for t in targets)
             return
         for target in targets:
@@ -85,13 +85,13 @@ def _found(built: Built, subject: Subject) -> tuple[str, str]:
 
 
 def label(diagnostic: Diagnostic) -> str:
-    """The code and the label of a refusal."""
+    """The code and label of a refusal."""
     told = [note for note in diagnostic.notes if "rejected by" in note]
     return f"{diagnostic.code} {told[0] if told else diagnostic.message}"
 
 
 def judged(built: Built, subject: Subject) -> tuple[str, str]:
-    """Whether the artifact computes what PyTorch does, on inputs other than the example."""
+    """Whether the artifact computes the same as PyTorch, on inputs other than the example."""
     precision = "float16" if built.manifest.format == "mlpackage" else "float32"
     bound, movement = EXCUSED[precision]
     with open_runner(built.folder / built.manifest.artifact.path, as_source=built.manifest.shown) as runner:
@@ -112,7 +112,7 @@ def judged(built: Built, subject: Subject) -> tuple[str, str]:
 
 
 def _eager(subject: Subject, inputs: Sequence[torch.Tensor], movement: float = 0.0, seed: int = 0) -> list[np.ndarray]:
-    """The network's results, its inputs and weights moved a little."""
+    """The network's results with slightly perturbed inputs and weights."""
     network = copy.deepcopy(subject.network)
     generator = torch.Generator().manual_seed(seed)
 

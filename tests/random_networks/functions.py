@@ -1,4 +1,4 @@
-"""Functions of random networks, each drawing its own options."""
+"""Functions in random networks, each drawing its own options."""
 
 from __future__ import annotations
 
@@ -181,7 +181,7 @@ def embedded(draw: Draw) -> Drawn:
 
 
 class Looked(nn.Module):
-    """Rows of a table at places that the data say."""
+    """Rows of a table at data-dependent positions."""
 
     def __init__(self, table: nn.Embedding) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Layers of random networks, each drawing its own options."""
+"""Layers in random networks, each drawing its own options."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def attention(draw: Draw) -> Drawn:
 
 
 class First(nn.Module):
-    """The first result of a module that gives several."""
+    """The first of several results of a module."""
 
     def __init__(self, module: nn.Module) -> None:
         super().__init__()
@@ -127,7 +127,7 @@ def multihead(draw: Draw) -> Drawn:
 
 
 class Three(nn.Module):
-    """Attention of a value to itself."""
+    """Self-attention of a value."""
 
     def __init__(self, module: nn.Module) -> None:
         super().__init__()
@@ -214,7 +214,7 @@ def activation(draw: Draw) -> Drawn:
 
 @operator
 def guarded(draw: Draw) -> Drawn:
-    """What is defined for positive numbers alone, or grows."""
+    """Functions that are defined only for positive numbers, or grow."""
     function: Any = draw.one(torch.log, torch.sqrt, torch.rsqrt, torch.reciprocal, lambda a: a**1.5, torch.log1p)
     if draw.number(0, 2) == 0:
         return layer("exp", draw.value(), lambda a: torch.exp(a.clamp(-3, 3)))

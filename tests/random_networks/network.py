@@ -1,4 +1,4 @@
-"""A random network: layers that take what earlier ones made."""
+"""A random network, whose layers take the results of earlier ones."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Function = Callable[..., torch.Tensor]
 
 @dataclass(frozen=True)
 class Value:
-    """What a layer makes: where it lies among the values, its shape, and whether it holds floats."""
+    """The result of a layer: its position among the values, its shape, and whether it contains floats."""
 
     index: int
     shape: tuple[int, ...]
@@ -23,7 +23,7 @@ class Value:
 
 @dataclass(frozen=True)
 class Drawn:
-    """A layer that an operator drew: what it takes, how it is computed (a module keeps weights), and its name."""
+    """A layer drawn by an operator: its operands, its computation (modules have weights), and its name."""
 
     name: str
     taken: tuple[Value, ...]
@@ -31,25 +31,25 @@ class Drawn:
 
 
 class Draw:
-    """What an operator draws from: random numbers, and the values that there are, later ones more often."""
+    """The source of draws for operators: random numbers, and existing values, later ones more often."""
 
     def __init__(self, rng: np.random.Generator, values: Sequence[Value]) -> None:
         self.rng, self._values = rng, values
 
     def one(self, *items: object) -> object:
-        """One of several things."""
+        """One of several items."""
         return items[int(self.rng.integers(len(items)))]
 
     def number(self, low: int, high: int) -> int:
-        """From low to high, both included."""
+        """An integer from low to high, both inclusive."""
         return int(self.rng.integers(low, high + 1))
 
     def axis(self, value: Value, first: int = 1) -> int:
-        """An axis behind the batch."""
+        """An axis other than the batch's."""
         return self.number(first, len(value.shape) - 1)
 
     def value(self, rank: int | Sequence[int] = (2, 3, 4, 5), fits: Callable[[Value], bool] = lambda _: True) -> Value:
-        """A float value of some rank. Raises LookupError where there is none."""
+        """A float value with one of these ranks. Raises LookupError if there is none."""
         ranks = (rank,) if isinstance(rank, int) else rank
         found = [v for v in self._values if v.floating and len(v.shape) in ranks and fits(v)]
         if not found:
@@ -62,7 +62,7 @@ class Draw:
         return self.value(len(value.shape), lambda v: v.shape == value.shape)
 
     def seeded(self) -> torch.Generator:
-        """For constants of the layer."""
+        """A seeded generator for the layer's constants."""
         return torch.Generator().manual_seed(int(self.rng.integers(2**31)))
 
 
@@ -76,7 +76,7 @@ class Layer(nn.Module):
 
 
 class Network(nn.Module):
-    """Layers in order; the results are the values that no layer takes."""
+    """Layers in order; the outputs are the values that no layer uses."""
 
     def __init__(self, layers: Sequence[Layer], inputs: int) -> None:
         super().__init__()
@@ -108,11 +108,11 @@ class Subject:
 
 SHAPES = ((1, 6, 12, 12), (1, 4, 9, 14), (2, 3, 16, 8), (1, 7, 12), (2, 5, 8), (1, 12), (3, 8), (1, 2, 4, 6, 6))
 _LARGEST = 20_000
-"""Elements of a value: networks stay small."""
+"""Largest number of elements of a value, which keeps networks small."""
 
 
 def random_network(seed: int, operators: dict[str, Callable[[Draw], Drawn]], largest: int = 12) -> Subject:
-    """The network of a seed. An operator that fits nothing, fails, or makes what is too large is drawn again."""
+    """The network for a seed. An operator that fits no value, fails, or makes too large a value is drawn again."""
     rng = np.random.default_rng(seed)
     torch.manual_seed(seed)
     shapes = [SHAPES[int(rng.integers(len(SHAPES)))] for _ in range(int(rng.integers(1, 3)))]

@@ -1,4 +1,4 @@
-"""The operators that random networks are made of: the layers, then the functions, which is the order of the draws."""
+"""The operators of random networks: layers, then functions, in the order of the draws."""
 
 from tests.random_networks import functions, layers
 from tests.random_networks.registry import OPERATORS as NOTED

@@ -1,4 +1,4 @@
-"""Where the operators of random networks are noted."""
+"""The registry of operators of random networks."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ OPERATORS: dict[str, Callable[[Draw], Drawn]] = {}
 
 
 def operator(function: Callable[[Draw], Drawn]) -> Callable[[Draw], Drawn]:
-    """Note an operator under its name."""
+    """Register an operator under its name."""
     OPERATORS[function.__name__] = function
     return function
 

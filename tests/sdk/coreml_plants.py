@@ -1,4 +1,4 @@
-"""Violations of Core ML's demands, one for each row of the ledger, planted in packages that coremltools made."""
+"""Violations of Core ML's requirements, one for each row of the ledger, planted in packages built by coremltools."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from edgec.runners.mil.proto import model_pb2
 
 
 class Planted:
-    """A package that may be spoilt: its message, the parts that are spoilt most, and its folder."""
+    """A package to be modified: its message, the parts that are modified most, and its folder."""
 
     def __init__(self, path: Path) -> None:
         self.path, self.file = path, open_package(path).model
@@ -30,7 +30,7 @@ class Planted:
         self.file.write_bytes(self.model.SerializeToString())
 
     def rename(self, old: str, new: str) -> None:
-        """Give a value another name wherever it stands."""
+        """Rename a value everywhere."""
         for op in self.block.operations:
             for value in (*op.outputs, *(b for a in op.inputs.values() for b in a.arguments)):
                 if value.name == old:
@@ -38,12 +38,12 @@ class Planted:
 
     @property
     def inner(self) -> str:
-        """The name of a value inside."""
+        """The name of an inner value."""
         return self.op("relu").outputs[0].name
 
     @property
     def weight(self) -> Any:
-        """The `Value` of a weight in the file."""
+        """The `Value` of a weight in the weight file."""
         ops = (op for op in self.block.operations if op.type == "const")
         return next(o.attributes["val"] for o in ops if o.attributes["val"].WhichOneof("value") == "blobFileValue")
 
@@ -62,7 +62,7 @@ class Planted:
         self.blob.write_bytes(bytes(content))
 
     def reopcode(self, name: str) -> None:
-        """Move the function to another opset."""
+        """Change the function's opset."""
         moved = model_pb2().Model.FromString(self.model.SerializeToString())
         (function,) = moved.mlProgram.functions.values()
         block = function.block_specializations[function.opset]
@@ -71,7 +71,7 @@ class Planted:
 
 
 class Text:
-    """Repeated text that is set as a whole."""
+    """A repeated text field that is replaced as a whole."""
 
     def __init__(self, message: Any) -> None:
         object.__setattr__(self, "message", message)
@@ -104,7 +104,7 @@ def drop(message: Any, key: str) -> None:
 
 
 def literal(p: Planted) -> Any:
-    """The value of a number that is written in place."""
+    """The value of an immediate number."""
     ops = (op for op in p.block.operations if op.type == "const")
     values = (op.attributes["val"] for op in ops)
     return next(v for v in values if v.immediateValue.tensor.WhichOneof("value") == "ints")
@@ -126,7 +126,7 @@ def may_be_left_out(p: Planted) -> None:
 
 
 def add_input(p: Planted, name: str = "spare") -> None:
-    """An input that nothing uses, in the program and in the interface."""
+    """Add an unused input to the program and the interface."""
     p.function.inputs.add().CopyFrom(p.function.inputs[0])
     p.function.inputs[-1].name = name
     p.description.input.add().CopyFrom(p.description.input[0])
@@ -134,7 +134,7 @@ def add_input(p: Planted, name: str = "spare") -> None:
 
 
 def text_of(p: Planted, op: str, parameter: str) -> Any:
-    """The text of a constant parameter, to be changed in place."""
+    """The text of a constant parameter, to be modified in place."""
     name = p.op(op).inputs[parameter].arguments[0].name
     made = next(o for o in p.block.operations if o.outputs and o.outputs[0].name == name)
     return made.attributes["val"].immediateValue.tensor.strings
@@ -179,7 +179,7 @@ def many_sizes(p: Planted) -> None:
 
 
 def other_scalar(p: Planted) -> None:
-    """One operand of a multiplication in another type, as its declaration tells."""
+    """One operand of a multiplication declared with another type."""
     name = p.op("mul").inputs["y"].arguments[0].name
     made = next(o for o in p.block.operations if o.outputs and o.outputs[0].name == name)
     made.outputs[0].type.tensorType.dataType = 11
@@ -187,7 +187,7 @@ def other_scalar(p: Planted) -> None:
 
 
 def string_relu(p: Planted) -> None:
-    """A boolean where floats are taken."""
+    """A boolean where floats are required."""
     p.op("max_pool").outputs[0].type.tensorType.dataType = 1
 
 
@@ -316,4 +316,4 @@ PLANTS: dict[str, tuple[str, Callable[[Planted], None]]] = {
     "weight-size": ("plain", lambda p: p.poke(p.weight.blobFileValue.offset + 8, "<Q", 2)),
     "weight-version": ("old", lambda p: set_(dataType=32)(p.weight.type.tensorType)),
 }  # fmt: skip
-"""The package that each row's violation is planted in, and how."""
+"""For each row, the package in which its violation is planted, and how."""

@@ -24,7 +24,7 @@ def save(
     precision: str = "float32",
     target: ct.target = ct.target.iOS17,
 ) -> Path:
-    """The package of a program whose inputs have the names, shapes and types of `inputs`."""
+    """The package of a program whose inputs have the given names, shapes and types."""
     specs = [mb.TensorSpec(shape=value.shape, dtype=_TYPES[value.dtype.name]) for value in inputs.values()]
     # The builder names a program's inputs after the parameters of the function.
     program = mb.program(input_specs=specs, opset_version=target)(build)

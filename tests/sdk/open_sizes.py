@@ -1,4 +1,4 @@
-"""One module with open sizes, built for several targets and compared with itself at given sizes."""
+"""Builds a module with open sizes for several targets and compares the artifacts with it at given sizes."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,7 +27,7 @@ def check(
     out: Path,
     targets: Sequence[str] = ("android", "iphone", "rtx"),
 ) -> list[str]:
-    """Asserts that every target gives the module's numbers at every call; the codes of what was told of the source."""
+    """Asserts that every target gives the module's results at every call; returns the codes of notes on the source."""
     request = ExportRequest("m", SourceId("module", "t", ""), module.eval(), example, dynamic=parse_dynamics(dynamic))
     options = BuildOptions(out=out)
     prepared = prepare_imported(export_module(request), options, lambda step: None)

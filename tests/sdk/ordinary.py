@@ -1,4 +1,4 @@
-"""Functions built for a target, run on given inputs and compared with eager PyTorch."""
+"""Functions built for a target, run on given inputs, and compared with eager PyTorch."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Inputs = tuple[torch.Tensor, ...]
 Functions = Mapping[str, Callable[..., torch.Tensor]]
 
 EXACT = {"android": (), "rtx": (), "iphone": ("numerics.compute=float32",)}
-"""Each target, and what makes it compute in float32."""
+"""Settings with which each target computes in float32."""
 
 
 class _Several(nn.Module):
@@ -38,10 +38,10 @@ def differences(
     tolerance: float = 1e-5,
     absolute: float = 1e-37,
 ) -> list[str]:
-    """What the artifact of all functions computes otherwise than PyTorch.
+    """What the artifact of all functions computes differently from PyTorch.
 
-    Finite values agree to `tolerance` of their own magnitude and `absolute`; NaN and infinities are the same; zeros
-    have no sign.
+    Finite values agree to `tolerance` of their own magnitude and `absolute`; NaN and infinities are equal; signs of
+    zeros are ignored.
     """
     module = _Several(functions).eval()
     built = edgec.build(module, example, target=target, out=out, name="m", settings=EXACT[target])

@@ -1,4 +1,4 @@
-"""Models, and wrong lowerings of them: changes of the canonical graph or of a target's program."""
+"""Models, and wrong lowerings of them, as changes of the canonical graph or of a target's program."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from edgec.ir.model import Model, constant
 
 
 class Heat(nn.Module):
-    """A detector's heat map while nothing is there: 1e-5 everywhere."""
+    """A detector's heat map without objects: 1e-5 everywhere."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -29,7 +29,7 @@ class Heat(nn.Module):
 
 
 class Unit(nn.Module):
-    """Unit vectors, and how far their lengths are from 1: nothing but rounding."""
+    """Unit vectors, and the differences of their lengths to 1, which are only rounding."""
 
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         q = F.normalize(x, dim=-1)
@@ -37,7 +37,7 @@ class Unit(nn.Module):
 
 
 class Upscale(nn.Module):
-    """A pixel shuffle, a transposed convolution of groups, and a bicubic resize."""
+    """A pixel shuffle, a grouped transposed convolution, and a bicubic resize."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -48,7 +48,7 @@ class Upscale(nn.Module):
 
 
 class Ordinary(nn.Module):
-    """A little of everything: an image, then tokens, then what is counted of them."""
+    """A bit of everything: an image, then tokens, then counts."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -67,7 +67,7 @@ class Ordinary(nn.Module):
 MODELS: dict[type[nn.Module], tuple[int, ...]] = {
     Heat: (1, 3, 12, 12), Unit: (4, 4), Upscale: (1, 12, 4, 5), Ordinary: (1, 3, 16, 16),
 }  # fmt: skip
-"""Each with the shape of its input."""
+"""The shape of each model's input."""
 
 GraphChange = Callable[[Model], None]
 ProgramChange = Callable[[Program], Program]
@@ -78,7 +78,7 @@ def _node(model: Model, op: str, index: int) -> ir.Node:
 
 
 def attribute(op: str, name: str, value: Any, index: int = 0) -> GraphChange:
-    """Another attribute of an operator."""
+    """Change an attribute of an operator."""
 
     def change(model: Model) -> None:
         _node(model, op, index).attributes[name] = ir.convenience.convert_attribute(name, value)
@@ -87,7 +87,7 @@ def attribute(op: str, name: str, value: Any, index: int = 0) -> GraphChange:
 
 
 def parameter(op: str, place: int, made: Callable[[Array], Array], index: int = 0) -> GraphChange:
-    """Another constant operand of an operator."""
+    """Change a constant operand of an operator."""
 
     def change(model: Model) -> None:
         node = _node(model, op, index)
@@ -101,7 +101,7 @@ def parameter(op: str, place: int, made: Callable[[Array], Array], index: int = 
 
 
 def swapped(op: str, index: int = 0) -> GraphChange:
-    """An operator with its operands exchanged."""
+    """Exchange the operands of an operator."""
 
     def change(model: Model) -> None:
         node = _node(model, op, index)
@@ -113,7 +113,7 @@ def swapped(op: str, index: int = 0) -> GraphChange:
 
 
 def instead(op: str, other: str, index: int = 0) -> GraphChange:
-    """Another operator of the same operands, without attributes."""
+    """Replace an operator by another one with the same operands and no attributes."""
 
     def change(model: Model) -> None:
         node = _node(model, op, index)
@@ -136,12 +136,12 @@ def _at(op: str, index: int, made: Callable[[Instr], Instr]) -> ProgramChange:
 
 
 def attrs(op: str, index: int = 0, **values: Any) -> ProgramChange:
-    """Other attributes of an instruction."""
+    """Change attributes of an instruction."""
     return _at(op, index, lambda instr: replace(instr, attrs=tuple((dict(instr.attrs) | values).items())))
 
 
 def operand(op: str, name: str, made: Callable[[Array], Array], index: int = 0) -> ProgramChange:
-    """Another constant operand of an instruction."""
+    """Change a constant operand of an instruction."""
 
     def other(given: Any) -> Operand:
         assert isinstance(given, Const)
@@ -155,7 +155,7 @@ def operand(op: str, name: str, made: Callable[[Array], Array], index: int = 0) 
 
 
 def exchanged(op: str, first: str, second: str, index: int = 0) -> ProgramChange:
-    """An instruction with two operands exchanged."""
+    """Exchange two operands of an instruction."""
 
     def change(instr: Instr) -> Instr:
         given = dict(instr.inputs)

@@ -1,1 +1,1 @@
-"""A backend as somebody else may write one: a folder of its own, two table rows, and a target."""
+"""A backend as a third party could write it: its own folder, two table rows, and a target."""

@@ -1,4 +1,4 @@
-"""The backend and its format: an ONNX file with a line of text before it, run by onnx's reference implementation."""
+"""The backend and its format: an ONNX file preceded by a line of text, run by onnx's reference implementation."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The map of the code is what the code is: no circles, and a page that shows the real imports."""
+"""The architecture page matches the code: no import circles, and a diagram of the real imports."""
 
 import re
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What must be importable without torch or a vendor SDK is, and what a person starts is light."""
+"""Modules that must be importable without torch or a vendor SDK are, and start quickly."""
 
 import ast
 import subprocess
@@ -41,21 +41,21 @@ _OWN = {
     "tflite": ("backends/tflite", "ledger/tflite", "runners", "formats", "measure/inspection"),
     "tensorrt": ("backends/tensorrt", "ledger/tensorrt", "formats"),
 }
-"""Where a backend or its format may be named in code; beside its row."""
+"""Modules, besides its row, in which a backend or its format may be named in code."""
 
 _ROWS = ("spec/backend.py", "artifact/format.py")
 
 
 @pytest.mark.parametrize("name", _OWN)
 def test_a_backend_is_named_in_its_own_folders_alone(name: str) -> None:
-    """In code: comments, docstrings and help texts may."""
+    """In code; comments, docstrings and help texts may name it."""
     root = Path(edgec.__file__).parent
     places = [path for path in root.rglob("*.py") if not str(path.relative_to(root)).startswith((*_OWN[name], *_ROWS))]
     assert [str(path) for path in places if name in _code_words(path)] == []
 
 
 def _code_words(path: Path) -> set[str]:
-    """Whole strings, and the parts of imported modules' names."""
+    """Complete strings, and the parts of imported modules' names."""
     found: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom) and node.module:

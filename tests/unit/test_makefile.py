@@ -1,4 +1,4 @@
-"""The Makefile's choice of Python: an environment for each version, and a word where there is none."""
+"""The Makefile's choice of Python: an environment for each version, and a message if there is none."""
 
 import os
 import subprocess

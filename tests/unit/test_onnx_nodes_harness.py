@@ -1,4 +1,4 @@
-"""The conformance harness: outcomes, bound parameters, tolerances, and expectations that are strict both ways."""
+"""The conformance harness: outcomes, bound parameters, tolerances, and expectations strict in both directions."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -31,7 +31,7 @@ def case(expected: np.ndarray | None = None) -> Case:
 
 @dataclass
 class Fake:
-    """Answers with an array, or raises; `needs_constants` refuses whatever still takes a shape as an input."""
+    """An engine that returns an array, or raises; `needs_constants` refuses shapes that are inputs."""
 
     answer: Any = None
     needs_constants: bool = False

@@ -1,1 +1,1 @@
-"""Evidence for the MIL interpreter by people who did not write it: Apple's op tests, coremltools' conversions."""
+"""Independent evidence for the MIL interpreter: Apple's op tests and coremltools' conversions."""

@@ -1,12 +1,12 @@
-"""The whole evidence for the MIL interpreter, or a sample of it.
+"""Runs all the evidence for the MIL interpreter, or a sample of it.
 
     python -m tests.conformance.mil_interpreter [--per-test N] [--jobs N] [--resume] [--models FILE] [--table]
 
-Runs Apple's op tests (all of them take about two hours on one core; `--per-test 9` takes at most nine cases of each),
-then, with `--models`, coremltools' conversions of the models in FILE; keeps the results under build/mil-interpreter
-and writes docs/conformance/mil-interpreter.md. `--resume` goes on where an earlier run was stopped; `--table` only
-writes the document from the results that are there.
-Exits 1 when a test does other than `expected.toml` says.
+Runs Apple's op tests (all of them take about two hours on one core; `--per-test 9` runs at most nine cases of each),
+then, with `--models`, coremltools' conversions of the models in FILE; stores the results in build/mil-interpreter and
+writes docs/conformance/mil-interpreter.md. `--resume` continues an earlier run; `--table` only writes the document from
+the stored results.
+Exits with 1 if a test's result differs from `expected.toml`.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def main() -> int:
 
 
 def _run_apple(per_test: int, jobs: int, resume: bool) -> None:
-    """One pytest a folder, `jobs` of them at a time."""
+    """One pytest process for each folder, `jobs` of them at a time."""
     spec = importlib.util.find_spec("coremltools")
     assert spec is not None
     assert spec.submodule_search_locations

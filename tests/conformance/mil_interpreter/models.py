@@ -2,10 +2,10 @@
 
     python -m tests.conformance.mil_interpreter.models --models path/to/models.py --out models.jsonl [--only a,b]
 
-The file named by `--models` has a dictionary `ZOO` of names and a function `make(name)` that returns
-`(module, example inputs)`. Each model is traced (or exported, where coremltools cannot convert the trace), converted to
-float32 and to float16 by coremltools, saved, and executed in a process of its own; one JSON line a model and precision
-goes to `--out`.
+The file given by `--models` has a dictionary `ZOO` of names and a function `make(name)` that returns
+`(module, example inputs)`. Each model is traced (or exported, if coremltools cannot convert the trace), converted to
+float32 and float16 by coremltools, saved, and executed in a separate process; `--out` receives one JSON line for each
+model and precision.
 """
 
 from __future__ import annotations
@@ -54,12 +54,12 @@ def main() -> int:
 
 
 def names(module: ModuleType) -> list[str]:
-    """The names that `make` takes."""
+    """The names that `make` accepts."""
     return list(module.ZOO)
 
 
 def check(module: ModuleType, name: str) -> list[dict[str, Any]]:
-    """One record for each precision: how far the interpreter's outputs are from eager PyTorch's."""
+    """One record for each precision: the difference between the interpreter's outputs and eager PyTorch's."""
     import torch
 
     from edgec.runners.mil import MilRunner
@@ -92,7 +92,7 @@ def check(module: ModuleType, name: str) -> list[dict[str, Any]]:
 
 
 def _largest(path: Path, given: dict[str, Any]) -> float:
-    """The largest magnitude of any value when the package is run in float32; float16 ends at 65504."""
+    """The largest magnitude of any value when the package runs in float32; float16's limit is 65504."""
     from edgec.runners.mil import MilRunner
 
     peaks = [0.0]
@@ -106,7 +106,7 @@ def _largest(path: Path, given: dict[str, Any]) -> float:
 
 
 def _converted(model: Any, inputs: Any, precision: str) -> tuple[Any, str]:
-    """coremltools' conversion of the traced model, or of the exported one where it fails on the traced one."""
+    """coremltools' conversion of the traced model, or of the exported one if that fails."""
     import coremltools as ct
     import torch
 

@@ -1,8 +1,8 @@
-"""A pytest plugin that lets Apple's op tests in the coremltools wheel predict through the interpreter.
+"""A pytest plugin with which Apple's op tests in the coremltools wheel predict through the interpreter.
 
-Off a Mac those tests stop after the conversion. Here `MLModel.predict` saves the package, loads it again with
-`MilRunner` and runs it, so that the tests' own comparison with their expected outputs takes place. Each test's result
-goes to the file named by `--mil-results`, one JSON object a line.
+Off a Mac, those tests stop after the conversion. Here, `MLModel.predict` saves the package, loads it with `MilRunner`
+and runs it, so that the tests compare the outputs with the expected ones. Each test's result is written to the file
+given by `--mil-results`, one JSON object a line.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def _spread(count: int, limit: int) -> list[int]:
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """coremltools collects garbage after every conversion: what is there by now is none, and need not be looked at."""
+    """Exclude existing objects from garbage collection, which coremltools runs after every conversion."""
     gc.freeze()
 
 
@@ -80,8 +80,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def _compare_backend(mlmodel: Any, *args: Any, **options: Any) -> Any:
-    """The tests' comparison. The float32 cases of tests about float16 types compute in float16 all the same, and their
-    expected outputs are often float32 arithmetic or the other way round: they are compared to float16's resolution.
+    """The tests' own comparison, with float16's tolerance for float32 cases of tests about float16 types: these compute
+    in float16 all the same, and often have expected outputs from float32 arithmetic or the other way round.
     """
     if options.get("dtype") == "fp32" and _has_float16(mlmodel.get_spec()):
         options["atol"] = max(options.get("atol", 0.0), _HALF_TOLERANCE)
@@ -101,7 +101,7 @@ def _has_float16(spec: Any) -> bool:
 
 
 class _Saved:
-    """A model saved to disk and loaded by the interpreter; it stands for the model's state too."""
+    """A model saved to disk and loaded by the interpreter; also used as the model's state."""
 
     def __init__(self, model: Any) -> None:
         self._folder = tempfile.mkdtemp(prefix="mil-")
@@ -129,7 +129,7 @@ def _predict(model: Any, data: dict[str, Any], state: _Saved | None = None) -> d
 
 
 def _input(value: Any, feature: Feature) -> Any:
-    """The tests give every input as float32, and a scalar as one element; a declared rank 0 is not in the package."""
+    """An input as the package declares it: the tests pass all inputs as float32, and scalars as one element."""
     if feature.kind == "image":
         pixels = np.asarray(value, np.float32)
         pixels = pixels[None, None] if pixels.ndim == 2 else pixels[..., :3].transpose(2, 0, 1)[None]
@@ -139,7 +139,7 @@ def _input(value: Any, feature: Feature) -> Any:
 
 
 def _as_coreml(runner: MilRunner, outputs: dict[str, Any], model: Any) -> dict[str, Any]:
-    """A classifier's label as a Python value and its probabilities as a dictionary, as Core ML gives them."""
+    """A classifier's label as a Python value and its probabilities as a dictionary, as in Core ML."""
     result: dict[str, Any] = {}
     for feature in runner.outputs:
         value = outputs[feature.name]
@@ -158,7 +158,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 def _name(item: pytest.Item) -> str:
-    """The file below `ops/tests/` and the test in it, wherever the package is installed."""
+    """The test's file below `ops/tests/` and its name, wherever the package is installed."""
     return f"{item.path.as_posix().split('ops/tests/')[-1]}::{item.nodeid.partition('::')[2]}"
 
 

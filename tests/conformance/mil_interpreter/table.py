@@ -14,7 +14,7 @@ _HERE = Path(__file__).parent
 
 @dataclass(frozen=True)
 class Expected:
-    """Cases that are known not to pass: their test without parameters, a label, the reason, and parts that the
+    """Cases that are known to fail: the test without parameters, a label, the reason, and parts that the
     parameters of the case must contain."""
 
     name: str
@@ -23,14 +23,14 @@ class Expected:
     case: tuple[str, ...] = ()
 
     def covers(self, test: str) -> bool:
-        """Whether a test's name with its parameters is one of the cases."""
+        """Whether a test with its parameters is one of these cases."""
         name, _, parameters = test.partition("[")
         return name == self.name and all(part in parameters for part in self.case)
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """All of Apple's tests, counted: by opset and outcome, by label, and what contradicts the expectations."""
+    """Counts of all of Apple's tests by opset and outcome and by label, and contradictions to the expectations."""
 
     counts: dict[str, Counter[str]]
     labels: Counter[str]
@@ -38,14 +38,14 @@ class Verdict:
 
 
 def expectations() -> list[Expected]:
-    """The side table of known failures."""
+    """The table of known failures."""
     with (_HERE / "expected.toml").open("rb") as file:
         return [Expected(**entry | {"case": tuple(entry.get("case", ()))}) for entry in tomllib.load(file)["test"]]
 
 
 def judge(records: list[dict[str, Any]], expected: list[Expected]) -> Verdict:
     """Outcomes: `passed` compared outputs, `built` compared none, `left out` is skipped by Apple, `refused` is in the
-    side table, `wrong` is not."""
+    table of known failures, `wrong` is not."""
     counts: dict[str, Counter[str]] = {}
     labels: Counter[str] = Counter()
     surprises: list[str] = []
@@ -74,23 +74,23 @@ def _outcome(record: dict[str, Any]) -> str:
 
 
 def read(path: Path) -> list[dict[str, Any]]:
-    """The records of a JSON lines file; none when there is no such file."""
+    """The records of a JSON lines file; empty if there is no such file."""
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
 def count_file(results: Path) -> Path:
-    """Where the number of cases that there are is kept, beside the results."""
+    """The file, beside the results, that stores the total number of cases."""
     return results.with_suffix(".count")
 
 
 def collected(results: Path) -> int:
-    """How many cases there are, run or not; 0 where nobody counted."""
+    """The total number of cases, run or not; 0 if it is not known."""
     path = count_file(results)
     return int(path.read_text()) if path.exists() else 0
 
 
 def document(apple: list[dict[str, Any]], verdict: Verdict, models: list[dict[str, Any]], there: dict[str, int]) -> str:
-    """The text of the document; `there` is how many cases each folder has."""
+    """The text of the document; `there` is the number of cases in each folder."""
     lines = [
         "# The MIL interpreter against other people's tests",
         "",
@@ -128,7 +128,7 @@ _MODELS_TITLE = "## coremltools' conversions of PyTorch models"
 
 
 def keeping_models(text: str, before: str) -> str:
-    """The document with the models' section of the one before: they are not run each time."""
+    """The document with the models' section of the previous one: models are not run every time."""
     return text.partition(_MODELS_TITLE)[0] + "".join(before.partition(_MODELS_TITLE)[1:])
 
 

@@ -1,10 +1,10 @@
-"""ONNX's backend tests on one engine, judged against its committed expectations.
+"""ONNX's backend tests on one engine, checked against its committed expectations.
 
     python -m tests.conformance.onnx_nodes --engine tflite [--jobs 2] [--only PATTERN] [--share N] [--update] [--show]
 
 PATTERN is a shell pattern over case or operator names; `--share N` takes the same 1/N of all cases each time.
-`--update` writes what was found into expectations/<engine>.txt and docs/conformance/<engine>.md; `--show CASE`
-prints a case's model instead. Exits 1 when a case does other than is expected of it.
+`--update` writes the results into expectations/<engine>.txt and docs/conformance/<engine>.md; `--show CASE` prints a
+case's model instead. Exits with 1 if a result differs from the expectation.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def _chosen(pattern: str, share: int) -> list[str]:
 
 
 def _print_failure(result: Result) -> None:
-    """Wrong results and crashes as they happen, so that a long run can be watched."""
+    """Print wrong results and crashes immediately, so that a long run can be watched."""
     if result.outcome not in (PASSED, REFUSED):
         print(f"{result.outcome:8} {result.case} {result.bound}: {result.detail}", file=sys.stderr, flush=True)
 

@@ -1,4 +1,4 @@
-"""Inputs that are parameters of an operator rather than data, bound to the test's values as constants."""
+"""Binds inputs that are parameters of an operator rather than data to the test's values, as constants."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from onnx import numpy_helper
 from tests.conformance.onnx_nodes.cases import Case
 
 LEVELS = ("parameters", "weights")
-"""First what says how an operator works (axes, shapes, pads, counts), then what is trained as well."""
+"""First the parameters of operators (axes, shapes, pads, counts), then trained weights as well."""
 
 PARAMETERS: dict[str, tuple[int, ...]] = {
     "AffineGrid": (1,),
@@ -85,7 +85,7 @@ WEIGHTS: dict[str, tuple[int, ...]] = {
 
 
 def bind(case: Case, level: str) -> Case:
-    """The case with its parameters (at level `weights`, its weights too) as initializers; itself if it has none."""
+    """The case with its parameters (at level `weights`, its weights too) as initializers; unchanged if it has none."""
     names = _names(case.model, PARAMETERS)
     if level == "weights":
         names |= _names(case.model, WEIGHTS)
@@ -102,7 +102,7 @@ def bind(case: Case, level: str) -> Case:
 
 
 def _names(model: onnx.ModelProto, table: dict[str, tuple[int, ...]]) -> set[str]:
-    """The names that some node takes in the place of a parameter."""
+    """The names that some node uses as a parameter."""
     found: set[str] = set()
     for node in model.graph.node:
         found |= {node.input[i] for i in table.get(node.op_type, ()) if i < len(node.input)}

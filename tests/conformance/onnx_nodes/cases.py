@@ -1,4 +1,4 @@
-"""ONNX's backend tests as plain data: models, inputs and the outputs that ONNX says they have."""
+"""ONNX's backend tests as plain data: models, inputs and expected outputs."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ SUITES = ("node", "simple", "pytorch-operator", "pytorch-converted")
 
 @dataclass(frozen=True)
 class Case:
-    """One test. Values are arrays; a sequence is a list of arrays and an absent optional is None.
+    """One test. Values are arrays; a sequence is a list of arrays, and an absent optional is None.
 
-    `op` is the operator under test; function-expanded variants are filed under the operator that they expand.
+    `op` is the operator under test; function-expanded variants belong to the operator that they expand.
     """
 
     name: str
@@ -38,7 +38,7 @@ class Case:
 
 @functools.cache
 def load_cases() -> dict[str, Case]:
-    """Every case by name. ONNX's generators draw unseeded random inputs, so numpy is seeded for them."""
+    """All cases by name. ONNX's generators draw unseeded random inputs, so numpy is seeded for them."""
     np.random.seed(0)
     cases: dict[str, Case] = {}
     with warnings.catch_warnings():
@@ -51,7 +51,7 @@ def load_cases() -> dict[str, Case]:
 
 
 def one_in(share: int) -> list[str]:
-    """The same pseudo-random `1/share` of all names on every machine."""
+    """A pseudo-random `1/share` of all names, the same on every machine."""
     return [name for name in load_cases() if zlib.crc32(name.encode()) % share == 0]
 
 
@@ -86,7 +86,7 @@ def _case(test: Any, suite: str, model: onnx.ModelProto, inputs: Sequence[Any], 
 
 
 def _operator(name: str, model: onnx.ModelProto) -> str:
-    """The operator under test. The nodes of an expanded function are named after it: `Celu_test_celu_…`."""
+    """The operator under test. Nodes of an expanded function are named after it: `Celu_test_celu_…`."""
     node = model.graph.node[0]
     if "_expanded" in name:
         inner = next((v for n in model.graph.node for v in n.output if "_expanded_function_" in v), "")

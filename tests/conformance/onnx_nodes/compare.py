@@ -1,4 +1,4 @@
-"""Whether outputs agree with what the test expects."""
+"""Compares outputs with a test's expected ones."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from tests.conformance.onnx_nodes.cases import Case
 class Tolerance:
     """What an engine adds to the case's own tolerances.
 
-    `relative` is the least relative tolerance of floats and `of_peak` the absolute one as a share of the output's
-    largest magnitude, for engines that compute in less than float32. `same_types`: the output has the expected
-    element type, else only its kind (an int64 may come back as int32).
+    `relative` is the minimum relative tolerance of floats, `of_peak` the absolute one as a fraction of the output's
+    largest magnitude, for engines that compute in less than float32. `same_types`: outputs have the expected element
+    type, otherwise only its kind (an int64 may be returned as int32).
     """
 
     relative: float = 0.0
@@ -26,11 +26,11 @@ class Tolerance:
 
 
 _ULPS = 8
-"""Rounding of a short sum: this many units in the last place of the largest output, whatever the case says."""
+"""Rounding of a short sum: this many units in the last place of the largest output are always allowed."""
 
 
 def difference(case: Case, outputs: list[Any], tolerance: Tolerance) -> str:
-    """What is wrong with the outputs, or nothing."""
+    """What is wrong with the outputs; empty if nothing."""
     if len(outputs) != len(case.expected):
         return f"{len(outputs)} outputs, expected {len(case.expected)}"
     for (name, expected), found in zip(case.expected.items(), outputs, strict=True):
@@ -66,7 +66,7 @@ def _differs(expected: np.ndarray[Any, Any], found: np.ndarray[Any, Any], case: 
 
 
 def _kind(array: np.ndarray[Any, Any]) -> str:
-    """f for floats (ml_dtypes' too), i for integers of either sign, else numpy's kind."""
+    """f for floats (including those of ml_dtypes), i for integers of either sign, else numpy's kind."""
     if array.dtype.kind in "fc" or array.dtype.name.startswith(("bfloat", "float")):
         return "f"
     return "i" if array.dtype.kind in "iu" or array.dtype.name.startswith(("int", "uint")) else array.dtype.kind

@@ -1,4 +1,4 @@
-"""docs/conformance/<engine>.md from the expectations: counts, by operator, and refusals by label."""
+"""Writes docs/conformance/<engine>.md from the expectations: counts, by operator, and refusals by label."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ _OUTCOMES = (PASSED, REFUSED, WRONG, CRASHED)
 
 
 def path_of(engine: str) -> Path:
-    """Where the document lies, from the repository's root."""
+    """The path of the document, relative to the repository's root."""
     return Path("docs/conformance") / f"{engine}.md"
 
 
 def document(engine: str, intro: str, cases: Mapping[str, Case], table: Mapping[str, Expected]) -> str:
-    """The text. The table says what was found, case by case; the command that fills it fails on any difference."""
+    """The text, from the table of results by case; the command that fills the table fails on any difference."""
     found = {name: table.get(name, PLAIN_PASS) for name in cases}
     bound = sum(1 for e in found.values() if e.outcome == PASSED and e.mark)
     lines = [
@@ -58,7 +58,7 @@ def _labels(found: Mapping[str, Expected]) -> list[str]:
 
 
 def _unexplained(found: Mapping[str, Expected]) -> list[str]:
-    """Cases that are known to be wrong or to crash, each with its reason; no section when there are none."""
+    """Cases that are known to be wrong or to crash, each with its reason; no section if there are none."""
     rows = [(name, e) for name, e in found.items() if e.outcome in (WRONG, CRASHED)]
     if not rows:
         return []

@@ -1,4 +1,4 @@
-"""What an engine is, how a case runs on it, and the four things that can come out."""
+"""The interface of engines, how a case runs on one, and the four possible outcomes."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ PASSED, REFUSED, WRONG, CRASHED = "passed", "refused", "wrong", "crashed"
 
 
 class Engine(Protocol):
-    """A way from an ONNX model to numbers.
+    """Runs an ONNX model.
 
-    `binds`: operator parameters (axes, shapes, pads …) and weights may be given as constants where the engine
-    refuses them as inputs. `tolerance` widens the case's own. `intro` opens the engine's document.
+    `binds`: operator parameters (axes, shapes, pads …) and weights may be given as constants if the engine refuses them
+    as inputs. `tolerance` widens the case's own. `intro` is the introduction of the engine's document.
     """
 
     name: str
@@ -31,13 +31,13 @@ class Engine(Protocol):
     tolerance: Tolerance
 
     def run(self, model: onnx.ModelProto, inputs: dict[str, np.ndarray[Any, Any]]) -> list[np.ndarray[Any, Any]]:
-        """The outputs in order. Raises `EdgecError` for what is refused; any other exception is a crash."""
+        """The outputs in order. Raises `EdgecError` for refusals; any other exception is a crash."""
         ...
 
 
 @dataclass(frozen=True)
 class Result:
-    """What became of a case: the outcome, the label of a refusal, what was bound, and a line of detail."""
+    """The result of a case: the outcome, the label of a refusal, what was bound, and a line of detail."""
 
     case: str
     outcome: str
@@ -47,7 +47,7 @@ class Result:
 
 
 def run_case(engine: Engine, case: Case) -> Result:
-    """Run as given; where that is refused, with parameters bound, then with weights bound as well."""
+    """Run as given; if that is refused, with parameters bound, then also with weights bound."""
     result = _attempt(engine, case, "")
     for level in binding.LEVELS if engine.binds else ():
         if result.outcome != REFUSED:
@@ -56,7 +56,7 @@ def run_case(engine: Engine, case: Case) -> Result:
         if bound is not case:
             second = _attempt(engine, bound, level)
             result = second if second.outcome != REFUSED or second.label != result.label else result
-    # A refusal reads the same however much was bound on the way to it.
+    # The refusal is the same however much was bound.
     return replace(result, bound="") if result.outcome == REFUSED else result
 
 
@@ -69,7 +69,7 @@ def _attempt(engine: Engine, case: Case, level: str) -> Result:
         outcome = CRASHED if first.code in _NOT_REFUSALS else REFUSED
         detail = "; ".join([str(refused), *first.notes])
         return Result(case.name, outcome, label_of(first), level, detail[:400])
-    except Exception as failure:  # whatever escapes is a defect, and is to be shown as one
+    except Exception as failure:  # any other exception is a defect, and reported as one
         where = traceback.extract_tb(failure.__traceback__)[-1]
         text = f"{type(failure).__name__}: {failure} ({where.filename.split('/')[-1]}:{where.lineno})"
         return Result(case.name, CRASHED, "", level, " ".join(text.split())[:300])
@@ -78,11 +78,11 @@ def _attempt(engine: Engine, case: Case, level: str) -> Result:
 
 
 _NOT_REFUSALS = frozenset({"E0501", "E0602", "E0604"})
-"""The vendor's library or runner rejects what edgec wrote: edgec's mistake, not a refusal."""
+"""The vendor's library or runner rejects what edgec wrote, which is a defect of edgec, not a refusal."""
 
 
 def label_of(diagnostic: Diagnostic) -> str:
-    """The label that a refusal names (rejected by `label`), else its code."""
+    """The label of a refusal (rejected by `label`), else its code."""
     for note in diagnostic.notes:
         found = re.search(r"rejected by `([^`]+)`", note)
         if found:
@@ -91,7 +91,7 @@ def label_of(diagnostic: Diagnostic) -> str:
 
 
 def _refuse_other_types(case: Case) -> None:
-    """Interfaces of artifacts are numeric tensors."""
+    """Refuse interfaces with other types than numeric tensors, which artifacts do not have."""
     for value in (*case.inputs.values(), *case.expected.values()):
         label = _type_label(value)
         if label:

@@ -1,4 +1,4 @@
-"""The side table of what does not simply pass: one line a case, strict both ways.
+"""Expectations of cases that do not simply pass, one line for each; strict in both directions.
 
     refused   some-label        test_name
     passed    parameters        test_name      (passes once its parameters are bound)
@@ -20,7 +20,7 @@ _FOLDER = Path(__file__).parent / "expectations"
 
 @dataclass(frozen=True)
 class Expected:
-    """`mark` is a refusal's label, what was bound for a pass, or why a case is wrong or crashes."""
+    """`mark` is the label of a refusal, what was bound for a pass, or why a case is wrong or crashes."""
 
     outcome: str
     mark: str
@@ -30,12 +30,12 @@ PLAIN_PASS = Expected(PASSED, "")
 
 
 def path_of(engine: str) -> Path:
-    """The committed file."""
+    """The path of the committed file."""
     return _FOLDER / f"{engine}.txt"
 
 
 def read(engine: str) -> dict[str, Expected]:
-    """The table by case; empty for an engine that has none yet."""
+    """The table by case; empty for an engine without one."""
     path = path_of(engine)
     lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
     rows = [line.split() for line in lines if line and not line.startswith("#")]
@@ -43,14 +43,14 @@ def read(engine: str) -> dict[str, Expected]:
 
 
 def write(engine: str, table: dict[str, Expected]) -> None:
-    """Sorted by outcome, mark and case, so that a change shows as few lines."""
+    """Write the table sorted by outcome, mark and case, which keeps diffs small."""
     rows = sorted((e.outcome, e.mark or "unexplained", case) for case, e in table.items() if e != PLAIN_PASS)
     text = "".join(f"{outcome:8} {mark:40} {case}\n" for outcome, mark, case in rows)
     path_of(engine).write_text(text, encoding="utf-8")
 
 
 def update(old: dict[str, Expected], results: Iterable[Result]) -> dict[str, Expected]:
-    """The table after new results; the reason of a case that is still wrong is kept."""
+    """The table updated by new results; the reason of a case that is still wrong is kept."""
     table = dict(old)
     for result in results:
         before = old.get(result.case, PLAIN_PASS)
@@ -61,13 +61,13 @@ def update(old: dict[str, Expected], results: Iterable[Result]) -> dict[str, Exp
 
 
 def as_expected(result: Result) -> Expected:
-    """What a line for this result would say."""
+    """The expectation that matches this result."""
     mark = {PASSED: result.bound, REFUSED: result.label}.get(result.outcome, "")
     return Expected(result.outcome, mark)
 
 
 def surprises(table: dict[str, Expected], results: Iterable[Result]) -> list[str]:
-    """Every result that differs from its line, in either direction."""
+    """All results that differ from their line, in either direction."""
     found = []
     for result in results:
         before, now = table.get(result.case, PLAIN_PASS), as_expected(result)

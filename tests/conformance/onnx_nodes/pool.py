@@ -1,4 +1,4 @@
-"""Runs cases in worker processes: a crash or a hang costs one case and is recorded as such."""
+"""Runs cases in worker processes, so that a crash or a hang costs one case and is recorded as such."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Worker:
             raise RuntimeError("a worker did not start")
 
     def ask(self, name: str, timeout: float) -> Result:
-        """The result of a case; a worker that dies or is silent for `timeout` seconds is a crash."""
+        """The result of a case; a worker that dies or does not answer within `timeout` seconds is a crash."""
         self._pipe.send(name)
         try:
             if self._pipe.poll(timeout):
@@ -43,11 +43,11 @@ class Worker:
 
     @property
     def alive(self) -> bool:
-        """Whether it can take another case."""
+        """Whether it can run another case."""
         return self._process.is_alive()
 
     def stop(self) -> None:
-        """End the process; one that waits for a case ends by itself."""
+        """End the process; a worker that waits for a case ends by itself."""
         self._pipe.close()
         self._process.join(2)
         if self._process.is_alive():
@@ -69,7 +69,7 @@ def run_cases(
 
 
 def _serve(engine: str, waiting: SimpleQueue[str], timeout: float, show: Callable[[Result], None]) -> list[Result]:
-    """Ask one worker after another until nothing waits."""
+    """Run cases on one worker, replaced if it dies, until none is waiting."""
     results: list[Result] = []
     worker: Worker | None = None
     for name in _drain(waiting):
@@ -91,7 +91,7 @@ def _drain(waiting: SimpleQueue[str]) -> Iterator[str]:
 
 
 def _work(engine_name: str, pipe: Connection) -> None:
-    """A worker: say ready, then answer cases until the other end hangs up."""
+    """The worker process: reports that it is ready, then answers cases until the connection is closed."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     from tests.conformance.onnx_nodes.cases import load_cases
     from tests.conformance.onnx_nodes.engine import run_case

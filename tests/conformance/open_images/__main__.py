@@ -1,12 +1,12 @@
-"""Vision models with open height and width, built for every target and compared with eager PyTorch from outside.
+"""Vision models with open height and width, built for every target and compared with eager PyTorch.
 
     python -m tests.conformance.open_images [--models FOLDER] [--only NAME,…] [--target android …] [--sizes 160..320]
                                             [--update]
 
-Small models and transformers' come with the tests' own environment; torchvision's and timm's with a FOLDER that holds
-them. One that eager PyTorch does not run at 192 and 256 is left out. Each artifact is run at both ends and three sizes
-inside: by LiteRT, the MIL interpreter, and ONNX Runtime on the engine's ONNX. `--update` writes what came out into
-`docs/conformance/open-images.md`.
+Small models and those of transformers are in the tests' own environment; torchvision's and timm's need a FOLDER that
+contains these packages. Models that eager PyTorch does not run at 192 and 256 are left out. Each artifact is run at
+both ends of the range and three sizes between: by LiteRT, the MIL interpreter, and ONNX Runtime on the engine's ONNX.
+`--update` writes the results into `docs/conformance/open-images.md`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ PAGE = ROOT / "docs/conformance/open-images.md"
 
 
 def main() -> int:
-    """Build and compare; 1 where a model is not right on every target."""
+    """Build and compare; returns 1 if a model is not right on every target."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--models", help="a folder with torchvision and timm")
     parser.add_argument("--only", default="")

@@ -1,4 +1,4 @@
-"""One model of open height and width, built for each target and compared with eager PyTorch from outside."""
+"""Builds one model of open height and width for each target and compares it with eager PyTorch."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from edgec.spec.target import load_target
 from tests.conformance.open_images.models import Maker, randomized, runs
 
 _LIMIT = {"tflite": 2e-3, "engine": 2e-3, "mlpackage": 2e-2}
-"""Of the largest magnitude, by format: float16 weights, TensorRT's ONNX in float32, float16 arithmetic."""
+"""Relative to the largest magnitude, by format: float16 weights, TensorRT's ONNX in float32, float16 arithmetic."""
 
 TARGETS = ("android", "iphone", "rtx")
 
 
 @dataclass(frozen=True)
 class Judged:
-    """What came of a model: the sizes that it was open to, and what each target came to."""
+    """The results of a model: the sizes that it was open to, and the result of each target."""
 
     name: str
     sizes: str
@@ -39,12 +39,12 @@ class Judged:
 
     @property
     def is_right(self) -> bool:
-        """Whether it is on every target, or cannot be open at all in eager PyTorch."""
+        """Whether it is right on every target, or cannot be open even in eager PyTorch."""
         return not self.found or all(each.startswith("right") for each in self.found)
 
 
 def judge(name: str, make: Maker, sizes: str, targets: Sequence[str]) -> Judged:
-    """Export a model once, build it for each target and compare. `sizes` is a range as `--dynamic` has it."""
+    """Export a model once, build it for each target and compare. `sizes` is a range in the form of `--dynamic`."""
     model = randomized(make())
     if not runs(model):
         return Judged(name, "eager PyTorch does not run it at 192 and 256", ())
@@ -70,7 +70,7 @@ def _told(diagnostics: Sequence[Diagnostic]) -> str:
 
 
 def _places(dims: Sequence[DynamicDim]) -> Iterator[tuple[int, int]]:
-    """Heights and widths: both ends and three sizes inside."""
+    """Heights and widths: both ends of the range and three sizes between."""
     height, width = dims
     for share, other in ((0, 0), (1, 1), (0.25, 0.75), (0.75, 0.25), (0.5, 0.5)):
         at = [int(d.least + (d.largest - d.least) * s) for d, s in ((height, share), (width, other))]
@@ -78,7 +78,7 @@ def _places(dims: Sequence[DynamicDim]) -> Iterator[tuple[int, int]]:
 
 
 def _worst(model: torch.nn.Module, prepared: CanonicalModel, target: str, out: Path) -> str:
-    """What came out of one target: the largest error, or why there is none."""
+    """The result of one target: the largest error, or why there is none."""
     try:
         built = compile_target(prepared, load_target(target), BuildOptions(out=out), lambda step: None)
     except EdgecError as refused:

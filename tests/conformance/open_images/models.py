@@ -1,4 +1,4 @@
-"""The models: transformers' and small ones from the tests' environment, torchvision's and timm's from a folder."""
+"""The models: small ones and those of transformers from the tests' environment, others from a folder."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Maker = Callable[[], nn.Module]
 
 
 class First(nn.Module):
-    """The named results of a model, or its one result, called with an image alone."""
+    """The named results of a model, or its only result, called with an image alone."""
 
     def __init__(self, model: nn.Module, *names: str, **more: bool) -> None:
         super().__init__()
@@ -40,7 +40,7 @@ class First(nn.Module):
 
 
 class UNet(nn.Module):
-    """Maps that are halved, enlarged by a transposed convolution and by interpolation, and joined again."""
+    """Feature maps that are halved, enlarged by a transposed convolution and by interpolation, and concatenated."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -110,7 +110,7 @@ def _transformers() -> dict[str, Maker]:
 
 
 def _declare() -> None:
-    """torchvision's own kernels, which its wheels may lack beside this torch: their names alone let it be imported."""
+    """Declare the names of torchvision's own kernels, without which it cannot be imported if its wheel lacks them."""
     library = torch.library.Library("torchvision", "FRAGMENT")
     for name in ("nms", "qnms", "roi_align", "roi_pool", "ps_roi_align", "ps_roi_pool", "deform_conv2d"):
         for operator in (name, f"_{name}_backward"):
@@ -123,7 +123,7 @@ _KEPT: list[torch.library.Library] = []
 
 
 def models(folder: str | None) -> dict[str, Maker]:
-    """Every model by name, made with random weights when it is called; `folder` holds torchvision and timm."""
+    """All models by name, created with random weights when called; `folder` contains torchvision and timm."""
     found = _own() | _transformers()
     if folder is not None:
         sys.path.insert(0, folder)
@@ -142,7 +142,7 @@ def models(folder: str | None) -> dict[str, Maker]:
 
 
 def randomized(model: nn.Module) -> nn.Module:
-    """Constant initializations hide wrong numbers: each is made random."""
+    """Randomize all constant initializations, which would hide wrong numbers."""
     torch.manual_seed(0)
     with torch.no_grad():
         for parameter in model.parameters():
@@ -156,7 +156,7 @@ def randomized(model: nn.Module) -> nn.Module:
 
 
 def runs(model: nn.Module) -> bool:
-    """Whether eager PyTorch takes images of 192 and of 256."""
+    """Whether eager PyTorch runs images of 192 and 256."""
     try:
         with torch.no_grad():
             return all(model(torch.randn(1, 3, size, size)) is not None for size in (192, 256))

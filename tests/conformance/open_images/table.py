@@ -1,4 +1,4 @@
-"""The page of results, of which a partial run replaces its own rows."""
+"""The page of results; a partial run replaces only its own rows."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _row(judged: Judged) -> str:
 
 
 def updated(page: Path, results: Sequence[Judged]) -> str:
-    """The page with these results; rows of other models stay as they are."""
+    """The page updated by these results; rows of other models are kept."""
     lines = page.read_text(encoding="utf-8").splitlines() if page.is_file() else []
     rows = {line.split(" | ")[0].removeprefix("| "): line for line in lines if line.startswith("| ")}
     rows.pop("model", None)

@@ -1,1 +1,1 @@
-"""TFLite files on real runtimes of several releases, each in a Python environment of its own."""
+"""TFLite files on runtimes of several releases, each in a separate Python environment."""

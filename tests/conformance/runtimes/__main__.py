@@ -1,14 +1,15 @@
-"""Models on real runtimes of several releases, beside the same files on the newest one.
+"""Models on runtimes of several releases, compared with the same files on the newest one.
 
     python -m tests.conformance.runtimes [SOURCE …] [--settings KEY=VALUE]… [--target NAME]…
     python -m tests.conformance.runtimes --built FOLDER
 
-Makes an environment for each runtime where there is none yet, builds each model, runs it everywhere and writes
+Creates an environment for each runtime if necessary, builds each model, runs it everywhere and writes
 `docs/conformance/runtimes.md` (for the models of this repository). `--built` takes a folder of builds instead: its
-TFLite files on every runtime, its packages by coremltools' loader of saved programs, the ONNX of its engines by ONNX's
-checker and the oldest and newest ONNX Runtime. Exits 1 where a runtime that a file promises (`min_runtime_version`)
-refuses it, two runtimes differ by more than the bound, or a reader refuses what is its own. `--registered` measures
-instead which version of each builtin the runtimes have, `--element-types` which types the newest one's kernels take.
+TFLite files run on every runtime; coremltools' loader of saved programs reads its packages, ONNX's checker and the
+oldest and newest ONNX Runtime the ONNX of its engines. Exits with 1 if a runtime that a file supports
+(`min_runtime_version`) refuses it, two runtimes differ by more than the bound, or a reader refuses its format.
+`--registered` measures instead the versions of each builtin in the runtimes, `--element-types` the types that the
+newest one's kernels accept.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ TARGETS = ("android", "android-fp16")
 
 
 def main() -> int:
-    """Build, try, tell."""
+    """Build, run and report."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("sources", nargs="*")
     parser.add_argument("--settings", action="append", default=[])
@@ -66,7 +67,7 @@ def main() -> int:
 
 
 def folder_of_builds(builds: Path, scratch: Path) -> int:
-    """Everything in a folder of builds by every reader of its format."""
+    """Reads everything in a folder of builds with all readers of its format."""
     files = found(builds, scratch)
     failed = 0
     if files:
@@ -78,7 +79,7 @@ def folder_of_builds(builds: Path, scratch: Path) -> int:
 
 
 def on_all(files: Sequence[File], scratch: Path) -> tuple[str, int]:
-    """The table, and how many entries fail, each of which is told."""
+    """The table, and the number of entries that fail, each of which is printed."""
     rows: list[Row] = [row for runtime in TRIED for row in tried(files, runtime, scratch)]
     failed = [row for row in rows if row.fails]
     for row in failed:
@@ -87,7 +88,7 @@ def on_all(files: Sequence[File], scratch: Path) -> tuple[str, int]:
 
 
 def mediapipe() -> float:
-    """How far MediaPipe's scores are from LiteRT's, at most."""
+    """The largest difference between MediaPipe's scores and LiteRT's."""
     with tempfile.TemporaryDirectory(prefix="edgec-tasks-") as folder:
         there, expected = classify(Path(folder))
     return max((abs(there.get(label, np.inf) - score) for label, score in expected.items()), default=np.inf)

@@ -1,4 +1,4 @@
-"""Which element types a kernel of the newest runtime takes: a file of one operator of each type is run.
+"""The element types that kernels of the newest runtime accept, found by running a file of one operator for each.
 
 Writes `edgec/ledger/tflite/element_types.txt`: `python -m tests.conformance.runtimes --element-types`.
 """
@@ -139,7 +139,7 @@ def measure() -> str:
 
 
 def _write(op: str, dtype: str, path: Path) -> Path:
-    """A file of one operator, and its inputs."""
+    """Write a file of one operator, and its inputs."""
     arguments, kind, attrs = FORMS[op](dtype)
     result = Ref("y", kind)
     given = list(_given(arguments))

@@ -1,4 +1,4 @@
-"""The runtimes, and the environments that they run in: made on demand in the cache folder, never mixed with edgec's."""
+"""The runtimes and their environments, created on demand in the cache folder, separate from edgec's."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from edgec.artifact.cache import made_once
 from edgec.diag import error
 
 _PYTHONS = ("3.11", "3.10", "3.9")
-"""Pythons that every wheel below is built for; tflite-runtime 2.14 has none for later ones."""
+"""Pythons for which every wheel below exists; tflite-runtime 2.14 has none for later ones."""
 _LINES = 6
 
 
 @dataclass(frozen=True)
 class Runtime:
-    """A package that runs TFLite files; `release` is TensorFlow Lite's number that it stands for."""
+    """A package that runs TFLite files; `release` is the equivalent release of TensorFlow Lite."""
 
     package: str
     version: str
@@ -28,7 +28,7 @@ class Runtime:
 
     @property
     def name(self) -> str:
-        """For a person, and the environment's folder."""
+        """The display name, also used for the environment's folder."""
         return f"{self.package}-{self.version}"
 
 
@@ -39,11 +39,11 @@ RUNTIMES = (
     Runtime("ai-edge-litert", "2.0.3", "2.20.1", "2.2.6"),
 )
 TENSORFLOW = Runtime("tensorflow-cpu", "2.21.0", "2.21", "2.2.6")
-"""TensorFlow's wheel has an interpreter of its own."""
+"""TensorFlow's wheel contains an interpreter of its own."""
 
 
 def interpreter(runtime: Runtime) -> Path:
-    """The Python of a runtime's environment. Raises `EdgecError` E0502 where it cannot be made."""
+    """The Python of a runtime's environment. Raises `EdgecError` E0502 if it cannot be created."""
 
     def make(folder: Path) -> None:
         new_environment(folder, [f"{runtime.package}=={runtime.version}", f"numpy=={runtime.numpy}"])
@@ -52,7 +52,7 @@ def interpreter(runtime: Runtime) -> Path:
 
 
 def new_environment(folder: Path, packages: Sequence[str]) -> None:
-    """A Python environment in the folder with these packages. Raises `EdgecError` E0502."""
+    """Create a Python environment with these packages. Raises `EdgecError` E0502."""
     _run([_python(), "-m", "venv", str(folder)])
     _run([str(folder / "bin/python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *packages])
 

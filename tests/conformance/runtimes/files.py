@@ -1,4 +1,4 @@
-"""Files to try on the runtimes: built for it, or found in a folder of builds."""
+"""Files to run on the runtimes: built for that, or found in a folder of builds."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from edgec.runners.litert import LiteRTRunner
 
 @dataclass(frozen=True)
 class File:
-    """A file, the release that it promises, its inputs in order, and where the newest runtime's outputs lie."""
+    """A file, the release that it supports, its inputs in order, and the location of the newest runtime's outputs."""
 
     model: str
     target: str
@@ -29,7 +29,7 @@ class File:
 
 
 def made(name: str, source: str, target: str, settings: list[str], folder: Path) -> File:
-    """Build a source, and run it here."""
+    """Build a source and run it here."""
     report = build(SourceRequest(source), [target], BuildOptions(out=folder / name, settings=tuple(settings)), print)
     if not report.built:
         raise SystemExit(f"{name} on {target}: {'; '.join(d.message for d in report.errors)}")
@@ -38,7 +38,7 @@ def made(name: str, source: str, target: str, settings: list[str], folder: Path)
 
 
 def found(builds: Path, folder: Path) -> list[File]:
-    """Every TFLite file of a folder of builds, run here; failed builds are left out."""
+    """All TFLite files in a folder of builds, run here; failed builds are left out."""
     files = artifacts(builds, "tflite")
     return [_run_here(path.parent.parent.name, manifest.target, path, folder) for path, manifest in files]
 

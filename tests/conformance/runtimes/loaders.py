@@ -1,4 +1,4 @@
-"""Artifacts of other formats by their makers' own readers: coremltools' loader, ONNX's checker, ONNX Runtimes."""
+"""Artifacts of other formats in their vendors' readers: coremltools' loader, ONNX's checker, ONNX Runtime."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from tests.conformance.runtimes.files import artifacts
 
 ONNX_WORKER = Path(__file__).with_name("onnx_worker.py")
 OLDEST = Runtime("onnxruntime", "1.23.0", "1.23", "2.2.6")
-"""The oldest ONNX Runtime that edgec itself takes (pyproject.toml)."""
+"""The oldest ONNX Runtime that edgec supports (pyproject.toml)."""
 NEWEST = Runtime("onnxruntime", "1.32.0", "1.32", "2.2.6")
 BOUND = 1e-4
 
 
 def by_coremltools(path: Path) -> str:
-    """Load a package into coremltools' own program: `ok`, or what was said."""
+    """Load a package into coremltools' own program; returns `ok`, or the error."""
     import coremltools as ct
     from coremltools.converters.mil.frontend.milproto.load import load
 
@@ -34,7 +34,7 @@ def by_coremltools(path: Path) -> str:
     weights = path / "Data/com.apple.CoreML/weights"
     try:
         program = load(spec, spec.specificationVersion, str(weights))
-    except Exception as failure:  # what the loader says is the result
+    except Exception as failure:  # the loader's error is the result
         return f"{type(failure).__name__}: {' '.join(str(failure).split())[:300]}"
     return _same_operations(spec, program)
 
@@ -49,7 +49,7 @@ def _same_operations(spec: Any, program: Any) -> str:
 
 
 _REJOINED = {"const", "read_state", "write_state", "coreml_update_state"}
-"""A write to a state and the read behind it are read as one operation; constants lie elsewhere in coremltools."""
+"""A write to a state and the read after it are loaded as one operation; coremltools stores constants elsewhere."""
 
 
 def _stored(block: Any) -> Iterator[str]:
@@ -67,12 +67,12 @@ def _read(block: Any) -> Iterator[str]:
 
 
 def by_onnx(path: Path, folder: Path) -> str:
-    """Check an ONNX file, run it on the oldest and the newest ONNX Runtime: `ok`, or what was said."""
+    """Check an ONNX file and run it on the oldest and newest ONNX Runtime; returns `ok`, or the error."""
     import onnx
 
     try:
         onnx.checker.check_model(str(path), full_check=True)
-    except Exception as failure:  # what the checker says is the result
+    except Exception as failure:  # the checker's error is the result
         return f"checker: {' '.join(str(failure).split())[:300]}"
     np.savez(folder / "given.npz", **draw_arrays(inspect(path).inputs))
     outputs = []
@@ -90,7 +90,7 @@ def by_onnx(path: Path, folder: Path) -> str:
 
 
 def report(reader: str, paths: Iterable[Path], read: Callable[[Path], str]) -> int:
-    """Print what a reader says of each file that it does not take, and how many it takes; the number of the others."""
+    """Print a reader's errors and the number of files that it accepts; returns the number of others."""
     said = {path: read(path) for path in paths}
     refused = {path: told for path, told in said.items() if told != "ok"}
     for path, told in refused.items():
@@ -100,5 +100,5 @@ def report(reader: str, paths: Iterable[Path], read: Callable[[Path], str]) -> i
 
 
 def engines(builds: Path) -> list[Path]:
-    """The ONNX beside each engine of a folder of builds."""
+    """The ONNX files of all engines in a folder of builds."""
     return [path.with_suffix(".onnx") for path, _ in artifacts(builds, "engine")]

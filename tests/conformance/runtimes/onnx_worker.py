@@ -1,4 +1,4 @@
-"""Runs in the environment of an ONNX Runtime, without edgec: one file on an `.npz` of inputs by name.
+"""Runs one file in the environment of an ONNX Runtime, without edgec, on an `.npz` of inputs by name.
 
 onnx_worker.py MODEL.onnx INPUTS.npz OUTPUTS.npz SAID.json
 """
@@ -11,12 +11,12 @@ import onnxruntime
 
 
 def answer(path: str, inputs: str, outputs: str) -> str:
-    """`ok`, or what was said."""
+    """Run the file; returns `ok`, or the error."""
     try:
         session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
         with np.load(inputs) as given:
             results = session.run(None, {name: given[name] for name in given.files})
-    except Exception as failure:  # what the runtime says is the result
+    except Exception as failure:  # the runtime's error is the result
         return " ".join(str(failure).split())[:300] or type(failure).__name__
     np.savez(outputs, *results)
     return "ok"

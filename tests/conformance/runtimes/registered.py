@@ -1,4 +1,4 @@
-"""Which version of each builtin a runtime has: a file of one operator of each version is given to each runtime.
+"""The versions of each builtin in a runtime, found by loading a file of one operator for each version.
 
 Writes `edgec/ledger/tflite/registered.txt`: `python -m tests.conformance.runtimes --registered`.
 """
@@ -24,7 +24,7 @@ _ABSENT = ("Didn't find op", "out of range", "Registration failed")
 
 
 def one_operator(path: Path, builtin: int, version: int) -> None:
-    """A file of one operator, which need not make sense: whether it is registered is asked first."""
+    """Write a file of one operator, which need not be valid: registration is checked first."""
     model, code, graph, operator = schema.ModelT(), schema.OperatorCodeT(), schema.SubGraphT(), schema.OperatorT()
     code.builtinCode, code.deprecatedBuiltinCode, code.version = builtin, min(builtin, 127), version
     given, made = schema.TensorT(), schema.TensorT()

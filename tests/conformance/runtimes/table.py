@@ -1,4 +1,4 @@
-"""Every file on every runtime, beside the same file on the newest one."""
+"""Runs every file on every runtime and compares it with the same file on the newest one."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from tests.conformance.runtimes.registered import WORKER
 
 TRIED = (*RUNTIMES, TENSORFLOW)
 BOUND = 1e-4
-"""Largest difference relative to the output's largest magnitude: kernels add up in other orders."""
+"""Largest difference relative to the output's largest magnitude: kernels sum in different orders."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One file on one runtime: how far off, or what was said. `fails` where that breaks the file's promise."""
+    """One file on one runtime: the difference, or the error. `fails` if that violates what the file declares."""
 
     file: File
     runtime: Runtime
@@ -33,13 +33,13 @@ class Row:
 
     @property
     def fails(self) -> bool:
-        """Whether a runtime that the file promises does not run it, or another one computes something else."""
+        """Whether a runtime that the file supports fails to run it, or another one computes something else."""
         is_promised = as_numbers(self.file.promises) <= as_numbers(self.runtime.release)
         return not self.agrees and (is_promised or self.said[:1].isdigit())
 
 
 def tried(files: Sequence[File], runtime: Runtime, folder: Path) -> list[Row]:
-    """Every file on one runtime."""
+    """Run all files on one runtime."""
     jobs = [[str(f.path), str(f.inputs), str(folder / f"{i}.npz")] for i, f in enumerate(files)]
     asked, answers = folder / "jobs.json", folder / f"{runtime.name}.json"
     asked.write_text(json.dumps(jobs))
@@ -81,7 +81,7 @@ def page(rows: Sequence[Row]) -> str:
 
 
 def counted(rows: Sequence[Row]) -> list[str]:
-    """How many files of each target agree on each runtime, one a line."""
+    """The number of files of each target that agree on each runtime, one line a target."""
     keys = Counter((row.file.target, row.runtime.name) for row in rows)
     agreed = Counter((row.file.target, row.runtime.name) for row in rows if row.agrees)
     return [f"{target} on {runtime}: {agreed[target, runtime]} of {n}" for (target, runtime), n in keys.items()]

@@ -1,4 +1,4 @@
-"""MediaPipe's image classifier on a file with metadata, beside LiteRT on the same pixels."""
+"""MediaPipe's image classifier on a file with metadata, compared with LiteRT on the same pixels."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ with open(sys.argv[3], "w") as file:
 
 
 def classify(folder: Path) -> tuple[dict[str, float], dict[str, float]]:
-    """The scores that MediaPipe gives, and those of LiteRT, by label."""
+    """MediaPipe's scores and LiteRT's, by label."""
     write_app_target(folder, layout="nhwc")
     (folder / "net.py").write_text(_MODEL)
     (folder / "worker.py").write_text(_WORKER)

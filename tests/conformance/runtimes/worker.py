@@ -1,8 +1,8 @@
-"""Runs in a runtime's own environment, without edgec: each file in a process of its own, as kernels may end it.
+"""Runs in a runtime's own environment, without edgec; each file in a separate process, since kernels may crash it.
 
     worker.py JOBS.json RESULTS.json
 
-A job is a file, an `.npz` of inputs in the file's order, and where the outputs go; a result is `ok` or what was said.
+A job is a file, an `.npz` of inputs in the file's order, and the path for the outputs; a result is `ok` or the error.
 """
 
 import json
@@ -35,13 +35,13 @@ def answer(path: str, inputs: str, outputs: str) -> str:
             runtime.set_tensor(detail["index"], array)
         runtime.invoke()
         np.savez(outputs, *(runtime.get_tensor(d["index"]) for d in runtime.get_output_details()))
-    except Exception as failure:  # what the runtime says is the result
+    except Exception as failure:  # the runtime's error is the result
         return " ".join(str(failure).split())[:300] or type(failure).__name__
     return "ok"
 
 
 def alone(job: "list[str]") -> str:
-    """The same in a child process; `ended` where it does not come back."""
+    """The same in a child process; `ended` if it crashes."""
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:

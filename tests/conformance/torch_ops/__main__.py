@@ -1,9 +1,9 @@
-"""PyTorch's operator database through the frontend, judged against the committed expectations.
+"""PyTorch's operator database through the frontend, checked against the committed expectations.
 
     python -m tests.conformance.torch_ops [--jobs 2] [--only PATTERN]... [--update]
 
-Every operator that computes in float32 is called on up to three of its own sample inputs, exported, canonicalized and
-compared with eager PyTorch to 1e-5. `--update` writes what was run into expectations/torch-ops.txt, and the whole of
+Every operator that supports float32 is called on up to three of its own sample inputs, exported, canonicalized and
+compared with eager PyTorch to 1e-5. `--update` writes the results into expectations/torch-ops.txt, and all of
 docs/conformance/torch-ops.md.
 """
 
@@ -61,7 +61,7 @@ def _chosen(patterns: list[str]) -> list[str]:
 
 
 def _results(names: list[str], jobs: int) -> Iterator[Result]:
-    """Each case's result; a case that takes too long, or its process down with it, has crashed."""
+    """Each case's result; a case that times out or ends its process counts as a crash."""
     from tests.conformance.torch_ops.run import run
 
     context = multiprocessing.get_context("spawn")
@@ -75,7 +75,7 @@ def _results(names: list[str], jobs: int) -> Iterator[Result]:
 
 
 def _document(table: dict[str, expectations.Expected], cases: list[str]) -> str:
-    """The page for a table, given every case that there is."""
+    """The page for a table and all existing cases."""
     rows = {case: table.get(case, expectations.PLAIN_PASS) for case in cases}
     counts = Counter(e.outcome for e in rows.values())
     labels = Counter(e.mark for e in rows.values() if e.outcome == REFUSED)

@@ -11,12 +11,12 @@ from torch import nn
 from torch.utils import _pytree as pytree
 
 SAMPLES = 3
-"""Samples of each operator: the first, the last and one between."""
+"""Samples of each operator: the first, the last and one in the middle."""
 
 
 @dataclass(frozen=True)
 class Case:
-    """One call. `op` is the database's name with its variant; the call is drawn anew from a fixed seed each time."""
+    """One call. `op` is the database's name with its variant; the call is drawn from a fixed seed."""
 
     name: str
     op: str
@@ -24,7 +24,7 @@ class Case:
 
 
 class Called(nn.Module):
-    """The operator with its tensors as inputs and everything else fixed."""
+    """The operator with its tensors as inputs and all other arguments fixed."""
 
     def __init__(self, function: Any, spec: Any, fixed: list[Any], determined: Any = None) -> None:
         super().__init__()
@@ -38,17 +38,17 @@ class Called(nn.Module):
         return self._determined(found) if self._determined else found
 
 
-class TENSOR:  # a class, as a copy of a module keeps it what it is
-    """Stands where a tensor is given."""
+class TENSOR:  # a class, since copies of a module keep its identity
+    """A placeholder for a tensor argument."""
 
 
 UP_TO_SIGN = frozenset({"svd", "linalg.svd", "linalg.eigh"})
-"""Operators whose vectors may have either sign: what the database's own gradient tests keep of a result is compared."""
+"""Operators whose vectors have an arbitrary sign: compared is what the database's own gradient tests compare."""
 
 
 @functools.cache
 def operators() -> dict[str, Any]:
-    """The entries of the database that compute in float32, by name."""
+    """The entries of the database that support float32, by name."""
     from torch.testing._internal.common_methods_invocations import op_db
 
     found = {}
@@ -59,7 +59,7 @@ def operators() -> dict[str, Any]:
 
 
 def names() -> list[str]:
-    """Every case's name, without drawing samples."""
+    """The names of all cases, without drawing samples."""
     return [f"{op}[{i}]" for op in operators() for i in range(SAMPLES)]
 
 
@@ -69,7 +69,7 @@ def operator_of(case: str) -> str:
 
 
 def present() -> list[str]:
-    """Every case that can be drawn here."""
+    """All cases that can be drawn here."""
     return [name for name in names() if _is_drawn(name)]
 
 
@@ -81,7 +81,7 @@ def _is_drawn(name: str) -> bool:
 
 
 def build(name: str) -> tuple[nn.Module, tuple[torch.Tensor, ...]] | None:
-    """The module and its inputs; None where the operator has fewer distinct samples."""
+    """The module and its inputs; None if the operator has fewer distinct samples."""
     op, _, index = name.rstrip("]").rpartition("[")
     torch.manual_seed(0)
     info = operators()[op]

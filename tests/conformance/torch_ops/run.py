@@ -1,4 +1,4 @@
-"""What becomes of one case: exported, canonicalized, and compared with eager PyTorch by the driver itself."""
+"""Runs one case: exports, canonicalizes, and compares with eager PyTorch, all by the driver."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ ABSENT = "absent"
 """The operator has no such sample."""
 
 _STAGES = {"E0201": "fails-eagerly", "E0202": "torch-export", "E0205": "differs"}
-"""How a code reads in the table where the diagnostic names no label."""
+"""The label in the table for codes whose diagnostic names no label."""
 
 
 def run(name: str) -> Result:
-    """Run one case. A graph that computes something else is `wrong`, although the driver refuses to go on with it."""
+    """Run one case. A graph that computes something else is `wrong`, although the driver rejects it."""
     try:
         built = build(name)
     except Exception as failure:  # samples that the database itself cannot draw here
@@ -42,7 +42,7 @@ def run(name: str) -> Result:
         outcome = WRONG if first.code == "E0205" else CRASHED if first.code == "E0602" else REFUSED
         detail = "; ".join([str(refused), *first.notes])
         return Result(name, outcome, _STAGES.get(label, label), detail=" ".join(detail.split())[:300])
-    except Exception as failure:  # whatever escapes is a defect
+    except Exception as failure:  # any other exception is a defect
         where = traceback.extract_tb(failure.__traceback__)[-1]
         text = f"{type(failure).__name__}: {failure} ({where.filename.split('/')[-1]}:{where.lineno})"
         return Result(name, CRASHED, detail=" ".join(text.split())[:300])

@@ -1,4 +1,4 @@
-"""A share of PyTorch's operator database does what is expected of it; `make conformance` runs all."""
+"""A share of PyTorch's operator database gives the expected results; `make conformance` runs all of it."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A backend that edgec does not know is added by its folder, a row in two tables and a target; all verbs take it."""
+"""A new backend needs a folder, a row in two tables and a target; all commands support it."""
 
 from pathlib import Path
 

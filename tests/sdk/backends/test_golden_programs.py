@@ -1,4 +1,4 @@
-"""The programs of a small model, as text: a change of any lowering shows here before it shows on a device."""
+"""The programs of a small model as text, in which a change of any lowering is visible."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Queries that may see no key: what PyTorch gives for each way to write attention."""
+"""Queries whose keys are all masked: PyTorch's result for each way to write attention."""
 
 from pathlib import Path
 

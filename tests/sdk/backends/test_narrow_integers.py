@@ -1,4 +1,4 @@
-"""Integers of 8 and 16 bits: PyTorch computes with them modulo 2^n, in operators that ONNX has for wider ones alone."""
+"""8- and 16-bit integers, which PyTorch computes modulo 2^n, in operators that ONNX has only for wider ones."""
 
 from __future__ import annotations
 

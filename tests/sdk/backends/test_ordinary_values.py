@@ -1,4 +1,4 @@
-"""Functions at ordinary values beside the example's: multiples, small and huge numbers, signs of zero, NaN, ±∞."""
+"""Functions at ordinary values besides the example's: multiples, small and huge numbers, signed zeros, NaN, ±∞."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def _wrong(functions: Functions, example: Inputs, inputs: list[Inputs], target: 
 
 
 LITERTS_OWN = ["cosh: [20] is inf, not nan", "exp: [20] is 0.0, not nan"]
-"""LiteRT's exponential passes over NaN, as docs/how-to/verification.md says."""
+"""LiteRT's exponential does not propagate NaN, as docs/how-to/verification.md says."""
 
 
 @pytest.mark.parametrize("target", TARGETS)
@@ -127,7 +127,7 @@ def test_counts_at_the_edges_of_bins(target: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_norms_of_a_large_mean(target: str, tmp_path: Path) -> None:
-    """As close to double precision as PyTorch's own, which rounds the mean of 10,000 by half a thousandth."""
+    """As close to float64 as PyTorch, which rounds the mean of 10,000 by half a thousandth."""
     norms: Functions = {"group": lambda x: F.group_norm(x, 2), "instance": lambda x: F.instance_norm(x)}
     torch.manual_seed(0)
     x = torch.randn(2, 6, 5, 4) + 1e4

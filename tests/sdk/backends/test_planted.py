@@ -1,4 +1,4 @@
-"""Wrong lowerings are errors, whatever is allowed for rounding: of the graph (E0205) and of every target (E0601)."""
+"""Wrong lowerings are errors, whatever is allowed for rounding: in the graph (E0205) and on every target (E0601)."""
 
 from functools import cache
 from pathlib import Path
@@ -95,7 +95,7 @@ def test_a_wrong_graph_is_refused(plant: str) -> None:
 
 
 class Spoilt:
-    """A backend whose programs are changed."""
+    """A backend whose programs are modified."""
 
     def __init__(self, name: str, change: ProgramChange) -> None:
         self._backend, self._change = backend(name), change

@@ -1,4 +1,4 @@
-"""A few random networks, and that the comparison sees what is wrong."""
+"""A few random networks, and a check that the comparison detects wrong ones."""
 
 import copy
 
@@ -29,7 +29,7 @@ def test_a_seed_is_one_network() -> None:
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_wrong_artifacts_are_seen(target: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The artifact of a network whose weights are a little other ones."""
+    """The artifact of a network with slightly different weights."""
     subject = next(s for s in (random_network(i, OPERATORS, 4) for i in range(99)) if list(s.network.parameters()))
     judged = compare.judged
 

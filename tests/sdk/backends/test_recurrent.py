@@ -1,4 +1,4 @@
-"""Recurrences over many steps, by LiteRT: loops over blocks, and no state that outlives an invocation."""
+"""Recurrences over many steps in LiteRT: loops over blocks, and no state that persists between invocations."""
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ STEPS = 600
 
 
 class Stacked(torch.nn.Module):
-    """Every step of the last layer and the states of all layers, from states that are given."""
+    """All steps of the last layer and the states of all layers, from given states."""
 
     def __init__(self, kind, **options):
         super().__init__()
@@ -53,5 +53,5 @@ def test_many_steps(kind, options, tmp_path):
         for inputs in (prepared.imported.examples, other, {n: a * np.nan for n, a in other.items()}, other, other):
             expected, found = prepared.imported.reference.run(inputs), runner.run(inputs)
             if np.isnan(next(iter(inputs.values()))).any():
-                continue  # what such an invocation leaves behind must not be felt in the next
+                continue  # such an invocation must not affect the next one
             assert max(d.max_rel for d in compare_all(expected, found)) < 1e-4

@@ -1,4 +1,4 @@
-"""Writes at places that repeat: the last one stays, as in eager PyTorch."""
+"""Writes at repeated positions: the last one wins, as in eager PyTorch."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_last_write_wins(target: str, tmp_path: Path) -> None:
 
 
 class Signed(torch.nn.Module):
-    """Writes and sums of zeros below zero, whose sign atan2 tells."""
+    """Writes and sums of negative zeros, whose sign atan2 shows."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         written, picked = x.clone(), torch.tensor([3, 0, 2])

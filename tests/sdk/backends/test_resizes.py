@@ -1,4 +1,4 @@
-"""Resizes by factors that are no ratio of the sizes, against eager PyTorch on random images."""
+"""Resizes by factors that are not a ratio of the sizes, compared with eager PyTorch on random images."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ REPEATED: Functions = {
 
 @pytest.mark.parametrize("target", ["android", "iphone"])
 def test_what_is_not_finite_stays_at_its_place(target: str, tmp_path: Path) -> None:
-    """Elements are repeated, not multiplied."""
+    """Elements are repeated, not multiplied, so NaN and infinity do not spread."""
     x = torch.randn(1, 2, 5, 7)
     x[0, 0, 1, 2], x[0, 1, 3, 3], x[0, 1, 0, 0] = float("inf"), -float("inf"), float("nan")
     assert differences(REPEATED, (torch.randn(1, 2, 5, 7),), [(x,)], target, tmp_path) == []

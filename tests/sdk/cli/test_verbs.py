@@ -1,4 +1,4 @@
-"""The commands that take an artifact, as a user types them."""
+"""The commands on artifacts, as a user types them."""
 
 import json
 import re
@@ -17,7 +17,7 @@ MODEL = "tests/models.py:resnet"
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
-    """A small ResNet for a phone of each kind and for a GPU."""
+    """A small ResNet for both kinds of phones and for a GPU."""
     out = tmp_path_factory.mktemp("build")
     report = build(SourceRequest(MODEL), ["android", "iphone", "rtx"], BuildOptions(out=out), lambda step: None)
     assert not report.errors

@@ -1,4 +1,4 @@
-"""The wheel: the same bytes each time, everything that edgec reads inside, and what it does without its extras."""
+"""The wheel: reproducible, complete, and usable without its extras."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Requests as people mistype them: each ends in a code of edgec's, its exit code, and what to do."""
+"""Mistyped requests: each results in a diagnostic code, its exit code, and advice."""
 
 import errno
 import json

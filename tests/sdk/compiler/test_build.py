@@ -1,4 +1,4 @@
-"""Whole builds: every model for every target, judged from outside, twice the same, and how they fail."""
+"""Complete builds: every model for every target, checked independently, reproducible; and failures."""
 
 import contextlib
 import json
@@ -61,7 +61,7 @@ def test_all_targets_from_one_export(name: str, tmp_path: Path) -> None:
 
 
 def check_with_litert(name: str, path: Path) -> None:
-    """edgec's own word is not taken: the file is run by LiteRT alone, its inputs set by position."""
+    """An independent check: LiteRT alone runs the file, with inputs set by position."""
     from ai_edge_litert.interpreter import Interpreter
 
     inputs, expected = eager(name)

@@ -1,4 +1,4 @@
-"""What was built passes `check`, differs in nothing from itself, and agrees with the other formats of its model."""
+"""Artifacts pass `check`, do not differ from themselves, and agree with other formats of the same model."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -133,7 +133,7 @@ bias = [-2.118, -2.036, -1.804]
 
 @dataclass(frozen=True)
 class Case:
-    """A model with what its build is asked for; `tolerance` between formats, of which some compute in float16."""
+    """A model with the options of its build; `tolerance` is between formats, some of which compute in float16."""
 
     model: str
     targets: tuple[str, ...] = ("iphone", "android", "rtx")
@@ -164,7 +164,7 @@ CASES = {
 
 @dataclass(frozen=True)
 class Made:
-    """An artifact's folder and the source that it came from."""
+    """An artifact's folder and its source."""
 
     case: str
     folder: Path
@@ -174,7 +174,7 @@ class Made:
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, list[Made]]]:
-    """Every artifact of every case."""
+    """All artifacts of all cases."""
     root = tmp_path_factory.mktemp("made")
     (root / "targets").mkdir()
     (root / "targets/app.toml").write_text(APP)
@@ -225,7 +225,7 @@ GROUPS = {case.model: [n for n, c in CASES.items() if c.model == case.model] for
 
 @pytest.mark.parametrize("model", GROUPS)
 def test_formats_of_one_model_agree(model: str, made: dict[str, list[Made]]) -> None:
-    """Layouts, images, labels and who keeps a state aside: every output and state is among the values compared."""
+    """Apart from layouts, images, labels and who keeps a state, every output and state is compared."""
     artifacts = [found for name in GROUPS[model] for found in made[name] if found.function is None]
     for first in artifacts:
         for second in artifacts:
@@ -247,7 +247,7 @@ def test_the_first_difference_is_found_across_layouts(made: dict[str, list[Made]
 
 
 def test_given_inputs_are_those_of_the_first_artifact(made: dict[str, list[Made]], tmp_path: Path) -> None:
-    """Pixels for an image input, channels last where the file has them so."""
+    """Pixels for an image input; channels last if the file's input is."""
     app, iphone, android, _ = (m.folder for m in made["animals"])
     (last,) = (m.folder for m in made["animals, channels last"])
     pixels = np.random.default_rng(3).integers(0, 256, (1, 3, 12, 16)).astype(np.float32)
@@ -259,7 +259,7 @@ def test_given_inputs_are_those_of_the_first_artifact(made: dict[str, list[Made]
 
 
 def test_files_without_a_manifest_are_compared(made: dict[str, list[Made]], tmp_path: Path) -> None:
-    """Layouts are told apart by their shapes, open dimensions take the other's sizes."""
+    """Layouts are recognized by their shapes; open dimensions take the other file's sizes."""
     files = [next(made[n][i].folder.glob(f"*.{s}")) for n, i, s in FOREIGN]
     for i, file in enumerate(files):
         if file.is_dir():

@@ -1,4 +1,4 @@
-"""Packages of several functions that share their weights."""
+"""Packages with several functions that share their weights."""
 
 from pathlib import Path
 

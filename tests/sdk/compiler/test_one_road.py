@@ -1,4 +1,4 @@
-"""Every verb goes through the same stages: a prediction is of what a build writes, a check is by what was asked."""
+"""All commands use the same stages: predictions are of the artifact that a build writes, checks use its options."""
 
 from collections import Counter
 from dataclasses import asdict
@@ -18,7 +18,7 @@ from edgec.spec.target import list_targets, load_target
 from tests import models
 
 TARGETS = ["android", "android-fp16", "pixel", "raspberry-pi", "iphone", "iphone-ios16", "iphone-ios18", "rtx"]
-"""All that name a device and are built here."""
+"""All targets that name a device and can be built here."""
 
 MODELS = [
     "bert", "transformer_block", "unet", "activations", "window_attention",

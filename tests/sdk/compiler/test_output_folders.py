@@ -1,4 +1,4 @@
-"""Whole builds into folders that hold something already: the user's files, a good artifact, what an emitter left."""
+"""Complete builds into folders that are not empty: with a user's files, a good artifact, an emitter's leftovers."""
 
 import os
 import subprocess

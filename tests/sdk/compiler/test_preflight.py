@@ -1,4 +1,4 @@
-"""What is wrong with a request is told before its source is imported."""
+"""Errors in a request are reported before its source is imported."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ SOURCE = SourceRequest(f"{models.__file__}:activations")
 
 @pytest.fixture
 def unimported(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No source may be imported."""
+    """Fail if a source is imported."""
 
     def prepare(*_: object) -> None:
         raise AssertionError("the source was imported")

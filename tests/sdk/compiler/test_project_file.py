@@ -84,7 +84,7 @@ input = ["x=1x4"]
 
 
 def two(folder: Path) -> None:
-    """Two models whose folders hold modules of the same name, with other sizes."""
+    """Two models whose folders contain modules with the same name and different sizes."""
     (folder / "edgec.toml").write_text(TWO)
     for name, size in (("a", 2), ("b", 5)):
         (folder / name).mkdir()

@@ -1,4 +1,4 @@
-"""Inputs that are always one value: `--range sr=16000..16000`."""
+"""Inputs with a constant value: `--range sr=16000..16000`."""
 
 from __future__ import annotations
 

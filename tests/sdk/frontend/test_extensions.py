@@ -1,4 +1,4 @@
-"""Operators of the user's own, by a file of the user's own: the example of the how-to page, and what goes wrong."""
+"""User-defined operators in a user's file: the example of the how-to page, and errors."""
 
 from __future__ import annotations
 

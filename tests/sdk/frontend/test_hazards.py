@@ -1,4 +1,4 @@
-"""What is dangerous on a side that is not taken is known once: functions of torch and operators of graphs agree."""
+"""Hazards of speculation are defined once: those of torch functions and of graph operators agree."""
 
 import pytest
 import torch

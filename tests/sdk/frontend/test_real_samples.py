@@ -1,4 +1,4 @@
-"""Real samples from the command line: arrays, archives, images and values, of ONNX files and of Python sources."""
+"""Real samples on the command line: arrays, archives, images and values, for ONNX files and Python sources."""
 
 from __future__ import annotations
 

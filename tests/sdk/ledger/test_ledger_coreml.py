@@ -1,4 +1,4 @@
-"""The ledger of Core ML packages: what coremltools makes meets it, and each violation that is planted is found."""
+"""The ledger of Core ML packages: coremltools' packages satisfy it, and each planted violation is found."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ IOS17, IOS18 = ct.target.iOS17, ct.target.iOS18
 
 
 class Net(nn.Module):
-    """Weights, joins, casts and words."""
+    """Weights, concatenations, casts and text."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -71,7 +71,7 @@ def convert(path: Path, module: nn.Module, example: torch.Tensor, inputs: list[A
 
 @pytest.fixture(scope="module")
 def bases(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Packages of coremltools' own making, one for each part of the ledger."""
+    """Packages built by coremltools, one for each part of the ledger."""
     folder = tmp_path_factory.mktemp("bases")
     paths = {name: folder / f"{name}.mlpackage" for name in "plain old image range listed state fork several".split()}
     tensor, shape = ct.TensorType, IMAGE.shape

@@ -1,4 +1,4 @@
-"""The ledger of TFLite's delegates: each condition is found where a file of one operator does not meet it."""
+"""The ledger of TFLite's delegates: each condition is found in a file of one operator that violates it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from edgec.ledger.tflite.delegates import UNITS
 
 Sizes = tuple[int, ...]
 Kind = tuple[str, Sizes] | tuple[str, Sizes, list[int]]
-"""An element type and a shape; with content it is a constant."""
+"""An element type and a shape; with content, a constant."""
 Case = tuple[str, list[Kind], list[Kind]]
 
 X: Kind = ("FLOAT32", (4, 8))
@@ -57,7 +57,7 @@ VERSIONS = {"nnapi-newer-version": 5}
 
 
 def write(path: Path, case: Case, version: int = 1) -> Path:
-    """A file of one operator."""
+    """Write a file of one operator."""
     name, inputs, outputs = case
     model, graph, code, op = schema.ModelT(), schema.SubGraphT(), schema.OperatorCodeT(), schema.OperatorT()
     model.version, model.buffers, graph.tensors = 3, [schema.BufferT()], []

@@ -1,4 +1,4 @@
-"""The ledger of ONNX files for TensorRT: each violation that is planted is found."""
+"""The ledger of ONNX files for TensorRT: each planted violation is found."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def backwards(m: Any) -> None:
 
 
 def one(text: str) -> Callable[[Any], None]:
-    """A graph of one operator instead."""
+    """Replace the graph by one operator."""
 
     def planted(m: Any) -> None:
         parsed = onnx.parser.parse_model(f'<ir_version: 10, opset_import: ["" : 23]> {text}')
@@ -129,7 +129,7 @@ OPERATORS: dict[str, Callable[[Any], None]] = {
     "onnx-plugin": one("g (float[4,4] x) => (int64[a,b] y) { y = NonZero(x) }"),
     "cast-type": one("g (float[4] x) => (int16[4] y) { y = Cast<to = 5>(x) }"),
 }
-"""What the parser itself refuses."""
+"""Operators that the parser itself refuses."""
 
 PLANTS: dict[str, Callable[[Any], Any]] = {
     "onnx-opset": lambda m: setattr(m.opset_import[0], "version", 8),

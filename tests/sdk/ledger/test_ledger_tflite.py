@@ -1,4 +1,4 @@
-"""The ledger of TFLite files: what edgec makes meets it, and each violation that is planted is found."""
+"""The ledger of TFLite files: edgec's files satisfy it, and each planted violation is found."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 
 class Planted:
-    """A file that may be spoilt: its unpacked tables; what lies behind them stays behind them."""
+    """A file to be modified: its unpacked tables; data behind them stays there."""
 
     def __init__(self, content: bytes) -> None:
         self.model = schema.ModelT.InitFromPackedBuf(content, 0)
@@ -70,7 +70,7 @@ class Planted:
 
     @property
     def constant(self) -> Any:
-        """A tensor with content."""
+        """A constant tensor."""
         return next(t for t in self.graph.tensors if self.model.buffers[t.buffer].data is not None)
 
     def metadata(self, name: str, content: bytes) -> None:
@@ -121,7 +121,7 @@ def twice(p: Planted) -> None:
 
 
 def six_dimensions(p: Planted) -> None:
-    """A broadcast comparison that ends the process of older runtimes, in a file that promises 2.14."""
+    """A broadcast comparison that crashes older runtimes, in a file that declares 2.14."""
     less, (a, b) = p.op("GREATER"), p.op("GREATER").inputs
     p.graph.tensors[a].shape, p.graph.tensors[b].shape = [1] * 6, [1]
     assert less is not None
@@ -135,7 +135,7 @@ def custom(p: Planted) -> None:
 
 
 def operand(p: Planted, name: str, position: int) -> Any:
-    """A tensor that an operator takes."""
+    """An operand tensor of an operator."""
     return p.graph.tensors[p.op(name).inputs[position]]
 
 

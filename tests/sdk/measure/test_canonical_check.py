@@ -1,4 +1,4 @@
-"""The canonical graph against the source: how far a source's own rounding excuses a difference."""
+"""The canonical graph against the source: how much difference a source's own rounding excuses."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ X = np.ones((1, 4), np.float32)
 
 
 def scaled(error: float) -> ir.Model:
-    """x times 1 + error."""
+    """x * (1 + error)."""
     text = (
         f'<ir_version: 8, opset_import: ["" : 17]> g (float[1,4] x) => (float[1,4] y) <float f = {{{1 + error:.9f}}}>'
     )
@@ -27,7 +27,7 @@ def scaled(error: float) -> ir.Model:
 
 
 class Source:
-    """A source that gives x, and is `error` away from its value in double precision; None: it has no such form."""
+    """A source that returns x, with a difference of `error` to its float64 value; None: it has no float64 form."""
 
     name = "fake"
 
@@ -80,7 +80,7 @@ def test_a_reference_that_fails_leaves_the_refusal(monkeypatch: pytest.MonkeyPat
 
 
 def test_what_is_told_is_how_far_the_best_run_is_off() -> None:
-    """onnx's reference adds the first group's bias to every group."""
+    """onnx's reference implementation adds the first group's bias to every group."""
     signature = "g (float[1,3,4,4] x) => (float[1,3,8,8] y) <float[3,1,4,4] w = {%s}, float[3] b = {1, 2, 3}>"
     weights = ", ".join(f"{i % 7 - 3}" for i in range(48))
     node = "y = ConvTranspose<group = 3, strides = [2, 2], pads = [1, 1, 1, 1]>(x, w, b)"

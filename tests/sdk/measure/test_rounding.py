@@ -1,4 +1,4 @@
-"""The source's own rounding: right models are taken. That wrong ones are not is in test_planted.py."""
+"""The source's own rounding: right models pass. That wrong ones fail is in test_planted.py."""
 
 import pytest
 import torch
@@ -14,14 +14,14 @@ from tests.sdk.planted import MODELS
 
 
 class Steps(nn.Module):
-    """What falls beside a step may fall to its other side."""
+    """Values near a step may fall on either side."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return torch.floor(torch.softmax(x, -1) * 1000 + torch.cumsum(x, -1) * 10)
 
 
 class Norm(nn.Module):
-    """Of a constant row: zero, or what rounding leaves, over the root of epsilon."""
+    """For a constant row: zero, or its rounding error, over the root of epsilon."""
 
     def __init__(self) -> None:
         super().__init__()

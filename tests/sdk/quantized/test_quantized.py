@@ -1,4 +1,4 @@
-"""Models that quantize what they compute: one form, checked segment by segment, judged by their own rounding."""
+"""Quantized models: one representation, checked segment by segment, judged by their own rounding."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ SHAPE = (1, 3, 16, 16)
 
 
 class Residual(torch.nn.Module):
-    """Convolutions, a sum, a product, pools, a resize and a head: what integer kernels exist for."""
+    """Convolutions, a sum, a product, pools, a resize and a head: operators with integer kernels."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -56,7 +56,7 @@ class Residual(torch.nn.Module):
 
 
 class Draws(CalibrationDataReader):  # type: ignore[misc]
-    """Normal inputs to calibrate on."""
+    """Normally distributed inputs for calibration."""
 
     def __init__(self) -> None:
         rng = np.random.default_rng(0)
@@ -176,7 +176,7 @@ def test_weights_alone_do_not_quantize(tmp_path: Path) -> None:
 
 
 class Small(torch.nn.Module):
-    """What torch's eager-mode quantization is written for."""
+    """A model for torch's eager-mode quantization."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""A sample of Apple's own op tests, run through the interpreter; all of them: tests/conformance/mil_interpreter."""
+"""A sample of Apple's own op tests, run through the interpreter; tests/conformance/mil_interpreter runs all."""
 
 import importlib.util
 import subprocess

@@ -1,4 +1,4 @@
-"""The weight file: what coremltools writes is read back, and what is malformed is refused."""
+"""The weight file: coremltools' files are read back, and malformed ones refused."""
 
 import json
 import struct

@@ -1,4 +1,4 @@
-"""The runner as a user meets it: packages from disk, inputs, states, functions, control flow, what is refused."""
+"""The runner from a user's point of view: packages on disk, inputs, states, functions, control flow, refusals."""
 
 import json
 import shutil

@@ -1,4 +1,4 @@
-"""What is easy to get wrong, on packages that coremltools wrote."""
+"""Subtle semantics of MIL operations, on packages written by coremltools."""
 
 import coremltools as ct
 import numpy as np
@@ -90,7 +90,7 @@ def test_pools_with_ceil_mode(size, pad):
     ],
 )
 def test_resize_bilinear_modes(mode, points):
-    """The points are the table in the definition of `resize_bilinear`."""
+    """The points are those in the definition of `resize_bilinear`."""
     x = np.array([0, 1], np.float32).reshape(1, 1, 2)
     (got,) = run(lambda x: mb.resize_bilinear(x=x, target_size_height=1, target_size_width=5, sampling_mode=mode), x=x)
     np.testing.assert_allclose(got.ravel(), points, atol=1e-6)

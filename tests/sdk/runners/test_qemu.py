@@ -1,4 +1,4 @@
-"""TFLite files by emulated Arm kernels, where the emulated environment was made before (`make arm`)."""
+"""TFLite files with emulated Arm kernels, if the emulated environment already exists (`make arm`)."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Outputs appear complete or not at all; manifests read back as they were written."""
+"""Outputs appear complete or not at all; manifests are read back as they were written."""
 
 from dataclasses import replace
 from pathlib import Path

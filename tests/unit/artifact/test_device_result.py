@@ -1,4 +1,4 @@
-"""What a Mac's loader says, from the script that asks it to the manifest."""
+"""The answers of a Mac's loader, from the script that collects them to the manifest."""
 
 import json
 import subprocess
@@ -23,7 +23,7 @@ def package(folder: Path, name: str) -> Path:
 
 @pytest.fixture
 def xcode(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Core ML's compiler and loader: what is called bad does not compile, what is called sad does not load."""
+    """Fakes of Core ML's compiler and loader: packages named bad do not compile, those named sad do not load."""
 
     def run(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
         said = ""

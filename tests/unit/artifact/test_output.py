@@ -1,4 +1,4 @@
-"""A build never replaces what it did not write, and a failed one replaces no good one."""
+"""A build never replaces files that it did not write, and a failed build never replaces a good one."""
 
 import os
 import subprocess
@@ -26,7 +26,7 @@ def write_build(folder: Path, content: str, manifest: Manifest = MANIFEST) -> No
 
 
 def tree(folder: Path) -> dict[str, str]:
-    """Every file below with its content, and every link and folder."""
+    """All files with their content, and all links and folders."""
     found = {}
     for path in folder.rglob("*"):
         name = path.relative_to(folder).as_posix()

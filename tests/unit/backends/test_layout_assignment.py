@@ -1,4 +1,4 @@
-"""The assignment of layouts is the cheapest there is: compared with every other one of small graphs."""
+"""The assignment of layouts is the cheapest: compared with all others for small graphs."""
 
 from itertools import product
 
@@ -20,7 +20,7 @@ def borders(draw: st.DrawFn) -> list[Border]:
 
 
 def moved(turned: frozenset[ir.Node], rows: list[Border]) -> int:
-    """What an assignment moves: each value once, if any of its users has another layout than its maker."""
+    """The cost of an assignment: each value once, if one of its users has another layout than its producer."""
 
     def side(end: End) -> bool:
         return end is Side.TURNED if isinstance(end, Side) else end in turned

@@ -1,4 +1,4 @@
-"""What is legal is said once: the dialect, the rules and the refusals of a backend are the same answer."""
+"""Legality is defined once: the dialect, the rules and the refusals of a backend agree."""
 
 import inspect
 import pkgutil
@@ -73,7 +73,7 @@ def test_refusals_come_together_with_label_and_help() -> None:
 
 
 def test_a_rule_takes_apart_what_the_target_lacks_alone() -> None:
-    """The same fused attention: iOS 18 has it, iOS 17 has not."""
+    """The same fused attention: iOS 18 supports it, iOS 17 does not."""
     kept = {}
     for name in ("iphone", "iphone-ios18"):
         model = attention()

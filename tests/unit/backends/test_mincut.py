@@ -1,4 +1,4 @@
-"""The layout's minimum cut against brute force."""
+"""The minimum cut for layouts, compared with brute force."""
 
 from itertools import product
 

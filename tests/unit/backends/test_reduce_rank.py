@@ -1,4 +1,4 @@
-"""Operators of many dimensions are the same operators on few."""
+"""Operators on many dimensions become the same operators on fewer."""
 
 import numpy as np
 import onnx

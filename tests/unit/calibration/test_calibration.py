@@ -1,4 +1,4 @@
-"""What is observed of a model's values is gathered once for each graph, whichever targets ask."""
+"""A model's values are observed once for each graph, whichever targets need them."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""A graph run in pieces shows what one session would, in sessions of bounded size."""
+"""A graph run in pieces gives the same values as one session, with sessions of bounded size."""
 
 import numpy as np
 import onnx
@@ -40,7 +40,7 @@ def model_of(text: str) -> ir.Model:
 
 @pytest.mark.parametrize(("nodes", "size"), [(1, 1 << 20), (3, 1 << 20), (100, 1), (100, 1 << 20)])
 def test_values_are_those_of_the_whole(nodes: int, size: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """However it is cut: weights, branches that capture, values used much later."""
+    """For any partition: weights, branches that capture, values used much later."""
     monkeypatch.setattr(pieces, "_NODES", nodes)
     monkeypatch.setattr(pieces, "_BYTES", size)
     model = model_of(BRANCH)
@@ -60,7 +60,7 @@ def test_values_are_those_of_the_whole(nodes: int, size: int, monkeypatch: pytes
 
 
 def test_sessions_and_what_is_held_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No session shows more than a piece's values, and what nobody needs any more is let go."""
+    """No session outputs more than a piece's values, and values without further use are released."""
     outputs: list[int] = []
 
     class Counting(OnnxRuntimeRunner):

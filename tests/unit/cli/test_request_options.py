@@ -1,4 +1,4 @@
-"""Every verb that takes a source takes the same options of it."""
+"""All commands on a source have the same source options."""
 
 from dataclasses import fields
 from pathlib import Path
@@ -42,7 +42,7 @@ def test_the_project_file_has_the_same_keys(tmp_path: Path) -> None:
 
 
 def test_no_other_verb_has_a_copy() -> None:
-    """`run`, `bench` and `diff` take artifacts: their `--input` is an array for them."""
+    """`run`, `bench` and `diff` take artifacts: their `--input` is an array for the artifact."""
     names = {f.name for f in fields(SourceOptions)} - {"input", "function"}
     for verb, command in VERBS.items():
         if verb not in ABOUT_SOURCES:

@@ -1,4 +1,4 @@
-"""Every rewrite that `edgec rules` lists, those of backends included: what it says, and its examples, run."""
+"""All rewrites in `edgec rules`, including those of backends: their summaries and examples."""
 
 import numpy as np
 import onnx_ir as ir
@@ -57,7 +57,7 @@ def test_example(entry: Entry, example: Example) -> None:
 
 
 def _computed(model: ir.Model, feeds: dict[str, np.ndarray]) -> list[np.ndarray]:
-    """By ONNX Runtime; by onnx's reference, which is wrong more often, where that has no kernel."""
+    """By ONNX Runtime, or by onnx's reference, which is wrong more often, if that lacks a kernel."""
     try:
         with OnnxRuntimeRunner(model, optimize=False) as runner:
             return list(runner.run(feeds).values())
@@ -89,7 +89,7 @@ def _pipeline(target: Target) -> Pipeline:
 
 
 def _names(pipeline: Pipeline) -> set[str]:
-    """The rules, and the passes that may be switched off."""
+    """The rules, and the passes that can be disabled."""
     found = set()
     for step in pipeline.passes:
         for each in (step, *getattr(step, "further", ())):
@@ -105,7 +105,7 @@ def test_what_pipelines_try_is_in_the_catalogue() -> None:
 
 @pytest.mark.parametrize("name", list_targets())
 def test_what_is_disabled_is_in_no_pass(name: str) -> None:
-    """In no pass of the legalization, the last one included."""
+    """In no pass of the legalization, including the last one."""
     for target in _forms(name, load_target(name)):
         for rule in sorted(_names(_pipeline(target))):
             off = load_target(target.name, [f'rewrites.disable=["{rule}"]'])

@@ -1,4 +1,4 @@
-"""What inputs may be: how it is said, what is known without, and what follows for whole numbers."""
+"""Ranges of inputs: how they are declared, which are inferred, and what follows for integers."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -187,7 +187,7 @@ COUNTS = {
 
 @pytest.mark.parametrize("name", [*GATES, *COUNTS])
 def test_masks_are_no_counts(name: str) -> None:
-    """What is 0 or 1 and keeps or hides what it multiplies; the same numbers as counts are told."""
+    """Inputs of 0 or 1 that mask what they multiply; the same numbers used as counts are reported."""
     constants = "float one = {1}, float lowest = {-10000}, int64[2] s = {4, 1}, int64 zero = {0}, int64 k = {1000}"
     model = model_of({**GATES, **COUNTS}[name], "int64[4] n, float[4] w", constants)
     flags = {"n": np.asarray([1, 1, 0, 1])}

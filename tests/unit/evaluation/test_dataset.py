@@ -1,4 +1,4 @@
-"""Labelled data of every kind, and what is told of data that are none."""
+"""Labelled data of every kind, and diagnostics for invalid data."""
 
 from __future__ import annotations
 

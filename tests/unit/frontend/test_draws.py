@@ -1,4 +1,4 @@
-"""What samples are drawn: integers repeat and reach their ends, nothing stays constant for being so in the example."""
+"""How samples are drawn: integers repeat and include their bounds, and constants of the example vary."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""What `--dynamic` may say, and the sizes at which a model is tried."""
+"""The syntax of `--dynamic`, and the sizes at which a model is tested."""
 
 import numpy as np
 import pytest

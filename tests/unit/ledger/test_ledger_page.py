@@ -1,6 +1,6 @@
-"""`docs/what-a-device-demands.md` holds the ledgers as they are.
+"""`docs/what-a-device-demands.md` lists the ledgers as they are.
 
-`python -m tests.unit.ledger.test_ledger_page` writes it.
+`python -m tests.unit.ledger.test_ledger_page` updates it.
 """
 
 from __future__ import annotations

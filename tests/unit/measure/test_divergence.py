@@ -1,4 +1,4 @@
-"""Which values of two artifacts are one value of their source."""
+"""Which values of two artifacts correspond to one value of their source."""
 
 import numpy as np
 
@@ -28,7 +28,7 @@ def test_steps_of_a_loop_are_paired_one_by_one() -> None:
 
 
 def test_parts_of_a_rewrite_are_no_counterparts_of_the_whole() -> None:
-    """Neither the first nor the last need be the source's value: a later rewrite may have taken the last step away."""
+    """Neither the first nor the last need be the source's value: a later rewrite may have removed the last step."""
     parts = {"norm/norm-to-reduce.0": B, "norm/norm-to-reduce.1": A}
     assert named(parts, {"norm": A}) == []
     assert named(parts, parts) == [(name, name) for name in parts]
@@ -56,7 +56,7 @@ def test_other_sizes_have_no_counterpart() -> None:
 
 
 def test_an_operator_of_several_instructions_tells_which_one_holds_its_value() -> None:
-    """MIL's select takes sides of one shape: the constant is brought there first, under the name of the result."""
+    """MIL's select needs sides of one shape: the constant is expanded first, under the name of the result."""
     text = "n = Neg(c)  m = Less(n, z)  w = Where(m, o, z)  y = Add(w, n)"
     model = parse(Example("float[2,3] c", text, None, constants="float[1] z = {0}, float[1] o = {1}"))
     target, chosen = load_target("iphone"), backend("coreml")

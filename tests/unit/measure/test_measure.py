@@ -1,4 +1,4 @@
-"""Fidelity, its judgement, samples, and the roofline."""
+"""Fidelity, verdicts, samples, and the roofline."""
 
 import numpy as np
 import pytest

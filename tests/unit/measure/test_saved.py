@@ -1,4 +1,4 @@
-"""`edgec run --out` replaces what an earlier run wrote, and nothing else."""
+"""`edgec run --out` replaces files of an earlier run, and no others."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""An output for which the source's own rounding excuses anything is reported, and none that a sample shows."""
+"""An output for which the source's own rounding excuses any result is reported, unless a sample proves something."""
 
 from collections.abc import Mapping
 
@@ -14,7 +14,7 @@ Outputs = Mapping[str, np.ndarray]
 
 
 class Order:
-    """The order of two numbers that are equal but for rounding, beside what is certain."""
+    """The order of two numbers that are equal except for rounding, and an output that is certain."""
 
     def __init__(self, apart: float) -> None:
         self.apart = apart

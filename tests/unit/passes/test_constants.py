@@ -1,4 +1,4 @@
-"""Constants that lie in files: copied once, and the file's pages given back."""
+"""Constants in files: copied once, with the file's pages released."""
 
 from pathlib import Path
 

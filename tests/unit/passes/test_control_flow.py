@@ -1,4 +1,4 @@
-"""Branches and loops: the numbers stay on every side, a side that is not taken cannot fail, refusals say why."""
+"""Branches and loops: results are unchanged, a side that is not taken cannot fail, refusals have reasons."""
 
 import numpy as np
 import onnx

@@ -1,4 +1,4 @@
-"""Sizes that only the data decide: their names, their ranges, and what follows from them."""
+"""Data-dependent sizes: their names, ranges and consequences."""
 
 import onnx.parser
 import onnx_ir as ir

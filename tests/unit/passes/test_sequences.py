@@ -1,4 +1,4 @@
-"""Sequences of known length become their elements."""
+"""Sequences of known length are replaced by their elements."""
 
 import numpy as np
 import onnx

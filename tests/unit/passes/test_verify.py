@@ -1,4 +1,4 @@
-"""Checks between passes: they stand behind every pass of every backend, blame the right one, and are never skipped."""
+"""Checks between passes: they follow every pass of every backend, blame the right one, and are never skipped."""
 
 import numpy as np
 import onnx
@@ -33,7 +33,7 @@ def canonical() -> Model:
 
 
 class Wrong(Pass):
-    """Every sigmoid becomes a tanh."""
+    """Replaces sigmoids by tanh."""
 
     name = "wrong"
 
@@ -44,7 +44,7 @@ class Wrong(Pass):
 
 
 class OtherShape(Pass):
-    """The output is reduced over its channels, which broadcasts against what it was."""
+    """Reduces the output over its channels; the result still broadcasts against the original."""
 
     name = "other-shape"
 

@@ -1,4 +1,4 @@
-"""Intervals of whole numbers: every value that is computed lies inside, and what is not proven is not claimed."""
+"""Intervals of integers: every computed value lies inside, and only proven bounds are reported."""
 
 import numpy as np
 import onnx

@@ -1,4 +1,4 @@
-"""Every rule's examples: what it makes, that the numbers stay, and where it must not fire."""
+"""The examples of all rules: their results as text and as numbers, and where they must not fire."""
 
 import numpy as np
 import onnx
@@ -47,7 +47,7 @@ def parse(example: Example) -> ir.Model:
 
 
 def ops_of(text: str) -> list[str]:
-    """Operator names of a node list, in order."""
+    """The operators of a node list, in order."""
     return [part.split("=", 1)[1].split("<")[0].split("(")[0].strip() for part in _statements(text)]
 
 
@@ -63,7 +63,7 @@ def _statements(text: str) -> list[str]:
 
 
 def computed(model: ir.Model, feeds: dict[str, np.ndarray]) -> list[np.ndarray]:
-    """onnx's reference implementation, or ONNX Runtime for operators that it lacks."""
+    """The results of onnx's reference implementation, or of ONNX Runtime for operators that it lacks."""
     try:
         return evaluate(model, feeds)
     except (RuntimeImplementationError, NotImplementedError):
@@ -72,7 +72,7 @@ def computed(model: ir.Model, feeds: dict[str, np.ndarray]) -> list[np.ndarray]:
 
 
 OPEN = 3
-"""What an open dimension of an example is."""
+"""The size used for open dimensions of examples."""
 
 
 def random_inputs(model: ir.Model) -> dict[str, np.ndarray]:

@@ -1,4 +1,4 @@
-"""Einsum: any equation gives numpy's numbers, and the common ones transpose no activation without need."""
+"""Einsum: any equation gives numpy's results, and common ones transpose activations only if necessary."""
 
 import numpy as np
 import onnx

@@ -1,7 +1,7 @@
-"""Every rule on scalars, empty and one-element tensors and every rank: it fires rightly or not at all.
+"""All rules on scalars, empty and one-element tensors and all ranks: they fire correctly or not at all.
 
-Two walks: each root operator alone, on operands of each shape; and each rule's own examples with their sizes and ranks
-changed. What onnx's inference or its reference does not take is no test case.
+Two searches: each root operator alone, on operands of each shape; and each rule's own examples with changed sizes and
+ranks. Graphs that onnx's inference or reference implementation does not accept are skipped.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ _NUMBERS = {"float": "0.5", "int64": "0", "bool": "1", "uint8": "1"}
 
 
 def _types(schema: onnx.defs.OpSchema, slot: int) -> list[str]:
-    """The element types of an operand that are tried."""
+    """The tested element types of an operand."""
     operand = schema.inputs[min(slot, len(schema.inputs) - 1)]
     return [short for name, short in _KINDS if name in operand.types]
 
@@ -102,7 +102,7 @@ def nodes(draw: st.DrawFn, root: str) -> str:
 
 
 def _model(text: str) -> ir.Model | None:
-    """The graph, if onnx's own inference takes it."""
+    """The graph, if onnx's own inference accepts it."""
     try:
         graph = onnx.parser.parse_graph(text)
         graph.output[0].type.Clear()
@@ -133,7 +133,7 @@ def _feeds(model: ir.Model) -> dict[str, np.ndarray]:
 
 
 def _run(model: ir.Model, feeds: dict[str, np.ndarray]) -> list[np.ndarray] | None:
-    """What ONNX Runtime makes of the graph, which refuses what breaks an operator's definition."""
+    """ONNX Runtime's results; None if it refuses the graph as invalid."""
     if any(0 in (static_shape(v) or ()) for n in model.graph if n.op_type == "Attention" for v in n.inputs if v):
         return None  # it divides by the number of heads, which ends the process
     try:
@@ -144,7 +144,7 @@ def _run(model: ir.Model, feeds: dict[str, np.ndarray]) -> list[np.ndarray] | No
 
 
 def _expected(model: ir.Model, feeds: dict[str, np.ndarray]) -> list[np.ndarray] | None:
-    """What both ONNX Runtime and onnx's reference make of the graph; None where they do not agree that it is valid."""
+    """The results of ONNX Runtime and onnx's reference; None if they disagree on whether the graph is valid."""
     found = _run(model, feeds)
     if found is None:
         return None
@@ -160,7 +160,7 @@ def _expected(model: ir.Model, feeds: dict[str, np.ndarray]) -> list[np.ndarray]
 
 
 def _try(model: ir.Model, rules: Sequence[Rule]) -> None:
-    """Apply each of the rules to the graph as it is; what fires keeps the numbers."""
+    """Apply each rule to the graph; asserts that the results are unchanged if it fires."""
     feeds, before = _feeds(model), None
     for rule in rules:
         changed = model.clone()
@@ -191,7 +191,7 @@ _DECLARED = re.compile(r"(\w+)(?:\[([\d,]*)\])? (\w+)(?: = \{([^}]*)\})?")
 
 @st.composite
 def changed(draw: st.DrawFn, example: Example) -> str:
-    """The example's graph, each size replaced by another one throughout, and some operands of another rank."""
+    """The example's graph, with each size replaced consistently, and some operands of another rank."""
     sizes = {size: draw(st.sampled_from((0, 1, 1, 2, 3, 5))) for size in range(9)}
     keep = draw(st.booleans())
 
@@ -251,7 +251,7 @@ def test_examples_of_other_sizes(rule: Rule) -> None:
 
 
 def test_a_number_beside_columns() -> None:
-    """The shape of a constant that is one number is not asked for its last size."""
+    """A scalar constant has no last dimension, so its size must not be read."""
     text = (
         "g (float[3,1] x) => (float y) <float[1,1] w = {2}, int64[1] s = {-1}, float c = {0.5}> "
         "{ m = MatMul(x, w) r = Reshape(m, s) y = Mul(r, c) }"

@@ -1,4 +1,4 @@
-"""`ai.onnx.ml` operators, canonicalized, against ONNX Runtime's own kernels."""
+"""`ai.onnx.ml` operators, canonicalized, compared with ONNX Runtime's own kernels."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -22,7 +22,7 @@ ROWS, COLUMNS = 6, 4
 
 
 def model_of(op: str, x: np.ndarray, outputs: list[int], **attributes: Any) -> onnx.ModelProto:
-    """One node; `outputs` are the element types of its outputs."""
+    """A model of one node; `outputs` are the element types of its outputs."""
     names = [f"y{i}" for i in range(len(outputs))]
     graph = onnx.helper.make_graph(
         [onnx.helper.make_node(op, ["x"], names, domain="ai.onnx.ml", **attributes)],
@@ -35,7 +35,7 @@ def model_of(op: str, x: np.ndarray, outputs: list[int], **attributes: Any) -> o
 
 
 def same(proto: onnx.ModelProto, x: np.ndarray) -> None:
-    """The canonical graph holds core operators only, and gives what ONNX Runtime gives for the operator itself."""
+    """Asserts that the canonical graph has only core operators, and ONNX Runtime's results for the operator."""
     with OnnxRuntimeRunner(ir.serde.deserialize_model(proto), optimize=False) as runner:
         expected = runner.run({"x": x})
     core = canonicalize(to_working_opset(proto, Path("g"))).model
@@ -56,7 +56,7 @@ def floats(rng: np.random.Generator, *shape: int) -> list[float]:
 
 
 class Tree:
-    """Attributes of one random tree after another."""
+    """The attributes of random trees."""
 
     def __init__(self, rng: np.random.Generator, modes: list[str], missing: bool) -> None:
         self.rng, self.modes, self.missing = rng, modes, missing
@@ -103,7 +103,7 @@ class Tree:
 
 
 def grid(rng: np.random.Generator, holes: bool) -> np.ndarray:
-    """Features that meet thresholds exactly, with NaN among them."""
+    """Features that equal thresholds exactly, with NaNs among them."""
     x = (rng.integers(-4, 5, (ROWS, COLUMNS)) / 4).astype(np.float32)
     if holes:
         x[rng.random(x.shape) < 0.2] = np.nan

@@ -1,4 +1,4 @@
-"""`com.microsoft` operators, canonicalized, against ONNX Runtime's own kernels."""
+"""`com.microsoft` operators, canonicalized, compared with ONNX Runtime's own kernels."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,7 +34,7 @@ def byte(*shape: int) -> np.ndarray:
 class Call:
     """One node: its inputs in order (None is absent), which of them are constants, and its attributes.
 
-    It gives `outputs`, and `unused` ones behind them.
+    It has `outputs`, followed by `unused` ones.
     """
 
     op: str
@@ -249,7 +249,7 @@ def test_numbers(name: str) -> None:
 
 @pytest.mark.parametrize("op", ["LayerNormalization", "SimplifiedLayerNormalization"])
 def test_what_onnx_runtime_keeps_in_the_default_domain_is_read(op: str, tmp_path: Path) -> None:
-    """Its optimizers write these into files of any opset, which onnx's checker takes for invalid."""
+    """Its optimizers write these into files of any opset, which are invalid for onnx's checker."""
     inputs = ["x", "s"] + ["b"] * (op == "LayerNormalization")
     weights = [onnx.numpy_helper.from_array(draw(4), name) for name in ("s", "b")[: len(inputs) - 1]]
     graph = onnx.helper.make_graph(
@@ -266,7 +266,7 @@ def test_what_onnx_runtime_keeps_in_the_default_domain_is_read(op: str, tmp_path
 
 
 def test_types_behind_a_foreign_operator_are_known_in_one_sweep() -> None:
-    """Twelve layers, each of which needs the shapes that the one before gives."""
+    """Twelve layers, each of which needs the shapes computed by the one before."""
     nodes, x = [], "x"
     for i in range(12):
         nodes.append(onnx.helper.make_node("MultiHeadAttention", [x] * 3, [f"a{i}"], domain=DOMAIN, num_heads=2))
@@ -288,7 +288,7 @@ def test_types_behind_a_foreign_operator_are_known_in_one_sweep() -> None:
 
 
 def compared(text: str, feeds: dict[str, np.ndarray]) -> None:
-    """The canonical graph gives what ONNX Runtime gives for the source."""
+    """Asserts that the canonical graph has ONNX Runtime's results for the source."""
     source = onnx.parser.parse_model(text)
     with OnnxRuntimeRunner(ir.serde.deserialize_model(source), optimize=False) as runner:
         expected = runner.run(feeds)["y"]

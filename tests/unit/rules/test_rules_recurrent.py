@@ -1,4 +1,4 @@
-"""Unrolled LSTM, GRU and RNN against ONNX Runtime's kernels."""
+"""Unrolled LSTM, GRU and RNN compared with ONNX Runtime's kernels."""
 
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -21,7 +21,7 @@ GATES = {"LSTM": 4, "GRU": 3, "RNN": 1}
 
 @dataclass
 class Net:
-    """A recurrent node: which of its optional inputs are there, and its attributes."""
+    """A recurrent node: its present optional inputs, and its attributes."""
 
     kind: str
     steps: int = 4
@@ -115,7 +115,7 @@ def test_unrolled(net: Net) -> None:
 @pytest.mark.parametrize("steps", [64, 75])
 @pytest.mark.parametrize("net", NETS, ids=[f"{n.kind}-{i}" for i, n in enumerate(NETS)])
 def test_blocks(net: Net, steps: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whole blocks, and steps left over; each sequence of a batch may end in a block of its own."""
+    """Full blocks and remaining steps; each sequence of a batch may end in a different block."""
     monkeypatch.setattr(blocks, "LONGEST", 16)
     monkeypatch.setattr(blocks, "_LONGEST_BLOCK", 16)
     net = replace(net, steps=steps, lengths=(steps, 21) if net.lengths else ())

@@ -1,6 +1,7 @@
-"""GridSample from gathers: every mode, padding and rank against ONNX Runtime.
+"""GridSample as gathers: every mode, padding and rank compared with ONNX Runtime.
 
-Beside a border, onnx's own reference moves a cubic's place and not its pixels; ONNX Runtime and PyTorch agree.
+Near a border, onnx's own reference moves the position of a cubic sample instead of its pixels; ONNX Runtime and PyTorch
+agree.
 """
 
 import itertools

@@ -1,4 +1,4 @@
-"""Image operators without a kernel on most targets, against onnx's reference; Fourier transforms against numpy."""
+"""Image operators without kernels on most targets, compared with onnx's reference; Fourier transforms with numpy."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Unique as comparisons, against numpy: every output, with equal elements, rows, and both orders."""
+"""Unique as comparisons, compared with numpy: all outputs, with equal elements, rows, and both orders."""
 
 import numpy as np
 import onnx

@@ -1,4 +1,4 @@
-"""ONNX Runtime as a yardstick: accurate beside the value itself, wherever that lies."""
+"""ONNX Runtime as a reference: accurate relative to the result, for any magnitude."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Apple's interfaces, by fakes of coremltools and of `xcrun`: what is asked, and what is made of the answer."""
+"""Apple's interfaces, with fakes of coremltools and `xcrun`: the calls, and the handling of results."""
 
 import json
 import subprocess
@@ -26,7 +26,7 @@ from edgec.spec.target import load_target
 
 @pytest.fixture
 def a_mac(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A Mac, and packages that call the source's input `x:0` `x` and its output `y:0` `y`."""
+    """A Mac, and packages that name the source's input `x:0` `x` and its output `y:0` `y`."""
 
     def names(path: Path, function: str | None = None) -> Translation:
         return Translation(Interface(function or "main", (), (), ()), {"x:0": "x"}, {"x": "x:0", "y": "y:0"})
@@ -76,7 +76,7 @@ def operation(name: str, output: str, blocks: tuple[object, ...] = ()) -> Simple
 
 
 class FakePlan:
-    """`MLComputePlan` as coremltools documents it."""
+    """A fake of `MLComputePlan` as documented by coremltools."""
 
     usage: ClassVar = {
         "y": SimpleNamespace(preferred_compute_device=ANE, supported_compute_devices=[CPU, GPU, ANE]),
@@ -106,7 +106,7 @@ class FakePlan:
 
 
 class FakeModel:
-    """`MLModel`: a counter with one state."""
+    """A fake of `MLModel`: a counter with one state."""
 
     def __init__(self, path: str, compute_units: object, function_name: str | None) -> None:
         if "broken" in path:
@@ -185,7 +185,7 @@ def test_core_ml_itself_runs_a_package_and_keeps_its_states(tmp_path: Path) -> N
 
 
 class Xcrun:
-    """`xcrun devicectl` with one phone, whose app doubles what it is given."""
+    """A fake of `xcrun devicectl` with one phone, whose app doubles its inputs."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.calls = folder, []

@@ -1,4 +1,4 @@
-"""Packages that edgec makes use of: which are missing, who needs them, and the command that installs them."""
+"""Packages that edgec uses: missing ones, what needs them, and the command that installs them."""
 
 import sys
 from types import ModuleType

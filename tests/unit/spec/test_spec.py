@@ -1,4 +1,4 @@
-"""Targets and device profiles: what ships loads, what is wrong is told with its line."""
+"""Targets and device profiles: shipped ones load, and mistakes are reported with their line."""
 
 from pathlib import Path
 

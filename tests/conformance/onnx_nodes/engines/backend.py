@@ -1,4 +1,4 @@
-"""A target as an engine: canonicalize, legalize, lower, assemble, and execute the written file."""
+"""A target as an engine: canonicalizes, legalizes, lowers, assembles, and executes the written file."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.conformance.onnx_nodes.compare import Tolerance
 
 @dataclass(frozen=True)
 class TargetEngine:
-    """One shipped target, with settings as the command line's `--set` takes them."""
+    """One shipped target, with settings in the form of `--set`."""
 
     name: str
     intro: str
@@ -30,7 +30,7 @@ class TargetEngine:
     binds: bool = True
 
     def run(self, model: onnx.ModelProto, inputs: dict[str, np.ndarray[Any, Any]]) -> list[np.ndarray[Any, Any]]:
-        """Build as the driver does, and run the artifact."""
+        """Build like the driver, and run the artifact."""
         target = load_target(self.target, self.settings)
         chosen = backend(target.backend)
         core = canonicalize(to_working_opset(model, Path(model.graph.name or "case"))).model
@@ -44,7 +44,7 @@ class TargetEngine:
 
 
 def as_text(model: onnx.ModelProto) -> str:
-    """For a person who looks at a case: its nodes, with the small constants written out."""
+    """A case's nodes as text, with small constants."""
     constants = {t.name: numpy_helper.to_array(t) for t in model.graph.initializer}
     shown = [f"{name} = {array.tolist()}" for name, array in constants.items() if array.size <= 16]
     return "\n".join([*shown, onnx.printer.to_text(model.graph)])

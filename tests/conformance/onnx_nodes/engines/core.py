@@ -1,4 +1,4 @@
-"""Canonicalization alone: the core graph runs in ONNX Runtime, or in onnx's reference where that has no kernel."""
+"""Canonicalization alone: the core graph runs in ONNX Runtime, or in onnx's reference if that has no kernel."""
 
 from __future__ import annotations
 
@@ -40,15 +40,15 @@ class CoreEngine:
                 with OnnxRuntimeRunner(core, optimize=False) as runner:
                     return list(runner.run(inputs).values())
         except EdgecError:
-            # What ONNX Runtime has no kernel for may be right all the same: ONNX's own checker decides.
+            # A graph for which ONNX Runtime has no kernel may still be valid: ONNX's own checker decides.
             onnx.checker.check_model(ir.to_proto(core), full_check=True)
         return evaluate(core, inputs)
 
 
 def _departs(node: ir.Node) -> bool:
-    """Where ONNX Runtime's kernel is known to compute something else than ONNX defines.
+    """Whether ONNX Runtime's kernel is known to differ from ONNX's definition.
 
-    Resize with aligned corners rounds the length that a fractional scale gives; Attention shows masked scores as the
+    Resize with aligned corners rounds the length that a fractional scale gives; Attention returns masked scores as the
     lowest finite number instead of minus infinity.
     """
     if node.op_type == "Resize":
@@ -60,7 +60,7 @@ def _departs(node: ir.Node) -> bool:
 _EXCHANGED = frozenset(
     ir.DataType[name] for name in "FLOAT FLOAT16 DOUBLE BOOL INT8 INT16 INT32 INT64 UINT8 UINT16 UINT32 UINT64".split()
 )
-"""Element types that ONNX Runtime takes from and gives to numpy."""
+"""Element types that ONNX Runtime exchanges with numpy."""
 
 
 CORE = CoreEngine()

@@ -12,10 +12,10 @@ from tests.conformance.onnx_nodes.engines.backend import TargetEngine
 
 @dataclass(frozen=True)
 class CoreMLEngine(TargetEngine):
-    """Core ML's interface has no bool: 0 and 1 of an int32 output are read as what the model declares."""
+    """Core ML's interface has no bool: an int32 output of 0 and 1 is read as bool if the model declares it so."""
 
     def run(self, model: onnx.ModelProto, inputs: dict[str, np.ndarray[Any, Any]]) -> list[np.ndarray[Any, Any]]:
-        """Build, run, and read bool outputs; a number other than 0 and 1 is left to be found wrong."""
+        """Build, run, and read bool outputs; numbers other than 0 and 1 are kept, to be reported as wrong."""
         found = super().run(model, inputs)
         return [_as_declared(array, output) for array, output in zip(found, model.graph.output, strict=True)]
 

@@ -1,4 +1,4 @@
-"""Whatever inputs, outputs, states, weights, values and functions are called, a package has identifiers, each once."""
+"""Whatever the names of inputs, outputs, states, weights, values and functions, a package has unique identifiers."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ WORDS = """
     any bool program func tensor list dict tuple true false string bf16 fp16 fp32 fp64 int8 int16 int32 int64 uint8
     uint16 uint32 uint64 state
 """.split()
-"""Reserved, written out here by themselves: coremltools, passes/defs/preprocess.py."""
+"""Reserved words, copied independently from coremltools, passes/defs/preprocess.py."""
 LEGAL = re.compile(r"[A-Za-z_][A-Za-z0-9_@]*\Z")
 ROW, HALF, TRUTH, NUMBER = (
     TensorType(dtype, shape)
@@ -47,7 +47,7 @@ def const(name: str, *values: float) -> Const:
 
 
 def program(called: list[str]) -> Program:
-    """Weights, a state that is added to, a branch with values of its own, literals."""
+    """A program with weights, a state that is updated, a branch with values of its own, and literals."""
     x, y, s = Ref(called[0], ROW), Ref(called[1], ROW), Ref(called[2], HALF)
     kinds = [ROW, HALF, ROW, ROW, NUMBER, TRUTH, ROW, HALF, HALF, ROW, ROW]
     v = [Ref(name, kind) for name, kind in zip(called[3:], kinds, strict=False)]

@@ -1,4 +1,4 @@
-"""Open dimensions: the package says their ranges and gives the model's numbers at every size."""
+"""Open dimensions: the package declares their ranges and gives the model's results at every size."""
 
 from pathlib import Path
 from typing import Any
@@ -47,7 +47,7 @@ def text():
 
 
 def described(path: Path) -> Any:
-    """The package's first input, as an app sees it."""
+    """The package's first input as an app sees it."""
     spec = coremltools.models.MLModel(str(path), skip_model_load=True).get_spec()
     return spec.description.input[0].type
 

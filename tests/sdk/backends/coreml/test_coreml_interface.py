@@ -1,4 +1,4 @@
-"""What the app sees: images, labels, descriptions; and how weights are stored."""
+"""The interface for the app (images, labels, descriptions), and how weights are stored."""
 
 from pathlib import Path
 

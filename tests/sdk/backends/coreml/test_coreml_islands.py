@@ -1,4 +1,4 @@
-"""What float16 loses in silence elsewhere: each is found, kept or rewritten, listed with its evidence, and right."""
+"""What float16 would silently lose: it is found, kept in float32 or rewritten, listed with its evidence, and right."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -65,7 +65,7 @@ LOST = {
     ),
     "small-divisor": (F.normalize, torch.randn(4, 32) * 1e-6, "below float16's normal numbers"),
 }
-"""A function, inputs for which plain float16 gives something else, and a part of the evidence."""
+"""A function, inputs for which plain float16 gives a wrong result, and a part of the evidence."""
 
 
 def made(function: Callable[[torch.Tensor], torch.Tensor], x: torch.Tensor, folder: Path) -> Built:
@@ -83,7 +83,7 @@ def test_what_float16_loses_stays_in_float32_with_its_evidence(name: str, tmp_pa
 
 
 class Picks(torch.nn.Module):
-    """The best of rows that are nearly alike, behind layers; the best of rows that are not."""
+    """The maximum among rows that are nearly equal, behind layers; the maximum among rows that are not."""
 
     def __init__(self, apart: float) -> None:
         super().__init__()
@@ -117,7 +117,7 @@ STABLE = {
     "mask-infinite": (masked_softmax, torch.randn(2, 16, 16)),
     "mask-lowest": (masked_lowest, torch.randn(2, 16, 16)),
 }
-"""What is right in whichever precision it is computed."""
+"""Functions that are right in any precision."""
 
 
 @pytest.mark.parametrize("name", STABLE)
@@ -169,7 +169,7 @@ BEYOND = {
     "groups": lambda x: F.group_norm(x, 2),
     "cosine": lambda x: F.cosine_similarity(x[:, :2], x[:, 2:], -1),
 }
-"""Right on what an app gives, though the example holds small numbers alone."""
+"""Right on an app's inputs, though the example contains only small numbers."""
 
 
 class Every(torch.nn.Module):
@@ -217,7 +217,7 @@ HELD = {
     "pooled": lambda h: (h.flatten(2) * h.flatten(2).softmax(-1)).sum(-1),
     "clipped": lambda h: (h / 100).clamp(max=4.1).exp(),
 }
-"""What float16 holds behind a learned layer."""
+"""Values that float16 represents behind a learned layer."""
 
 
 class Behind(torch.nn.Module):

@@ -1,4 +1,4 @@
-"""Names that Core ML does not take, from the source to the package and back."""
+"""Names that Core ML does not accept, from the source to the package and back."""
 
 from pathlib import Path
 
@@ -21,7 +21,7 @@ INPUTS, OUTPUTS = ["images:0", "tensor", "é/1"], ["out:0", "out_0", "tensor"]
 
 
 def identifiers(path: Path) -> list[str]:
-    """Every name that a package's program and interface define."""
+    """All names that a package's program and interface define."""
     model = model_pb2().Model.FromString(open_package(path).model.read_bytes())
     found = [f.name for d in (model.description, *model.description.functions) for f in (*d.input, *d.output, *d.state)]
 
@@ -79,7 +79,7 @@ def test_an_odd_file_becomes_a_package_of_identifiers(tmp_path: Path) -> None:
 
 
 class Looping(torch.nn.Module):
-    """A loop that the data end, states, and arguments called as words of MIL."""
+    """A loop that ends by data, states, and arguments named like MIL keywords."""
 
     def __init__(self) -> None:
         super().__init__()

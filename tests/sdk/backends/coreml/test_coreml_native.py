@@ -1,4 +1,4 @@
-"""Operators that MIL computes itself stay one operation, with the model's numbers."""
+"""Operators that MIL has stay one operation, with the model's results."""
 
 import itertools
 from pathlib import Path
@@ -62,7 +62,7 @@ RECURRENT = {
     "rnn-batch-first": (torch.nn.RNN, {"batch_first": True}, 2),
     "rnn-both-ways": (torch.nn.RNN, {"bidirectional": True, "nonlinearity": "relu"}, 4),
 }
-"""Layers, and how many of MIL's operations two of them make."""
+"""Layers, and the number of MIL operations for two of them."""
 
 
 @pytest.mark.parametrize("name", RECURRENT)
@@ -90,7 +90,7 @@ def test_pytorchs_gru_is_native_from_ios_18_on(both: bool, tmp_path: Path) -> No
 
 
 class Indexes(torch.nn.Module):
-    """Indices that count from the end, computed by the model and fixed, in every gather and scatter."""
+    """Indices that count from the end, computed and constant, in every gather and scatter."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -105,7 +105,7 @@ class Indexes(torch.nn.Module):
 
 @pytest.mark.parametrize("target", ["iphone-ios16", "iphone"])
 def test_indices_count_from_the_start(target: str, tmp_path: Path) -> None:
-    """From iOS 17 on MIL knows no others, and reports those of the model that are out of range."""
+    """From iOS 17 on, MIL supports no others, and the model's out-of-range indices are reported."""
     torch.manual_seed(0)
     inputs = (torch.randn(4, 3), torch.tensor([2, 0, 3]))
     built = edgec.build(Indexes().eval(), inputs, target=target, out=tmp_path, settings=SINGLE)

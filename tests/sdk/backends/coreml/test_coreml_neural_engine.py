@@ -1,4 +1,4 @@
-"""Transformers on channels-first tokens: the same numbers, no moves inside a block, and a choice that says why."""
+"""Transformers on channels-first tokens: equal results, no moves inside a block, and a choice with its reasons."""
 
 from pathlib import Path
 
@@ -23,7 +23,7 @@ SINGLE = (ON, "numerics.compute=float32", "accept.max_rel=1e-5")
 
 
 def test_a_block_has_one_transpose_inside(golden) -> None:
-    """It turns the keys, as in Apple's reference; the other two are at the border."""
+    """It transposes the keys, as in Apple's reference; the other two are at the boundary."""
     source = SourceRequest(f"{models.__file__}:transformer_block")
     prepared = prepare(source, BuildOptions(), lambda _: None)
     target, chosen = load_target("iphone", [ON]), backend("coreml")
@@ -37,7 +37,7 @@ def test_a_block_has_one_transpose_inside(golden) -> None:
 
 
 class Attends(nn.Module):
-    """Attention with a mask of a kind, between projections."""
+    """Attention with a mask of one kind, between projections."""
 
     def __init__(self, mask: str = "", heads: int = 2, width: int = 16) -> None:
         super().__init__()
@@ -95,7 +95,7 @@ def test_masks_hide_what_they_hid(kind: str, batch: int, tmp_path: Path) -> None
 
 
 class Image(nn.Module):
-    """A ConvNeXt block: tokens of an image between convolutions."""
+    """A ConvNeXt block: an image's tokens between convolutions."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -109,7 +109,7 @@ class Image(nn.Module):
 
 
 class Windows(nn.Module):
-    """Tokens of an image, rolled, cut into windows and back, padded, pooled; one class token in front."""
+    """Tokens of an image: rolled, partitioned into windows and back, padded, pooled; with a class token in front."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -159,7 +159,7 @@ def test_the_choice_is_told(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("target", ["iphone-ios16", "iphone-ios18"])
 def test_every_system_takes_the_form(target: str, tmp_path: Path) -> None:
-    """From iOS 18 on there is a fused attention; asked for the form, a block has none."""
+    """From iOS 18 on there is fused attention, but a block in this form contains none."""
     torch.manual_seed(0)
     built = edgec.build(*models.transformer_block(), target=target, out=tmp_path, settings=SINGLE)
     assert built.manifest.accuracy.status == "passed", built.failures
@@ -168,7 +168,7 @@ def test_every_system_takes_the_form(target: str, tmp_path: Path) -> None:
 
 
 class Cached(nn.Module):
-    """Attention whose keys a state keeps: what is dynamic or kept stays, the projections are turned."""
+    """Attention with a state for its keys: dynamic values and states keep their layout, projections change it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -197,7 +197,7 @@ def test_without_the_engine_nothing_is_turned(tmp_path: Path) -> None:
 
 
 def test_what_copies_more_is_not_taken(tmp_path: Path) -> None:
-    """A single projection between reshapes of its columns would only be turned there and back."""
+    """A single projection between reshapes of its columns would only be transposed back and forth."""
     module = nn.Sequential(nn.Unflatten(1, (6, 10)), nn.Linear(10, 10), nn.Flatten())
     settings = ["options.neural_engine=auto"]
     built = edgec.build(module, (torch.randn(2, 60),), target="iphone", out=tmp_path, settings=settings).manifest

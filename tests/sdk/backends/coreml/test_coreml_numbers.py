@@ -1,4 +1,4 @@
-"""Where float16 and int32 would change the numbers silently."""
+"""Cases where float16 and int32 would silently change the results."""
 
 from pathlib import Path
 
@@ -12,14 +12,14 @@ from edgec.runners.mil.runner import MilRunner
 
 
 class Norm(torch.nn.Module):
-    """Squares overflow float16 from 256 on; the root fits."""
+    """Squares overflow float16 from 256 on; the root is in range."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return torch.linalg.vector_norm(x, dim=-1)
 
 
 class Stable(torch.nn.Module):
-    """softplus, logsumexp and log_softmax at arguments where float16 loses them."""
+    """softplus, logsumexp and log_softmax at arguments where float16 loses precision."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         a = torch.nn.functional.softplus(x)
@@ -32,7 +32,7 @@ class Shift(torch.nn.Module):
 
 
 class Wide(torch.nn.Module):
-    """The hidden layer reaches a million and is softened as it is; the output is small again."""
+    """The hidden layer reaches a million, and so does its softplus; the output is small again."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -46,14 +46,14 @@ class Wide(torch.nn.Module):
 
 
 class Unit(torch.nn.Module):
-    """0 / max(0, 1e-12) is 0; where 1e-12 is 0 it is NaN."""
+    """0 / max(0, 1e-12) is 0; it is NaN if 1e-12 becomes 0."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return torch.nn.functional.normalize(x, dim=0) + x
 
 
 class Positions(torch.nn.Module):
-    """float16 holds an angle of 500 to a quarter."""
+    """In float16, an angle of 500 has a precision of a quarter."""
 
     def forward(self, t: torch.Tensor) -> torch.Tensor:
         return torch.sin(t[:, None] * torch.tensor([1.0, 0.37, 0.011]))
@@ -65,14 +65,14 @@ class Mish(torch.nn.Module):
 
 
 class Small(torch.nn.Module):
-    """A divisor of which float16 keeps two digits."""
+    """A divisor with only two digits in float16."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return x / (x.abs() * 1e-6 + 1e-7) * 1e-6
 
 
 class Angle(torch.nn.Module):
-    """Near 1 an arc cosine is steep: float16's last digit there is a tenth of the angle."""
+    """An arc cosine is steep near 1: float16's last digit there is a tenth of the angle."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -86,7 +86,7 @@ class Angle(torch.nn.Module):
 
 
 class Ranking(torch.nn.Module):
-    """The order of a thousand scores: those of a hidden layer in float16 change places."""
+    """The order of a thousand scores, in which those of a hidden layer in float16 change places."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -191,7 +191,7 @@ def test_a_constant_beyond_32_bits_is_refused(tmp_path: Path) -> None:
 
 
 class Hashes(torch.nn.Module):
-    """Integers that leave 32 bits on the way, and come back."""
+    """Integers that exceed 32 bits in between, but not in the result."""
 
     def __init__(self, factor: int) -> None:
         super().__init__()
@@ -202,7 +202,7 @@ class Hashes(torch.nn.Module):
 
 
 def test_integers_beyond_32_bits_are_refused(tmp_path: Path) -> None:
-    """Wrapped around, they would give other numbers without a word."""
+    """If they wrapped around, the results would be silently wrong."""
     inputs = (torch.arange(100_000, 100_008),)
     with pytest.raises(EdgecError) as refused:
         edgec.build(Hashes(99_991), inputs, target="iphone", out=tmp_path)
@@ -217,7 +217,7 @@ def test_integers_beyond_32_bits_are_refused(tmp_path: Path) -> None:
 
 
 class Picture(torch.nn.Module):
-    """Energies of a layer: float16 holds them for the example, not for pixels."""
+    """Energies of a layer: in float16's range for the example, but not for pixels."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -247,7 +247,7 @@ def test_a_declared_range_is_what_the_artifact_is_made_for(tmp_path: Path) -> No
 
 
 class Levels(torch.nn.Module):
-    """A byte, of which the example shows 0 and 1."""
+    """A byte, for which the example contains only 0 and 1."""
 
     def __init__(self) -> None:
         super().__init__()

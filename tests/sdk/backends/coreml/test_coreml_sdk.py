@@ -1,4 +1,4 @@
-"""Importing coremltools: quickly where nobody else uses it, whole everywhere else, torch untouched in both."""
+"""Importing coremltools: in part if nobody else uses it, otherwise as a whole; torch unchanged in both cases."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""What each system version gets: the newer operations where it has them, the same numbers everywhere."""
+"""Every system version gets its newest operations, with the same results everywhere."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ SYSTEMS = ("iOS15", "iOS16", "iOS17", "iOS18")
 
 
 class Attends(torch.nn.Module):
-    """Self-attention with a causal mask, an LSTM behind it."""
+    """Self-attention with a causal mask, followed by an LSTM."""
 
     def __init__(self) -> None:
         super().__init__()

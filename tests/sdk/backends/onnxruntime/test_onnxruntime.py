@@ -1,4 +1,4 @@
-"""Targets of ONNX Runtime: ONNX at an opset floor, and the runtime's own format with its list of operators."""
+"""Targets of ONNX Runtime: ONNX at a minimum opset, and the runtime's own format with its list of operators."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""TensorRT's builder in a process of its own: what it refuses, and that its crash is a diagnostic."""
+"""TensorRT's builder in a separate process: its refusals and its crashes become diagnostics."""
 
 import sys
 from pathlib import Path
@@ -40,7 +40,7 @@ def test_a_crash_of_the_builder_is_a_diagnostic(script: str, how: str, tmp_path:
 
 
 def test_vectors_are_taken(tmp_path: Path) -> None:
-    """Of which the parser takes no softmax, and no place of an extreme."""
+    """For vectors, the parser supports neither softmax nor the position of an extreme."""
 
     class Vector(nn.Module):
         def forward(self, x):
@@ -57,7 +57,7 @@ def test_positions_of_maxima_are_refused_by_label(tmp_path: Path) -> None:
 
 
 def test_counts_of_numbers(tmp_path: Path) -> None:
-    """Counts of what the model computes; a size that an input decides is refused by label."""
+    """Counts of computed values; a size that depends on an input is refused by label."""
 
     class Counts(nn.Module):
         def forward(self, x):

@@ -1,4 +1,4 @@
-"""Integers of 8 and 16 bits on TensorRT, which takes uint8 at the interface alone and int16 nowhere."""
+"""8- and 16-bit integers on TensorRT, which supports uint8 only in the interface, and int16 nowhere."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Buffers of a TFLite file: shared, aligned, inside the tables or behind them, and read back by LiteRT."""
+"""Buffers of a TFLite file: shared, aligned, in the tables or behind them, and read back by LiteRT."""
 
 from pathlib import Path
 
@@ -84,7 +84,7 @@ def test_half_weights_are_half_the_size(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("largest", "bytes_each"), [(60_000.0, 2), (70_000.0, 4), (-3.4e38, 4), (-np.inf, 2)])
 def test_numbers_beyond_float16_stay_in_float32(tmp_path: Path, largest: float, bytes_each: int) -> None:
-    """The end of a mask would be an infinity, and a row that is masked whole would be no number."""
+    """The limit of a mask would become an infinity, and a fully masked row NaN."""
     weight = RNG.standard_normal((16, 3)).astype(np.float32)
     weight[3, 1] = largest
     path = tmp_path / "m.tflite"

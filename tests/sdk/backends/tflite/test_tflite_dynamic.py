@@ -1,4 +1,4 @@
-"""Open dimensions: one file that really resizes, and refusals where a kernel needs to know."""
+"""Open dimensions: one file that LiteRT resizes, and refusals where a kernel needs a static size."""
 
 from pathlib import Path
 
@@ -88,7 +88,7 @@ def test_a_last_window_of_unknown_size_is_refused() -> None:
 
 
 def test_a_file_opens_at_the_least_sizes(tmp_path: Path) -> None:
-    """A window that an open dimension of 1 would not hold: LiteRT prepares the file before the app gives sizes."""
+    """A window that does not fit an open dimension of 1: LiteRT prepares the file before the app sets sizes."""
     module = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.MaxPool2d(2), torch.nn.Conv2d(4, 2, 3))
     built = edgec.build(
         module, (torch.randn(1, 3, 16, 12),), "android", out=tmp_path, dynamic=["input:2=height:10..32"]
@@ -99,7 +99,7 @@ def test_a_file_opens_at_the_least_sizes(tmp_path: Path) -> None:
 
 
 class Signal(torch.nn.Module):
-    """Convolutions and a pool of one dimension, and parts that a causal filter leaves."""
+    """1-D convolutions and a pool, and slices for causal filters."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -123,7 +123,7 @@ def test_signals_of_open_batch_and_length(tmp_path: Path) -> None:
 
 
 class Picked(torch.nn.Module):
-    """Elements that an input names, counted from either end of an open dimension."""
+    """Elements selected by an input, counted from either end of an open dimension."""
 
     def forward(self, x: torch.Tensor, places: torch.Tensor, last: torch.Tensor) -> torch.Tensor:
         return torch.cat([x[:, places], x[:, last][:, None]], 1)
@@ -156,7 +156,7 @@ def test_a_shape_that_copies_several_open_sizes(tmp_path: Path) -> None:
 
 
 class Counted(torch.nn.Module):
-    """How often each number occurs: as many places as the largest number says."""
+    """Counts of each number, in a vector as long as the largest number requires."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return torch.bincount(x.flatten(), minlength=3)

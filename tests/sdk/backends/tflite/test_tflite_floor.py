@@ -1,4 +1,4 @@
-"""Forms that older runtimes take, and a target's oldest runtime."""
+"""Forms of operators that older runtimes support, and a target's oldest runtime."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What a TFLite file says of itself: layouts by name, TFLite's metadata, label files, the oldest runtime."""
+"""What a TFLite file declares: layouts by name, TFLite's metadata, label files, the oldest runtime."""
 
 import io
 import zipfile

@@ -1,4 +1,4 @@
-"""Channels-last interfaces: no transposes, and the same function."""
+"""Channels-last interfaces: no transposes, and the same results."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -73,7 +73,7 @@ g (float[6,2,3,3] w, float[4,3,2,2] v, float[5,4,3] u, float[2,4,1,2,2] t)
   d = Conv(volume, t)
 }
 """
-"""Convolutions of constants with weights that the model is given or computes."""
+"""Convolutions of constants with weights that are inputs or computed."""
 
 
 def test_constants_under_computed_weights_are_turned(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Predicted partitions are those that LiteRT's XNNPACK delegate makes."""
+"""Predicted partitions are those that LiteRT's XNNPACK delegate creates."""
 
 from pathlib import Path
 
@@ -69,7 +69,7 @@ def test_what_breaks_is_named() -> None:
 
 
 def _evidence(text: str) -> dict[str, str]:
-    """What is told of each delegate."""
+    """The statement about each delegate."""
     found = TFLITE.placement(_program(text), TARGET).evidence
     return dict(name.split(": ", 1) for name, _ in found if ": " in name)
 

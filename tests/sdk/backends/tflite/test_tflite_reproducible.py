@@ -1,4 +1,4 @@
-"""The same bytes for another user, in another folder, language and time zone, with other hash seeds."""
+"""The same bytes for another user, folder, language and time zone, and other hash seeds."""
 
 import os
 import shutil
@@ -13,7 +13,7 @@ TARGETS = ("raspberry-pi", "android-fp16")
 
 
 def _built(folder: Path, environment: dict[str, str]) -> dict[str, bytes]:
-    """Every file of a build that runs in a process of its own."""
+    """All files of a build in a separate process."""
     folder.mkdir(parents=True)
     shutil.copy(MODELS, folder / "models.py")
     command = [

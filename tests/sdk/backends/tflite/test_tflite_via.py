@@ -1,4 +1,4 @@
-"""TFLite through onnx2tf: with a stand-in for its environment here, with the real one where it was made before."""
+"""TFLite through onnx2tf: with a fake environment, and with the real one if it already exists."""
 
 import shutil
 import sys
@@ -39,7 +39,7 @@ shutil.copy({made!r}, os.path.join(out, "model_float32.tflite"))
 
 
 def _source(path: Path, names: dict[str, str]) -> SourceRequest:
-    """The model with its own names for the interface."""
+    """The model with the given names in its interface."""
     text = TEXT
     for placeholder, name in names.items():
         text = text.replace(placeholder, name)
@@ -64,7 +64,7 @@ def _build(source: SourceRequest, out: Path, *layouts: str) -> BuildReport:
 
 @pytest.fixture
 def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A cache in which onnx2tf's environment copies a file of ours: other names, one input channels-last."""
+    """A cache in which onnx2tf's environment copies a prepared file with other names and one channels-last input."""
     plain = _source(tmp_path / "plain.onnx", CHANGED)
     options = BuildOptions(out=tmp_path / "plain", io_layout=("p=nhwc",))
     (made,) = build(plain, ["raspberry-pi"], options, lambda line: None).built

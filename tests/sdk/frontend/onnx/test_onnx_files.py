@@ -1,4 +1,4 @@
-"""ONNX files as people have them: what they declare wrongly, leave open, and what `--input` says beside it."""
+"""ONNX files as found in practice: wrong declarations, open shapes, and `--input` for them."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def saved(
 
 
 def built(path: Path, *, target: str = "android", **said: object) -> tuple[Built, list[str]]:
-    """The artifact, which passed its checks, and the codes of what was told."""
+    """The artifact, which passed its checks, and the codes of all diagnostics."""
     request = SourceRequest(str(path), **said)  # type: ignore[arg-type]
     report = build(request, [target], BuildOptions(out=path.parent / "build"), lambda step: None)
     assert not report.errors
@@ -97,7 +97,7 @@ def test_a_size_of_minus_one_is_open(tmp_path: Path) -> None:
 
 
 def two_sides(path: Path, rate: list[int]) -> Path:
-    """Twice the input where the rate is 16000, else its negative; both declared with other shapes than theirs."""
+    """Twice the input if the rate is 16000, else its negative; both are declared with wrong shapes."""
     sides = [
         helper.make_graph([helper.make_node("Add", ["x", "x"], ["t"])], "t", [], [typed("t", FLOAT, [9])]),
         helper.make_graph([helper.make_node("Neg", ["x"], ["e"])], "e", [], [typed("e", FLOAT, [9])]),

@@ -1,4 +1,4 @@
-"""Files of older opsets, where an operator meant something else, and of newer ones than ONNX Runtime knows."""
+"""Files of older opsets, in which operators had another meaning, and of opsets newer than ONNX Runtime supports."""
 
 import numpy as np
 import onnx
@@ -17,7 +17,7 @@ def weight(*shape):
 
 
 def taken(tmp_path, opset, node, shape=(2, 3, 4, 5), weights=None, kind=TensorProto.FLOAT, out=TensorProto.FLOAT):
-    """The file's canonical model, which `prepare` compares with the file run as it is. Its outputs tell no shape."""
+    """The file's canonical model, which `prepare` compares with the original. Its outputs declare no shape."""
     graph = helper.make_graph(
         [node],
         "g",
@@ -56,7 +56,7 @@ def test_group_norm_with_a_scale_for_each_group(tmp_path):
 
 LARGER, SMALLER = [(1, 1, 2, 3), (1, 1, 1.6, 2.7)], (1, 1, 0.6, 0.55)
 SCALES = [*((opset, scales) for opset in (7, 9, 10) for scales in LARGER), (10, SMALLER)]
-"""Upsample, before opset 10, only enlarges."""
+"""Before opset 10, Upsample only enlarges."""
 
 
 @pytest.mark.parametrize("mode", ["nearest", "linear"])
@@ -80,7 +80,7 @@ def test_half_precision_at_an_opset_that_the_runtime_does_not_know(tmp_path):
 
 
 def test_the_newest_opset_is_run_by_the_runtime(tmp_path):
-    """onnx's reference implementation computes this one wrongly."""
+    """onnx's reference implementation is wrong for this one."""
     newest = onnx.defs.onnx_opset_version()
     prepared = taken(tmp_path, newest, helper.make_node("LpNormalization", ["x"], ["y"], axis=1, p=1))
     assert prepared.imported.reference.name == "onnxruntime"

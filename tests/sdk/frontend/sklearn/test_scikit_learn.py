@@ -1,4 +1,4 @@
-"""Fitted scikit-learn pipelines from `.skops` files: built, run from outside on the rows they were fitted on."""
+"""Fitted scikit-learn pipelines from `.skops` files: built, and run independently on the rows they were fitted on."""
 
 import io
 import json
@@ -133,7 +133,7 @@ def cube(x: Any) -> Any:
 
 
 def rewritten(path: Path, change: Any) -> Path:
-    """The archive with its schema changed."""
+    """The archive with a modified schema."""
     with zipfile.ZipFile(path) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
     members["schema.json"] = json.dumps(change(json.loads(members["schema.json"]))).encode()
@@ -199,7 +199,7 @@ def test_an_input_that_does_not_fit_is_refused(tmp_path: Path) -> None:
 
 
 def boosted(folder, change=None):
-    """A file of histogram gradient boosting, its first tree's nodes changed."""
+    """A histogram gradient boosting file with modified nodes in its first tree."""
     rows = np.random.default_rng(0).standard_normal((120, 3))
     estimator = HistGradientBoostingClassifier(max_iter=3).fit(rows, rows[:, 0] > 0)
     if change is not None:

@@ -1,4 +1,4 @@
-"""What the tests of PyTorch sources share."""
+"""Fixtures shared by the tests of PyTorch sources."""
 
 import pytest
 

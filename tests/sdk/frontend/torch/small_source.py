@@ -1,4 +1,4 @@
-"""A small network as a file, and what the tests of sources ask of it."""
+"""A small network as a file, and helpers for the tests of sources."""
 
 import pytest
 from torch import nn
@@ -37,7 +37,7 @@ class Net(nn.Module):
 
 
 def run(ref, **more):
-    """The canonical model of a source, checked against it by `prepare`."""
+    """The canonical model of a source, verified against it by `prepare`."""
     return prepare(SourceRequest(str(ref), **more), BuildOptions(), lambda step: None)
 
 

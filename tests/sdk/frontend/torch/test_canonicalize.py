@@ -1,4 +1,4 @@
-"""Canonicalization of exported models: the core dialect is reached early and never left again."""
+"""Canonicalization of exported models: the core dialect is reached early and not left again."""
 
 import pytest
 import torch
@@ -44,7 +44,7 @@ def test_known_fusions_fire() -> None:
 
 
 class OwnLayerNorm(torch.nn.Module):
-    """Layer normalization as people write it themselves."""
+    """Layer normalization written by hand."""
 
     def __init__(self, form):
         super().__init__()

@@ -1,4 +1,4 @@
-"""Checkpoints that hold more than the weights: averages beside them, prefixes, counters of other types."""
+"""Checkpoints that contain more than weights: averages, prefixes, counters of other types."""
 
 from pathlib import Path
 
@@ -101,7 +101,7 @@ def test_counters_of_another_type_are_taken(kind: torch.dtype, tmp_path: Path) -
 
 
 def test_a_layer_of_another_model_is_no_model(tmp_path: Path) -> None:
-    """A single layer fits many places of a large model: only what is named as a model counts as one."""
+    """A single layer fits many positions in a large model: only entries named as a model count as one."""
     with pytest.raises(EdgecError) as refused:
         load_weights(
             nn.Linear(4, 2),

@@ -1,4 +1,4 @@
-"""torch.compile: nothing is compiled in a build, whatever part of a model asks for it."""
+"""torch.compile: a build compiles nothing, whichever part of a model requests it."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -19,7 +19,7 @@ from edgec.frontend.torch.weights import load_weights
 
 
 def refusing(*_: object) -> None:
-    """A compiler that must not be asked."""
+    """A compiler that must not be called."""
     raise AssertionError("compiled")
 
 
@@ -82,7 +82,7 @@ def test_nothing_is_compiled(kind: str) -> None:
 
 
 def test_the_built_artifact(tmp_path: Path) -> None:
-    """The name is that of the module, as are the names of inputs."""
+    """Its name and the names of its inputs are those of the module."""
     built = edgec.build(KINDS["module"](), (torch.randn(2, 4),), "android", out=tmp_path)
     assert built.manifest.name == "Net"
     assert [i.name for i in built.manifest.inputs] == ["x"]
@@ -102,7 +102,7 @@ def test_a_source_file_that_compiles(tmp_path: Path) -> None:
 @pytest.mark.parametrize("saved", KINDS)
 @pytest.mark.parametrize("loaded", ["module", "child", "in place"])
 def test_weights_by_either_name(saved: str, loaded: str, tmp_path: Path) -> None:
-    """A checkpoint of a compiled model fits the plain one, and the other way round."""
+    """A checkpoint of a compiled model fits the plain one, and vice versa."""
     source, net = KINDS[saved](), KINDS[loaded]()
     torch.nn.init.constant_(next(source.parameters()), 7.0)
     torch.save(source.state_dict(), tmp_path / "w.pt")

@@ -1,4 +1,4 @@
-"""Complex numbers inside of a model: exported by their parts, whichever operators use them."""
+"""Complex numbers inside a model: exported as real and imaginary parts, with any operators."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Called(nn.Module):
 
 
 class Diagonal(nn.Module):
-    """A state-space layer as S4D computes it: its kernel by powers, applied by Fourier transforms."""
+    """A state-space layer as in S4D: its kernel by powers, applied by Fourier transforms."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -143,7 +143,7 @@ def test_every_form_is_an_operators() -> None:
 
 
 def test_the_angle_of_a_real_number() -> None:
-    """π for one below zero; the exporter's own atan2 has −π there."""
+    """π for a negative number; the exporter's own atan2 gives −π."""
     check(
         Called(lambda z, w, i: torch.complex(z.real, torch.zeros_like(z.real)).angle()),
         rand(3, 4, 2),

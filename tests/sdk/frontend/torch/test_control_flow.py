@@ -1,4 +1,4 @@
-"""Control flow on data: the exported graph does what Python does, on whichever side the data say."""
+"""Control flow on data: the exported graph computes the same as Python, on every side."""
 
 import heapq
 import re

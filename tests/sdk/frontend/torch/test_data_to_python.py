@@ -1,4 +1,4 @@
-"""The table of ways from data to Python values, walked: right on inputs other than the example, or refused."""
+"""All ways from data to Python values: right on inputs other than the example, or refused."""
 
 import inspect
 
@@ -17,7 +17,7 @@ from tests.data_to_python import REFUSED, RIGHT
 
 @pytest.fixture(autouse=True)
 def few_trials(monkeypatch):
-    """No row needs its sides to be found: each runs on inputs of its own."""
+    """Reduce the search for sides: each case runs on inputs of its own."""
     monkeypatch.setattr(coverage, "_candidates", lambda *_: iter(()))
 
 

@@ -1,4 +1,4 @@
-"""Decompositions of torch's operators stand in one table each, and the tables share no call."""
+"""Each decomposition of torch's operators is in one table, and the tables have no call in common."""
 
 import pytest
 import torch
@@ -14,7 +14,7 @@ def test_an_operator_of_two_tables_is_a_mistake() -> None:
 
 
 def test_what_is_decomposed_node_by_node_is_left_alone_by_the_table() -> None:
-    """Where both know an operator, the table takes some of its calls, by its `applies`."""
+    """If both contain an operator, the table takes only some of its calls, by its `applies`."""
     always = Decomposition(torch.relu).applies
     both = [DECOMPOSITIONS[str(target)] for target in NODE_DECOMPOSITIONS if str(target) in DECOMPOSITIONS]
     assert [row for row in both if row.applies is always] == []

@@ -1,4 +1,4 @@
-"""Decisions on a module's own flags are Python's; decisions on what it changes are data's."""
+"""Decisions on a module's constant flags are made in Python; decisions on values that it changes depend on data."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from edgec.runners.litert import LiteRTRunner
 
 
 class ActNorm(torch.nn.Module):
-    """Sets its scale from the first batch, and says so in a buffer (Kingma and Dhariwal, "Glow", 2018)."""
+    """Initializes its scale from the first batch, and records that in a buffer (Kingma and Dhariwal, "Glow", 2018)."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -30,7 +30,7 @@ class ActNorm(torch.nn.Module):
 
 
 class Shapes(torch.nn.Module):
-    """Sides whose results differ in shape, by flags and by what is computed from them."""
+    """Sides whose results differ in shape, selected by flags and by values computed from them."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -48,7 +48,7 @@ class Shapes(torch.nn.Module):
 
 
 class Padded(torch.nn.Module):
-    """Kernel, stride and padding are buffers, as in EnCodec: how much to pad is computed from them and the length."""
+    """Kernel, stride and padding are buffers, as in EnCodec: the padding is computed from them and the length."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -67,7 +67,7 @@ class Padded(torch.nn.Module):
 
 
 class Warming(torch.nn.Module):
-    """Asks for a counter before it counts on: that is data."""
+    """Reads a counter before incrementing it, which makes it data."""
 
     how = "in place"
 

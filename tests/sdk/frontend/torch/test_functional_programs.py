@@ -1,4 +1,4 @@
-"""Programs made functional without a second trace: the same numbers, and torch's own way wherever memory is shared."""
+"""Functionalization without a second trace: the same results, and torch's own method if memory is shared."""
 
 from __future__ import annotations
 
@@ -166,7 +166,7 @@ STEPS: dict[str, Callable[[list[torch.Tensor], int], torch.Tensor]] = {
 @settings(max_examples=40, deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(sorted(STEPS)), st.integers(0, 7)), min_size=1, max_size=8))
 def test_any_chain_of_views_and_mutations(steps: list[tuple[str, int]]) -> None:
-    """Sums of all values that were ever made see every change through every alias."""
+    """Sums of all values that were ever computed depend on every change through every alias."""
 
     def run(m: Model, x: torch.Tensor) -> torch.Tensor:
         values = [x * 1.0]

@@ -1,4 +1,4 @@
-"""Models in half precision: taken in float32, and told."""
+"""Models in half precision: imported in float32, with a note."""
 
 from pathlib import Path
 
@@ -28,7 +28,7 @@ def net() -> nn.Module:
 
 
 class Inside(nn.Module):
-    """Half precision inside, single outside; a table that is neither parameter nor buffer."""
+    """Half precision inside, single outside; with a table that is neither parameter nor buffer."""
 
     def __init__(self, dtype: torch.dtype) -> None:
         super().__init__()
@@ -95,7 +95,7 @@ def test_torch_files(dtype: torch.dtype, tmp_path: Path) -> None:
 
 
 def test_what_half_precision_means_is_single(tmp_path: Path) -> None:
-    """The reference is the model in float32 with the weights as they were rounded."""
+    """The reference is the model in float32, with its rounded weights."""
     module = net().half()
     request = ExportRequest("model", SourceId("module", "test", ""), module, (X.half(),))
     found = export_module(request)
@@ -111,7 +111,7 @@ def test_a_module_in_single_precision_is_not_told() -> None:
 
 
 def onnx_file(kind: int, path: Path) -> Path:
-    """Half precision inside and outside, in a subgraph as well."""
+    """Half precision inside and outside, also in a subgraph."""
     rng = np.random.default_rng(2)
     weight = ir.tensor(rng.standard_normal((4, 3)).astype(np.float32)).numpy()
     dtype = onnx.helper.tensor_dtype_to_np_dtype(kind)

@@ -1,4 +1,4 @@
-"""Loops and branches inside the artifacts: what runs is what Python does, however often a loop goes round."""
+"""Loops and branches in artifacts: the results are those of Python, for any number of iterations."""
 
 import functools
 import re
@@ -37,7 +37,7 @@ def prepared(models, name):
 
 
 def agrees(models, name, target, tmp_path, count=20):
-    """Build, and compare the artifact with Python on inputs that the build did not see; its operators."""
+    """Build, and compare the artifact with Python on new inputs; returns its operators."""
     source, draw = prepared(models, name), models.MODELS[name][1]
     built = compile_target(source, target, BuildOptions(out=tmp_path), lambda step: None)
     assert built.manifest.accuracy.status == "passed"
@@ -79,7 +79,7 @@ def test_no_step_one_step_and_several_are_verified(name):
 
 
 class Eager(torch.nn.Module):
-    """A loop that always runs twice at least."""
+    """A loop that always runs at least twice."""
 
     def forward(self, x):
         total, i = x.abs().sum(), torch.tensor(0)
@@ -139,7 +139,7 @@ g (float[3] x, bool c) => (float[3] y) {
 @pytest.mark.parametrize("settings", [(SINGLE,), (SINGLE, NATIVE)])
 @pytest.mark.parametrize("target", ["android", "iphone"])
 def test_a_loop_in_a_branch_of_a_file(target, settings, tmp_path):
-    """On the side that is not taken x is infinite, and the loop would never end."""
+    """On the side that is not taken, x is infinite and the loop would never end."""
     path = tmp_path / "inside.onnx"
     onnx.save(onnx.parser.parse_model(INSIDE), path)
     options = BuildOptions(out=tmp_path)
@@ -166,7 +166,7 @@ g (float[2,3] x, int64 n) => (float[p,q] y, float[r] z) <float[3] w = {0.5, -1, 
 
 @pytest.mark.parametrize("target", ["android", "iphone"])
 def test_states_without_declared_shapes(target, tmp_path):
-    """As exporters write them: what a step keeps is found out."""
+    """As exporters write them: the shapes that the body preserves are inferred."""
     proto = onnx.parser.parse_model(UNTYPED.replace("<float[3] w", "<int64[1] one = {1}, float[3] w"))
     path = tmp_path / "untyped.onnx"
     onnx.save(proto, path)
@@ -188,7 +188,7 @@ TWICE = """<ir_version: 10, opset_import: ["" : 23]> g (float[2,3] x) => (float[
 
 
 def test_a_branch_gives_no_tensor_twice():
-    """LiteRT's IF hands on wrong values then."""
+    """LiteRT's IF returns wrong values in that case."""
     model = ir.from_onnx_text(TWICE)
     target = load_target("android", (SINGLE, NATIVE))
     chosen = backend("tflite")

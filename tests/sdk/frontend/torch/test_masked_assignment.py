@@ -1,4 +1,4 @@
-"""Assignments through masks: no size depends on the data, and what cannot be settled is left as it is."""
+"""Masked assignments: no size depends on the data, and programs that cannot be rewritten are left as they are."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def _order_matters(x: torch.Tensor) -> torch.Tensor:
 
 
 def run(function: Function, x: torch.Tensor) -> tuple[set[str], torch.Tensor]:
-    """The ONNX operators after settling, and what they compute for `x` (the program was exported for other data)."""
+    """The ONNX operators after the rewrite, and their results for `x` (the program was exported for other data)."""
     program = torch.export.export(Called(function).eval(), (torch.randn(4, 5),), strict=False)
     replace_masked_writes(program)
     model = to_onnx(program)

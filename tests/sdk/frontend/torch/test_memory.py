@@ -1,4 +1,4 @@
-"""The table of ways in which a module keeps something, walked: a state, nothing, or refused with its line."""
+"""All ways in which a module keeps something: a state, no state, or refused with its line."""
 
 import copy
 import inspect
@@ -21,7 +21,7 @@ EXAMPLE = torch.tensor([0.5, -1.0, 2.0, 3.0])
 
 @pytest.fixture(autouse=True)
 def few_trials(monkeypatch):
-    """No row needs its sides to be found: each runs on inputs of its own."""
+    """Reduce the search for sides: each case runs on inputs of its own."""
     monkeypatch.setattr(coverage, "_candidates", lambda *_: iter(()))
 
 
@@ -32,7 +32,7 @@ def exported(kind):
 
 
 def check_in_a_row(module, found):
-    """Runs in a row, each taking the states that the one before it left, beside the module itself."""
+    """Compare consecutive runs, each with the states of the previous one, with the module itself."""
     generator = torch.Generator().manual_seed(4)
     held = {s.input: found.examples[s.input] for s in states(found.model)}
     with OnnxRuntimeRunner(found.model, optimize=False) as runner, torch.no_grad():

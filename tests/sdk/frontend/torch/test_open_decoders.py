@@ -1,4 +1,4 @@
-"""Decoders with caches, and signals that are filled up to a length: every size on every target is the module's."""
+"""Decoders with caches, and signals padded to a length: right at every size on every target."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from tests.sdk.open_sizes import check
 
 
 class Decoder(nn.Module):
-    """One layer of attention on what was seen before and what is new, under a triangle that begins behind the cache."""
+    """One layer of attention on cached and new tokens, with a causal mask that begins behind the cache."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -29,7 +29,7 @@ class Decoder(nn.Module):
 
 
 class Filled(nn.Module):
-    """Fills a signal up to whole strides, and what comes back to the signal's length, or cuts it off."""
+    """Pads a signal to whole strides, and pads or crops the result to the signal's length."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Encoders of text with open batch and length: the artifacts give the module's numbers at every size."""
+"""Text encoders with open batch and length: the artifacts give the module's results at every size."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ SIZES = [(1, 2), (4, 40), (2, 7), (3, 21), (1, 33)]
 
 
 class Masked(nn.Module):
-    """Attention under a mask that pads, on positions that are looked up in a table of segments, as BERT has them."""
+    """Attention with a padding mask, on position and segment embeddings, as in BERT."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -33,7 +33,7 @@ class Masked(nn.Module):
 
 
 class Relative(nn.Module):
-    """Scores that each pair of places picks from a row by their distance, as DeBERTa has them."""
+    """Scores selected for each pair of positions by their distance, as in DeBERTa."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Images of open height and width: the artifacts give the module's numbers at both ends and between."""
+"""Images of open height and width: the artifacts give the module's results at both ends of the range and between."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ SIZES = [(16, 48), (48, 16), (24, 32), (40, 40), (16, 24)]
 
 
 class Upsampled(nn.Module):
-    """Decoders: transposed convolutions, shuffled pixels, resizes by factors and to the sizes of other maps."""
+    """Decoders: transposed convolutions, pixel shuffles, resizes by factors and to the sizes of other maps."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -35,7 +35,7 @@ class Upsampled(nn.Module):
 
 
 class Pooled(nn.Module):
-    """Pools that pad, count their padding or round up, and paddings of every mode."""
+    """Pools that pad, count their padding or round up, and paddings in all modes."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -57,7 +57,7 @@ class Pooled(nn.Module):
 
 
 class Positions(nn.Module):
-    """A table of positions stretched to the image's patches, as vision transformers have it, and odd factors."""
+    """Position embeddings resized to the image's patches, as in vision transformers, and odd factors."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -74,7 +74,7 @@ class Positions(nn.Module):
 
 
 class Windows(nn.Module):
-    """Attention in windows of a rolled image, which takes six dimensions."""
+    """Attention in windows of a rolled image, which needs six dimensions."""
 
     def __init__(self) -> None:
         super().__init__()

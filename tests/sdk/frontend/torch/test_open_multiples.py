@@ -1,4 +1,4 @@
-"""Open sizes for which a trace does not hold everywhere: multiples, another example, or one refusal with the line."""
+"""Open sizes for which one trace is not enough: multiples, another example, or one refusal with the line."""
 
 import pytest
 import torch
@@ -28,7 +28,7 @@ class RoundedUp(nn.Module):
 
 
 class Windowed(nn.Module):
-    """Takes another way at the example's size than at multiples of 16."""
+    """Takes different branches at the example's size and at multiples of 16."""
 
     def forward(self, x):
         if x.shape[2] % 16 or x.shape[3] % 16:
@@ -114,7 +114,7 @@ def test_one_refusal_with_the_line(kind, line, label, help_):
 
 
 class PaddedToWindows(nn.Module):
-    """Pads to multiples of 7, by nothing at some sizes, where it takes another way with the same result."""
+    """Pads to multiples of 7, by nothing at some sizes, where it takes another branch with the same result."""
 
     def forward(self, x):
         below, right = -x.shape[2] % 7, -x.shape[3] % 7
@@ -134,7 +134,7 @@ def test_sizes_at_which_nothing_is_padded_are_verified_by_themselves():
 
 
 class Enlarged(nn.Module):
-    """Asks for multiples of 4 to run, and for the size of its table to leave it as it is."""
+    """Requires multiples of 4, and the size of its table to use it unchanged."""
 
     def __init__(self):
         super().__init__()
@@ -155,7 +155,7 @@ def test_multiples_at_which_the_source_runs_and_the_way_of_most_of_them():
 
 
 class Wide(nn.Module):
-    """Takes another way, with another result, for images that are wider than the example."""
+    """Takes another branch, with another result, for images that are wider than the example."""
 
     def forward(self, x):
         return x * 2 if x.shape[3] > 30 else x + 1
@@ -170,7 +170,7 @@ def test_a_refusal_says_how_far_the_sizes_go():
 
 
 class Whole(nn.Module):
-    """Makes whole numbers of its sizes."""
+    """Converts its sizes to integers."""
 
     def forward(self, x):
         height, width = int(x.shape[2]), int(x.shape[3] / 2)

@@ -1,4 +1,4 @@
-"""Signals of open length: spectra and back, and recurrent layers, at both ends and between."""
+"""Signals of open length: spectra and their inverse, and recurrent layers, at both ends of the range and between."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ LENGTHS = [40, 200, 72, 101, 160]
 
 
 class Spectral(nn.Module):
-    """A mask on a spectrogram, and the signal again: as long as it was, and as the frames have it."""
+    """A mask on a spectrogram, and its inverse: with the original length, and with that of the frames."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -29,7 +29,7 @@ class Spectral(nn.Module):
 
 
 class Recurrent(nn.Module):
-    """Every kind of layer, in both directions and several layers."""
+    """All kinds of recurrent layers, with both directions and several layers."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Ordinary code that takes a way of its own through the compiler: it builds, or is refused with a reason."""
+"""Ordinary code that takes unusual paths through the compiler: it builds, or is refused with a reason."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Flagged(nn.Module):
 
 
 class Padded(nn.Module):
-    """Attention that does not see the keys of padding."""
+    """Attention that masks the keys of padding."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Packed sequences: the outputs and last states of each sequence's own length, whatever lies behind its end."""
+"""Packed sequences: outputs and last states for each sequence's own length, whatever follows its end."""
 
 import onnx_ir as ir
 import onnxruntime
@@ -14,7 +14,7 @@ from edgec.frontend.torch.overrides.functions import Overrides
 
 
 class Tagger(nn.Module):
-    """Every position's output, padded to a fixed size, and both states of two layers both ways."""
+    """The outputs at all positions, padded to a fixed size, and both states of two bidirectional layers."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -28,7 +28,7 @@ class Tagger(nn.Module):
 
 
 class Classifier(nn.Module):
-    """Last states of three kinds, from given first ones, and a change of the packed rows in between."""
+    """Last states of three kinds, from given initial ones, and a change of the packed rows in between."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -43,7 +43,7 @@ class Classifier(nn.Module):
 
 
 class Longest(nn.Module):
-    """As many steps as the longest sequence has."""
+    """As many steps as the longest sequence."""
 
     def __init__(self) -> None:
         super().__init__()

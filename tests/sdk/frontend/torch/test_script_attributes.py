@@ -1,4 +1,4 @@
-"""Attributes that a scripted forward sets: states, values of one call, or refused with their line."""
+"""Attributes assigned in a scripted forward: states, values within one call, or refused with their line."""
 
 from pathlib import Path
 

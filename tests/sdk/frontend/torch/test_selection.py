@@ -1,4 +1,4 @@
-"""Results with as many rows as the data say: samples differ in size, some have none, and the artifact follows."""
+"""Results with a data-dependent number of rows: samples differ in size, some have none, and the artifact agrees."""
 
 import functools
 
@@ -23,7 +23,7 @@ SINGLE = ("numerics.compute=float32", "numerics.weights=float32")
 
 
 def follows(prepared, target, tmp_path, draw):
-    """Build, and compare the artifact with the source on inputs that the build did not see; the sizes that came."""
+    """Build, and compare the artifact with the source on new inputs; returns the sizes that occurred."""
     built = compile_target(prepared, target, BuildOptions(out=tmp_path), lambda step: None)
     assert built.manifest.accuracy.status == "passed"
     sizes = set()
@@ -71,7 +71,7 @@ def test_suppression(target, center, tmp_path):
 
 
 def test_sizes_have_names_and_ranges(tmp_path):
-    """What is made from one selection has one size, from none to all of the 40 candidates."""
+    """Everything computed from one selection has the same size, from none to all of the 40 candidates."""
     built = compile_target(
         prepared("detections"), load_target("android"), BuildOptions(out=tmp_path), lambda step: None
     )

@@ -1,4 +1,4 @@
-"""Files as sources: exported programs, TorchScript, and what is no model."""
+"""Files as sources: exported programs, TorchScript, and files that are not models."""
 
 import json
 import pickle
@@ -136,7 +136,7 @@ def test_broken_files_are_refused(content, suffix, tmp_path):
 
 
 def test_a_program_whose_output_class_is_not_at_hand(tmp_path):
-    """As transformers' outputs are: the file names a class that this process has not imported."""
+    """As in transformers' outputs: the file names a class that this process has not imported."""
 
     class Result(dict):
         pass
@@ -178,7 +178,7 @@ def test_a_number_that_a_torchscript_file_wants_is_refused(tmp_path):
 
 @pytest.mark.parametrize("first", [False, True])
 def test_a_scripted_transformer(first, tmp_path):
-    """Scripted, it calls one fused kernel a layer."""
+    """When scripted, it calls one fused kernel for each layer."""
 
     class Net(nn.Module):
         def __init__(self):

@@ -1,4 +1,4 @@
-"""What code may name, what goes in and comes out, and slips."""
+"""References to sources, their inputs and outputs, and common mistakes."""
 
 import dataclasses
 from pathlib import Path
@@ -80,7 +80,7 @@ def test_structures_in_and_out_keep_their_names():
 
 
 def test_a_transformer_with_a_mask_asks_no_data():
-    """torch compares the mask with a causal one, which is a decision on data; applied as it is, it needs none."""
+    """torch compares the mask with a causal one, a decision on data; applying the mask needs none."""
     torch.manual_seed(0)
 
     class Net(nn.Module):
@@ -137,7 +137,7 @@ def test_inputs_that_are_slips():
 
 @pytest.mark.parametrize("equation", ["....", "i..j,jk", "ij,jk-", "\tij,jk", "b^k,kj"])
 def test_what_is_no_equation_is_refused(equation, tmp_path):
-    """onnx's shape inference would not end on these."""
+    """onnx's shape inference does not terminate on these."""
     graph = helper.make_graph(
         [helper.make_node("Einsum", ["x", "x"], ["y"], equation=equation)],
         "g",

@@ -1,4 +1,4 @@
-"""Models that keep something between runs: buffers updated in place, and pairs that the user names."""
+"""Models that keep state between runs: buffers updated in place, and pairs given by the user."""
 
 import importlib.util
 from pathlib import Path
@@ -161,7 +161,7 @@ def module(name: str) -> torch.nn.Module:
 
 
 def steps(name: str, count: int) -> list[dict[str, np.ndarray]]:
-    """Inputs of runs in a row; positions go forward and back, and count from the end where the model allows it."""
+    """Inputs of consecutive runs; positions go forward and back, and count from the end if the model allows it."""
     rng = np.random.default_rng(5)
     if name == "rolling":
         return [{"x": rng.standard_normal((1, 4)).astype(np.float32)} for _ in range(count)]
@@ -232,7 +232,7 @@ def test_what_core_ml_cannot_hold_is_refused_with_the_way_out(tmp_path: Path) ->
 
 @pytest.mark.parametrize("settings", [(), IOS18])
 def test_sums_are_carried_on_in_float32(settings: tuple[str, ...], tmp_path: Path) -> None:
-    """In float16 a counter stands still at 2048, an average where its step is half a digit."""
+    """In float16, a counter stops at 2048, an average where its increment is half a unit in the last place."""
     found = built("average", "iphone", tmp_path, *settings)
     kept = {s.input: s.kept for s in found.manifest.states}
     assert kept == {"mean": "app", "runs": "app", "last": "artifact" if settings else "app"}

@@ -1,4 +1,4 @@
-"""What edgec changes of torch, and what it uses of torch's private names, is listed in one place, and is there."""
+"""All changes that edgec makes to torch, and all private names that it uses, are listed in one place and exist."""
 
 import ast
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ LIST = ROOT / "frontend/torch/patches.py"
 
 
 def aliases(tree: ast.AST) -> dict[str, str]:
-    """Names of a module that stand for something of torch."""
+    """Names in a module that refer to objects of torch."""
     found: dict[str, str] = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -69,7 +69,7 @@ def test_torch_has_it(name: str) -> None:
 
 
 def test_torch_is_changed_nowhere_else() -> None:
-    """No assignment to an attribute of torch's, no `setattr` and no mock on one."""
+    """No assignment to an attribute of torch, no `setattr` and no mock on one."""
     found = []
     for path, tree in TREES.items():
         known = aliases(tree)

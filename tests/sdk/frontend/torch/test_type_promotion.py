@@ -1,4 +1,4 @@
-"""The casts that torch's type promotions become: what the exporter's own pass inserts, which runs the whole program."""
+"""Casts for torch's type promotions are those that the exporter's own pass inserts, which runs the whole program."""
 
 from __future__ import annotations
 
@@ -47,6 +47,6 @@ def test_the_casts_are_the_exporters(forward: Forward) -> None:
 
 
 def _text(program: torch.export.ExportedProgram) -> list[str]:
-    """Every node of every graph, with its type."""
+    """All nodes of all graphs, with their types."""
     graphs = [m.graph for m in program.graph_module.modules() if isinstance(m, torch.fx.GraphModule)]
     return [f"{node.format_node()} {getattr(node.meta.get('val'), 'dtype', None)}" for g in graphs for node in g.nodes]

@@ -1,4 +1,4 @@
-"""Modules that torch's exporter does not take as they are: scripted children, `vmap`, distributions, windows."""
+"""Modules that torch's exporter does not accept as they are: scripted children, `vmap`, distributions, windows."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from edgec.frontend.torch.request import ExportRequest
 
 
 class Scripted(nn.Module):
-    """A scripted child that decides, and a traced one."""
+    """A scripted child with a decision, and a traced one."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -48,7 +48,7 @@ class Mapped(nn.Module):
 
 
 class Likelihood(nn.Module):
-    """The checks of a distribution's parameters ask the data."""
+    """A distribution checks its parameters, which depend on data."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -62,7 +62,7 @@ class Likelihood(nn.Module):
 
 
 class Window(nn.Module):
-    """The window is made in forward: ONNX's own is another one."""
+    """The window is created in forward, and differs from ONNX's own."""
 
     def forward(self, x):
         return x * torch.hamming_window(4), x * torch.hamming_window(4, periodic=False, alpha=0.5, beta=0.5)
@@ -104,7 +104,7 @@ def test_a_gradient_is_refused() -> None:
 
 
 class Router(nn.Module):
-    """Moves its head in the forward, to where it is."""
+    """Assigns its head anew in forward, converted to the type that it already has."""
 
     def __init__(self) -> None:
         super().__init__()

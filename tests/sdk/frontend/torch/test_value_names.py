@@ -1,4 +1,4 @@
-"""Weights, inputs, outputs and values of one name in an exported graph: each keeps its own value."""
+"""Weights, inputs, outputs and values with equal names in an exported graph: each keeps its own value."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from edgec.runners.onnxruntime import OnnxRuntimeRunner
 
 
 class Normalized(nn.Module):
-    """Buffers named as the operators `mean` and `add` are."""
+    """Buffers named like the operators `mean` and `add`."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -28,7 +28,7 @@ class Normalized(nn.Module):
 
 
 class Scaled(nn.Module):
-    """Weights named as the input is, and as the output would be."""
+    """Weights named like the input, and like the default name of the output."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -40,7 +40,7 @@ class Scaled(nn.Module):
 
 
 class Keyed(nn.Module):
-    """A weight named as a key of the outputs is, and keys that meet the names given instead of an input's."""
+    """A weight named like a key of the outputs, and keys that equal the replacement names of inputs."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -51,7 +51,7 @@ class Keyed(nn.Module):
 
 
 class Updated(nn.Module):
-    """Buffers updated in place, one named as an operator is."""
+    """Buffers updated in place, one named like an operator."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Writes through views reach the memory that the views are of: diagonals, strides, windows."""
+"""Writes through views change the underlying memory: diagonals, strides, windows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Weights beside code: state dicts and checkpoints, read without executing anything."""
+"""Weights from files: state dicts and checkpoints, read without executing any code."""
 
 import argparse
 import json
@@ -23,7 +23,7 @@ from tests.sdk.frontend.torch.small_source import Net, built, refusal, run
 
 
 def wrapped(form, state):
-    """The same tensors as training scripts leave them."""
+    """The same tensors in the forms that training scripts save."""
     match form:
         case "deeper":
             return {"model": {"state_dict": state}, "step": np.float64(3)}
@@ -36,7 +36,7 @@ def wrapped(form, state):
 
 
 def beside(path, location):
-    """An ONNX file whose one weight lies at `location`."""
+    """An ONNX file with one weight stored at `location`."""
     weight = numpy_helper.from_array(np.ones((4, 3), np.float32), "w")
     weight.ClearField("raw_data")
     weight.data_location = onnx.TensorProto.EXTERNAL

@@ -1,4 +1,4 @@
-"""Attention on tokens and the choice of channels-first operators, without anything of Apple's."""
+"""Attention on tokens and the choice of channels-first operators, without Apple's software."""
 
 import numpy as np
 import pytest
@@ -38,7 +38,7 @@ CUT = {
 
 @pytest.mark.parametrize("how", CUT)
 def test_heads_are_found_however_they_were_cut(how: str) -> None:
-    """Each operand becomes columns of the projection: nothing else is left before the attention."""
+    """Each operand becomes columns of the projection, with no other operators before the attention."""
     model = parse(Example("float[2,3,24] a", f"{CUT[how]}  y = Attention(q, b, v)", None, constants=HEADS))
     feeds = random_inputs(model)
     before = computed(model, feeds)
@@ -48,7 +48,7 @@ def test_heads_are_found_however_they_were_cut(how: str) -> None:
 
 
 def test_columns_in_another_order_are_moved() -> None:
-    """Heads of every second column are no columns next to each other."""
+    """Heads of every second column are not adjacent columns."""
     model = parse(
         Example(
             "float[2,3,8] a, float[2,2,3,4] k",

@@ -1,4 +1,4 @@
-"""Activations beyond float16 are held as a power of two of themselves: equal results, and nothing left in float32."""
+"""Activations beyond float16's range are stored divided by a power of two: equal results, nothing left in float32."""
 
 import numpy as np
 import onnx
@@ -65,7 +65,7 @@ HELD = {
     + "l = LeakyRelu(h)  p = PRelu(l, ones)  t = Transpose(p)  r = Reshape(t, shape)  z = Identity(r)"
     + BACK,
 }
-"""Between layers whose results leave float16: no operator is left in float32."""
+"""Layers between which values exceed float16's range: no operator stays in float32."""
 
 PICTURES = {
     "pools": IMAGE + "m = MaxPool<kernel_shape = [2, 2]>(h)  z = AveragePool<kernel_shape = [2, 2]>(m)",
@@ -82,7 +82,7 @@ CONSTANTS = (
 
 
 def held(body: str, inputs: str = "float[2,8] x", outputs: str = "y") -> tuple[Model, Model]:
-    """The model as it was, and with what leaves float16 held as a power of two of itself."""
+    """The original model, and the model with these activations scaled by powers of two."""
     before = model_of(body, inputs, outputs, CONSTANTS)
     after = model_of(body, inputs, outputs, CONSTANTS)
     keep_ranges(after, observe(after, samples_of(after, 0)))
@@ -98,7 +98,7 @@ def check(before: Model, after: Model, bound: float) -> None:
 
 
 def in_half(model: Model) -> list[str]:
-    """Turn it to float16; the operators that stay in float32."""
+    """Convert to float16; returns the operators that stay in float32."""
     kept = choose(model, TARGET, ranges_of(model)).chosen
     keep_wide(kept)
     to_half(model, list(kept))

@@ -1,4 +1,4 @@
-"""Rewrites into the forms that MIL takes keep the numbers, and leave alone what needs none."""
+"""Rewrites into forms that MIL supports keep the results, and leave other operators alone."""
 
 import numpy as np
 import onnx
@@ -88,7 +88,7 @@ STAYS = {
 OUTPUTS = {"pad-integers": "int32", "quantize": "uint8", "quantize-channels": "int8", "and": "int32",
            "or-of-bytes": "uint8", "xor-of-all-bits": "int64", "xor-of-64-bits": "int64", "not-of-bytes": "uint8",
            "shift-left": "uint8", "shift-right": "uint8"}  # fmt: skip
-"""Output types that are not float."""
+"""Output types other than float."""
 
 
 def parse(inputs: str, constants: str, body: str, output: str = "float") -> ir.Model:

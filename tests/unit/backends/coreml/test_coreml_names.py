@@ -1,4 +1,4 @@
-"""Names in Core ML packages: what stays, what changes, and the way back."""
+"""Names in Core ML packages: which are kept, which change, and how they map back."""
 
 import random
 
@@ -32,7 +32,7 @@ def add(x, y, name: str, *blocks: Program) -> Instr:
 
 
 def names_in(program: Program) -> list[str]:
-    """Every definition: inputs, results, constants once each; outputs that are no value's own name."""
+    """All definitions: inputs, results, each constant once, and outputs that are not a value's own name."""
     made = [r.name for r in (*program.inputs, *program.states)]
     consts = dict.fromkeys(v.name for i in program.every_instr() for v in i.operands() if isinstance(v, Const))
     for instr in program.every_instr():

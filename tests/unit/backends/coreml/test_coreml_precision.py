@@ -1,4 +1,4 @@
-"""What stays in float32 by what it computes, without any sample: excursions, arithmetic on inputs, sums of states."""
+"""Operators that stay in float32 by what they compute, without samples: excursions, input arithmetic, state sums."""
 
 import numpy as np
 import onnx
@@ -53,7 +53,7 @@ EXCURSIONS = {
     "linear attention": ("a = MatMul(h, t)  r = Reciprocal(x)  y = Mul(a, r)", "a y"),
     "attention": ("a = MatMul(h, t)  d = Div(a, k)  y = Softmax(d)", ""),
 }
-"""A body behind a learned layer, and what lies on the way out of float16's range and back."""
+"""A body behind a learned layer, and the operators on the way out of float16's range and back."""
 
 
 def scaled(model: ir.Model, ranges: Ranges) -> Ranges:
@@ -224,7 +224,7 @@ def test_small_numbers_are_normalized_as_a_multiple() -> None:
 
 
 def test_epsilon_counts_with_the_variance() -> None:
-    """A row of 1e-6 (a class token at its start) beside epsilon is no row of small variance."""
+    """A row of 1e-6 (a class token's initial value) with a comparable epsilon is not a row of small variance."""
     constants = "float[8] one = {1, 1, 1, 1, 1, 1, 1, 1}"
     for epsilon, is_scaled, is_kept in (("1e-3", False, False), ("1e-6", True, False), ("1e-12", False, True)):
         model = model_of(f"h = Relu(x)  y = LayerNormalization<epsilon = {epsilon}>(h, one)", constants=constants)
@@ -237,7 +237,7 @@ def test_epsilon_counts_with_the_variance() -> None:
 
 @pytest.mark.parametrize("seen", [Range(6e4, 1e-3), Range(1.0, 1e-9)])
 def test_without_room_for_a_multiple_nothing_is_scaled(seen: Range) -> None:
-    """The largest number would overflow, or the small ones are rounded too much already."""
+    """The largest number would overflow, or the small ones are already rounded too much."""
     text = "h = Relu(x)  y = LayerNormalization<epsilon = 1e-12>(h, one)"
     model = model_of(text, constants="float[8] one = {1, 1, 1, 1, 1, 1, 1, 1}")
     ranges = Ranges({"h": seen, "y/variance": Range(1.0, min(seen.low**2, 3e-5))})

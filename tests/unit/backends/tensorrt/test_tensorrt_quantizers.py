@@ -1,4 +1,4 @@
-"""Quantizers that TensorRT's parser refuses: float32 in their place, or untouched."""
+"""Quantizers that TensorRT's parser refuses: replaced by float32 arithmetic, or left alone."""
 
 import numpy as np
 import onnx_ir as ir

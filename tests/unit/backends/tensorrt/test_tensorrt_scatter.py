@@ -1,4 +1,4 @@
-"""Scatters that combine, in the form that TensorRT's parser takes: their examples, repeats, and more than one sort."""
+"""Scatters with a reduction, in a form that TensorRT's parser supports: examples, repeats, and several sorts."""
 
 import numpy as np
 import pytest
@@ -37,7 +37,7 @@ SHAPES = (
 
 
 def rewritten(example: Example, feeds: dict[str, np.ndarray] | None = None) -> list[str]:
-    """The operators after the rules; the numbers must be what they were."""
+    """The operators after the rules; asserts that the results are unchanged."""
     model = parse(example)
     feeds = random_inputs(model) | (feeds or {})
     before = evaluate(model, feeds)

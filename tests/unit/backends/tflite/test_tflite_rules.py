@@ -1,4 +1,4 @@
-"""The TFLite backend's own rules: numbers where a rule has more forms than an example shows."""
+"""The TFLite backend's own rules: results for forms that the examples do not cover."""
 
 from dataclasses import replace
 
@@ -27,7 +27,7 @@ OWN = [
 
 
 def _rewritten(text: str, rule: Rule, feeds: dict[str, np.ndarray]) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """What a model in onnx's text computes before and after one rule, which must fire."""
+    """The results of a model in onnx's text before and after one rule, which must fire."""
     proto = onnx.parser.parse_model(f'<ir_version: 10, opset_import: ["" : {OPSET}]> {text}')
     model = ir.serde.deserialize_model(onnx.shape_inference.infer_shapes(proto, data_prop=True))
     before = evaluate(model, feeds)

@@ -1,4 +1,4 @@
-"""Bags of embeddings by rows and by offsets, with weights, padding and empty bags."""
+"""Embedding bags by rows and by offsets, with weights, padding and empty bags."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""Each decomposition computes what its operator does, and what needs none is left alone."""
+"""Each decomposition computes the same as its operator, and other operators are left alone."""
 
 import copy
 import math
@@ -35,7 +35,7 @@ def operators(program):
 
 
 def check(function, *tensors, gone=None, tolerance=1e-5):
-    """The program computes the same after as before, without `gone`."""
+    """Asserts that the program computes the same without the operator `gone`."""
     program = exported(function, *tensors)
     before = [str(n) for n in program.graph.nodes]
     decompose(program)
@@ -197,7 +197,7 @@ def test_an_lstm_with_a_projection(bidirectional):
 
 @pytest.mark.parametrize("rows", [2, 9])
 def test_experts_by_rows(rows):
-    """Fewer rows than experts gather their weights; more of them multiply with all."""
+    """With fewer rows than experts, their weights are gathered; with more, all experts are multiplied."""
     weight, x = rand(4, 5, 3), rand(rows, 5, seed=1)
     ends = torch.tensor([1, 1, 2, rows], dtype=torch.int32)
     from edgec.frontend.torch.decompositions.table import DECOMPOSITIONS
@@ -222,7 +222,7 @@ LEFT = {
 
 
 class Orthogonal(nn.Module):
-    """A weight made from another by a factorization."""
+    """A weight computed from another by a factorization."""
 
     def __init__(self):
         super().__init__()

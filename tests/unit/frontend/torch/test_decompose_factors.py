@@ -1,4 +1,4 @@
-"""Factors, singular values and exponentials of small matrices, and powers of integers: the same as torch's own."""
+"""Factorizations, singular values and exponentials of small matrices, and integer powers: the same as torch's own."""
 
 import pytest
 import torch
@@ -76,7 +76,7 @@ def test_eigenvalues(size, triangle):
 
 
 def test_values_that_meet():
-    """The identity, zeros, a matrix of rank one and two eigenvalues of one size."""
+    """The identity, zeros, a matrix of rank one, and two eigenvalues of equal size."""
     several = torch.stack([torch.eye(3), torch.zeros(3, 3), torch.ones(3, 3), torch.diag(torch.tensor([2.0, -2.0, 0]))])
     close(compute(aten._linalg_svd.default)(several)[1:2], [torch.linalg.svdvals(several)], 1e-6)
     close(compute(aten._linalg_eigh.default)(several)[:1], [torch.linalg.eigvalsh(several)], 1e-6)
@@ -92,7 +92,7 @@ def test_exponentials(scale):
 
 
 def test_a_rotation_nearest_to_a_matrix():
-    """Whatever the signs of the vectors are, their product is unique."""
+    """The product is unique, whatever the signs of the vectors."""
 
     def nearest(x):
         u, _, v = torch.svd(x)

@@ -1,4 +1,4 @@
-"""Values put at places, counted, joined and pooled with their places: the same as torch's own, degenerate sizes too."""
+"""Values written at positions, counted, joined and pooled with indices: as in torch, for degenerate sizes too."""
 
 import math
 
@@ -177,7 +177,7 @@ def test_what_torch_cannot_trace(case):
 
 
 def test_each_composite_is_put_together_by_torch():
-    """Else the operator would be traced as itself, again and again."""
+    """Otherwise the operator would be traced as itself, recursively."""
     implicit = torch._C.DispatchKey.CompositeImplicitAutograd
     own = {"aten.cat.default", "aten._linalg_check_errors.default"}
     for name in COMPOSITE.keys() - own:

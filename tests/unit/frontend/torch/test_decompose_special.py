@@ -1,4 +1,4 @@
-"""Special functions agree with torch's own, at their ends too."""
+"""Special functions agree with torch's own, also at their limits."""
 
 import math
 
@@ -48,7 +48,7 @@ TAILS = {
 
 @pytest.mark.parametrize("name", TAILS)
 def test_tails_are_accurate_beside_their_own_size(name):
-    """Beside double precision; PyTorch's own `ndtr` is 1 + erf, and zero where 1e-9 is right."""
+    """Compared with float64; PyTorch's own `ndtr` is 1 + erf, which is zero where 1e-9 is right."""
     x = torch.cat([torch.linspace(-40, 40, 4001), torch.tensor([1e-30, -1e5, 1e5, -1e30, 1e30]), ENDS])
     found, wanted = DECOMPOSITIONS[f"aten.{name}.default"].compute(x), TAILS[name](x.double())
     torch.testing.assert_close(found, wanted.float(), rtol=6e-7, atol=1e-44, equal_nan=True)

@@ -15,7 +15,7 @@ from edgec.frontend.torch.state.locations import is_same_tensor
 
 
 class Noting(FunctionMode):
-    """Counts what goes through it."""
+    """Counts the calls that it intercepts."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""What is read and written at places that tensors say is what Python's own indexing reads and writes."""
+"""Reads and writes at positions given by tensors agree with Python's own indexing."""
 
 import pytest
 import torch

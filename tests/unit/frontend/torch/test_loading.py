@@ -1,4 +1,4 @@
-"""What is loaded keeps its lines, and nobody else's question is answered otherwise."""
+"""Loaded code keeps its lines, and loading does not affect anyone else."""
 
 from __future__ import annotations
 

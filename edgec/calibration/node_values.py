@@ -64,7 +64,7 @@ class _Piece:
 
 
 def _pieces(graph: ir.Graph, wanted: Collection[ir.Value]) -> list[_Piece]:
-    cuts = _cuts(_leading_to(graph, wanted))
+    cuts = _partition(_backward_slice(graph, wanted))
     last = {value: i for i, nodes in enumerate(cuts) for node in nodes for value in _operands(node)}
     held: dict[ir.Value, None] = dict.fromkeys(v for v in graph.inputs if v in last)
     pieces = []
@@ -78,7 +78,7 @@ def _pieces(graph: ir.Graph, wanted: Collection[ir.Value]) -> list[_Piece]:
     return pieces
 
 
-def _leading_to(graph: ir.Graph, wanted: Collection[ir.Value]) -> list[ir.Node]:
+def _backward_slice(graph: ir.Graph, wanted: Collection[ir.Value]) -> list[ir.Node]:
     """The nodes that the wanted values depend on, in graph order."""
     needed, nodes = set(wanted), []
     for node in reversed(graph):
@@ -88,7 +88,7 @@ def _leading_to(graph: ir.Graph, wanted: Collection[ir.Value]) -> list[ir.Node]:
     return nodes[::-1]
 
 
-def _cuts(nodes: Sequence[ir.Node]) -> list[list[ir.Node]]:
+def _partition(nodes: Sequence[ir.Node]) -> list[list[ir.Node]]:
     found: list[list[ir.Node]] = []
     size = 0
     for node in nodes:

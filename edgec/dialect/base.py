@@ -38,7 +38,7 @@ class Dialect:
         if key in self.ops:
             return None if self.every is None else self.every(node)
         known = refusal(node.domain, node.op_type)
-        return known or Reject(f"{node.op_type.lower()}-not-in-{self.name}", "no rule takes it apart")
+        return known or Reject(f"{node.op_type.lower()}-not-in-{self.name}", "no rule decomposes it")
 
     def illegal(self, node: ir.Node) -> Reject | None:
         """Why the node is illegal in the dialect, or None."""

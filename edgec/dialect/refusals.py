@@ -11,28 +11,28 @@ _BOXES = Reject(
     "the size of its result depends on the data",
     "end the model at the boxes and scores; the app selects among them",
 )
-_TEXT = Reject("text", "no runtime on the device has strings")
+_TEXT = Reject("text", "device runtimes do not support strings")
 _TRAINING = Reject("training", "it belongs to training")
-_CLASSIC = Reject("classical-learning", "it has no form in tensor operators: it reads text, or iterates")
+_CLASSIC = Reject("classical-learning", "it cannot be expressed in tensor operators: it reads text, or iterates")
 _SEQUENCE = Reject(
     "sequence-not-static", "a sequence remains whose length or positions are not known before the model runs"
 )
-_OPTIONAL = Reject("optional-not-static", "whether the optional value is there is not known before the model runs")
+_OPTIONAL = Reject("optional-not-static", "whether the optional value is present is not known before the model runs")
 
 REFUSALS: dict[str, Reject] = {
     **dict.fromkeys(("RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike"), _RANDOM),
     **dict.fromkeys(("Bernoulli", "Multinomial", "Dropout"), _RANDOM),
     **dict.fromkeys(("Unique", "Compress", "NonZero"), _SIZE),
     "NonMaxSuppression": _BOXES,
-    "Loop": Reject("loop-not-static", "the number of its steps is not known before the model runs"),
+    "Loop": Reject("loop-not-static", "its number of iterations is not known before the model runs"),
     **dict.fromkeys(("StringConcat", "StringNormalizer", "StringSplit", "RegexFullMatch", "TfIdfVectorizer"), _TEXT),
     **dict.fromkeys(("SequenceAt", "SequenceConstruct", "SequenceEmpty", "SequenceErase"), _SEQUENCE),
     **dict.fromkeys(("SequenceInsert", "SequenceLength", "SequenceMap"), _SEQUENCE),
     **dict.fromkeys(("SplitToSequence", "ConcatFromSequence"), _SEQUENCE),
     **dict.fromkeys(("Optional", "OptionalGetElement", "OptionalHasElement"), _OPTIONAL),
-    "BitCast": Reject("bit-cast", "no runtime on the device reinterprets bits"),
+    "BitCast": Reject("bit-cast", "device runtimes cannot reinterpret bits"),
     "ImageDecoder": Reject("image-file", "it reads image files: the app decodes them before the model"),
-    "Scan": Reject("scan-not-static", "the number of its steps is not known before the model runs"),
+    "Scan": Reject("scan-not-static", "its number of iterations is not known before the model runs"),
 }
 
 DOMAINS: dict[str, Reject] = {"ai.onnx.ml": _CLASSIC, "ai.onnx.preview.training": _TRAINING}

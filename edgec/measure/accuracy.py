@@ -94,19 +94,21 @@ def judged(samples: Sequence[Sample], found: Sequence[Outputs], accept: Accept, 
     unjudged = _unjudged(samples, seen)
     for sample, one in zip(samples, seen, strict=True):
         if sample.beyond:
-            strained += _warned(sample.kind, judge(summarize(1, one.counted), accept))
-            varied += _on(sample.kind, judge(summarize(1, [d for d in one.counted if d.output in unjudged]), accept))
+            strained += _as_warnings(sample.kind, judge(summarize(1, one.counted), accept))
+            varied += _on_kind(
+                sample.kind, judge(summarize(1, [d for d in one.counted if d.output in unjudged]), accept)
+            )
         elif sample.kind:
-            varied += _on(sample.kind, judge(summarize(1, one.counted), accept))
+            varied += _on_kind(sample.kind, judge(summarize(1, one.counted), accept))
         else:
             raw += one.raw
             typical += one.counted
     count = sum(not sample.kind for sample in samples)
-    failures = (*judge(summarize(count, typical), accept), *varied[:_TOLD])
+    failures = (*judge(summarize(count, typical), accept), *varied[:_MOST_REPORTED])
     allowed = max((a for one in seen for a in one.allowed.values()), default=None)
     others = [one for sample, one in zip(samples, seen, strict=True) if sample.kind]
     unproven = _unproven(unjudged - {name for one in others for name in one.telling}, seen)
-    return Judgement(summarize(count, raw), failures, tuple(strained[:_TOLD]), unproven, allowed)
+    return Judgement(summarize(count, raw), failures, tuple(strained[:_MOST_REPORTED]), unproven, allowed)
 
 
 @dataclass(frozen=True)
@@ -132,10 +134,10 @@ def _compared(sample: Sample, outputs: Outputs, accept: Accept, rounding: Source
     known = rounding.of(sample)
     counted = compare_all(sample.expected, _excused(sample, outputs, known, accept))
     allowed = {} if _missed(counted, accept) else _allowances(sample, known)
-    return _Compared(differences, counted, allowed, frozenset(shown - _blind(allowed)))
+    return _Compared(differences, counted, allowed, frozenset(shown - _uninformative(allowed)))
 
 
-def _blind(allowed: Mapping[str, float]) -> set[str]:
+def _uninformative(allowed: Mapping[str, float]) -> set[str]:
     """Outputs for which the sample proves nothing: zeros, or any other numbers, would pass as well."""
     return {name for name, rel in allowed.items() if rel >= 1}
 
@@ -143,7 +145,9 @@ def _blind(allowed: Mapping[str, float]) -> set[str]:
 def _unjudged(samples: Sequence[Sample], seen: Sequence[_Compared]) -> set[str]:
     """Outputs about which no sample like the example proves anything."""
     typical = [one for sample, one in zip(samples, seen, strict=True) if not sample.beyond]
-    return {name for one in typical for name in _blind(one.allowed)} - {n for one in typical for n in one.telling}
+    return {name for one in typical for name in _uninformative(one.allowed)} - {
+        n for one in typical for n in one.telling
+    }
 
 
 def _unproven(names: Collection[str], seen: Sequence[_Compared]) -> tuple[Diagnostic, ...]:
@@ -161,7 +165,7 @@ def _unproven(names: Collection[str], seen: Sequence[_Compared]) -> tuple[Diagno
     return tuple(found)
 
 
-_TOLD = 3
+_MOST_REPORTED = 3
 """How many kinds of inputs are reported."""
 
 
@@ -193,13 +197,13 @@ UNLIKE = "on inputs unlike the example"
 """Prefix of failures on samples that are unlike the example."""
 
 
-def _on(kind: str, failures: Sequence[Diagnostic]) -> list[Diagnostic]:
+def _on_kind(kind: str, failures: Sequence[Diagnostic]) -> list[Diagnostic]:
     return [Diagnostic(d.code, f"{UNLIKE} ({kind}) {d.message}", notes=d.notes) for d in failures]
 
 
-def _warned(kind: str, failures: Sequence[Diagnostic]) -> list[Diagnostic]:
+def _as_warnings(kind: str, failures: Sequence[Diagnostic]) -> list[Diagnostic]:
     advice = "if an app passes such inputs, verify on real ones with `--samples`"
-    return [warning("E0611", d.message, notes=d.notes, help=[advice]) for d in _on(kind, failures)]
+    return [warning("E0611", d.message, notes=d.notes, help=[advice]) for d in _on_kind(kind, failures)]
 
 
 def judge(fidelity: Fidelity, accept: Accept) -> tuple[Diagnostic, ...]:

@@ -30,7 +30,7 @@ def check_canonical(
     Raises `EdgecError` E0205 if they differ on other inputs by more than the source's own rounding.
     """
     seen: list[Judgement] = []
-    for outputs in _ways_to_run(model, samples):
+    for outputs in _outputs_by_engine(model, samples):
         seen.append(judged(samples, outputs, accept, rounding))
         if not seen[-1].failures and not seen[-1].strained:
             return ()
@@ -40,7 +40,7 @@ def check_canonical(
     return tuple(replace(d, message=f"the graph: {d.message}") for d in min(right, key=len))
 
 
-def _ways_to_run(model: Model, samples: Sequence[Sample]) -> Iterator[list[dict[str, Array]]]:
+def _outputs_by_engine(model: Model, samples: Sequence[Sample]) -> Iterator[list[dict[str, Array]]]:
     """Outputs by ONNX Runtime, optimized and not, and for small models by onnx's slow reference implementation.
 
     Each is wrong now and then: ONNX Runtime's optimizations (on BiT's weights, for one), its kernels near zero, and

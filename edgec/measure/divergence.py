@@ -54,12 +54,12 @@ def _by_name(values: Iterable[tuple[str, Array]]) -> dict[str, list[Array]]:
 def _compared(name: str, array: Array, other: Array) -> Difference:
     """The difference, masked scores aside: -inf, -3.4e38 and float16's lowest number all give a weight of zero."""
     if array.dtype.kind == "f" and other.dtype.kind == "f":
-        masked = np.less_equal(array, _NEVER) & np.less_equal(other, _NEVER)
+        masked = np.less_equal(array, _MASKED_SCORE) & np.less_equal(other, _MASKED_SCORE)
         array, other = np.where(masked, 0, array), np.where(masked, 0, other)
     return compare(name, array, other)
 
 
-_NEVER = -6e4
+_MASKED_SCORE = -6e4
 """Scores at or below this are masked."""
 
 

@@ -99,11 +99,11 @@ class SourceRounding:
 
     def _computed(self, sample: Sample) -> dict[str, OutputRounding]:
         precise = self._source.precise(sample.inputs)
-        runs = self._nudged(sample) if precise is None else self._rounded(sample)
+        runs = self._perturbed(sample) if precise is None else self._rounded(sample)
         own = sample.expected if precise is None else precise
         times = TIMES if precise is not None else 1.0
         return {
-            name: _of(own[name], sample.expected[name], [run[name] for run in runs], times)
+            name: _output_rounding(own[name], sample.expected[name], [run[name] for run in runs], times)
             for name in (sample.expected if runs else ())
         }
 
@@ -111,19 +111,19 @@ class SourceRounding:
         runs = (self._source.rounded(sample.inputs, TIMES, seed) for seed in range(_DRAWS))
         return [run for run in runs if run is not None]
 
-    def _nudged(self, sample: Sample) -> list[dict[str, Array]]:
+    def _perturbed(self, sample: Sample) -> list[dict[str, Array]]:
         """Without a float64 form: runs on inputs whose floats are perturbed by as many roundings."""
         runs = []
         for seed in range(_DRAWS):
             rng = np.random.default_rng(seed)
             try:
-                runs.append(self._source.run({name: _nudge(a, rng) for name, a in sample.inputs.items()}))
+                runs.append(self._source.run({name: _perturb(a, rng) for name, a in sample.inputs.items()}))
             except EdgecError:
                 continue
         return runs
 
 
-def _nudge(array: Array, rng: np.random.Generator) -> Array:
+def _perturb(array: Array, rng: np.random.Generator) -> Array:
     if array.dtype.kind != "f":
         return array
     values = array.astype(np.float64)
@@ -132,7 +132,7 @@ def _nudge(array: Array, rng: np.random.Generator) -> Array:
     return np.asarray(values + off * rng.choice((-1.0, 1.0), array.shape)).astype(array.dtype)
 
 
-def _of(exact: Array, expected: Array, runs: Sequence[Array], times: float) -> OutputRounding:
+def _output_rounding(exact: Array, expected: Array, runs: Sequence[Array], times: float) -> OutputRounding:
     """The noise of one output: the source's own, or what perturbed runs move, divided by `times`; `moved` by element.
 
     Float32 runs (`times` = 1) also differ by their own rounding.
@@ -140,12 +140,12 @@ def _of(exact: Array, expected: Array, runs: Sequence[Array], times: float) -> O
     other = next((run for run in (expected, *runs) if run.shape != exact.shape), None)
     if other is not None:
         return OutputRounding(0.0, np.zeros(other.shape))
-    own = _apart(expected, exact)
-    moved = np.max([_apart(run, exact) for run in runs], axis=0) if exact.size else own
+    own = _differences(expected, exact)
+    moved = np.max([_differences(run, exact) for run in runs], axis=0) if exact.size else own
     return OutputRounding(max(_largest(own), _largest(moved) / times), np.maximum(own, moved))
 
 
-def _apart(run: Array, exact: Array) -> Reals:
+def _differences(run: Array, exact: Array) -> Reals:
     """The absolute difference of each element; 0 if both are NaN or the same infinity."""
     a, b = run.astype(np.float64), exact.astype(np.float64)
     with np.errstate(invalid="ignore"):

@@ -36,7 +36,7 @@ def merge_branches(node: ir.Node) -> str | None:
     """Run both branches and select each output; returns the reason if that is not possible, else None."""
     op = If.decode(Reader(node))
     for branch in (op.then_graph, op.else_graph):
-        reason = _impure(branch)
+        reason = _not_speculatable(branch)
         if reason:
             return reason
     graph = node.graph
@@ -44,7 +44,7 @@ def merge_branches(node: ir.Node) -> str | None:
     taken = splice(graph, op.then_graph, (), node, f"{label_of(node)}/then")
     other = splice(graph, op.else_graph, (), node, f"{label_of(node)}/else")
     pairs = list(zip(taken.outputs, other.outputs, strict=True))
-    reasons = [reason for a, b in pairs if (reason := _unlike(a, b))]
+    reasons = [reason for a, b in pairs if (reason := _type_mismatch(a, b))]
     if reasons:
         remove_dead(graph, [*other.nodes[::-1], *taken.nodes[::-1]])
         return reasons[0]
@@ -63,30 +63,30 @@ def _replace(graph: ir.Graph, node: ir.Node, values: Sequence[ir.Value]) -> None
     remove_dead(graph, [node])
 
 
-def _impure(branch: ir.Graph) -> str | None:
+def _not_speculatable(branch: ir.Graph) -> str | None:
     """Why a branch must not be speculated, or None. A loop can be: its condition makes it run zero iterations."""
     for inner in branch:
         if inner.op_type in RANDOM:
             return f"a branch draws random numbers with `{inner.op_type}`"
         if inner.op_type == "Scan" or (inner.op_type == "Loop" and len(inner.outputs) > len(inner.inputs) - 2):
             return f"a branch contains a `{inner.op_type}` that collects the results of its iterations"
-        reasons = [_impure(graph) for graph in subgraphs(inner)]
+        reasons = [_not_speculatable(graph) for graph in subgraphs(inner)]
         if any(reasons):
             return next(reason for reason in reasons if reason)
     return None
 
 
-def _unlike(a: ir.Value, b: ir.Value) -> str | None:
+def _type_mismatch(a: ir.Value, b: ir.Value) -> str | None:
     """Why two values cannot be selected between: both types and shapes must be known and equal."""
     if not isinstance(a.type, ir.TensorType) or not isinstance(b.type, ir.TensorType):
         return "the branches return sequences or optional values"
     same = a.dtype == b.dtype and a.shape is not None and b.shape is not None and list(a.shape) == list(b.shape)
     if same and all(isinstance(d, int) or d.value is not None for d in a.shape or ()):
         return None
-    return f"one branch returns {_described(a)}, the other {_described(b)}"
+    return f"one branch returns {_type_text(a)}, the other {_type_text(b)}"
 
 
-def _described(value: ir.Value) -> str:
+def _type_text(value: ir.Value) -> str:
     maker = value.producer()
     where = "" if maker is None or not str(place_of(maker)) else f" ({place_of(maker)})"
     dims = "?" if value.shape is None else ", ".join(str(d if isinstance(d, int) else d.value) for d in value.shape)

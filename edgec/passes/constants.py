@@ -20,7 +20,7 @@ RANDOM = frozenset(
     {"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Bernoulli", "Multinomial"}
 )
 _MAY_GROW = frozenset({"Expand", "Tile", "ConstantOfShape", "Range", "OneHot", "Pad", "Resize", "EyeLike"})
-_LARGEST = 1 << 16
+_LARGEST_GROWTH = 1 << 16
 """An operator that repeats its input is folded only up to this many output elements, to keep artifacts small."""
 
 
@@ -91,7 +91,7 @@ def fold(node: ir.Node) -> list[Array] | None:
         return None
     if node.op_type in ("Shape", "Size"):
         return _fold_shape(node)
-    if not subgraphs(node) and (empty := _without_elements(node)) is not None:
+    if not subgraphs(node) and (empty := _empty_results(node)) is not None:
         return empty
     if node.op_type in RANDOM or subgraphs(node) or not node.inputs or len(node.outputs) == 0:
         return None
@@ -100,7 +100,7 @@ def fold(node: ir.Node) -> list[Array] | None:
     return _evaluate(node)
 
 
-def _without_elements(node: ir.Node) -> list[Array] | None:
+def _empty_results(node: ir.Node) -> list[Array] | None:
     """Empty arrays if all outputs have no elements: shape and type determine them."""
     found = []
     for out in (out for out in node.outputs if out.name):
@@ -129,9 +129,9 @@ def _fold_shape(node: ir.Node) -> list[Array] | None:
 def _too_large(node: ir.Node) -> bool:
     if node.op_type == "Range":
         start, limit, step = (np.asarray(constant(v), dtype=np.float64).reshape(-1)[0] for v in node.inputs)
-        return step == 0 or not (limit - start) / step <= _LARGEST
+        return step == 0 or not (limit - start) / step <= _LARGEST_GROWTH
     shape = static_shape(node.outputs[0])
-    return node.op_type in _MAY_GROW and (shape is None or int(np.prod(shape, dtype=np.int64)) > _LARGEST)
+    return node.op_type in _MAY_GROW and (shape is None or int(np.prod(shape, dtype=np.int64)) > _LARGEST_GROWTH)
 
 
 def _evaluate(node: ir.Node) -> list[Array] | None:

@@ -61,7 +61,7 @@ class SettleControlFlow(Pass):
 
 
 def _diagnostic(node: ir.Node, reason: str) -> Diagnostic:
-    decided = [value.name for value in _deciding(node)]
+    decided = [value.name for value in _controlling_inputs(node)]
     always = " ".join(f"--range {name}=VALUE..VALUE" for name in decided)
     return Diagnostic(
         "E0206",
@@ -70,12 +70,12 @@ def _diagnostic(node: ir.Node, reason: str) -> Diagnostic:
         (reason, "rejected by `if-not-mergeable`"),
         (
             "let both branches return the same type and shape, or decide the condition before the export",
-            *((f"where the app always gives one value there, `{always}` decides it: see E0107",) if decided else ()),
+            *((f"if the app always passes one value, use `{always}`: see E0107",) if decided else ()),
         ),
     )
 
 
-def _deciding(node: ir.Node) -> list[ir.Value]:
+def _controlling_inputs(node: ir.Node) -> list[ir.Value]:
     """The numeric inputs of the model on whose values the condition of an `If` depends."""
     pending, seen = [v for v in node.inputs if v is not None], set[ir.Value]()
     while pending:

@@ -30,13 +30,13 @@ class DataSizes(Pass):
     def run(self, model: Model) -> list[Remark]:
         """Only the main graph: a size that arises inside a loop or branch does not leave it as an open shape."""
         sources = [node for node in model.graph if node.domain == "" and node.op_type in _AXES]
-        noted = sum(_note(model, node) for node in sources)
+        noted = sum(_name_dimension(model, node) for node in sources)
         if sources:
-            _follow(model)
+            _propagate(model)
         return fired(self.name, noted)
 
 
-def _note(model: Model, node: ir.Node) -> bool:
+def _name_dimension(model: Model, node: ir.Node) -> bool:
     """Name the dimension, unless the frontend did; returns whether its range was recorded."""
     out, axis = node.outputs[0], _AXES[node.op_type]
     if out.shape is None or isinstance(out.shape[axis], int):
@@ -46,11 +46,11 @@ def _note(model: Model, node: ir.Node) -> bool:
     if name in dim_ranges(model):
         return False
     out.shape = ir.Shape([ir.SymbolicDim(name) if i == axis else d for i, d in enumerate(out.shape)])
-    set_dim_range(model, name, 0, min(_most(node), UNBOUNDED))
+    set_dim_range(model, name, 0, min(_upper_bound(node), UNBOUNDED))
     return True
 
 
-def _follow(model: Model) -> None:
+def _propagate(model: Model) -> None:
     """Infer the shapes downstream. torch's exporter has its own names for these sizes (`u0`), which are kept."""
     renamed: dict[str, str] = {}
     for node in model.graph:
@@ -84,7 +84,7 @@ def _symbol(dim: int | ir.SymbolicDim) -> str:
 _UNBACKED = re.compile(r"u\d+")
 
 
-def _most(node: ir.Node) -> int:
+def _upper_bound(node: ir.Node) -> int:
     """The largest possible size."""
     if node.op_type == "NonZero":
         shape = static_shape(Reader(node).input(0))

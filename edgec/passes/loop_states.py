@@ -41,7 +41,7 @@ def fix_states(node: ir.Node) -> bool:
     count = len(op.carried)
     if all(static_shape(v) is not None for v in (*op.body.inputs, *op.body.outputs, *node.outputs)):
         return False
-    shapes = _kept([static_shape(v) for v in op.carried], op)
+    shapes = _invariant_shapes([static_shape(v) for v in op.carried], op)
     _infer(op.body, op, shapes)
     for out, value, shape in zip(node.outputs[:count], op.carried, shapes, strict=True):
         if shape is not None:
@@ -49,7 +49,7 @@ def fix_states(node: ir.Node) -> bool:
     return any(shape is not None for shape in shapes)
 
 
-def _kept(shapes: list[Shape], op: Loop) -> list[Shape]:
+def _invariant_shapes(shapes: list[Shape], op: Loop) -> list[Shape]:
     """The shapes among the assumed ones that the body preserves if all of them hold; tried on copies of the body."""
     while True:
         trial = op.body.clone(allow_outer_scope_values=True)

@@ -44,9 +44,9 @@ def unroll_loop(node: ir.Node) -> str | None:
             found.append(value)
     if known is None or (op.trip_count is None and step == limit):
         remove_dead(graph, made[::-1])
-        return "whether it goes on depends on data"
+        return "its condition depends on data"
     if any(not found for found in scanned):
-        return "it collects the results of no step"
+        return "it collects the results of zero iterations"
     _finish(graph, node, [*carried, *(_stack(found, 0, builder) for found in scanned)], builder)
     return None
 
@@ -56,10 +56,10 @@ def unroll_scan(node: ir.Node) -> str | None:
     op = Scan.decode(Reader(node))
     shapes = [static_shape(x) for x in op.scanned]
     if not shapes or any(s is None for s in shapes):
-        return "the number of its steps is not known"
+        return "its number of iterations is not known"
     steps = (shapes[0] or ())[op.input_axes[0]]
     if steps == 0 or steps * len(op.body) > MOST_NODES:
-        return f"it takes {steps} steps"
+        return f"it runs {steps} iterations"
     graph = node.graph
     assert isinstance(graph, ir.Graph)
     builder = GraphBuilder(graph, [node], "unroll-scan")
@@ -90,9 +90,9 @@ def _limit(trip_count: ir.Value | None, body_nodes: int) -> int | str:
         return most
     known = constant(trip_count)
     if known is None:
-        return "the number of its steps depends on data"
+        return "its number of iterations depends on data"
     count = int(known.reshape(-1)[0])
-    return max(count, 0) if count <= most else f"it takes {count} steps"
+    return max(count, 0) if count <= most else f"it runs {count} iterations"
 
 
 def _stack(values: Sequence[ir.Value], axis: int, g: GraphBuilder) -> ir.Value:

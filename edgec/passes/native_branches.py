@@ -56,12 +56,12 @@ class SelectionsToIf(OptionalPass):
         """Last selection first: selections that only it depends on then move inside its branches. Returns the count."""
         made = 0
         tried: set[ir.Node] = set()
-        while (chosen := _last(graph, tried)) is not None:
-            group = _together(graph, chosen)
+        while (chosen := _last_selection(graph, tried)) is not None:
+            group = _mergeable_selections(graph, chosen)
             tried |= {s.node for s in group}
             cones = {side: _cone(graph, group, side) for side in (True, False)}
             if any(cones.values()):
-                _raise(graph, group, cones)
+                _build_if(graph, group, cones)
                 made += 1
         for node in list(graph):
             for inner in subgraphs(node):
@@ -69,7 +69,7 @@ class SelectionsToIf(OptionalPass):
         return made
 
 
-def _last(graph: ir.Graph, tried: set[ir.Node]) -> Selection | None:
+def _last_selection(graph: ir.Graph, tried: set[ir.Node]) -> Selection | None:
     for node in reversed(list(graph)):
         if node not in tried and (found := _selection(node)) is not None:
             return found
@@ -87,7 +87,7 @@ def _selection(node: ir.Node) -> Selection | None:
     condition, yes, no = node.inputs
     if condition is None or yes is None or no is None or is_constant(condition) or static_shape(condition) != ():
         return None
-    return _positive(Selection(node, condition, yes, no, (node,)))
+    return _without_negation(Selection(node, condition, yes, no, (node,)))
 
 
 def _logical_selection(node: ir.Node) -> Selection | None:
@@ -105,11 +105,11 @@ def _logical_selection(node: ir.Node) -> Selection | None:
                 if condition is None or yes is None or no is None or negated is None or is_constant(condition):
                     continue
                 if negated.inputs[0] is condition and static_shape(condition) == ():
-                    return _positive(Selection(node, condition, yes, no, (node, first, second)))
+                    return _without_negation(Selection(node, condition, yes, no, (node, first, second)))
     return None
 
 
-def _positive(found: Selection) -> Selection:
+def _without_negation(found: Selection) -> Selection:
     """The same selection by the operand of `Not` if the condition is negated."""
     negated = producer(found.condition, "Not")
     if negated is None or negated.inputs[0] is None:
@@ -117,7 +117,7 @@ def _positive(found: Selection) -> Selection:
     return Selection(found.node, negated.inputs[0], found.no, found.yes, found.parts)
 
 
-def _together(graph: ir.Graph, last: Selection) -> list[Selection]:
+def _mergeable_selections(graph: ir.Graph, last: Selection) -> list[Selection]:
     """The selections by the same condition that one `If` can replace: none depends on another's result."""
     group, needed = [last], _ancestors(graph, last.node)
     for node in reversed(list(graph)):
@@ -138,7 +138,7 @@ def _ancestors(graph: ir.Graph, node: ir.Node) -> set[ir.Node]:
     found: set[ir.Node] = set()
     pending = [node]
     while pending:
-        for value in _taken(pending.pop()):
+        for value in _used_values(pending.pop()):
             maker = value.producer()
             if maker is not None and maker.graph is graph and maker not in found:
                 found.add(maker)
@@ -146,13 +146,13 @@ def _ancestors(graph: ir.Graph, node: ir.Node) -> set[ir.Node]:
     return found
 
 
-def _taken(node: ir.Node) -> Iterator[ir.Value]:
+def _used_values(node: ir.Node) -> Iterator[ir.Value]:
     """The values that a node uses, in its subgraphs too."""
     yield from (v for v in node.inputs if v is not None)
     for inner in subgraphs(node):
         yield from inner.outputs
         for nested in inner:
-            yield from _taken(nested)
+            yield from _used_values(nested)
 
 
 def _cone(graph: ir.Graph, group: Sequence[Selection], side: bool) -> list[ir.Node]:
@@ -194,7 +194,7 @@ def _owners(graph: ir.Graph) -> dict[ir.Node, ir.Node]:
     return found
 
 
-def _raise(graph: ir.Graph, group: Sequence[Selection], cones: dict[bool, list[ir.Node]]) -> None:
+def _build_if(graph: ir.Graph, group: Sequence[Selection], cones: dict[bool, list[ir.Node]]) -> None:
     """Replace the selections by one `If`."""
     last = group[-1].node
     branches = {side: _branch(graph, group, cones[side], side) for side in (True, False)}
@@ -220,25 +220,25 @@ def _branch(graph: ir.Graph, group: Sequence[Selection], nodes: Sequence[ir.Node
     for node in nodes:
         graph.remove(node)
     branch = ir.Graph([], [], nodes=nodes, name=f"{label_of(group[-1].node)}/{'then' if side else 'else'}")
-    _decide(branch, group[0].condition, side)
+    _substitute_condition(branch, group[0].condition, side)
     made = {out for node in branch for out in node.outputs}
     for selection in group:
         value = selection.side(side)
-        if value not in made or value in list(branch.outputs) or not _is_like(value, selection.node.outputs[0]):
-            value = _handed_out(branch, value, selection, side)
+        if value not in made or value in list(branch.outputs) or not _has_shape_of(value, selection.node.outputs[0]):
+            value = _branch_output(branch, value, selection, side)
         branch.outputs.append(value)
     return branch
 
 
-def _is_like(value: ir.Value, result: ir.Value) -> bool:
+def _has_shape_of(value: ir.Value, result: ir.Value) -> bool:
     return static_shape(value) == static_shape(result)
 
 
-def _handed_out(branch: ir.Graph, value: ir.Value, selection: Selection, side: bool) -> ir.Value:
+def _branch_output(branch: ir.Graph, value: ir.Value, selection: Selection, side: bool) -> ir.Value:
     """An output of the branch for a value from outside, one that is an output already, or one to be broadcast."""
     result = selection.node.outputs[0]
     builder = GraphBuilder(branch, [selection.node], f"{'then' if side else 'else'}-value")
-    if _is_like(value, result):
+    if _has_shape_of(value, result):
         out = builder.op("Identity", value)
     else:
         out = builder.op("Expand", value, builder.ints(*(static_shape(result) or ())))
@@ -247,21 +247,21 @@ def _handed_out(branch: ir.Graph, value: ir.Value, selection: Selection, side: b
     return out
 
 
-def _decide(graph: ir.Graph, condition: ir.Value, side: bool) -> None:
+def _substitute_condition(graph: ir.Graph, condition: ir.Value, side: bool) -> None:
     """Replace the condition by its value, which is known inside the branch."""
-    known = _known(graph, condition, side)
+    known = _bool_constant(graph, condition, side)
     for node in list(graph):
         for inner in subgraphs(node):
-            _decide(inner, condition, side)
+            _substitute_condition(inner, condition, side)
         for i, value in enumerate(node.inputs):
             negated = producer(value, "Not")
             if value is condition:
                 node.replace_input_with(i, known)
             elif negated is not None and negated.inputs[0] in (condition, known):
-                node.replace_input_with(i, _known(graph, condition, not side))
+                node.replace_input_with(i, _bool_constant(graph, condition, not side))
 
 
-def _known(graph: ir.Graph, condition: ir.Value, truth: bool) -> ir.Value:
+def _bool_constant(graph: ir.Graph, condition: ir.Value, truth: bool) -> ir.Value:
     """A boolean constant in the graph, created on first use."""
     name = f"{condition.name}/{'true' if truth else 'false'}/{graph.name}"
     if name not in graph.initializers:

@@ -100,10 +100,10 @@ def _apply(rule: Rule, node: ir.Node, builder: GraphBuilder) -> Replacement | Mi
         return Miss(unknown.diagnostics[0].message)
     if isinstance(found, Miss):
         return found
-    return [_of_the_same_shape(old, new, builder) for old, new in zip(node.outputs, found, strict=True)]
+    return [_reshaped_like(old, new, builder) for old, new in zip(node.outputs, found, strict=True)]
 
 
-def _of_the_same_shape(old: ir.Value, new: ir.Value, builder: GraphBuilder) -> ir.Value:
+def _reshaped_like(old: ir.Value, new: ir.Value, builder: GraphBuilder) -> ir.Value:
     """Reshape the new value to the old one's shape: a (1, 1) constant taken for a scalar would add a dimension."""
     shape, found = static_shape(old), static_shape(new)
     if shape is None or found is None or found == shape or prod(found) != prod(shape):

@@ -48,8 +48,8 @@ def check_after_each(
     """
     wanted = [found for run in engines if (found := _run(run, model, inputs)) is not None]
     if not wanted:
-        raise error("E0301", "the graph cannot be checked between passes: no engine runs it", help=[_WITHOUT])
-    rounds = _computes_in_half(model)
+        raise error("E0301", "the graph cannot be checked between passes: no engine runs it", help=[_WITHOUT_VERIFY])
+    rounds = _uses_float16(model)
 
     def check(name: str, changed: Model) -> None:
         plain = in_onnx(changed)
@@ -59,14 +59,14 @@ def check_after_each(
             raise error(
                 "E0301", f"pass `{name}` left an invalid graph", notes=[str(failure).splitlines()[0]]
             ) from failure
-        plain = plain if rounds else _in_single(plain)
-        given = {v.name or "": _turned(inputs[v.name or ""], v) for v in plain.graph.inputs}
-        tolerance = HALF_TOLERANCE if _computes_in_half(changed) else TOLERANCE
+        plain = plain if rounds else _in_float32(plain)
+        given = {v.name or "": _in_layout_of(inputs[v.name or ""], v) for v in plain.graph.inputs}
+        tolerance = HALF_TOLERANCE if _uses_float16(changed) else TOLERANCE
         found = (_run(run, plain, given) for run in engines)
-        said = list(_complaints(plain, wanted, (f for f in found if f is not None), tolerance))
+        said = list(_mismatches(plain, wanted, (f for f in found if f is not None), tolerance))
         if not said:
             raise error(
-                "E0301", f"the graph behind pass `{name}` cannot be checked: no engine runs it", help=[_WITHOUT]
+                "E0301", f"the graph behind pass `{name}` cannot be checked: no engine runs it", help=[_WITHOUT_VERIFY]
             )
         if "" not in said:
             raise error("E0301", f"pass `{name}` changed {said[0]}")
@@ -74,7 +74,7 @@ def check_after_each(
     return check
 
 
-_WITHOUT = "build without `--verify`: artifacts are run and compared in any case"
+_WITHOUT_VERIFY = "build without `--verify`: artifacts are run and compared in any case"
 
 
 def _run(engine: Evaluate, model: Model, inputs: Mapping[str, Array]) -> list[Array] | None:
@@ -86,20 +86,20 @@ def _run(engine: Evaluate, model: Model, inputs: Mapping[str, Array]) -> list[Ar
         return None
 
 
-def _complaints(
+def _mismatches(
     model: Model, wanted: Sequence[list[Array]], found: Iterator[list[Array]], tolerance: float
 ) -> Iterator[str]:
     """What differs in each engine's outputs from all reference outputs, as text; ends after an engine that agrees."""
     for outputs in found:
-        said = [_apart(model, expected, outputs, tolerance) for expected in wanted]
+        said = [_difference(model, expected, outputs, tolerance) for expected in wanted]
         yield "" if "" in said else said[0]
         if "" in said:
             return
 
 
-def _apart(model: Model, expected: Sequence[Array], found: Sequence[Array], tolerance: float) -> str:
+def _difference(model: Model, expected: Sequence[Array], found: Sequence[Array], tolerance: float) -> str:
     for i, (before, after, out) in enumerate(zip(expected, found, model.graph.outputs, strict=True)):
-        wanted = _turned(before, out).astype(np.float64)
+        wanted = _in_layout_of(before, out).astype(np.float64)
         if wanted.shape != after.shape:
             return f"output {i} from shape {list(wanted.shape)} to {list(after.shape)}"
         peak = float(np.abs(wanted).max(initial=0.0))
@@ -109,13 +109,13 @@ def _apart(model: Model, expected: Sequence[Array], found: Sequence[Array], tole
     return ""
 
 
-def _computes_in_half(model: Model) -> bool:
+def _uses_float16(model: Model) -> bool:
     return any(value.dtype == ir.DataType.FLOAT16 for node in all_nodes(model) for value in node.outputs)
 
 
-def _in_single(model: Model) -> Model:
+def _in_float32(model: Model) -> Model:
     """The graph with float32 instead of float16."""
-    if not _computes_in_half(model):
+    if not _uses_float16(model):
         return model
     wide = model.clone()
     for graph in all_graphs(wide):
@@ -130,7 +130,7 @@ def _in_single(model: Model) -> Model:
     return wide
 
 
-def _turned(array: Array, value: ir.Value) -> Array:
+def _in_layout_of(array: Array, value: ir.Value) -> Array:
     """The array in the layout of the value: channels-last if the value is and the array is not."""
     last = np.moveaxis(array, 1, -1) if array.ndim > 2 else array
     shape = None if value.shape is None else [d for d in value.shape if isinstance(d, int)]

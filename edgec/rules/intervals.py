@@ -201,7 +201,7 @@ def _negative(step: _Step) -> Interval | None:
     return None if x is None else Interval(-x.high, -x.low)
 
 
-def _counted(step: _Step) -> Interval | None:
+def _of_range(step: _Step) -> Interval | None:
     """Range(start, limit, step)."""
     start, limit = step.input(0), step.input(1)
     return None if start is None or limit is None else start.joined(limit)
@@ -228,7 +228,7 @@ _TRANSFER: dict[str, Transfer] = {
     "Neg": _negative,
     "Sign": _sign,
     "Cast": _cast,
-    "Range": _counted,
+    "Range": _of_range,
     "ReduceSum": _sum,
     "CumSum": _sum,
     "Pad": _padded,

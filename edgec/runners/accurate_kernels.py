@@ -22,13 +22,13 @@ from edgec.ir.model import Model
 
 def accurate(model: Model) -> Model:
     """The model with these operators replaced in float32: itself if it has none, else a changed copy."""
-    if not any(_is_loose(node) for node in _nodes(model)):
+    if not any(_is_inaccurate(node) for node in _nodes(model)):
         return model
     own = model.clone()
-    for number, node in enumerate([node for node in _nodes(own) if _is_loose(node)]):
+    for number, node in enumerate([node for node in _nodes(own) if _is_inaccurate(node)]):
         graph = node.graph
         assert graph is not None
-        made = _SPELT_OUT[node.op_type](node)
+        made = _REPLACEMENTS[node.op_type](node)
         results, names = made[-1].outputs, [out.name for out in node.outputs]
         for old, new in zip(node.outputs, results, strict=True):
             new.shape, new.type = old.shape, old.type
@@ -56,8 +56,8 @@ def _nodes(model: Model) -> Iterable[ir.Node]:
         yield from function
 
 
-def _is_loose(node: ir.Node) -> bool:
-    if node.op_type not in _SPELT_OUT or node.domain != "":
+def _is_inaccurate(node: ir.Node) -> bool:
+    if node.op_type not in _REPLACEMENTS or node.domain != "":
         return False
     position = _MASK if node.op_type == "Attention" else 0
     x = node.inputs[position] if len(node.inputs) > position else None
@@ -139,7 +139,7 @@ def _constant(number: float | NDArray[np.float64]) -> ir.Node:
     return ir.node("Constant", [], {"value": ir.Tensor(np.asarray(number, np.float32))})
 
 
-_SPELT_OUT = {
+_REPLACEMENTS = {
     "Attention": _attention,
     "CumSum": _running_sum,
     "Elu": _elu,

@@ -42,7 +42,7 @@ class OpenRecurrentToLoop(Rule):
         if chosen is None:
             return Miss("an activation is not defined by ONNX")
         each = len(chosen) // op.directions
-        runs = [_Way(op, d, chosen[d * each : (d + 1) * each], g).run() for d in range(op.directions)]
+        runs = [_OpenDirection(op, d, chosen[d * each : (d + 1) * each], g).run() for d in range(op.directions)]
         joined = []
         for i in range(len(node.outputs)):
             axis = 1 if i == 0 else 0
@@ -51,7 +51,7 @@ class OpenRecurrentToLoop(Rule):
         return joined
 
 
-class _Way(OneWay):
+class _OpenDirection(OneWay):
     """One direction: the states of all steps (T, B, H), then the last states (B, H)."""
 
     def __init__(self, op: Recurrent, index: int, chosen: list[Squash], g: GraphBuilder) -> None:

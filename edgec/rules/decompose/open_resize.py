@@ -54,7 +54,7 @@ class OpenResizeToMatMul(Rule):
         for axis in range(len(before)):
             if before[axis] == after[axis] or (op.scales is not None and op.scales[axis] == 1.0):
                 continue
-            places = _places(op, axis, g)
+            places = _source_coordinates(op, axis, g)
             if places is None:
                 return Miss("its scale is not a ratio of small integers")
             y = _along(op, y, axis, places, g)
@@ -63,7 +63,7 @@ class OpenResizeToMatMul(Rule):
 
 
 @dataclass(frozen=True)
-class _Places:
+class _Coordinates:
     """Source coordinates of each output along an axis, as (1, out) integer numerators over one denominator."""
 
     numerators: Value
@@ -71,7 +71,7 @@ class _Places:
     size: Value
 
 
-def _places(op: Resize, axis: int, g: GraphBuilder) -> _Places | None:
+def _source_coordinates(op: Resize, axis: int, g: GraphBuilder) -> _Coordinates | None:
     """ONNX's coordinate transforms in integers; if sizes are given, the scale is their ratio. None: not a fraction."""
     size = g.op("Shape", op.x, start=axis, end=axis + 1)
     one, two = g.ints(1), g.ints(2)
@@ -89,14 +89,14 @@ def _places(op: Resize, axis: int, g: GraphBuilder) -> _Places | None:
     i = g.op("Unsqueeze", g.op("Range", zero, g.op("Squeeze", new, g.ints(0)), step), g.ints(0))
     if op.transform == "align_corners":
         last = g.op("Max", g.op("Sub", new, one), one)
-        return _Places(g.op("Mul", i, g.op("Sub", size, one)), last, size)
+        return _Coordinates(g.op("Mul", i, g.op("Sub", size, one)), last, size)
     if op.transform == "asymmetric":
-        return _Places(g.op("Mul", i, down), up, size)
+        return _Coordinates(g.op("Mul", i, down), up, size)
     twice = g.op("Mul", g.op("Add", g.op("Mul", i, two), one), down)
-    return _Places(g.op("Sub", twice, up), g.op("Mul", up, two), size)
+    return _Coordinates(g.op("Sub", twice, up), g.op("Mul", up, two), size)
 
 
-def _along(op: Resize, x: Value, axis: int, places: _Places, g: GraphBuilder) -> Value:
+def _along(op: Resize, x: Value, axis: int, places: _Coordinates, g: GraphBuilder) -> Value:
     """Apply the interpolation along one axis."""
     beyond = 2 if op.mode == "cubic" else 0
     if beyond:
@@ -112,7 +112,7 @@ def _along(op: Resize, x: Value, axis: int, places: _Places, g: GraphBuilder) ->
     return g.op("Transpose", y, perm=[int(i) for i in np.argsort(perm)])
 
 
-def _weights(op: Resize, places: _Places, beyond: int, g: GraphBuilder) -> Value:
+def _weights(op: Resize, places: _Coordinates, beyond: int, g: GraphBuilder) -> Value:
     """(in + 2 beyond, out): distances as integers, clipped to the filter's support, then the filter."""
     begin, step = (g.const(np.asarray(n, dtype=np.int64)) for n in (-beyond, 1))
     end = g.op("Squeeze", g.op("Add", places.size, g.ints(beyond)), g.ints(0))

@@ -35,18 +35,18 @@ class OpenTriangle(Rule):
         if op.x.shape is None:
             return Miss("the rank is not known")
         rank = len(op.x.shape)
-        rows = g.op("Unsqueeze", _places(op.x, rank - 2, g), g.ints(1))
+        rows = g.op("Unsqueeze", _positions(op.x, rank - 2, g), g.ints(1))
         if op.k != 0:
             k = g.const(np.asarray(op.k, dtype=np.int64)) if op.k is not None else node.inputs[1]
             rows = g.op("Add", rows, k)
-        kept = g.op("LessOrEqual" if op.upper else "GreaterOrEqual", rows, _places(op.x, rank - 1, g))
+        kept = g.op("LessOrEqual" if op.upper else "GreaterOrEqual", rows, _positions(op.x, rank - 1, g))
         is_bool = op.x.dtype == ir.DataType.BOOL
         y = g.op("And", kept, op.x) if is_bool else g.op("Where", kept, op.x, g.like(0, op.x))
         y.shape = op.y.shape
         return [y]
 
 
-def _places(x: Value, axis: int, g: GraphBuilder) -> Value:
+def _positions(x: Value, axis: int, g: GraphBuilder) -> Value:
     size = g.op("Squeeze", g.op("Shape", x, start=axis, end=axis + 1), g.ints(0))
     zero, one = (g.const(np.asarray(i, dtype=np.int64)) for i in (0, 1))
     return g.op("Range", zero, size, one)

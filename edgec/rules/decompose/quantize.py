@@ -66,12 +66,12 @@ class DequantizeToMul(Rule):
 
 def steps(op: QuantizeLinear, g: GraphBuilder) -> Value | None:
     """The quantized value of each element of x, in float32; None unless it has 8 or 16 bits and known shapes."""
-    scale = _spread(op, op.scale, g)
+    scale = _broadcastable(op, op.scale, g)
     if op.y.dtype not in NARROW or scale is None:
         return None
     found = g.op("Round", g.op("Div", _as_float(op.x, g), _as_float(scale, g)))
     if op.zero_point is not None:
-        zero = _spread(op, op.zero_point, g)
+        zero = _broadcastable(op, op.zero_point, g)
         assert zero is not None
         found = g.op("Add", found, _as_float(zero, g))
     limits = np.iinfo(op.y.dtype.numpy())
@@ -80,12 +80,12 @@ def steps(op: QuantizeLinear, g: GraphBuilder) -> Value | None:
 
 def number(op: DequantizeLinear, x: Value, g: GraphBuilder) -> Value | None:
     """The values of the quantized `x` (int32, or of the op's type, or in float32). None if a shape is not known."""
-    scale = _spread(op, op.scale, g)
+    scale = _broadcastable(op, op.scale, g)
     if scale is None:
         return None
     exact = x if x.dtype == ir.DataType.INT32 else _as_float(x, g)
     if op.zero_point is not None:
-        zero = _spread(op, op.zero_point, g)
+        zero = _broadcastable(op, op.zero_point, g)
         assert zero is not None
         exact = g.op("Sub", exact, zero if zero.dtype == exact.dtype else g.op("Cast", zero, to=int(exact.dtype or 0)))
     return g.op("Mul", _as_float(exact, g), _as_float(scale, g))
@@ -95,7 +95,7 @@ def _as_float(value: Value, g: GraphBuilder) -> Value:
     return value if value.dtype == ir.DataType.FLOAT else g.op("Cast", value, to=_FLOAT)
 
 
-def _spread(op: QuantizeLinear | DequantizeLinear, value: Value, g: GraphBuilder) -> Value | None:
+def _broadcastable(op: QuantizeLinear | DequantizeLinear, value: Value, g: GraphBuilder) -> Value | None:
     """A scale or zero point (per tensor, axis or block), reshaped to broadcast against x; None if not possible."""
     own = static_shape(value)
     if own is None or op.x.shape is None:

@@ -16,7 +16,7 @@ from edgec.rules.base import NOT_HERE, Example, Miss, Replacement, Rule
 from edgec.rules.decompose.attention import fill_empty_rows, shown
 from edgec.rules.match import is_scalar, only_use, operands, producer, scalar
 
-_NEVER = -1e9
+_MASKED_SCORE = -1e9
 """Scores up to this are minus infinity as masks write it: their exponential is 0 compared to any other."""
 
 _QKV = "float[1,2,3,4] q, float[1,2,4,5] k, float[1,2,5,4] v"
@@ -97,7 +97,7 @@ class RecognizeAttention(Rule):
         if any(x.shape is None or len(x.shape) != 4 for x in (q, transposed, v)):
             return Miss("an operand does not have four dimensions")
         k, by_inner = _keys(transposed, g)
-        if differs := _unlike(q, k, v, scores.mask, node.outputs[0]):
+        if differs := _shape_mismatch(q, k, v, scores.mask, node.outputs[0]):
             return Miss(differs)
         mask = _whole_mask(scores, q, k, g)
         scale = scores.scale * by_q * by_k * by_inner
@@ -193,7 +193,7 @@ def _where_mask(where: ir.Node) -> tuple[ir.Value | None, ir.Value | None, bool]
         number = scalar(fill)
         if number is None or inner is None or not _leads_to_product(inner):
             continue
-        if number > _NEVER:
+        if number > _MASKED_SCORE:
             return Miss("the value of masked scores is not minus infinity")
         if np.isfinite(number) and not _never_empty(_Scores(where, mask=condition, hides=hides)):
             return Miss("masked scores are finite, and a query may have no key")
@@ -252,7 +252,7 @@ def _whole_mask(scores: _Scores, q: ir.Value, k: ir.Value, g: GraphBuilder) -> i
     return mask if list(mask.shape or ()) == whole else g.op("Expand", mask, g.ints(*sizes))
 
 
-def _unlike(q: ir.Value, k: ir.Value, v: ir.Value, mask: ir.Value | None, y: ir.Value) -> str:
+def _shape_mismatch(q: ir.Value, k: ir.Value, v: ir.Value, mask: ir.Value | None, y: ir.Value) -> str:
     """Why the shapes are not those of attention; empty if they are."""
     dims = [list(x.shape or ()) for x in (q, k, v)]
     if not dims[0][:2] == dims[1][:2] == dims[2][:2]:

@@ -153,7 +153,7 @@ class MergeConstantOperands(Rule):
                 if merged.size > max(a.size, b.size):
                     return Miss("the merged constant is larger than both")
                 factors = (first, second) if node.op_type == "Mul" else ()
-                if not _are_ordinary(merged, first, second, b.dtype) or _turn_back(*factors):
+                if not _stay_in_range(merged, first, second, b.dtype) or _leave_and_return(*factors):
                     return Miss("the merged constant overflows or underflows, which single steps may not")
                 if node.op_type == "Add" and np.any(np.abs(merged) < np.maximum(np.abs(first), np.abs(second)) / 2):
                     return Miss("the constants cancel: adding and subtracting may be intentional rounding")
@@ -161,7 +161,7 @@ class MergeConstantOperands(Rule):
         return NOT_HERE
 
 
-def _are_ordinary(merged: Floats, first: Floats, second: Floats, dtype: np.dtype[np.generic]) -> bool:
+def _stay_in_range(merged: Floats, first: Floats, second: Floats, dtype: np.dtype[np.generic]) -> bool:
     """Whether constants merged in float64 neither overflow nor underflow in the graph's type."""
     limits = np.finfo(dtype.name)
     size = np.abs(merged)
@@ -170,7 +170,7 @@ def _are_ordinary(merged: Floats, first: Floats, second: Floats, dtype: np.dtype
     return not bool(np.any(given & ((size > limits.max) | vanishes)))
 
 
-def _turn_back(*factors: Floats) -> bool:
+def _leave_and_return(*factors: Floats) -> bool:
     """Whether one factor takes numbers out of range and the other back: an overflow in between must be preserved."""
     sizes = [np.abs(f[(f != 0) & np.isfinite(f)]) for f in factors]
     up = any(bool(np.any(s > _FAR)) for s in sizes) and any(bool(np.any(s < 1)) for s in sizes)

@@ -79,7 +79,7 @@ class Evaluator:
             if self.timed:
                 self.seconds[op.name] = self.seconds.get(op.name, 0.0) + time.perf_counter() - start
             if self.tap is not None:
-                self._tell(op, results)
+                self._call_tap(op, results)
             for name in dead:
                 values.pop(name, None)
 
@@ -167,7 +167,7 @@ class Evaluator:
             return kernels.round_to_half(array)
         return array if array.dtype == np.float32 else array.astype(np.float32)
 
-    def _tell(self, op: Operation, results: dict[str, Value]) -> None:
+    def _call_tap(self, op: Operation, results: dict[str, Value]) -> None:
         for output in op.outputs:
             value = results[output.name]
             if self.tap is not None and isinstance(value, np.ndarray):

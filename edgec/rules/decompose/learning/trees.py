@@ -64,7 +64,7 @@ class TreeRegressorToGather(Rule):
         kind = _AGGREGATES.get(r.string("aggregate_function", "SUM"))
         if kind is None:
             return Miss(f"the trees are aggregated by {r.string('aggregate_function', 'SUM')}")
-        scores = _based(g.op(kind, _leaves(as_float(r.input(0), g), trees, g), g.ints(1), keepdims=0), r, g)
+        scores = _plus_base(g.op(kind, _leaves(as_float(r.input(0), g), trees, g), g.ints(1), keepdims=0), r, g)
         found = transformed(scores, r, g)
         return found if isinstance(found, Miss) else [found]
 
@@ -92,10 +92,10 @@ class TreeClassifierToGather(Rule):
             return trees
         sums = g.op("ReduceSum", _leaves(as_float(r.input(0), g), trees, g), g.ints(1), keepdims=0)
         if classes.count > 2:
-            sums = _based(sums, r, g)
+            sums = _plus_base(sums, r, g)
             label = classes.at(largest(sums, g), node.outputs[0], g)
             return labels_and_scores(label, transformed(sums, r, g))
-        return _of_two(_of_second(sums, trees, g), trees, classes, r, g)
+        return _binary_outputs(_binary_score(sums, trees, g), trees, classes, r, g)
 
 
 _AGGREGATES = {"SUM": "ReduceSum", "AVERAGE": "ReduceMean", "MIN": "ReduceMin", "MAX": "ReduceMax"}
@@ -118,7 +118,7 @@ class _Trees:
     depth: int
 
 
-def _of_second(sums: Value, trees: _Trees, g: GraphBuilder) -> Value | Miss:
+def _binary_score(sums: Value, trees: _Trees, g: GraphBuilder) -> Value | Miss:
     """The score (N, 1) of two classes, given by the weights of one of them."""
     weighted = [i for i in range(2) if trees.weights[:, i].any()]
     if len(weighted) > 1:
@@ -126,11 +126,13 @@ def _of_second(sums: Value, trees: _Trees, g: GraphBuilder) -> Value | Miss:
     return g.op("Slice", sums, g.ints(max(weighted, default=0)), g.ints(max(weighted, default=0) + 1), g.ints(1))
 
 
-def _of_two(score: Value | Miss, trees: _Trees, classes: Classes, r: Reader, g: GraphBuilder) -> Replacement | Miss:
+def _binary_outputs(
+    score: Value | Miss, trees: _Trees, classes: Classes, r: Reader, g: GraphBuilder
+) -> Replacement | Miss:
     """Label and scores of two classes: logistic of the margins, shares if no weight is negative, else margins."""
     if isinstance(score, Miss) or classes.count != 2:
         return score if isinstance(score, Miss) else Miss(f"there are {classes.count} classes")
-    score = _based(score, r, g)
+    score = _plus_base(score, r, g)
     positive = bool((trees.weights >= 0).all())
     label = classes.at(above(score, 0.5 if positive else 0.0, g), r.node.outputs[0], g)
     if r.string("post_transform", "NONE") == "LOGISTIC":
@@ -138,7 +140,7 @@ def _of_two(score: Value | Miss, trees: _Trees, classes: Classes, r: Reader, g: 
     return labels_and_scores(label, (shares if positive else margins)(score, g))
 
 
-def _based(sums: Value, r: Reader, g: GraphBuilder) -> Value:
+def _plus_base(sums: Value, r: Reader, g: GraphBuilder) -> Value:
     base = numbers(r, "base_values")
     return g.op("Add", sums, g.const(base)) if base.any() else sums
 

@@ -42,8 +42,8 @@ class MultiHeadAttentionToAttention(Rule):
         if (bias := r.optional(3)) is not None:
             q, k, v = _biased([q, k, v], bias, g)
         parts = [_split_heads(x, heads, g) for x in (q, k, v)]
-        parts = [parts[0], *(_after(r.optional(6 + i), part, g) for i, part in enumerate(parts[1:]))]
-        found = _attended(r, parts, (r.optional(4), r.optional(5)), g)
+        parts = [parts[0], *(_appended(r.optional(6 + i), part, g) for i, part in enumerate(parts[1:]))]
+        found = _attention(r, parts, (r.optional(4), r.optional(5)), g)
         return found if isinstance(found, Miss) else [found, *parts[1:]][: len(node.outputs)]
 
 
@@ -81,19 +81,19 @@ class MicrosoftAttentionToAttention(Rule):
         parts = [_split_heads(p, heads, g) for p in g.multi("Split", 3, product, g.ints(*sizes), axis=2)]
         if (past := r.optional(4)) is not None:
             before = [g.op("Gather", past, g.const(np.asarray(i)), axis=0) for i in (0, 1)]
-            parts = [parts[0], *(_after(*pair, g) for pair in zip(before, parts[1:], strict=True))]
-        found = _attended(r, parts, (r.optional(3), r.optional(5)), g)
+            parts = [parts[0], *(_appended(*pair, g) for pair in zip(before, parts[1:], strict=True))]
+        found = _attention(r, parts, (r.optional(3), r.optional(5)), g)
         if isinstance(found, Miss) or len(node.outputs) < 2:
             return found if isinstance(found, Miss) else [found]
         return [found, g.op("Concat", *(g.op("Unsqueeze", part, g.ints(0)) for part in parts[1:]), axis=0)]
 
 
-def _after(past: Value | None, new: Value, g: GraphBuilder) -> Value:
+def _appended(past: Value | None, new: Value, g: GraphBuilder) -> Value:
     """The cached keys or values (B, H, P, E), followed by the new ones."""
     return new if past is None else g.op("Concat", past, new, axis=2)
 
 
-def _attended(
+def _attention(
     r: Reader, parts: Sequence[Value], masks: tuple[Value | None, Value | None], g: GraphBuilder
 ) -> Value | Miss:
     """Attention of operands with split heads, with a padding mask and a bias; joins the heads of the result."""
@@ -106,7 +106,7 @@ def _attended(
     causal = bool(r.integer("unidirectional", 0))
     if causal and keys != queries:  # ONNX aligns the queries with the first key
         seen = g.const(np.tril(np.ones((1, 1, queries, keys), dtype=bool), keys - queries))
-        mask = _both(mask, seen, g)
+        mask = _combined_mask(mask, seen, g)
     how: dict[str, Any] = {
         "scale": r.number("scale", 0.0) or None,
         "is_causal": 1 if causal and keys == queries else None,
@@ -114,7 +114,7 @@ def _attended(
     return _join_heads(g.op("Attention", *parts, *(() if mask is None else (mask,)), **how), g)
 
 
-def _both(mask: Value | None, seen: Value, g: GraphBuilder) -> Value:
+def _combined_mask(mask: Value | None, seen: Value, g: GraphBuilder) -> Value:
     """A boolean mask or additive bias, combined with which keys each query may attend to."""
     if mask is None:
         return seen

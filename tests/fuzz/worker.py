@@ -51,7 +51,7 @@ def _serve(pipe: Connection) -> None:
     from edgec.compiler.options import BuildOptions
     from edgec.compiler.stages import prepare
     from edgec.diag import EdgecError
-    from edgec.spec.project import load_project
+    from edgec.spec.project import FILE, load_project
 
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
     while True:
@@ -61,7 +61,7 @@ def _serve(pipe: Connection) -> None:
             return
         try:
             if path.suffix == ".toml":
-                load_project(path.parent)
+                load_project(path.parent / FILE)
             else:
                 prepare(_request(path), BuildOptions(), lambda step: None)
             outcome = "taken"

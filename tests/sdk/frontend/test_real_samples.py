@@ -9,15 +9,17 @@ import pytest
 import torch
 
 import edgec
-from edgec.cli.build import _project, _request
 from edgec.compiler.build import build
 from edgec.compiler.options import BuildOptions
 from edgec.compiler.samples import sample
 from edgec.diag import EdgecError
 from edgec.frontend.dispatch import import_source
 from edgec.frontend.request import SourceRequest
+from edgec.frontend.requested import sources_of
 from edgec.frontend.samples.inputs import InputSpec, Known
+from edgec.spec.project import ModelRequest, load_project, one_requested
 from edgec.spec.ranges import parse_ranges
+from edgec.spec.request_options import SourceOptions
 
 CODE = """
 import torch
@@ -78,12 +80,13 @@ def test_samples_of_the_project_file(folder: Path) -> None:
     for i, rate in enumerate([16000, 8000, 16000]):
         np.savez(folder / f"s{i}.npz", x=np.full((2, 3), i, np.float32), sr=np.int64(rate))
     (folder / "edgec.toml").write_text('source = "net.py:gate"\ntarget = ["android"]\nsamples = "s*.npz"\n')
-    project = _project(None, {})
-    imported = import_source(_request(project, project.source, None, {}))
+    project = load_project(Path("edgec.toml"))
+    imported = import_source(sources_of(one_requested(ModelRequest(""), project)).main)
     rates = [int(s.inputs["sr"]) for s in sample(imported).samples]
     assert rates[0] == 16000
     assert {16000, 8000} <= set(rates)
-    said = import_source(_request(_project(None, {"input": ["sr==8000:int64"]}), project.source, None, {}))
+    given = ModelRequest("", options=SourceOptions(input=("sr==8000:int64",)))
+    said = import_source(sources_of(one_requested(given, project)).main)
     assert int(said.examples["sr"]) == 8000
 
 

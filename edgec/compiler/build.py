@@ -12,6 +12,7 @@ from edgec.artifact.output import build_folder, check_owned, failed_folder, file
 from edgec.backends.base import FunctionsBackend
 from edgec.backends.table import backend
 from edgec.compiler import manifest as manifests
+from edgec.compiler import notebook
 from edgec.compiler.canonical_model import CanonicalModel
 from edgec.compiler.input_ranges import check_ranges
 from edgec.compiler.manifest import Lowered, Observed
@@ -34,7 +35,7 @@ from edgec.spec.reads import Reads, note, recorded
 from edgec.spec.target import Target
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Built:
     """One artifact with its manifest. `failures` are checks that did not hold; the artifact then lies in TARGET.failed.
 
@@ -47,6 +48,32 @@ class Built:
     failures: tuple[Diagnostic, ...] = ()
     told: tuple[Diagnostic, ...] = ()
     timings: tuple[Timed, ...] = ()
+
+    @property
+    def path(self) -> Path:
+        """The artifact: a file, or the folder of a package."""
+        return self.folder / self.manifest.artifact.path
+
+    def __repr__(self) -> str:
+        return f"<{self.path} for {self.target.name}, {self._accuracy()}>"
+
+    def _repr_html_(self) -> str:
+        """As a notebook shows it."""
+        m = self.manifest
+        rows = [("artifact", self.path), ("target", self.target.name), ("bytes", f"{m.artifact.bytes:,}")]
+        rows += [("accuracy", f"{self._accuracy()}, by {m.accuracy.runner}")]
+        for kind, tensors in (("input", m.app.inputs), ("output", m.app.outputs)):
+            rows += [(kind, f"{t.name}: {t.dtype}{list(t.shape)}") for t in tensors]
+        rows += [
+            (f"{t.kind} latency", f"{t.p50_ms:.2f} ms ({t.low_ms:.2f} to {t.high_ms:.2f}) {t.device}")
+            for t in m.latency
+        ]
+        return notebook.table((), rows) + notebook.told((*self.failures, *self.told))
+
+    def _accuracy(self) -> str:
+        found = self.manifest.accuracy
+        worst = "" if found.max_rel is None else f" (rel {found.max_rel:.1e})"
+        return f"{found.status}{worst}"
 
 
 @dataclass
@@ -66,7 +93,7 @@ class BuildReport:
     @property
     def artifacts(self) -> list[Path]:
         """The files and packages."""
-        return [built.folder / built.manifest.artifact.path for built in self.built]
+        return [built.path for built in self.built]
 
     def add(self, other: BuildReport) -> None:
         """What came out of another model's build."""

@@ -12,6 +12,7 @@ from edgec.artifact.format import format_of
 from edgec.artifact.locate import Located, locate
 from edgec.artifact.manifest import DeviceLoaded, Latency, rewrite_manifest
 from edgec.artifact.shown import Shown
+from edgec.compiler import notebook
 from edgec.compiler.options import BuildOptions, as_built
 from edgec.compiler.provenance import as_asked
 from edgec.compiler.stages import prepare
@@ -59,13 +60,24 @@ HERE = Execution()
 """The default function, on this machine."""
 
 
-@dataclass
+@dataclass(repr=False)
 class CheckReport:
     """The checks in order, each with its result in words, and what failed."""
 
     checks: dict[str, str] = field(default_factory=dict)
     failures: list[Diagnostic] = field(default_factory=list)
     warnings: list[Diagnostic] = field(default_factory=list)
+
+    def __repr__(self) -> str:
+        return "\n".join([*(f"{name}: {result}" for name, result in self.checks.items()), *map(str, self._told)])
+
+    def _repr_html_(self) -> str:
+        """As a notebook shows it."""
+        return notebook.table(("check", "result"), self.checks.items()) + notebook.told(self._told)
+
+    @property
+    def _told(self) -> list[Diagnostic]:
+        return [*self.warnings, *self.failures]
 
     def note(self, name: str, result: str, failures: Sequence[Diagnostic] = ()) -> None:
         """Record a check."""

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from edgec.artifact.locate import Located, locate
+from edgec.compiler import notebook
 from edgec.diag import EdgecError, error
-from edgec.measure.arrays import draw_arrays, load_arrays
+from edgec.measure.arrays import Array, draw_arrays, load_arrays
 from edgec.measure.divergence import Pair, pairs
 from edgec.measure.inspection import inputs_of
 from edgec.measure.source_view import all_values, common_inputs, fitted, from_app, source_inputs
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Divergence:
     """What two artifacts have in common, value by value, and the first pair that is further apart than allowed."""
 
@@ -27,15 +28,28 @@ class Divergence:
         """The first value that differs."""
         return next((p for p in self.pairs if not p.difference.max_rel <= self.tolerance), None)
 
+    def __repr__(self) -> str:
+        return "\n".join(self.lines())
+
+    def _repr_html_(self) -> str:
+        """As a notebook shows it: the first value that differs, and those that are furthest apart."""
+        rows = [(p.name, p.other, f"{p.difference.max_rel:.2e}", f"{p.difference.max_abs:.2e}") for p in self._worst]
+        headings = ("value", "in the other", "largest relative error", "largest absolute error")
+        first = [] if self.first is None else [("first", _line(self.first))]
+        return notebook.table((), [("values in both", len(self.pairs)), *first]) + notebook.table(headings, rows)
+
+    @property
+    def _worst(self) -> list[Pair]:
+        return sorted(self.pairs, key=lambda p: -p.difference.max_rel)[:5]
+
     def lines(self) -> list[str]:
         """For a person."""
-        worst = sorted(self.pairs, key=lambda p: -p.difference.max_rel)[:5]
         lines = [f"{len(self.pairs)} values are in both artifacts"]
         if self.first is None:
             lines.append(f"they agree to {self.tolerance:g} relative to each value's largest magnitude")
         else:
             lines.append(f"the first that differs: {_line(self.first)}")
-        return [*lines, "furthest apart:", *(f"  {_line(p)}" for p in worst)]
+        return [*lines, "furthest apart:", *(f"  {_line(p)}" for p in self._worst)]
 
     def document(self) -> dict[str, Any]:
         """For a program."""
@@ -49,7 +63,9 @@ def _line(pair: Pair) -> str:
     return f"`{pair.name}`{other}: rel {d.max_rel:.2e}, abs {d.max_abs:.2e} at {list(d.worst)}"
 
 
-def compare_artifacts(first: Path, second: Path, inputs: Sequence[str], tolerance: float) -> Divergence:
+def compare_artifacts(
+    first: Path, second: Path, inputs: Sequence[str] | Mapping[str, Array], tolerance: float
+) -> Divergence:
     """Run both on the same inputs (drawn from a fixed seed where none are given) and pair their values.
 
     Raises `EdgecError` E0603 where they have no value in common.
@@ -58,12 +74,17 @@ def compare_artifacts(first: Path, second: Path, inputs: Sequence[str], toleranc
     common = common_inputs(a, b)
     arrays = draw_arrays(common)
     if inputs:
-        given = from_app(a, load_arrays(inputs, inputs_of(a.path)))
+        given = from_app(a, _given(inputs, a))
         arrays |= fitted(given, [f for f in source_inputs(a) if f.name in given])
     found = pairs(*(all_values(each, fitted(arrays, source_inputs(each))) for each in (a, b)))
     if not found:
         raise _nothing_common(a, b)
     return Divergence(tuple(found), tolerance)
+
+
+def _given(inputs: Sequence[str] | Mapping[str, Array], found: Located) -> dict[str, Array]:
+    """Arrays, or those of the files that the command line names."""
+    return dict(inputs) if isinstance(inputs, Mapping) else load_arrays(inputs, inputs_of(found.path))
 
 
 def _nothing_common(a: Located, b: Located) -> EdgecError:

@@ -55,8 +55,11 @@ class Origin:
             if device is not None:
                 load_device(device)
         files = sorted((r.kind, told(r.path, root), r.sha256) for r in _of_target(self.reads, own))
+        words: tuple[str, ...] = ()
+        if asked is not None and self.source.held is None:
+            words = command(with_paths(asked, lambda text: told(Path(text), root)), target)
         return Provenance(
-            () if asked is None else command(with_paths(asked, lambda text: told(Path(text), root)), target),
+            words,
             {} if asked is None else _kept(asked.options),
             Path(os.path.relpath(there, here)).as_posix() if here.is_relative_to(there) else None,
             tuple(FileInfo(*file) for file in files),

@@ -57,6 +57,12 @@ class Diagnostic:
         if self.code not in CODES:
             raise ValueError(f"unknown diagnostic code {self.code}")
 
+    def __str__(self) -> str:
+        """Everything that it says, as the command line prints it."""
+        place = [f"  --> {self.place}"] if self.place is not None and str(self.place) else []
+        notes = [f"   = {note}" for note in self.notes] + [f"   = help: {text}" for text in self.help]
+        return "\n".join((f"{self.severity.value}[{self.code}]: {self.message}", *place, *notes))
+
 
 class Interrupted(KeyboardInterrupt):
     """Ctrl-C in work of several parts, of which some were finished: `written` names their folders."""
@@ -67,7 +73,7 @@ class Interrupted(KeyboardInterrupt):
 
 
 class EdgecError(Exception):
-    """One or more errors that end the request, equal ones told once.
+    """One or more errors that end the request, equal ones told once. As text it says everything that is known.
 
     Anything else that escapes is a bug in edgec (exit 101).
     """
@@ -76,7 +82,7 @@ class EdgecError(Exception):
         given = (diagnostics,) if isinstance(diagnostics, Diagnostic) else tuple(diagnostics)
         told = {(d.code, d.message, str(d.place), d.notes, d.help): d for d in given}
         self.diagnostics: tuple[Diagnostic, ...] = tuple(told.values())
-        super().__init__("; ".join(f"{d.code}: {d.message}" for d in self.diagnostics))
+        super().__init__("\n\n".join(map(str, self.diagnostics)))
 
     @property
     def exit_code(self) -> ExitCode:

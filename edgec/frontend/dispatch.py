@@ -35,6 +35,10 @@ def import_source(request: SourceRequest) -> ImportedModel:
 
 
 def _imported(request: SourceRequest) -> ImportedModel:
+    if request.held is not None:
+        from edgec.frontend.torch.importer import import_held
+
+        return import_held(request, request.held)
     path = Path(request.ref)
     suffix = path.suffix.lower()
     if suffix in _PICKLES:

@@ -15,7 +15,7 @@ from edgec.diag.suggest import suggest
 from edgec.frontend.import_code import import_code
 from edgec.frontend.imported import ImportedModel, SourceId
 from edgec.frontend.opened_files import noting_opened
-from edgec.frontend.request import SourceRequest, source_name
+from edgec.frontend.request import Held, SourceRequest, source_name
 from edgec.frontend.samples.inputs import as_values
 from edgec.frontend.torch.autograph.replacement import Rewritten
 from edgec.frontend.torch.export import export_module, quiet
@@ -50,6 +50,16 @@ def import_python(request: SourceRequest) -> ImportedModel:
     return capture_model(
         net, inputs, request, SourceId("python", request.ref, file_sha256(file) if file and file.is_file() else "")
     )
+
+
+def import_held(request: SourceRequest, held: Held) -> ImportedModel:
+    """Export a model in memory; what the request says of inputs goes before the example."""
+    from edgec.frontend.samples.calls import with_call_samples
+
+    note_modules(None, _classes(held.model))
+    example = None if request.inputs else held.example
+    imported = capture_model(held.model, example, request, SourceId("module", request.ref, ""))
+    return with_call_samples(imported, held.example, held.samples) if held.samples else imported
 
 
 def _classes(net: Any) -> set[type]:

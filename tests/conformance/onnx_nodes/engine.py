@@ -67,7 +67,7 @@ def _attempt(engine: Engine, case: Case, level: str) -> Result:
     except EdgecError as refused:
         first = refused.diagnostics[0]
         outcome = CRASHED if first.code in _NOT_REFUSALS else REFUSED
-        detail = "; ".join([str(refused), *first.notes])
+        detail = "; ".join([*(f"{d.code}: {d.message}" for d in refused.diagnostics), *first.notes])
         return Result(case.name, outcome, label_of(first), level, detail[:400])
     except Exception as failure:  # any other exception is a defect, and reported as one
         where = traceback.extract_tb(failure.__traceback__)[-1]

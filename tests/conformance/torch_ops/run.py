@@ -40,7 +40,7 @@ def run(name: str) -> Result:
         first = refused.diagnostics[0]
         label = label_of(first)
         outcome = WRONG if first.code == "E0205" else CRASHED if first.code == "E0602" else REFUSED
-        detail = "; ".join([str(refused), *first.notes])
+        detail = "; ".join([*(f"{d.code}: {d.message}" for d in refused.diagnostics), *first.notes])
         return Result(name, outcome, _STAGES.get(label, label), detail=" ".join(detail.split())[:300])
     except Exception as failure:  # any other exception is a defect
         where = traceback.extract_tb(failure.__traceback__)[-1]

@@ -50,8 +50,8 @@ def test_a_copy_of_other_dates_and_modes_gives_the_same_bytes(wheel: Path, tmp_p
         shutil.copytree(ROOT / name, copy / name, copy_function=shutil.copyfile, ignore=ignored)
     for name in ("pyproject.toml", "README.md", ".gitignore"):
         shutil.copyfile(ROOT / name, copy / name)
-    (copy / "edgec" / "api.py").chmod(0o600)
-    os.utime(copy / "edgec" / "api.py", (0, 1e9))
+    (copy / "edgec" / "api" / "functions.py").chmod(0o600)
+    os.utime(copy / "edgec" / "api" / "functions.py", (0, 1e9))
     assert _wheel(copy, tmp_path).read_bytes() == wheel.read_bytes()
 
 

@@ -18,7 +18,7 @@ from edgec.api.keywords import BuildKeywords
 from edgec.cli.app import app
 from edgec.spec.request_options import SourceOptions, TargetOptions
 
-PAGE = Path(__file__).parents[2] / "docs/how-to/python-api.md"
+PAGE = Path(__file__).parents[3] / "docs/how-to/python-api.md"
 X = (torch.ones(2, 4),)
 
 

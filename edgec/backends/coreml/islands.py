@@ -1,4 +1,4 @@
-"""Which operators stay in float32 when the rest computes in float16, and why: seen ranges, or what they compute."""
+"""Float32 islands: operators that stay in float32 in a float16 program, by observed ranges or by what they compute."""
 
 from __future__ import annotations
 
@@ -36,28 +36,28 @@ from edgec.spec.target import Target
 BEYOND = f"a constant is beyond float16's largest number, {LARGEST:.0f}"
 
 _BY_KIND = {
-    "Exp": "exponentials overflow from x = 11.1 on",
-    "Log": "the logarithm of a sum loses the small terms",
+    "Exp": "exponentials overflow above x = 11.1",
+    "Log": "the logarithm of a sum loses its small terms",
     "ReduceSum": "long sums lose their small terms",
     "ReduceProd": "products overflow",
     "Pow": "powers overflow",
     "CumSum": "long sums lose their small terms",
     "LogSoftmax": "the logarithm of a sum of exponentials",
-    "LRN": "squares overflow from 256 on",
+    "LRN": "squares overflow above 256",
 }
 
 _MOVES = CARRIES | {"Concat", "Gather", "Pad", "Slice", "Split"}
-"""Operators that only carry values on."""
+"""Operators that only move values."""
 
 _TAKES_DIGITS = frozenset({"Log", "Sqrt", "Pow"})
-"""Where the digits of what keeps a value from zero show: log(0 + 1e-7). A quotient 0 / (0 + 1e-7) is 0 with any."""
+"""Operators that are sensitive to a tiny lower bound: log(0 + 1e-7). A quotient 0 / (0 + 1e-7) is 0 with any."""
 
 _PERIODIC = frozenset({"Sin", "Cos", "Tan"})
 _LARGEST_ANGLE = 16.0
-"""float16 holds an angle of 16 to 0.008."""
+"""float16 represents an angle of 16 to 0.008."""
 
 _FINE = 2.0**-8
-"""As much of a pixel changes a sample by what float16 rounds the pixels themselves."""
+"""An offset of this part of a pixel changes a sample as much as float16's rounding of the pixels."""
 
 
 @dataclass
@@ -68,12 +68,12 @@ class Islands:
     chosen: dict[ir.Node, str]
 
     def add(self, node: ir.Node | None, evidence: str) -> None:
-        """Keep a node; the first evidence counts."""
+        """Add a node; the first evidence is kept."""
         if node is not None and node not in self.chosen:
             self.chosen[node] = evidence
 
     def report(self) -> list[KeptInFloat32]:
-        """For the manifest, in the order of the graph."""
+        """The records for the manifest, in the order of the graph."""
         return [KeptInFloat32(n.op_type, n.name or "", place_of(n).module or "", why) for n, why in self.chosen.items()]
 
 
@@ -98,7 +98,7 @@ def choose(model: Model, target: Target, ranges: Ranges) -> Islands:
         islands.add(node, evidence)
     _bridge(model, islands)
     order = {node: i for i, node in enumerate(model.graph) if _has_floats(node)}
-    outermost = ((node, why) for node, why in islands.chosen.items() if node in order)  # blocks are float32 anyway
+    outermost = ((node, why) for node, why in islands.chosen.items() if node in order)  # blocks are always float32
     islands.chosen = dict(sorted(outermost, key=lambda item: order[item[0]]))
     return islands
 
@@ -108,9 +108,9 @@ def _has_floats(node: ir.Node) -> bool:
 
 
 def _reasons(node: ir.Node, target: Target) -> Iterator[str]:
-    """What needs no sample."""
+    """Reasons that do not depend on samples."""
     if node.op_type in ("If", "Loop"):
-        yield "branches and loops are computed in float32: rounded states may never reach a loop's end"
+        yield "branches and loops are computed in float32: with rounded states a loop may never end"
     if node.op_type in _BY_KIND and any(is_float(out) for out in node.outputs) and not _holds(node):
         yield _BY_KIND[node.op_type]
     options = target.options
@@ -121,7 +121,7 @@ def _reasons(node: ir.Node, target: Target) -> Iterator[str]:
 
 
 def _holds(node: ir.Node) -> bool:
-    """Whether an operator of these kinds holds in float16 here."""
+    """Whether an operator of these kinds is accurate in float16 here."""
     if node.op_type == "Exp":
         return never_overflows(node.inputs[0])
     if node.op_type == "ReduceSum":
@@ -142,7 +142,7 @@ def _beyond(value: ir.Value | None) -> bool:
 
 
 def _overflow(node: ir.Node, islands: Islands) -> None:
-    """A value that reaches float16's end is made and used in float32."""
+    """A value that may overflow in float16 is computed and used in float32."""
     for value in node.outputs:
         seen = islands.ranges.of(value)
         if seen is None or seen.high * MARGIN <= LARGEST:
@@ -150,21 +150,21 @@ def _overflow(node: ir.Node, islands: Islands) -> None:
         evidence = f"reaches {seen.high:.3g} on the samples, float16 ends at {LARGEST:.0f}"
         islands.add(node, evidence)
         for user in {use.node: None for use in value.uses()}:
-            islands.add(user, f"takes a value that {evidence}")
+            islands.add(user, f"uses a value that {evidence}")
 
 
 def _large_input(value: ir.Value, islands: Islands) -> None:
-    """An input that float16 cannot hold is used in float32."""
+    """An input that may overflow in float16 is used in float32."""
     seen = islands.ranges.of(value) if value.dtype == ir.DataType.FLOAT else None
     if seen is not None and seen.high * MARGIN > LARGEST:
         for user in {use.node: None for use in value.uses()}:
             islands.add(
-                user, f"takes an input that reaches {seen.high:.3g} on the samples, float16 ends at {LARGEST:.0f}"
+                user, f"uses an input that reaches {seen.high:.3g} on the samples, float16 ends at {LARGEST:.0f}"
             )
 
 
 def _bridge(model: Model, islands: Islands) -> None:
-    """What takes float32 alone and is used in float32 alone stays in it: no rounding between two islands."""
+    """An operator whose producers and users are all in float32 stays in it: no rounding between islands."""
     changed = True
     while changed:
         changed = False
@@ -181,7 +181,7 @@ def _lies_between(node: ir.Node, islands: Islands) -> bool:
 
 
 def _underflow(node: ir.Node, islands: Islands) -> None:
-    """A divisor, or the argument of a root or logarithm, that loses digits: it is made and used in float32."""
+    """A divisor or operand of a root or logarithm that loses digits in float16 is computed and used in float32."""
     index = SENSITIVE.get(node.op_type)
     if index is None or (node.op_type == "Pow" and is_product(node)):
         return
@@ -190,12 +190,12 @@ def _underflow(node: ir.Node, islands: Islands) -> None:
     if seen is not None and _is_small(seen):
         evidence = f"goes down to {seen.low:.3g} on the samples, below float16's normal numbers (6.1e-5)"
     elif bound is not None and node.op_type in _TAKES_DIGITS:
-        evidence = f"is kept from zero by {bound:.3g}, below float16's normal numbers (6.1e-5)"
+        evidence = f"has the lower bound {bound:.3g}, below float16's normal numbers (6.1e-5)"
     else:
         return
     islands.add(node, evidence)
     for maker in _makers(operand, lambda value: _is_small(islands.ranges.of(value))):
-        islands.add(maker, f"makes the operand of `{node.op_type}`, which {evidence}")
+        islands.add(maker, f"computes the operand of `{node.op_type}`, which {evidence}")
 
 
 def _is_small(seen: Range | None) -> bool:
@@ -203,7 +203,7 @@ def _is_small(seen: Range | None) -> bool:
 
 
 def _makers(value: ir.Value | None, further: Callable[[ir.Value], bool] = lambda _: False) -> Iterator[ir.Node]:
-    """What computes a value, the moves on the way, and what computes those operands that `further` asks for."""
+    """The producers of a value: through data movement, and through operands for which `further` holds."""
     pending = [value]
     while pending:
         current = pending.pop()
@@ -213,12 +213,12 @@ def _makers(value: ir.Value | None, further: Callable[[ir.Value], bool] = lambda
         yield node
         if node.op_type in _MOVES:
             pending.append(node.inputs[0])
-        elif node.op_type not in HEAVY:  # sums of many terms: what each is rounded by averages out
+        elif node.op_type not in HEAVY:  # sums of many terms: their rounding errors average out
             pending += [v for v in node.inputs if v is not None and further(v)]
 
 
 def _floor(value: ir.Value | None) -> float | None:
-    """The tiny constant that keeps a value from zero: `x + 1e-12`, `max(x, 1e-12)`."""
+    """The tiny constant that bounds a value from below: `x + 1e-12`, `max(x, 1e-12)`."""
     maker = next((n for n in _makers(value) if n.op_type not in _MOVES), None)
     if maker is None or maker.op_type not in ("Add", "Max", "Clip"):
         return None
@@ -230,38 +230,38 @@ def _floor(value: ir.Value | None) -> float | None:
 
 
 def _small_variance(node: ir.Node, islands: Islands) -> None:
-    """A normalization of nearly equal numbers."""
+    """A normalization whose variance is small."""
     least = islands.ranges.divisor(node)
     if least is not None and least < SMALLEST_NORMAL:
         evidence = f"has variances down to {least:.3g} on the samples, below float16's normal numbers (6.1e-5)"
         islands.add(node, evidence)
         for maker in _makers(node.inputs[0]):
-            islands.add(maker, f"makes the operand of `{node.op_type}`, which {evidence}")
+            islands.add(maker, f"computes the operand of `{node.op_type}`, which {evidence}")
 
 
 def _angle(node: ir.Node, islands: Islands) -> None:
-    """Sines of large angles: the angle is made in float32 as well."""
+    """Sines of large angles: the angle is computed in float32 too."""
     seen = islands.ranges.of(node.inputs[0]) if node.op_type in _PERIODIC else None
     if seen is None or seen.high <= _LARGEST_ANGLE:
         return
     evidence = f"angles reach {seen.high:.3g} on the samples, where float16's spacing is {_spacing(seen.high):.3g}"
     islands.add(node, evidence)
     for maker in _makers(node.inputs[0], _is_elementwise):
-        islands.add(maker, f"makes an angle: {evidence}")
+        islands.add(maker, f"computes an angle: {evidence}")
 
 
 def _coordinates(node: ir.Node, islands: Islands) -> None:
-    """Where an image is sampled: the coordinates are made in float32."""
+    """Sampling of images: the coordinates are computed in float32."""
     shape = static_shape(node.inputs[0]) if node.op_type == "GridSample" and node.inputs[0] is not None else None
     if shape is None:
         return
     coarse = max(shape[2:]) / 2 * float(np.spacing(np.float16(0.5)))
     for maker in _makers(node.inputs[1], _is_elementwise) if coarse > _FINE else ():
-        islands.add(maker, f"makes coordinates, which float16 knows to {coarse:.2g} pixels")
+        islands.add(maker, f"computes coordinates, which float16 represents to {coarse:.2g} pixels")
 
 
 def _is_elementwise(value: ir.Value) -> bool:
-    """Whether the value's own maker keeps what its operands know: positions times frequencies, plus phases."""
+    """Whether the value's precision depends on its producer's operands: positions times frequencies, plus phases."""
     node = value.producer()
     return node is not None and node.op_type in {"Add", "Sub", "Mul", "Div", "Neg", "Cast", *_MOVES}
 
@@ -271,12 +271,12 @@ def _spacing(value: float) -> float:
 
 
 def _decides_loop(node: ir.Node, islands: Islands) -> None:
-    """Whether a loop begins is computed like whether it goes on."""
+    """The initial condition of a loop is computed in float32, like the condition in its body."""
     if node.op_type != "Loop":
         return
     for maker in _makers(node.inputs[1], lambda value: not _is_heavy(value)):
         if not _is_heavy(maker.outputs[0]):
-            islands.add(maker, "decides whether a loop begins, and is computed as inside it")
+            islands.add(maker, "computes the initial condition of a loop, whose body is in float32")
 
 
 def _is_heavy(value: ir.Value) -> bool:

@@ -1,4 +1,4 @@
-"""From the core dialect to what MIL can hold: expansions, ranks, precision."""
+"""The pipeline from the core dialect to Core ML's: expansions, ranks, precision."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ RULES: tuple[Rule, ...] = (
     BitwiseToArithmetic(widest=32),
     BitShiftToArithmetic(),
 )
-"""For operators that the dialect lacks."""
+"""Rules for operators that the dialect lacks."""
 
 HALF: tuple[Rule, ...] = (
     GroupNormToInstanceNorm(),
@@ -72,10 +72,10 @@ HALF: tuple[Rule, ...] = (
     UnitNormToLayerNorm(),
     WrittenNormToLayerNorm(),
 )
-"""For float16: normalizations as one operation, inside which squares and sums do not overflow."""
+"""For float16: normalizations as single operations, inside which squares and sums do not overflow."""
 
 CASTS: tuple[Rule, ...] = (CastOfNumbers(),)
-"""Before integers are looked at: what 32 bits hold as well as 64 do."""
+"""Applied before integers are checked: casts whose result then fits 32 bits."""
 
 ALWAYS: tuple[Rule, ...] = (
     WideClip(),
@@ -92,7 +92,7 @@ ALWAYS: tuple[Rule, ...] = (
     PadForms(),
     DropEmptyOperands(),
 )
-"""For operators that the dialect has, in some forms."""
+"""Rules for operators that are legal in some forms only."""
 
 ILLEGAL: tuple[Rule, ...] = (
     OpenResizeToMatMul(),
@@ -103,16 +103,16 @@ ILLEGAL: tuple[Rule, ...] = (
     OpenRecurrentToLoop(),
     UnrollRecurrent(),
 )
-"""For operators in the forms that the target's system lacks, whichever these are."""
+"""Rules for operators in any form that the target's system does not support."""
 
 
 def _ranks(highest: int) -> tuple[Rule, ...]:
-    """Fewer dimensions where there are too many."""
+    """Rules that reduce the rank to `highest`."""
     return OpenTransposeOfFewer(highest), ReduceRank(lambda _: highest)
 
 
 NATIVE: tuple[NativeRule, ...] = (WindowToSliceUpdate(),)
-"""Towards MIL operations that ONNX has no operator for, where the dialect has them."""
+"""Rules that produce MIL operations without an ONNX counterpart, if the dialect has them."""
 
 
 ATTENTION: tuple[Rule, ...] = (
@@ -121,7 +121,7 @@ ATTENTION: tuple[Rule, ...] = (
     AttentionOnHeads(),
     AttentionToMatMul(),
 )
-"""Forms of attention, of which the target's system and form decide."""
+"""Forms of attention, selected by the target's system and token layout."""
 
 OWN: tuple[Rule, ...] = (
     *CASTS,
@@ -135,17 +135,17 @@ OWN: tuple[Rule, ...] = (
     *ROOT_RULES,
     *HALF_RULES,
 )
-"""Every rule that is tried for Core ML beside those that all backends share."""
+"""All rules of Core ML beyond those that all backends share."""
 
 OPTIONAL: tuple[type[OptionalPass], ...] = (ScaleActivations, ScaleNormalizations, SelectionsToIf)
-"""Passes that may be switched off."""
+"""Passes that can be disabled."""
 
 
 def pipeline(target: Target, calibration: Calibration) -> Pipeline:
-    """From the canonical form to Core ML's dialect, in the target's precision.
+    """The passes from the canonical form to Core ML's dialect, in the target's precision.
 
-    The samples are run where integers may leave 32 bits, and for float16: what overflows or loses its digits on them
-    stays in float32.
+    The samples are run if integers may exceed 32 bits, and for float16: operators that overflow or lose digits on
+    them stay in float32.
     """
     allowed, passing = dialect(target), on_the_way(target)
     half = HALF if target.numerics.compute == "float16" else ()
@@ -176,7 +176,7 @@ def pipeline(target: Target, calibration: Calibration) -> Pipeline:
 
 
 def _by_range(target: Target, calibration: Calibration) -> tuple[Pass, ...]:
-    """Forms that hold in float16 what the samples show."""
+    """Passes that choose forms accurate in float16 by the ranges observed on the samples."""
     return (
         RewritePass("roots", ROOT_RULES),
         ObserveRanges(calibration),
@@ -186,7 +186,7 @@ def _by_range(target: Target, calibration: Calibration) -> tuple[Pass, ...]:
 
 
 def _attention_rules(target: Target) -> tuple[Rule, ...]:
-    """Towards attention that the target has: on tokens, the fused operation, or matrix products."""
+    """Rules that produce attention in the target's form: on tokens, the fused operation, or matrix products."""
     form = AttentionOnTokens() if takes_channels(target) else AttentionOnHeads()
     return (GroupedAttentionRepeated(), form, _unfused(target))
 
@@ -196,5 +196,5 @@ def _unfused(target: Target) -> Rule:
 
 
 def _channels_first(target: Target) -> tuple[Pass, ...]:
-    """Channels-first tokens; attention that did not get there goes the usual way."""
+    """The channels-first layout; attention that does not get it is expanded as usual."""
     return TurnTokens(), RewritePass("heads", [AttentionOnHeads(), _unfused(target), *CLEANUP])

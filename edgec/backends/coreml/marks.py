@@ -1,4 +1,4 @@
-"""What passes for float16 say to each other of a node: it holds in float16 by how it was made, or stays in float32."""
+"""Marks on nodes that the float16 passes exchange: safe in float16 by construction, or kept in float32."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _HELD, _WIDE = "edgec.coreml.held", "edgec.coreml.wide"
 
 
 def held(value: ir.Value) -> ir.Value:
-    """Mark a product whose operands keep it in range."""
+    """Mark a product that stays in range by construction."""
     node = value.producer()
     assert node is not None
     node.meta[_HELD] = True

@@ -1,4 +1,4 @@
-"""A program under names that Core ML takes, and the way back to those of the source."""
+"""Renaming a program to valid Core ML identifiers, with the source's names."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from edgec.ledger.coreml.identifiers import Scope
 
 @dataclass(frozen=True)
 class Named:
-    """A program and the target's options under identifiers.
+    """A program and the target's options with valid identifiers.
 
-    `scope` gives identifiers to what assembly adds. `interface` and `values` hold the source's name of each input,
-    output and state, and of each value, that had to be called otherwise.
+    `scope` provides identifiers for what assembly adds. `interface` and `values` map renamed inputs, outputs and
+    states, and values, to the source's names.
     """
 
     program: Program
@@ -28,7 +28,7 @@ class Named:
 
 
 def named(program: Program, options: CoreMLOptions) -> Named:
-    """Legal names stay, those of the interface before all others; what clashes is numbered in the program's order."""
+    """Keep valid names, with priority for the interface; conflicting ones are numbered in the program's order."""
     scope = Scope()
     given = [ref.name for ref in (*program.inputs, *program.states)]
     inputs, outputs = _interface(given, [name for name, _ in program.outputs], scope)
@@ -49,7 +49,7 @@ def named(program: Program, options: CoreMLOptions) -> Named:
 
 
 def _labels(classifier: Classifier | None, outputs: Mapping[str, str], scope: Scope) -> dict[str, str]:
-    """A classifier's own outputs, the second of which coremltools names after the first; it may cast the scores."""
+    """A classifier's outputs, the second of which coremltools names after the first; it may cast the scores."""
     if classifier is None:
         return {}
     label = scope.new(classifier.label_output)
@@ -59,7 +59,7 @@ def _labels(classifier: Classifier | None, outputs: Mapping[str, str], scope: Sc
 
 
 def _interface(given: list[str], shown: list[str], scope: Scope) -> tuple[dict[str, str], dict[str, str]]:
-    """Identifiers of inputs and states, and of outputs, by their names; an output may be called as an input is."""
+    """Identifiers of inputs and states, and of outputs, by name; an output may have the name of an input."""
     inputs = {name: name for name in given if scope.keep(name)}
     outputs = {name: name for name in shown if scope.keep(name)}
     inputs |= {name: scope.new(name) for name in given if name not in inputs}
@@ -83,7 +83,7 @@ def _inside(program: Program) -> Iterator[str]:
 
 
 def _renamed(program: Program, values: Mapping[str, str], outputs: Mapping[str, str] | None = None) -> Program:
-    """With `outputs` a function; a block's results have no names of their own."""
+    """Rename a function (with `outputs`) or a block, whose results are not named."""
     shown = ((outputs[n] if outputs else n, _operand(v, values)) for n, v in program.outputs)
     return replace(
         program,
@@ -119,7 +119,7 @@ def _instr(instr: Instr, values: Mapping[str, str]) -> Instr:
 
 
 def _options(options: CoreMLOptions, inputs: Mapping[str, str], outputs: Mapping[str, str]) -> CoreMLOptions:
-    """What the options say of inputs and outputs, by their identifiers."""
+    """The options with the identifiers of inputs and outputs."""
     images = tuple(replace(image, name=inputs.get(image.name, image.name)) for image in options.images)
     pictures = tuple(replace(image, name=outputs.get(image.name, image.name)) for image in options.output_images)
     texts = tuple((inputs.get(n, outputs.get(n, n)), text) for n, text in options.metadata.features)
@@ -132,16 +132,16 @@ def _options(options: CoreMLOptions, inputs: Mapping[str, str], outputs: Mapping
 
 
 def function_names(functions: Iterable[str]) -> dict[str, str]:
-    """The identifier of each function by the name that it was asked for under."""
+    """The identifier of each function by its requested name."""
     scope, wanted = Scope(), list(functions)
     kept = {name for name in wanted if scope.keep(name)}
     return {name: name if name in kept else scope.new(name) for name in wanted}
 
 
 def name_what_was_added(function: Any, scope: Scope) -> None:
-    """Give each constant of coremltools' function that it named itself, by a counter of the process, a name of its own.
+    """Rename the constants of coremltools' function that it named by a per-process counter.
 
-    Those are defaults of parameters that an instruction leaves out: they are called after the operation and parameter.
+    They are defaults of omitted parameters, and are named after the operation and parameter.
     """
     operations = list(_operations(function))
     seen = {*function.inputs, *(v.name for op in operations if op.op_type != "const" for v in op.outputs)}

@@ -1,4 +1,4 @@
-"""Rules that lead to MIL operations which only newer systems have."""
+"""Rules that produce MIL operations of newer systems."""
 
 from __future__ import annotations
 
@@ -8,6 +8,6 @@ from edgec.rules.base import Rule
 
 
 class NativeRule(Rule):
-    """A rule that applies where the dialect has every operator that it `makes` (`domain::Op`)."""
+    """A rule that applies if the dialect has every operator that it `makes` (`domain::Op`)."""
 
     makes: ClassVar[tuple[str, ...]]

@@ -1,4 +1,4 @@
-"""Views of MIL operations that ONNX has no operator for: the private domain of a legalized Core ML graph."""
+"""Views of MIL operations without an ONNX counterpart: the private domain of a legalized Core ML graph."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MIL = "edgec.mil"
 
 @dataclass(frozen=True, eq=False)
 class SliceUpdate(Op):
-    """A copy of x whose elements from `start` (one integer, 0 or more) on along `axis` are those of `update`."""
+    """A copy of x with `update` written from `start` (one non-negative integer) on along `axis`."""
 
     x: Value
     update: Value
@@ -31,7 +31,7 @@ class SliceUpdate(Op):
 
 @dataclass(frozen=True, eq=False)
 class ChannelNormalization(Op):
-    """Layer normalization of axis 1 alone, of x (1, C, 1, N); scale and bias (C). ONNX's goes on to the last axis."""
+    """Layer normalization of x (1, C, 1, N) over axis 1 only; scale and bias (C). ONNX's includes all later axes."""
 
     x: Value
     scale: Value

@@ -1,4 +1,4 @@
-"""What a Core ML target may say beside its numerics: the oldest system, and the interface that the app sees."""
+"""The options of a Core ML target: the oldest system, and the interface for the app."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ COLORS = {"rgb": 3, "bgr": 3, "grayscale": 1}
 
 @dataclass(frozen=True)
 class Image:
-    """An input or output that the app sees as an image of 8 bits.
+    """An input or output that is an 8-bit image for the app.
 
-    Of an input the model is given `pixel * scale + bias`, pixels from 0 to 255. Of an output the app is given
-    `value * scale + bias`, rounded and kept within 0 to 255. `color` is the order of the model's channels. `scale` and
-    `bias` hold one number for all channels or one for each, in that order.
+    For an input the model gets `pixel * scale + bias`, pixels from 0 to 255. For an output the app gets
+    `value * scale + bias`, rounded and clamped to 0 to 255. `color` is the order of the model's channels. `scale` and
+    `bias` have one number for all channels or one for each, in that order.
     """
 
     name: str
@@ -28,7 +28,7 @@ class Image:
 
 @dataclass(frozen=True)
 class Classifier:
-    """The output (1, classes) that holds a score for each label; the app is given the best label and all scores."""
+    """The output (1, classes) with a score for each label; the app gets the best label and all scores."""
 
     output: str
     labels: tuple[str, ...]
@@ -37,7 +37,7 @@ class Classifier:
 
 @dataclass(frozen=True)
 class Metadata:
-    """What Xcode shows of a model; `features` describes inputs and outputs by name."""
+    """The metadata that Xcode shows; `features` describes inputs and outputs by name."""
 
     author: str = ""
     license: str = ""
@@ -50,9 +50,9 @@ class Metadata:
 class CoreMLOptions:
     """`minimum_deployment_target` is iOS15 to iOS18 (macOS follows); `compute_units` is recorded for the app.
 
-    `states`: `native` lets the package keep them itself from iOS 18 on; before that, and with `interface`, they are
-    inputs and outputs that the app hands on from one run to the next. `neural_engine` gives transformers the form that
-    the neural engine prefers, channels-first tokens: `on`, `off`, or `auto`, where the prediction says that it pays.
+    `states`: with `native` the package keeps them itself from iOS 18 on; before that, and with `interface`, they are
+    inputs and outputs that the app passes from one run to the next. `neural_engine` gives transformers the layout that
+    the neural engine prefers, channels-first tokens: `on`, `off`, or `auto` (if it is predicted to pay).
     """
 
     minimum_deployment_target: str = "iOS17"
@@ -65,20 +65,20 @@ class CoreMLOptions:
     metadata: Metadata = field(default_factory=Metadata)
 
     def is_before(self, version: str) -> bool:
-        """Whether the model must also run on something older than `version` (iOS15 to iOS18)."""
+        """Whether the model must also run on systems older than `version` (iOS15 to iOS18)."""
         return self.minimum_deployment_target < version
 
     def image(self, name: str) -> Image | None:
-        """How an input is given as an image, if it is."""
+        """The image that an input is, or None."""
         return next((image for image in self.images if image.name == name), None)
 
     def output_image(self, name: str) -> Image | None:
-        """How an output is given to the app as an image, if it is."""
+        """The image that an output is, or None."""
         return next((image for image in self.output_images if image.name == name), None)
 
 
 def coreml_options(c: Checker, table: Table) -> CoreMLOptions:
-    """Read `[options]`; mistakes are left with the checker."""
+    """Read `[options]`; mistakes are reported to the checker."""
     c.known(table, [f.name for f in fields(CoreMLOptions)], "options.")
     return CoreMLOptions(
         c.choice(table, "minimum_deployment_target", SYSTEMS, "iOS17"),
@@ -104,10 +104,10 @@ def _image(c: Checker, name: str, table: Table, where: str) -> Image:
     for key, numbers in (("scale", scale), ("bias", bias)):
         if len(numbers) not in (1, COLORS[color]):
             c.problem(
-                f"`{key}` of image `{name}` has {len(numbers)} numbers, {color} has {COLORS[color]} channels", key
+                f"`{key}` of image `{name}` has {len(numbers)} numbers, but {color} has {COLORS[color]} channels", key
             )
     if 0.0 in scale:
-        c.problem(f"`scale` of image `{name}` is 0, which leaves nothing of the image", "scale")
+        c.problem(f"`scale` of image `{name}` is 0, which erases the image", "scale")
     return Image(name, color, scale, bias)
 
 
@@ -117,7 +117,7 @@ def _classifier(c: Checker, table: Table) -> Classifier:
     labels = c.labels(file)
     if len(set(labels)) != len(labels):
         double = next(label for label in labels if labels.count(label) > 1)
-        c.problem(f"the label `{double}` stands twice in `{file}`", "labels")
+        c.problem(f"the label `{double}` is repeated in `{file}`", "labels")
     return Classifier(c.string(table, "output"), labels, c.string(table, "label_output", "classLabel"))
 
 

@@ -1,4 +1,4 @@
-"""The files of an `.mlpackage`, the same bytes for the same content."""
+"""Writing the files of an `.mlpackage`, deterministically."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from typing import Any
 from edgec.artifact.files import sha256_of
 
 _NAMESPACE = uuid.UUID("6f1d3c52-6f0e-5e0b-9d3e-2b8a5c0e7a11")
-"""For content-derived identifiers; any fixed value will do."""
+"""The namespace of content-derived identifiers; any fixed value will do."""
 
 _AUTHOR = "com.apple.CoreML"
 
 
 def write_package(path: Path, spec: Any, weights: Path | None) -> None:
-    """The package's files, with identifiers derived from their content: no clock, no chance."""
+    """Write the package's files, with identifiers derived from their content instead of time or random numbers."""
     data = path / "Data" / _AUTHOR
     data.mkdir(parents=True)
     (data / "model.mlmodel").write_bytes(spec.SerializeToString(deterministic=True))

@@ -1,4 +1,4 @@
-"""Core ML's own passes: what integers and states it holds, the neural engine's form, and float16."""
+"""Core ML's passes: checks of integers and states, the channels-first layout, and float16."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from edgec.spec.target import Target
 
 
 class CheckInputs(Pass):
-    """Nothing is changed: integers that leave 32 bits are refused, and inputs that may hold more than seen are told."""
+    """Check, without changes: integers beyond 32 bits are an error, inputs that may exceed the samples a note."""
 
     name = "inputs"
 
@@ -37,7 +37,7 @@ class CheckInputs(Pass):
 
 
 class CheckStates(Pass):
-    """States that add up are marked for float16, before rewriting hides them; what cannot be a state is refused."""
+    """Mark accumulating states for float16, before rewrites hide them, and check that Core ML supports all states."""
 
     name = "states"
 
@@ -45,7 +45,7 @@ class CheckStates(Pass):
         self.target = target
 
     def run(self, model: Model) -> list[Remark]:
-        """Raises `EdgecError` E0401 with every state that Core ML cannot hold."""
+        """Raises `EdgecError` E0401 with every state that Core ML does not support."""
         if self.target.numerics.compute == "float16":
             mark_sums(model)
         kept_states(model, self.target)
@@ -53,19 +53,19 @@ class CheckStates(Pass):
 
 
 class TurnTokens(Pass):
-    """Channels-first tokens, for the neural engine."""
+    """Give tokens the channels-first layout, for the neural engine."""
 
     name = NAME
 
     def run(self, model: Model) -> list[Remark]:
-        """New values have the ranges of those whose elements they hold."""
+        """New values get the ranges of the values whose elements they hold."""
         turning = turn_tokens(model)
         keep_ranges(model, ranges_of(model).renamed(turning.names))
         return fired(self.name, turning.operators)
 
 
 class KeepWide(Pass):
-    """Nothing is changed: the operators that would overflow or lose too much in float16 are marked."""
+    """Mark, without other changes, the operators that would overflow or lose too much in float16."""
 
     name = "float32-islands"
     needs: ClassVar[frozenset[str]] = frozenset({"ranges"})
@@ -75,7 +75,7 @@ class KeepWide(Pass):
         self.target = target
 
     def run(self, model: Model) -> list[Remark]:
-        """Each with its evidence; blocks of branches and loops are float32 throughout."""
+        """One remark per operator, with its evidence; blocks of branches and loops are always float32."""
         islands = choose(model, self.target, ranges_of(model))
         keep_wide(islands.chosen)
         for graph in all_graphs(model):
@@ -87,7 +87,7 @@ class KeepWide(Pass):
 
 
 class ToHalf(Pass):
-    """float16, but for the operators that are marked."""
+    """Convert to float16, except for the marked operators."""
 
     name = "to-half"
     needs: ClassVar[frozenset[str]] = frozenset({"islands"})
@@ -96,7 +96,7 @@ class ToHalf(Pass):
         self.target = target
 
     def run(self, model: Model) -> list[Remark]:
-        """Every cast is in the graph; states are float16 at the interface, too."""
+        """All casts become explicit; states are float16 in the interface too."""
         kept = {name for state in kept_states(model, self.target) for name in (state.input, state.output)}
         to_half(model, [node for node in model.graph if is_wide(node)], kept)
         return []

@@ -1,7 +1,7 @@
-"""Neural engine, or GPU and CPU: predicted for each MIL operation from what Apple documents and others published.
+"""Placement on neural engine, GPU or CPU: predicted for each MIL operation from Apple's and others' publications.
 
-Core ML decides at run time, by device and system; on a Mac `MLComputePlan` tells what it decided, which is measured.
-Where the publications disagree (dilated convolutions) no rule speaks.
+Core ML decides at run time, by device and system; on a Mac `MLComputePlan` reports its decision, which is measured.
+Where publications disagree (dilated convolutions) there is no rule.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _ANE_GUIDE = "ANE Guide, Capability surface: no path for scatters, reduce_prod, 
 
 @dataclass(frozen=True)
 class Rule:
-    """What keeps an operation from the neural engine, and where that is published."""
+    """A reason why an operation does not run on the neural engine, and its source."""
 
     name: str
     holds: Callable[[Instr], bool]
@@ -50,7 +50,7 @@ RULES: tuple[Rule, ...] = (
     Rule("ane-no-3d-convolution", _is_spatial_3d, _ANE_GUIDE),
     Rule("ane-float16-alone", lambda i: {v.type.dtype for v in i.outputs} == {"int32"}, _ANE_16_BIT),
 )
-"""The first that holds is the reason. Each is a prediction."""
+"""The first rule that applies is the reason. Each is a prediction."""
 
 _UNITS: Mapping[str, tuple[str, str]] = {
     "all": ("ane", "gpu or cpu"),
@@ -58,7 +58,7 @@ _UNITS: Mapping[str, tuple[str, str]] = {
     "cpu_and_gpu": ("gpu or cpu", "gpu or cpu"),
     "cpu_only": ("cpu", "cpu"),
 }
-"""For each `compute_units`: the first choice, and what is left for the rest."""
+"""For each `compute_units`: the preferred unit, and the one for the rest."""
 
 
 def placement(program: Program, target: Target) -> Placement:
@@ -95,5 +95,5 @@ def measured(program: Program, target: Target, path: Path) -> Placement:
 
 _MEASURED = {
     "core-ml-cannot": "MLComputePlan on this Mac: the neural engine is not among the operation's supported devices",
-    "core-ml-prefers-another": "MLComputePlan on this Mac: the neural engine could, Core ML prefers another device",
+    "core-ml-prefers-another": "MLComputePlan on this Mac: Core ML prefers another device to the neural engine",
 }

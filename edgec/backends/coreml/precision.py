@@ -1,4 +1,4 @@
-"""float16 made visible: every cast is in the graph, and what would overflow or lose stays in float32."""
+"""Conversion to float16 with explicit casts; marked operators stay in float32."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _HALF, _SINGLE = ir.DataType.FLOAT16, ir.DataType.FLOAT
 def to_half(model: Model, islands: Collection[ir.Node], states: Collection[str] = ()) -> None:
     """Compute in float16, in place, except for `islands`.
 
-    The interface keeps its types: casts stand at its border. Inputs and outputs named in `states` are float16.
+    The interface keeps its types, with casts inside. Inputs and outputs named in `states` are float16.
     """
     graph = model.graph
     for value in graph.inputs:
@@ -41,7 +41,7 @@ def _retype(node: ir.Node, wanted: ir.DataType, casts: _Casts) -> None:
     """Give a node operands of the wanted type and mark its float results with it."""
     floats = (_HALF, _SINGLE)
     if node.op_type == "Cast" and node.outputs[0].dtype == _HALF:
-        return  # the source's own, which rounds
+        return  # a rounding cast of the source
     if node.op_type == "Cast" and node.outputs[0].dtype in floats:
         node.attributes["to"] = ir.AttrInt64("to", int(wanted))
         node.outputs[0].type = ir.TensorType(wanted)
@@ -55,7 +55,7 @@ def _retype(node: ir.Node, wanted: ir.DataType, casts: _Casts) -> None:
 
 
 def _hand_in(single: ir.Value, half: ir.Value, inner: Sequence[ir.Graph]) -> None:
-    """Blocks are computed in float32: they take the value so."""
+    """Blocks are computed in float32: replace the value that they capture."""
     for graph in inner:
         for i, output in enumerate(graph.outputs):
             if output is half:
@@ -68,12 +68,12 @@ def _hand_in(single: ir.Value, half: ir.Value, inner: Sequence[ir.Graph]) -> Non
 
 
 def _keeps(node: ir.Node, index: int) -> bool:
-    """Parameters that are read when the graph is lowered, not when it runs; coordinates, which MIL takes in float32."""
+    """Parameters that are read at lowering, not at run time; coordinates, which MIL supports in float32."""
     return (node.op_type == "Resize" and index > 0) or (node.op_type == "GridSample" and index == 1)
 
 
 class _Casts:
-    """Each value is converted once to each type: constants here and now, others by a Cast behind their maker."""
+    """Converts each value once to each type: constants at compile time, others with a Cast."""
 
     def __init__(self, graph: ir.Graph) -> None:
         self._graph = graph
@@ -87,7 +87,7 @@ class _Casts:
         return self._made[key]
 
     def _constant(self, value: ir.Value, dtype: ir.DataType) -> ir.Value:
-        """The constant in another type, converted when it is read: the original is the only copy that is kept."""
+        """The constant in another type, converted lazily: only the original is kept in memory."""
         source, name = value.const_value, f"{value.name}/{'float16' if dtype == _HALF else 'float32'}"
         assert source is not None
 
@@ -113,8 +113,8 @@ _HANDS_ON = CARRIES | set("Add Clip Concat Gather Max Min Mul Neg Pad Slice Spli
 
 
 def _stands_for_never(value: ir.Value) -> bool:
-    """Whether a constant that float16 cannot hold, such as a mask's -3.4e38, may be in the value: cast, it is infinite,
-    and a row of nothing else no number.
+    """Whether the value may contain a constant beyond float16, such as a mask's -3.4e38: cast, it is infinite, and the
+    softmax of a row of only those is NaN.
     """
     pending, seen = [value], set[ir.Value]()
     while pending:
@@ -151,7 +151,7 @@ def _restore_output(graph: ir.Graph, index: int, output: ir.Value, wanted: ir.Da
 
 
 def _finite(array: NDArray[np.generic], dtype: ir.DataType) -> NDArray[np.generic]:
-    """Finite stays finite: what float16 cannot hold (masks of -3.4e38) becomes its largest number."""
+    """Cast, clamping finite values beyond float16 (masks of -3.4e38) to its largest."""
     with np.errstate(over="ignore"):
         converted: NDArray[np.generic] = array.astype(dtype.numpy())
     if dtype != _HALF or np.isfinite(converted).all():

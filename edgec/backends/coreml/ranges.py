@@ -1,4 +1,4 @@
-"""What the values of a graph are like on the verification samples: executed in float32, never guessed."""
+"""Observed value ranges of a graph on the verification samples, executed in float32."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from edgec.passes.remarks import Remark
 
 @dataclass(frozen=True)
 class Range:
-    """Magnitudes seen: the largest, and the smallest that is not zero (infinite where it was not looked for).
+    """Observed magnitudes: the largest, and the smallest nonzero one (infinite if not tracked).
 
-    A value that was infinite is seen so. What only says "never" (the minus infinity or -3.4e38 of masks) and what is
-    no number (the softmax of a row that is masked whole) is the same in float16 and does not count.
+    Positive infinity counts. Values that mean "masked" (minus infinity or -3.4e38) and NaN (the softmax of a fully
+    masked row) are the same in float16 and do not count.
     """
 
     high: float
     low: float
 
     def joined(self, other: Range) -> Range:
-        """What both saw."""
+        """The union of both."""
         return Range(max(self.high, other.high), min(self.low, other.low))
 
 
@@ -39,53 +39,53 @@ LARGEST = 65504.0
 """The largest finite float16."""
 
 SMALLEST_NORMAL = 2.0**-14
-"""Below this (6.1e-5) a float16 loses digits, below 6e-8 it is zero."""
+"""Below this (6.1e-5) float16 loses digits, below 6e-8 it is zero."""
 
 MARGIN = 2.0
-"""Other inputs than the samples may reach this many times further."""
+"""Other inputs than the samples may be this many times larger."""
 
 STANDS_FOR_INFINITY = 1e30
-"""Numbers from here on (the -3.4e38 of masks) mean "never": float16's largest number says the same."""
+"""Magnitudes from here on (the -3.4e38 of masks) mean infinity: float16's largest has the same effect."""
 
 VARIANCE = "/variance"
-"""Behind the name of a normalization's output: what it divides by the root of."""
+"""Suffix of a normalization's output name: the variances."""
 
 DECISION = "/margin"
-"""Behind the name of a decision's output: how far the operand's numbers are from another one, of their largest."""
+"""Suffix of a decision's output name: the margins, relative to the operand's largest magnitude."""
 
 SENSITIVE = {"Div": 1, "Reciprocal": 0, "Log": 0, "Sqrt": 0, "Pow": 0}
-"""Where a small operand matters, and which operand: a divisor's lost digits are the quotient's."""
+"""Operators sensitive to a small operand, and its index: lost digits of a divisor are lost in the quotient."""
 
 CARRIES = frozenset("Expand Flatten Identity Reshape Squeeze Tile Transpose Unsqueeze".split())
-"""Operators whose result holds exactly the elements of their first input."""
+"""Operators whose result has exactly the elements of their first input."""
 
 BOUNDED = frozenset("Sigmoid Tanh Softmax HardSigmoid Erf Sin Cos Softsign Sign".split())
-"""Operators whose result is never beyond 1."""
+"""Operators whose result is at most 1 in magnitude."""
 
 _NORMALIZATIONS = frozenset({"LayerNormalization", "InstanceNormalization"})
 
 HEAVY = frozenset("Conv ConvTranspose Gemm MatMul LayerNormalization InstanceNormalization Softmax".split())
-"""Where the search for small operands ends: sums of many terms are not all small."""
+"""The search for small operands ends here: sums of many terms are rarely small."""
 
 
 @dataclass(frozen=True)
 class Ranges:
-    """Ranges by value name. What was not observed is missing."""
+    """Ranges by value name; values that were not observed are missing."""
 
     seen: Mapping[str, Range] = field(default_factory=dict)
 
     def of(self, value: ir.Value | None) -> Range | None:
-        """The range of a value, or of what it carries."""
+        """The range of a value, or of the value whose elements it has."""
         while value is not None and (node := value.producer()) is not None and node.op_type in CARRIES:
             value = node.inputs[0]
         return None if value is None else self.seen.get(value.name or "")
 
     def ending(self, end: float) -> Ranges:
-        """As if no number were seen beyond `end`."""
+        """The ranges with the largest magnitudes clamped to `end`."""
         return Ranges({name: Range(min(seen.high, end), seen.low) for name, seen in self.seen.items()})
 
     def renamed(self, names: Mapping[str, str]) -> Ranges:
-        """With the ranges of old values for new ones that hold the same elements: `names` maps new to old."""
+        """The ranges, with those of old values also for new values with the same elements: `names` maps new to old."""
         kept = {f"{new}{end}": self.seen[old + end] for new, old in names.items() for end in ("", VARIANCE, DECISION)
                 if old + end in self.seen}  # fmt: skip
         return Ranges({**self.seen, **kept})
@@ -95,21 +95,18 @@ class Ranges:
         return self.seen.get((node.outputs[0].name or "") + VARIANCE)
 
     def margin(self, node: ir.Node) -> float:
-        """The least part of its operand's largest number that a decision hangs on; infinite where none was seen."""
+        """The smallest margin of a decision, relative to its operand's largest magnitude; infinite if not observed."""
         seen = self.seen.get((node.outputs[0].name or "") + DECISION)
         return np.inf if seen is None else seen.low
 
     def divisor(self, node: ir.Node) -> float | None:
-        """The smallest number that a normalization divides by the root of: a variance that is not 0, and epsilon."""
+        """The smallest nonzero variance of a normalization, plus epsilon; None if not observed."""
         variance = self.variance(node)
         return None if variance is None else variance.low + Reader(node).number("epsilon", 1e-5)
 
 
 def observe(model: Model, samples: Sequence[Mapping[str, Array]]) -> Ranges:
-    """The range of the float inputs and of the float values that nodes make, over all samples.
-
-    Samples may be of any magnitude: it is what the model's values are like on them that counts.
-    """
+    """Observe the float inputs and the float results of all nodes, over all samples."""
     small = _may_be_small(model.graph)
     watched = {v: v in small for node in model.graph for v in node.outputs if _is_watched(v, node, small)}
     normalized = {
@@ -134,7 +131,7 @@ _KEY = "edgec.ranges"
 
 
 class ObserveRanges(Pass):
-    """Nothing is changed: the model is run, and its values' ranges are kept with it."""
+    """Run the model on the samples and attach the observed ranges to it, without changes."""
 
     name = "observe-ranges"
     gives: ClassVar[frozenset[str]] = frozenset({"ranges"})
@@ -143,19 +140,19 @@ class ObserveRanges(Pass):
         self.calibration = calibration
 
     def run(self, model: Model) -> list[Remark]:
-        """ONNX's operators alone: what only one format has comes after it."""
+        """Runs before any operators of the private domain are introduced."""
         keep_ranges(model, self.calibration.observe(model, observe))
         return []
 
 
 def ranges_of(model: Model) -> Ranges:
-    """What was observed on the model."""
+    """The ranges attached to the model."""
     found = model.meta.get(_KEY)
     return found if isinstance(found, Ranges) else Ranges()
 
 
 def keep_ranges(model: Model, ranges: Ranges) -> None:
-    """Let these be the model's ranges."""
+    """Attach the ranges to the model."""
     model.meta[_KEY] = ranges
 
 
@@ -177,7 +174,7 @@ def _range(array: Array, *, low: bool) -> Range:
 
 
 def _high(array: Array) -> float:
-    """The largest magnitude, without what says "never"; infinite where something overflowed."""
+    """The largest magnitude, without values that mean minus infinity; infinite if something overflowed."""
     numbers = array.astype(np.float64) if np.isnan(float(array.min())) else array
     numbers = numbers[~np.isnan(numbers)] if numbers is not array else array
     if numbers.size == 0:
@@ -192,22 +189,22 @@ def _high(array: Array) -> float:
 
 
 def _variances(node: ir.Node, values: Mapping[ir.Value, Array]) -> Array:
-    """What a normalization divides by the root of, epsilon aside."""
+    """The variances of a normalization, without epsilon."""
     r = Reader(node)
     x = values[r.input(0)]
     first = r.axis(r.integer("axis", -1), x.ndim) if node.op_type == "LayerNormalization" else 2
-    with np.errstate(invalid="ignore"):  # of what is not finite
+    with np.errstate(invalid="ignore"):  # variances of non-finite values
         return np.asarray(x.var(axis=tuple(range(first, x.ndim)), dtype=np.float64))
 
 
 def _margin(node: ir.Node, operand: Array) -> Range:
-    """Of the operand's largest number."""
+    """The margins relative to the operand's largest magnitude."""
     peak = _high(operand) if operand.size else 0.0
     return _range(np.asarray(margins(node, operand) / peak), low=True) if 0 < peak < np.inf else Range(0.0, np.inf)
 
 
 def _may_be_small(graph: ir.Graph) -> set[ir.Value]:
-    """The operands whose lost digits matter, and what they are made of elementwise."""
+    """The operands whose lost digits matter, and the values they are computed from, back to `HEAVY` operators."""
     pending = [n.inputs[i] for n in graph if (i := SENSITIVE.get(n.op_type)) is not None]
     found: set[ir.Value] = set()
     while pending:

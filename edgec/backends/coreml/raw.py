@@ -1,4 +1,4 @@
-"""Arithmetic on what the app gives, before the first learned layer: nothing is known of its size, and it is cheap."""
+"""Arithmetic on the model's inputs before the first learned layer: their magnitude is unknown, and float32 is cheap."""
 
 from __future__ import annotations
 
@@ -11,37 +11,37 @@ from edgec.backends.coreml.ranges import CARRIES
 from edgec.ir.model import Model, is_constant, subgraphs
 from edgec.rules.match import is_float
 
-EVIDENCE = "computes with the inputs themselves, of any size, before the first learned layer"
+EVIDENCE = "computes on inputs of unknown magnitude, before the first learned layer"
 
 _LEARNED = frozenset(
     "Attention Conv ConvTranspose Gemm GRU GridSample If LSTM Loop RNN Resize ScatterElements ScatterND".split()
 )
-"""Where arithmetic on inputs ends: layers with weights, and what only puts or picks elements."""
+"""Arithmetic on inputs ends here: layers with weights, and operators that only write or sample elements."""
 
 _BINARY = frozenset("Add Sub Mul Div MatMul Mod".split())
-"""Rounding the operands matters where both are data: differences cancel, products overflow."""
+"""Rounding the operands matters if both are data: differences cancel, products overflow."""
 
 _SENSITIVE = frozenset(
     "Acos Acosh ArgMax ArgMin Asin Asinh Atanh Ceil Cos Cosh CumSum Equal Exp Floor Greater GreaterOrEqual "
     "InstanceNormalization LRN LayerNormalization Less LessOrEqual Log LogSoftmax Pow Reciprocal ReduceProd ReduceSum "
     "Round Sign Sin Sinh Softmax Softplus Sqrt Tan TopK".split()
 )
-"""Where the operand's last digits, or its size, matter."""
+"""Operators sensitive to the last digits or the magnitude of their operand."""
 
 _PERIODIC = frozenset({"Sin", "Cos", "Tan"})
 
 _DECIDES = frozenset("ArgMax ArgMin Ceil Floor Round Sign TopK".split())
-"""Where a rounding makes another whole number of the operand."""
+"""Operators whose integer result may change by rounding of the operand."""
 
 _WRITES = frozenset({"ScatterElements", "ScatterND"})
-"""What puts elements. A cache is written so, and attention to it is no arithmetic on inputs."""
+"""Operators that write elements, such as into a cache; attention to it is not arithmetic on inputs."""
 
 
 def on_inputs(model: Model) -> Iterator[tuple[ir.Node, str]]:
-    """Operators that depend on nothing but inputs and lose what float16 rounds off, and what makes their operands.
+    """Operators that depend only on inputs and amplify float16's rounding, and the producers of their operands.
 
-    Moves, gains and offsets alone (`x / 255 - 0.5`) lose nothing that matters. What lies between such an operator and
-    an output goes on in float32: a variance may be far larger than what it is of.
+    Data movement, scales and offsets (`x / 255 - 0.5`) lose nothing that matters. Operators between such an operator
+    and an output are in float32 too: a variance may be far larger than its operand.
     """
     raw = raw_values(model)
     yield from ((node, EVIDENCE) for node in _to_an_output(model, raw))
@@ -58,7 +58,7 @@ def on_inputs(model: Model) -> Iterator[tuple[ir.Node, str]]:
 
 
 def raw_values(model: Model) -> set[ir.Value]:
-    """The inputs, and what depends on them and on constants through arithmetic and moves alone."""
+    """The inputs, and all values computed from them and constants by arithmetic and data movement only."""
     found: set[ir.Value] = set(model.graph.inputs)
     for node in model.graph:
         given = [v for v in node.inputs if v is not None and not is_constant(v)]
@@ -68,7 +68,7 @@ def raw_values(model: Model) -> set[ir.Value]:
 
 
 def is_raw(value: ir.Value) -> bool:
-    """Whether one value is such."""
+    """Whether a value is one of `raw_values`."""
     pending, seen = [value], set[ir.Node]()
     while pending:
         current = pending.pop()
@@ -84,7 +84,7 @@ def is_raw(value: ir.Value) -> bool:
 
 
 def _is_learned(node: ir.Node) -> bool:
-    """Tables are learned: an embedding's row is no input."""
+    """Whether the node has learned weights; a row of an embedding table does not count as an input."""
     if node.domain or subgraphs(node) or node.op_type in _LEARNED:
         return True
     if node.op_type == "MatMul":
@@ -101,12 +101,12 @@ def _loses(node: ir.Node) -> bool:
 
 
 def _cuts(node: ir.Node) -> bool:
-    """Floats to whole numbers: which one it is, and which row of a table, may hang on the last digit."""
+    """A cast from float to integer: the result, or the selected row of a table, may depend on the last digit."""
     return node.op_type == "Cast" and not is_float(node.outputs[0]) and bool(data(node))
 
 
 def _to_an_output(model: Model, raw: set[ir.Value]) -> list[ir.Node]:
-    """What computes outputs of the model out of operators that lose digits."""
+    """The operators from those that lose digits to outputs of the model."""
     behind: dict[ir.Node, None] = {}
     for node in model.graph:
         if node.outputs[0] in raw and (
@@ -121,7 +121,7 @@ def _to_an_output(model: Model, raw: set[ir.Value]) -> list[ir.Node]:
 
 
 def _is_chosen(value: ir.Value) -> bool:
-    """One of two constants, as a mask holds them: there is nothing to lose."""
+    """Whether each element is one of two constants, as in a mask: nothing can be lost."""
     node = value.producer()
     while node is not None and node.op_type in CARRIES and node.inputs[0] is not None:
         node = node.inputs[0].producer()
@@ -133,14 +133,14 @@ def _is_chosen(value: ir.Value) -> bool:
 
 
 def _counts(node: ir.Node) -> bool:
-    """Whole numbers in floats: float16 knows each up to 2048 alone."""
+    """Integers converted to float: float16 represents each up to 2048 only."""
     given = node.inputs[0] if node.op_type == "Cast" else None
     kind = None if given is None or given.dtype is None else given.dtype.numpy()
     return kind is not None and kind.kind in "iu" and kind.itemsize > 1 and is_float(node.outputs[0])
 
 
 def _made_of(values: list[ir.Value], raw: set[ir.Value]) -> Iterator[ir.Node]:
-    """What makes the values out of the inputs, in floats."""
+    """The float operators that compute the values from the inputs."""
     pending, seen = list(values), set[ir.Node]()
     while pending:
         value = pending.pop()
@@ -153,7 +153,7 @@ def _made_of(values: list[ir.Value], raw: set[ir.Value]) -> Iterator[ir.Node]:
 
 
 def _decided_by_inputs(node: ir.Node) -> Iterator[ir.Node]:
-    """A decision and what makes its operand, where that is arithmetic on inputs, some of it written in place."""
+    """A decision and the producers of its operand, if these are arithmetic on inputs, possibly with writes."""
     pending, seen = [node], {node: None}
     while pending:
         for value in data(pending.pop()):
@@ -170,18 +170,18 @@ def _features(node: ir.Node, raw: set[ir.Value]) -> Iterator[tuple[ir.Node, str]
     """Sines of a fixed matrix times the inputs: Fourier features."""
     found = list(_through_linear(data(node), raw))
     for maker in (node, *found) if found else ():
-        yield maker, "makes an angle, or its sine, of the inputs themselves, of any size"
+        yield maker, "computes an angle, or its sine, from inputs of unknown magnitude"
 
 
 def _spectrum(node: ir.Node, raw: set[ir.Value]) -> Iterator[tuple[ir.Node, str]]:
     """The logarithm of the squares of a fixed transform of the inputs: a spectrogram."""
     for square in _squares(node):
         for maker in _through_linear(data(square), raw):
-            yield maker, "makes the squares of a logarithm out of the inputs themselves, of any size"
+            yield maker, "computes the squares of a logarithm from inputs of unknown magnitude"
 
 
 def _squares(node: ir.Node) -> Iterator[ir.Node]:
-    """The squares that the operand is made of, through sums and fixed filters."""
+    """The squares from which the operand is computed, through sums and constant filters."""
     pending, seen = data(node), set[ir.Node]()
     while pending:
         maker = pending.pop().producer()
@@ -198,13 +198,13 @@ _HANDS_ON = CARRIES | set("Abs Add Clip Conv Concat Gemm MatMul Max Min Pad Redu
 
 
 def _is_root(square: ir.Node) -> bool:
-    """(sqrt(z))²: the squares lie further back."""
+    """Whether it is (sqrt(z))²: the squares are further back."""
     makers = [v.producer() for v in data(square)]
     return any(m is not None and m.op_type == "Sqrt" for m in makers)
 
 
 def _through_linear(values: list[ir.Value], raw: set[ir.Value]) -> Iterator[ir.Node]:
-    """What makes the values of the inputs through one fixed linear map. Nothing if they are not made so."""
+    """The operators that compute the values from the inputs through one constant linear map; none if they do not."""
     pending, seen = list(values), dict[ir.Node, None]()
     maps = []
     while pending:

@@ -1,4 +1,4 @@
-"""What a state adds up from one run to the next: an error of float16 adds up with it, and a small step is lost."""
+"""States that accumulate from run to run: float16's error accumulates too, and small increments are lost."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from edgec.ir.model import Model, is_constant
 from edgec.ir.states import State, set_state, states
 from edgec.rules.match import is_float, producer
 
-EVIDENCE = "carries a state on: a float16 stands still at 2048 where 1 is added, an average where its step is small"
+EVIDENCE = "updates a state: a float16 counter stops at 2048, and an average if its increments are small"
 
 _ADDS = frozenset({"Add", "Sub"})
 _LINEAR = frozenset({"Conv", "Gemm", "MatMul"})
-"""With fixed weights: a rotation, a filter."""
+"""Linear operators with constant weights: a rotation, a filter."""
 
 _PASSES = CARRIES | set(
     "Abs Add Cast Clip Concat Div Max Min Mul Neg Pad Relu ScatterElements ScatterND Slice Split Sub Where".split()
@@ -25,7 +25,7 @@ _PASSES = CARRIES | set(
 
 
 def recurrences(model: Model) -> Iterator[tuple[ir.Node, str]]:
-    """The operators from states' inputs to their outputs, where they add to them."""
+    """The operators from states' inputs to their outputs, if they accumulate."""
     for group in _groups(model):
         path = _path(model, group)
         if any(_accumulates(node, path) for node in path):
@@ -33,7 +33,7 @@ def recurrences(model: Model) -> Iterator[tuple[ir.Node, str]]:
 
 
 def mark_sums(model: Model) -> None:
-    """Note with each state whether it adds up, before rewriting hides it."""
+    """Record for each state whether it accumulates, before rewrites hide it."""
     for group in _groups(model):
         if _sums_up(model, group):
             for state in group:
@@ -41,9 +41,9 @@ def mark_sums(model: Model) -> None:
 
 
 def _sums_up(model: Model, group: Sequence[State]) -> bool:
-    """Whether states add up by fixed factors (a counter, a moving average), so that float16 would stand still.
+    """Whether states accumulate with constant factors (a counter, a moving average), so that float16 would stop.
 
-    Behind a computed gate (a recurrent layer's) they forget what was rounded.
+    With a computed gate (of a recurrent layer) they forget rounding errors.
     """
     path = _path(model, group)
     names = {state.input for state in group}
@@ -56,7 +56,7 @@ def _sums_up(model: Model, group: Sequence[State]) -> bool:
 
 
 def _groups(model: Model) -> list[list[State]]:
-    """States that are computed of each other, a filter's two last values, are rounded together or not at all."""
+    """Groups of states that are computed from each other (a filter's last two values) and have one precision."""
     known = states(model)
     groups = [[state] for state in known]
     for state in known:
@@ -68,7 +68,7 @@ def _groups(model: Model) -> list[list[State]]:
 
 
 def _behind(model: Model, group: Sequence[State]) -> set[ir.Value]:
-    """What elementwise arithmetic, fixed linear maps and moves make of the states."""
+    """The values computed from the states by elementwise arithmetic, constant linear maps and data movement."""
     names = {state.input for state in group}
     behind: set[ir.Value] = {v for v in model.graph.inputs if v.name in names}
     for node in model.graph:
@@ -84,7 +84,7 @@ def _passes(node: ir.Node) -> bool:
 
 
 def _path(model: Model, group: Sequence[State]) -> dict[ir.Node, None]:
-    """The operators between the states' inputs and outputs, if these are all there is."""
+    """The float operators between the states' inputs and outputs."""
     graph, behind, names = model.graph, _behind(model, group), {state.output for state in group}
     pending = [v for v in graph.outputs if v.name in names]
     found: dict[ir.Node, None] = {}
@@ -98,7 +98,7 @@ def _path(model: Model, group: Sequence[State]) -> dict[ir.Node, None]:
 
 
 def _accumulates(node: ir.Node, path: dict[ir.Node, None]) -> bool:
-    """Adds something, or decays by a fixed factor; `old * (1 - mask) + new * mask` only chooses."""
+    """Whether the node adds, or decays by a constant factor; `old * (1 - mask) + new * mask` only selects."""
     if node.op_type in _LINEAR:
         return True
     if node.op_type in ("Mul", "Div"):
@@ -110,7 +110,7 @@ def _accumulates(node: ir.Node, path: dict[ir.Node, None]) -> bool:
 
 
 def _is_masked(product: ir.Node) -> bool:
-    """One of the factors is made of truths or whole numbers, or 1 minus such."""
+    """Whether a factor is cast from booleans or integers, or 1 minus such."""
     return any(_is_mask(v) or _is_one_minus_mask(v) for v in product.inputs)
 
 

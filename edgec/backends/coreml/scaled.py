@@ -1,4 +1,4 @@
-"""Normalizations of small numbers on a multiple of them: their variances are then normal float16 numbers."""
+"""Normalizations of small values, scaled so that their variances are normal float16 numbers."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ from edgec.passes.base import OptionalPass
 from edgec.passes.remarks import Remark, fired
 
 _LEAST = 2.0**-20
-"""Deviations below 2^-10 (a thousandth), epsilon included, show what float16 rounds off the numbers themselves."""
+"""Below a deviation of 2^-10 (a thousandth), epsilon included, float16's rounding of the values themselves shows."""
 
 
 class ScaleNormalizations(OptionalPass):
-    """k * x is normalized instead of x, k a power of two, where variances are seen below float16's normal range.
+    """Normalizes k * x instead of x, k a power of two, if observed variances are below float16's normal range.
 
-    The result is the same with k² times the epsilon. The ranges of the new values are added.
+    The result is equal with k² times the epsilon. The ranges of the new values are added.
     """
 
     name = "scaled-normalization"
     needs: ClassVar[frozenset[str]] = frozenset({"ranges"})
 
     def run(self, model: Model) -> list[Remark]:
-        """Each normalization of the main graph."""
+        """Applies to the normalizations of the main graph."""
         before = ranges_of(model)
         after, count = _scaled(model, before)
         keep_ranges(model, after)
@@ -45,7 +45,7 @@ class ScaleNormalizations(OptionalPass):
 
 
 def _scaled(model: Model, ranges: Ranges) -> tuple[Ranges, int]:
-    """The ranges with those of new values, and how many normalizations were changed."""
+    """The ranges including those of new values, and the number of changed normalizations."""
     seen, count = dict(ranges.seen), 0
     for node in model.graph:
         factor = _factor(node, ranges)
@@ -71,7 +71,7 @@ def _times(seen: Range, factor: float) -> Range:
 
 
 def _factor(node: ir.Node, ranges: Ranges) -> float | None:
-    """The power of two that brings the smallest variance near 1, if the largest number leaves room for it."""
+    """The power of two that brings the smallest variance near 1, if the largest value then fits."""
     least, x = ranges.divisor(node), ranges.of(node.inputs[0]) if node.inputs else None
     if least is None or x is None or node.domain or not _LEAST <= least < SMALLEST_NORMAL:
         return None

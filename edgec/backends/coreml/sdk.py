@@ -1,4 +1,4 @@
-"""Importing coremltools, without its chatter on machines that are no Mac."""
+"""Importing coremltools, without its warnings on machines other than a Mac."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _FRONTENDS = (
     "torch", "torchvision", "torchaudio", "torchao", "executorch", "transformers", "tensorflow", "sklearn", "scipy",
     "xgboost", "libsvm",
 )  # fmt: skip
-"""What coremltools imports to convert from, when it finds it: two thirds of the time that importing it takes."""
+"""Packages that coremltools imports, if installed, to convert from them: two thirds of its import time."""
 
 
 @contextlib.contextmanager
 def _hidden(names: Sequence[str]) -> Iterator[None]:
-    """Imports of these packages fail inside, as if they were not installed."""
+    """A context in which these packages cannot be imported, as if they were not installed."""
     before = {name: sys.modules[name] for name in names if name in sys.modules}
-    blocked: dict[str, Any] = dict.fromkeys(names)  # None is Python's mark for what cannot be imported
+    blocked: dict[str, Any] = dict.fromkeys(names)  # None makes Python's import fail
     sys.modules.update(blocked)
     try:
         yield
@@ -37,7 +37,7 @@ def _hidden(names: Sequence[str]) -> Iterator[None]:
 
 @cache
 def coremltools() -> Any:
-    """The coremltools package. Raises `EdgecError` E0502 when it is missing or cannot write weights."""
+    """The coremltools package. Raises `EdgecError` E0502 if it is missing or cannot write weights."""
     logging.getLogger("coremltools").setLevel(logging.ERROR)
     noise = io.StringIO()
     try:
@@ -56,6 +56,6 @@ def coremltools() -> Any:
         raise error(
             "E0502",
             "coremltools cannot write weight files: its native library libmilstoragepython did not load",
-            help=["install a coremltools wheel built for this Python and platform; `edgec doctor` says what is there"],
+            help=["install a coremltools wheel built for this Python and platform; `edgec doctor` lists what it found"],
         )
     return ct

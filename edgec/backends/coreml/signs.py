@@ -1,4 +1,4 @@
-"""Signs that hold for every input: an exponential of what is never above 0 does not overflow."""
+"""Sign analysis valid for every input: the exponential of a value that is never above 0 does not overflow."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ from edgec.rules.match import producer, scalar
 _MOVES = CARRIES | {"Gather", "GatherElements", "GatherND", "Slice", "Split", "Trilu"}
 _NEVER_BELOW = frozenset("Abs Exp Relu Sigmoid Softmax Softplus Sqrt".split())
 _DEEPEST = 10
-"""How many operators before a value are followed, moves aside."""
+"""The most operators that are followed, not counting data movement."""
 
 
 _LARGEST_EXPONENT = 11.0
-"""e to this, 59874, is a float16."""
+"""e to this, 59874, fits float16."""
 
 
 def never_overflows(exponent: ir.Value | None) -> bool:
-    """Whether the exponential of every element is a float16: never above 0, or held below 11 by a constant."""
+    """Whether the exponential of every element fits float16: never above 0, or clipped to at most 11 by a constant."""
     return never_above_zero(exponent) or _most(exponent) <= _LARGEST_EXPONENT
 
 
 def _most(value: ir.Value | None) -> float:
-    """What the value is clipped to from above."""
+    """The constant upper bound to which the value is clipped, or infinity."""
     value = _moved(value)
     node = None if value is None else value.producer()
     if node is None or node.domain or node.op_type not in ("Clip", "Min"):
@@ -48,7 +48,7 @@ def never_above_zero(value: ir.Value | None, depth: int = _DEEPEST) -> bool:
 
 
 def _moved(value: ir.Value | None) -> ir.Value | None:
-    """What the value's elements are elements of."""
+    """The value from which data movement takes the elements."""
     while value is not None and (node := value.producer()) is not None and node.op_type in _MOVES:
         value = node.inputs[0]
     return value
@@ -92,7 +92,7 @@ def _has_sign(value: ir.Value | None, sign: int, depth: int) -> bool:
 
 
 def _is_held(node: ir.Node, sign: int, depth: int) -> bool:
-    """On that side of 0 by a bound, or with what it bounds."""
+    """Whether a Clip, Max or Min has the sign by its bound or by its operand."""
     if node.op_type == "Clip":
         bound = node.inputs[1:2] if sign > 0 else node.inputs[2:3]
         return (bool(bound) and _ends_at_zero(bound, sign)) or _has_sign(node.inputs[0], sign, depth)
@@ -101,7 +101,7 @@ def _is_held(node: ir.Node, sign: int, depth: int) -> bool:
 
 
 def _ends_at_zero(bound: Sequence[ir.Value | None], sign: int) -> bool:
-    """Whether the number, 0 where there is none, is 0 or of that sign."""
+    """Whether the constant (0 if absent) is 0 or has the sign."""
     if not bound or bound[0] is None:
         return True
     number = scalar(bound[0])
@@ -109,9 +109,7 @@ def _ends_at_zero(bound: Sequence[ir.Value | None], sign: int) -> bool:
 
 
 def _whole_of(last: ir.Value | None, sums: ir.Value | None) -> ir.Value | None:
-    """What is summed up where `sums` are running sums and `last` is the last of them: last - sums is the sum of the
-    rest.
-    """
+    """The summands if `sums` are running sums and `last` is their last: last - sums is then the sum of the rest."""
     running = producer(sums, "CumSum")
     picked = None if last is None else last.producer()
     if running is None or picked is None or picked.inputs[0] is not sums:
@@ -140,7 +138,7 @@ def _product_has_sign(node: ir.Node, sign: int, depth: int) -> bool:
 
 
 def _is_where_above(node: ir.Node, chosen: ir.Value | None) -> bool:
-    """Where(x > c, x, …) with c of at least 0: a softplus beyond its threshold."""
+    """Whether it is Where(x > c, x, …) with c at least 0: a softplus beyond its threshold."""
     compared = None if node.inputs[0] is None else node.inputs[0].producer()
     if compared is None or compared.op_type != "Greater" or chosen is not node.inputs[1]:
         return False
@@ -149,7 +147,7 @@ def _is_where_above(node: ir.Node, chosen: ir.Value | None) -> bool:
 
 
 def _is_largest_of(value: ir.Value | None, of: ir.Value | None) -> bool:
-    """max(of, …), or its maximum along axes, moved or not."""
+    """Whether the value is max(of, …), or the maximum of `of` along axes."""
     while value is not None and (node := value.producer()) is not None and node.op_type in CARRIES:
         value = node.inputs[0]
     node = None if value is None else value.producer()

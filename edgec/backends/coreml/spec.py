@@ -1,4 +1,4 @@
-"""What is to be known of Core ML before the backend is loaded."""
+"""The Core ML backend's properties that are needed before it is loaded."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from edgec.backends.base import Backend
 
 _BRIGHTEST = 255.0
-"""Pixels lie between 0 and this."""
+"""The largest value of a pixel; the smallest is 0."""
 
 
 def _load() -> Backend:
@@ -31,7 +31,7 @@ def _rewriting() -> Rewriting:
 
 
 def _check(c: Checker, target: Target) -> None:
-    """What Core ML's numerics leave open."""
+    """Check the combinations of numerics that Core ML supports."""
     options = target.options
     if target.numerics.quantizes:
         c.problem("a coreml target stores float16 or float32", "weights")
@@ -40,11 +40,11 @@ def _check(c: Checker, target: Target) -> None:
         c.problem("float32 weights would be rounded to `compute`, which is float16", "weights")
     narrow = stored == ("float32", "float16")
     if narrow and isinstance(options, CoreMLOptions) and options.is_before("iOS16"):
-        c.problem("float16 weights of a float32 model begin with iOS 16", "weights")
+        c.problem("float16 weights of a float32 model need iOS 16", "weights")
 
 
 def _images(options: object) -> list[InputRange]:
-    """What the model is given of the pixels of an image."""
+    """The ranges of the model's inputs that are images."""
     return [_of_image(image) for image in options.images] if isinstance(options, CoreMLOptions) else []
 
 

@@ -1,4 +1,4 @@
-"""States that a package keeps itself (iOS 18): what may be one, and where it is read and written."""
+"""States that a package keeps itself (iOS 18): which are supported, and where they are read and written."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from edgec.spec.target import Target
 
 
 def kept_states(model: Model, target: Target) -> tuple[State, ...]:
-    """The states that the package keeps; none where the target leaves them to the app.
+    """The states that the package keeps; none if the target leaves them to the app.
 
-    Sums and whole numbers are left to the app as well: Core ML's states are float16, in which a counter stands still at
-    2048.
+    Accumulating and integer states are left to the app as well: Core ML's states are float16, in which a counter stops
+    at 2048.
 
-    Raises one `EdgecError` (E0401) with every state that Core ML cannot hold.
+    Raises one `EdgecError` (E0401) with every state that Core ML does not support.
     """
     options = target.options
     assert isinstance(options, CoreMLOptions)
@@ -38,7 +38,7 @@ def kept_states(model: Model, target: Target) -> tuple[State, ...]:
                 f"`{state.input}` cannot be a state of target `{target.name}`",
                 None,
                 (reject.reason, f"rejected by `{reject.label}`"),
-                ("`--set options.states=interface` makes states inputs and outputs, which the app hands on",),
+                ("`--set options.states=interface` makes states inputs and outputs that the app passes on",),
             )
             for state, reject in refused
         )
@@ -52,19 +52,19 @@ def _is_float(value: ir.Value) -> bool:
 def _reject(state: State, value: ir.Value, target: Target) -> Reject | None:
     shape = static_shape(value)
     if target.numerics.compute != "float16":
-        return Reject("state-float32", "Core ML's states are float16, and the target computes in float32")
+        return Reject("state-float32", "Core ML's states are float16, but the target computes in float32")
     if not state.zero:
-        return Reject("state-initial-value", "Core ML's states begin as zeros, this one does not")
+        return Reject("state-initial-value", "Core ML's states are initially zero, this one is not")
     if not shape or len(shape) > target.limits.max_rank:
         return Reject("state-shape", "Core ML's states have a fixed shape of 1 to 5 dimensions")
     return None
 
 
 def with_states(program: Program, kept: Sequence[State]) -> Program:
-    """The inputs and outputs that carry states become reads and updates of them.
+    """Replace the inputs and outputs of states by read and update operations.
 
-    An update stands right behind the instruction that makes the value, and what follows reads its result: so Core ML
-    can write in place.
+    An update directly follows the instruction that computes the value, and later instructions read its result, so that
+    Core ML can write in place.
     """
     by_input, by_output = ({s.input: s for s in kept}, {s.output: s for s in kept})
     refs = {ref.name: ref for ref in program.inputs if ref.name in by_input}
@@ -86,11 +86,11 @@ def with_states(program: Program, kept: Sequence[State]) -> Program:
 def _updated(
     instrs: list[Instr], values: Mapping[str, Operand], state: Ref, output: str
 ) -> tuple[list[Instr], dict[str, Operand]]:
-    """One state written as soon as its new value is there."""
+    """Insert the update of one state after the instruction that computes its new value."""
     value = values[output]
     made = [i for i, instr in enumerate(instrs) if value in instr.outputs]
     at = made[0] + 1 if made else 0
-    # A second state that is given the same value reads what the first one holds then: that is the same.
+    # A second state with the same new value reads the result of the first one's update, which is equal.
     result = Ref(f"{state.name}/next", value.type)
     update = Instr("coreml_update_state", (("state", state), ("value", value)), (), (result,))
     later = {value.name: result} if isinstance(value, Ref) else {}
@@ -99,7 +99,7 @@ def _updated(
 
 
 def renamed(instr: Instr, names: Mapping[str, Ref]) -> Instr:
-    """The instruction on other operands, inside its blocks too."""
+    """The instruction with replaced operands, in its blocks too."""
     if not names:
         return instr
     inputs = tuple((name, _argument(value, names)) for name, value in instr.inputs)

@@ -1,4 +1,4 @@
-"""ONNX's element types in MIL's: float16, float32, int32 and bool."""
+"""The mapping of ONNX element types to MIL's: float16, float32, int32 and bool."""
 
 from __future__ import annotations
 
@@ -19,42 +19,42 @@ _MIL_TYPES = {
 """Integers of 32 bits and more are assumed to fit int32: inputs and constants are checked, results cannot be."""
 
 NARROW = {"uint8": (0, 255), "int8": (-128, 127), "uint16": (0, 65535), "int16": (-32768, 32767)}
-"""Types narrower than int32 wrap around at their own ends."""
+"""Types narrower than int32 wrap around at their own limits."""
 
 _BY_NAME = {dtype.numpy().name: name for dtype, name in _MIL_TYPES.items()}
 
 MIL_NAMES = {"float32": "fp32", "float16": "fp16", "int32": "int32", "bool": "bool"}
-"""What MIL's `cast` calls them."""
+"""The names of types in MIL's `cast`."""
 
 
 def mil_type(dtype: str) -> str:
-    """The element type that stands for `dtype` (numpy's name) in MIL."""
+    """The MIL element type for `dtype` (numpy's name)."""
     return _BY_NAME[dtype]
 
 
 def interface_type(dtype: str) -> str:
-    """Inputs and outputs have no bool: it is int32 there."""
+    """The type of an input or output: bool is not supported there and becomes int32."""
     name = mil_type(dtype)
     return "int32" if name == "bool" else name
 
 
 def is_known(dtype: ir.DataType | None) -> bool:
-    """Whether MIL has a type that holds the values of `dtype`."""
+    """Whether MIL has a type for the values of `dtype`."""
     return dtype in _MIL_TYPES
 
 
 def without_type(node: ir.Node) -> Reject | None:
-    """Why an operator makes or takes what MIL has no type for, or None."""
+    """The reason if an operator uses an element type that MIL lacks, or None."""
     return next((r for v in (*node.inputs, *node.outputs) if v is not None and (r := _reject(v))), None)
 
 
 def check_interface(model: Model) -> None:
-    """Raise `EdgecError` (E0412) with every input and output that MIL has no type for."""
+    """Raise `EdgecError` (E0412) with every input and output whose type MIL lacks."""
     found = []
     for value in (*model.graph.inputs, *model.graph.outputs):
         if (reject := _reject(value)) is not None:
             notes = (reject.reason, f"rejected by `{reject.label}`")
-            found.append(Diagnostic("E0412", f"`{value.name}` has no form in Core ML", None, notes))
+            found.append(Diagnostic("E0412", f"`{value.name}` is not supported by Core ML", None, notes))
     if found:
         raise EdgecError(found)
 
@@ -64,10 +64,8 @@ def _reject(value: ir.Value) -> Reject | None:
         return None
     if is_known(value.dtype):
         empty = 0 in (static_shape(value) or ()) and not is_constant(value)
-        return (
-            Reject("empty-tensor", f"`{value.name}` has no element, and Core ML has no such tensor") if empty else None
-        )
+        return Reject("empty-tensor", f"`{value.name}` is empty, which Core ML does not support") if empty else None
     name = value.dtype.name.lower()
-    reason = f"`{value.name}` is {name}, and Core ML computes in float16, float32, int32 and bool"
+    reason = f"`{value.name}` is {name}, but Core ML computes in float16, float32, int32 and bool"
     is_bfloat16 = value.dtype == ir.DataType.BFLOAT16
-    return Reject(f"type-{name}", reason, "cast to float16, or leave the cast out" if is_bfloat16 else None)
+    return Reject(f"type-{name}", reason, "cast to float16, or omit the cast" if is_bfloat16 else None)

@@ -16,12 +16,12 @@ from edgec.spec.target import Target
 def _attention(op: Attention, target: Target) -> Reject | None:
     options = target.options
     if isinstance(options, CoreMLOptions) and options.is_before("iOS18"):
-        return Reject("attention-before-ios18", "fused attention begins with iOS 18")
-    return None if is_fused(op) else Reject("attention-form", "the fused attention has no caches, softcap or groups")
+        return Reject("attention-before-ios18", "fused attention needs iOS 18")
+    return None if is_fused(op) else Reject("attention-form", "fused attention lacks caches, softcap and groups")
 
 
 def is_fused(op: Attention) -> bool:
-    """Whether `scaled_dot_product_attention` computes exactly this: 4-D, equal heads, one mask, one output."""
+    """Whether `scaled_dot_product_attention` is equivalent: 4-D, no grouped heads, one mask, one output."""
     shapes = [static_shape(v) for v in (op.q, op.k, op.v)]
     if any(s is None or len(s) != 4 for s in shapes) or any(is_wanted(out) for out in op.node.outputs[1:]):
         return False
@@ -32,7 +32,7 @@ def is_fused(op: Attention) -> bool:
 
 
 def _mask_fits(op: Attention, keys: int) -> bool:
-    """A bool mask that may leave a query without any key gives 0 in ONNX and NaN in MIL."""
+    """Not a bool mask that may hide all keys of a query: the result is 0 in ONNX and NaN in MIL."""
     assert op.mask is not None
     shape = static_shape(op.mask)
     if shape is None or len(shape) < 2 or shape[-1] != keys:

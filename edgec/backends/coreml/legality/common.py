@@ -1,4 +1,4 @@
-"""What all families ask: ranks, shapes that must be known, operations that compute floats alone."""
+"""Checks that all families share: ranks, static shapes, operations on floats only."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from edgec.spec.target import Target
 
 
 def static_reject(values: Sequence[Value], label: str) -> Reject | None:
-    """Refuse shapes that are not known before the model runs."""
+    """Reject shapes that are not static."""
     for value in values:
         if value.shape is None or any(not isinstance(d, int) for d in value.shape):
             return Reject(f"{label}-dynamic", f"the shape of `{value.name}` is not static")
@@ -18,18 +18,18 @@ def static_reject(values: Sequence[Value], label: str) -> Reject | None:
 
 
 def rank_reject(values: Sequence[Value], target: Target, label: str) -> Reject | None:
-    """Refuse ranks above the target's limit."""
+    """Reject ranks above the target's limit."""
     for value in values:
         rank = len(value.shape or ())
         if rank > target.limits.max_rank:
-            return Reject(f"{label}-rank-{rank}", f"Core ML ends at rank {target.limits.max_rank}")
+            return Reject(f"{label}-rank-{rank}", f"Core ML supports at most rank {target.limits.max_rank}")
     return None
 
 
 def float_reject(values: Sequence[Value], label: str) -> Reject | None:
-    """Refuse integers where MIL has float kernels alone."""
+    """Reject integers for MIL operations on floats only."""
     for value in values:
         name = value.dtype.numpy().name if value.dtype is not None else "?"
         if not name.startswith("float"):
-            return Reject(f"{label}-{name}", f"the operation has no {name} form")
+            return Reject(f"{label}-{name}", f"the operation does not support {name}")
     return None

@@ -1,4 +1,4 @@
-"""Shapes that are known only when the model runs, as int32 vectors."""
+"""Shapes known only at run time, as int32 vectors."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from edgec.spec.target import Target
 
 
 def _shape(op: Shape, target: Target) -> Reject | None:
-    return None if op.end > op.start else Reject("shape-empty", "the shape of no dimension has no element")
+    return None if op.end > op.start else Reject("shape-empty", "the selected part of the shape is empty")
 
 
 def _bounds(op: Range, target: Target) -> Reject | None:

@@ -18,12 +18,12 @@ def _unary(op: Unary, target: Target) -> Reject | None:
 
 def _binary(op: Binary, target: Target) -> Reject | None:
     if op.kind == "Pow" and is_integer(op.a) and not is_integer(op.b):
-        return Reject("pow-integer-float", "an integer to a computed float power is rounded by each runtime in its way")
+        return Reject("pow-integer-float", "the rounding of an integer to a float power depends on the runtime")
     return None
 
 
 def _variadic(op: Variadic, target: Target) -> Reject | None:
-    return None if len(op.xs) == 2 else Reject("variadic", "canonical graphs have two operands here")
+    return None if len(op.xs) == 2 else Reject("variadic", "more or fewer than two operands")
 
 
 def _activation(op: Activation, target: Target) -> Reject | None:

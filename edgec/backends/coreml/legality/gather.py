@@ -1,4 +1,4 @@
-"""Indexing. bool goes through float16 where MIL indexes numbers alone."""
+"""Indexing. bool is converted to float16 where MIL does not support it."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ def _gather_elements(op: GatherElements, target: Target) -> Reject | None:
         and theirs is not None
         and all(a == t for i, (a, t) in enumerate(zip(mine, theirs, strict=True)) if i != op.axis)
     )
-    return None if same else Reject("gather-elements-partial", "gather_along_axis wants equal sizes on the other axes")
+    return None if same else Reject("gather-elements-partial", "gather_along_axis needs equal sizes on the other axes")
 
 
 def _gather_nd(op: GatherND, target: Target) -> Reject | None:
     options = target.options
     old = isinstance(options, CoreMLOptions) and options.minimum_deployment_target == "iOS15"
     if op.batch_dims and old:
-        return Reject("gather-nd-batch", "gather_nd has batch dimensions from iOS 16 on")
+        return Reject("gather-nd-batch", "batch dimensions of gather_nd need iOS 16")
     return rank_reject([op.x, op.y], target, "gather-nd")
 
 

@@ -1,4 +1,4 @@
-"""Resizes and samplings of images: the MIL operation that computes one exactly, if any."""
+"""Resizing and sampling of images: the equivalent MIL operation, if any."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _SPATIAL = (2, 3)
 
 
 def is_bilinear(op: Resize) -> bool:
-    """Whether `resize_bilinear` computes exactly this."""
+    """Whether `resize_bilinear` is equivalent."""
     shape, out = static_shape(op.x), op.out_shape
     if shape is None or out is None or op.scales is None or len(shape) != 4 or shape[:2] != out[:2]:
         return False
@@ -38,8 +38,8 @@ def is_bilinear(op: Resize) -> bool:
 
 
 def native_operation(op: Resize) -> str | None:
-    """The MIL operation by whole factors, or (from iOS 17 on) to computed sizes. Images of known sizes that are not
-    repeated element by element have `resize_bilinear`, or none.
+    """The MIL operation for integer factors, or (from iOS 17 on) computed sizes. For static sizes it is only given for
+    exact repetition; other resizes have `resize_bilinear`, or none.
     """
     before, after = op.x.shape, op.y.shape
     if before is None or after is None or len(before) != 4 or tuple(before[:2]) != tuple(after[:2]) or op.antialias:
@@ -55,7 +55,7 @@ def native_operation(op: Resize) -> str | None:
 
 
 def repetitions(op: Resize) -> dict[int, int] | None:
-    """How often a nearest resize takes each row and column in turn; None where it does anything else."""
+    """How often a nearest resize repeats each row and column; None if it is not a repetition."""
     shape, out, scales = static_shape(op.x), op.out_shape, op.scales
     if shape is None or out is None or scales is None:
         factors = whole_factors(op, _SPATIAL)
@@ -74,7 +74,7 @@ RESAMPLE_MODES = {"linear": "bilinear", "nearest": "nearest"}
 
 
 def is_resample(op: GridSample) -> bool:
-    """Whether `resample` computes exactly this: two dimensions, not cubic."""
+    """Whether `resample` is equivalent: two spatial dimensions, not cubic."""
     return op.mode in RESAMPLE_MODES and len(op.x.shape or ()) == 4
 
 
@@ -83,15 +83,15 @@ def _resize(op: Resize, target: Target) -> Reject | None:
     assert isinstance(options, CoreMLOptions)
     operation = native_operation(op)
     if operation == "resize" and options.is_before("iOS17"):
-        return Reject("resize-computed", "resizes to computed sizes begin with iOS 17")
+        return Reject("resize-computed", "resizes to computed sizes need iOS 17")
     if not is_bilinear(op) and operation is None:
-        return Reject(f"resize-{op.mode}-{op.transform}", "resize_bilinear has no such sampling, and a size is dynamic")
+        return Reject(f"resize-{op.mode}-{op.transform}", "resize_bilinear lacks this sampling, and a size is dynamic")
     return float_reject([op.x], "resize")
 
 
 def _grid_sample(op: GridSample, target: Target) -> Reject | None:
     if not is_resample(op):
-        return Reject(f"grid-sample-{op.mode}", "resample is bilinear or nearest, and a size is dynamic")
+        return Reject(f"grid-sample-{op.mode}", "resample is only bilinear or nearest, and a size is dynamic")
     return float_reject([op.x, op.grid], "grid-sample")
 
 

@@ -14,7 +14,7 @@ from edgec.spec.target import Target
 
 def _matmul(op: MatMul, target: Target) -> Reject | None:
     if min(len(op.a.shape or ()), len(op.b.shape or ())) == 0:
-        return Reject("matmul-scalar", "an operand has no dimension")
+        return Reject("matmul-scalar", "an operand is a scalar")
     if min(len(op.a.shape or ()), len(op.b.shape or ())) == 1:
         return static_reject([op.a, op.b], "matmul-vector")
     return rank_reject([op.a, op.b], target, "matmul")
@@ -26,7 +26,7 @@ def _softmax(op: Softmax, target: Target) -> Reject | None:
 
 def _layer_norm(op: LayerNormalization, target: Target) -> Reject | None:
     if statistics_are_used(op.node):
-        return Reject("layer-norm-statistics", "layer_norm does not say the mean or the deviation")
+        return Reject("layer-norm-statistics", "layer_norm does not return the mean or the deviation")
     if not is_constant(op.scale) or (op.bias is not None and not is_constant(op.bias)):
         return Reject("layer-norm-computed", "the scale or bias is computed by the model")
     return float_reject([op.x], "layer-norm")
@@ -36,13 +36,13 @@ def _instance_norm(op: InstanceNormalization, target: Target) -> Reject | None:
     if not is_constant(op.scale) or not is_constant(op.bias):
         return Reject("instance-norm-computed", "the scale or bias is computed by the model")
     if not 3 <= len(op.x.shape or ()) <= 4:
-        return Reject("instance-norm-rank", "instance_norm has one or two spatial dimensions")
+        return Reject("instance-norm-rank", "instance_norm supports one or two spatial dimensions")
     return None
 
 
 def _lrn(op: LRN, target: Target) -> Reject | None:
     if op.size % 2 == 0:
-        return Reject("lrn-even-size", "an even window lies differently in MIL")
+        return Reject("lrn-even-size", "MIL aligns an even window differently")
     return float_reject([op.x], "lrn")
 
 

@@ -1,4 +1,4 @@
-"""LSTM, GRU and RNN as MIL's own operations."""
+"""LSTM, GRU and RNN as MIL operations."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from edgec.ops.recurrent import Recurrent
 from edgec.spec.target import Target
 
 ACTIVATIONS = {"sigmoid": "sigmoid", "tanh": "tanh", "relu": "relu"}
-"""MIL's names of ONNX's activations that take no parameters."""
+"""MIL's names of ONNX activations without parameters."""
 
 
 def _recurrent(op: Recurrent, target: Target) -> Reject | None:
@@ -24,30 +24,30 @@ def _recurrent(op: Recurrent, target: Target) -> Reject | None:
 
 
 def _resets_after(target: Target) -> bool:
-    """Whether the target's GRU may scale the state after its product with the weights, as PyTorch's does."""
+    """Whether the target's GRU can apply the reset gate after the product with the weights, as PyTorch does."""
     options = target.options
     return isinstance(options, CoreMLOptions) and not options.is_before("iOS18")
 
 
 def _without_operation(op: Recurrent, has_reset_after: bool) -> Reject | None:
-    """Why MIL's operation does not compute this, or None."""
+    """Why MIL's operation is not equivalent, or None."""
     label = op.kind.lower()
     constants = (op.w, op.r, op.b, op.peephole)
     if any(v is not None and not is_constant(v) for v in constants):
         return Reject(f"{label}-computed-weights", "the weights are computed by the model")
     if op.lengths is not None:
-        return Reject(f"{label}-lengths", "each sequence of the batch has a length of its own")
+        return Reject(f"{label}-lengths", "the sequences of the batch have individual lengths")
     if any(not isinstance(size, int) for size in (op.x.shape or (None,))[1:]):
-        return Reject(f"{label}-batch", "how many sequences there are is open")
+        return Reject(f"{label}-batch", "the batch size is open")
     if op.clip or op.input_forget:
-        return Reject(f"{label}-clip", "the gates are clipped, or input and forget gate are one")
+        return Reject(f"{label}-clip", "the gates are clipped, or the input and forget gates are coupled")
     if op.kind == "GRU" and op.linear_before_reset and not has_reset_after:
-        return Reject("gru-reset-after", "the reset gate scales the state after its product with the weights")
+        return Reject("gru-reset-after", "the reset gate is applied after the product with the weights")
     each = len(op.activations) // op.directions
     same = op.activations[:each] == op.activations[-each:]
     known = all(a.lower() in ACTIVATIONS for a in op.activations)
     if not known or not same or op.activation_alpha or op.activation_beta:
-        return Reject(f"{label}-activations", f"MIL has no {', '.join(op.activations)} here")
+        return Reject(f"{label}-activations", f"MIL does not support {', '.join(op.activations)} here")
     return None
 
 

@@ -1,4 +1,4 @@
-"""Operators that move elements. bool goes through float16 where MIL moves numbers alone."""
+"""Operators that move elements. bool is converted to float16 where MIL does not support it."""
 
 from __future__ import annotations
 
@@ -61,17 +61,17 @@ def _tile(op: Tile, target: Target) -> Reject | None:
 
 
 PAD_MODES = {"constant": "constant", "reflect": "reflect", "edge": "replicate"}
-"""MIL's names; it has no `wrap`."""
+"""MIL's mode names; it has no `wrap`."""
 
 
 def _pad(op: Pad, target: Target) -> Reject | None:
     if not is_native(op):
-        return Reject("pad-computed", "the padding is computed by the model, or the shape is")
+        return Reject("pad-computed", "the padding or the shape is computed by the model")
     return rank_reject([op.x], target, "pad")
 
 
 def is_native(op: Pad) -> bool:
-    """Whether MIL's `pad` computes exactly this. PyTorch mirrors no more than an open size has."""
+    """Whether MIL's `pad` is equivalent. PyTorch never reflects more elements than an open size has."""
     shape = op.x.shape
     if op.x.dtype is not None and not op.x.dtype.is_integer() and op.value is not None and adds(op):
         return True
@@ -88,7 +88,7 @@ def is_native(op: Pad) -> bool:
 
 def _fill(op: ConstantOfShape, target: Target) -> Reject | None:
     computed_bool = op.shape is None and op.dtype == ir.DataType.BOOL and bool(op.value)
-    return Reject("constant-of-shape-bool", "trues of a computed shape") if computed_bool else None
+    return Reject("constant-of-shape-bool", "a computed shape filled with true") if computed_bool else None
 
 
 def _trilu(op: Trilu, target: Target) -> Reject | None:

@@ -1,4 +1,4 @@
-"""Core ML's dialect: MIL's operations under ONNX's names, as the oldest system that the target names has them."""
+"""Core ML's dialect: MIL's operations under ONNX names, as of the oldest system of the target."""
 
 from __future__ import annotations
 
@@ -47,14 +47,14 @@ SINCE_IOS18 = (*attention.FAMILIES, *window.FAMILIES)
 
 
 def dialect(target: Target) -> Dialect:
-    """What a Core ML graph may hold after legalization."""
+    """The dialect of a legalized Core ML graph."""
     assert isinstance(target.options, CoreMLOptions)
     newer = () if target.options.is_before("iOS18") else SINCE_IOS18
     return dialect_of("coreml", (*SINCE_IOS15, *newer), target, view_coreml, without_type)
 
 
 def on_the_way(target: Target) -> Dialect:
-    """The same before tokens are turned channels-first, which takes attention in any form."""
+    """The dialect before the channels-first layout is applied, which supports attention in any form."""
     final = dialect(target)
     return (
         replace(final, ops=final.ops | {"Attention"}, predicates={**final.predicates, "Attention": no_objection})
@@ -64,6 +64,6 @@ def on_the_way(target: Target) -> Dialect:
 
 
 def takes_channels(target: Target) -> bool:
-    """Whether tokens become channels-first, attention with them."""
+    """Whether tokens, and attention on them, become channels-first."""
     assert isinstance(target.options, CoreMLOptions)
     return target.options.neural_engine == "on"

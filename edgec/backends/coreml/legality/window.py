@@ -1,4 +1,4 @@
-"""Writing a window of a tensor, from iOS 18 on."""
+"""Writing a window of a tensor (iOS 18)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fused attention, from iOS 18 on."""
+"""Fused attention (iOS 18)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from edgec.ops.linear import Attention
 
 
 def _attention(op: Attention, b: MilBuilder) -> Operand:
-    """MIL scales by 1/sqrt(E) alone; any other scale is put right on the queries. A causal mask is a constant."""
+    """MIL always scales by 1/sqrt(E); for any other scale the queries are multiplied. A causal mask is a constant."""
     q, width = b.operand(op.q), shape_of(op.q)[3]
     factor = 1.0 if op.scale is None else op.scale * math.sqrt(width)
     if abs(factor - 1) > 1e-6:

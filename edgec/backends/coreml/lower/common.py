@@ -1,4 +1,4 @@
-"""What lowerings of every family share: MIL's element types, constants, casts, reshapes."""
+"""Shared by all lowerings: MIL's element types, constants, casts, reshapes."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from edgec.ops.base import Value
 
 
 class MilBuilder(Builder):
-    """A builder whose every value has one of MIL's element types; inputs are converted where the package begins."""
+    """A builder whose values have MIL's element types; inputs are converted at the start of the program."""
 
     def input(self, value: Value) -> Ref:
-        """Declare an input in its own type; inside it has MIL's."""
+        """Declare an input with its own type; in the program it has MIL's."""
         ref = super().input(value)
         self.bind(value, Ref(ref.name, _in_mil(ref.type)))
         return ref
 
     def operand(self, value: Value) -> Operand:
-        """The operand that holds a graph value; a constant is converted when it is assembled."""
+        """The operand that holds a graph value; a constant is converted during assembly."""
         operand = super().operand(value)
         if isinstance(operand, Const) and operand.type != _in_mil(operand.type):
             operand = Const(operand.name, _in_mil(operand.type), operand.tensor)
@@ -32,7 +32,7 @@ class MilBuilder(Builder):
         return operand
 
     def derived(self, value: Value, shape: tuple[int, ...], change: Callable[[Array], Array]) -> Const:
-        """A constant made from a large one when it is assembled, so that no second copy waits until then."""
+        """A constant computed from a large one during assembly, so that no second copy is kept in memory."""
         source = ir.convenience.get_const_tensor(value)
         assert source is not None
         name = self._unique(value.name or "weight")
@@ -44,11 +44,11 @@ class MilBuilder(Builder):
         return Const(name, kind, ir.LazyTensor(make, source.dtype, shape=ir.Shape(shape), name=name))
 
     def emit(self, opcode: str, out: TensorType, /, **arguments: object) -> Ref:
-        """One instruction; operands are inputs, everything else is a literal. None is left out."""
+        """Append an instruction: operands become inputs, other arguments literals; None is omitted."""
         return self.emit_many(opcode, (out,), **arguments)[0]
 
     def emit_many(self, opcode: str, outs: tuple[TensorType, ...], /, **arguments: object) -> tuple[Ref, ...]:
-        """One instruction with several outputs."""
+        """Append an instruction with several outputs."""
         inputs: dict[str, object] = {}
         attrs: dict[str, object] = {}
         for name, value in arguments.items():
@@ -73,7 +73,7 @@ def type_of(value: Value) -> TensorType:
 
 
 def static_dims(kind: TensorType) -> tuple[int, ...] | None:
-    """The shape when every dimension is a number, else None."""
+    """The shape if it is static, otherwise None."""
     dims = tuple(d for d in kind.shape if isinstance(d, int))
     return dims if len(dims) == len(kind.shape) else None
 
@@ -84,7 +84,7 @@ def shape_of(value: Value) -> tuple[int, ...]:
 
 
 def cast(b: MilBuilder, x: Operand, dtype: str) -> Operand:
-    """A cast, unless the type is right already."""
+    """A cast, unless the operand has the type already."""
     if x.type.dtype == dtype:
         return x
     if isinstance(x, Const):
@@ -103,7 +103,7 @@ def reshape(b: MilBuilder, x: Operand, shape: Sequence[int]) -> Operand:
 
 
 def wrapped(b: MilBuilder, y: Operand, value: Value) -> Operand:
-    """A result brought back into the range of the value's own type, as arithmetic of fewer than 32 bits does."""
+    """Wrap a result around to the value's type, as arithmetic on fewer than 32 bits does."""
     assert value.dtype is not None
     name = value.dtype.numpy().name
     if name not in NARROW:
@@ -117,10 +117,10 @@ def wrapped(b: MilBuilder, y: Operand, value: Value) -> Operand:
 
 
 def through_half(b: MilBuilder, x: Operand) -> Operand:
-    """bool as float16, for the moves that MIL has no bool form of."""
+    """bool as float16, for data movement that MIL does not support on bool."""
     return cast(b, x, "float16") if x.type.dtype == "bool" else x
 
 
 def moved_back(b: MilBuilder, y: Operand, out: TensorType) -> Operand:
-    """Back to bool after a move in float16."""
+    """Convert back to bool after data movement in float16."""
     return cast(b, y, "bool") if out.dtype == "bool" else y

@@ -1,4 +1,4 @@
-"""Branches and loops as blocks, which see the values around them."""
+"""Branches and loops as blocks, which capture outer values."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _if(op: If, b: MilBuilder) -> Sequence[Operand]:
 
 
 def _loop(op: Loop, b: MilBuilder) -> Sequence[Operand]:
-    """`while_loop` over the states, the number of the step, and whether it goes on."""
+    """`while_loop` over the carried values, the iteration number and the condition."""
     going = b.const(np.asarray(True), "going") if op.condition is None else reshape(b, b.operand(op.condition), ())
     given = (*(b.operand(v) for v in op.carried), b.const(np.asarray(0, np.int32), "step"), going)
     kinds = (*(type_of(v) for v in op.body.inputs[2:]), _COUNT, _TRUTH)
@@ -35,7 +35,7 @@ def _loop(op: Loop, b: MilBuilder) -> Sequence[Operand]:
 
 
 def _test(op: Loop, b: MilBuilder) -> Program:
-    """Whether another step follows."""
+    """The block that decides whether another iteration follows."""
     with b.block() as instrs:
         formals = _formals(op, b)
         step, going = formals[-2:]
@@ -60,7 +60,7 @@ def _body(op: Loop, b: MilBuilder) -> Program:
 
 
 def _formals(op: Loop, b: MilBuilder) -> tuple[Ref, ...]:
-    """The inputs of one of the loop's blocks; step and condition have no dimensions whatever was declared."""
+    """The inputs of one of the loop's blocks; iteration number and condition are scalars, whatever was declared."""
     number, condition, *states = op.body.inputs
     refs = []
     for value in (*states, number, condition):
@@ -76,7 +76,7 @@ def _is_used(value: Value) -> bool:
 
 
 def _results(values: Sequence[Operand], b: MilBuilder) -> tuple[tuple[str, Operand], ...]:
-    """What a block gives: each a value of its own, made inside."""
+    """The results of a block, each a distinct value defined inside."""
     made = {ref.name for instr in b.instrs for ref in instr.outputs}
     own = []
     for value in values:

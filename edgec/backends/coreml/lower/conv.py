@@ -14,7 +14,7 @@ from edgec.ops.spatial import Window, rounded_up
 
 
 def _pads(window: Window) -> tuple[int, ...]:
-    """MIL's order: begin and end of each dimension in turn."""
+    """Padding in MIL's order: begin and end of each dimension in turn."""
     pairs = zip(window.pads_begin, window.pads_end, strict=True)
     return tuple(p for pair in pairs for p in pair)
 
@@ -35,7 +35,7 @@ def _conv(op: Conv, b: MilBuilder) -> Operand:
 
 
 def _conv_transpose(op: ConvTranspose, b: MilBuilder) -> Operand:
-    """Output padding takes from the end's padding; where that does not suffice, the rest is zeros before the bias."""
+    """Output padding reduces the end padding; if that does not suffice, zeros are appended before the bias."""
     window = op.window
     ends = tuple(q - o for q, o in zip(window.pads_end, op.output_padding, strict=True))
     missing = tuple(max(0, -e) for e in ends)
@@ -72,7 +72,7 @@ def _per_channel(b: MilBuilder, value: Value, rank: int) -> Operand:
 
 
 def _with_overhang(op: MaxPool | AveragePool) -> Window:
-    """The window with the padding that ceil_mode's last windows reach beyond the end."""
+    """The window, with end padding extended for ceil_mode's last windows."""
     x, y, w = shape_of(op.x)[2:], shape_of(op.y)[2:], op.window
     if op.ceil_mode and -1 in (*x, *y):
         return rounded_up(w)
@@ -83,7 +83,7 @@ def _with_overhang(op: MaxPool | AveragePool) -> Window:
 
 
 def _max_pool(op: MaxPool, b: MilBuilder) -> Operand:
-    """Integers (of 8 bits) are exact in float32."""
+    """8-bit integers are exact in float32."""
     window, out = _with_overhang(op), type_of(op.y)
     integers = out.dtype == "int32"
     y = b.emit(
@@ -99,7 +99,7 @@ def _max_pool(op: MaxPool, b: MilBuilder) -> Operand:
 
 
 def _average_pool(op: AveragePool, b: MilBuilder) -> Operand:
-    """With ceil_mode and counted padding the divisor differs from window to window: a constant factor puts it right."""
+    """With ceil_mode and counted padding the divisor varies by window: a constant factor corrects it."""
     window, out = _with_overhang(op), type_of(op.y)
     y = b.emit(
         "avg_pool",
@@ -118,7 +118,7 @@ def _average_pool(op: AveragePool, b: MilBuilder) -> Operand:
 
 
 def _counted(op: AveragePool) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
-    """Elements of the input and its explicit padding in each window, (1, 1, spatial…)."""
+    """The number of elements of the input and its explicit padding in each window, (1, 1, spatial…)."""
     x, y, w = shape_of(op.x)[2:], shape_of(op.y)[2:], op.window
     counts = np.ones((1,) * (len(x) + 2))
     for i, (size, out) in enumerate(zip(x, y, strict=True)):

@@ -1,4 +1,4 @@
-"""Shapes that are known only when the model runs, as int32 vectors."""
+"""Shapes known only at run time, as int32 vectors."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from edgec.ops.shape import Range, Shape
 
 
 def _shape(op: Shape, b: MilBuilder) -> Operand:
-    """`shape`, of which ONNX may want a part."""
+    """`shape`, sliced if ONNX selects a part."""
     x, rank = b.operand(op.x), len(op.x.shape or ())
     whole = b.emit("shape", TensorType("int32", (rank,)), x=x)
     if (op.start, op.end) == (0, rank):
@@ -30,7 +30,7 @@ def filled(b: MilBuilder, shape: Operand, out: TensorType) -> Operand:
 
 
 def broadcast_to(b: MilBuilder, x: Operand, shape: Operand, out: TensorType) -> Operand:
-    """x repeated to a computed shape: zeros of that shape are added, which changes no number."""
+    """x broadcast to a computed shape, by adding zeros of that shape, which is exact."""
     kind = "int32" if out.dtype == "bool" else out.dtype
     wide = TensorType(kind, out.shape)
     total = b.emit("add", wide, x=cast(b, x, kind), y=filled(b, shape, wide))

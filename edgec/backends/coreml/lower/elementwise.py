@@ -66,7 +66,7 @@ def _binary(op: Binary, b: MilBuilder) -> Operand:
 
 
 def _prelu(op: Binary, b: MilBuilder) -> Operand:
-    """`prelu` for one slope a channel, else max(x, 0) + slope * min(x, 0)."""
+    """`prelu` for one slope per channel, otherwise max(x, 0) + slope * min(x, 0)."""
     x, out, slope = b.operand(op.a), type_of(op.y), _channel_slope(op)
     if slope is not None and out.dtype.startswith("float"):
         return b.emit("prelu", out, x=x, alpha=b.const(slope, "slope"))
@@ -76,7 +76,7 @@ def _prelu(op: Binary, b: MilBuilder) -> Operand:
 
 
 def _truncated_division(b: MilBuilder, x: Operand, y: Operand, out: TensorType) -> Operand:
-    """ONNX divides integers toward zero, floor_div toward minus infinity: put back the one too much."""
+    """ONNX's integer division rounds toward zero, floor_div toward minus infinity: add 1 where they differ."""
     quotient = b.emit("floor_div", out, x=x, y=y)
     product = b.emit("mul", out, x=quotient, y=y)
     flags = TensorType("bool", out.shape)
@@ -87,7 +87,7 @@ def _truncated_division(b: MilBuilder, x: Operand, y: Operand, out: TensorType) 
 
 
 def _channel_slope(op: Binary) -> np.ndarray[tuple[int, ...], np.dtype[np.generic]] | None:
-    """PRelu's slope as (C), if it differs along axis 1 alone and x has a rank of at least 3."""
+    """PRelu's slope as (C) if it varies along axis 1 only and x has a rank of at least 3."""
     array, shape = constant(op.b), shape_of(op.a)
     if array is None or len(shape) < 3:
         return None
@@ -102,7 +102,7 @@ def _variadic(op: Variadic, b: MilBuilder) -> Operand:
 
 
 def _mod(op: Mod, b: MilBuilder) -> Operand:
-    """`mod` takes the divisor's sign; fmod's result has the dividend's, and the size of the two sizes' mod."""
+    """`mod` has the divisor's sign; fmod has the dividend's, and the magnitude |x| mod |y|."""
     x, y, out = b.operand(op.a), b.operand(op.b), type_of(op.y)
     if not op.fmod:
         return b.emit("mod", out, x=x, y=y)
@@ -137,7 +137,7 @@ def _clip(op: Clip, b: MilBuilder) -> Operand:
 
 
 def _where(op: Where, b: MilBuilder) -> Operand:
-    """`select` takes its shape from the two values: they are widened where the condition is larger."""
+    """`select` has the shape of its two values: they are broadcast if the condition is larger."""
     condition, x, y, out = b.operand(op.condition), b.operand(op.a), b.operand(op.b), type_of(op.y)
     if out.dtype == "bool":
         wide = TensorType("int32", out.shape)
@@ -159,7 +159,7 @@ def _where_values(b: MilBuilder, condition: Operand, x: Operand, y: Operand, out
 
 
 def _spans(x: Operand, y: Operand, out: TensorType) -> bool:
-    """Whether the two values alone have the result's shape, as far as is known: each of its sizes is one of theirs."""
+    """Whether the two values broadcast to the result's shape, as far as is known: all its sizes are among theirs."""
     sizes = [(1,) * (len(out.shape) - len(v.type.shape)) + v.type.shape for v in (x, y)]
     ranks = max(len(x.type.shape), len(y.type.shape)) == len(out.shape)
     return ranks and all(
@@ -168,13 +168,13 @@ def _spans(x: Operand, y: Operand, out: TensorType) -> bool:
 
 
 def _zeros(b: MilBuilder, condition: Operand, out: TensorType) -> Operand:
-    """Zeros of the condition's shape, which is open."""
+    """Zeros of the condition's open shape."""
     numbers = cast(b, condition, out.dtype)
     return b.emit("mul", numbers.type, x=numbers, y=b.const(np.asarray(0, dtype=out.dtype), "zero"))
 
 
 def _cast(op: Cast, b: MilBuilder) -> Operand:
-    """To bool: whether it is not zero. To a narrow integer: modulo its size."""
+    """To bool: not equal to 0. To a narrow integer: modulo 2^n."""
     return wrapped(b, cast(b, b.operand(op.x), mil_type(op.to.numpy().name)), op.y)
 
 

@@ -1,4 +1,4 @@
-"""Indexing, and resizing. bool goes through float16 where MIL indexes numbers alone."""
+"""Indexing and resizing. bool is converted to float16 where MIL does not support it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _MODES = {"none": "update", "add": "add", "mul": "mul", "max": "max", "min": "mi
 
 
 def _checks(b: MilBuilder, indices: Value) -> bool | None:
-    """Whether Core ML reports an index out of range: of computed ones, since iOS 17. Until then it could not."""
+    """`validate_indices`: checked for computed indices; None before iOS 17, which lacks the parameter."""
     options = b.target.options
     assert isinstance(options, CoreMLOptions)
     return None if options.is_before("iOS17") or constant(indices) is not None else True
@@ -71,7 +71,7 @@ def _scattered(op: ScatterElements | ScatterND, b: MilBuilder) -> dict[str, obje
 
 
 def _one_hot(op: OneHot, b: MilBuilder) -> Operand:
-    """Indices compared with 0 … depth - 1: negative ones count from the end, others out of range are nowhere."""
+    """Compare the indices with 0 … depth - 1: negative ones count from the end, others out of range match nothing."""
     values, out, depth = constant(op.values), type_of(op.y), op.depth
     assert values is not None
     assert depth is not None
@@ -126,14 +126,14 @@ def _upsampled(op: Resize, operation: str, x: Operand, b: MilBuilder) -> Operand
 
 
 def _padding(op: GridSample) -> str:
-    """MIL's name of what lies outside: ONNX reflects about the outer pixels' centres, or about their edges."""
+    """MIL's padding mode: ONNX reflects at the centres of the outer pixels, or at their edges."""
     if op.padding == "reflection":
         return "reflection" if op.align_corners else "symmetric"
     return {"zeros": "constant", "border": "border"}[op.padding]
 
 
 def _grid_sample(op: GridSample, b: MilBuilder) -> Operand:
-    """Coordinates are float32 whatever the image is: float16 knows a place in 224 pixels to a twentieth of one."""
+    """Coordinates are always float32: float16 represents a position in 224 pixels to a twentieth of one."""
     return b.emit(
         "resample",
         type_of(op.y),

@@ -19,7 +19,7 @@ from edgec.ops.norm import LRN, InstanceNormalization, LayerNormalization, Softm
 
 
 def _gemm(op: Gemm, b: MilBuilder) -> Operand:
-    """`linear` where the weight and a vector are constant; matmul, scaling and addition elsewhere."""
+    """`linear` if the weight is constant and the bias a constant vector; otherwise matmul, scaling and addition."""
     bias, out = constant(op.c), type_of(op.y)
     vector = op.c is None or (bias is not None and bias.ndim == 1)
     if is_constant(op.b) and vector and not op.trans_a and out.dtype.startswith("float"):
@@ -42,7 +42,7 @@ def _gemm(op: Gemm, b: MilBuilder) -> Operand:
 
 
 def _weight(op: Gemm, b: MilBuilder) -> Const:
-    """(outputs, inputs), alpha times."""
+    """The weight (outputs, inputs), times alpha."""
     rows, columns = shape_of(op.b)
     shape = (rows, columns) if op.trans_b else (columns, rows)
     return b.derived(op.b, shape, lambda w: _scaled(w if op.trans_b else w.T, op.alpha))
@@ -65,7 +65,7 @@ def _matmul(op: MatMul, b: MilBuilder) -> Operand:
 
 
 def _vector_product(b: MilBuilder, x: Operand, y: Operand, out: TensorType) -> Operand:
-    """A vector is a row on the left, a column on the right; its dimension of 1 goes from the result."""
+    """A vector is a row on the left and a column on the right; its dimension of 1 is squeezed from the result."""
     left, right = static_dims(x.type) or (), static_dims(y.type) or ()
     rows = (1, *left) if len(left) == 1 else left
     columns = (*right, 1) if len(right) == 1 else right
@@ -77,7 +77,7 @@ def _vector_product(b: MilBuilder, x: Operand, y: Operand, out: TensorType) -> O
 
 
 def _softmax(op: Softmax, b: MilBuilder) -> Operand:
-    """LogSoftmax as x - logsumexp(x), the maximum taken out first: exp never overflows."""
+    """LogSoftmax as x - logsumexp(x), with the maximum subtracted first: exp never overflows."""
     x, out = b.operand(op.x), type_of(op.y)
     if op.kind == "Softmax":
         return b.emit("softmax", out, x=x, axis=op.axis)
@@ -99,9 +99,9 @@ def _layer_norm(op: LayerNormalization, b: MilBuilder) -> Operand:
 
 
 def stable_epsilon(epsilon: float, x: Operand) -> float:
-    """Never zero: float16 holds nothing below 6e-8, and equal numbers have no variance.
+    """An epsilon that is not zero: float16 represents nothing below 6e-8, and equal values have variance 0.
 
-    The normalization is in float16 only where every variance is far above either.
+    A normalization is in float16 only if all variances are far above either.
     """
     return max(epsilon, 2.0**-24) if x.type.dtype == "float16" else epsilon
 

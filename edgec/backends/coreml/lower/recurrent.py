@@ -1,4 +1,4 @@
-"""LSTM, GRU and RNN as MIL's own operations."""
+"""LSTM, GRU and RNN as MIL operations."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from edgec.ops.base import Value
 from edgec.ops.recurrent import Recurrent
 
 _GATES = {"LSTM": (0, 2, 1, 3), "GRU": (1, 2, 0), "RNN": (0,)}
-"""Where MIL's gates stand in ONNX's order: LSTM input, forget, output, cell (ONNX iofc); GRU reset, output, update
+"""Positions of MIL's gates in ONNX's order: LSTM input, forget, output, cell (ONNX iofc); GRU reset, output, update
 (ONNX zrh)."""
 
 _PEEPHOLES = (0, 2, 1)
@@ -30,7 +30,7 @@ _ACTIVATION_NAMES = {
 def _recurrent(op: Recurrent, b: MilBuilder) -> Sequence[Operand]:
     """ONNX's Y (T, D, B, H) and last states (D, B, H) from MIL's (T, B, D*H) and (B, D*H).
 
-    Canonical graphs hold the sequence first.
+    In canonical graphs the sequence is the first dimension.
     """
     x = b.operand(op.x)
     states = [_initial(op, v, x, b) for v in ((op.h0, op.c0) if op.kind == "LSTM" else (op.h0,))]
@@ -46,7 +46,7 @@ def _recurrent(op: Recurrent, b: MilBuilder) -> Sequence[Operand]:
 
 
 def _apart(b: MilBuilder, y: Operand, shape: tuple[int, ...]) -> Operand:
-    """A reshape of which the number of steps may be open."""
+    """A reshape with a possibly open sequence length."""
     if -1 not in shape:
         return reshape(b, y, shape)
     out = TensorType(y.type.dtype, (y.type.shape[0], *shape[1:]))
@@ -60,7 +60,7 @@ def _bidirectional_lstm(op: Recurrent, x: Operand, states: list[Operand], b: Mil
 
 
 def _one_way(op: Recurrent, d: int, x: Operand, states: list[Operand], b: MilBuilder) -> tuple[Operand, ...]:
-    """One direction; a reversed one gives its outputs in the order of computation, ONNX wants the input's."""
+    """One direction; MIL's reversed one returns outputs in the order of computation, ONNX's in the input's."""
     own = [_half(op, d, s, b) for s in states]
     backward = d == 1 or op.direction == "reverse"
     y, *last = _emit(op, b, x, own, _weights(op, d, x, b), "reverse" if backward else "forward")
@@ -85,9 +85,9 @@ def _emit(
 
 
 def _weights(op: Recurrent, d: int, x: Operand, b: MilBuilder) -> dict[str, Const]:
-    """Weights of one direction, gates in MIL's order; MIL adds one bias, ONNX two.
+    """Weights of one direction, with gates in MIL's order; MIL has one bias, ONNX two.
 
-    A GRU that resets after the product scales the state's bias, and has the input's beside it.
+    A GRU with the reset gate after the product scales the recurrent bias, and has the input bias separately.
     """
     order, dtype = _GATES[op.kind], x.type.dtype
     found = {
@@ -117,7 +117,7 @@ def _ordered(array: Array, order: tuple[int, ...]) -> Array:
 
 
 def _initial(op: Recurrent, state: Value | None, x: Operand, b: MilBuilder) -> Operand:
-    """A state (D, B, H) as MIL's (B, D*H); zeros where none is given."""
+    """A state (D, B, H) as MIL's (B, D*H); zeros if none is given."""
     batch = int(x.type.shape[1])
     width = op.directions * op.hidden
     if state is None:

@@ -36,7 +36,7 @@ def _reduce(op: Reduce, b: MilBuilder) -> Operand:
 
 
 def _arg(op: ArgReduce, b: MilBuilder) -> Operand:
-    """The first of equal elements wins; where the last is asked for, the axis is read backwards."""
+    """The first of equal elements is selected; for the last one the axis is reversed."""
     opcode = "reduce_argmax" if op.kind == "ArgMax" else "reduce_argmin"
     x, out = b.operand(op.x), type_of(op.y)
     if not op.select_last:
@@ -55,14 +55,14 @@ def _topk(op: TopK, b: MilBuilder) -> Sequence[Operand]:
 
 
 def sorted_whole(b: MilBuilder, x: Operand, axis: int, *, ascending: bool) -> tuple[Operand, Operand]:
-    """Everything along an axis in order, and where it was; the size may be open, which `topk` does not take."""
+    """All elements along an axis, sorted, and their indices; the size may be open, which `topk` does not support."""
     places = TensorType("int32", x.type.shape)
     order = b.emit("argsort", places, x=x, axis=axis, ascending=ascending)
     return b.emit("gather_along_axis", x.type, x=x, indices=order, axis=axis), order
 
 
 def _first_of_sorted(op: TopK, types: Sequence[TensorType], b: MilBuilder) -> Sequence[Operand]:
-    """`topk` wants k to be constant: everything is sorted, and as much is taken as the model says."""
+    """For a computed k, which `topk` does not support: sort everything and slice the first k."""
     shape = type_of(op.x).shape
     found = sorted_whole(b, b.operand(op.x), op.axis, ascending=not op.largest)
     others = tuple(axis != op.axis for axis in range(len(shape)))

@@ -1,4 +1,4 @@
-"""Operators whose results have as many rows as the data say."""
+"""Operators whose results have a data-dependent number of rows."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ _FLAG, _INDEX = "bool", "int32"
 
 
 def _non_zero(op: NonZero, b: MilBuilder) -> Operand:
-    """`non_zero` gives a row of coordinates for each element, ONNX a column."""
+    """`non_zero` returns a row of coordinates for each element, ONNX a column."""
     rank = len(op.x.shape or ())
     rows = b.emit("non_zero", TensorType(_INDEX, ("?", rank)), x=b.operand(op.x))
     return b.emit("transpose", TensorType(_INDEX, (rank, "?")), x=rows, perm=(1, 0))
 
 
 def _suppression(op: NonMaxSuppression, b: MilBuilder) -> Operand:
-    """`non_maximum_suppression` on sorted boxes, each with its place from the end as its score, all in float32.
+    """`non_maximum_suppression` on sorted boxes, with their position from the end as score, all in float32.
 
-    From iOS 17 on it has no threshold for scores and does not say how many it kept: boxes that do not exceed the
-    threshold score 0, as do the rows left over.
+    From iOS 17 on it has no score threshold and does not return how many boxes it kept: boxes that do not exceed the
+    threshold get score 0, like unused rows.
     """
     count: Dim = box_count(op) or "?"
     row = TensorType("float32", (1, count))
@@ -46,7 +46,7 @@ def _places(op: NonMaxSuppression, best: Operand, count: Dim, b: MilBuilder) -> 
     """(1, N): N, N - 1, … 1 along the sorted scores, and 0 for those that do not exceed the threshold."""
     if isinstance(count, int):
         places: Operand = b.const(np.arange(count, 0, -1, dtype=np.float32)[None], "places")
-    else:  # the number of boxes from each one on
+    else:  # the number of boxes from each one to the end
         ones = b.emit("fill_like", best.type, ref_tensor=best, value=1.0)
         places = b.emit("cumsum", best.type, x=ones, axis=1, exclusive=False, reverse=True)
     assert op.score_threshold is not None
@@ -73,7 +73,7 @@ _ROWS = (True, True, False)
 
 
 def _kept(op: NonMaxSuppression, boxes: Operand, places: Operand, b: MilBuilder) -> tuple[Operand, Operand]:
-    """The sorted boxes' indices that the operation keeps, and their scores, both (M); padded."""
+    """The indices of the sorted boxes that are kept, and their scores, both (M), padded."""
     count = box_count(op)
     most = max(op.max_output or 0, 0)
     most = most if count is None else min(most, count)
@@ -96,7 +96,7 @@ def _kept(op: NonMaxSuppression, boxes: Operand, places: Operand, b: MilBuilder)
 
 
 def _valid(indices: Operand, scores: Operand, b: MilBuilder) -> Operand:
-    """The indices (K) of rows that are boxes above the threshold."""
+    """The indices (K) of the rows that are boxes above the threshold."""
     flags = TensorType(_FLAG, indices.type.shape)
     there = b.emit("greater_equal", flags, x=indices, y=b.const(np.asarray(0, np.int32), "zero"))
     above = b.emit("greater", flags, x=scores, y=0.0)

@@ -1,4 +1,4 @@
-"""Operators that move elements. bool goes through float16 where MIL moves numbers alone."""
+"""Operators that move elements. bool is converted to float16 where MIL does not support it."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def _tile(op: Tile, b: MilBuilder) -> Operand:
 
 
 def _pad(op: Pad, b: MilBuilder) -> Operand:
-    """Only the dimensions from the first padded one on are named; mirrored padding names the last two."""
+    """Only the dimensions from the first padded one on are given; for reflection the last two."""
     x, out = through_half(b, b.operand(op.x)), type_of(op.y)
     fill = float(op.value or 0.0) if x.type.dtype.startswith("float") else int(op.value or 0)
     if op.begin is None:
@@ -108,7 +108,7 @@ def _pad(op: Pad, b: MilBuilder) -> Operand:
 
 
 def _pairs(pads: Operand, b: MilBuilder) -> Operand:
-    """ONNX's amounts, before each dimension and then behind each, as MIL's pairs."""
+    """ONNX's amounts (all begins, then all ends) as MIL's pairs."""
     (count,) = pads.type.shape
     assert isinstance(count, int)
     sides = reshape(b, cast(b, pads, "int32"), (2, count // 2))
@@ -125,7 +125,7 @@ def _fill(op: ConstantOfShape, b: MilBuilder) -> Operand:
 
 
 def _trilu(op: Trilu, b: MilBuilder) -> Operand:
-    """Elements on the wrong side of the diagonal are replaced by zeros."""
+    """Replace the elements on the other side of the diagonal by zeros."""
     x, out, shape = b.operand(op.x), type_of(op.y), shape_of(op.x)
     kept = (np.triu if op.upper else np.tril)(np.ones(shape, dtype=bool), op.k or 0)
     zeros = b.const(np.zeros(shape, dtype=out.dtype), "zeros")
@@ -133,7 +133,7 @@ def _trilu(op: Trilu, b: MilBuilder) -> Operand:
 
 
 def _depth_to_space(op: DepthToSpace, b: MilBuilder) -> Operand:
-    """`depth_to_space` reads a channel as (block row, column, channel), `pixel_shuffle` with the channel first."""
+    """`depth_to_space` decomposes a channel as (block row, column, channel), `pixel_shuffle` with the channel first."""
     x, out = b.operand(op.x), type_of(op.y)
     if op.crd:
         return b.emit("pixel_shuffle", out, x=x, upscale_factor=op.block)

@@ -1,4 +1,4 @@
-"""Slices. bool goes through float16."""
+"""Slices. bool is converted to float16."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from edgec.ops.shape import Slice
 
 
 def _slice_open(op: Slice, b: MilBuilder, x: Operand, out: TensorType) -> Operand:
-    """Where a dimension is open, bounds stay as they are: negative ones count from the end, large ones end there."""
+    """For an open dimension bounds are kept: negative ones count from the end, large ones are clamped there."""
     rank = len(x.type.shape)
     begin, end, stride, to_end = [0] * rank, [0] * rank, [1] * rank, [True] * rank
     lists = (op.starts or (), op.ends or (), op.axes or (), op.steps or ())
@@ -38,11 +38,11 @@ def _slice_open(op: Slice, b: MilBuilder, x: Operand, out: TensorType) -> Operan
 
 
 _FAR = 2**31 - 1
-"""ONNX writes "to the end" as a number beyond any size."""
+"""ONNX encodes "to the end" as a number larger than any size."""
 
 
 def _slice_computed(op: Slice, b: MilBuilder, x: Operand, out: TensorType) -> Operand:
-    """Bounds that the model computes, among those of the axes that stay whole."""
+    """Bounds that the model computes, combined with those of the other axes."""
     rank, axes = len(x.type.shape), op.axes or ()
     stride = [1] * rank
     for axis, step in zip(axes, op.steps or (), strict=True):
@@ -61,7 +61,7 @@ def _slice_computed(op: Slice, b: MilBuilder, x: Operand, out: TensorType) -> Op
 
 
 def _placed(op: Slice, bounds: Value, rank: int, b: MilBuilder) -> Operand:
-    """One bound for each axis, 0 for those that stay whole; constants within 32 bits."""
+    """One bound for each axis, 0 for those that are not sliced; constants are clamped to 32 bits."""
     known, axes = constant(bounds), op.axes or ()
     if known is not None:
         full = np.zeros(rank, dtype=np.int32)
@@ -78,7 +78,7 @@ def _placed(op: Slice, bounds: Value, rank: int, b: MilBuilder) -> Operand:
 
 
 def _slice(op: Slice, b: MilBuilder) -> Operand:
-    """Bounds as ONNX clamps them; one that runs past the front is masked."""
+    """Bounds clamped as in ONNX; an end before the first element is expressed with a mask."""
     x, out, shape = through_half(b, b.operand(op.x)), type_of(op.y), shape_of(op.x)
     if not op.is_constant:
         return moved_back(b, _slice_computed(op, b, x, out), out)

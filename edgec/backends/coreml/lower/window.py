@@ -1,4 +1,4 @@
-"""Writing a window of a tensor, from iOS 18 on."""
+"""Writing a window of a tensor (iOS 18)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from edgec.ir.model import constant
 
 
 def _slice_update(op: SliceUpdate, b: MilBuilder) -> Operand:
-    """The window's corners: `start` along the axis, everything along the others."""
+    """The window starts at `start` along the axis and covers the others."""
     rank, window = len(shape_of(op.x)), shape_of(op.update)
     arguments = {"x": b.operand(op.x), "update": b.operand(op.update)}
     known = constant(op.start)

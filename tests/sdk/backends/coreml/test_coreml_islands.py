@@ -47,7 +47,7 @@ TABLE = torch.randn(9, 4, generator=torch.Generator().manual_seed(0))
 BESIDE_STEPS = torch.cat([torch.arange(1, 8) / 3 + 1e-4, torch.arange(1, 8) / 3 - 1e-4])
 
 LOST = {
-    "softplus": (F.softplus, ROWS, "computes with the inputs"),
+    "softplus": (F.softplus, ROWS, "computes on inputs"),
     "exp-sum": (lambda x: torch.exp(x) / torch.exp(x).sum(-1, keepdim=True), ROWS, "exponentials overflow"),
     "log-sum-exp": (lambda x: torch.log(torch.exp(x).sum(-1)), ROWS, "exponentials overflow"),
     "variance": (lambda x: x.var(-1), torch.randn(4, 64) * 300, "squares overflow|reaches"),
@@ -56,12 +56,12 @@ LOST = {
     "running-sum": (lambda x: x.cumsum(-1) / 2**12, torch.rand(2, 2**12), "long sums"),
     "product": (lambda x: x.prod(-1), torch.rand(4, 64) + 0.8, "products overflow"),
     "squares": (lambda x: (x * x).sum(-1).sqrt(), torch.randn(4, 64) * 300, "reaches|long sums"),
-    "rms-epsilon": (rms, torch.randn(4, 32) * 1e-3, "computes with the inputs|below float16's normal numbers"),
-    "row": (lambda x: TABLE[(x * 3).long()], BESIDE_STEPS, "computes with the inputs"),
+    "rms-epsilon": (rms, torch.randn(4, 32) * 1e-3, "computes on inputs|below float16's normal numbers"),
+    "row": (lambda x: TABLE[(x * 3).long()], BESIDE_STEPS, "computes on inputs"),
     "row-by-what-is-written": (
         lambda x: TABLE[(written(torch.log_softmax(x, -1)).abs() * 9).long()],
         torch.randn(4, 64, generator=torch.Generator().manual_seed(0)),
-        "computes with the inputs",
+        "computes on inputs",
     ),
     "small-divisor": (F.normalize, torch.randn(4, 32) * 1e-6, "below float16's normal numbers"),
 }

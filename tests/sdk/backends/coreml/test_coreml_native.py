@@ -43,7 +43,7 @@ def test_coordinates_stay_float32(tmp_path: Path) -> None:
     built = edgec.build(Sampled("bilinear", "zeros", False).eval(), inputs, target="iphone", out=tmp_path)
     assert built.manifest.accuracy.status == "passed", built.failures
     assert built.manifest.accuracy.psnr_db > 65
-    assert any("makes coordinates" in kept.evidence for kept in built.manifest.float32)
+    assert any("computes coordinates" in kept.evidence for kept in built.manifest.float32)
 
 
 class Recurs(torch.nn.Module):

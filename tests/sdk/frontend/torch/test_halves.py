@@ -222,5 +222,5 @@ def test_core_ml_refuses_bfloat16_with_its_line(tmp_path: Path) -> None:
     found = raised.value.diagnostics[0]
     assert found.code == "E0412"
     assert any("rejected by `type-bfloat16`" in note for note in found.notes)
-    assert found.help == ("cast to float16, or leave the cast out",)
+    assert found.help == ("cast to float16, or omit the cast",)
     assert "test_halves.py" in str(found.place)

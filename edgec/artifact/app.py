@@ -9,10 +9,11 @@ from typing import Any
 
 @dataclass(frozen=True)
 class AppImage:
-    """An input or output that is an image of 8 bits: `color` is the order of its channels, empty where none is said.
+    """An image input or output with 8 bits per channel; `color` is the order of its channels, empty if not declared.
 
-    Of an input the model takes `pixel * scale + bias`, of an output the app is given `value * scale + bias`; pixels
-    from 0 to 255, one number for all channels or one for each. `by`: who computes it, the `artifact` or the `app`.
+    For an input, the model receives `pixel * scale + bias`; for an output, the app receives `value * scale + bias`.
+    Pixels are from 0 to 255, with one number for all channels or one for each. `by`: whether the `artifact` or the
+    `app` computes it.
     """
 
     color: str
@@ -23,7 +24,7 @@ class AppImage:
 
 @dataclass(frozen=True)
 class Described:
-    """What a backend knows of one input or output of a target's artifacts, by the source's name."""
+    """A backend's description of one input or output of a target's artifacts, by the source's name."""
 
     name: str
     image: AppImage | None = None
@@ -32,11 +33,11 @@ class Described:
 
 @dataclass(frozen=True)
 class AppTensor:
-    """One input or output. `source` is what the source calls it; `shape` is in the file's own layout.
+    """One input or output. `source` is its name in the source; `shape` is in the file's own layout.
 
-    An open dimension is its name, with its sizes in `open`. `layout` is `NHWC` where the file has the channels of a
-    4-D tensor last and the source has them second, and `source` elsewhere. `kind` is `tensor`, `image`, or of a
-    classifier `label` or `probabilities` by label.
+    An open dimension is given by name, with its range of sizes in `open`. `layout` is `NHWC` if a 4-D tensor has its
+    channels last in the file but second in the source, else `source`. `kind` is `tensor`, `image`, or for a classifier
+    `label` or `probabilities` by label.
     """
 
     name: str
@@ -61,7 +62,7 @@ class AppState:
 
 @dataclass(frozen=True)
 class App:
-    """What an app gives to an artifact, or to one function of it, and gets."""
+    """What an app passes to an artifact, or to one of its functions, and receives."""
 
     inputs: tuple[AppTensor, ...] = ()
     outputs: tuple[AppTensor, ...] = ()
@@ -69,7 +70,7 @@ class App:
 
 
 def load_app(table: Mapping[str, Any]) -> App:
-    """What a manifest says. Raises KeyError or TypeError for what is none."""
+    """Read the table of a manifest. Raises KeyError or TypeError for an invalid one."""
     inputs, outputs = (tuple(map(_tensor, table.get(key, ()))) for key in ("inputs", "outputs"))
     states = tuple(AppState(s["input"], s["output"], s["kept"]) for s in table.get("states", ()))
     return App(inputs, outputs, states)

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class EvaluationInfo:
-    """A metric on labelled data, with its 95 % interval, in percent (of a user's function: in its own units).
+    """A metric on labelled data with its 95 % interval, in percent (a user-defined function: in its own units).
 
-    `drop`, with its 95 % interval and the p-value of a paired test, says by how much the artifact is worse than the
-    source on the same samples; null where the source was not evaluated, or another artifact was the baseline.
+    `drop`, with its 95 % interval and the p-value of a paired test, is how much worse the artifact is than the source
+    on the same samples; null if the source was not evaluated, or another artifact was the baseline.
     """
 
     metric: str

@@ -1,4 +1,4 @@
-"""Where an artifact comes from: the command, and every file that the build read, with its hash."""
+"""The provenance of an artifact: the command, and all files that the build read, with their hashes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class FileInfo:
-    """A file that a build read. `path` is relative to the folder of the request, or `…/NAME` for one elsewhere.
+    """A file that a build read. `path` is relative to the folder of the request; `…/NAME` for files elsewhere.
 
     `edgec/…` ships with edgec. `kind` is one of `edgec.spec.reads.KINDS`.
     """
@@ -21,11 +21,11 @@ class FileInfo:
 
 @dataclass(frozen=True)
 class Provenance:
-    """How an artifact was asked for. It holds no times and no absolute paths: the same request gives the same.
+    """The request for an artifact, without times and absolute paths, so that equal requests give equal provenance.
 
     `command` builds this artifact again, in the folder of the request; it is empty for a model in memory. `options`
-    are those of the source that a later comparison needs. `root` leads from the manifest to the folder of the request,
-    where the artifact lies below it.
+    are those of the source that a later comparison needs. `root` is the path from the manifest to the folder of the
+    request, if the artifact is inside it.
     """
 
     command: tuple[str, ...] = ()
@@ -35,7 +35,7 @@ class Provenance:
 
 
 def load_provenance(table: Mapping[str, Any]) -> Provenance:
-    """What a manifest says. Raises KeyError or TypeError for what is none."""
+    """Read the table of a manifest. Raises KeyError or TypeError for an invalid one."""
     options = {name: tuple(texts) for name, texts in table.get("options", {}).items()}
     files = tuple(FileInfo(f["kind"], f["path"], f["sha256"]) for f in table.get("files", ()))
     return Provenance(tuple(table.get("command", ())), options, table.get("root"), files)

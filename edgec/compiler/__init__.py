@@ -1,1 +1,1 @@
-"""From a source to artifacts: the stages in their order, verification, precision fallback, manifests, checks."""
+"""From sources to artifacts: the stages and their order, verification, precision fallback, manifests, checks."""

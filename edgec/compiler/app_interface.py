@@ -1,4 +1,4 @@
-"""What an app sees of an artifact: read from the written file, with what the target says of images and labels."""
+"""An artifact's interface for the app: read from the written file, with the target's settings for images and labels."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from edgec.measure.inspection import Feature
 
 
 class AppView:
-    """Turns what the file says into the app's terms, with what is known of the source's interface."""
+    """Translates the file's interface into the app's terms, using what is known about the source's interface."""
 
     def __init__(
         self,
@@ -38,7 +38,7 @@ class AppView:
         return App(inputs, outputs, pairs)
 
     def _name(self, name: str) -> str:
-        """The artifact's name, of that or of the source's."""
+        """The artifact's name, for that name or the source's."""
         return name if name in self._names else self._own.get(name, name)
 
     def _tensor(self, feature: Feature, last: Collection[str]) -> AppTensor:

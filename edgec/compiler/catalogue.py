@@ -1,4 +1,4 @@
-"""Every rewrite that can fire and can be switched: for `edgec rules`, `--enable` and `--disable`."""
+"""All rewrites that can fire and be switched, for `edgec rules`, `--enable` and `--disable`."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from edgec.spec.describe import Listing
 
 @dataclass(frozen=True)
 class Entry:
-    """A rule or a pass, and the backends whose legalization tries it; none: every model is tried, for all targets."""
+    """A rule or pass, and the backends whose legalization uses it; none: it is applied to every model."""
 
     rewrite: Rule | type[OptionalPass]
     backends: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
-        """As `--disable` takes it."""
+        """The name for `--disable`."""
         return self.rewrite.name
 
     def summary(self) -> str:
@@ -32,7 +32,7 @@ class Entry:
 
 
 def catalogue() -> dict[str, Entry]:
-    """Everything by name: what all targets share first, then what backends try."""
+    """All rewrites by name: first those for all targets, then those of backends."""
     found = {rule.name: Entry(rule) for rule in (*RULES.values(), *QOPERATOR)}
     for spec in backend_specs():
         rewriting = spec.rewriting()
@@ -46,19 +46,19 @@ def catalogue() -> dict[str, Entry]:
 
 
 def rule_listing() -> Listing:
-    """Of each its name, the backends that it is for, and what it does."""
+    """The name, backends and summary of each rewrite."""
     return Listing([(name, ", ".join(entry.backends), entry.summary()) for name, entry in catalogue().items()])
 
 
 def show_rules(text: str) -> str:
-    """The rule of that name, else every one whose name holds the text. Raises `EdgecError` E0109 where none does."""
+    """The rule with that name, else all whose name contains the text. Raises `EdgecError` E0109 if there are none."""
     known = catalogue()
     named = [text] if text in known else [name for name in known if text in name]
     return "\n\n".join(map(show_rule, named or [text]))
 
 
 def check_rules(names: Iterable[str], backends: Iterable[str]) -> None:
-    """Each must name a rewrite of every model's, or of one of these backends. Raises `EdgecError` E0109."""
+    """Raises `EdgecError` E0109 unless each name is a rewrite for all models, or of one of these backends."""
     asked = list(names)
     if not asked:
         return

@@ -1,4 +1,4 @@
-"""An artifact that is already there: its hash, its numbers against its source, its budgets."""
+"""Checks an existing artifact: its hash, its accuracy against its source, its budgets."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ from edgec.spec.reads import Reads, recorded
 from edgec.spec.target import Accept, load_target
 
 DEFAULT_ACCEPT = Accept(max_rel=1e-4)
-"""What an artifact without a manifest must show: a float32 artifact's bound (DESIGN §8)."""
+"""The tolerance for an artifact without a manifest: that of float32 artifacts (DESIGN §8)."""
 
 
 @dataclass(frozen=True)
 class Budget:
-    """Limits that an artifact must keep; None: no limit. Milliseconds are those that its manifest predicts."""
+    """Limits for an artifact; None means no limit. Milliseconds are those predicted in its manifest."""
 
     max_bytes: int | None = None
     max_ms: float | None = None
@@ -46,8 +46,8 @@ class Budget:
 class Execution:
     """How an artifact is run: `function` of a package that has several, on `local` or under `qemu`.
 
-    `others` are the sources of further functions, by name, with which these are compared. `settings` are changes of
-    the target's settings since the build, such as `accept.max_rel=0.01`.
+    `others` are the sources of further functions, by name, that are compared as well. `settings` are changes of the
+    target's settings since the build, such as `accept.max_rel=0.01`.
     """
 
     function: str | None = None
@@ -62,7 +62,7 @@ HERE = Execution()
 
 @dataclass(repr=False)
 class CheckReport:
-    """The checks in order, each with its result in words, and what failed."""
+    """The checks in order, each with its result as text, and all failures."""
 
     checks: dict[str, str] = field(default_factory=dict)
     failures: list[Diagnostic] = field(default_factory=list)
@@ -72,7 +72,7 @@ class CheckReport:
         return "\n".join([*(f"{name}: {result}" for name, result in self.checks.items()), *map(str, self._told)])
 
     def _repr_html_(self) -> str:
-        """As a notebook shows it."""
+        """HTML for notebooks."""
         return notebook.table(("check", "result"), self.checks.items()) + notebook.told(self._told)
 
     @property
@@ -88,10 +88,10 @@ class CheckReport:
 def check_model(
     path: Path, model: ModelRequest | None, budget: Budget, on: str = "local", result: Path | None = None
 ) -> CheckReport:
-    """As `check_artifact`, the source as the command line or a project file names it.
+    """Like `check_artifact`, with the source as given on the command line or in a project file.
 
-    `function` of its options is NAME, the function that is run, or NAME=SOURCE, one that is compared too.
-    Raises `EdgecError` E0101 where two are to be run.
+    `function` of its options is NAME, the function to run, or NAME=SOURCE, a function to compare as well.
+    Raises `EdgecError` E0101 if two functions are to be run.
     """
     if model is None:
         return check_artifact(path, None, budget, Execution(on=on), result)
@@ -110,9 +110,9 @@ def check_model(
 def check_artifact(
     path: Path, source: SourceRequest | None, budget: Budget, way: Execution = HERE, result: Path | None = None
 ) -> CheckReport:
-    """Check what can be checked: the manifest's hash, that it runs, its numbers against the source, its budgets.
+    """Run all possible checks: the manifest's hash, that it runs, its accuracy against the source, its budgets.
 
-    `result`: what a device answered, which the manifest is told (`device_loaded`).
+    `result`: a device's answer, which is recorded in the manifest (`device_loaded`).
     """
     found, report = locate(path), CheckReport()
     _check_hash(found, report)
@@ -146,7 +146,7 @@ def _check_hash(found: Located, report: CheckReport) -> None:
 
 
 def _take_in(found: Located, result: DeviceResult, report: CheckReport) -> None:
-    """A device's answer on this artifact, into its manifest. Raises `EdgecError` E0605 where there is none."""
+    """Record a device's answer about this artifact in its manifest. Raises `EdgecError` E0605 if there is none."""
     answer = result.of(sha256_of(found.path))
     if answer is None:
         raise error(
@@ -197,7 +197,7 @@ def _check_numbers(found: Located, source: SourceRequest, way: Execution, report
 
 
 def _accepted(found: Located, changed: Sequence[str]) -> Accept:
-    """What the build asked for, or what the target asks for with the settings that changed since."""
+    """The tolerance of the build, or that of the target with the settings that changed since."""
     if found.manifest is None:
         return DEFAULT_ACCEPT
     if found.manifest.accept is not None and not changed:
@@ -206,7 +206,7 @@ def _accepted(found: Located, changed: Sequence[str]) -> Accept:
 
 
 def _check_source(found: Located, reads: Reads, report: CheckReport) -> None:
-    """Whether the files of the build are as they were; a comparison with its source still stands for what it read."""
+    """Check that the files of the build are unchanged; a comparison with the source is valid for the files it read."""
     files = compared(found, reads.found.values())
     if files is not None:
         report.note("source", files.said)

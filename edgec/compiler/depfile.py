@@ -11,10 +11,10 @@ from edgec.diag import error
 
 
 def write_depfile(path: Path, artifacts: Sequence[Path], inputs: Iterable[Path]) -> None:
-    """Write a rule: the artifacts depend on the inputs, each of which may vanish without stopping make.
+    """Write a rule: the artifacts depend on the inputs; make does not stop if an input disappears.
 
-    Paths are relative to the working folder where they lie below it. Raises `EdgecError` E0101 for a path that
-    depfiles cannot hold, E0108 where the file cannot be written.
+    Paths in the working folder are relative to it. Raises `EdgecError` E0101 for a path that depfiles cannot express,
+    E0108 if the file is not writable.
     """
     outputs, needed = [_escaped(p) for p in artifacts], list(dict.fromkeys(_escaped(p) for p in inputs))
     rule = f"{' '.join(outputs)}: {' '.join(needed)}\n"
@@ -29,7 +29,7 @@ def write_depfile(path: Path, artifacts: Sequence[Path], inputs: Iterable[Path])
 
 
 def _escaped(path: Path) -> str:
-    """As make reads it, which is how ninja reads it too: `$` doubled, a backslash before spaces, `#` and colons."""
+    """The path as make and ninja parse it: `$` doubled, a backslash before spaces, `#` and colons."""
     here = Path.cwd()
     absolute = Path(os.path.abspath(path))
     text = str(absolute.relative_to(here) if absolute.is_relative_to(here) else absolute)

@@ -1,4 +1,4 @@
-"""What is known of the inputs' values before anything runs: declared, or by what an input is."""
+"""Ranges of inputs known before anything runs: declared, or implied by the use or type of an input."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from edgec.spec.ranges import InputRange
 from edgec.spec.target import Target
 
 _NARROW = 16
-"""Bits of an integer type whose whole range an input may take."""
+"""Bits of an integer type up to which its whole range counts as the range of an input."""
 
 _HANDS_ON = frozenset("Cast Expand Flatten Identity Reshape Squeeze Tile Transpose Unsqueeze".split())
 
 
 def with_ranges(target: Target, model: Model, requested: Sequence[InputRange]) -> Target:
-    """The target with the ranges of all inputs of which one is known.
+    """The target with the known ranges of all inputs.
 
-    The request's come first, then the target's own, an image's, a table's, and the element type's.
+    The request's take precedence over the target's own, those of an image, a table, and the element type.
     """
     found: dict[str, InputRange] = {}
     for known in (
@@ -41,7 +41,7 @@ def with_ranges(target: Target, model: Model, requested: Sequence[InputRange]) -
 
 
 def check_ranges(ranges: Iterable[InputRange], *models: Model) -> None:
-    """Raises `EdgecError` E0107 where a range is of no input, of one that is no number, or beyond its type."""
+    """Raises `EdgecError` E0107 for a range of an unknown or non-numeric input, or one that exceeds its type."""
     inputs = {value.name or "": value for model in models for value in model.graph.inputs}
     for item in ranges:
         if item.name not in inputs:
@@ -79,7 +79,7 @@ def _types(model: Model) -> list[InputRange]:
 
 
 def _tables(model: Model) -> list[InputRange]:
-    """Ids that pick rows: from 0 to the last row of the smallest table."""
+    """Inputs that index tables: their range ends at the last row of the smallest table."""
     rows: dict[str, int] = {}
     for node in model.graph:
         if node.op_type != "Gather" or node.domain or not is_constant(node.inputs[0]):
@@ -93,7 +93,7 @@ def _tables(model: Model) -> list[InputRange]:
 
 
 def _source(value: ir.Value | None) -> ir.Value | None:
-    """The input whose elements these are: moved, or made to count from the start."""
+    """The input that these elements come from, moved or made non-negative at most; else None."""
     while value is not None and not value.is_graph_input():
         node = value.producer()
         if node is None or node.domain or constant(value) is not None:

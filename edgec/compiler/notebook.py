@@ -1,4 +1,4 @@
-"""Results as a notebook shows them: small HTML tables, everything in them escaped."""
+"""Results in notebooks: small HTML tables with all content escaped."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 
 def told(diagnostics: Iterable[Diagnostic]) -> str:
-    """Diagnostics as text in a fixed pitch; nothing where there are none."""
+    """Diagnostics as preformatted text; empty if there are none."""
     text = "\n\n".join(map(str, diagnostics))
     return f"\n<pre>{escape(text)}</pre>" if text else ""
 

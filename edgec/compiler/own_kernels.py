@@ -1,4 +1,4 @@
-"""Artifacts that call kernels of the user's own, which nothing here can run."""
+"""Verification of artifacts that call user-defined kernels, which cannot be run here."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Unrun:
 
 
 def verify_unrun(canonical: CanonicalModel, made: Lowered, plain: Lowered, target: Target, chosen: Backend) -> Unrun:
-    """Run the same model with what the kernels compute in their place, as an artifact, and the graph of `made` itself.
+    """Verify by an artifact of the same model in which the kernels are replaced by their bodies, and by `made`'s graph.
 
     `plain` is the model without the kernels. Raises `EdgecError` E0401 for an interface that the graph does not have.
     """

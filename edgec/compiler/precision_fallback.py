@@ -1,4 +1,4 @@
-"""An artifact that misses its target's accuracy is made again with more in float32."""
+"""Precision fallback: an artifact that misses its target's accuracy is rebuilt with more operators in float32."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from edgec.spec.target import Target
 
 
 def accurate(canonical: CanonicalModel, target: Target, chosen: Backend, folder: Path, progress: Progress) -> Candidate:
-    """The artifact in `folder`: the target's own if it is accurate enough or none is, else the first wider one.
+    """The artifact in `folder`: the target's own if it or none is accurate enough, else the first wider one that is.
 
-    Raises `EdgecError` E0412 for what the target cannot hold.
+    Raises `EdgecError` E0412 if values do not fit the target's types.
     """
     with tempfile.TemporaryDirectory(dir=folder) as work:
         made = candidate(canonical, target, chosen, Path(work) / "asked", progress)
@@ -36,12 +36,12 @@ def accurate(canonical: CanonicalModel, target: Target, chosen: Backend, folder:
 def _widened(
     canonical: CanonicalModel, missed: Candidate, chosen: Backend, work: Path, progress: Progress
 ) -> Candidate | None:
-    """The artifact of the first wider target that is accurate enough. None if there is none."""
+    """The artifact of the first wider target that is accurate enough, or None."""
     for i, wider in enumerate(chosen.wider(missed.target)):
         progress(f"{wider.name}: accuracy missed, building again with more in float32")
         try:
             made = candidate(canonical, wider, chosen, work / f"wider{i}", progress)
-        except EdgecError:  # what float16 can hold, such as states, float32 may not
+        except EdgecError:  # float16 may support what float32 does not, such as states
             continue
         if not made.verdict.failures:
             return replace(made, told=(_told(missed, made),))
@@ -49,7 +49,7 @@ def _widened(
 
 
 def _by_rounding(canonical: CanonicalModel, made: Candidate) -> list[Diagnostic]:
-    """The note (E0608) on an artifact of a quantized model that was accepted for what rounding does to that model."""
+    """The note (E0608) on an artifact of a quantized model that is accepted because of the model's own rounding."""
     if not made.verdict.note:
         return []
     f = made.verdict.fidelity

@@ -1,4 +1,4 @@
-"""What a manifest says of a build's request: the command, and the files that were read."""
+"""The provenance in a manifest: the build's command, and the files that it read."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _KEPT = ("input", "dynamic", "state", "range")
 
 @dataclass(frozen=True)
 class Origin:
-    """A build's source as it was asked for (`asked`: in the words of the command line), and the files read so far."""
+    """A build's source as requested (`asked`: in terms of the command line), and the files read so far."""
 
     source: SourceRequest
     reads: Reads
@@ -33,21 +33,21 @@ class Origin:
 
     @property
     def folder(self) -> Path:
-        """The folder of the request: the project's, else the working folder, else where a file outside of it lies."""
+        """The folder of the request: the project's, else the working folder, else that of a file outside of it."""
         if self.source.project is not None:
             return self.source.project.parent
         file = _file_of(self.source.ref)
         return file.resolve().parent if file.is_file() and not file.resolve().is_relative_to(Path.cwd()) else Path()
 
     def told(self, ref: str) -> str:
-        """A source as manifests write it."""
+        """A source as it is written in manifests."""
         code, colon, attribute = ref.rpartition(":")
         if not _file_of(ref).is_file():
             return ref
         return f"{told(Path(code), self.folder)}:{attribute}" if colon else told(Path(ref), self.folder)
 
     def provenance(self, target: str, device: str | None, folder: Path) -> Provenance:
-        """That of an artifact of the target which lies in `folder` in the end."""
+        """The provenance of the target's artifact, whose final location is `folder`."""
         root, asked = self.folder, self.asked
         here, there = folder.resolve(), root.resolve()
         with recorded() as own:
@@ -72,13 +72,13 @@ def _file_of(ref: str) -> Path:
 
 
 def _of_target(reads: Reads, own: Reads) -> list[Read]:
-    """Of all files that a build read, those that one target's artifact depends on: `own` are the target's."""
+    """Those files read by a build on which one target's artifact depends; `own` are the target's."""
     shared = [read for read in reads.found.values() if read.kind not in OF_TARGETS]
     return [*shared, *own.of(OF_TARGETS)]
 
 
 def command(model: ModelRequest, target: str) -> tuple[str, ...]:
-    """The command line that asks for one target of a model, its options in a fixed order; `--out` is left out."""
+    """The command line that builds a model for one target, with options in a fixed order and without `--out`."""
     words = ["edgec", "build", model.source, "--target", target]
     own = {key: value for key in ("name", "device", "emit") if (value := getattr(model, key))}
     for key, value in {**own, **said(model.options), **said(model.settings)}.items():
@@ -93,7 +93,7 @@ def _kept(options: SourceOptions) -> dict[str, tuple[str, ...]]:
 
 
 def as_asked(given: SourceOptions, known: Provenance) -> SourceOptions:
-    """The options of a comparison: those that are given, else those of the build."""
+    """The options of a comparison: those given, else those of the build."""
     kept = {f.name: known.options[f.name] for f in fields(SourceOptions) if f.name in known.options}
     missing = {name: texts for name, texts in kept.items() if not getattr(given, name)}
     return replace(given, **missing)  # type: ignore[arg-type]

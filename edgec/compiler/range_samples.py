@@ -1,4 +1,4 @@
-"""Samples within the ranges that inputs are known to have: an artifact is made for them and judged by them."""
+"""Samples within the known ranges of inputs, for which an artifact is built and judged."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from edgec.spec.ranges import InputRange
 from edgec.spec.target import Target
 
 _SAID = frozenset({"request", "target", "image"})
-"""Origins of ranges that somebody has said."""
+"""Origins of ranges that were declared."""
 
 _DRAWN = _SAID | {"type"}
-"""Origins of ranges that are drawn from: a byte may be any byte, if the source takes it."""
+"""Origins of ranges from which samples are drawn: a byte may have any value, if the source accepts it."""
 
 _SEED = 1000
 
 
 def within_ranges(prepared: CanonicalModel, target: Target) -> tuple[CanonicalModel, tuple[Diagnostic, ...]]:
-    """With two more samples where ranges are known, spread over them and at their ends.
+    """Adds two samples if ranges are known: spread over them, and at their ends.
 
-    A warning (E0211) tells of those that the source itself does not take.
+    A warning (E0211) reports those on which the source itself fails.
     """
     known = with_ranges(target, prepared.model, prepared.imported.ranges).ranges
-    loops = any(branch.rounds is not None for branch in prepared.imported.branches)  # which any byte may never end
+    loops = any(branch.rounds is not None for branch in prepared.imported.branches)  # may not end on any byte
     ranges = [r for r in known if r.origin in (_SAID if loops else _DRAWN)]
     if not ranges:
         return prepared, ()

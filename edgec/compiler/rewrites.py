@@ -1,4 +1,4 @@
-"""Which rewrites a source takes, and which it narrowly misses."""
+"""The rewrites that fire on a source, and those that nearly do."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from edgec.spec.project import ModelRequest
 
 @dataclass(frozen=True)
 class Missed:
-    """A rule that nearly fired, the reason, and where."""
+    """A rule that nearly fired, the reason why not, and where."""
 
     rule: str
     reason: str
@@ -29,21 +29,21 @@ class Missed:
 
 @dataclass(frozen=True)
 class Rewrites:
-    """What became of one source: firings by rule, and near misses at operators that are still there in the end."""
+    """The rewrites of one source: firings by rule, and near misses at operators that remain in the end."""
 
     fired: dict[str, int]
     missed: tuple[Missed, ...]
 
     def document(self) -> dict[str, object]:
-        """As `--json` shows it."""
+        """The document for `--json`."""
         missed = [{"rule": m.rule, "reason": m.reason, "places": list(m.places)} for m in self.missed]
         return {"fired": self.fired, "missed": missed}
 
 
 def rewrites_of(model: ModelRequest, progress: Progress) -> dict[str, Rewrites]:
-    """The rewrites of a model's source, and behind it those of each of its functions, by name.
+    """The rewrites of a model's source and of each of its functions, by name.
 
-    Raises `EdgecError` E0101 for several targets, else as a build does.
+    Raises `EdgecError` E0101 for several targets, otherwise like a build.
     """
     if len(model.target) > 1:
         raise error("E0101", f"{len(model.target)} targets are given", help=["add one `--target`"])
@@ -55,7 +55,7 @@ def rewrites_of(model: ModelRequest, progress: Progress) -> dict[str, Rewrites]:
 
 
 def rewrites(source: SourceRequest, name: str | None, options: BuildOptions, progress: Progress) -> Rewrites:
-    """Canonicalize a source and, where a target is named, lower it. Raises `EdgecError` as a build does."""
+    """Canonicalize a source and, if a target is given, lower it. Raises `EdgecError` like a build."""
     canonical = prepare(source, options, progress)
     remarks = canonical.remarks
     if name is not None:
@@ -66,7 +66,7 @@ def rewrites(source: SourceRequest, name: str | None, options: BuildOptions, pro
 
 
 def _missed(remarks: Iterable[Remark]) -> list[Missed]:
-    """Near misses by rule and reason. Operators that another rewrite has taken since are no misses."""
+    """Near misses by rule and reason, except at operators that another rewrite has replaced."""
     found: dict[tuple[str, str], dict[str, None]] = {}
     for miss in only(NearMiss, remarks):
         if miss.node.graph is not None:

@@ -1,4 +1,4 @@
-"""The samples by which a build is verified: drawn from the example, run by the source itself."""
+"""The samples for verification: drawn around the example, and run by the source itself."""
 
 from __future__ import annotations
 
@@ -19,28 +19,28 @@ from edgec.measure.samples import SAMPLES, Sample
 from edgec.runners.base import Array
 
 VARIED = 4
-"""As `SAMPLES` where integers, booleans or single numbers are among the inputs, whose draws are of several kinds."""
+"""Replaces `SAMPLES` if there are inputs of integers, booleans or single numbers, which are drawn in several ways."""
 
 STEPS = 64
-"""Runs in a row that verify a model that keeps states."""
+"""Consecutive runs that verify a stateful model."""
 
 _LIGHT, _MEDIUM = 1_000_000, 20_000_000
-"""Elements computed in a run up to which a model is strained in every way, and in two ways; a larger one is in one."""
+"""Elements computed in a run up to which a model is strained in all ways, and in two ways; larger models in one."""
 
 
 @dataclass(frozen=True)
 class Sampled:
-    """The samples, the example first, and a warning where the source itself fails on some."""
+    """The samples, the example first, and a warning if the source itself fails on some."""
 
     samples: list[Sample]
     told: tuple[Diagnostic, ...] = ()
 
 
 def sample(imported: ImportedModel) -> Sampled:
-    """Draw typical inputs, those that take sides of branches, those of other sizes, then those that strain the model.
+    """Draw typical inputs, inputs for sides of branches and for other sizes, then those that strain the model.
 
-    What the source does not take, other than its own example, is left out; where that is a plain draw, a side of a
-    branch or another size, it is told (E0211).
+    Inputs on which the source fails are left out, except for its own example; for a typical draw, a side of a branch or
+    another size, a warning (E0211) reports it.
     """
     count = STEPS if states(imported.model) else VARIED if varies(imported.examples) else SAMPLES
     example, *others = samples_like(imported.examples, count)
@@ -58,9 +58,9 @@ _VARIED = "integers in runs, whole rows of masks"
 
 
 def _in_turn(imported: ImportedModel, drawn: Sequence[dict[str, Array]], last: Sample | None = None) -> list[Sample]:
-    """The source's outputs for each, the example first, or behind the `last`; states go on from one to the next.
+    """The source's outputs for each, beginning with the example, or after `last`; states are carried from run to run.
 
-    Masks that hide all that there is to see give NaN in the source: such samples show nothing, and are left out.
+    If masks hide everything, the source gives NaN; such samples prove nothing and are left out.
     """
     held = states(imported.model)
     samples = [last] if last else [Sample(drawn[0], imported.reference.run(drawn[0]))]
@@ -78,14 +78,14 @@ def _has_nan(outputs: Mapping[str, Array]) -> bool:
 
 
 def _strained(imported: ImportedModel) -> Iterator[Sample]:
-    """None where data end a loop, which made-up inputs may never do, and for estimators, which know their features."""
+    """No samples for loops that data end, which may not terminate on made-up inputs, nor for estimators."""
     if any(branch.rounds is not None for branch in imported.branches) or imported.source.kind == "skops":
         return
     held = {s.input: imported.examples[s.input] for s in states(imported.model)}
     for strain in STRAINS[: _strains(imported.model)]:
         inputs = {**clipped(strained(imported.examples, strain), imported.ranges), **held}
         expected = _outputs(imported, inputs)
-        if expected is None:  # an index beyond a table, mostly
+        if expected is None:  # mostly an index out of bounds
             inputs |= {name: array for name, array in imported.examples.items() if array.dtype.kind in "iu"}
             expected = _outputs(imported, inputs)
         if expected is not None:
@@ -105,7 +105,7 @@ def _strains(model: Model) -> int:
 
 
 def computed_elements(model: Model) -> int:
-    """Elements of all values that one run computes, as far as shapes are numbers: roughly, how long a run takes."""
+    """Elements of all values that one run computes, if static: a rough measure of its duration."""
     shapes = (static_shape(value) for node in model.graph for value in node.outputs)
     return sum(prod(shape) for shape in shapes if shape is not None)
 
@@ -119,5 +119,5 @@ def _untaken(count: int, total: int) -> Diagnostic:
 
 
 def warned(imported: ImportedModel, told: tuple[Diagnostic, ...]) -> ImportedModel:
-    """The same with further warnings."""
+    """A copy with further warnings."""
     return replace(imported, warnings=(*imported.warnings, *told)) if told else imported

@@ -1,4 +1,4 @@
-"""Whether the files that an artifact was built from are still what they were."""
+"""Whether the files from which an artifact was built have changed."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from edgec.diag import Diagnostic, warning
 from edgec.spec.reads import Read, file_sha256, shipped_file
 
 _NAMED = 5
-"""Files that a message names."""
+"""The largest number of files listed in a message."""
 
 
 @dataclass(frozen=True)
 class Compared:
-    """The files of a build by what became of them: `absent` are those that cannot be found from here."""
+    """The files of a build by their present state; `absent` are those that cannot be found from here."""
 
     same: tuple[FileInfo, ...] = ()
     changed: tuple[FileInfo, ...] = ()
@@ -25,7 +25,7 @@ class Compared:
 
     @property
     def said(self) -> str:
-        """The result in words."""
+        """The result as text."""
         if self.changed:
             return f"changed since the build: {_listed(self.changed)}"
         if not self.same:
@@ -34,7 +34,7 @@ class Compared:
         return f"as it was at the build: {len(self.same)} files{missing}"
 
     def warnings(self, artifact: str) -> list[Diagnostic]:
-        """The warning that the source changed."""
+        """A warning if the source changed."""
         if not self.changed:
             return []
         message = f"the source of `{artifact}` changed since the build"
@@ -44,9 +44,9 @@ class Compared:
 
 
 def compared(found: Located, read: Iterable[Read] = ()) -> Compared | None:
-    """The files of a build beside those that lie where they lay, and those that were `read` for a comparison.
+    """Compare the files of a build with the present ones, and with those that were `read` for a comparison.
 
-    None where the manifest does not tell of any.
+    None if the manifest does not list any.
     """
     known = found.manifest.provenance if found.manifest else Provenance()
     if not known.files:
@@ -61,7 +61,7 @@ def compared(found: Located, read: Iterable[Read] = ()) -> Compared | None:
         now = file_sha256(own) if own is not None and own.is_file() else None
         now = now or others.get((file.kind, Path(file.path).name))
         (absent if now is None else same if now == file.sha256 else changed).append(file)
-    if changed and not same and known.root is None:  # another folder that happens to hold files of the same names
+    if changed and not same and known.root is None:  # another folder with files of the same names by chance
         return Compared(absent=known.files)
     return Compared(tuple(same), tuple(changed), tuple(absent))
 

@@ -1,4 +1,4 @@
-"""An artifact that is already there, opened where its time means something."""
+"""Opens an existing artifact for timing."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from edgec.runners.open import open_runner
 
 
 def open_for_timing(found: Located, on: str) -> Runner:
-    """A runner whose time means something (under QEMU: beside another time there).
+    """A runner whose latency is meaningful (under QEMU: only relative to another one there).
 
-    Raises `EdgecError` E0701 or E0603 where none does.
+    Raises `EdgecError` E0701 or E0603 if there is none.
     """
     known = format_of(found.path)
     if on == "local" and known.untimed:

@@ -1,4 +1,4 @@
-"""What a person is told: diagnostics as plain data, and the exception that carries them."""
+"""Diagnostics as plain data, and the exception that carries them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from edgec.diag.codes import CODES, ExitCode
 
 
 class Severity(Enum):
-    """How bad it is. Only an error stops a build."""
+    """The severity of a diagnostic. Only an error stops a build."""
 
     ERROR = "error"
     WARNING = "warning"
@@ -19,7 +19,7 @@ class Severity(Enum):
 
 @dataclass(frozen=True)
 class Place:
-    """Where something comes from.
+    """A source location.
 
     `file` and `line` are the user's own (Python, TOML or model file); `module` is the dotted path of the
     `nn.Module` (`features.0.conv`); `node` is the name in the graph, for sources that have nothing better.
@@ -58,14 +58,14 @@ class Diagnostic:
             raise ValueError(f"unknown diagnostic code {self.code}")
 
     def __str__(self) -> str:
-        """Everything that it says, as the command line prints it."""
+        """The diagnostic as the command line prints it."""
         place = [f"  --> {self.place}"] if self.place is not None and str(self.place) else []
         notes = [f"   = {note}" for note in self.notes] + [f"   = help: {text}" for text in self.help]
         return "\n".join((f"{self.severity.value}[{self.code}]: {self.message}", *place, *notes))
 
 
 class Interrupted(KeyboardInterrupt):
-    """Ctrl-C in work of several parts, of which some were finished: `written` names their folders."""
+    """Ctrl-C during work of several parts, some of which are finished: `written` lists their folders."""
 
     def __init__(self, written: Sequence[str]) -> None:
         self.written = tuple(written)
@@ -73,9 +73,9 @@ class Interrupted(KeyboardInterrupt):
 
 
 class EdgecError(Exception):
-    """One or more errors that end the request, equal ones told once. As text it says everything that is known.
+    """One or more errors that end the request, without duplicates. `str` contains all details.
 
-    Anything else that escapes is a bug in edgec (exit 101).
+    Any other exception that escapes is a bug in edgec (exit code 101).
     """
 
     def __init__(self, diagnostics: Diagnostic | Iterable[Diagnostic]) -> None:

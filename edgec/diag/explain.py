@@ -1,4 +1,4 @@
-"""`edgec explain`: the page of a code."""
+"""`edgec explain`: the page of a diagnostic code."""
 
 from __future__ import annotations
 

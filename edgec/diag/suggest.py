@@ -1,11 +1,11 @@
-"""Did you mean …? Only for near misses: correcting a user who meant something else is worse than silence."""
+"""Suggestions for misspelt words. Only near misses: a wrong suggestion is worse than none."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 _FARTHEST = 2
-"""The largest edit distance that still looks like a typing mistake."""
+"""The largest edit distance that counts as a typing error."""
 
 
 def suggest(word: str, known: Iterable[str]) -> str | None:

@@ -16,12 +16,12 @@ Floats = NDArray[np.float64]
 _THRESHOLDS = np.arange(0.5, 1.0, 0.05)
 _RECALLS = np.linspace(0.0, 1.0, 101)
 _DETECTIONS = 100
-"""Boxes of one class in one image that count, the best first."""
+"""The number of boxes of one class in one image that count, best first."""
 
 
 @dataclass(frozen=True, eq=False)
 class Boxes:
-    """The boxes of one image: corners (n, 4), classes (n,) and, of found ones, scores (n,)."""
+    """The boxes of one image: corners (n, 4), classes (n,), and scores (n,) for detected ones."""
 
     corners: Floats
     classes: NDArray[np.int64]
@@ -29,9 +29,9 @@ class Boxes:
 
 
 def found_boxes(outputs: Mapping[str, NDArray[Any]]) -> Boxes:
-    """The boxes of outputs `boxes`, `scores` and `labels` or `classes`, those of score 0 or less left out.
+    """The boxes of outputs `boxes`, `scores` and `labels` or `classes`, without those with a score of 0 or less.
 
-    Raises `EdgecError` E0107 where they have other names or sizes.
+    Raises `EdgecError` E0107 for other names or sizes.
     """
     named = _named(outputs, ("boxes", "scores"), f"the outputs are {', '.join(outputs)}")
     corners, scores = named["boxes"].reshape(-1, 4), np.asarray(named["scores"], np.float64).reshape(-1)
@@ -44,7 +44,7 @@ def found_boxes(outputs: Mapping[str, NDArray[Any]]) -> Boxes:
 
 
 def true_boxes(target: Any) -> Boxes:
-    """The boxes of a target, a mapping of `boxes` and `labels` or `classes`. Raises `EdgecError` E0107 for another."""
+    """The boxes of a target, a mapping of `boxes` and `labels` or `classes`. Raises `EdgecError` E0107 otherwise."""
     if not isinstance(target, Mapping):
         raise error("E0107", f"a target of `map` is a mapping of boxes and labels, not a {type(target).__name__}")
     named = _named(target, ("boxes",), f"the target holds {', '.join(map(str, target))}")
@@ -56,7 +56,7 @@ def true_boxes(target: Any) -> Boxes:
 
 
 def _named(values: Mapping[str, Any], names: Sequence[str], note: str) -> dict[str, Any]:
-    """The values of these names and the classes. Raises `EdgecError` E0107 where one is missing."""
+    """The values with these names, and the classes. Raises `EdgecError` E0107 if one is missing."""
     classes = next((name for name in ("labels", "classes") if name in values), "")
     missing = [name for name in names if name not in values] + ([] if classes else ["labels"])
     if missing:
@@ -68,7 +68,7 @@ _NAMES = "name the outputs `boxes`, `scores` and `labels`, or give a function: `
 
 
 def average_precision(images: Sequence[tuple[Boxes, Boxes]]) -> float:
-    """From 0 to 1, of found and true boxes of images; nan where no image has a box."""
+    """Average precision, from 0 to 1, of detected against true boxes; nan if no image has a box."""
     classes = sorted({int(c) for _, truth in images for c in truth.classes})
     found = [_of_class([(_only(f, c), _only(t, c)) for f, t in images]) for c in classes]
     return float(np.mean(found)) if found else float("nan")
@@ -81,7 +81,7 @@ def _only(boxes: Boxes, number: int) -> Boxes:
 
 
 def _of_class(images: Sequence[tuple[Boxes, Boxes]]) -> float:
-    """The mean over thresholds, of images with the boxes of one class, the best first."""
+    """The mean over IoU thresholds for one class, with detections ordered by score."""
     scores = np.concatenate([found.scores for found, _ in images])
     matched = np.concatenate([_matched(found, truth) for found, truth in images], axis=1)
     order = np.argsort(-scores, kind="stable")
@@ -89,7 +89,7 @@ def _of_class(images: Sequence[tuple[Boxes, Boxes]]) -> float:
 
 
 def _matched(found: Boxes, truth: Boxes) -> NDArray[np.bool_]:
-    """(thresholds, found): whether a box matches a true one, the best boxes first, each with what it overlaps most."""
+    """(thresholds, found): whether each box matches a true one; best first, each with its largest overlap."""
     overlap = _overlap(found.corners, truth.corners)
     taken = np.zeros((len(_THRESHOLDS), len(truth.classes)), bool)
     matched = np.zeros((len(_THRESHOLDS), len(found.classes)), bool)
@@ -111,7 +111,7 @@ def _overlap(a: Floats, b: Floats) -> Floats:
 
 
 def _precision(hits: NDArray[np.bool_], positives: int) -> float:
-    """The mean over 101 recalls of the best precision at that recall or a higher one."""
+    """The mean over 101 recall levels of the best precision at that recall or higher."""
     right = np.cumsum(hits)
     recall, precision = right / positives, right / np.arange(1, len(hits) + 1)
     envelope = np.maximum.accumulate(precision[::-1])[::-1]

@@ -1,4 +1,4 @@
-"""One pass over labelled data for all subjects: artifacts, and the source that they were built from."""
+"""Evaluates all subjects, artifacts and their source, in one pass over labelled data."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from edgec.measure.inspection import Feature
 
 Array = NDArray[np.generic]
 Images = Callable[[Pixels, Feature], Array]
-"""An image as what the source takes of it."""
+"""Converts an image to the source's input."""
 
 
 @dataclass
 class Subject:
-    """Something that is evaluated: its name, and what it gives for inputs as the source takes them."""
+    """A subject of the evaluation: its name, and its outputs for inputs in the source's form."""
 
     name: str
     run: Callable[[dict[str, Array]], Mapping[str, Array]]
@@ -32,9 +32,9 @@ class Subject:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The metric of one subject with its 95 % interval, and how it differs from the baseline on the same samples.
+    """The metric of one subject with its 95 % interval, and its difference from the baseline on the same samples.
 
-    `drop`: by how much the subject is worse than the baseline; None for the baseline itself, or without one.
+    `drop`: by how much the subject is worse than the baseline; None for the baseline itself or without one.
     """
 
     name: str
@@ -45,9 +45,9 @@ class Evaluation:
 def evaluate(
     subjects: Sequence[Subject], features: Sequence[Feature], data: Dataset, images: Images, metric: Metric
 ) -> list[Evaluation]:
-    """Run every subject on every example; the first subject is the baseline of the others.
+    """Run every subject on every example; the first subject is the baseline for the others.
 
-    Raises `EdgecError` E0107 for examples that do not fit the inputs, or without any.
+    Raises `EdgecError` E0107 for examples that do not fit the inputs, or if there are none.
     """
     for example in data:
         inputs = arranged(example, features, images)
@@ -66,7 +66,7 @@ def evaluate(
 
 
 def _records(rows: list[Any]) -> Any:
-    """Numbers as a table, other records as objects."""
+    """Numeric records as a table, others as objects."""
     if isinstance(rows[0], list):
         return np.asarray(rows, np.float64)
     found = np.empty(len(rows), object)
@@ -77,13 +77,13 @@ def _records(rows: list[Any]) -> Any:
 
 
 def _signed(d: Difference, sign: int) -> Difference:
-    """A gain as a drop, where higher is better."""
+    """A difference as a drop, for metrics where higher is better."""
     low, high = sorted((sign * d.low, sign * d.high))
     return Difference(sign * d.value + 0.0, low + 0.0, high + 0.0, d.p_value)
 
 
 def arranged(example: Example, features: Sequence[Feature], images: Images) -> dict[str, Array]:
-    """The example's inputs in the source's shapes and types: a row of arrays gets the batch dimension that it lacks.
+    """The example's inputs in the source's shapes and types; a missing batch dimension is added to a row of arrays.
 
     Raises `EdgecError` E0107 for names, shapes and values that do not fit.
     """

@@ -1,4 +1,4 @@
-"""Images as what the source takes of them."""
+"""Converts images to a source's inputs."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ Array = NDArray[np.generic]
 
 
 def pixel_ranges(texts: Sequence[str], manifest: Manifest | None) -> Images:
-    """Pixels by the scale and bias of an image input, else on the range of the input that is asked for or built with.
+    """Pixels by the scale and bias of an image input, else scaled to the requested range or that of the build.
 
-    Images are resized bilinearly to the input's size. Where no range is known, the result raises `EdgecError` E0107.
+    Images are resized bilinearly to the input's size. Without a known range, the result raises `EdgecError` E0107.
     """
     ends = {r.name: (r.low, r.high) for r in parse_ranges(tuple(texts))}
     for known in manifest.ranges if manifest else ():

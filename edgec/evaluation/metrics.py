@@ -1,6 +1,6 @@
-"""Metrics of a task: what is recorded of each sample, and the metric of all records.
+"""Metrics of tasks: a record for each sample, and the metric over all records.
 
-Values are percentages, except for those of a function of the user's, which are its own.
+Values are percentages, except for user-defined functions, which have their own units.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ Outputs = Mapping[str, Array]
 
 
 class Metric(ABC):
-    """One metric: `record` of each sample, and what all records amount to.
+    """A metric: a `record` of each sample, and the value over all records.
 
-    `labels` are names of classes, or the characters of a recognizer; `output` names the output that is looked at.
+    `labels` are names of classes, or the characters of a recognizer; `output` names the output to evaluate.
     """
 
     name: ClassVar[str]
@@ -43,7 +43,7 @@ class Metric(ABC):
 
     @abstractmethod
     def record(self, outputs: Outputs, target: Any) -> Any:
-        """What is kept of a sample: a row of numbers. Raises `EdgecError` E0107 for outputs or targets of another
+        """The record of a sample, a row of numbers. Raises `EdgecError` E0107 for outputs or targets of another
         task.
         """
 
@@ -56,11 +56,11 @@ class Metric(ABC):
         return bootstrap(self.value, records)
 
     def difference(self, before: Records, after: Records) -> Difference:
-        """How much higher `after` is than `before`."""
+        """The difference of `after` minus `before`."""
         return paired_bootstrap(self.value, before, after)
 
     def only(self, outputs: Outputs) -> Array:
-        """The output that is looked at. Raises `EdgecError` E0107 where it is not said which."""
+        """The output to evaluate. Raises `EdgecError` E0107 if it is ambiguous."""
         name = self.output or (next(iter(outputs)) if len(outputs) == 1 else None)
         if name is None or name not in outputs:
             message = f"there is no output `{name}`" if name else f"`{self.name}` does not know which output to look at"
@@ -70,7 +70,7 @@ class Metric(ABC):
 
 
 class Top(Metric):
-    """The share of samples whose class is among the `count` of the highest scores."""
+    """The share of samples whose class is among the `count` highest scores."""
 
     count: ClassVar[int] = 1
     name = "top1"
@@ -93,14 +93,14 @@ class Top(Metric):
 
 
 class Top5(Top):
-    """The share of samples whose class is among the five of the highest scores."""
+    """The share of samples whose class is among the five highest scores."""
 
     count = 5
     name = "top5"
 
 
 class F1(Metric):
-    """The mean of the classes' harmonic means of precision and recall (macro F1), of classes that occur."""
+    """Macro F1: the mean over occurring classes of the harmonic mean of precision and recall."""
 
     name = "f1"
 
@@ -117,7 +117,7 @@ class F1(Metric):
 
 
 class WordErrorRate(Metric):
-    """Words that are inserted, deleted or replaced, by the words of the true texts.
+    """Insertions, deletions and substitutions of words, divided by the number of words in the true texts.
 
     The output is (T, symbols) scores of connectionist temporal classification, read greedily: symbol 0 is the blank,
     symbol i is `labels[i - 1]`.
@@ -132,7 +132,7 @@ class WordErrorRate(Metric):
         return [float(edit_distance(found, truth)), float(len(truth))]
 
     def units(self, text: str) -> Sequence[str]:
-        """What is counted of a text."""
+        """The units that are counted in a text."""
         return text.split()
 
     def value(self, records: Records) -> float:
@@ -141,7 +141,7 @@ class WordErrorRate(Metric):
 
 
 class CharacterErrorRate(WordErrorRate):
-    """Characters that are inserted, deleted or replaced, by the characters of the true texts."""
+    """Insertions, deletions and substitutions of characters, divided by the number of characters in the true texts."""
 
     name = "cer"
 
@@ -166,7 +166,7 @@ class MeanAveragePrecision(Metric):
 
 
 class OwnMetric(Metric):
-    """The mean of what a function of the user's gives for each sample: `score(outputs, target)`."""
+    """The mean over samples of a user-defined function: `score(outputs, target)`."""
 
     name = "own"
 
@@ -190,11 +190,11 @@ class OwnMetric(Metric):
 METRICS: Mapping[str, type[Metric]] = {
     metric.name: metric for metric in (Top, Top5, F1, MeanAveragePrecision, WordErrorRate, CharacterErrorRate)
 }
-"""By their names on the command line."""
+"""By name on the command line."""
 
 
 def scores_of(output: Array, metric: str) -> NDArray[np.float64]:
-    """The scores of classes, of an output (classes,) or (1, classes). Raises `EdgecError` E0107 for another."""
+    """The class scores in an output (classes,) or (1, classes). Raises `EdgecError` E0107 for other shapes."""
     scores = np.asarray(output, np.float64)
     while scores.ndim > 1 and scores.shape[0] == 1:
         scores = scores[0]
@@ -205,7 +205,7 @@ def scores_of(output: Array, metric: str) -> NDArray[np.float64]:
 
 
 def class_of(target: Any, classes: int, labels: Sequence[str]) -> int:
-    """The class's number. Raises `EdgecError` E0107 for a name that is no label and a number that is no class."""
+    """The class's index. Raises `EdgecError` E0107 for an unknown label or an index out of range."""
     if isinstance(target, str):
         if target not in labels:
             message = f"`{target}` is no label" if labels else f"`{target}` is a name, and the classes have none"

@@ -1,4 +1,4 @@
-"""Confidence intervals and paired tests, of proportions in closed form and of other metrics by the bootstrap."""
+"""Confidence intervals and paired tests: in closed form for proportions, by bootstrap for other metrics."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Records = NDArray[np.object_] | NDArray[np.float64]
 """One record for each sample: a row of numbers, or an object."""
 
 Value = Callable[[Records], float]
-"""A metric of records, from 0 to 1 or in units of its own."""
+"""A metric of records, from 0 to 1 or in its own units."""
 
 CONFIDENCE = 0.95
 _Z = 1.959963984540054
@@ -34,9 +34,7 @@ class Interval:
 
 @dataclass(frozen=True)
 class Difference:
-    """The paired difference of two subjects on the same samples, and the two-sided probability of one as large if
-    there were none.
-    """
+    """The paired difference of two subjects on the same samples, and its two-sided p-value."""
 
     value: float
     low: float
@@ -45,12 +43,12 @@ class Difference:
 
     @property
     def is_significant(self) -> bool:
-        """Whether chance explains it with less than 5 %."""
+        """Whether the p-value is below 5 %."""
         return self.p_value < 1 - CONFIDENCE
 
 
 def proportion(right: NDArray[np.float64]) -> Interval:
-    """The share of ones, with Wilson's score interval (Wilson 1927), which holds near 0 and 1, too."""
+    """The proportion of ones with Wilson's score interval (Wilson 1927), which is also valid near 0 and 1."""
     n, p = len(right), float(right.mean())
     spread = _Z**2 / n
     center = (p + spread / 2) / (1 + spread)
@@ -59,7 +57,7 @@ def proportion(right: NDArray[np.float64]) -> Interval:
 
 
 def paired_proportions(before: NDArray[np.float64], after: NDArray[np.float64]) -> Difference:
-    """`after` less `before`, of right (1) and wrong (0) answers to the same samples.
+    """`after` minus `before`, for right (1) and wrong (0) answers to the same samples.
 
     McNemar's exact test (two-sided), and the interval of Agresti and Min (2005), which adds a half to each count.
     """
@@ -73,7 +71,7 @@ def paired_proportions(before: NDArray[np.float64], after: NDArray[np.float64]) 
 
 
 def _sign_test(gained: int, lost: int) -> float:
-    """The two-sided probability of a split at least as uneven by fair coins."""
+    """The two-sided probability that fair coins split at least as unevenly."""
     n, fewer = gained + lost, min(gained, lost)
     tail = sum(math.comb(n, k) for k in range(fewer + 1))
     return min(1.0, float(2 * tail / 2**n))
@@ -87,8 +85,8 @@ def bootstrap(value: Value, records: Records, seed: int = 0) -> Interval:
 
 
 def paired_bootstrap(value: Value, before: Records, after: Records, seed: int = 0) -> Difference:
-    """`after` less `before`, both of the same samples in each draw; the probability by the share of draws that lie on
-    the other side of zero (Efron and Tibshirani 1993, ch. 16), not below one draw.
+    """`after` minus `before`, with the same samples in each draw; the p-value is the share of draws on the other side
+    of zero (Efron and Tibshirani 1993, ch. 16), but at least one draw.
     """
     found = np.asarray([value(after[drawn]) - value(before[drawn]) for drawn in _draws(len(before), seed)])
     low, high = np.quantile(found, _ends())

@@ -11,8 +11,8 @@ from edgec.diag import error
 
 
 def greedy_text(output: NDArray[np.generic], labels: Sequence[str]) -> str:
-    """The text of (T, symbols) or (1, T, symbols) scores: the best symbol of each step, repeats merged, blanks (symbol
-    0) dropped (Graves et al. 2006). Raises `EdgecError` E0107 for another shape, or where symbols have no labels.
+    """The text for (T, symbols) or (1, T, symbols) scores: the best symbol of each step, repeats merged, blanks (symbol
+    0) dropped (Graves et al. 2006). Raises `EdgecError` E0107 for other shapes, or symbols without labels.
     """
     scores = np.asarray(output)
     if scores.ndim == 3 and scores.shape[0] == 1:
@@ -28,7 +28,7 @@ def greedy_text(output: NDArray[np.generic], labels: Sequence[str]) -> str:
 
 
 def edit_distance(found: Sequence[str], truth: Sequence[str]) -> int:
-    """Levenshtein's distance: insertions, deletions and replacements, each of cost one."""
+    """Levenshtein distance: insertions, deletions and substitutions, each of cost one."""
     row = list(range(len(truth) + 1))
     for i, unit in enumerate(found, 1):
         diagonal, row[0] = row[0], i

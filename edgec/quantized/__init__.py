@@ -1,6 +1,6 @@
-"""Models that quantize what they compute: their one form, and how they are checked.
+"""Quantized models (with quantized activations): their single representation, and how they are checked.
 
-Rounding to a step is a jump: the last bit of a float32 decides between two steps, and every later layer sees which it
-was. Two right orders of the same operations then differ by whole steps at the output, so that these models are checked
-value by value, and their artifacts against what one rounding does to the model itself (ADR 0007).
+Quantization is discontinuous: the last bit of a float32 decides between two steps, and every later layer depends on it.
+Two valid orders of the same operations then differ by whole steps at the output. Such models are therefore checked
+value by value, and their artifacts against the effect of one rounding on the model itself (ADR 0007).
 """

@@ -1,4 +1,4 @@
-"""The canonical graph against the source, whether or not it quantizes what it computes."""
+"""Checks the canonical graph against the source, for quantized and other models."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from edgec.quantized.rounding import excused, rounding_of
 def check_model(
     model: Model, exported: Model | None, samples: Sequence[Sample], rounding: SourceRounding
 ) -> tuple[Fidelity | None, tuple[Diagnostic, ...]]:
-    """Check the canonical graph by its outputs; return how far a rounding moves a graph that quantizes (else None), and
-    warnings of inputs that strain it.
+    """Check the canonical graph by its outputs; returns how far a rounding moves a quantized graph (else None), and
+    warnings about inputs that strain it.
 
-    Where it moves them further than `CANONICAL_REL`, they may be that far off, and every quantized value must be what
-    `exported`, which quantized already, gives: each from the same values before it. Raises `EdgecError` E0205.
+    If that is more than `CANONICAL_REL`, the outputs may differ by as much, but each quantized value must equal that of
+    `exported`, which is quantized already, given the same values before it. Raises `EdgecError` E0205.
     """
     quantization = rounding_of(model, samples)
     if quantization is None:

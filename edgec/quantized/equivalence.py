@@ -1,4 +1,4 @@
-"""Two graphs of one quantized model, segment by segment: each quantized value from the same values before it."""
+"""Compares two graphs of one quantized model segment by segment, each from the same quantized inputs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ STEPS = (ir.DataType.UINT8, ir.DataType.INT8, ir.DataType.UINT16, ir.DataType.IN
 
 @dataclass(frozen=True)
 class Segment:
-    """One quantized value in both graphs, in quantization steps.
+    """The difference of one quantized value between both graphs, in quantization steps.
 
     `off` of its `size` elements differ, none by more than `largest`; `balance` is the sum of the differences.
     """
@@ -34,37 +34,37 @@ class Segment:
 
     @property
     def is_same(self) -> bool:
-        """Whether rounding alone explains it.
+        """Whether the difference is explained by rounding alone.
 
-        An element may lie on the other side of a boundary, one step away, and to either side alike: a wrong zero point
-        or scale moves elements to one side. The sum of n fair steps deviates by the root of n at most.
+        Near a boundary, an element may be one step off, in either direction equally often; a wrong zero point or scale
+        moves elements in one direction. The sum of n fair steps deviates by at most about the root of n.
         """
         return self.largest <= 1 and abs(self.balance) <= _BIASED * self.size + 3 * math.sqrt(self.off)
 
 
 _BIASED = 0.01
-"""The share of elements that may be off to one side: more than boundaries explain is another scale."""
+"""The share of elements that may be off in one direction: more than boundaries explain indicates another scale."""
 
 
 @dataclass(frozen=True)
 class Segments:
-    """What two graphs have in common on one sample: quantized values, and outputs that are none."""
+    """The comparison of two graphs on one sample: quantized values, and outputs that are not quantized."""
 
     quantized: list[Segment]
     outputs: list[Difference]
 
     @property
     def off(self) -> int:
-        """Elements of quantized values that differ."""
+        """The number of elements of quantized values that differ."""
         return sum(p.off for p in self.quantized)
 
     @property
     def size(self) -> int:
-        """Elements of quantized values."""
+        """The number of elements of quantized values."""
         return sum(p.size for p in self.quantized)
 
     def check(self, name: str, max_rel: float) -> None:
-        """Raise `EdgecError` E0205 where a quantized value, or an output by more than `max_rel`, is another one."""
+        """Raise `EdgecError` E0205 if a quantized value differs, or an output by more than `max_rel`."""
         wrong = [p for p in self.quantized if not p.is_same]
         notes = [
             f"`{p.name}`: {p.off} of {p.size} elements differ, by {p.largest} steps at most and {p.balance} together"
@@ -81,18 +81,18 @@ class Segments:
 _SHOWN = 5
 
 _OTHER_SHAPE = 1 << 16
-"""Steps that a value of another shape is off: the whole range."""
+"""The difference in steps for a value of another shape: the whole range."""
 
 
 def quantized_values(model: Model) -> list[str]:
-    """The quantized values that the graph computes, by name and in its order; those inside branches are not seen."""
+    """The names of the quantized values in the graph, in its order, without those inside branches."""
     return [v.name for node in model.graph for v in node.outputs if v.dtype in STEPS and v.name]
 
 
 def compare_pieces(source: Model, other: Model, names: Sequence[str], inputs: Mapping[str, Array]) -> Segments:
-    """Run `source`, then `other` with each use of a named value fed from `source`'s.
+    """Run `source`, then `other` with each use of a named value replaced by `source`'s.
 
-    Raises `EdgecError` E0602 where ONNX Runtime does not run one of them.
+    Raises `EdgecError` E0602 if ONNX Runtime fails on one of them.
     """
     with OnnxRuntimeRunner(showing(source, names), optimize=False) as runner:
         expected = runner.run(inputs)

@@ -1,4 +1,4 @@
-"""The one form of quantized operators: QLinearConv and its like as DequantizeLinear, float operator, QuantizeLinear."""
+"""Converts QOperator format (QLinearConv etc.) to QDQ: DequantizeLinear, the float operator, QuantizeLinear."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from edgec.runners.base import Array
 
 
 def in_qdq_format(imported: ImportedModel, disabled: Iterable[str] = ()) -> tuple[ImportedModel, list[Remark]]:
-    """A source in QOperator format as one in QDQ format, its own reference from here on, and what was done.
+    """A source in QOperator format, converted to QDQ format and its own reference from then on, and remarks.
 
-    Others are left as they are.
+    Other sources are returned unchanged.
 
-    Each operator is run on the source's own values beside ONNX Runtime's integer kernel; a note (E0217) says how far
-    they are apart. Raises `EdgecError` E0205 where that is more than rounding.
+    Each operator is compared with ONNX Runtime's integer kernel on the source's own values; a note (E0217) gives the
+    difference. Raises `EdgecError` E0205 if it is more than rounding.
     """
     off = frozenset(disabled)
     rules = RewritePass("qdq", [rule for rule in QOPERATOR if rule.name not in off])
@@ -45,7 +45,7 @@ def in_qdq_format(imported: ImportedModel, disabled: Iterable[str] = ()) -> tupl
 
 
 def _rewrite_keeping(model: Model, values: Sequence[ir.Value], rules: RewritePass) -> list[Remark]:
-    """Apply the rules with the names of the values kept, as those of an interface are."""
+    """Apply the rules, keeping the names of these values like those of an interface."""
     outputs = model.graph.outputs
     count = len(outputs)
     outputs.extend(value for value in values if not value.is_graph_output())
@@ -55,7 +55,7 @@ def _rewrite_keeping(model: Model, values: Sequence[ir.Value], rules: RewritePas
 
 
 def _compared(name: str, source: Model, model: Model, drawn: Sequence[dict[str, Array]]) -> Diagnostic:
-    """The note on what both graphs give on the samples. Raises `EdgecError` E0205."""
+    """The note on the comparison of both graphs on the samples. Raises `EdgecError` E0205."""
     names = _with_types(source, model)
     found = [compare_pieces(source, model, names, inputs) for inputs in drawn]
     for each in found:
@@ -70,11 +70,11 @@ def _compared(name: str, source: Model, model: Model, drawn: Sequence[dict[str, 
 
 
 _OUTPUT_REL = 1e-5
-"""What an output that is not quantized may be off, from the same quantized values: float32 in another order."""
+"""Accepted error of an output that is not quantized, from equal quantized values: float32 in another order."""
 
 
 def _with_types(source: Model, model: Model) -> list[str]:
-    """The quantized values that both graphs name; those of the source get their types, which other domains lack."""
+    """The quantized values that exist in both graphs; sets their types in the source, which other domains lack."""
     known = {v.name: v for node in model.graph for v in node.outputs if v.dtype in STEPS}
     found = []
     for value in (v for node in source.graph for v in node.outputs if v.name in known):

@@ -1,4 +1,4 @@
-"""How far one float32 rounding moves the outputs of a model that quantizes what it computes."""
+"""The effect of one float32 rounding on the outputs of a quantized model."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from edgec.runners.onnxruntime import OnnxRuntimeRunner
 from edgec.spec.target import Accept
 
 _ROUNDING = 1e-5
-"""What float32 operations in another order, with other kernels for exp or erf, may be off by, relative (DESIGN §8)."""
+"""Relative error of float32 operations in another order, or with other kernels for exp or erf (DESIGN §8)."""
 
 _DRAWS = 4
-"""How many times each sample is run with other signs of that rounding."""
+"""The number of runs of each sample with different signs of that rounding."""
 
 _TIMES = 2.0
-"""How many times the largest difference of those runs another right order of operations may show."""
+"""Factor of the largest difference in those runs that another valid order of operations may show."""
 
 _LARGEST_REL, _LEAST_PSNR_DB = 0.05, 30.0
-"""However far rounding carries: a model that it moves by more than this is refused for what the target asks."""
+"""The widest tolerance that rounding justifies: a model that it moves further fails the target's accuracy."""
 
 _NOISE_DB = 3.0
-"""The same for the signal-to-noise ratio: twice the power of the noise."""
+"""The factor for the signal-to-noise ratio in dB: twice the noise power."""
 
 
 def quantizes(model: Model) -> bool:
@@ -36,9 +36,9 @@ def quantizes(model: Model) -> bool:
 
 
 def rounding_of(model: Model, samples: Sequence[Sample]) -> Fidelity | None:
-    """How far the model lies from itself where what it quantizes is off by a rounding. None: it does not quantize.
+    """The difference of the model to itself when what it quantizes is perturbed by a rounding; None if not quantized.
 
-    Raises `EdgecError` E0602 where ONNX Runtime does not run it.
+    Raises `EdgecError` E0602 if ONNX Runtime fails on it.
     """
     if not quantizes(model):
         return None
@@ -52,7 +52,7 @@ def rounding_of(model: Model, samples: Sequence[Sample]) -> Fidelity | None:
 
 
 def excused(accept: Accept, rounding: Fidelity | None) -> Accept:
-    """What to accept of a model that a rounding moves as far as that (ADR 0007); without one, what is asked for."""
+    """The tolerance for a model with this effect of rounding (ADR 0007); `accept` itself without one."""
     if rounding is None:
         return accept
     rel, psnr = accept.max_rel, accept.min_psnr_db
@@ -69,7 +69,7 @@ def _is_quantizer(node: ir.Node) -> bool:
 
 
 def _rounded(model: Model, seed: int) -> Model:
-    """The model with what it quantizes multiplied by one more or less a rounding."""
+    """The model with its values multiplied by 1 plus or minus a rounding before they are quantized."""
     moved, signs = model.clone(), np.random.default_rng(seed)
     for i, node in enumerate(n for n in list(moved.graph) if _is_quantizer(n)):
         x = node.inputs[0]

@@ -109,7 +109,7 @@ class Checker:
         return tuple(float(v) for v in items)
 
     def labels(self, file: str) -> tuple[str, ...]:
-        """The labels of a text file, one a line, which lies relative to this one; a problem where there are none."""
+        """The labels in a text file, one a line; `file` is relative to this file. Reports a problem if it has none."""
         path = self.path.parent / file
         note(path, "labels")
         lines = path.read_text(encoding="utf-8").splitlines() if file and path.is_file() else []

@@ -1,4 +1,4 @@
-"""The files that a build reads: whoever opens one of the user's notes it here, and manifests and depfiles list them."""
+"""Records the files that a build reads, for manifests and depfiles; code that opens a user's file notes it here."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ KINDS = (
     "device",
     "labels",
 )
-"""What a file is to a build: `module` is Python code that the source imports, `data` what its code or file opens."""
+"""Kinds of files: `module` is Python code imported by the source, `data` is opened by the source's code or file."""
 
 
 @dataclass(frozen=True)
 class Read:
-    """A file as it was when it was read; `path` is as the user, or the file that names it, wrote it."""
+    """A file at the time of reading; `path` is as written by the user, or by the file that refers to it."""
 
     kind: str
     path: Path
@@ -37,12 +37,12 @@ class Read:
 
 @dataclass
 class Reads:
-    """The files that were read, in their order, each once."""
+    """The files that were read, in order and without duplicates."""
 
     found: dict[Path, Read] = field(default_factory=dict)
 
     def of(self, kinds: Iterable[str]) -> list[Read]:
-        """Those of some kinds."""
+        """Those of the given kinds."""
         wanted = set(kinds)
         return [read for read in self.found.values() if read.kind in wanted]
 
@@ -52,7 +52,7 @@ _active: ContextVar[tuple[Reads, ...]] = ContextVar("reads", default=())
 
 @contextmanager
 def recorded() -> Iterator[Reads]:
-    """While active, files that are read are noted; inside of another block, in both."""
+    """While active, files that are read are recorded; in nested blocks, in all of them."""
     own = Reads()
     token = _active.set((*_active.get(), own))
     try:
@@ -62,9 +62,9 @@ def recorded() -> Iterator[Reads]:
 
 
 def note(path: str | Path, kind: str) -> None:
-    """A file is about to be read: remember it with its SHA-256. Nothing happens outside of `recorded`, or for no file.
+    """Record a file with its SHA-256 before it is read. Does nothing outside of `recorded`, or if there is no file.
 
-    The kind under which it was noted first stays.
+    A file keeps the kind under which it was first recorded.
     """
     active = _active.get()
     resolved = Path(path).resolve() if active else Path()
@@ -83,9 +83,9 @@ def file_sha256(path: Path) -> str:
 
 
 def told(path: Path, root: Path) -> str:
-    """A path as manifests write it, the same in any folder: relative to `root`, or the name behind `…/`.
+    """A path as written in manifests, independent of the working folder: relative to `root`, or `…/` and the name.
 
-    What ships with edgec is below `edgec/`. A path that was written relative stays so.
+    Files shipped with edgec are below `edgec/`. Relative paths stay relative.
     """
     resolved, folder = path.resolve(), root.resolve()
     if resolved.is_relative_to(folder):
@@ -97,7 +97,7 @@ def told(path: Path, root: Path) -> str:
 
 
 def shipped_file(told_path: str) -> Path | None:
-    """The file that ships with edgec, of its path as `told` writes it."""
+    """The file shipped with edgec for a path written by `told`, or None."""
     own = (base.parent / told_path.removeprefix("edgec/") for base in _SHIPPED)
     return next((path for path in own if path.is_file()), None) if told_path.startswith("edgec/") else None
 

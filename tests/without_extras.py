@@ -41,7 +41,7 @@ ASKED = (
     Asked("inspect model.onnx", 0, ("parameters  108", "Conv 1")),
     Asked("lint model.onnx", 0, ("0 errors",)),
     Asked("build model.onnx --target onnx --target onnxruntime-mobile", 0, ("passed",)),
-    Asked("predict model.onnx --target iphone", 0, ("iphone-15-pro",)),
+    Asked("predict model.onnx --target iphone", 0, ("iphone-13",)),
     Asked("predict model.onnx --target android", 0, ("CONV_2D",)),
     Asked("inspect model.tflite", 4, ("pip install 'edgec[tflite]'",)),
     Asked("inspect model.mlpackage", 4, ("pip install 'edgec[coreml]'",)),

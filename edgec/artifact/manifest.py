@@ -112,7 +112,11 @@ class Accuracy:
 
 @dataclass(frozen=True)
 class Latency:
-    """Milliseconds on one device; `kind` is measured or predicted, `method` how."""
+    """Milliseconds on one device: `kind` is measured or predicted, `method` how.
+
+    `confidence` of a prediction: `fitted`, `extrapolated` from another device, or `outside` of what was measured, with
+    why in `reasons`.
+    """
 
     device: str
     kind: str
@@ -120,6 +124,8 @@ class Latency:
     low_ms: float
     high_ms: float
     method: str
+    confidence: str = ""
+    reasons: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from edgec.artifact.app import Described
 from edgec.artifact.shown import Shown
 from edgec.backends.placement import Placement
+from edgec.backends.work import Work
 from edgec.calibration.calibration import UNCALIBRATED, Calibration
 from edgec.diag import Place
 from edgec.ir.model import Model
@@ -260,6 +261,17 @@ class Backend(Protocol):
 
     def macs(self, instr: Instr) -> int:
         """Multiply-accumulates of one instruction; 0 for data movement and elementwise operators."""
+        ...
+
+    def work(self, instr: Instr) -> Work:
+        """What one instruction does, for predictors of latency."""
+        ...
+
+    def crossings(self, program: Program, target: Target, unit: str) -> int:
+        """How often neighbouring instructions lie on different units where `unit` (cpu, gpu, npu) takes what it can.
+
+        0 where nothing is known of it.
+        """
         ...
 
     def placement(self, program: Program, target: Target, path: Path | None = None) -> Placement:

@@ -52,11 +52,15 @@ def predict_command(
 def _print_forecast(found: Forecast) -> None:
     total = found.latency
     print(f"{total.p50_ms:.3f} ms ({total.low_ms:.3f} to {total.high_ms:.3f}) on {total.device}, {total.method}")
-    for step in found.steps[:15]:
-        print(f"{step.ms:9.3f} ms  {step.op:24} {step.place}")
+    for reason in total.reasons:
+        print(f"  = outside: {reason}")
+    for step in found.steps[:_DEAREST]:
+        print(f"{step.ms:9.3f} ms  {step.op:24} {step.bound:9} {step.place}")
     _print_placement(found.placement)
 
 
+_DEAREST = 10
+"""How many of the dearest instructions are shown."""
 _SHOWN = 10
 """How many operators off the first unit are listed; `--json` has all."""
 

@@ -15,13 +15,14 @@ from edgec.compiler import manifest as manifests
 from edgec.compiler import notebook
 from edgec.compiler.canonical_model import CanonicalModel
 from edgec.compiler.input_ranges import check_ranges
+from edgec.compiler.latency import predicted
 from edgec.compiler.manifest import Lowered, Observed
 from edgec.compiler.options import BuildOptions, Progress, options_of, targets_of
 from edgec.compiler.precision_fallback import accurate
 from edgec.compiler.preflight import check_request, device_for, elsewhere
 from edgec.compiler.provenance import Origin
 from edgec.compiler.range_samples import within_ranges
-from edgec.compiler.stages import lower, predicted, prepare
+from edgec.compiler.stages import lower, prepare
 from edgec.diag import Diagnostic, EdgecError, Interrupted, Severity, error, warning
 from edgec.frontend.request import SourceRequest, source_name
 from edgec.frontend.requested import sources_of

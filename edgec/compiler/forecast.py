@@ -2,48 +2,82 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from edgec.artifact.manifest import Latency, PlacementInfo
 from edgec.backends.table import backend
-from edgec.backends.traffic import bytes_moved
 from edgec.compiler import manifest
 from edgec.compiler.canonical_model import CanonicalModel
+from edgec.compiler.latency import alternatives, as_latency, estimated, runs
 from edgec.compiler.options import BuildOptions, Progress, options_of, targets_of
 from edgec.compiler.range_samples import within_ranges
-from edgec.compiler.stages import lower, predicted, prepare
+from edgec.compiler.stages import lower, prepare
 from edgec.diag import error
 from edgec.frontend.request import SourceRequest, source_name
 from edgec.frontend.requested import sources_of
-from edgec.measure.predict import Cost, instruction_ms
-from edgec.spec.device import load_device
+from edgec.latency.estimate import Estimate, choose
+from edgec.latency.features import Features, features
+from edgec.spec.device import list_devices, load_device
 from edgec.spec.project import ModelRequest
 from edgec.spec.target import Target
 
 
 @dataclass(frozen=True)
 class Step:
-    """One instruction's share of a predicted run, in milliseconds, and where it comes from."""
+    """One instruction's share of a predicted run, in milliseconds, and where it comes from.
+
+    `bound`: what most of it goes to: `compute`, `bandwidth` or `overhead`.
+    """
 
     op: str
     place: str
     ms: float
+    bound: str
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Mebibytes: constants, and the values alive at once at most, beside what the device has (0 where unknown)."""
+
+    weights_mib: float
+    values_mib: float
+    device_mib: float
+
+    @property
+    def fits(self) -> bool:
+        """Whether both take less than a quarter of the device's memory: an application is left no more everywhere."""
+        return not self.device_mib or self.weights_mib + self.values_mib <= self.device_mib / 4
 
 
 @dataclass(frozen=True)
 class Forecast:
     """A predicted run: the total, its instructions from the dearest on, and the units that they lie on.
 
-    `ops` counts the instructions of the program by operation, as a manifest does.
+    `run_ms`: what a run takes beside its instructions. `others`: the same program on further devices; `what_if`: on the
+    first device's other units and in its other precisions. `ops` counts the instructions of the program by operation,
+    as a manifest does.
     """
 
     latency: Latency
+    run_ms: float
     steps: list[Step]
     placement: PlacementInfo
+    memory: Memory
     ops: dict[str, int]
+    others: list[Latency] = field(default_factory=list)
+    what_if: list[Latency] = field(default_factory=list)
 
 
-def predict_model(model: ModelRequest, progress: Progress) -> dict[str, Forecast]:
+@dataclass(frozen=True)
+class Asked:
+    """Devices to predict for (the target's first where none is named, `all` for every one), and the unit."""
+
+    devices: tuple[str, ...] = ()
+    unit: str | None = None
+
+
+def predict_model(model: ModelRequest, progress: Progress, asked: Asked = Asked()) -> dict[str, Forecast]:
     """Predict a model's source, and behind it each of its functions, by name.
 
     Raises `EdgecError` E0101 where it has not one target, E0702 where no device is known.
@@ -54,39 +88,79 @@ def predict_model(model: ModelRequest, progress: Progress) -> dict[str, Forecast
     sources = sources_of(model)
     options = options_of(model, sources)
     named = [(source_name(sources.main), sources.main), *sources.functions]
-    return {name: predict_source(source, model.target[0], options, progress) for name, source in named}
+    return {name: predict_source(source, model.target[0], options, progress, asked) for name, source in named}
 
 
-def predict_source(source: SourceRequest, name: str, options: BuildOptions, progress: Progress) -> Forecast:
+def predict_source(
+    source: SourceRequest, name: str, options: BuildOptions, progress: Progress, asked: Asked = Asked()
+) -> Forecast:
     """Predict the latency of a source as a build makes it for a target, in the precision that the target asks for.
 
-    Raises `EdgecError` E0702 where no device is known.
+    Raises `EdgecError` E0702 where no device is known, or one does not run the target.
     """
     (target,) = targets_of([name], options)
-    device_name = options.device or (target.devices[0] if target.devices else None)
-    if device_name is None:
+    devices = devices_for(target, asked.devices or ((options.device,) if options.device else ()))
+    for device in devices:  # told before minutes of work, not after
+        quantized = target.numerics.compute == "int8"
+        choose(device, target.backend, quantized=quantized, unit=asked.unit)
+    return forecast(prepare(source, options, progress), target, devices, options, progress, asked.unit)
+
+
+def devices_for(target: Target, asked: Sequence[str]) -> list[str]:
+    """The devices that are asked for. Raises `EdgecError` E0105, E0702 for one that does not run the target."""
+    if list(asked) == ["all"]:
+        return [name for name in list_devices() if runs(name, target)]
+    if asked:
+        for name in asked:
+            if not runs(name, target):
+                profile = load_device(name)
+                raise error(
+                    "E0702",
+                    f"device `{name}` does not run target `{target.name}`",
+                    notes=[f"it runs {', '.join(profile.targets)}"],
+                    help=["choose a device of the target; `edgec devices` lists them"],
+                )
+        return list(asked)
+    if not target.devices:
         raise error(
             "E0702", f"target `{target.name}` names no device", help=["add `--device`; `edgec devices` lists them"]
         )
-    load_device(device_name)  # a mistyped device is told before minutes of work, not after
-    return forecast(prepare(source, options, progress), target, device_name, options, progress)
+    return [target.devices[0]]
 
 
 def forecast(
-    prepared: CanonicalModel, target: Target, device_name: str, options: BuildOptions, progress: Progress
+    prepared: CanonicalModel,
+    target: Target,
+    devices: Sequence[str],
+    options: BuildOptions,
+    progress: Progress,
+    unit: str | None = None,
 ) -> Forecast:
-    """Predict the latency of a canonical model on a device, as a build makes it for a target."""
-    device = load_device(device_name)
+    """Predict the latency of a canonical model on devices, as a build makes it for a target."""
     canonical, _ = within_ranges(prepared, target)
     chosen = backend(target.backend, options.via)
     progress(f"{target.name}: legalize and lower")
     program = lower(canonical, target, chosen).program
-    (latency,) = predicted(chosen, program, target, device_name)
-    model = device.latency[target.backend]
+    first, *others = (estimated(chosen, program, target, name, unit) for name in devices)
+    each = first.times.each
     steps = [
-        Step(i.op, str(i.place or ""), instruction_ms(Cost(chosen.macs(i), bytes_moved(i)), model))
-        for i in program.every_instr()
+        Step(instr.op, str(instr.place or ""), float(each[i]), first.times.bound(i))
+        for i, instr in enumerate(program.every_instr())
     ]
-    placement = manifest.placement_info(chosen.placement(program, target))
-    ordered = sorted(steps, key=lambda step: -step.ms)
-    return Forecast(latency, ordered, placement, manifest.histogram(program))
+    return Forecast(
+        as_latency(first),
+        first.times.run,
+        sorted(steps, key=lambda step: -step.ms),
+        manifest.placement_info(chosen.placement(program, target)),
+        _memory(features(program, chosen.work), first),
+        manifest.histogram(program),
+        [as_latency(other) for other in others],
+        [as_latency(found) for found in alternatives(chosen, program, target, first)],
+    )
+
+
+def _memory(found: Features, first: Estimate) -> Memory:
+    held = first.predictor.format
+    dram = load_device(first.device).memory.get("dram_mib")
+    values, weights = found.live * held.value_bytes, float(found.weights.sum()) * held.weight_bytes
+    return Memory(weights / 2**20, values / 2**20, dram.value if dram else 0.0)

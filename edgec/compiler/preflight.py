@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from edgec.compiler.latency import runs
 from edgec.diag import Diagnostic, error
 from edgec.frontend.dispatch import existing, packages_of
 from edgec.frontend.request import SourceRequest
@@ -23,7 +24,7 @@ def check_request(sources: Sequence[SourceRequest], targets: Sequence[Target], d
         _check_files(source)
     for name in {t.devices[0] for t in targets if t.devices}:
         load_device(name)
-    if device is not None and not any(_runs(device, target) for target in targets):
+    if device is not None and not any(runs(device, target) for target in targets):
         profile = load_device(device)
         raise error(
             "E0702",
@@ -35,7 +36,7 @@ def check_request(sources: Sequence[SourceRequest], targets: Sequence[Target], d
 
 def device_for(target: Target, asked: str | None) -> str | None:
     """The device to predict for: the one that was asked for where it runs the target, else the target's first."""
-    if asked is not None and _runs(asked, target):
+    if asked is not None and runs(asked, target):
         return asked
     return target.devices[0] if target.devices else None
 
@@ -44,10 +45,6 @@ def elsewhere(target: Target) -> tuple[Diagnostic, ...]:
     """Why a target's artifacts are not made on this machine; empty where they are."""
     found = backend_spec(target.backend).elsewhere(target)
     return () if found is None else tuple(found.diagnostics)
-
-
-def _runs(device: str, target: Target) -> bool:
-    return target.backend in load_device(device).latency
 
 
 def _check_files(source: SourceRequest) -> None:

@@ -9,9 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from edgec.artifact.manifest import Latency
-from edgec.backends.base import Backend, Program, QuantizingBackend
-from edgec.backends.traffic import bytes_moved
+from edgec.backends.base import Backend, QuantizingBackend
 from edgec.compiler.canonical_model import CanonicalModel, KernelCalls
 from edgec.compiler.input_ranges import check_ranges, with_ranges
 from edgec.compiler.manifest import Lowered
@@ -27,7 +25,6 @@ from edgec.ir.kernels import has_calls, operators_with_kernels, with_bodies, wit
 from edgec.ir.model import Model
 from edgec.ledger.lint import lint_built
 from edgec.measure.accuracy import Verdict
-from edgec.measure.predict import Cost, predict
 from edgec.measure.rounding import SourceRounding
 from edgec.passes.canonicalize import canonicalize
 from edgec.passes.remarks import Remark
@@ -37,7 +34,6 @@ from edgec.quantized.qdq import in_qdq_format
 from edgec.quantized.rounding import quantizes
 from edgec.runners.base import Array
 from edgec.runners.onnxruntime import OnnxRuntimeRunner
-from edgec.spec.device import load_device
 from edgec.spec.target import Target
 
 
@@ -146,13 +142,3 @@ def candidate(
         return Candidate(target, lowered, path, seen.verdict, seen.told, findings)
     with chosen.open(path, target) as runner:
         return Candidate(target, lowered, path, canonical.verify(runner, target.accept), findings=findings)
-
-
-def predicted(chosen: Backend, program: Program, target: Target, device: str | None) -> tuple[Latency, ...]:
-    """The latency on the asked-for device, or on the target's first; none where the target names no device."""
-    name = device or (target.devices[0] if target.devices else None)
-    if name is None:
-        return ()
-    costs = [Cost(chosen.macs(instr), bytes_moved(instr)) for instr in program.every_instr()]
-    found = predict([cost for cost in costs if cost.bytes], load_device(name), target.backend)
-    return (Latency(name, "predicted", found.p50_ms, found.low_ms, found.high_ms, found.method),)

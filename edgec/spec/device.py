@@ -1,4 +1,4 @@
-"""Device profiles, one for each product. A profile describes the speed of a product; it never names an operator."""
+"""Device profiles: one physical product each. A profile says what the product is; it never names an operator."""
 
 from __future__ import annotations
 
@@ -38,25 +38,8 @@ class Reach:
 
 
 @dataclass(frozen=True)
-class Roofline:
-    """The latency model of one backend on one unit.
-
-    An instruction takes `overhead_us` plus the larger of its arithmetic at `gmacs` (10⁹ multiply-accumulates a
-    second) and its traffic at `bandwidth_gbs` (10⁹ bytes a second); a run takes `fixed_ms` more. The truth is
-    expected between the prediction divided by and multiplied with `spread`.
-    """
-
-    unit: str
-    gmacs: Sourced
-    bandwidth_gbs: Sourced
-    overhead_us: Sourced
-    fixed_ms: Sourced
-    spread: Sourced
-
-
-@dataclass(frozen=True)
 class DeviceProfile:
-    """One product: identity, memory, units, how to reach it, and a latency model for each backend it runs."""
+    """One product: identity, memory, units, and how to reach it. Predictors of latency name the devices they know."""
 
     name: str
     vendor: str
@@ -65,7 +48,6 @@ class DeviceProfile:
     memory: Mapping[str, Sourced] = field(default_factory=dict)
     units: tuple[Unit, ...] = ()
     reach: Reach = field(default_factory=Reach)
-    latency: Mapping[str, Roofline] = field(default_factory=dict)
 
 
 def list_devices() -> list[str]:
@@ -86,7 +68,7 @@ def load_device(name: str) -> DeviceProfile:
 
 def _parse(table: Table, path: Path) -> DeviceProfile:
     c = Checker(path)
-    c.known(table, ("name", "vendor", "soc", "targets", "memory", "unit", "reach", "latency"))
+    c.known(table, ("name", "vendor", "soc", "targets", "memory", "unit", "reach"))
     profile = DeviceProfile(
         name=c.string(table, "name"),
         vendor=c.string(table, "vendor"),
@@ -95,14 +77,9 @@ def _parse(table: Table, path: Path) -> DeviceProfile:
         memory=_memory(c, c.table(table, "memory")),
         units=_units(c, table.get("unit", [])),
         reach=_reach(c, c.table(table, "reach")),
-        latency={k: _roofline(c, v, k) for k, v in c.table(table, "latency").items()},
     )
     if profile.name and profile.name != path.stem:
         c.problem(f"`name` is `{profile.name}` but the file is `{path.name}`", "name")
-    unit_names = [u.name for u in profile.units]
-    for model in profile.latency.values():
-        if model.unit not in unit_names:
-            c.problem(f"`unit` is `{model.unit}`, which is not a [[unit]] of the device", "unit")
     c.finish()
     return profile
 
@@ -130,29 +107,6 @@ def _units(c: Checker, entries: Any) -> tuple[Unit, ...]:
 def _reach(c: Checker, table: Table) -> Reach:
     c.known(table, ("runner",), "reach.")
     return Reach(c.choice(table, "runner", ("none", "apple", "adb", "ssh"), "none"))
-
-
-_LEAST = {
-    "gmacs": (0.0, True),
-    "bandwidth_gbs": (0.0, True),
-    "overhead_us": (0.0, False),
-    "fixed_ms": (0.0, False),
-    "spread": (1.0, False),
-}
-"""The minimum of each number of a roofline, and whether it is exclusive: a rate of zero would divide by zero."""
-
-
-def _roofline(c: Checker, table: Any, backend: str) -> Roofline:
-    keys = ("unit", "gmacs", "bandwidth_gbs", "overhead_us", "fixed_ms", "spread")
-    if not isinstance(table, dict):
-        c.problem(f"`latency.{backend}` must be a table", backend)
-        table = {}
-    c.known(table, keys, f"latency.{backend}.")
-    numbers = [_sourced(c, table, key) for key in keys[1:]]
-    for key, number in zip(keys[1:], numbers, strict=True):
-        least, above = _LEAST[key]
-        c.at_least(number.value, key, least, above=above)
-    return Roofline(c.string(table, "unit"), *numbers)
 
 
 def _sourced(c: Checker, table: Table, key: str) -> Sourced:

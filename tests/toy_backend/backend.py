@@ -15,6 +15,8 @@ from edgec.backends.expand import expansion
 from edgec.backends.legalization import CANONICAL, OnlyLegal, legalized
 from edgec.backends.onnx_program import OnnxProgram, lower_to_onnx
 from edgec.backends.placement import Placement
+from edgec.backends.traffic import counted
+from edgec.backends.work import Kind, Work
 from edgec.calibration.calibration import UNCALIBRATED, Calibration
 from edgec.dialect.base import Dialect
 from edgec.dialect.core import CORE
@@ -126,6 +128,12 @@ class ToyBackend:
         return ()
 
     def macs(self, instr: Instr) -> int:
+        return 0
+
+    def work(self, instr: Instr) -> Work:
+        return counted(instr, Kind.OTHER, 0)
+
+    def crossings(self, program: Program, target: Target, unit: str) -> int:
         return 0
 
     def placement(self, program: Program, target: Target, path: Path | None = None) -> Placement:

@@ -25,8 +25,10 @@ from edgec.backends.coreml.options import CoreMLOptions
 from edgec.backends.coreml.placement import measured, placement
 from edgec.backends.coreml.states import kept_states, with_states
 from edgec.backends.coreml.types import check_interface
+from edgec.backends.coreml.work import work_of
 from edgec.backends.legalization import legalized
 from edgec.backends.placement import Placement
+from edgec.backends.work import Work
 from edgec.calibration.calibration import UNCALIBRATED, Calibration
 from edgec.ir.dims import dim_choices, dim_ranges
 from edgec.ir.model import Model
@@ -123,6 +125,14 @@ class CoreMLBackend:
     def macs(self, instr: Instr) -> int:
         """Multiply-accumulates of one instruction."""
         return macs(instr)
+
+    def work(self, instr: Instr) -> Work:
+        """What one instruction does."""
+        return work_of(instr)
+
+    def crossings(self, program: Program, target: Target, unit: str) -> int:
+        """Changes between the neural engine and other units."""
+        return placement(program, target).switches if unit == "npu" else 0
 
     def placement(self, program: Program, target: Target, path: Path | None = None) -> Placement:
         """Predicted by published rules; measured on a Mac, where Core ML reports the placement."""

@@ -14,10 +14,12 @@ from edgec.backends.expand import expansion
 from edgec.backends.legalization import CANONICAL, OnlyLegal, legalized
 from edgec.backends.onnx_cost import macs
 from edgec.backends.onnx_program import OnnxProgram, lower_to_onnx
+from edgec.backends.onnx_work import work_of
 from edgec.backends.onnxruntime.assemble import assemble
 from edgec.backends.onnxruntime.dialect import dialect
 from edgec.backends.onnxruntime.options import OnnxRuntimeOptions
 from edgec.backends.placement import Placement
+from edgec.backends.work import Work
 from edgec.calibration.calibration import UNCALIBRATED, Calibration
 from edgec.ir.model import Model
 from edgec.passes.base import AfterPass, OptionalPass, Pipeline, Rewritten
@@ -102,6 +104,14 @@ class OnnxRuntimeBackend:
     def macs(self, instr: Instr) -> int:
         """Multiply-accumulates of one instruction."""
         return macs(instr)
+
+    def work(self, instr: Instr) -> Work:
+        """What one instruction does."""
+        return work_of(instr)
+
+    def crossings(self, program: Program, target: Target, unit: str) -> int:
+        """Nothing is known of what runs elsewhere."""
+        return 0
 
     def placement(self, program: Program, target: Target, path: Path | None = None) -> Placement:
         """Everything on the CPU; what an execution provider would take is unknown."""

@@ -13,6 +13,7 @@ from edgec.backends.expand import expansion
 from edgec.backends.legalization import CANONICAL, OnlyLegal, legalized
 from edgec.backends.onnx_cost import macs
 from edgec.backends.onnx_program import OnnxProgram, lower_to_onnx
+from edgec.backends.onnx_work import work_of
 from edgec.backends.placement import Placement
 from edgec.backends.tensorrt.assemble import assemble
 from edgec.backends.tensorrt.dialect import TENSORRT_DIALECT
@@ -25,6 +26,7 @@ from edgec.backends.tensorrt.expand.scatter import (
 from edgec.backends.tensorrt.expand.vectors import VectorToRow
 from edgec.backends.tensorrt.narrow import HoldInInt32
 from edgec.backends.tensorrt.quantizers import QuantizeInFloat
+from edgec.backends.work import Work
 from edgec.calibration.calibration import UNCALIBRATED, Calibration
 from edgec.ir.model import Model
 from edgec.passes.base import AfterPass, OptionalPass, Pipeline, Rewritten
@@ -135,6 +137,14 @@ class TensorRTBackend:
     def macs(self, instr: Instr) -> int:
         """Multiply-accumulates of one instruction."""
         return macs(instr)
+
+    def work(self, instr: Instr) -> Work:
+        """What one instruction does."""
+        return work_of(instr)
+
+    def crossings(self, program: Program, target: Target, unit: str) -> int:
+        """Nothing is known of what runs elsewhere."""
+        return 0
 
     def placement(self, program: Program, target: Target, path: Path | None = None) -> Placement:
         """Empty: no rules are published that hold for every device."""

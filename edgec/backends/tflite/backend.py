@@ -25,6 +25,8 @@ from edgec.backends.tflite.ops import view_tflite
 from edgec.backends.tflite.placement import placement
 from edgec.backends.tflite.quantize.weights import with_narrow_weights
 from edgec.backends.tflite.slices import compose_slices
+from edgec.backends.tflite.work import work_of
+from edgec.backends.work import Work
 from edgec.calibration.calibration import UNCALIBRATED, Calibration
 from edgec.ir.dims import dim_ranges
 from edgec.ir.model import Model
@@ -95,6 +97,14 @@ class TFLiteBackend:
     def macs(self, instr: Instr) -> int:
         """Multiply-accumulates of one instruction."""
         return macs(instr)
+
+    def work(self, instr: Instr) -> Work:
+        """What one instruction does."""
+        return work_of(instr)
+
+    def crossings(self, program: Program, target: Target, unit: str) -> int:
+        """Nothing is known of what runs elsewhere."""
+        return 0
 
     def placement(self, program: Program, target: Target, path: Path | None = None) -> Placement:
         """XNNPACK or LiteRT's own kernels; what the other delegates would take is told beside it."""

@@ -30,7 +30,7 @@ WRONG: dict[str, tuple[int, str, str]] = {
     "build model.pkl --target iphone": (2, "E0204", "pickle"),
     "build MODEL --target iphone --weights none.pt": (2, "E0102", "`none.pt` was not found"),
     "build MODEL --target iphone --device galaxy-s24": (4, "E0702", "runs none of these targets"),
-    "build MODEL --target iphone --device galaxy-s23": (2, "E0105", "galaxy-s24"),
+    "build MODEL --target iphone --device galaxy-s33": (2, "E0105", "galaxy-s24"),
     "build MODEL --target jetson-orin": (4, "E0503", "trtexec"),
     "build MODEL --target iphone --set nonsense": (2, "E0101", "KEY=VALUE"),
     "build MODEL --target iphone --set numerics.compute=float8": (2, "E0101", "float16"),

@@ -1,4 +1,4 @@
-"""Fidelity, verdicts, samples, and the roofline."""
+"""Fidelity, its judgement, and samples."""
 
 import numpy as np
 import pytest
@@ -6,15 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from edgec.backends.base import Instr, Ref, TensorType
-from edgec.backends.traffic import bytes_moved
 from edgec.diag import EdgecError
 from edgec.frontend.samples.draws import samples_like
 from edgec.frontend.samples.inputs import InputSpec, match_specs
 from edgec.measure.accuracy import judge
 from edgec.measure.fidelity import compare, compare_all, summarize
-from edgec.measure.predict import Cost, predict
-from edgec.spec.device import load_device
 from edgec.spec.target import Accept
 
 FLOATS = hnp.arrays(np.float32, hnp.array_shapes(max_dims=3), elements=st.floats(-1e3, 1e3, width=32))
@@ -69,18 +65,3 @@ def test_input_specs() -> None:
             InputSpec.parse(text)
     with pytest.raises(EdgecError):
         match_specs(["x"], [InputSpec("y", (1,), "float32")])
-
-
-def test_roofline_by_hand() -> None:
-    kind = TensorType("float32", (1000, 1000))
-    x, y = Ref("x", kind), Ref("y", kind)
-    instr = Instr("RELU", (("x", x),), (), (y,))
-    device = load_device("raspberry-pi-5")
-    model = device.latency["tflite"]
-    assert bytes_moved(instr) == 8_000_000
-    found = predict([Cost(0, bytes_moved(instr))], device, "tflite")
-    expected = model.fixed_ms.value + model.overhead_us.value / 1e3 + 8e6 / (model.bandwidth_gbs.value * 1e6)
-    assert found.p50_ms == pytest.approx(expected)
-    assert found.low_ms < found.p50_ms < found.high_ms
-    with pytest.raises(EdgecError):
-        predict([], device, "coreml")

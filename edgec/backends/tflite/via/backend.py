@@ -19,6 +19,7 @@ from edgec.backends.tflite.versions import minimum_runtime
 from edgec.backends.tflite.via.convert import convert, rename, turned
 from edgec.backends.tflite.via.disassemble import disassemble
 from edgec.backends.tflite.via.environment import VERSION, interpreter
+from edgec.backends.work import Work
 from edgec.calibration.calibration import UNCALIBRATED, Calibration
 from edgec.diag import error
 from edgec.ir.model import Model, static_shape
@@ -110,6 +111,14 @@ class Onnx2tfBackend:
     def macs(self, instr: Instr) -> int:
         """Multiply-accumulates of one instruction."""
         return TFLITE.macs(instr)
+
+    def work(self, instr: Instr) -> Work:
+        """As of edgec's own."""
+        return TFLITE.work(instr)
+
+    def crossings(self, program: Program, target: Target, unit: str) -> int:
+        """As of edgec's own."""
+        return TFLITE.crossings(program, target, unit)
 
     def placement(self, program: Program, target: Target, path: Path | None = None) -> Placement:
         """XNNPACK or LiteRT's own kernels."""

@@ -1,0 +1,75 @@
+"""A prediction: milliseconds, the interval that holds nine of ten measurements, and how far it can be trusted."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from edgec.diag import error
+from edgec.latency.features import Features
+from edgec.latency.interval import deviation
+from edgec.latency.model import OpTimes, costs, shares, times
+from edgec.latency.outside import reasons
+from edgec.latency.predictor import Predictor, predictors_of
+from edgec.latency.terms import terms
+
+_TWO_SIDED = 1.645
+"""Standard deviations of a Gaussian that hold nine of ten values."""
+
+FITTED, EXTRAPOLATED, OUTSIDE = "fitted", "extrapolated", "outside"
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Milliseconds of one run at batch as built.
+
+    `confidence`: `fitted` on this device's measurements, `extrapolated` from another device, or `outside` of
+    everything measured, with why in `reasons`. `deviation`: standard deviation of the logarithm.
+    """
+
+    device: str
+    predictor: Predictor
+    p50_ms: float
+    low_ms: float
+    high_ms: float
+    deviation: float
+    confidence: str
+    reasons: tuple[str, ...]
+    times: OpTimes
+
+    @property
+    def method(self) -> str:
+        """How it was predicted, in a line: unit, precision, what stands behind it."""
+        p, own = self.predictor, self.predictor.devices[self.device]
+        behind = f"extrapolated from {own.borrowed}" if own.borrowed else f"fitted on {own.models} networks"
+        return f"{p.unit} in {p.precision}, {behind}" + (", outside of what was measured" if self.reasons else "")
+
+
+def estimate(features: Features, predictor: Predictor, device: str) -> Estimate:
+    """Predict one program on one device that the predictor knows."""
+    own = predictor.devices[device]
+    used, cost = terms(features, predictor.format), costs(predictor.parameters, own.factors)
+    spent = times(used, cost)
+    unsure = deviation(shares(used, cost), predictor.covariance)
+    why = reasons(features, spent, unsure, predictor.domain)
+    confidence = OUTSIDE if why else EXTRAPOLATED if own.borrowed else FITTED
+    reach = math.exp(math.hypot(predictor.quantile * unsure, _TWO_SIDED * own.widening))
+    total = spent.total
+    return Estimate(device, predictor, total, total / reach, total * reach, unsure, confidence, why, spent)
+
+
+def choose(device: str, backend: str, *, quantized: bool, unit: str | None = None) -> Predictor:
+    """The predictor for a program of a backend on a device: of the unit asked for, in the precision it computes in.
+
+    Where none computes in the program's precision, the first of the unit is taken: `Estimate.method` says its own.
+    Raises `EdgecError` E0702 where the device has none.
+    """
+    known = predictors_of(device)
+    fitting = [p for p in known if p.backend == backend and unit in (None, p.unit)]
+    if not fitting:
+        has = ", ".join(f"{p.backend} on {p.unit}" for p in known) or "none"
+        wanted = f"{backend} on {unit}" if unit else backend
+        raise error("E0702", f"device `{device}` has no predictor for {wanted}", notes=[f"it has {has}"])
+    order = ("npu", "gpu", "cpu")
+    ranked = sorted(fitting, key=lambda p: ((p.precision == "int8") != quantized, order.index(p.unit)))
+    return ranked[0]

@@ -34,7 +34,7 @@ FORMATS = {
 
 
 @dataclass(frozen=True)
-class Way:
+class RunOptions:
     """How an artifact is run.
 
     `on`: `local`, or another place. `shown`: set if inputs and outputs are to be those of the source; it describes how
@@ -63,7 +63,7 @@ class Format(ABC):
         """The content of a file. Raises `EdgecError` E0604 or E0203 for a broken one."""
 
     @abstractmethod
-    def open(self, path: Path, way: Way) -> Runner:
+    def open(self, path: Path, options: RunOptions) -> Runner:
         """A runner for a file. Raises `EdgecError` E0101 for options that the format does not have, E0603, E0701."""
 
     @abstractmethod
@@ -111,11 +111,11 @@ def named_format(name: str) -> Format:
     return found
 
 
-def no_other_way(way: Way, path: Path, title: str) -> None:
+def no_run_options(options: RunOptions, path: Path, title: str) -> None:
     """Raises `EdgecError` E0101 or E0603 for options that a format with one function, precision and place lacks."""
-    if way.function is not None:
+    if options.function is not None:
         raise error("E0101", f"`{path.name}` has only one function", help=["remove `--function`"])
-    if way.precision is not None:
+    if options.precision is not None:
         raise error("E0101", f"the precision of `{path.name}` is fixed by its build", help=["remove `--precision`"])
-    if way.on != "local":
-        raise error("E0603", f"{title} files cannot be run on `{way.on}` from this machine")
+    if options.on != "local":
+        raise error("E0603", f"{title} files cannot be run on `{options.on}` from this machine")

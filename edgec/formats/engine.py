@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
-from edgec.artifact.format import Array, Values, Way
+from edgec.artifact.format import Array, RunOptions, Values
 from edgec.artifact.shown import Shown
 from edgec.diag import error
 from edgec.formats.onnx import Onnx
@@ -32,9 +32,9 @@ class Engine(Onnx):
         found.metadata["note"] = f"read from {beside.name}, which the engine came from"
         return found
 
-    def open(self, path: Path, way: Way) -> Runner:
+    def open(self, path: Path, options: RunOptions) -> Runner:
         """Raises `EdgecError` E0603 for an engine without its ONNX."""
-        return super().open(_beside(path, "cannot be executed here", "it needs a GPU, or its ONNX beside it"), way)
+        return super().open(_beside(path, "cannot be executed here", "it needs a GPU, or its ONNX beside it"), options)
 
     def values(self, path: Path, inputs: Mapping[str, Array], shown: Shown) -> tuple[Values, dict[str, Array]]:
         """The values of its ONNX."""

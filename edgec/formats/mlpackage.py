@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from edgec.artifact.format import Array, Format, Values, Way
+from edgec.artifact.format import Array, Format, RunOptions, Values
 from edgec.artifact.shown import Shown, ShownScores
 from edgec.diag import error
 from edgec.ledger.row import Row
@@ -29,18 +29,18 @@ class MLPackage(Format):
 
         return read_mlpackage(path, function)
 
-    def open(self, path: Path, way: Way) -> Runner:
+    def open(self, path: Path, options: RunOptions) -> Runner:
         """`precision`: `float16` (the default) rounds where the package declares float16, `float32` never rounds."""
-        if way.on == "mac" or way.on.startswith("apple:"):
-            return _apple(path, way)
-        if way.on == "qemu":
+        if options.on == "mac" or options.on.startswith("apple:"):
+            return _apple(path, options)
+        if options.on == "qemu":
             raise error("E0603", f"`{path.name}` does not run under QEMU", notes=["TFLite files do"])
         from edgec.runners.mil import MilRunner
         from edgec.runners.mil.as_source import SourceRunner
 
-        if way.shown is not None:
-            return SourceRunner(path, way.shown, way.function)
-        return MilRunner(path, "float32" if way.precision == "float32" else "float16", way.function)
+        if options.shown is not None:
+            return SourceRunner(path, options.shown, options.function)
+        return MilRunner(path, "float32" if options.precision == "float32" else "float16", options.function)
 
     def values(self, path: Path, inputs: Mapping[str, Array], shown: Shown) -> tuple[Values, dict[str, Array]]:
         """Computed by the interpreter; the states after the run, by their own names."""
@@ -91,19 +91,19 @@ def no_delegates(delegates: Sequence[str]) -> None:
         raise error("E0101", "delegates are for TFLite files", help=["remove `--delegate`"])
 
 
-def _apple(path: Path, way: Way) -> Runner:
-    if way.on == "mac":
+def _apple(path: Path, options: RunOptions) -> Runner:
+    if options.on == "mac":
         from edgec.runners.apple.mac import MacRunner
 
-        return MacRunner(path, function=way.function)
+        return MacRunner(path, function=options.function)
     from edgec.runners.apple.devicectl import AppleDeviceRunner
 
-    _, device, app = [*way.on.split(":", 2), ""][:3]
-    if way.function is not None:
+    _, device, app = [*options.on.split(":", 2), ""][:3]
+    if options.function is not None:
         raise error("E0101", "`--function` is for `--on local` and `--on mac`")
     if not device or not app:
         help_ = ["`xcrun devicectl list devices` lists them"]
-        raise error("E0101", f"`--on {way.on}` is not apple:DEVICE:APP", help=help_)
+        raise error("E0101", f"`--on {options.on}` is not apple:DEVICE:APP", help=help_)
     return AppleDeviceRunner(path, device, app.rstrip(":"))
 
 

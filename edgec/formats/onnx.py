@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from edgec.artifact.format import Array, Format, Values, Way, no_other_way
+from edgec.artifact.format import Array, Format, RunOptions, Values, no_run_options
 from edgec.artifact.shown import Shown
 from edgec.calibration.instrument import observable, showing
 from edgec.formats.mlpackage import no_delegates
@@ -26,11 +26,11 @@ class Onnx(Format):
 
         return read_onnx(path)
 
-    def open(self, path: Path, way: Way) -> Runner:
+    def open(self, path: Path, options: RunOptions) -> Runner:
         """Without ONNX Runtime's optimizations."""
         from edgec.runners.onnxruntime import OnnxRuntimeRunner
 
-        no_other_way(way, path, self.title)
+        no_run_options(options, path, self.title)
         return OnnxRuntimeRunner(path, optimize=False)
 
     def values(self, path: Path, inputs: Mapping[str, Array], shown: Shown) -> tuple[Values, dict[str, Array]]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from edgec.artifact.format import Array, Format, Values, Way, no_other_way
+from edgec.artifact.format import Array, Format, RunOptions, Values, no_run_options
 from edgec.artifact.shown import Shown
 from edgec.diag import error
 from edgec.formats.mlpackage import no_delegates
@@ -29,11 +29,11 @@ class Ort(Format):
         given, shown = ([Feature(name, dtype, shape) for name, dtype, shape in side] for side in (inputs, outputs))
         return Content(given, shown, {}, [], {"note": "operators and weights are ONNX Runtime's own flatbuffer"})
 
-    def open(self, path: Path, way: Way) -> Runner:
+    def open(self, path: Path, options: RunOptions) -> Runner:
         """Without further optimization: the graph was optimized when it was written."""
         from edgec.runners.ort import OrtRunner
 
-        no_other_way(way, path, self.title)
+        no_run_options(options, path, self.title)
         return OrtRunner(path)
 
     def values(self, path: Path, inputs: Mapping[str, Array], shown: Shown) -> tuple[Values, dict[str, Array]]:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from edgec.artifact.format import Array, Format, Values, Way, no_other_way
+from edgec.artifact.format import Array, Format, RunOptions, Values, no_run_options
 from edgec.artifact.shown import Shown
 from edgec.ledger.row import Row
 from edgec.measure.inspection.summary import Content
@@ -24,16 +24,16 @@ class TFLite(Format):
 
         return read_tflite(path)
 
-    def open(self, path: Path, way: Way) -> Runner:
+    def open(self, path: Path, options: RunOptions) -> Runner:
         """With LiteRT, on `local` or `qemu`."""
-        if way.on == "qemu" and way.function is None:
+        if options.on == "qemu" and options.function is None:
             from edgec.runners.qemu import QemuRunner
 
-            return QemuRunner(path, as_source=way.shown is not None)
-        no_other_way(way, path, self.title)
+            return QemuRunner(path, as_source=options.shown is not None)
+        no_run_options(options, path, self.title)
         from edgec.runners.litert import LiteRTRunner
 
-        return LiteRTRunner(path, as_source=way.shown is not None)
+        return LiteRTRunner(path, as_source=options.shown is not None)
 
     def values(self, path: Path, inputs: Mapping[str, Array], shown: Shown) -> tuple[Values, dict[str, Array]]:
         """Computed by LiteRT, which preserves all tensors."""

@@ -53,7 +53,7 @@ class Timed(Remark):
 
 @dataclass(frozen=True)
 class Rewritten:
-    """The model that a pipeline returns, and the remarks of its passes."""
+    """A model after a pipeline, and the remarks of its passes."""
 
     model: Model
     remarks: list[Remark]

@@ -9,14 +9,14 @@ from edgec.dialect.core import CORE
 from edgec.ir.model import Model
 from edgec.passes.base import AfterPass, Pipeline, Rewritten
 from edgec.passes.constants import ConstantsToInitializers, FoldConstants
-from edgec.passes.control_flow import SettleControlFlow
+from edgec.passes.control_flow import ResolveControlFlow
 from edgec.passes.data_sizes import DataSizes
 from edgec.passes.deadcode import CommonSubexpressions, DeadCode
 from edgec.passes.functions import ExpandFunctionBodies, InlineFunctions
 from edgec.passes.loop_states import LoopStates
 from edgec.passes.remarks import reasons
 from edgec.passes.rewrite import RewritePass
-from edgec.passes.sequences import SettleSequences
+from edgec.passes.sequences import ResolveSequences
 from edgec.rules.base import Rule
 from edgec.rules.table import CLEANUP, DECOMPOSE, FUSE
 
@@ -29,17 +29,17 @@ def pipeline(disabled: Iterable[str] = (), extra: Iterable[Rule] = ()) -> Pipeli
             InlineFunctions(),
             ConstantsToInitializers(),
             FoldConstants(),
-            SettleControlFlow(),
+            ResolveControlFlow(),
             LoopStates(),
-            SettleSequences(),
+            ResolveSequences(),
             FoldConstants(),
             RewritePass("decompose", DECOMPOSE),
             ExpandFunctionBodies(),
             ConstantsToInitializers(),
             FoldConstants(),
-            SettleControlFlow(),
+            ResolveControlFlow(),
             LoopStates(),
-            SettleSequences(),
+            ResolveSequences(),
             RewritePass("decompose-bodies", (*DECOMPOSE, *CLEANUP)),
             FoldConstants(),
             CommonSubexpressions(),

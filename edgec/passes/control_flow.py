@@ -19,7 +19,7 @@ from edgec.passes.remarks import Fired, Missed, Remark
 _UNROLL: dict[str, Callable[[ir.Node], str | None]] = {"Loop": unroll_loop, "Scan": unroll_scan}
 
 
-class SettleControlFlow(Pass):
+class ResolveControlFlow(Pass):
     """Folds branches with a constant condition, selects between pure branches of equal shapes, unrolls loops.
 
     A Loop or Scan of unknown length stays, with the reason as a remark. Raises `EdgecError` E0206 for every If that

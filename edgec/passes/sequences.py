@@ -17,7 +17,7 @@ from edgec.passes.remarks import Remark, fired
 from edgec.passes.rewrite import remove_dead, replace_value
 
 
-class SettleSequences(Pass):
+class ResolveSequences(Pass):
     """Replaces sequences of known length by their elements, and optional values by their content.
 
     What cannot be resolved (a computed position, a sequence in the model's interface) stays; the check of the dialect
@@ -64,7 +64,7 @@ class _Known:
         return True
 
     def builder(self, node: ir.Node) -> GraphBuilder:
-        return GraphBuilder(self.graph, [node], SettleSequences.name)
+        return GraphBuilder(self.graph, [node], ResolveSequences.name)
 
 
 def _position(r: Reader, index: int, length: int, default: int) -> int | None:

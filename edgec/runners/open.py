@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edgec.artifact.format import Way, format_of
+from edgec.artifact.format import RunOptions, format_of
 from edgec.artifact.shown import Shown
 from edgec.diag import error
 from edgec.runners.base import Runner
@@ -36,4 +36,4 @@ def open_runner(
     if on not in ("local", "qemu", "mac") and not on.startswith("apple:"):
         raise error("E0701", f"`{on}` cannot be reached", help=[_PLACES])
     shown = Shown() if as_source is True else as_source or None
-    return format_of(path).open(path, Way(on, shown, precision, function))
+    return format_of(path).open(path, RunOptions(on, shown, precision, function))

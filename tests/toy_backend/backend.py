@@ -8,7 +8,7 @@ from typing import Any, Self
 import onnx_ir as ir
 
 from edgec.artifact.app import Described
-from edgec.artifact.format import Array, Format, Values, Way
+from edgec.artifact.format import Array, Format, RunOptions, Values
 from edgec.artifact.shown import Shown
 from edgec.backends.base import Instr, Program, Renamed
 from edgec.backends.expand import expansion
@@ -67,7 +67,7 @@ class ToyFormat(Format):
         inputs, outputs = ([_feature(v) for v in side] for side in (graph.inputs, graph.outputs))
         return Content(inputs, outputs, {}, [], {"greeting": ToyRunner(path).greeting.decode()})
 
-    def open(self, path: Path, way: Way) -> ToyRunner:
+    def open(self, path: Path, options: RunOptions) -> ToyRunner:
         return ToyRunner(path)
 
     def values(self, path: Path, inputs: Mapping[str, Array], shown: Shown) -> tuple[Values, dict[str, Array]]:

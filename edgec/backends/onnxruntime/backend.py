@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from edgec.artifact.app import Described
-from edgec.artifact.format import Way, named_format
+from edgec.artifact.format import RunOptions, named_format
 from edgec.artifact.shown import Shown
 from edgec.backends.base import Instr, Program, Renamed
 from edgec.backends.control_flow import branches
@@ -95,7 +95,7 @@ class OnnxRuntimeBackend:
 
     def open(self, path: Path, target: Target) -> Runner:
         """ONNX Runtime on the file itself."""
-        return named_format(self.format(target)).open(path, Way())
+        return named_format(self.format(target)).open(path, RunOptions())
 
     def wider(self, target: Target) -> Sequence[Target]:
         """None: it computes in float32 already."""

@@ -201,7 +201,7 @@ class WideClip(Rule):
 
 
 class OneSidedClip(Rule):
-    """Clip with one bound -> Max or Min. Clip also limits infinities to the largest finite number; these do not."""
+    """Clip with one bound -> Max or Min, since the other bound would be the largest number, which cuts infinities."""
 
     name = "one-sided-clip"
     roots = ("Clip",)

@@ -12,7 +12,7 @@ from edgec.ops.base import Reader, Value
 from edgec.ops.recurrent import Recurrent
 from edgec.rules.base import NOT_HERE, Example, Miss, Replacement, Rule
 from edgec.rules.decompose.cells import Squash, State, squashes
-from edgec.rules.decompose.recurrent import OneWay
+from edgec.rules.decompose.recurrent import RecurrentDirection
 
 
 class OpenRecurrentToLoop(Rule):
@@ -51,7 +51,7 @@ class OpenRecurrentToLoop(Rule):
         return joined
 
 
-class _OpenDirection(OneWay):
+class _OpenDirection(RecurrentDirection):
     """One direction: the states of all steps (T, B, H), then the last states (B, H)."""
 
     def __init__(self, op: Recurrent, index: int, chosen: list[Squash], g: GraphBuilder) -> None:

@@ -109,7 +109,7 @@ class Run:
     cell: Value | None
 
 
-class OneWay:
+class RecurrentDirection:
     """One direction of a recurrent operator: its weights, its cell, and the projection of its inputs."""
 
     def __init__(self, op: Recurrent, index: int, chosen: list[Squash], g: GraphBuilder) -> None:
@@ -161,7 +161,7 @@ class OneWay:
         return None if value is None or _all_zero(value) else self._part(value)
 
 
-class Direction(OneWay):
+class Direction(RecurrentDirection):
     """One direction with a static number of steps."""
 
     def __init__(self, op: Recurrent, index: int, chosen: list[Squash], g: GraphBuilder) -> None:

@@ -8,7 +8,7 @@ import pytest
 from edgec.diag import EdgecError
 from edgec.ir.model import OPSET
 from edgec.passes.constants import ConstantsToInitializers, FoldConstants
-from edgec.passes.control_flow import SettleControlFlow
+from edgec.passes.control_flow import ResolveControlFlow
 from edgec.passes.remarks import Missed, Remark, counted, only
 from edgec.runners.onnxruntime import OnnxRuntimeRunner
 
@@ -23,7 +23,7 @@ def load(text: str) -> ir.Model:
 def settle(model: ir.Model) -> list[Remark]:
     ConstantsToInitializers().run(model)
     FoldConstants().run(model)
-    remarks = SettleControlFlow().run(model)
+    remarks = ResolveControlFlow().run(model)
     onnx.checker.check_model(ir.to_proto(model), full_check=True)
     return remarks
 

@@ -7,7 +7,7 @@ import pytest
 
 from edgec.ir.model import OPSET
 from edgec.passes.constants import ConstantsToInitializers, FoldConstants
-from edgec.passes.sequences import SettleSequences
+from edgec.passes.sequences import ResolveSequences
 from edgec.passes.verify import evaluate
 
 X = np.arange(24, dtype=np.float32).reshape(4, 6)
@@ -20,7 +20,7 @@ def settle(body: str, constants: str = "") -> ir.Model:
     model = ir.serde.deserialize_model(onnx.shape_inference.infer_shapes(proto, data_prop=True))
     ConstantsToInitializers().run(model)
     FoldConstants().run(model)
-    SettleSequences().run(model)
+    ResolveSequences().run(model)
     return model
 
 
@@ -57,7 +57,7 @@ g (float[b, 6] x, float[4, n] z) => (float[b, 2] y, float s) <int64 k = {{4}}, i
 {{ t = SplitToSequence <axis = -1> (x, k)  y = SequenceAt (t, i)  s = SplitToSequence <axis = 1> (z, k) }}"""
     model = ir.serde.deserialize_model(onnx.parser.parse_model(text))
     ConstantsToInitializers().run(model)
-    SettleSequences().run(model)
+    ResolveSequences().run(model)
     assert [node.op_type for node in model.graph] == ["Split", "SplitToSequence"]
 
 

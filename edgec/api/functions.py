@@ -1,7 +1,7 @@
-"""The functions of the Python API: what the command line does, for models in memory as well as for files.
+"""The functions of the Python API, which correspond to the command line, for models in memory and for files.
 
-A *source* is an `nn.Module` (scripted or not), an `ExportedProgram`, or a text as the command line takes it
-(`"net.py:model"`, `"model.onnx"`). An *artifact* is what `build` returned, or a path.
+A *source* is an `nn.Module` (scripted or not), an `ExportedProgram`, or text as on the command line
+(`"net.py:model"`, `"model.onnx"`). An *artifact* is a result of `build`, or a path.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ Artifact = Built | str | Path
 
 
 class PartialBuildError(EdgecError):
-    """Some targets could not be built. `built` holds the artifacts of those that were."""
+    """Some targets could not be built. `built` contains the artifacts of the others."""
 
     def __init__(self, diagnostics: Sequence[Diagnostic], built: Mapping[str, Built]) -> None:
         super().__init__(diagnostics)
@@ -67,9 +67,9 @@ def build(
     """Build a source for one `target`, or once for several `targets`; run each artifact and compare it.
 
     Artifacts are written to `out/<name>/<target>/` (`out` is `build`, the name that of the module's class). Returns the
-    artifact, or with `targets` one for each of them by name. Checks that failed are in `Built.failures`. The module is
-    left as it was. Raises the `EdgecError` that the command line reports; where only some targets could be built it is
-    a `PartialBuildError`.
+    artifact, or with `targets` a dictionary of them by name. Failed checks are in `Built.failures`. The module is not
+    changed. Raises the `EdgecError` that the command line reports; a `PartialBuildError` if only some targets could be
+    built.
     """
     names = [*targets] if target is None else [target, *targets]
     if not names:
@@ -86,7 +86,7 @@ def build(
 
 
 def _by_target(report: BuildReport) -> dict[str, Built]:
-    """The artifacts, each told what all of them are told."""
+    """The artifacts, each with the diagnostics common to all."""
     own = [d for b in report.built for d in b.told]
     shared = [d for d in report.warnings if d not in own]
     return {b.manifest.target: replace(b, told=(*shared, *b.told)) for b in report.built}
@@ -99,7 +99,7 @@ def predict(
     target: str,
     **options: Unpack[PredictKeywords],
 ) -> Forecast:
-    """Predict the latency of a source on a device, as a build for the target would make it. Nothing is written."""
+    """Predict the latency of a source on a device, as built for the target. Nothing is written."""
     with requests(module, example_inputs, options) as (model, sources):
         progress = options.get("progress") or _silent
         return predict_source(sources.main, target, options_of(model, sources), progress)
@@ -118,7 +118,7 @@ def check(
 ) -> CheckReport:
     """Reload an artifact, run it, and compare it with its manifest and, if one is given, with its source.
 
-    What is not said of the source (inputs, dimensions, states, ranges) is as it was for the build. Checks that failed
+    Options of the source that are not given (inputs, dimensions, states, ranges) are those of the build. Failed checks
     are in `CheckReport.failures`, a source that changed since the build in `CheckReport.warnings`.
     """
     path, budget = _path(artifact), Budget(max_bytes, max_ms)
@@ -148,7 +148,7 @@ def run(
 def diff(
     first: Artifact, second: Artifact, inputs: Mapping[str, Any] | None = None, *, tolerance: float = 1e-3
 ) -> Divergence:
-    """Find the first value at which two artifacts of one model differ by more than `tolerance`, relative."""
+    """Find the first value at which two artifacts of one model differ by more than `tolerance` (relative)."""
     import numpy as np
 
     given = {name: np.asarray(value) for name, value in (inputs or {}).items()}
@@ -168,4 +168,4 @@ def _path(artifact: Artifact) -> Path:
 
 
 def _silent(step: str) -> None:
-    """Nothing is shown unless a progress callback is given."""
+    """The default progress callback, which shows nothing."""

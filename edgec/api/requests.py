@@ -1,4 +1,4 @@
-"""From sources of the Python API, in memory or as text, to the compiler's requests."""
+"""Converts sources of the Python API, in memory or as text, to the compiler's requests."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from edgec.spec.project import ModelRequest
 def requests(
     module: Any, example: Arguments | None, options: Mapping[str, Any], known: Located | None = None
 ) -> Iterator[tuple[ModelRequest, Sources]]:
-    """The request in the command line's terms, its models in evaluation mode while the block runs."""
+    """The request in terms of the command line; its models are in evaluation mode during the block."""
     if unknown := [name for name in options if name not in BuildKeywords.__annotations__]:
         raise TypeError(f"unexpected keyword argument '{unknown[0]}'")
     models = {None: (module, example), **{name: _pair(f) for name, f in options.get("functions", {}).items()}}
@@ -40,14 +40,14 @@ def requests(
 
 
 def _pair(function: Any) -> tuple[Any, Arguments | None]:
-    """A function's source, alone or with its example inputs."""
+    """A function's source, with or without example inputs."""
     return function if isinstance(function, tuple) else (function, None)
 
 
 def _held(
     request: SourceRequest, model: Any, example: Arguments | None, options: Mapping[str, Any], stack: ExitStack
 ) -> SourceRequest:
-    """The request with its model, if that is in memory."""
+    """The request, with its model if that is in memory."""
     if isinstance(model, str | Path):
         if example is not None:
             raise error("E0101", f"`{model}` has example inputs of its own", help=['give `input=["x=@FILE.npy"]`'])

@@ -1,4 +1,4 @@
-"""The latency of a source as built for a target, predicted: everything but the artifact is made."""
+"""Predicts the latency of a source as built for a target, with all stages up to the program."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from edgec.spec.target import Target
 class Step:
     """One instruction's share of a predicted run, in milliseconds, and where it comes from.
 
-    `bound`: what most of it goes to: `compute`, `bandwidth` or `overhead`.
+    `bound`: what dominates it: `compute`, `bandwidth` or `overhead`.
     """
 
     op: str
@@ -38,7 +38,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Memory:
-    """Mebibytes: constants, and the values alive at once at most, beside what the device has (0 where unknown)."""
+    """Mebibytes of constants, of the largest set of live values, and of the device's memory (0 if unknown)."""
 
     weights_mib: float
     values_mib: float
@@ -46,17 +46,17 @@ class Memory:
 
     @property
     def fits(self) -> bool:
-        """Whether both take less than a quarter of the device's memory: an application is left no more everywhere."""
+        """Whether both together take at most a quarter of the device's memory: some systems give an app no more."""
         return not self.device_mib or self.weights_mib + self.values_mib <= self.device_mib / 4
 
 
 @dataclass(frozen=True)
 class Forecast:
-    """A predicted run: the total, its instructions from the dearest on, and the units that they lie on.
+    """A predicted run: the total, its instructions by decreasing cost, and the units on which they run.
 
-    `run_ms`: what a run takes beside its instructions. `others`: the same program on further devices; `what_if`: on the
-    first device's other units and in its other precisions. `ops` counts the instructions of the program by operation,
-    as a manifest does.
+    `run_ms`: the cost of a run besides its instructions. `others`: the same program on further devices; `what_if`: on
+    other units and in other precisions of the first device. `ops` counts the program's instructions by operation, as a
+    manifest does.
     """
 
     latency: Latency
@@ -71,16 +71,16 @@ class Forecast:
 
 @dataclass(frozen=True)
 class Asked:
-    """Devices to predict for (the target's first where none is named, `all` for every one), and the unit."""
+    """The devices to predict for (by default the target's first; `all` for every one), and the unit."""
 
     devices: tuple[str, ...] = ()
     unit: str | None = None
 
 
 def predict_model(model: ModelRequest, progress: Progress, asked: Asked = Asked()) -> dict[str, Forecast]:
-    """Predict a model's source, and behind it each of its functions, by name.
+    """Predict a model's source and each of its functions, by name.
 
-    Raises `EdgecError` E0101 where it has not one target, E0702 where no device is known.
+    Raises `EdgecError` E0101 unless there is one target, E0702 if no device is known.
     """
     if len(model.target) != 1:
         what = f"{len(model.target)} targets are given" if model.target else "no target was given"
@@ -94,20 +94,20 @@ def predict_model(model: ModelRequest, progress: Progress, asked: Asked = Asked(
 def predict_source(
     source: SourceRequest, name: str, options: BuildOptions, progress: Progress, asked: Asked = Asked()
 ) -> Forecast:
-    """Predict the latency of a source as a build makes it for a target, in the precision that the target asks for.
+    """Predict the latency of a source as built for a target, in the target's precision.
 
-    Raises `EdgecError` E0702 where no device is known, or one does not run the target.
+    Raises `EdgecError` E0702 if no device is known, or one does not run the target.
     """
     (target,) = targets_of([name], options)
     devices = devices_for(target, asked.devices or ((options.device,) if options.device else ()))
-    for device in devices:  # told before minutes of work, not after
+    for device in devices:  # so that errors are reported before minutes of work
         quantized = target.numerics.compute == "int8"
         choose(device, target.backend, quantized=quantized, unit=asked.unit)
     return forecast(prepare(source, options, progress), target, devices, options, progress, asked.unit)
 
 
 def devices_for(target: Target, asked: Sequence[str]) -> list[str]:
-    """The devices that are asked for. Raises `EdgecError` E0105, E0702 for one that does not run the target."""
+    """The requested devices. Raises `EdgecError` E0105, and E0702 for one that does not run the target."""
     if list(asked) == ["all"]:
         return [name for name in list_devices() if runs(name, target)]
     if asked:
@@ -136,7 +136,7 @@ def forecast(
     progress: Progress,
     unit: str | None = None,
 ) -> Forecast:
-    """Predict the latency of a canonical model on devices, as a build makes it for a target."""
+    """Predict the latency of a canonical model on devices, as built for a target."""
     canonical, _ = within_ranges(prepared, target)
     chosen = backend(target.backend, options.via)
     progress(f"{target.name}: legalize and lower")

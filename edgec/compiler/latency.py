@@ -12,13 +12,13 @@ from edgec.spec.target import Target
 
 
 def runs(device: str, target: Target) -> bool:
-    """Whether a device has a predictor for what a target's backend makes. Raises `EdgecError` E0105 for no device."""
+    """Whether a device has a predictor for a target's backend. Raises `EdgecError` E0105 for an unknown device."""
     load_device(device)
     return any(p.backend == target.backend for p in predictors_of(device))
 
 
 def estimated(chosen: Backend, program: Program, target: Target, device: str, unit: str | None = None) -> Estimate:
-    """Predict a program on a device and a unit. Raises `EdgecError` E0702 where nothing is known."""
+    """Predict a program on a device and unit. Raises `EdgecError` E0702 if there is no predictor."""
     found = features(program, chosen.work)
     predictor = choose(device, target.backend, quantized=found.is_quantized, unit=unit)
     crossings = chosen.crossings(program, target, predictor.unit)
@@ -26,20 +26,20 @@ def estimated(chosen: Backend, program: Program, target: Target, device: str, un
 
 
 def alternatives(chosen: Backend, program: Program, target: Target, first: Estimate) -> list[Estimate]:
-    """The same program by the device's other predictors of this backend: other units, other precisions."""
+    """The same program by the device's other predictors for this backend: other units and precisions."""
     found = features(program, chosen.work)
     others = [p for p in predictors_of(first.device) if p.backend == target.backend and p.name != first.predictor.name]
     return [estimate(found.crossing(chosen.crossings(program, target, p.unit)), p, first.device) for p in others]
 
 
 def predicted(chosen: Backend, program: Program, target: Target, device: str | None) -> tuple[Latency, ...]:
-    """The latency on the asked-for device, or on the target's first; none where the target names no device."""
+    """The latency on the given device, else on the target's first; none if the target names no device."""
     name = device or (target.devices[0] if target.devices else None)
     return () if name is None else (as_latency(estimated(chosen, program, target, name)),)
 
 
 def as_latency(found: Estimate) -> Latency:
-    """A prediction as a manifest keeps it."""
+    """A prediction in the form of a manifest."""
     return Latency(
         found.device,
         "predicted",

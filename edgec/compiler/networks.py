@@ -1,4 +1,4 @@
-"""Networks by the constructors that tables of latencies name: only listed libraries, only literal arguments."""
+"""Builds networks by the constructors in latency tables; only listed libraries and literal arguments are allowed."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from edgec.latency.tables import Network
 
 _LIBRARIES = frozenset({"torchvision", "timm", "transformers"})
 _REPARAMETERIZED = ("mobileone", "repvit", "ghostnetv3", "fastvit", "mci")
-"""Architectures that were measured in their form for inference."""
+"""Architectures that were measured in their reparameterized form for inference."""
 
 
 def built(network: Network) -> tuple[Any, tuple[Any, ...]]:
-    """The module with random weights, and example inputs. Raises `EdgecError` E0103 for no known constructor."""
+    """The module with random weights, and example inputs. Raises `EdgecError` E0103 for an unknown constructor."""
     if network.library not in _LIBRARIES:
         raise error(
             "E0103",
@@ -31,7 +31,7 @@ def built(network: Network) -> tuple[Any, tuple[Any, ...]]:
 
 
 def _sizes(text: str) -> list[int]:
-    """`1x3x224x224`, or the side of an image: `224`, `224x224`."""
+    """`1x3x224x224`, or the size of an image: `224`, `224x224`."""
     numbers = [int(part) for part in text.split("x")]
     return numbers if len(numbers) > 2 else [1, 3, numbers[-1], numbers[-1]]
 
@@ -43,7 +43,7 @@ def _random(sizes: list[int]) -> Any:
 
 
 def _named(network: Network, side: int) -> Any:
-    """`mobilenetv2_100` of timm, `resnet18` of torchvision, with keyword arguments as a literal dictionary."""
+    """`mobilenetv2_100` of timm, `resnet18` of torchvision, with keyword arguments as a dictionary literal."""
     arguments = ast.literal_eval(network.arguments or "{}")
     if network.library == "torchvision":
         models = importlib.import_module("torchvision.models")
@@ -62,7 +62,7 @@ def _named(network: Network, side: int) -> Any:
 
 
 def _timm_options(name: str, side: int, *, backbone: bool) -> list[dict[str, Any]]:
-    """What to try in order: only some architectures have a size of the image or give features."""
+    """Arguments to try in order: only some architectures have an image size or return features."""
     sized: dict[str, Any] = {"img_size": side} if side != 224 and ("vit" in name or "former" in name) else {}
     if backbone:
         bare = {"num_classes": 0}
@@ -87,11 +87,11 @@ def _called(network: Network) -> Any:
 
 
 class _Segmentation:
-    """torchvision's segmentation networks give a dictionary."""
+    """torchvision's segmentation networks return a dictionary."""
 
     @staticmethod
     def of(module: Any) -> Any:
-        """The module that gives the main output alone."""
+        """The module that returns only the main output."""
         import torch
 
         class Main(torch.nn.Module):
@@ -106,7 +106,7 @@ class _Segmentation:
 
 
 def _transformer(network: Network) -> tuple[Any, tuple[Any, ...]]:
-    """A class of transformers with the configuration that the published weights have."""
+    """A class of transformers with the configuration of its published weights."""
     library = importlib.import_module("transformers")
     name = network.constructor.partition("(")[0]
     if name not in _TRANSFORMERS:
@@ -130,11 +130,11 @@ def _inputs(network: Network, names: tuple[str, ...]) -> tuple[Any, ...]:
 
 
 class _Positional:
-    """A module of transformers called by position, that gives some of its outputs."""
+    """A module of transformers called with positional arguments, which returns some of its outputs."""
 
     @staticmethod
     def of(module: Any, names: tuple[str, ...], outputs: tuple[str, ...]) -> Any:
-        """The module that takes `names` in order and gives `outputs`."""
+        """The module that takes `names` in order and returns `outputs`."""
         import torch
 
         class Called(torch.nn.Module):
@@ -214,4 +214,4 @@ _TRANSFORMERS: Mapping[str, tuple[Callable[[Any], Any], tuple[str, ...], tuple[s
         ("logits",),
     ),
 }
-"""For each class its configuration, the inputs that it is called with, and the outputs that it gives."""
+"""For each class its configuration, the inputs that it is called with, and the outputs that it returns."""

@@ -1,4 +1,4 @@
-"""What is known to be wrong with a request before its source is imported, which takes the time."""
+"""Checks a request before its source is imported, which takes most of the time."""
 
 from __future__ import annotations
 
@@ -35,20 +35,20 @@ def check_request(sources: Sequence[SourceRequest], targets: Sequence[Target], d
 
 
 def device_for(target: Target, asked: str | None) -> str | None:
-    """The device to predict for: the one that was asked for where it runs the target, else the target's first."""
+    """The device to predict for: the requested one if it runs the target, else the target's first."""
     if asked is not None and runs(asked, target):
         return asked
     return target.devices[0] if target.devices else None
 
 
 def elsewhere(target: Target) -> tuple[Diagnostic, ...]:
-    """Why a target's artifacts are not made on this machine; empty where they are."""
+    """Why a target's artifacts cannot be built on this machine; empty if they can."""
     found = backend_spec(target.backend).elsewhere(target)
     return () if found is None else tuple(found.diagnostics)
 
 
 def _check_files(source: SourceRequest) -> None:
-    """The file of the code, and of its weights."""
+    """Check that the files of code and weights exist."""
     code, colon, _ = source.ref.rpartition(":")
     named = [Path(code)] if colon and code.endswith(".py") else []
     for path in (*named, *([source.weights] if source.weights is not None else [])):

@@ -1,1 +1,1 @@
-"""Latency predicted from a program: features, a fitted model of each runtime, intervals, and what lies outside."""
+"""Latency prediction from programs: features, a fitted model for each runtime, intervals, and limits of validity."""

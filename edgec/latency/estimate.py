@@ -1,4 +1,4 @@
-"""A prediction: milliseconds, the interval that holds nine of ten measurements, and how far it can be trusted."""
+"""A prediction: milliseconds, the interval that contains 90 % of measurements, and its confidence."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from edgec.latency.predictor import Predictor, predictors_of
 from edgec.latency.terms import terms
 
 _TWO_SIDED = 1.645
-"""Standard deviations of a Gaussian that hold nine of ten values."""
+"""Standard deviations of a Gaussian that contain 90 % of values."""
 
 FITTED, EXTRAPOLATED, OUTSIDE = "fitted", "extrapolated", "outside"
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """Milliseconds of one run at batch as built.
+    """Milliseconds of one run at the batch size of the build.
 
-    `confidence`: `fitted` on this device's measurements, `extrapolated` from another device, or `outside` of
-    everything measured, with why in `reasons`. `deviation`: standard deviation of the logarithm.
+    `confidence`: `fitted` to measurements on this device, `extrapolated` from another device, or `outside` of
+    everything that was measured, for the given `reasons`. `deviation`: standard deviation of the logarithm.
     """
 
     device: str
@@ -39,14 +39,14 @@ class Estimate:
 
     @property
     def method(self) -> str:
-        """How it was predicted, in a line: unit, precision, what stands behind it."""
+        """How it was predicted, in one line: unit, precision, evidence."""
         p, own = self.predictor, self.predictor.devices[self.device]
         behind = f"extrapolated from {own.borrowed}" if own.borrowed else f"fitted on {own.models} networks"
         return f"{p.unit} in {p.precision}, {behind}" + (", outside of what was measured" if self.reasons else "")
 
 
 def estimate(features: Features, predictor: Predictor, device: str) -> Estimate:
-    """Predict one program on one device that the predictor knows."""
+    """Predict one program on one device of the predictor."""
     own = predictor.devices[device]
     used, cost = terms(features, predictor.format), costs(predictor.parameters, own.factors)
     spent = times(used, cost)
@@ -59,10 +59,10 @@ def estimate(features: Features, predictor: Predictor, device: str) -> Estimate:
 
 
 def choose(device: str, backend: str, *, quantized: bool, unit: str | None = None) -> Predictor:
-    """The predictor for a program of a backend on a device: of the unit asked for, in the precision it computes in.
+    """The predictor for a program of a backend on a device: for the given unit, in the program's precision.
 
-    Where none computes in the program's precision, the first of the unit is taken: `Estimate.method` says its own.
-    Raises `EdgecError` E0702 where the device has none.
+    If there is none in that precision, the unit's first is used: `Estimate.method` gives its precision.
+    Raises `EdgecError` E0702 if the device has none.
     """
     known = predictors_of(device)
     fitting = [p for p in known if p.backend == backend and unit in (None, p.unit)]

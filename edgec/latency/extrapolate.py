@@ -1,4 +1,4 @@
-"""Devices without measurements of their own: carried over from their nearest neighbour, and said so."""
+"""Extrapolates predictors to devices without measurements from the most similar device, and marks them as such."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from edgec.latency.tables import Measured
 from edgec.spec.device import DeviceProfile
 
 _EXPONENT = 0.7
-"""How much of a ratio of peaks arrives: peaks are advertised, and small networks do not reach them."""
+"""Exponent of a ratio of peaks: peaks are advertised, and small networks do not reach them."""
 _LEAST_WIDENING = 0.25
-"""Standard deviation of a logarithm that is added where only facts of hardware lead from one device to another."""
+"""Standard deviation of a logarithm that is added if only hardware facts relate one device to another."""
 _KIN_WIDENING = 0.1
-"""The same where both devices were measured on the same networks, under another runtime."""
+"""The same if both devices were measured on the same networks with another runtime."""
 
 Known = Mapping[str, OnDevice]
 
 
 def by_kin(family: Family, measured: Sequence[Measured], known: Known) -> dict[str, OnDevice]:
-    """Devices that were compared with a known one under another runtime: the median ratio of times on one network."""
+    """Devices compared with a known one under another runtime, by the median ratio of times on the same networks."""
     rows: dict[str, dict[object, float]] = {}
     for m in measured:
         if (m.runtime, m.precision) == family.kin and m.device in family.devices:
@@ -45,7 +45,7 @@ def by_kin(family: Family, measured: Sequence[Measured], known: Known) -> dict[s
 
 
 def by_hardware(family: Family, profiles: Iterable[DeviceProfile], known: Known) -> dict[str, OnDevice]:
-    """Profiles with the family's engine that no measurement covers, each from the known device most like it."""
+    """Profiles with the family's engine but no measurements, each from the most similar known device."""
     every = [p for p in profiles if set(p.targets) & set(family.runs) and any(u.name == family.engine for u in p.units)]
     origins = [p for p in every if p.name in known]
     if not origins:
@@ -69,7 +69,7 @@ def _carried(family: Family, to: DeviceProfile, origin: DeviceProfile, own: OnDe
 
 
 def _ratios(family: Family, to: DeviceProfile, origin: DeviceProfile) -> tuple[float, float]:
-    """Peak arithmetic of the engine and bandwidth of the memory, over the origin's; 1 where a profile has no figure."""
+    """Ratios of peak arithmetic of the engine and of memory bandwidth to the origin's; 1 if a profile has no figure."""
     peaks = [next((u.peak_gmacs for u in p.units if u.name == family.engine), None) for p in (to, origin)]
     bandwidths = [p.memory.get("bandwidth_gbs") for p in (to, origin)]
     first, second = peaks
@@ -85,7 +85,7 @@ def _distance(family: Family, to: DeviceProfile, origin: DeviceProfile) -> tuple
 
 
 def _widening(family: Family, origins: Sequence[DeviceProfile], known: Known) -> float:
-    """How far the rule is off among measured devices: root mean square of logarithms, each from its neighbour."""
+    """Error of this rule among measured devices: root mean square of logarithms, each from its most similar device."""
     errors = []
     for p in origins:
         others = [o for o in origins if o.name != p.name]

@@ -1,4 +1,4 @@
-"""What is fitted together, and which rows of tables belong to it."""
+"""Families of measurements that are fitted together, and the rows of tables that belong to each."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ FILE = Path(__file__).with_name("families.toml")
 
 @dataclass(frozen=True)
 class Family:
-    """One runtime on one kind of unit in one precision. `target`: what its networks are built for.
+    """One runtime on one kind of unit in one precision. `target`: the target for which its networks are built.
 
-    `rows`: patterns of runtime and precision; `devices`: profiles by the tables' names; `kin`: a runtime that compares
-    devices without being a target's own; `engine`, `runs`: the unit and the targets of profiles that borrow the fit.
+    `rows`: patterns of runtime and precision; `devices`: profiles by the tables' names; `kin`: another runtime, used
+    only to compare devices; `engine`, `runs`: the unit and targets of profiles to which the fit is extrapolated.
     """
 
     name: str
@@ -42,7 +42,7 @@ class Family:
     sources: tuple[str, ...]
 
     def has(self, row: Measured) -> bool:
-        """Whether the runtime and the precision of a row are this family's."""
+        """Whether a row has this family's runtime and precision."""
         return any(
             fnmatch.fnmatchcase(row.runtime, _literal(runtime)) and row.precision == precision
             for runtime, precision in self.rows
@@ -76,20 +76,20 @@ def _family(entry: Mapping[str, Any], table: Mapping[str, Any]) -> Family:
 
 
 def _literal(pattern: str) -> str:
-    """Only `*` is special."""
+    """A pattern in which only `*` is special."""
     return pattern.replace("[", "[[]").replace("?", "[?]")
 
 
 def network_key(network: Network) -> str:
-    """A name for a network, safe as a file's."""
+    """A name for a network that is safe as a file name."""
     plain = re.sub(r"[^\w.]+", "_", f"{network.constructor} {network.arguments}").strip("_")
     return f"{network.library}.{plain}@{network.input}{'-backbone' if network.backbone else ''}"
 
 
 def samples(family: Family, measured: Sequence[Measured]) -> list[Sample]:
-    """The rows of a family, without the sources that contradict the others.
+    """The rows of a family, without sources that contradict the others.
 
-    Raises `EdgecError` E0106 for a row of the family's runtime on a device that it does not know.
+    Raises `EdgecError` E0106 for a row of the family's runtime on an unknown device.
     """
     mine = [m for m in measured if family.has(m)]
     problems = [_unknown(m, family) for m in mine if m.device not in family.devices]
@@ -109,7 +109,7 @@ _MODIFIERS = frozenset({"tf", "wide", "distil", "conditional", "deformable", "ti
 
 
 def architecture(key: str) -> str:
-    """The architecture that a network is a size of: what cross-validation leaves out together."""
+    """The architecture of a network, of whatever size; cross-validation leaves out one architecture at a time."""
     words = re.sub(r"^(torchvision\.models\.|timm\.)+", "", key.partition("@")[0].split(".", 1)[1])
     name = words.removeprefix("segmentation.").removeprefix("video.").removeprefix("create_model_")
     parts = [w.lower() for w in re.findall(r"[A-Z]+(?![a-z])|[A-Z][a-z]+|[a-z]+", name)]

@@ -1,9 +1,9 @@
-"""Fit a predictor to measurements: shared parameters, and what each device has of its own.
+"""Fits a predictor to measurements: shared parameters, and factors for each device.
 
-The logarithms of all parameters are estimated at once by penalized least squares (Levenberg-Marquardt) on the
-logarithms of milliseconds: a Gaussian around each prior value, and a pseudo-Huber loss, so that a row that no physics
-explains does not bend the rest. Rows of one network count together as little more than one, however many devices ran
-it: they differ by one factor.
+The logarithms of all parameters are estimated jointly by penalized least squares (Levenberg-Marquardt) on the
+logarithms of milliseconds: a Gaussian around each prior value, and a pseudo-Huber loss, so that a row that the model
+cannot explain does not distort the others. Rows of one network count together as little more than one, however many
+devices ran it, since their errors are correlated.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from edgec.latency.terms import INDEX, IS_RATE, PARAMETERS, ROLES, Format, Terms
 
 _ROLES = ("compute", "bandwidth", "overhead")
 _NOISE = 0.1
-"""Standard deviation of what is left of a logarithm of milliseconds, where the physics is right."""
+"""Standard deviation of the remaining error of a logarithm of milliseconds if the model is right."""
 _HUBER = 1.0
-"""Standard deviations from which on a row counts less."""
+"""Standard deviations beyond which a row has less weight."""
 _SCALE_SD, _ROLE_SD = 1.5, 0.1
-"""How far devices differ, in logarithms: as a whole, and in one role beside the others."""
+"""Prior differences between devices, in logarithms: overall, and of one role relative to the others."""
 _STEPS = 60
 
 
@@ -39,7 +39,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Prior:
-    """The expected value of each parameter, and how far off it may be (standard deviation of the logarithm)."""
+    """The expected value of each parameter, and its uncertainty (standard deviation of the logarithm)."""
 
     values: Mapping[str, float]
     deviations: Mapping[str, float]
@@ -53,7 +53,7 @@ class Fitted:
     devices: dict[str, Factors]
     vector: Numbers = field(repr=False)
     covariance: Numbers = field(repr=False)
-    """Of the logarithms of the costs on a device, by `PARAMETERS` (Laplace's approximation; the mean over devices)."""
+    """Of the logarithms of costs on a device, by `PARAMETERS` (Laplace approximation; the mean over devices)."""
 
 
 class _Problem:
@@ -83,7 +83,7 @@ class _Problem:
         self.role = np.array([_ROLES.index(r) for r in ROLES])
 
     def _linear(self, found: Sequence[Terms]) -> Numbers:
-        """Everything but the roofline of products: amounts by network and parameter."""
+        """All terms except the roofline of products: amounts by network and parameter."""
         total = np.zeros((len(found), len(PARAMETERS)))
         for row, t in zip(total, found, strict=True):
             np.add.at(row, t.moved_by, t.moved)
@@ -109,7 +109,7 @@ class _Problem:
         return total
 
     def residuals(self, vector: Numbers) -> tuple[Numbers, Numbers]:
-        """Weighted residuals, the prior's behind them, and their derivatives."""
+        """Weighted residuals, followed by those of the prior, and their derivatives."""
         values = np.empty(len(self.rows))
         slopes = np.zeros((len(self.rows), len(vector)))
         roles = np.eye(len(_ROLES))[self.role]
@@ -143,7 +143,7 @@ def _joined(found: Sequence[Terms]) -> tuple[Numbers, Numbers, Numbers]:
 def fit(
     samples: Sequence[Sample], programs: Mapping[str, Features], held: Format, prior: Prior, start: Fitted | None = None
 ) -> Fitted:
-    """Estimate parameters and factors. `start`: an earlier fit of the same devices, to begin from."""
+    """Estimate parameters and factors. `start`: an earlier fit of the same devices, as the initial value."""
     devices = sorted({s.device for s in samples})
     used = {name: terms(programs[name], held) for name in {s.network for s in samples}}
     problem = _Problem(samples, used, prior, devices)

@@ -1,8 +1,8 @@
-"""Intervals that hold: split-conformal, by network, on errors relative to how sure the fit is of a program.
+"""Prediction intervals: split-conformal, by network, on errors relative to the fit's uncertainty about a program.
 
-The error of a network is measured by a fit that has seen no network of its architecture; divided by the standard
-deviation that the fit itself expects, it is a score that is alike for sure and unsure predictions (Papadopoulos et
-al., "Inductive confidence machines for regression", ECML 2002). A network counts once, however many devices ran it.
+The error of a network is that of a fit without any network of its architecture; divided by the standard deviation that
+the fit itself expects, it is a score that is comparable for certain and uncertain predictions (Papadopoulos et al.,
+"Inductive confidence machines for regression", ECML 2002). A network counts once, however many devices ran it.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ import numpy as np
 from edgec.latency.features import Numbers
 
 COVERAGE = 0.9
-"""The part of measurements that an interval is to hold."""
+"""The share of measurements that an interval should contain."""
 FLOOR = 0.07
-"""Standard deviation of a logarithm of milliseconds that no fit gets below: releases, thermal state, rounding."""
+"""Minimum standard deviation of a logarithm of milliseconds of any fit: releases, thermal state, rounding."""
 
 
 def deviation(share: Numbers, covariance: Numbers) -> float:
-    """Standard deviation of the logarithm of a prediction, from each parameter's part of it."""
+    """Standard deviation of the logarithm of a prediction, from the share of each parameter in it."""
     return math.sqrt(FLOOR**2 + max(float(share @ covariance @ share), 0.0))
 
 

@@ -1,4 +1,4 @@
-"""A fitted predictor, evaluated: numpy alone."""
+"""Evaluates a fitted predictor, with numpy only."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from edgec.latency.terms import INDEX, IS_RATE, PARAMETERS, ROLES, Format, Terms
 
 @dataclass(frozen=True)
 class Factors:
-    """What a device has of its own: everything times `scale`, and each role's part times the role's factor."""
+    """The factors of a device: `scale` for everything, and one for each role."""
 
     scale: float = 1.0
     compute: float = 1.0
@@ -21,13 +21,13 @@ class Factors:
     overhead: float = 1.0
 
     def of(self, role: str) -> float:
-        """The factor of one role's time."""
+        """The factor for one role's time."""
         return self.scale * {"compute": self.compute, "bandwidth": self.bandwidth, "overhead": self.overhead}[role]
 
 
 @dataclass(frozen=True)
 class OpTimes:
-    """Milliseconds of each instruction by what takes them, and of the run beside them."""
+    """Milliseconds of each instruction by cause, and of the run besides them."""
 
     arithmetic: Numbers
     traffic: Numbers
@@ -46,7 +46,7 @@ class OpTimes:
         return float(self.each.sum()) + self.run
 
     def bound(self, index: int) -> str:
-        """What takes most of an instruction: `compute`, `bandwidth` or `overhead`."""
+        """What dominates an instruction: `compute`, `bandwidth` or `overhead`."""
         parts = {"compute": self.arithmetic, "bandwidth": self.traffic, "overhead": self.overhead}
         return max(parts, key=lambda name: float(parts[name][index]))
 
@@ -66,7 +66,7 @@ def evaluate(features: Features, held: Format, parameters: Mapping[str, float], 
 
 
 def shares(found: Terms, cost: Numbers) -> Numbers:
-    """The part of a run that each parameter accounts for, in the order of `PARAMETERS`; they add up to 1."""
+    """The share of each parameter in a run, in the order of `PARAMETERS`; the sum is 1."""
     spent = np.zeros(len(PARAMETERS))
     arithmetic = found.arithmetic * cost[found.arithmetic_by]
     streamed = found.weights * cost[INDEX["weights_gbs"]]
@@ -84,7 +84,7 @@ def shares(found: Terms, cost: Numbers) -> Numbers:
 
 
 def times(found: Terms, cost: Numbers) -> OpTimes:
-    """Milliseconds of instructions whose terms are known."""
+    """Milliseconds of instructions with known terms."""
     arithmetic = found.arithmetic * cost[found.arithmetic_by]
     streamed = found.weights * cost[INDEX["weights_gbs"]]
     by_compute = arithmetic >= streamed

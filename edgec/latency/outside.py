@@ -1,4 +1,4 @@
-"""What a predictor has not seen: a number is still given, and called what it is."""
+"""Detects programs unlike those that were measured; their prediction is marked accordingly."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from edgec.latency.model import OpTimes
 from edgec.latency.predictor import Domain
 
 _BEYOND = 2.0
-"""How many times the extreme of what was measured still counts as near it."""
+"""Factor beyond the extremes of the measurements that is still considered close."""
 _NOTABLE = 0.1
-"""The part of a run from which on a kind of instruction matters."""
+"""Share of a run from which on a kind of instruction matters."""
 _UNSURE = 0.35
-"""Standard deviation of a logarithm of milliseconds that says that the fit does not know."""
+"""Standard deviation of a logarithm of milliseconds that indicates that the fit is uncertain."""
 
 
 def kind_parts(features: Features, times: OpTimes) -> dict[str, float]:
-    """The part of a run that each kind of instruction takes."""
+    """The share of each kind of instruction in a run."""
     found: dict[str, float] = {}
     for kind, ms in zip(features.kinds, times.each, strict=True):
         found[str(kind)] = found.get(str(kind), 0.0) + float(ms) / times.total
@@ -25,7 +25,7 @@ def kind_parts(features: Features, times: OpTimes) -> dict[str, float]:
 
 
 def reasons(features: Features, times: OpTimes, deviation: float, domain: Domain) -> tuple[str, ...]:
-    """Why a program lies outside of what was measured; empty where it does not."""
+    """Why a program is outside the domain of the measurements; empty if it is not."""
     return tuple(_reasons(features, times, deviation, domain))
 
 

@@ -1,4 +1,4 @@
-"""A predictor as data: one runtime on one kind of unit in one precision, and the devices that it is fitted for."""
+"""Predictors as data: one runtime on one kind of unit in one precision, and the devices that it is fitted for."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from edgec.spec.reads import note
 
 @dataclass(frozen=True)
 class Quality:
-    """What cross-validation showed: of networks whose architecture the fit had not seen.
+    """Results of cross-validation, on networks whose architecture the fit had not seen.
 
-    `median_error` and `half_width` are relative; `within_25` and `coverage` are parts of the measurements.
+    `median_error` and `half_width` are relative; `within_25` and `coverage` are shares of the measurements.
     """
 
     networks: int
@@ -37,7 +37,7 @@ class Quality:
 
 @dataclass(frozen=True)
 class Domain:
-    """What was measured: kinds with the largest part of a run that each had, and the extremes of whole networks."""
+    """The domain of the measurements: the largest share of a run for each kind, and the extremes of whole networks."""
 
     kinds: Mapping[str, float]
     least_gmacs: float
@@ -48,10 +48,10 @@ class Domain:
 
 @dataclass(frozen=True)
 class OnDevice:
-    """A predictor on one device. `borrowed`: the device that its factors were extrapolated from; else empty.
+    """A predictor on one device. `borrowed`: the device from which its factors were extrapolated, or empty.
 
-    `models` and `median_error` (cross-validated, relative) are of this device's own measurements. `widening` widens
-    the interval: the standard deviation of the logarithm of what the device adds.
+    `models` and `median_error` (cross-validated, relative) are those of this device's own measurements. `widening`
+    widens the interval: the standard deviation of the logarithm that the extrapolation adds.
     """
 
     factors: Factors
@@ -64,7 +64,7 @@ class OnDevice:
 
 @dataclass(frozen=True)
 class Predictor:
-    """Shared parameters, how sure they are, the interval's quantile, the domain, and devices by name."""
+    """Shared parameters with their uncertainty, the interval's quantile, the domain, and devices by name."""
 
     name: str
     backend: str
@@ -87,10 +87,10 @@ _TABLES = ("format", "parameters", "covariance", "quality", "domain", "devices")
 
 
 def predictors() -> Iterator[Predictor]:
-    """Every predictor on the search path, a user's own first. Raises `EdgecError` E0106 for what is wrong in a file."""
+    """All predictors on the search path, the user's own first. Raises `EdgecError` E0106 for errors in a file."""
     for folder in dict.fromkeys(folder.resolve() for folder in search.folders(FOLDER)):
         for path in sorted((folder / SUBFOLDER).glob("*.toml")):
-            note(path, "device")  # also where it was loaded before
+            note(path, "device")  # also if it was loaded before
             yield _loaded(path, path.stat().st_mtime_ns)
 
 
@@ -100,7 +100,7 @@ def _loaded(path: Path, changed: int) -> Predictor:
 
 
 def predictors_of(device: str) -> list[Predictor]:
-    """The predictors that know a device, a user's own first; one for each runtime, unit and precision."""
+    """The predictors for a device, the user's own first; one for each runtime, unit and precision."""
     found: dict[tuple[str, str, str], Predictor] = {}
     for predictor in predictors():
         if device in predictor.devices:
@@ -109,7 +109,7 @@ def predictors_of(device: str) -> list[Predictor]:
 
 
 def load(path: Path) -> Predictor:
-    """Read and check one predictor. Raises `EdgecError` E0106 with the line of everything that is wrong."""
+    """Read and check a predictor. Raises `EdgecError` E0106 with the lines of all mistakes."""
     table, c = load_toml(path, "device"), Checker(path)
     c.known(table, (*_HEAD, *_TABLES))
     parameters = _positive(c, c.table(table, "parameters"), PARAMETERS, "parameters.")
@@ -144,7 +144,7 @@ def _positive(c: Checker, table: Table, keys: tuple[str, ...], where: str) -> di
 
 
 def _covariance(c: Checker, table: Table) -> Numbers:
-    """The lower triangle, a list for each parameter."""
+    """The lower triangle, with a list for each parameter."""
     c.known(table, PARAMETERS, "covariance.")
     found = np.zeros((len(PARAMETERS), len(PARAMETERS)))
     for i, key in enumerate(PARAMETERS):

@@ -1,4 +1,4 @@
-"""A predictor's file: TOML that people can read, and edit at their own risk."""
+"""The file of a predictor, in readable TOML."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from edgec.latency.terms import PARAMETERS
 
 
 def write(predictor: Predictor, path: Path) -> None:
-    """Write a predictor, complete or not at all."""
+    """Write a predictor, completely or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     beside.write_text(text(predictor), encoding="utf-8")
@@ -20,7 +20,7 @@ def write(predictor: Predictor, path: Path) -> None:
 
 
 def text(predictor: Predictor) -> str:
-    """The same text for the same predictor."""
+    """The file's text, deterministic for a predictor."""
     return "\n".join(_lines(predictor)) + "\n"
 
 

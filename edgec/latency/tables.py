@@ -1,4 +1,4 @@
-"""Tables of measured latencies: comma-separated files, one measurement a row, read with every mistake's line."""
+"""Tables of measured latencies: CSV files with one measurement a row; all mistakes are reported with their lines."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Row = Mapping[str, str]
 
 @dataclass(frozen=True)
 class Network:
-    """What rebuilds a network: library, constructor with its arguments, input; `backbone` leaves the classifier out."""
+    """How to rebuild a network: library, constructor with arguments, input; `backbone` omits the classifier."""
 
     library: str
     constructor: str
@@ -26,7 +26,7 @@ class Network:
 
 @dataclass(frozen=True)
 class Measured:
-    """One row: milliseconds of a network on a device, in the table's own words for device, runtime and precision."""
+    """One row: milliseconds of a network on a device; device, runtime and precision are named as in the table."""
 
     network: Network
     device: str
@@ -39,13 +39,13 @@ class Measured:
 
 _COMMON = ("device", "runtime", "precision", "latency_ms", "library", "constructor")
 _FORMS = {"input": "chipset", "input_resolution": "source"}
-"""The column of the input, and another that belongs to the same form of table."""
+"""The column of the input, and another column by which this form of table is recognized."""
 
 
 def read_tables(folder: Path) -> list[Measured]:
-    """The measurements of all tables of a folder. Other tables (without milliseconds) are passed over.
+    """The measurements in all tables of a folder. Tables without milliseconds are skipped.
 
-    Raises `EdgecError` E0106 with the line of every missing column, bad number and repeated row.
+    Raises `EdgecError` E0106 with the line of each missing column, invalid number and repeated row.
     """
     if not folder.is_dir():
         raise error("E0102", f"`{folder}` is not a folder", help=["give the folder that holds the tables (*.csv)"])
@@ -59,7 +59,7 @@ def read_tables(folder: Path) -> list[Measured]:
 
 
 def rows_of(path: Path) -> list[tuple[int, dict[str, str]]]:
-    """The rows of a table with their lines. Raises `EdgecError` E0106 where it cannot be read."""
+    """The rows of a table with their lines. Raises `EdgecError` E0106 if it is unreadable."""
     try:
         with path.open(encoding="utf-8", newline="") as file:
             reader = csv.DictReader(file)
@@ -107,8 +107,8 @@ def _problem(path: Path, line: int, message: str) -> Diagnostic:
 
 
 def disagreeing(measured: Sequence[Measured], factor: float = 1.5) -> set[str]:
-    """Sources whose rows are off by more than `factor` (median) from what others measured on the same network, device
-    and runtime: another toolchain, or another unit than they say.
+    """Sources whose rows differ by more than `factor` (median) from others' measurements of the same network, device
+    and runtime, which indicates another toolchain, or another unit than stated.
     """
     by: dict[tuple[str, ...], dict[str, float]] = {}
     for m in measured:

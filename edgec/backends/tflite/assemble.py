@@ -1,4 +1,4 @@
-"""From a program to a flatbuffer, with the schema's own object classes: no TensorFlow, the same bytes every time."""
+"""Write a program as a flatbuffer with the schema's object classes: without TensorFlow, and deterministically."""
 
 from __future__ import annotations
 
@@ -37,17 +37,17 @@ _OPTIONS = {
     "STRIDED_SLICE": "StridedSliceOptions", "SUB": "SubOptions", "SUM": "ReducerOptions",
     "TRANSPOSE_CONV": "TransposeConvOptions", "IF": "IfOptions", "WHILE": "WhileOptions",
 }  # fmt: skip
-"""The options table of each builtin that has one that matters; the fields are the instruction's attributes."""
+"""The options table of each builtin that needs one; the fields are the instruction's attributes."""
 
 _BLOCKS = {
     "IF": ("thenSubgraphIndex", "elseSubgraphIndex"),
     "WHILE": ("condSubgraphIndex", "bodySubgraphIndex"),
 }
-"""The fields that hold the numbers of an instruction's subgraphs."""
+"""The fields that contain the indices of an instruction's subgraphs."""
 
 
 def assemble(program: Program, target: Target, path: Path) -> None:
-    """Write the `.tflite` file. Raises `EdgecError` E0502 when the schema's package is not installed."""
+    """Write the `.tflite` file. Raises `EdgecError` E0502 if the schema's package is not installed."""
     schema, flatbuffers = libraries()
     sizes = {name: max(low, 1) for name, low, _ in program.dims}
     writer = _Writer(schema, target.numerics.weights.type == "float16", sizes)
@@ -82,12 +82,12 @@ def libraries() -> tuple[Any, Any]:
 
 @dataclass
 class _Writer:
-    """Collects the schema's objects; buffers are written after them."""
+    """Builds the schema's objects; buffers are written after them."""
 
     schema: Any
     half_weights: bool
     sizes: Mapping[str, int]
-    """What open dimensions are until the app says: the least, as kernels may not take fewer."""
+    """Initial sizes of open dimensions, until the app resizes them: the smallest, as kernels may not support less."""
     blobs: Blobs = field(default_factory=Blobs)
     tensors: list[Any] = field(default_factory=list)
     codes: list[Any] = field(default_factory=list)
@@ -97,7 +97,7 @@ class _Writer:
     _code_index: dict[tuple[str, int, str], int] = field(default_factory=dict)
 
     def model(self, program: Program) -> Any:
-        """The whole file as an object."""
+        """The file as a `ModelT`."""
         self._subgraph(program)
         graph = self.subgraphs[0]
         model = self.schema.ModelT()
@@ -108,7 +108,7 @@ class _Writer:
         return model
 
     def _subgraph(self, program: Program) -> int:
-        """The number of a new subgraph. Its tensors are its own; buffers and operator codes are the file's."""
+        """Add a subgraph and return its index. It has its own tensors; buffers and operator codes are shared."""
         graph = self.schema.SubGraphT()
         number = len(self.subgraphs)
         self.subgraphs.append(graph)
@@ -123,7 +123,7 @@ class _Writer:
         return number
 
     def metadata(self, model: Any, name: str, content: bytes) -> None:
-        """A named blob that runtimes look up."""
+        """Add a metadata entry."""
         entry = self.schema.MetadataT()
         entry.name, entry.buffer = name, self.blobs.add(np.frombuffer(content, dtype=np.uint8))
         model.metadata.append(entry)
@@ -182,7 +182,7 @@ class _Writer:
         return self._code_index[key]
 
     def _value(self, operand: Operand) -> int:
-        """The tensor of an operand. Large float constants are stored in half precision where the target asks."""
+        """The tensor index of an operand. Large float constants are stored in float16 if the target asks for it."""
         if operand.name in self._tensor_index:
             return self._tensor_index[operand.name]
         if isinstance(operand, Const):
@@ -197,7 +197,7 @@ class _Writer:
         return index
 
     def _half(self, operand: Const, array: Array) -> int:
-        """A float16 constant and the DEQUANTIZE that runtimes fold away."""
+        """Add a float16 constant and its DEQUANTIZE, which runtimes fold."""
         buffer = self.blobs.add(array, np.dtype(np.float16))
         stored = self._tensor(operand, buffer, "float16", f"{operand.name}/float16")
         index = self._tensor(operand, 0)
@@ -233,20 +233,20 @@ class _Writer:
 
 
 def packed(array: Array) -> Array:
-    """Steps of 4 bits, two in a byte: the first in its lower half."""
+    """4-bit values packed two per byte, the first in the low nibble."""
     flat = array.reshape(-1).astype(np.int8).view(np.uint8) & 0xF
     pairs = np.append(flat, np.zeros(flat.size % 2, np.uint8)).reshape(-1, 2)
     return np.asarray(pairs[:, 0] | pairs[:, 1] << 4, dtype=np.uint8)
 
 
 _WORTH_HALVING = 32
-"""Smaller constants (scalars, biases of a few channels) stay as they are."""
+"""Smaller constants (scalars, biases of a few channels) keep their type."""
 
 _LARGEST_HALF = float(np.finfo(np.float16).max)
 
 
 def _halves(array: Array) -> bool:
-    """Whether the numbers are stored in float16: many of them, none beyond its end (masks of -3.4e38 are)."""
+    """Whether a constant can be stored in float16: it is large and has no value beyond its range (like -3.4e38)."""
     if array.dtype != np.float32 or array.size < _WORTH_HALVING:
         return False
     return not bool((np.isfinite(array) & (np.abs(array) > _LARGEST_HALF)).any())

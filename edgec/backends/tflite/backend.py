@@ -1,4 +1,4 @@
-"""TFLite: flatbuffers for LiteRT, written and executed here."""
+"""TFLite: flatbuffers for LiteRT, written by edgec and executed by LiteRT."""
 
 from __future__ import annotations
 
@@ -50,15 +50,15 @@ class TFLiteBackend:
     def legalize(
         self, model: Model, target: Target, calibration: Calibration = UNCALIBRATED, after: AfterPass | None = None
     ) -> Rewritten:
-        """A copy in TFLite's dialect, layouts settled. Raises `EdgecError` E0412, E0106."""
+        """A copy in TFLite's dialect, with layouts assigned. Raises `EdgecError` E0412, E0106."""
         return legalized(model, pipeline(target, interface_of(model)), after)
 
     def in_onnx(self, model: Model) -> Model:
-        """A copy without the private domain."""
+        """A copy without operators of the private domain."""
         return in_onnx(model)
 
     def lower(self, model: Model, target: Target) -> Program:
-        """Builtin operators as instructions, activations fused."""
+        """The model as builtin operators, with activations fused."""
         program = fuse(lower_graph(model, target, LOWERINGS, Builder(target), view_tflite))
         dims = tuple((name, low, high) for name, (low, high) in dim_ranges(model).items())
         program = replace(compose_slices(merge_products(program)), dims=dims)
@@ -75,7 +75,7 @@ class TFLiteBackend:
         assemble(program, target, path)
 
     def renamed(self, program: Program, target: Target) -> Renamed:
-        """Nothing: the format takes any name."""
+        """Nothing: the format allows any name."""
         return Renamed()
 
     def shown(self, target: Target) -> Shown:
@@ -87,11 +87,11 @@ class TFLiteBackend:
         return described(options_of(target))
 
     def open(self, path: Path, target: Target) -> Runner:
-        """LiteRT on one thread, given and giving values in the source's layout."""
+        """LiteRT on one thread, with inputs and outputs converted to the source's layout."""
         return LiteRTRunner(path, as_source=True)
 
     def wider(self, target: Target) -> Sequence[Target]:
-        """None: it computes in float32 here, whatever delegates do."""
+        """None: it computes in float32 already, whatever delegates do."""
         return ()
 
     def macs(self, instr: Instr) -> int:
@@ -107,7 +107,7 @@ class TFLiteBackend:
         return 0
 
     def placement(self, program: Program, target: Target, path: Path | None = None) -> Placement:
-        """XNNPACK or LiteRT's own kernels; what the other delegates would take is told beside it."""
+        """XNNPACK or LiteRT's own kernels; what other delegates would run is in the evidence."""
         return placement(program, target)
 
 

@@ -1,4 +1,4 @@
-"""The contents of buffers: equal ones shared, streamed into the file behind its tables, never held twice."""
+"""Buffers: equal contents are shared, and streamed to the file after its tables, without a second copy in memory."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ ALIGNMENT = 16
 """The schema's `force_align` of buffers; kernels map them in place."""
 
 LARGEST_TABLES = (2 << 30) - (64 << 20)
-"""A flatbuffer's offsets end at 2 GiB: with more than this many bytes, buffers lie outside its tables.
+"""Flatbuffer offsets are limited to 2 GiB: above this many bytes, buffers are placed after the flatbuffer.
 
-The schema's `Buffer.offset` and `size` then say where, counted from the start of the file.
+The schema's `Buffer.offset` and `size` then give their place, from the start of the file.
 """
 
 _DATA, _OFFSET, _SIZE = 4, 6, 8
-"""Places of `Buffer`'s fields in its vtable."""
+"""Positions of `Buffer`'s fields in its vtable."""
 
 
 @dataclass(frozen=True, eq=False)
 class Blob:
-    """An array and the element type in which it is stored. It is converted when it is written."""
+    """An array and the element type in which it is stored. It is converted on writing."""
 
     array: Array
     dtype: np.dtype[Any]
@@ -42,13 +42,13 @@ class Blob:
 
 @dataclass
 class Blobs:
-    """Buffers in the order of their numbers. Number 0 is empty by the format's rule."""
+    """Buffers in the order of their indices. The format requires buffer 0 to be empty."""
 
     found: list[Blob] = field(default_factory=list)
     _by_sample: dict[tuple[str, str, int, bytes], list[int]] = field(default_factory=dict)
 
     def add(self, array: Array, dtype: np.dtype[Any] | None = None) -> int:
-        """The number of the buffer that holds the array, an earlier one where the contents are equal."""
+        """The index of a buffer with the array's content: an existing one if it is equal."""
         stored = array.dtype if dtype is None else dtype
         key = (str(array.dtype), str(stored), int(array.size), array.flat[:16].tobytes())
         for number in self._by_sample.setdefault(key, []):
@@ -60,11 +60,11 @@ class Blobs:
         return len(self.found)
 
     def tables(self, schema: Any, *, outside: bool) -> list[Any]:
-        """`Buffer` tables whose fields are filled in when the places are known."""
+        """`Buffer` tables whose fields are filled in when the offsets are known."""
         return [schema.BufferT(), *(_placeholder(schema, blob.size, outside=outside) for blob in self.found)]
 
     def write(self, head: bytearray, schema: Any, file: BinaryIO) -> None:
-        """Write the finished tables with every buffer's place filled in, then the buffers."""
+        """Fill the buffers' offsets into the finished tables and write them, then the buffers."""
         places = self._places(head, schema)
         file.write(head)
         for blob, place in zip(self.found, places, strict=True):
@@ -75,11 +75,11 @@ class Blobs:
 
     @property
     def outside(self) -> bool:
-        """Whether the buffers are too much for a flatbuffer's own offsets."""
+        """Whether the buffers exceed the range of flatbuffer offsets."""
         return sum(blob.size + ALIGNMENT for blob in self.found) > LARGEST_TABLES
 
     def _places(self, head: bytearray, schema: Any) -> list[int]:
-        """Where each buffer begins (with its length, inside the tables), written into the tables on the way."""
+        """The offset of each buffer (of its length prefix if inside the flatbuffer), also filled into the tables."""
         model = schema.Model.GetRootAs(head, 0)
         end, places = len(head), []
         for i, blob in enumerate(self.found):
@@ -99,7 +99,7 @@ class Blobs:
 
 
 def _same_bytes(a: Array, b: Array) -> bool:
-    """Bit for bit: -0.0 is not 0.0, and NaN is itself."""
+    """Bitwise equality: -0.0 differs from 0.0, and NaN equals itself."""
     if a.shape != b.shape:
         a, b = a.reshape(-1), b.reshape(-1)
     bits = np.dtype(f"u{a.dtype.itemsize}") if a.dtype.itemsize in (1, 2, 4, 8) else None
@@ -109,7 +109,7 @@ def _same_bytes(a: Array, b: Array) -> bool:
 
 
 def _placeholder(schema: Any, size: int, *, outside: bool) -> Any:
-    """A `BufferT` with room for an offset: any number but 0, which would be left out."""
+    """A `BufferT` with room for an offset: any value other than 0, which would be omitted."""
 
     class Placeholder(schema.BufferT):  # type: ignore[misc]
         def Pack(self, builder: Any) -> Any:  # noqa: N802 - the generated class's name

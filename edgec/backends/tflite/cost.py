@@ -8,7 +8,7 @@ from edgec.backends.base import Instr
 
 
 def macs(instr: Instr) -> int:
-    """Multiply-accumulates of convolutions and matrix products; 0 for everything else."""
+    """Multiply-accumulates of convolutions and matrix products; 0 for other operators."""
     types = {name: v.type.sizes for name, v in instr.inputs if v is not None and not isinstance(v, tuple)}
     out = math.prod(instr.outputs[0].type.sizes)
     match instr.op:

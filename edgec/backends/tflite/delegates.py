@@ -1,4 +1,4 @@
-"""A program's instructions as the ledger of delegates looks at operators."""
+"""A program's instructions in the form that the ledger of delegates examines."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from edgec.ledger.tflite.uses import Use, Value
 
 
 def uses(program: Program) -> list[Use]:
-    """The instructions, without those of loops and branches within."""
+    """The instructions as uses, without those in loops and branches."""
     return list(_uses(program.instrs))
 
 
 def deciding(program: Program) -> list[str]:
-    """The operators of a program that give results whose size only the data decide."""
+    """The operators of a program whose results have data-dependent sizes."""
     return sized_by_data(_uses(program.every_instr()))
 
 
 def _uses(instrs: Iterable[Instr]) -> Iterator[Use]:
-    """The instructions as the ledger has them; a constant that a DEQUANTIZE widens stays a constant."""
+    """The instructions as uses; the result of a DEQUANTIZE of a constant counts as a constant."""
     widened: set[str] = set()
     for instr in instrs:
         found = _use(instr, widened)

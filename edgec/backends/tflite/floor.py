@@ -1,4 +1,4 @@
-"""A target's oldest runtime (`options.min_runtime`): what it does not run is refused."""
+"""A target's oldest runtime (`options.min_runtime`): instructions that it does not support are an error."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from edgec.spec.target import Target
 
 
 def check_floor(program: Program, target: Target) -> None:
-    """Raise one `EdgecError` (E0412) with every instruction that the target's oldest runtime does not run."""
+    """Raise one `EdgecError` (E0412) with every instruction that the target's oldest runtime does not support."""
     floor = options_of(target).min_runtime
     if not floor:
         return
@@ -21,7 +21,7 @@ def check_floor(program: Program, target: Target) -> None:
         raise EdgecError(
             Diagnostic(
                 "E0412",
-                f"`{instr.op}` of target `{target.name}` begins with runtime {release}",
+                f"`{instr.op}` of target `{target.name}` needs runtime {release}",
                 instr.place,
                 (
                     f"on {', '.join(str(value.type) for value in instr.operands()[:3])}",

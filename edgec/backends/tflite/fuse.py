@@ -1,4 +1,4 @@
-"""Instructions that disappear into their neighbours, as kernels like it: activations, biases, transposes."""
+"""Fusion of instructions into kernels: activations, biases, transposes."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _HOSTS = frozenset(
 
 
 def fuse(program: Program) -> Program:
-    """All fusions, in blocks too: transposes into matrix products, additions into biases, activations into kernels."""
+    """Apply all fusions, also in blocks: transposes into matrix products, additions into biases, activations."""
     instrs = tuple(replace(i, blocks=tuple(map(fuse, i.blocks))) if i.blocks else i for i in program.instrs)
     return fuse_activations(fuse_biases(fuse_transposed_products(replace(program, instrs=instrs))))
 
 
 def fuse_activations(program: Program) -> Program:
-    """RELU, RELU6 and RELU_N1_TO_1 whose only input is made by a kernel that can apply them, and used nowhere else."""
+    """Fuse RELU, RELU6 and RELU_N1_TO_1 into the kernel of their input, if it supports them and has no other user."""
     uses = _uses(program)
     makers: dict[str, int] = {}
     kept: list[Instr] = []
@@ -41,14 +41,14 @@ def fuse_activations(program: Program) -> Program:
 
 
 def _uses(program: Program) -> Counter[str]:
-    """How often each operand is taken, by instructions and by the interface."""
+    """The number of uses of each operand, by instructions and as outputs."""
     uses = Counter(operand.name for instr in program.instrs for operand in instr.operands())
     uses.update(operand.name for _, operand in program.outputs)
     return uses
 
 
 def _host(instr: Instr, kept: list[Instr], makers: dict[str, int], uses: Counter[str]) -> int | None:
-    """The position of the instruction that can take this activation, or None."""
+    """The position of the instruction into which the activation can be fused, or None."""
     if instr.op not in _ACTIVATIONS:
         return None
     source = instr.operands()[0]
@@ -67,7 +67,7 @@ def _with_activation(host: Instr, activation: Instr) -> Instr:
 
 
 def fuse_biases(program: Program) -> Program:
-    """ADD of a constant vector to a FULLY_CONNECTED without a bias becomes the bias."""
+    """Turn the ADD of a constant vector to a FULLY_CONNECTED without a bias into its bias."""
     uses = _uses(program)
     makers: dict[str, int] = {}
     kept: list[Instr] = []
@@ -84,7 +84,7 @@ def fuse_biases(program: Program) -> Program:
 
 
 def _biased(instr: Instr, kept: list[Instr], makers: dict[str, int], uses: Counter[str]) -> tuple[int, Instr] | None:
-    """The product that absorbs this addition, and its position."""
+    """The position of the product into which the addition is fused, and the fused product."""
     if instr.op != "ADD" or dict(instr.attrs).get("fusedActivationFunction") != NONE:
         return None
     for product, bias in (instr.operands(), instr.operands()[::-1]):
@@ -113,9 +113,9 @@ def _flattened(bias: Const) -> ir.TensorProtocol:
 
 
 def fuse_transposed_products(program: Program) -> Program:
-    """A TRANSPOSE that makes the right operand of BATCH_MATMUL keeps the last axis last; the kernel swaps the two.
+    """Fuse the swap of the last two axes by a TRANSPOSE of BATCH_MATMUL's right operand into the kernel.
 
-    Rows are then copied whole, and where nothing else moves the TRANSPOSE goes.
+    The TRANSPOSE then copies whole rows, and is removed if it moves nothing else.
     """
     uses = _uses(program)
     makers = {ref.name: i for i, instr in enumerate(program.instrs) for ref in instr.outputs}
@@ -137,7 +137,7 @@ def fuse_transposed_products(program: Program) -> Program:
 
 
 def _swapped(transpose: Instr, result: Ref) -> tuple[Operand, Instr | None] | None:
-    """The operand before its last two axes are exchanged, and the transpose that is left to make it (None: none)."""
+    """The operand before its last two axes are swapped, and the transpose that remains to compute it (or None)."""
     source, perm = transpose.input("input"), transpose.input("perm")
     assert isinstance(source, Ref | Const)
     assert isinstance(perm, Const)

@@ -1,6 +1,6 @@
-"""Half and double floats are computed in float32: the interface keeps its types, and casts that round still round.
+"""float16 and float64 are computed in float32: the interface keeps its types, and rounding casts still round.
 
-Doubles lose digits; what that does to the results, the verification says.
+float64 loses digits; verification measures the effect on the results.
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ from edgec.passes.remarks import Remark, fired
 HALVES = (ir.DataType.FLOAT16, ir.DataType.BFLOAT16)
 
 _OTHERS = (*HALVES, ir.DataType.DOUBLE)
-"""Floats that the kernels do not compute with."""
+"""Float types without kernels."""
 
 
 class HalvesToSingle(Pass):
-    """Every half or double float of the model becomes a float32, with casts at the interface."""
+    """Converts all float16 and float64 values of the model to float32, with casts at the interface."""
 
     name = "halves-to-single"
 
     def run(self, model: Model) -> list[Remark]:
-        """Widen inputs, constants, results and what blocks are given."""
+        """Convert inputs, constants, results and block arguments."""
         return fired(self.name, _widen(model))
 
 
 def _widen(model: Model) -> int:
-    """How many values were changed."""
+    """The number of changed values."""
     outputs = [(i, v.name, v.dtype) for i, v in enumerate(model.graph.outputs) if v.dtype in _OTHERS]
     count = sum(_widen_input(model.graph, value) for value in model.graph.inputs)
     for graph in all_graphs(model):
@@ -54,7 +54,7 @@ def _cast(value: ir.Value, to: ir.DataType, name: str) -> ir.Node:
 
 
 def _widen_input(graph: ir.Graph, value: ir.Value) -> bool:
-    """Cast such an input once, for all its users."""
+    """Cast an input once, for all its users."""
     if not _is_other(value):
         return False
     node = _cast(value, ir.DataType.FLOAT, f"{value.name}/float32")
@@ -67,14 +67,14 @@ def _widen_input(graph: ir.Graph, value: ir.Value) -> bool:
 
 
 def _widen_formals(graph: ir.Graph) -> None:
-    """The states of a loop are float32 inside as outside."""
+    """Convert a subgraph's inputs to float32, like the values passed to them."""
     for value in graph.inputs:
         if _is_other(value):
             value.type = ir.TensorType(ir.DataType.FLOAT)
 
 
 def _hand_over(graph: ir.Graph, value: ir.Value, node: ir.Node) -> None:
-    """Let all users of the value, and the interface, have the node's output; the node alone keeps the value."""
+    """Replace all other uses of the value, also as an output, by the node's output."""
     for i, output in enumerate(graph.outputs):
         if output is value:
             graph.outputs[i] = node.outputs[0]
@@ -91,7 +91,7 @@ def _widen_constant(value: ir.Value) -> bool:
 
 
 def _widen_results(graph: ir.Graph, node: ir.Node) -> bool:
-    """Results become float32. A Cast to a half float still rounds: its result is cast back."""
+    """Convert results to float32. A Cast to float16 or bfloat16 still rounds: its result is cast back."""
     found = [out for out in node.outputs if _is_other(out)]
     for out in found:
         if node.op_type == "Cast" and node.domain == "" and out.dtype in HALVES:
@@ -109,7 +109,7 @@ def _widen_results(graph: ir.Graph, node: ir.Node) -> bool:
 
 
 def _narrow_output(graph: ir.Graph, index: int, name: str | None, dtype: ir.DataType | None) -> None:
-    """The output under its own name and in its own type."""
+    """Restore an output's name and type."""
     value = graph.outputs[index]
     if value.name == name and not value.is_graph_input():
         value.name = f"{name}/wide"

@@ -1,4 +1,4 @@
-"""A channels-last graph in ONNX's own operators, between transposes: what is run to check a pass."""
+"""A channels-last graph in standard ONNX operators between transposes, so that an engine can verify a pass."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from edgec.ir.model import Model, all_graphs
 
 
 def in_onnx(model: Model) -> Model:
-    """A copy without the private domain."""
+    """A copy without operators of the private domain."""
     plain = model.clone()
     for graph in all_graphs(plain):
         for node in [n for n in graph if n.domain == NHWC]:
             node.domain = ""
-            if node.op_type != "Resize":  # whose sizes and scales follow the axes
+            if node.op_type != "Resize":  # its sizes and scales follow the axes
                 _between_transposes(graph, node)
     plain.graph.opset_imports.pop(NHWC, None)
     return plain
 
 
 def _between_transposes(graph: ir.Graph, node: ir.Node) -> None:
-    """The first operand and the first result have their channels last."""
+    """Insert transposes: the first operand and the first result are channels-last."""
     x, y = node.inputs[0], node.outputs[0]
     assert x is not None
     rank = len(x.shape or ())

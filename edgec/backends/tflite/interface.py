@@ -1,4 +1,4 @@
-"""What an app sees of a file: the layout of its inputs and outputs, and whether the target's options fit them."""
+"""The interface of a file for the app: the layout of inputs and outputs, and the check of the target's options."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def _described(note: TensorNote) -> Described:
 
 
 def channels_last_names(interface: Interface, target: Target) -> frozenset[str]:
-    """The inputs and outputs whose channels come last in the file: those named, and all 4-D ones where asked."""
+    """The inputs and outputs that are channels-last in the file: those listed, or all 4-D ones on request."""
     options, shapes = options_of(target), {**interface.inputs, **interface.outputs}
     named = dict(options.layouts)
     default = {name for name, shape in shapes.items() if len(shape) == 4 and options.io_layout == "nhwc"}
@@ -59,12 +59,12 @@ def channels_last_names(interface: Interface, target: Target) -> frozenset[str]:
 
 
 def check(interface: Interface, target: Target) -> None:
-    """Raise `EdgecError` E0106 where the target's options do not fit the model's inputs and outputs."""
+    """Raise `EdgecError` E0106 if the target's options do not fit the model's inputs and outputs."""
     options, shapes = options_of(target), {**interface.inputs, **interface.outputs}
     found = []
     for name, layout in options.layouts:
         if name not in shapes:
-            found.append(_wrong(f"`options.layouts` names `{name}`, which is no input or output", shapes))
+            found.append(_wrong(f"`options.layouts` names `{name}`, which is not an input or output", shapes))
         elif layout == "nhwc" and len(shapes[name]) not in (4, 5):
             found.append(_wrong(f"`{name}` has {len(shapes[name])} dimensions; `nhwc` is for 4 and 5", ()))
     for note in options.metadata.inputs:
@@ -78,7 +78,7 @@ def check(interface: Interface, target: Target) -> None:
 def _check_input(note: TensorNote, interface: Interface) -> list[Diagnostic]:
     shape = interface.inputs.get(note.name)
     if shape is None:
-        return [_wrong(f"`options.metadata.inputs` describes `{note.name}`, which is no input", interface.inputs)]
+        return [_wrong(f"`options.metadata.inputs` describes `{note.name}`, not an input", interface.inputs)]
     channels = shape[1] if len(shape) > 1 else None
     wrong = [n for n in (len(note.mean), len(note.std)) if n > 1 and n != channels]
     return [_wrong(f"input `{note.name}` has {channels} channels, its normalization {n}", ()) for n in wrong[:1]]
@@ -87,9 +87,9 @@ def _check_input(note: TensorNote, interface: Interface) -> list[Diagnostic]:
 def _check_output(note: TensorNote, interface: Interface) -> list[Diagnostic]:
     shape = interface.outputs.get(note.name)
     if shape is None:
-        return [_wrong(f"`options.metadata.outputs` describes `{note.name}`, which is no output", interface.outputs)]
+        return [_wrong(f"`options.metadata.outputs` describes `{note.name}`, not an output", interface.outputs)]
     if note.labels and len(note.labels) not in shape[1:]:
-        return [_wrong(f"output `{note.name}` has shape {list(shape)}, there are {len(note.labels)} labels", ())]
+        return [_wrong(f"output `{note.name}` has shape {list(shape)} for {len(note.labels)} labels", ())]
     return []
 
 

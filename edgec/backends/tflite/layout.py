@@ -1,7 +1,7 @@
-"""Layout: which operators run channels-last, decided for the whole graph at once as a minimum cut.
+"""Layout assignment: which operators run channels-last, decided for the whole graph as a minimum cut.
 
 Convolutions, pools and resizes have only channels-last kernels; reshapes and matrix products keep the source's
-order; element-wise operators, reductions, concatenations and the like can do either. Every value whose maker and
+layout; elementwise operators, reductions, concatenations and similar ones support either. A value whose producer and
 user disagree is transposed once; the assignment is the cheapest (`edgec.backends.layout`).
 """
 
@@ -28,7 +28,7 @@ from edgec.passes.remarks import Decided, Remark
 
 @dataclass(frozen=True)
 class LayoutMoves(Decided):
-    """Transposes that are left in the graph, and the bytes that they move in one run.
+    """The transposes in the final graph, and the bytes that they move per run.
 
     `bound_bytes` is the cut's value: no assignment of layouts moves less.
     """
@@ -40,13 +40,13 @@ class LayoutMoves(Decided):
 
 
 _BOUND = "edgec.layout-bound"
-"""Where the model keeps the cut's value from the assignment until what it left is counted."""
+"""The key under which the model keeps the cut's value between the two passes."""
 
 
 class AssignLayouts(Pass):
-    """The cheapest layouts.
+    """Assigns the cheapest layouts.
 
-    `last` names inputs and outputs that become channels-last themselves, and cost nothing to channels-last users.
+    `last` names inputs and outputs that become channels-last, and so cost nothing for channels-last users.
     """
 
     name = "layout"
@@ -63,13 +63,13 @@ class AssignLayouts(Pass):
 
 
 class CountMoves(Pass):
-    """Nothing is changed: what the layouts cost is counted, once the graph is tidied up."""
+    """Counts the cost of the layouts after cleanup, without changes."""
 
     name = "layout-moves"
     needs: ClassVar[frozenset[str]] = frozenset({"layouts"})
 
     def run(self, model: Model) -> list[Remark]:
-        """Transposes whose sizes are known."""
+        """Counts the transposes of static shape."""
         nodes = (node for node in all_nodes(model) if node.op_type == "Transpose")
         found = [node for node in nodes if static_shape(node.outputs[0]) is not None]
         moved = sum(_bytes(node.outputs[0]) for node in found)
@@ -77,7 +77,7 @@ class CountMoves(Pass):
 
 
 def _assign(graph: ir.Graph, last: Collection[str]) -> int:
-    """The layouts of one graph; a subgraph is given its values as they are, and gives them so. The cut's value."""
+    """Assign the layouts of one graph; inputs and outputs of subgraphs keep theirs. Returns the cut's value."""
     nodes = list(graph)
     chosen = _choose(nodes, graph, last)
     rewriter = _Rewriter(graph)
@@ -117,7 +117,7 @@ def _border(value: ir.Value, sides: Collection[ir.Node], interface: Collection[s
 
 
 def _turns(node: ir.Node, permutation: Callable[[int], list[int]]) -> bool:
-    """Whether the node is a transpose that cancels the layout's own: it costs nothing where they meet."""
+    """Whether the node is a transpose that cancels with the layout's: it costs nothing there."""
     if node.op_type != "Transpose" or node.domain != "":
         return False
     perm = list(Transpose.decode(Reader(node)).perm)
@@ -129,7 +129,7 @@ def _is_spatial(value: ir.Value) -> bool:
 
 
 def _bytes(value: ir.Value) -> int:
-    """Size of the value; what is dynamic counts as 1 element a dimension."""
+    """The size of the value in bytes; a dynamic dimension counts as 1."""
     dims = [d if isinstance(d, int) else 1 for d in value.shape or ()]
     return int(np.prod(dims, dtype=np.int64) * (value.dtype.itemsize if value.dtype is not None else 4))
 
@@ -146,13 +146,13 @@ def channels_first(rank: int) -> list[int]:
 
 @dataclass
 class _Rewriter:
-    """Replaces chosen nodes by channels-last ones, with a transpose wherever layouts meet."""
+    """Replaces chosen nodes by channels-last ones, with transposes between different layouts."""
 
     graph: ir.Graph
     _last: dict[ir.Value, ir.Value] = field(default_factory=dict)
 
     def rewrite(self, node: ir.Node) -> None:
-        """Put a channels-last node in the place of `node`."""
+        """Replace `node` by a channels-last one."""
         inputs = [
             self._channels_last(v, node) if self._needs(v) and is_data(node, i) else v
             for i, v in enumerate(node.inputs)
@@ -166,7 +166,7 @@ class _Rewriter:
         self.graph.remove(node, safe=True)
 
     def turn_inputs(self, names: Collection[str]) -> None:
-        """Let the named inputs be channels-last, with a transpose for whoever wants them otherwise."""
+        """Make the named inputs channels-last, with a transpose for users that need the other layout."""
         for value in self.graph.inputs:
             if value.name not in names:
                 continue
@@ -180,7 +180,7 @@ class _Rewriter:
             self._last[back] = value
 
     def turn_outputs(self, names: Collection[str]) -> None:
-        """Let the named outputs be channels-last, under their names. (One that is an input was turned as such.)"""
+        """Make the named outputs channels-last, with their names kept. (One that is also an input is handled there.)"""
         for i, value in enumerate(self.graph.outputs):
             if value.name not in names or value.is_graph_input():
                 continue
@@ -195,14 +195,14 @@ class _Rewriter:
         return value is not None and _is_spatial(value) and not is_constant(value)
 
     def _channels_last(self, value: ir.Value | None, before: ir.Node) -> ir.Value:
-        """The value in channels-last order: made so already, or transposed now, once for all users."""
+        """The channels-last version of the value: an existing one, or a transpose, once for all users."""
         assert value is not None
         if value not in self._last:
             self._last[value] = self._transpose(value, channels_last, before)
         return self._last[value]
 
     def _connect(self, old: ir.Value, new: ir.Value, node: ir.Node) -> None:
-        """Let the users of `old` have `new`; those that stay as-is get it transposed back when they are reached."""
+        """Replace the uses of `old` by `new`; users of the other layout get a transpose when they are reached."""
         new.type = old.type
         if not _is_spatial(old):
             new.shape = old.shape

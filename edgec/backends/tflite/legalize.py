@@ -1,4 +1,4 @@
-"""From the core dialect to what TFLite can hold: expansions, then layout."""
+"""The pipeline from the core dialect to TFLite's: expansions, then layout."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ from edgec.rules.where_illegal import WhereIllegal
 from edgec.spec.target import Target
 
 INSTEAD: tuple[Rule, ...] = (ClampedMish(), OpenRecurrentToLoop(), RecurrentToBlocks())
-"""Preferred to the expansions that all backends share."""
+"""Rules that take precedence over the expansions that all backends share."""
 
 RULES: tuple[Rule, ...] = (
     ElementwiseFromBuiltins(),
@@ -102,7 +102,7 @@ RULES: tuple[Rule, ...] = (
     LrnToPool(),
     BatchNormToSteps(),
 )
-"""For operators that the dialect lacks."""
+"""Rules for operators that the dialect lacks."""
 
 ALWAYS: tuple[Rule, ...] = (
     EmptyReduction(),
@@ -147,7 +147,7 @@ ALWAYS: tuple[Rule, ...] = (
     ComputeWider(),
     ReduceRank(portable_rank),
 )
-"""For operators that the dialect has, in some forms. The order is that of preference at one node."""
+"""Rules for operators that are legal in some forms only, in the order of preference at a node."""
 
 
 TUNE: tuple[Rule, ...] = (
@@ -172,10 +172,10 @@ TUNE: tuple[Rule, ...] = (
     RemoveNoOpMovement(),
     RemoveIdentity(),
 )
-"""The same function for less work."""
+"""Rules that reduce the work."""
 
 PLACE: tuple[Rule, ...] = (ShuffleChannelsLast(), VolumeToPlanes(), StepToReshape())
-"""Forms whose own transposes meet those of the layout pass and cancel there."""
+"""Rules whose transposes cancel with those of the layout pass."""
 
 MOVEMENT: tuple[Rule, ...] = (
     MergeTransposes(),
@@ -185,24 +185,24 @@ MOVEMENT: tuple[Rule, ...] = (
     RemoveNoOpMovement(),
     RemoveIdentity(),
 )
-"""What the layout pass leaves to be tidied up."""
+"""Cleanup after the layout pass."""
 
 PORTABLE: tuple[Rule, ...] = (ReduceRank(portable_rank), MergeReshapes(), RemoveNoOpMovement())
-"""What the rules before made of many dimensions, for runtimes that take fewer."""
+"""Rules that reduce the rank of earlier results, for runtimes that support fewer dimensions."""
 
 
 OWN: tuple[Rule, ...] = (*INSTEAD, *RULES, *ALWAYS, PatchesToMatMul(), *TUNE, *PLACE)
-"""Every rule that is tried for TFLite beside those that all backends share."""
+"""All rules of TFLite beyond those that all backends share."""
 
 
 OPTIONAL: tuple[type[OptionalPass], ...] = (SelectionsToIf,)
-"""Passes that may be switched off."""
+"""Passes that can be disabled."""
 
 
 def pipeline(target: Target, interface: Interface) -> Pipeline:
-    """From the canonical form to TFLite's dialect.
+    """The passes from the canonical form to TFLite's dialect.
 
-    Raises `EdgecError` E0106 where the target's options do not fit the model's interface.
+    Raises `EdgecError` E0106 if the target's options do not fit the model's interface.
     """
     check(interface, target)
     last, allowed = channels_last_names(interface, target), dialect(target)

@@ -1,4 +1,4 @@
-"""FULLY_CONNECTEDs of one value with few rows as one: each call costs more than its arithmetic there.
+"""Merging of FULLY_CONNECTEDs with the same input of few rows, where each call costs more than its arithmetic.
 
 A step of a recurrent cell, or of a decoder with its projections to queries, keys and values, has one row.
 """
@@ -16,15 +16,15 @@ import onnx_ir as ir
 from edgec.backends.base import Argument, Array, Const, Instr, Program, Ref, TensorType
 
 _MOST_ROWS = 4
-"""Rows above which a product of its own costs no more than its share (seen on XNNPACK: 1.6 us a call)."""
+"""The most rows for which merging pays (measured on XNNPACK: 1.6 us per call)."""
 _LARGEST = 1 << 20
-"""Elements of a merged weight: it is held twice while the file is written."""
+"""The most elements of a merged weight, which is in memory twice while the file is written."""
 
 _FC = "FULLY_CONNECTED"
 
 
 def merge_products(program: Program) -> Program:
-    """Products of the same value with constant weights -> one product and a SLICE for each."""
+    """Merge products of the same value with constant weights into one product and a SLICE for each."""
     groups: dict[Hashable, list[Instr]] = {}
     for instr in program.instrs:
         key = _key(instr)
@@ -41,7 +41,7 @@ def merge_products(program: Program) -> Program:
 
 
 def _key(instr: Instr) -> Hashable | None:
-    """What products must share to be merged; None where one cannot be."""
+    """The properties that merged products must share; None if the instruction cannot be merged."""
     x, weights, bias = (instr.input(name) for name in ("input", "weights", "bias"))
     shape = instr.outputs[0].type.shape
     if instr.op != _FC or not isinstance(x, Ref) or not isinstance(weights, Const) or not isinstance(bias, Const):
@@ -64,12 +64,12 @@ def _const(instr: Instr, name: str) -> Const:
 
 @dataclass
 class _Merger:
-    """Builds merged products. Steps of one cell have the same weights, which are then put together once."""
+    """Builds merged products. Steps of one cell have the same weights, which are concatenated once."""
 
     _joined: dict[Hashable, ir.TensorProtocol] = field(default_factory=dict)
 
     def merged(self, group: list[Instr]) -> list[Instr]:
-        """One product and the slices of its result, under the old names."""
+        """One product and the slices of its result, with the old names."""
         first, out = group[0], group[0].outputs[0]
         widths = [instr.outputs[0].type.sizes[-1] for instr in group]
         lead = out.type.shape[:-1]
@@ -96,7 +96,7 @@ class _Merger:
 
 
 def _identity(array: Array) -> Hashable:
-    """Where an array lies in memory: views of one constant are the same."""
+    """The identity of an array's memory: equal views of one constant are the same."""
     interface: dict[str, Any] = array.__array_interface__
     return interface["data"][0], array.shape, array.strides
 

@@ -1,4 +1,4 @@
-"""TFLite's metadata: a flatbuffer of its own inside the file, and the files that it names in a ZIP behind it.
+"""TFLite metadata: a separate flatbuffer inside the file, and its associated files in a ZIP archive appended to it.
 
 Schema: tensorflow/tflite-support, metadata_schema.fbs 1.1.0 (`ModelMetadata`, file identifier M001). Field numbers
 below are the order of the schema's fields.
@@ -17,10 +17,10 @@ from edgec.runners.litert import CHANNELS_LAST
 from edgec.spec.target import Target
 
 NAME = "TFLITE_METADATA"
-"""The metadata entry that holds the flatbuffer."""
+"""The name of the metadata entry with the flatbuffer."""
 _IDENTIFIER = b"M001"
 _PARSER_VERSION = "1.0.0"
-"""The least version of the schema that has every field written here."""
+"""The oldest version of the schema that has every field written here."""
 
 _TENSOR_AXIS_LABELS = 2
 _IMAGE_PROPERTIES = 2
@@ -30,17 +30,17 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
 REDUCED_PRECISION = "reduced_precision_support"
-"""Metadata that lets a delegate compute in float16 and accumulate in float32 (TFLite's own converter writes it)."""
+"""The metadata entry that permits delegates float16 with float32 accumulation (TFLite's converter writes it too)."""
 MINIMUM_RUNTIME = "min_runtime_version"
-"""Metadata with the oldest runtime for the file's operators, 16 bytes (TFLite's own converter writes it)."""
+"""The metadata entry with the oldest runtime for the operators, 16 bytes (TFLite's converter writes it too)."""
 
 
 def entries(
     interface: Interface, target: Target, runtime: str, turned: Collection[str], name: str
 ) -> list[tuple[str, bytes]]:
-    """The metadata entries of a file: what runtimes and readers look up beside the graph.
+    """The metadata entries of a file.
 
-    `turned` are the inputs and outputs that are channels-last in the file alone, `name` is the model's.
+    `turned` are the inputs and outputs that are channels-last only in the file, `name` is the model's.
     """
     metadata = options_of(target).metadata
     found = [(MINIMUM_RUNTIME, runtime.encode().ljust(16, b"\0"))]
@@ -56,7 +56,7 @@ def entries(
 
 
 def pack(metadata: TFLiteMetadata, name: str, inputs: Sequence[str], outputs: Sequence[str]) -> bytes:
-    """`ModelMetadata` of a model with these inputs and outputs, in the order of the subgraph's."""
+    """`ModelMetadata` of a model with these inputs and outputs, in the subgraph's order."""
     import flatbuffers
 
     w = _Tables(flatbuffers.Builder(1024))
@@ -79,9 +79,9 @@ def pack(metadata: TFLiteMetadata, name: str, inputs: Sequence[str], outputs: Se
 
 
 def associated_files(metadata: TFLiteMetadata) -> bytes:
-    """A ZIP archive of the label files, stored without a clock; empty where there are none.
+    """A ZIP archive of the label files, without time stamps; empty if there are none.
 
-    Readers find it at the end of the model's file, as TFLite's metadata library does.
+    Readers, like TFLite's metadata library, find it at the end of the model's file.
     """
     labelled = [note for note in metadata.outputs if note.labels]
     if not labelled:
@@ -100,7 +100,7 @@ class _Tables:
         self.builder = builder
 
     def text(self, value: str) -> int | None:
-        """A string; None where it is empty."""
+        """A string; None if it is empty."""
         return int(self.builder.CreateString(value)) if value else None
 
     def floats(self, values: Sequence[float]) -> int:
@@ -118,7 +118,7 @@ class _Tables:
         return int(self.builder.EndVector())
 
     def table(self, fields: int, offsets: dict[int, int | None], bytes_: dict[int, int] | None = None) -> int:
-        """A table of so many fields: `offsets` of strings, vectors and tables, and numbers of one byte."""
+        """A table of `fields` fields: `offsets` of strings, vectors and tables, and one-byte numbers."""
         self.builder.StartObject(fields)
         for slot, offset in offsets.items():
             if offset is not None:

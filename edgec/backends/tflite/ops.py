@@ -17,7 +17,7 @@ from edgec.ops.shape import DepthToSpace, SpaceToDepth
 from edgec.ops.table import view
 
 NHWC = "edgec.nhwc"
-"""The domain of operators whose data is channels-last. Weights keep ONNX's order; attributes are explicit."""
+"""The domain of operators on channels-last data. Weights keep ONNX's order; attributes are explicit."""
 
 
 class ConvNHWC(Conv):
@@ -50,7 +50,7 @@ class SpaceToDepthNHWC(SpaceToDepth):
 
 @dataclass(frozen=True, eq=False)
 class CustomCall(Op):
-    """A call of a kernel of the user's own."""
+    """A call of a custom kernel."""
 
     kernel: Kernel
 

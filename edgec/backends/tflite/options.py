@@ -1,4 +1,4 @@
-"""What a TFLite target may say beside its numerics: the interface's layout, and what readers of the file are told."""
+"""The options of a TFLite target: the interface's layout, the oldest runtime, and metadata."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ COLORS = ("rgb", "grayscale")
 
 @dataclass(frozen=True)
 class TensorNote:
-    """What the file's metadata says of one input or output.
+    """The metadata of one input or output.
 
-    An app computes `(x - mean) / std`, with one number for all channels or one for each, before it fills the input.
-    `labels` name the elements of the output's last dimension; `label_file` is the name under which the file holds
+    An app fills the input with `(x - mean) / std`, with one number for all channels or one for each.
+    `labels` name the elements of the output's last dimension; `label_file` is the name of the file that contains
     them. `color` says that the tensor is an image.
     """
 
@@ -33,7 +33,7 @@ class TensorNote:
 
 @dataclass(frozen=True)
 class TFLiteMetadata:
-    """What TFLite's metadata holds of the model, and of its inputs and outputs by name."""
+    """TFLite metadata of the model, and of its inputs and outputs by name."""
 
     name: str = ""
     description: str = ""
@@ -48,7 +48,7 @@ class TFLiteMetadata:
 class TFLiteOptions:
     """`io_layout`: `source` keeps the model's own layout, `nhwc` makes 4-D inputs and outputs channels-last.
 
-    `layouts` says it for single inputs and outputs, by name. `min_runtime` is the oldest release of TensorFlow Lite or
+    `layouts` sets it for single inputs and outputs, by name. `min_runtime` is the oldest release of TensorFlow Lite or
     LiteRT that the file must run on (`2.14`); without one every form of the newest is allowed.
     """
 
@@ -59,7 +59,7 @@ class TFLiteOptions:
 
 
 def tflite_options(c: Checker, table: Table) -> TFLiteOptions:
-    """Read `[options]`; mistakes are left with the checker."""
+    """Read `[options]`; mistakes are reported to the checker."""
     c.known(table, ("io_layout", "layouts", "min_runtime", "metadata"), "options.")
     layouts = c.table(table, "layouts")
     return TFLiteOptions(
@@ -71,12 +71,12 @@ def tflite_options(c: Checker, table: Table) -> TFLiteOptions:
 
 
 def _min_runtime(c: Checker, table: Table) -> str:
-    """A release as text; 2.14 as a number is taken too, 2.2 could be 2.20."""
+    """A release as text; the number 2.14 is accepted too, but 2.2 could be 2.20."""
     given = table.get("min_runtime")
     is_clear = isinstance(given, float) and len(str(given).partition(".")[2]) > 1
     release = str(given) if is_clear else c.string(table, "min_runtime", "")
     if release and not _RELEASE.fullmatch(release):
-        c.problem(f"`{release}` is no release of TensorFlow Lite, such as 2.14", "min_runtime")
+        c.problem(f"`{release}` is not a release of TensorFlow Lite, such as 2.14", "min_runtime")
     return release
 
 

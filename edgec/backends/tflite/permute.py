@@ -1,4 +1,4 @@
-"""How operators that can run in either layout are rewritten to channels-last data."""
+"""Rewriting operators that support either layout to channels-last data."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ FLEXIBLE = _ELEMENTWISE | REDUCTIONS | {"Softmax", "LogSoftmax", "Concat", "Spli
 
 
 def is_data(node: ir.Node, index: int) -> bool:
-    """Whether an input has the node's own layout. (Weights keep ONNX's.)"""
+    """Whether an input has the node's layout. (Weights keep ONNX's.)"""
     return index == 0 or node.op_type not in ONLY_NHWC
 
 
 def can_permute(node: ir.Node) -> bool:
-    """Whether this node has a channels-last form: equal ranks, and parameters that are known."""
+    """Whether this node has a channels-last form: equal ranks, and constant parameters."""
     out = node.outputs[0]
     rank = len(out.shape) if out.shape is not None else 0
     op = view(node)
@@ -48,13 +48,13 @@ def can_permute(node: ir.Node) -> bool:
 
 
 def _reduces_spatial(op: Reduce) -> bool:
-    """Without keepdims, dropping all spatial axes leaves (N, C) in both layouts."""
+    """Whether all spatial axes are reduced without keepdims, which leaves (N, C) in both layouts."""
     rank = len(op.x.shape or ())
     return op.axes is not None and set(op.axes) == set(range(2, rank))
 
 
 def permuted_node(node: ir.Node, inputs: list[ir.Value | None], graph: ir.Graph) -> ir.Node:
-    """The channels-last form of a node; `inputs` are its operands, already permuted where they are data."""
+    """The channels-last form of a node; `inputs` are its operands, with data already permuted."""
     op = view(node)
     rank = _data_rank(node)
     make = _Maker(node, graph, rank)
@@ -90,7 +90,7 @@ def _data_rank(node: ir.Node) -> int:
 
 
 def _axis(axis: int, rank: int) -> int:
-    """Where an axis of (N, C, spatial…) lies in (N, spatial…, C)."""
+    """The position of an axis of (N, C, spatial…) in (N, spatial…, C)."""
     if axis == 0:
         return 0
     return rank - 1 if axis == 1 else axis - 1
@@ -121,7 +121,7 @@ class _Maker:
         return self._initializer(np.asarray(values, dtype=np.int64))
 
     def broadcast(self, value: ir.Value | None) -> ir.Value | None:
-        """A constant operand in channels-last order; of lower rank, it is first given the missing dimensions."""
+        """A constant operand in channels-last order; one of lower rank gets leading ones first."""
         if value is None or not is_constant(value):
             return value
         array = constant(value)
@@ -132,8 +132,8 @@ class _Maker:
         return self._initializer(np.transpose(full, [0, *range(2, self.rank), 1]))
 
     def spatial(self, op: object, inputs: list[ir.Value | None]) -> ir.Node:
-        """Conv, ConvTranspose and pools: explicit attributes, `auto_pad` resolved. What a computed weight slides over
-        may be a constant.
+        """Conv, ConvTranspose and pools: explicit attributes, `auto_pad` resolved. With a computed weight the input may
+        be a constant.
         """
         inputs = [self.broadcast(inputs[0]), *inputs[1:]]
         window = getattr(op, "window", None)

@@ -1,6 +1,6 @@
-"""On which unit each instruction runs: XNNPACK or LiteRT's own kernels, and how much other delegates would take.
+"""Placement: XNNPACK or LiteRT's own kernels for each instruction, and how much other delegates would run.
 
-`tests/sdk` compares the number of XNNPACK's partitions with LiteRT's own. The other delegates decide on the device.
+`tests/sdk` compares the number of XNNPACK's partitions with LiteRT's. The other delegates decide on the device.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ CPU = "cpu"
 
 
 def placement(program: Program, target: Target) -> Placement:
-    """Where each instruction runs on the CPU, the place that every phone has: XNNPACK, or LiteRT's own kernels."""
+    """The placement of each instruction on the CPU, which every phone has: XNNPACK, or LiteRT's own kernels."""
     first, operators, sized = DELEGATES[0], uses(program), deciding(program)
     placed = []
     for instr, rule in zip(program.instrs, map(first.rule, operators), strict=True):
@@ -30,9 +30,9 @@ def placement(program: Program, target: Target) -> Placement:
 
 
 def _summary(program: Program, operators: Sequence[Use], sized: Sequence[str], delegate: Delegate) -> str:
-    """How much of the program a delegate takes, in how many pieces, and what breaks it; `sized` by the data."""
+    """The operators that a delegate runs, its partitions, and what breaks them; `sized` have data-dependent sizes."""
     if sized and not delegate.resizes:
-        return f"0 of {len(operators)} operators: the data decide sizes ({' '.join(sized)})"
+        return f"0 of {len(operators)} operators: sizes depend on data ({' '.join(sized)})"
     taken = [not delegate.unmet(use) for use in operators]
     breaks = sorted({use.op for use, takes in zip(operators, taken, strict=True) if not takes})
     return f"{sum(taken)} of {len(operators)} operators in {_pieces(program, taken)} partitions" + (
@@ -41,15 +41,15 @@ def _summary(program: Program, operators: Sequence[Use], sized: Sequence[str], d
 
 
 def partitions(program: Program, delegate: Delegate) -> int:
-    """How many pieces LiteRT cuts out for the delegate."""
+    """The number of partitions that LiteRT gives to the delegate."""
     return _pieces(program, [not delegate.unmet(use) for use in uses(program)])
 
 
 def _pieces(program: Program, taken: Sequence[bool]) -> int:
-    """How many pieces are cut out of a program: operators are taken as soon as their inputs are there.
+    """The number of delegated partitions of a program: an operator is added as soon as its inputs are computed.
 
-    As `PartitionGraphIntoIndependentNodeSubsets` of LiteRT's graph_info.cc: turn by turn, everything of one kind that
-    can run, then everything of the other.
+    As `PartitionGraphIntoIndependentNodeSubsets` of LiteRT's graph_info.cc: alternately all operators of one kind that
+    can run, then all of the other.
     """
     missing, users = _dependencies(program)
     ready: dict[bool, list[int]] = {True: [], False: []}
@@ -69,7 +69,7 @@ def _pieces(program: Program, taken: Sequence[bool]) -> int:
 
 
 def _dependencies(program: Program) -> tuple[list[int], list[list[int]]]:
-    """For each instruction, how many others it waits for, and which ones wait for it."""
+    """For each instruction, the number of instructions that it depends on, and those that depend on it."""
     maker = {ref.name: i for i, instr in enumerate(program.instrs) for ref in instr.outputs}
     users: list[list[int]] = [[] for _ in program.instrs]
     missing = []

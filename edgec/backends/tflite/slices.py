@@ -1,4 +1,4 @@
-"""SLICEs of SLICEs as one: recurrent cells take a step of a sequence, and gates of the step."""
+"""Composition of SLICEs of SLICEs: recurrent cells slice a step of a sequence, and gates of the step."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from edgec.backends.base import Argument, Const, Instr, Program, Ref
 
 
 def compose_slices(program: Program) -> Program:
-    """A SLICE whose input is used by SLICEs alone and is one itself -> a SLICE of that one's input."""
+    """Replace a SLICE of a SLICE that is used only by SLICEs by one of the original input."""
     makers = {instr.outputs[0].name: instr for instr in program.instrs if _is_plain(instr)}
     users: dict[str, list[Instr]] = {}
     for instr in program.instrs:
@@ -34,13 +34,13 @@ def compose_slices(program: Program) -> Program:
 
 
 def _is_plain(instr: Instr) -> bool:
-    """Whether the instruction is a SLICE with known bounds of a computed value."""
+    """Whether the instruction is a SLICE with constant bounds of a computed value."""
     bounds = all(isinstance(instr.input(name), Const) for name in ("begin", "size"))
     return instr.op == "SLICE" and bounds and isinstance(instr.input("input"), Ref)
 
 
 def _through(outer: Instr, inner: Instr) -> Instr:
-    """The outer slice, taken from the inner one's input. Sizes are those of its result."""
+    """The outer slice applied to the inner one's input. Sizes are those of its result."""
     first, second = (_begin(instr) for instr in (inner, outer))
     table = np.asarray(first + second, dtype=np.int32)
     old = outer.input("begin")

@@ -1,4 +1,4 @@
-"""What is to be known of TFLite before the backend is loaded."""
+"""The TFLite backend's properties that are needed before it is loaded."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _rewriting() -> Rewriting:
 
 
 def _check(c: Checker, target: Target) -> None:
-    """What LiteRT's kernels leave open of number formats."""
+    """Check the number formats that LiteRT's kernels support."""
     weights = target.numerics.weights
     if weights.is_float:
         return

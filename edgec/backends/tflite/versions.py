@@ -1,4 +1,4 @@
-"""Versions of builtins, and the oldest runtime that has the forms that are emitted.
+"""Versions of builtins, and the oldest runtime that supports the emitted forms.
 
 Source: LiteRT, tflite/tools/versioning/op_version.cc.
 """
@@ -15,11 +15,11 @@ _VERSIONS = {
     "RESIZE_NEAREST_NEIGHBOR": 3, "SLICE": 3, "STRIDED_SLICE": 4, "SPLIT_V": 2, "GATHER": 2,
     "DEPTHWISE_CONV_2D": 2, "BROADCAST_TO": 2,
 }  # fmt: skip
-"""Builtin versions above 1 that the emitted forms need."""
+"""Builtin versions above 1 required by the emitted forms."""
 
 _PLAIN = frozenset({"float32", "int32", "int64"})
 _FIRST_UP_TO_RANK_4 = frozenset({"SLICE", "STRIDED_SLICE"})
-"""Builtins whose first version has plain types and up to four dimensions: NNAPI's delegate takes no newer one."""
+"""Builtins whose version 1 suffices for plain types and up to four dimensions: NNAPI supports no newer one."""
 
 
 def version_of(instr: Instr) -> int:
@@ -35,7 +35,7 @@ def version_of(instr: Instr) -> int:
 
 
 def runtime_of(instr: Instr) -> str:
-    """The oldest release that runs the instruction; of parameters only the type counts."""
+    """The oldest release that runs the instruction; for parameters only the type counts."""
     values = (*instr.operands(), *instr.outputs)
     rank = max((len(value.type.shape) for value in values), default=0)
     return first_runtime(instr.op, [value.type.dtype for value in values], rank)

@@ -1,4 +1,4 @@
-"""Arithmetic in forms that TFLite's kernels lack, exactly, from those that they have."""
+"""Arithmetic that TFLite's kernels lack, expressed exactly in kernels that exist."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ INTEGERS = (ir.DataType.INT32, ir.DataType.INT64)
 
 
 class TruncatedMod(Rule):
-    """Mod<fmod = 1>(a, b) -> the magnitudes' Mod with the dividend's sign (C's fmod; both are exact)."""
+    """Mod<fmod = 1>(a, b) -> Mod of the magnitudes with the dividend's sign (C's fmod; both are exact)."""
 
     name = "truncated-mod"
     roots = ("Mod",)
@@ -38,7 +38,7 @@ class TruncatedMod(Rule):
 
 
 class ExtremesOfNaN(Rule):
-    """Max or Min of two computed values -> the first one where it is no number, which the kernel passes over."""
+    """Max or Min of two computed values -> with the first one where it is NaN, which the kernel ignores."""
 
     name = "extremes-of-nan"
     roots = ("Max", "Min")
@@ -85,7 +85,7 @@ class EluFromUnit(Rule):
 
 
 class IntegerFunctions(Rule):
-    """Relu, Abs and Sign of integers whose kernels are for floats -> Max, Neg and comparisons."""
+    """Relu, Abs and Sign of integers, whose kernels support floats only -> Max, Neg and comparisons."""
 
     name = "integer-functions"
     roots = ("Relu", "Abs", "Sign")
@@ -110,7 +110,7 @@ class IntegerFunctions(Rule):
 
 
 class IntegerMatMul(Rule):
-    """MatMul of integers -> Mul of rows with columns and ReduceSum: exact, for there is no integer kernel."""
+    """MatMul of integers, which has no kernel -> Mul of rows with columns and ReduceSum: exact."""
 
     name = "integer-matmul"
     roots = ("MatMul",)
@@ -135,7 +135,7 @@ class IntegerMatMul(Rule):
         if products == 0:
             return NOT_HERE
         if products > _MOST_PRODUCTS:
-            return Miss(f"{products} products would be held at once")
+            return Miss(f"the intermediate would have {products} elements")
         swapped = [*range(len(b) - 2), len(b) - 1, len(b) - 2]
         rows = g.op("Unsqueeze", op.a, g.ints(len(a) - 1))
         columns = g.op("Unsqueeze", g.op("Transpose", op.b, perm=swapped), g.ints(len(b) - 2))
@@ -143,11 +143,11 @@ class IntegerMatMul(Rule):
 
 
 _MOST_PRODUCTS = 1 << 22
-"""Elements of the intermediate product, 16 MiB in int32; a larger one is refused."""
+"""The most elements of the intermediate product, 16 MiB in int32."""
 
 
 class BitwiseFromKernels(Rule):
-    """BitwiseOr, BitwiseNot, left shifts and 64-bit BitwiseXor -> And, Xor, Mul and sums that wrap."""
+    """BitwiseOr, BitwiseNot, left shifts and 64-bit BitwiseXor -> And, Xor, Mul and wrapping sums."""
 
     name = "bitwise-from-kernels"
     roots = ("BitwiseOr", "BitwiseXor", "BitwiseNot", "BitShift")
@@ -165,7 +165,7 @@ class BitwiseFromKernels(Rule):
         x = Reader(node).input(0)
         wide, unknown = x.dtype == ir.DataType.INT64, x.dtype == ir.DataType.UINT64
         if unknown:
-            return Miss("there is no arithmetic on unsigned 64-bit integers")
+            return Miss("no kernel supports unsigned 64-bit integers")
         if node.op_type == "BitShift":
             op = BitShift.decode(Reader(node))
             return [_shifted_left(op, g)] if op.left else NOT_HERE
@@ -183,7 +183,7 @@ class BitwiseFromKernels(Rule):
 
 
 def _shifted_left(op: BitShift, g: GraphBuilder) -> Value:
-    """A product with a power of two in 64 bits, cut back to the type; shifts by all bits or more give 0."""
+    """A 64-bit product with a power of two, truncated to the type; shifts by the bit width or more give 0."""
     assert op.a.dtype is not None
     bits = op.a.dtype.bitwidth
     most = g.const(np.asarray(bits, dtype=np.int64))
@@ -194,7 +194,7 @@ def _shifted_left(op: BitShift, g: GraphBuilder) -> Value:
 
 
 class BroadcastSlope(Rule):
-    """PRelu whose slope has another shape than the channels' -> Relu(x) + slope * Min(x, 0)."""
+    """PRelu with a slope that is not per channel -> Relu(x) + slope * Min(x, 0)."""
 
     name = "broadcast-slope"
     roots = ("PRelu",)
@@ -216,7 +216,7 @@ class BroadcastSlope(Rule):
 
 
 def is_channel_slope(op: Binary) -> bool:
-    """Whether PRELU takes it on a 4-D image: a constant, one for all or one a channel, floats."""
+    """Whether PRELU supports the slope on a 4-D image: constant floats, one for all or one per channel."""
     shape, slope = static_shape(op.a), static_shape(op.b)
     if (
         shape is None

@@ -1,4 +1,4 @@
-"""Convolutions in forms that TFLite's kernels lack, rewritten into those that they have."""
+"""Convolutions in forms that TFLite's kernels lack, rewritten to forms that they support."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class DilatedTransposedConv(Rule):
 
 
 class SplitGroups(Rule):
-    """Conv of three dimensions and ConvTranspose with groups -> one for each group between Split and Concat."""
+    """3-D Conv and ConvTranspose with groups -> one for each group between Split and Concat."""
 
     name = "split-groups"
     roots = ("Conv", "ConvTranspose")
@@ -80,7 +80,7 @@ class SplitGroups(Rule):
         if shape is None:
             return Miss("the shape is not static")
         if isinstance(op, Conv) and constant(op.w) is not None:
-            return NOT_HERE  # volume-to-planes keeps the groups together
+            return NOT_HERE  # volume-to-planes keeps groups
         n = op.groups
         attributes = window_attributes(op.window)
         if isinstance(op, ConvTranspose):
@@ -92,7 +92,7 @@ class SplitGroups(Rule):
 
 
 def _parts(value: Value, axis: int, count: int, g: GraphBuilder) -> list[Value]:
-    """Equal parts of a value; those of a constant are constants."""
+    """Split a value into equal parts; those of a constant are constants."""
     array, shape = constant(value), static_shape(value)
     if array is not None:
         return [g.const(part) for part in np.split(array, count, axis=axis)]

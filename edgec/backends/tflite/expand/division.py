@@ -1,4 +1,4 @@
-"""Division of 64-bit integers, which has no kernel, exactly, from those that there are."""
+"""Exact division of 64-bit integers, for which there is no kernel."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from edgec.ops.elementwise import Binary
 from edgec.rules.base import NOT_HERE, Example, Miss, Replacement, Rule
 
 _ROUNDS = 3
-"""Each takes 22 bits off the quotient's error; 64 are to be taken."""
+"""Each correction reduces the quotient's error by 22 bits, of 64."""
 
 _LARGEST = 9.2233714e18
-"""The largest float32 below 2^63: larger quotients do not fit into the integer that they are cast to."""
+"""The largest float32 below 2^63: larger quotients do not fit int64."""
 
 
 class WideDivision(Rule):
-    """Div(a, b) of int64 -> a - Mod(a, b), divided in float32 and corrected until nothing is left."""
+    """Div(a, b) of int64 -> a - Mod(a, b), divided in float32 and corrected until the remainder is 0."""
 
     name = "wide-division"
     roots = ("Div",)
@@ -48,7 +48,7 @@ class WideDivision(Rule):
 
 
 def _exact(product: Value, divisor: Value, g: GraphBuilder) -> Value:
-    """The quotient of a multiple of the divisor. A quotient below 2^21 is exact in float32; larger ones come close."""
+    """The quotient of a multiple of the divisor. Below 2^21 it is exact in float32, above it is approximate."""
     single, wide = int(ir.DataType.FLOAT), int(ir.DataType.INT64)
     quotient, left, by = None, product, g.op("Cast", divisor, to=single)
     low, high = g.like(-_LARGEST, by), g.like(_LARGEST, by)
@@ -63,7 +63,7 @@ def _exact(product: Value, divisor: Value, g: GraphBuilder) -> Value:
 
 
 def _towards_zero(op: Binary, rest: Value, g: GraphBuilder) -> Value:
-    """Mod rounds the quotient down, ONNX's Div rounds it towards zero: 1 where these differ, else 0."""
+    """Mod rounds the quotient down, ONNX's Div toward zero: 1 where these differ, otherwise 0."""
     zero = g.like(0, op.a)
     apart = g.op("Not", g.op("Equal", g.op("Less", op.a, zero), g.op("Less", op.b, zero)))
     differs = g.op("And", g.op("Not", g.op("Equal", rest, zero)), apart)

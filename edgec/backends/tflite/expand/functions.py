@@ -1,4 +1,4 @@
-"""Functions and normalizations that TFLite has no kernel for, from those that it has."""
+"""Functions and normalizations without a TFLite kernel, expressed in kernels that exist."""
 
 from __future__ import annotations
 
@@ -15,10 +15,9 @@ from edgec.rules.base import NOT_HERE, Example, Miss, Replacement, Rule
 
 
 class ClampedMish(Rule):
-    """Mish(x) -> x * Tanh(Log(1 + Exp(Min(x, 10)))), six operators of one input each instead of nine.
+    """Mish(x) -> x * Tanh(Log(1 + Exp(Min(x, 10)))), with six operators instead of nine.
 
-    At 10 the hyperbolic tangent is 1 in float32 (1 - 4e-9), and Exp stays within float16, in which a delegate may
-    compute.
+    At 10 the hyperbolic tangent is 1 in float32 (1 - 4e-9), and Exp fits float16, in which a delegate may compute.
     """
 
     name = "clamped-mish"
@@ -119,7 +118,7 @@ class BatchNormToSteps(Rule):
 
 
 class EmptyReduction(Rule):
-    """A reduction over no elements -> what it starts from: 0, 1, or the end of the element type."""
+    """A reduction over no elements -> its neutral element: 0, 1, or a limit of the element type."""
 
     name = "empty-reduction"
     roots = tuple(sorted(REDUCTIONS & {"ReduceMax", "ReduceMin", "ReduceSum", "ReduceProd"}))
@@ -137,7 +136,7 @@ class EmptyReduction(Rule):
 
 
 def _start(kind: str, dtype: np.dtype[np.generic]) -> np.generic:
-    """The reduction of nothing (ONNX ReduceMax: minus infinity where the type has one)."""
+    """The neutral element of a reduction (ONNX ReduceMax: minus infinity if the type has it)."""
     if kind in ("ReduceSum", "ReduceProd"):
         return dtype.type(kind == "ReduceProd")
     if dtype.kind == "b":

@@ -1,4 +1,4 @@
-"""Gathers of known places in the form that every runtime and delegate has."""
+"""Gathers at constant positions in the form that all runtimes and most delegates support."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from edgec.rules.decompose.indices import is_non_negative
 
 
 class KnownGatherND(Rule):
-    """GatherND(x, i) at constant places -> Gather of the rows of x, its indexed dimensions as one.
+    """GatherND(x, i) at constant positions -> Gather of the rows of x, with the indexed dimensions merged.
 
-    GATHER is an older builtin with more element types (bool since 1.15, GATHER_ND's since 2.16), and GPU and NNAPI take
-    it.
+    GATHER is an older builtin with more element types (bool since 1.15, for GATHER_ND since 2.16), and GPU and NNAPI
+    support it.
     """
 
     name = "known-gather-nd"

@@ -1,4 +1,4 @@
-"""Indexing that TFLite has only in the form of GATHER_ND and SCATTER_ND."""
+"""Indexing that TFLite supports only with GATHER_ND and SCATTER_ND."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from edgec.rules.base import NOT_HERE, Example, Miss, Replacement, Rule
 from edgec.rules.decompose.indices import from_end, is_non_negative, sizes_of
 
 _DONE = "edgec.from_start"
-"""Marks a node whose computed indices count from the start already."""
+"""Marks a node whose computed indices are non-negative already."""
 
 
 class IndicesFromStart(Rule):
-    """Gather, GatherND, ScatterND and OneHot with indices that may be negative -> with indices from 0 on."""
+    """Gather, GatherND, ScatterND and OneHot with possibly negative indices -> with non-negative ones."""
 
     name = "indices-from-start"
     roots = ("Gather", "GatherND", "ScatterND", "OneHot")
@@ -49,14 +49,14 @@ class IndicesFromStart(Rule):
 
 
 def count_from_start(g: GraphBuilder, op_type: str, *inputs: Value | None, **attributes: Any) -> Value:
-    """An operator whose computed indices are known to count from the start."""
+    """Build an operator whose computed indices are known to be non-negative."""
     result = g.op(op_type, *inputs, **attributes)
     g.nodes[-1].metadata_props[_DONE] = "1"
     return result
 
 
 def _sizes(node: ir.Node, g: GraphBuilder) -> Value | None:
-    """What is added to a negative index: the axis's size, or one for each coordinate."""
+    """The term added to a negative index: the size of the axis, or one for each coordinate."""
     x = Reader(node).input(0)
     if node.op_type == "OneHot":
         depth = OneHot.decode(Reader(node)).depth
@@ -72,7 +72,7 @@ def _sizes(node: ir.Node, g: GraphBuilder) -> Value | None:
 
 
 class GatherElementsToGather(Rule):
-    """GatherElements(x, i; axis) -> Gather of the flat x at the address of every result."""
+    """GatherElements(x, i; axis) -> Gather of the flattened x at the flat index of every result."""
 
     name = "gather-elements-to-gather"
     roots = ("GatherElements",)
@@ -94,7 +94,7 @@ class GatherElementsToGather(Rule):
 
 
 class ScatterElementsToScatterND(Rule):
-    """ScatterElements(x, i, u; axis) -> ScatterND of the flat x at the address of every update (static shapes)."""
+    """ScatterElements(x, i, u; axis) -> ScatterND of the flat x at the flat index of every update (static shapes)."""
 
     name = "scatter-elements-to-scatter-nd"
     roots = ("ScatterElements",)
@@ -118,7 +118,7 @@ class ScatterElementsToScatterND(Rule):
 
 
 class BatchedGatherND(Rule):
-    """GatherND with batch_dims -> GatherND whose indices spell out the batch (static shapes)."""
+    """GatherND with batch_dims -> GatherND whose indices include the batch (static shapes)."""
 
     name = "batched-gather-nd"
     roots = ("GatherND",)
@@ -143,7 +143,7 @@ class BatchedGatherND(Rule):
 
 
 def _flat_places(x: Value, indices: Value, axis: int, g: GraphBuilder) -> Value | None:
-    """For each element of `indices`, which stand along `axis`, the address in the flattened x."""
+    """For each element of `indices`, which are along `axis`, the flat index in x."""
     shape, sizes = static_shape(indices), static_shape(x)
     if shape is None or sizes is None:
         return None if x.shape is None or indices.shape is None else _open_places(x, indices, axis, g)
@@ -156,7 +156,7 @@ def _flat_places(x: Value, indices: Value, axis: int, g: GraphBuilder) -> Value 
 
 
 def _open_places(x: Value, indices: Value, axis: int, g: GraphBuilder) -> Value:
-    """The same of open sizes: the strides and what is added for the other dimensions are computed."""
+    """The same for open sizes: the strides and the terms of the other dimensions are computed at run time."""
     places, stride = None, g.ints(1)
     for i in reversed(range(len(x.shape or ()))):
         size = size_of(x, i, g)
@@ -173,14 +173,14 @@ def _open_places(x: Value, indices: Value, axis: int, g: GraphBuilder) -> Value:
 
 
 def size_of(x: Value, axis: int, g: GraphBuilder) -> Value:
-    """The size of one dimension, (1) of int64: a constant, or read when the model runs."""
+    """The size of one dimension, (1) of int64: a constant, or read at run time."""
     assert x.shape is not None
     size = x.shape[axis]
     return g.ints(size) if isinstance(size, int) else g.op("Shape", x, start=axis, end=axis + 1)
 
 
 def _counting(like: Value, axis: int, g: GraphBuilder) -> Value:
-    """0, 1, 2 … along one dimension of `like`, its others 1."""
+    """0, 1, 2 … along one dimension of `like`, the others being 1."""
     assert like.shape is not None
     size, column = like.shape[axis], [-1 if i == axis else 1 for i in range(len(like.shape))]
     if isinstance(size, int):

@@ -1,4 +1,4 @@
-"""Joining a map with constants, which XNNPACK cannot prepare before a convolution."""
+"""Concatenation of a feature map with constants, which XNNPACK rejects before a convolution."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from edgec.rules.base import NOT_HERE, Example, Miss, Replacement, Rule
 
 
 class JoinConstants(Rule):
-    """Concat of a map and constants -> Pad, and Add of the constants where they are not zero.
+    """Concat of a feature map and constants -> Pad, and Add of the constants unless they are zero.
 
-    LiteRT 2.3 refuses a CONV_2D that reads, also through other operators, a CONCATENATION of four dimensions with a
-    constant operand: "failed to reshape runtime". (A recurrent convolution starts from such zeros.)
+    LiteRT 2.3 rejects a CONV_2D that reads, directly or through other operators, a 4-D CONCATENATION with a constant
+    operand: "failed to reshape runtime". (A recurrent convolution starts from such zeros.)
     """
 
     name = "join-constants"
@@ -44,7 +44,7 @@ class JoinConstants(Rule):
         if len(shapes) < len(op.xs):
             return Miss("a shape is not known")
         if varying != list(range(varying[0], varying[-1] + 1)):
-            return Miss("constants stand between the maps")
+            return Miss("there are constants between the maps")
         axis = op.axis
         before, after = constants[: varying[0]], constants[varying[-1] + 1 :]
         pads = np.zeros((2, 4), np.int64)

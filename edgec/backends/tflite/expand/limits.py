@@ -1,4 +1,4 @@
-"""The ends of an element type."""
+"""The limits of an element type."""
 
 from __future__ import annotations
 
@@ -8,6 +8,6 @@ import numpy as np
 
 
 def limits(dtype: np.dtype[Any]) -> tuple[Any, Any]:
-    """The least and the greatest finite number of a float or integer type, as scalars of that type."""
+    """The smallest and the largest finite value of a float or integer type, as scalars of that type."""
     found: Any = np.finfo(dtype) if dtype.kind == "f" else np.iinfo(dtype)
     return dtype.type(found.min), dtype.type(found.max)

@@ -1,4 +1,4 @@
-"""Matrix products in the forms that TFLite's kernels take."""
+"""Matrix products in forms that TFLite's kernels support."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from edgec.rules.base import NOT_HERE, Example, Miss, Replacement, Rule
 
 
 class GemmToMatMul(Rule):
-    """Gemm -> MatMul and Add, a constant weight turned and scaled now; the kernel's bias is found later."""
+    """Gemm -> MatMul and Add, a constant weight transposed and scaled at compile time; the bias is fused later."""
 
     name = "gemm-to-matmul"
     roots = ("Gemm",)
@@ -67,7 +67,7 @@ class MatMulVectors(Rule):
 
 
 class MatMulOfFewerBatches(Rule):
-    """MatMul above the kernel's rank -> MatMul between reshapes: batch dimensions that repeat alike are one."""
+    """MatMul above the kernel's rank -> MatMul between reshapes that merge batch dimensions which broadcast alike."""
 
     name = "matmul-of-fewer-batches"
     roots = ("MatMul",)
@@ -91,7 +91,7 @@ class MatMulOfFewerBatches(Rule):
         batches = [aligned(shape, len(out))[:-2] for shape in (a, b)]
         grouping = broadcast_grouping(batches, out[:-2])
         if len(grouping.groups) + 2 > highest_rank("MatMul"):
-            return Miss("more batch dimensions are repeated differently than the kernel has")
+            return Miss("more batch dimensions broadcast differently than the kernel supports")
         operands = [
             g.op("Reshape", value, g.ints(*grouping.shape(batch), *shape[-2:]))
             for value, batch, shape in zip((op.a, op.b), batches, (a, b), strict=True)

@@ -1,4 +1,4 @@
-"""64-bit integers that are proven to fit into 32 bits, for kernels that end there."""
+"""64-bit integers that are proven to fit 32 bits, for kernels without 64-bit support."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _WIDE, _NARROW = ir.DataType.INT64, ir.DataType.INT32
 
 
 class NarrowIntegers(Rule):
-    """An operator on int64 without a kernel, whose operands and result fit into int32 -> Cast, the operator, Cast."""
+    """An operator on int64 without a kernel, whose operands and result fit int32 -> Cast, the operator, Cast."""
 
     name = "narrow-integers"
     roots = ("Div", "Abs", "Sign")
@@ -40,6 +40,6 @@ class NarrowIntegers(Rule):
         if any(v.dtype != _WIDE for v in values) or "int64" in KERNEL_TYPES[node.op_type]:
             return NOT_HERE
         if not all((found := interval_of(v)) is not None and found.within(_NARROW) for v in values):
-            return Miss("a number is not proven to fit into 32 bits")
+            return Miss("a value is not proven to fit 32 bits")
         narrow = [g.op("Cast", v, to=int(_NARROW)) for v in node.inputs]
         return [g.op("Cast", g.op(node.op_type, *narrow), to=int(_WIDE))]

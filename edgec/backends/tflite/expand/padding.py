@@ -1,4 +1,4 @@
-"""Padding and masks that TFLite has no kernel for, from indices and constants that are known now."""
+"""Padding and masks without a TFLite kernel, as gathers and selects with constant indices and masks."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from edgec.rules.base import NOT_HERE, Example, Miss, Replacement, Rule
 
 
 class PadByIndices(Rule):
-    """Pad that repeats elements (edge, wrap, or reflect beyond one mirror) -> a Gather along each padded axis."""
+    """Pad that repeats elements (edge, wrap, or reflect beyond the axis) -> a Gather along each padded axis."""
 
     name = "pad-by-indices"
     roots = ("Pad",)
@@ -40,11 +40,11 @@ class PadByIndices(Rule):
 
 
 def _of_open_sizes(op: Pad, g: GraphBuilder) -> Replacement | Miss:
-    """By indices that are counted when the model runs: cut off at the ends (edge) or begun anew (wrap)."""
+    """For open sizes: indices computed at run time, clamped (edge) or modulo the size (wrap)."""
     assert op.begin is not None
     assert op.end is not None
     if op.mode == "reflect":
-        return Miss("a mirror longer than an axis whose size is open")
+        return Miss("a reflection may be longer than an open axis")
     y, one = op.x, g.const(np.asarray(1, dtype=np.int64))
     for axis, (begin, end) in enumerate(zip(op.begin, op.end, strict=True)):
         if not begin and not end:
@@ -65,7 +65,7 @@ def _of_open_sizes(op: Pad, g: GraphBuilder) -> Replacement | Miss:
 
 
 def _indices(size: int, begin: int, end: int, mode: str) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
-    """Which element each place of a padded axis takes. A negative side crops first."""
+    """The source index of each position of a padded axis. A negative side crops first."""
     kept = np.arange(max(0, -begin), size - max(0, -end), dtype=np.int64)
     sides = (max(0, begin), max(0, end))
     if mode == "edge":
@@ -84,7 +84,7 @@ class TriluToWhere(Rule):
         op = Trilu.decode(Reader(node))
         shape = static_shape(op.x)
         if shape is None or op.k is None:
-            return Miss("the shape or `k` is not known")
+            return Miss("the shape or `k` is unknown")
         ones = np.ones(shape[-2:], dtype=bool)
         triangle = np.triu(ones, op.k) if op.upper else np.tril(ones, op.k)
         return [g.op("Where", g.const(triangle), op.x, g.like(0, op.x))]

@@ -1,4 +1,4 @@
-"""Pools that TFLite's two-dimensional kernels do not have: more dimensions, dilation, indices."""
+"""Pools that TFLite's two-dimensional kernels do not support: more dimensions, dilation, indices."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def decode_pool(node: ir.Node) -> Pool:
 class PoolByAxes(Rule):
     """MaxPool or AveragePool over three or more dimensions -> one over the last two, then one over the rest.
 
-    Maxima are separable; so are averages, for each window's divisor is a product of one count an axis.
+    Maxima are separable; so are averages, since each window's divisor is a product of one count per axis.
     """
 
     name = "pool-by-axes"
@@ -59,12 +59,12 @@ class PoolByAxes(Rule):
 
 
 def _is_general(op: Pool) -> bool:
-    """Whether `PoolToSlices` is the one to rewrite it."""
+    """Whether `PoolToSlices` is the rule that rewrites it."""
     return any(d != 1 for d in op.window.dilations) or (isinstance(op, MaxPool) and op.has_indices)
 
 
 def _partial(op: Pool, x: Value, axes: slice, g: GraphBuilder) -> Value:
-    """The pool over some of its dimensions; over the outer ones, the flattened inner dimensions stay (kernel 1)."""
+    """The pool over some of its dimensions; over the outer ones, the inner dimensions are flattened (kernel 1)."""
     w, idle = op.window, axes.start == 0
 
     def of(values: Ints, neutral: int) -> list[int]:
@@ -82,7 +82,7 @@ def _partial(op: Pool, x: Value, axes: slice, g: GraphBuilder) -> Value:
 
 
 class PoolToSlices(Rule):
-    """A dilated pool, or a MaxPool with indices -> the maximum or mean of one strided slice for each kernel element."""
+    """A dilated pool, or a MaxPool with indices -> the maximum or mean of one strided slice per kernel element."""
 
     name = "pool-to-slices"
     roots = ("MaxPool", "AveragePool")
@@ -125,7 +125,7 @@ class PoolToSlices(Rule):
         return g.op("Div", total, g.const(divisor, dtype=op.x.dtype))
 
     def _with_indices(self, op: MaxPool, window: Window, g: GraphBuilder) -> Replacement:
-        """Walks the kernel in row-major order; a later element wins only if it is greater."""
+        """Visit the kernel in row-major order; a later element wins only if it is greater."""
         out = static_shape(op.y)
         assert out is not None
         padded = _padded(op.x, window, _lowest(op.x, g), g)
@@ -145,7 +145,7 @@ class PoolToSlices(Rule):
 
 
 def _lowest(x: Value, g: GraphBuilder) -> Value:
-    """What never wins: minus infinity, or the least integer."""
+    """The neutral element of the maximum: minus infinity, or the smallest integer."""
     if x.dtype is None or x.dtype.is_floating_point():
         return g.like(-np.inf, x)
     return g.const(np.asarray(limits(x.dtype.numpy())[0]))
@@ -154,7 +154,7 @@ def _lowest(x: Value, g: GraphBuilder) -> Value:
 def reduce_windows(
     x: Value, window: Window, out: Ints, step: Callable[[Value, Value], Value], g: GraphBuilder
 ) -> Value:
-    """Combine the elements of each window, one axis after the other; x is padded already."""
+    """Combine the elements of each window, axis by axis; x is padded already."""
     for axis in range(len(window.kernel)):
         single = _only(window, axis)
         sizes = [*(static_shape(x) or ())[2:]]
@@ -172,7 +172,7 @@ def reduce_windows(
 
 
 def _only(window: Window, axis: int) -> Window:
-    """A window that moves along one axis."""
+    """The window restricted to one axis."""
     n = len(window.kernel)
 
     def of(values: Ints) -> Ints:
@@ -182,7 +182,7 @@ def _only(window: Window, axis: int) -> Window:
 
 
 def _strided(x: Value, window: Window, out: Ints, offset: Ints, g: GraphBuilder) -> Value:
-    """The element at `offset` in the kernel of every window."""
+    """The element at kernel position `offset` of every window."""
     starts = [o * d for o, d in zip(offset, window.dilations, strict=True)]
     ends = [s + (n - 1) * step + 1 for s, n, step in zip(starts, out, window.strides, strict=True)]
     axes = range(2, 2 + len(out))
@@ -196,7 +196,7 @@ def _padded(x: Value, window: Window, fill: Value, g: GraphBuilder) -> Value:
 
 
 def _flat_places(op: MaxPool, window: Window) -> dict[Ints, NDArray[np.int64]]:
-    """For each kernel element, the flat index in x of what each window finds there (ONNX MaxPool, Indices)."""
+    """For each kernel element, the flat index in x of each window's element there (ONNX MaxPool, Indices)."""
     shape, out = static_shape(op.x), static_shape(op.y)
     assert shape is not None
     assert out is not None

@@ -1,4 +1,4 @@
-"""LSTM, GRU and RNN over many steps: a loop over blocks of steps, each block a shorter recurrent node."""
+"""LSTM, GRU and RNN over many time steps, as a loop over blocks of steps, each a shorter recurrent node."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from edgec.rules.base import NOT_HERE, Example, Miss, Replacement, Rule
 from edgec.rules.decompose.cells import Squash, squashes
 
 LONGEST = 64
-"""Steps that are unrolled at most. Seen on XNNPACK (batch 1, hidden size 64): at 64 steps a loop takes 1.4 times as
-long as straight code, at 128 as long, at 256 a third, at 512 an eighth."""
+"""The most steps that are fully unrolled. Measured on XNNPACK (batch 1, hidden size 64): at 64 steps a loop takes 1.4
+times as long as unrolled code, at 128 as long, at 256 a third, at 512 an eighth."""
 
 _LONGEST_BLOCK = 32
-"""Steps of a block: the loop copies its states, the results of all steps among them, once a block."""
+"""Steps per block: the loop copies its carried values, including the results of all steps, once per block."""
 
 _PACKED_BYTES = 8 << 20
-"""Recurrent weights of one straight piece. XNNPACK packs a copy for each product, so that unrolled steps read them
-from memory: with hidden size 256 (1 MiB) blocks of 8 take a third of the time of blocks of 32."""
+"""The most bytes of recurrent weights per block. XNNPACK packs a copy for each product, so that unrolled steps read
+them from memory: with hidden size 256 (1 MiB) blocks of 8 take a third of the time of blocks of 32."""
 
 
 class RecurrentToBlocks(Rule):
-    """LSTM, GRU and RNN of many steps -> a Loop over blocks of steps, and one node for the steps left over.
+    """LSTM, GRU and RNN of many steps -> a Loop over blocks of steps, and one node for the remaining steps.
 
-    LiteRT's own kernels for sequences are no alternative: `docs/adr/0005-recurrences-are-loops.md`.
+    LiteRT's sequence kernels are no alternative: `docs/adr/0005-recurrences-are-loops.md`.
     """
 
     name = "recurrent-to-blocks"
@@ -66,12 +66,12 @@ class RecurrentToBlocks(Rule):
 
 
 def _weight_bytes(op: Recurrent) -> int:
-    """Recurrent weights of one direction, in float32."""
+    """Bytes of the recurrent weights of one direction, in float32."""
     return 4 * math.prod((static_shape(op.r) or (0,))[1:])
 
 
 def _block(op: Recurrent) -> int:
-    """Steps of a block, a power of 2."""
+    """The number of steps of a block, a power of 2."""
     fitting = min(_LONGEST_BLOCK, _PACKED_BYTES // max(_weight_bytes(op), 1))
     return 1 << max(fitting.bit_length() - 1, 0)
 
@@ -82,7 +82,7 @@ def _joined(parts: Sequence[Value], axis: int, g: GraphBuilder) -> Value:
 
 @dataclass(frozen=True)
 class _Weights:
-    """One direction's operands of a recurrent node; lengths and states change from block to block."""
+    """One direction's weights of a recurrent node; lengths and states change from block to block."""
 
     w: Value | None
     r: Value | None
@@ -103,7 +103,7 @@ class _Direction:
         self._weights = _Weights(*(self._part(v) for v in (op.w, op.r, op.b, op.peephole)))
 
     def run(self) -> list[Value]:
-        """The blocks and the steps left over, in the direction's order."""
+        """The blocks and the remaining steps, in the direction's order."""
         count = self._steps // self._block
         split = count * self._block
         states = [self._initial(v) for v in ((self._op.h0, self._op.c0) if self._op.kind == "LSTM" else (self._op.h0,))]
@@ -119,7 +119,7 @@ class _Direction:
         return [y, *states]
 
     def _rest(self, start: int, states: Sequence[Value]) -> list[Value]:
-        """The steps behind the last block."""
+        """The remaining steps, outside the blocks."""
         g = self._g
         x = g.op("Slice", self._op.x, g.ints(start), g.ints(self._steps), g.ints(0))
         return self._node(x, self._lengths(g.const(start), self._steps - start, g), states, g)
@@ -141,7 +141,7 @@ class _Direction:
         return [joined, *found]
 
     def _body(self, count: int, carried: Sequence[tuple[ir.TypeProtocol | None, ir.Shape | None]]) -> ir.Graph:
-        """One block: its part of the input, the shorter node, and its results in their place."""
+        """One block: slice its input, run the shorter node, and write its results."""
         label = f"{self._op.node.name or 'recurrent'}/block{self._index}"
         number = ir.Value(name=f"{label}/number", shape=ir.Shape([]), type=ir.TensorType(ir.DataType.INT64))
         going = ir.Value(name=f"{label}/going", shape=ir.Shape([]), type=ir.TensorType(ir.DataType.BOOL))
@@ -164,7 +164,7 @@ class _Direction:
         return body
 
     def _blocks(self, count: int) -> Value:
-        """The input of all blocks (count, self._block, B, I), made before the loop."""
+        """The input of all blocks (count, self._block, B, I), prepared before the loop."""
         g, x = self._g, self._op.x
         if count * self._block < self._steps:
             x = g.op("Slice", x, g.ints(0), g.ints(count * self._block), g.ints(0))
@@ -190,7 +190,7 @@ class _Direction:
         return list(g.multi(op.kind, 1 + len(states), *inputs, **attributes))
 
     def _lengths(self, start: Value, steps: int, g: GraphBuilder) -> Value | None:
-        """How many of the `steps` from `start` on each sequence has."""
+        """The number of steps of each sequence within the `steps` from `start` on."""
         lengths = self._op.lengths
         if lengths is None:
             return None
@@ -198,7 +198,7 @@ class _Direction:
         return g.op("Clip", left, g.like(0, lengths), g.like(steps, lengths))
 
     def _part(self, value: Value | None) -> Value | None:
-        """This direction's part of a weight or state (D, …), the axis kept."""
+        """This direction's part of a weight or state (D, …), with the axis kept."""
         if value is None or self._op.directions == 1:
             return value
         g = self._g

@@ -1,4 +1,4 @@
-"""Resizes that LiteRT has no kernel for, and those in another rank than its kernels'."""
+"""Resizes without a LiteRT kernel, and those of another rank than its kernels'."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from edgec.rules.decompose.resize import ResizeToMatMul, nearest_indices
 
 
 class ResizeWithoutKernel(ResizeToMatMul):
-    """Resize that no builtin computes exactly -> Gather (nearest) or products with constant matrices along its axes."""
+    """Resize without an exact builtin -> Gather (nearest) or products with constant matrices along its axes."""
 
     name = "resize-without-kernel"
     examples = (

@@ -1,4 +1,4 @@
-"""Scatters at places that may repeat: LiteRT's SCATTER_ND adds, and nothing else."""
+"""Scatters at possibly repeated positions: LiteRT's SCATTER_ND can only add."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from edgec.rules.match import producer
 
 
 class LastWriteWins(Rule):
-    """ScatterND at places that may repeat -> a gather of the update that is the last to write each place.
+    """ScatterND at possibly repeated positions -> a gather of the last update of each position.
 
-    A stable sort of the places puts the updates of one place side by side; the last of each run writes its own number
-    there, which no other one does. Places that are known to be apart keep the scatter of the values themselves.
+    A stable sort of the positions makes the updates of one position adjacent; the last of each run writes its index
+    there, uniquely. For positions known to be distinct the scatter of the values is kept.
     """
 
     name = "last-write-wins"
@@ -62,11 +62,11 @@ class LastWriteWins(Rule):
 
 
 def _last_writer(flat: Value, places: int, g: GraphBuilder) -> Value:
-    """(places,): one more than the number of the last update that goes to each place, 0 where none does."""
+    """(positions,): one plus the index of the last update of each position, 0 if there is none."""
     count = static_shape(flat)
     size = g.op("Shape", flat) if count is None else g.ints(*count)
     narrow = g.op("Cast", flat, to=int(ir.DataType.INT32))
-    run, order = g.multi("TopK", 2, narrow, size, axis=0)  # of equal places the earlier update comes first
+    run, order = g.multi("TopK", 2, narrow, size, axis=0)  # stable: of equal positions the earlier update comes first
     after = g.op("Concat", g.op("Slice", run, g.ints(1), g.ints(2**31 - 1), g.ints(0)), _minus_one(g), axis=0)
     is_last = g.op("Not", g.op("Equal", run, after))
     number = g.op("Add", g.op("Cast", order, to=int(ir.DataType.INT32)), g.const(np.int32(1)))
@@ -82,7 +82,7 @@ def _minus_one(g: GraphBuilder) -> Value:
 
 
 def are_apart(indices: Value, sizes: Ints) -> bool:
-    """Whether it is known that no two rows (…, k) of ScatterND's indices name one place of a tensor of these sizes."""
+    """Whether the rows (…, k) of ScatterND's indices are known to be distinct positions of a tensor of these sizes."""
     shape = static_shape(indices)
     if shape is not None and math.prod(shape[:-1]) <= 1:
         return True
@@ -99,7 +99,7 @@ def are_apart(indices: Value, sizes: Ints) -> bool:
 
 
 def _before_wrap(indices: Value) -> Value:
-    """The indices of which those below zero had the sizes added (`from_end`): the places are the same."""
+    """The indices before sizes were added to negative ones (`from_end`); the positions are the same."""
     where = producer(indices, "Where")
     given = None if where is None else where.inputs[2]
     added = None if where is None else producer(where.inputs[1], "Add")
@@ -107,7 +107,7 @@ def _before_wrap(indices: Value) -> Value:
 
 
 def _offsets(value: Value) -> NDArray[np.int64] | None:
-    """By how much each element differs from one number, the same for all, that nothing needs to be known of."""
+    """The difference of each element from a common, possibly unknown number."""
     array, shape, node = constant(value), static_shape(value), value.producer()
     if array is not None:
         return array.astype(np.int64)
@@ -127,9 +127,9 @@ def _offsets(value: Value) -> NDArray[np.int64] | None:
 
 
 class ScatterByMatch(Rule):
-    """ScatterND with max, min or mul -> a reduction over all updates of those that match each place.
+    """ScatterND with max, min or mul -> for each position a reduction over the updates that match it.
 
-    Exact for repeated indices too. It holds updates x places x slice elements at once.
+    Exact for repeated indices too. The intermediate has updates x positions x slice elements.
     """
 
     name = "scatter-by-match"
@@ -154,7 +154,7 @@ class ScatterByMatch(Rule):
         k, count = indexed[-1], math.prod(indexed[:-1])
         places, inner = math.prod(shape[:k]), math.prod(shape[k:])
         if count * places * inner > _MOST_MATCHES:
-            return Miss(f"{count * places * inner} elements would be held at once")
+            return Miss(f"the intermediate would have {count * places * inner} elements")
         combine, reduce = _COMBINE[op.reduction]
         matches = _matches(op.indices, shape[:k], count, g)
         updates = g.op("Reshape", op.updates, g.ints(count, 1, inner))
@@ -165,18 +165,18 @@ class ScatterByMatch(Rule):
 
 _COMBINE = {"max": ("Max", "ReduceMax"), "min": ("Min", "ReduceMin"), "mul": ("Mul", "ReduceProd")}
 _MOST_MATCHES = 1 << 22
-"""Elements of the intermediate, 16 MiB in float32; a larger scatter is refused."""
+"""The most elements of the intermediate, 16 MiB in float32."""
 
 
 def _matches(indices: Value, sizes: Ints, count: int, g: GraphBuilder) -> Value:
-    """(count, places, 1): whether an update goes to a place; indices count from the start."""
+    """(count, positions, 1): whether each update goes to each position; indices are non-negative."""
     place = g.op("Reshape", flat_rows(indices, sizes, g), g.ints(count, 1))
     equal = g.op("Equal", place, g.const(np.arange(math.prod(sizes), dtype=np.int64)[None, :]))
     return g.op("Unsqueeze", equal, g.ints(2))
 
 
 def _neutral(reduction: str, dtype: np.dtype[np.generic]) -> np.ndarray[tuple[int, ...], np.dtype[np.generic]]:
-    """What leaves the other operand as it is."""
+    """The neutral element of the reduction."""
     if reduction == "mul":
         return np.asarray(1, dtype=dtype)
     least, greatest = limits(dtype)

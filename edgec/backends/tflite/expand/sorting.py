@@ -1,4 +1,4 @@
-"""Sorting and searching in the orders that TFLite's kernels lack."""
+"""Sorting and searching in orders that TFLite's kernels lack."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from edgec.rules.base import NOT_HERE, Example, Miss, Replacement, Rule
 
 
 class LastArgument(Rule):
-    """ArgMax or ArgMin that takes the last of equals -> the first of the reversed axis, counted from the end."""
+    """ArgMax or ArgMin that selects the last of equals -> the first on the reversed axis, counted from the end."""
 
     name = "last-argument"
     roots = ("ArgMax", "ArgMin")
@@ -40,7 +40,7 @@ class LastArgument(Rule):
 
 
 class WideArgument(Rule):
-    """ArgMax or ArgMin of 64-bit integers -> the index that TopK gives."""
+    """ArgMax or ArgMin of 64-bit integers -> the index from TopK."""
 
     name = "wide-argument"
     roots = ("ArgMax", "ArgMin")
@@ -63,7 +63,7 @@ class WideArgument(Rule):
 
 
 class SmallestByLargest(Rule):
-    """TopK of the smallest -> TopK of the largest with the order turned round (Neg; -1 - x for integers)."""
+    """TopK of the smallest -> TopK of the largest with the order reversed (Neg; -1 - x for integers)."""
 
     name = "smallest-by-largest"
     roots = ("TopK",)
@@ -86,7 +86,7 @@ class SmallestByLargest(Rule):
 
 
 def _turned(x: Value, g: GraphBuilder) -> Value:
-    """The order reversed, with no overflow at the least integer."""
+    """Reverse the order, without overflow at the smallest integer."""
     if x.dtype is not None and x.dtype.is_floating_point():
         return g.op("Neg", x)
     return g.op("Sub", g.like(-1, x), x)

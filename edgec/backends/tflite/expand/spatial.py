@@ -1,4 +1,4 @@
-"""Convolutions and pools that TFLite has in another rank or form."""
+"""Convolutions and pools that TFLite supports in another rank."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ class OneDimensional(Rule):
         if x.shape is None or len(x.shape) != 3 or len(node.outputs) > 1:
             return NOT_HERE
         if (shape is None or out is None) and r.string("auto_pad", "NOTSET").startswith("SAME"):
-            return Miss("the padding depends on a size that is open")
+            return Miss("the padding depends on an open size")
         wide = g.op("Unsqueeze", x, g.ints(2)) if shape is None else g.op("Reshape", x, g.ints(*shape[:2], 1, shape[2]))
         y = g.op(node.op_type, wide, *_wide_weights(node, g), **_wide_attributes(node, r))
         return [g.op("Squeeze", y, g.ints(2)) if out is None else g.op("Reshape", y, g.ints(*out))]
 
 
 def _wide_weights(node: ir.Node, g: GraphBuilder) -> list[Value | None]:
-    """The weight with a kernel height of 1; the bias as it is."""
+    """The weight with a kernel height of 1, and the bias."""
     if node.op_type not in ("Conv", "ConvTranspose"):
         return []
     w = node.inputs[1]

@@ -1,4 +1,4 @@
-"""Element types without a kernel: small integers are computed in larger ones."""
+"""Element types without a kernel: narrow integers are computed in wider ones."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from edgec.rules.base import NOT_HERE, Example, Miss, Replacement, Rule
 
 
 class ComputeWider(Rule):
-    """An operator on integers that its kernel does not take -> Cast, the operator on wider ones, Cast."""
+    """An operator on integers that its kernel does not support -> Cast, the operator on wider ones, Cast."""
 
     name = "compute-wider"
     roots = tuple(sorted(KERNEL_TYPES.keys() - {"Cast"}))
@@ -36,7 +36,7 @@ class ComputeWider(Rule):
         if wide_name is None:
             return Miss(f"no kernel computes {narrow.numpy().name} exactly")
         if node.op_type in REDUCTIONS and 0 in (static_shape(Reader(node).input(0)) or ()):
-            return Miss("it reduces no elements: what it starts from is the end of its own type")
+            return Miss("it reduces no elements: the neutral element depends on the type")
         wide = ir.DataType.from_numpy(np.dtype(wide_name))
         inputs = [g.op("Cast", v, to=int(wide)) if v is not None and v.dtype == narrow else v for v in node.inputs]
         attributes = {name: a.value for name, a in node.attributes.items()}
@@ -48,7 +48,7 @@ class ComputeWider(Rule):
 
 
 def _computed_type(node: ir.Node) -> ir.DataType | None:
-    """The element type that the kernel works on: the first input's, or of OneHot its values'."""
+    """The element type on which the kernel works: the first input's, or for OneHot that of its values."""
     index = 2 if node.op_type == "OneHot" else 0
     value = node.inputs[index] if index < len(node.inputs) else None
     return None if value is None else value.dtype

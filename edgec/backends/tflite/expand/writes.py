@@ -1,4 +1,4 @@
-"""Writes at known places: SCATTER_ND adds to zeros, which makes 0 of -0, and few delegates have it."""
+"""Writes at constant positions: SCATTER_ND adds to zeros, which turns -0 into 0, and few delegates support it."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from edgec.rules.match import is_float
 
 
 class KnownWrites(Rule):
-    """ScatterND of floats at constant places -> Concat around consecutive rows, else Gather of old and new rows.
+    """ScatterND of floats at constant positions -> Concat around consecutive rows, or Gather of old and new rows.
 
-    Of writes at one place the last stays.
+    Of writes at one position the last is kept.
     """
 
     name = "known-writes"
@@ -63,9 +63,9 @@ class KnownWrites(Rule):
 
 
 class KnownAdditions(Rule):
-    """ScatterND of floats that adds at constant places that are apart -> a write of the sums.
+    """ScatterND of floats that adds at distinct constant positions -> a write of the sums.
 
-    What nothing is added to stays as it is: a 0 added to -0 gives 0.
+    Other elements are not changed: adding 0 to -0 would give 0.
     """
 
     name = "known-additions"
@@ -97,7 +97,7 @@ class KnownAdditions(Rule):
 
 
 def _rows(op: ScatterND) -> NDArray[np.int64] | None:
-    """The row of the flat x that each update goes to, where that is known and all is floats of fixed sizes."""
+    """The row of the flattened x for each update, if it is constant and the operands are floats of static shape."""
     places, shape, updates = constant(op.indices), static_shape(op.x), static_shape(op.updates)
     if places is None or shape is None or updates is None or not is_float(op.x) or 0 in (*shape, *places.shape):
         return None
@@ -111,5 +111,5 @@ def _strides(sizes: Ints) -> NDArray[np.int64]:
 
 
 def _rows_of(x: Value, start: int, end: int, g: GraphBuilder) -> Value | None:
-    """Rows of the first dimension; None where there are none."""
+    """Rows of the first dimension; None if there are none."""
     return g.op("Slice", x, g.ints(start), g.ints(end), g.ints(0)) if start < end else None

@@ -1,4 +1,4 @@
-"""What all families ask: element types and ranks of the kernels, shapes that must be known."""
+"""Checks that all families share: element types and ranks of kernels, static shapes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ OpT = TypeVar("OpT", bound=Op)
 
 
 def takes(values: Callable[[OpT], Sequence[Value]]) -> Callable[[OpT, Target], Reject | None]:
-    """Legal wherever the kernel takes these values."""
+    """A family's check: legal if the kernel supports the types and ranks of these values."""
 
     def illegal(op: OpT, target: Target) -> Reject | None:
         return type_reject(op, values(op))
@@ -23,15 +23,15 @@ def takes(values: Callable[[OpT], Sequence[Value]]) -> Callable[[OpT, Target], R
 
 
 def type_reject(op: Op, values: Sequence[Value | None]) -> Reject | None:
-    """Refuse element types that the operator's kernel does not have, and ranks above every kernel's."""
+    """Reject element types that the operator's kernel does not support, and ranks above its limit."""
     kind = op.node.op_type
     for value in values:
         name = value.dtype.numpy().name if value is not None and value.dtype is not None else None
         if name is not None and name not in KERNEL_TYPES[kind]:
-            return Reject(f"{kind.lower()}-{name}", f"the kernel has no {name} form", _HELP.get(name))
+            return Reject(f"{kind.lower()}-{name}", f"the kernel does not support {name}", _HELP.get(name))
         rank = 0 if value is None else len(value.shape or ())
         if rank > highest_rank(kind):
-            return Reject(f"{kind.lower()}-rank-{rank}", f"the kernel ends at rank {highest_rank(kind)}")
+            return Reject(f"{kind.lower()}-rank-{rank}", f"the kernel supports at most rank {highest_rank(kind)}")
     return None
 
 
@@ -42,7 +42,7 @@ _HELP = {
 
 
 def static_reject(values: Sequence[Value], label: str) -> Reject | None:
-    """Refuse shapes that are not known before the model runs."""
+    """Reject shapes that are not static."""
     for value in values:
         if value.shape is None or any(not isinstance(d, int) for d in value.shape):
             return Reject(f"{label}-dynamic", f"the shape of `{value.name}` is not static")

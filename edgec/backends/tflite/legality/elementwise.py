@@ -19,13 +19,13 @@ def _binary(op: Binary, target: Target) -> Reject | None:
 
 def _variadic(op: Variadic, target: Target) -> Reject | None:
     if len(op.xs) != 2:
-        return Reject(f"{op.kind.lower()}-variadic", "canonical graphs have two operands here")
+        return Reject(f"{op.kind.lower()}-variadic", "more or fewer than two operands")
     return type_reject(op, op.xs)
 
 
 def _mod(op: Mod, target: Target) -> Reject | None:
     if op.fmod:
-        return Reject("mod-fmod", "FLOOR_MOD takes the divisor's sign, fmod the dividend's")
+        return Reject("mod-fmod", "FLOOR_MOD has the divisor's sign, fmod the dividend's")
     return type_reject(op, [op.a, op.b])
 
 
@@ -37,13 +37,13 @@ def _activation(op: Activation, target: Target) -> Reject | None:
 
 def _cast(op: Cast, target: Target) -> Reject | None:
     if op.to.numpy().name not in KERNEL_TYPES["Cast"]:
-        return Reject(f"cast-to-{op.to.numpy().name}", "the runtime has no such element type")
+        return Reject(f"cast-to-{op.to.numpy().name}", "the runtime lacks this element type")
     return type_reject(op, [op.x])
 
 
 def _shift(op: BitShift, target: Target) -> Reject | None:
     if op.left:
-        return Reject("bitshift-left", "legalization leaves right shifts alone")
+        return Reject("bitshift-left", "only right shifts have a kernel")
     return type_reject(op, [op.a, op.b])
 
 

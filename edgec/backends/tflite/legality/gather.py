@@ -14,7 +14,7 @@ from edgec.spec.target import Target
 
 def _gather_nd(op: GatherND, target: Target) -> Reject | None:
     if op.batch_dims:
-        return Reject("gather-nd-batch", "GATHER_ND has no batch dimensions")
+        return Reject("gather-nd-batch", "GATHER_ND does not support batch dimensions")
     return type_reject(op, [op.x])
 
 
@@ -33,7 +33,7 @@ def _one_hot(op: OneHot, target: Target) -> Reject | None:
 
 
 def is_single(op: ScatterND) -> bool:
-    """Whether one slice is written, at one place: DYNAMIC_UPDATE_SLICE does that on open sizes too."""
+    """Whether one slice is written, at one position: DYNAMIC_UPDATE_SLICE supports that for open sizes too."""
     shape = static_shape(op.indices)
     return shape is not None and math.prod(shape[:-1]) == 1
 

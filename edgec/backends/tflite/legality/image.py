@@ -1,4 +1,4 @@
-"""Resizes and block rearrangements on channels-last data."""
+"""Resizes and space-to-depth operators on channels-last data."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from edgec.spec.target import Target
 
 
 def without_kernel(node: ir.Node) -> Reject | None:
-    """Why no kernel computes a resize of (N, C, H, W), or None: once it is placed, it is legal."""
+    """The reason why no kernel computes a resize of (N, C, H, W), or None: it is legal once channels-last."""
     op = Resize.decode(Reader(node))
     fits = len(op.x.shape or ()) == 4 and kernel_of(op, (2, 3)) is not None
     return None if fits else Reject("resize-form", "no kernel computes it")
@@ -23,7 +23,7 @@ def without_kernel(node: ir.Node) -> Reject | None:
 
 def _resize(op: ResizeNHWC, target: Target) -> Reject | None:
     if kernel_of(op, (1, 2)) is None:
-        return Reject("resize-form", "legalization leaves only resizes that a kernel computes")
+        return Reject("resize-form", "no kernel computes this resize")
     return type_reject(op, [op.x])
 
 

@@ -1,7 +1,7 @@
-"""Which element types LiteRT's kernels take, and how others are computed exactly in a wider one.
+"""The element types that LiteRT's kernels support, and the wider ones in which others are computed exactly.
 
-The table says what LiteRT 2.3 on the CPU was seen to run and to compute right without quantization parameters;
-kernels whose 8- and 16-bit forms are meant for quantized tensors are not counted on for plain integers.
+The table lists what LiteRT 2.3 was measured to compute correctly on the CPU without quantization parameters;
+kernels whose 8- and 16-bit forms are meant for quantized tensors are not used for plain integers.
 """
 
 from __future__ import annotations
@@ -39,20 +39,20 @@ KERNEL_TYPES: dict[str, frozenset[str]] = {
     **dict.fromkeys("ConstantOfShape Expand Identity Reshape Slice Squeeze Tile Transpose Unsqueeze Where DepthToSpace "
                     "SpaceToDepth".split(), _ALL),
 }  # fmt: skip
-"""Element types by numpy's names, for each operator of the TFLite dialect under ONNX's name."""
+"""The element types (numpy's names) of each operator of the TFLite dialect (ONNX's name)."""
 
 _WIDER: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("bool", "int8", "uint8", "int16", "uint16"), ("int32", "float32")),
     "uint32": ("int64",),
 }
-"""Types that hold every value of the narrower one. Results are cut back to it, which wraps as ONNX's integers do."""
+"""Types that represent every value of the narrower one. Casting results back wraps around like ONNX's integers."""
 
 _ORDER_ONLY = frozenset({"MaxPool", "Relu"})
-"""Float kernels that pick among values or compare them: exact on small integers."""
+"""Float kernels that select or compare values: exact on small integers."""
 
 
 def wider(op_type: str, dtype: str) -> str | None:
-    """The type in which the operator can be computed exactly for this one, or None where there is none."""
+    """The wider type in which the operator is exact for this one, or None."""
     kernel = KERNEL_TYPES[op_type]
     candidates = _WIDER.get(dtype, ())
     return next((c for c in candidates if c in kernel and (c != "float32" or op_type in _ORDER_ONLY)), None)
@@ -62,21 +62,21 @@ _SIX = frozenset("Concat MatMul Pad ReduceMax ReduceMean ReduceMin ReduceProd Re
 
 
 def highest_rank(op_type: str) -> int:
-    """The most dimensions that the operator's kernel takes in LiteRT 2.3."""
+    """The maximum rank of the operator's kernel in LiteRT 2.3."""
     return 6 if op_type in _SIX else 8
 
 
 _FOUR = frozenset("And Equal Greater GreaterOrEqual Less LessOrEqual Mod Or Pow BitShift BitwiseAnd BitwiseXor".split())
 _FIVE = frozenset("MatMul Pad Slice Where".split())
 _INTEGERS = {"Mul": 4, "Div": 5, "Max": 5, "Min": 5, "Sub": 5}
-"""Kernels whose integer form ends below the float form, which XNNPACK computes."""
+"""Kernels whose integer form has a lower maximum rank than the float form (which XNNPACK computes)."""
 
 
 def portable_rank(node: ir.Node) -> int:
-    """The most dimensions that the operator's kernel takes in every runtime from TensorFlow Lite 2.14 on.
+    """The maximum rank of the operator's kernel in all runtimes from TensorFlow Lite 2.14 on.
 
-    Measured (`edgec.ledger.tflite.runtimes`). More are the same operator between reshapes, which cost next to nothing;
-    broadcasts above it end the process of older runtimes.
+    Measured (`edgec.ledger.tflite.runtimes`). Above it the operator is put between reshapes, which cost almost nothing;
+    broadcasts above it abort the process in older runtimes.
     """
     if node.op_type in _FOUR or node.op_type in _FIVE:
         return 4 if node.op_type in _FOUR else 5

@@ -12,11 +12,11 @@ from edgec.spec.target import Target
 def _pool(op: MaxPoolNHWC | AveragePoolNHWC, target: Target) -> Reject | None:
     label = op.node.op_type.lower()
     if len(op.x.shape or ()) != 4:
-        return Reject(f"{label}-rank", "pools have two spatial dimensions")
+        return Reject(f"{label}-rank", "pools support two spatial dimensions")
     if any(d != 1 for d in op.window.dilations):
         return Reject(f"{label}-dilation", "pools have no dilation")
     if isinstance(op, MaxPoolNHWC) and op.has_indices:
-        return Reject("maxpool-indices", "MAX_POOL_2D does not say where the maximum was")
+        return Reject("maxpool-indices", "MAX_POOL_2D does not return the indices of the maxima")
     return type_reject(op, [op.x])
 
 

@@ -17,13 +17,13 @@ def _reduce(op: Reduce, target: Target) -> Reject | None:
 
 def _arg(op: ArgReduce, target: Target) -> Reject | None:
     if op.select_last:
-        return Reject("arg-select-last", "ARG_MAX takes the first of equal elements")
+        return Reject("arg-select-last", "ARG_MAX selects the first of equal elements")
     return type_reject(op, [op.x])
 
 
 def _topk(op: TopK, target: Target) -> Reject | None:
     if not op.largest:
-        return Reject("topk-smallest", "TOPK_V2 takes the largest")
+        return Reject("topk-smallest", "TOPK_V2 selects the largest elements")
     return type_reject(op, [op.x])
 
 

@@ -1,4 +1,4 @@
-"""Which resizes LiteRT's two kernels compute exactly as ONNX defines them."""
+"""The resizes that LiteRT's two kernels compute exactly as ONNX defines them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from edgec.ops.image import Resize
 from edgec.rules.decompose.resize import nearest_indices, repeats, whole_factors
 
 _TOLERANCE = 1e-6
-"""Exporters store scales as float32: out/in is recognized with this relative error."""
+"""Exporters store scales as float32: out/in is matched with this relative tolerance."""
 _FLAGS = ((False, False), (False, True), (True, False))
 
 
@@ -26,7 +26,7 @@ class ResizeKernel:
 
 
 def kernel_of(op: Resize, spatial: tuple[int, ...]) -> ResizeKernel | None:
-    """The kernel for a resize of the given axes alone, or None where none is exact."""
+    """The kernel for a resize of only the given axes, or None if none is exact."""
     shape, out = static_shape(op.x), op.out_shape
     if shape is None or out is None:
         return _open_kernel(op, spatial)
@@ -45,7 +45,7 @@ def kernel_of(op: Resize, spatial: tuple[int, ...]) -> ResizeKernel | None:
 
 
 def _open_kernel(op: Resize, spatial: tuple[int, ...]) -> ResizeKernel | None:
-    """The kernel for sizes that are open: by whole factors, or to sizes that are computed."""
+    """The kernel for open sizes: by integer factors, or to computed sizes."""
     before, after = op.x.shape, op.y.shape
     if before is None or after is None or len(before) != len(after) or op.antialias:
         return None
@@ -74,7 +74,7 @@ def _linear(transform: str, sizes: list[tuple[int, int]]) -> ResizeKernel | None
 
 
 def _nearest(op: Resize, spatial: tuple[int, ...], sizes: list[tuple[int, int]]) -> ResizeKernel | None:
-    """Nearest is compared as the list of source indices: any flags that pick the same elements will do."""
+    """The flags for nearest that select the same source indices, if any do."""
     assert op.scales is not None
     wanted = [nearest_indices(op, axis, i, o, op.scales[axis]) for axis, (i, o) in zip(spatial, sizes, strict=True)]
     for align, half in _FLAGS:
@@ -85,7 +85,7 @@ def _nearest(op: Resize, spatial: tuple[int, ...], sizes: list[tuple[int, int]])
 
 
 def _picked(size: int, out: int, *, align: bool, half: bool) -> NDArray[np.int64]:
-    """What LiteRT's RESIZE_NEAREST_NEIGHBOR picks (reference_ops/resize_nearest_neighbor.h)."""
+    """The indices that LiteRT's RESIZE_NEAREST_NEIGHBOR selects (reference_ops/resize_nearest_neighbor.h)."""
     scale = np.float32((size - 1) / (out - 1)) if align and out > 1 else np.float32(size / out)
     at = (np.arange(out, dtype=np.float32) + np.float32(0.5 if half else 0.0)) * scale
     near = np.floor(at + np.float32(0.5)) if align else np.floor(at)

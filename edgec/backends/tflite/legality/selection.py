@@ -1,4 +1,4 @@
-"""Operators whose results have as many rows as the data say."""
+"""Operators whose results have a data-dependent number of rows."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from edgec.spec.target import Target
 
 def _non_zero(op: NonZero, target: Target) -> Reject | None:
     if not op.x.shape:
-        return Reject("nonzero-scalar", "a single number has no coordinates")
+        return Reject("nonzero-scalar", "the operand is a scalar")
     return type_reject(op, [op.x])
 
 
@@ -20,7 +20,7 @@ def _suppression(op: NonMaxSuppression, target: Target) -> Reject | None:
     if None in (op.max_output, op.iou_threshold, op.score_threshold):
         return Reject("nms-computed", "a threshold or the number of boxes to keep is computed by the model")
     if not is_single(op):
-        return Reject("nms-classes", "there are too many images and classes, or their number is not known")
+        return Reject("nms-classes", "there are too many images and classes, or their number is unknown")
     return type_reject(op, [op.boxes, op.scores])
 
 

@@ -27,7 +27,7 @@ from edgec.spec.target import Target
 def _reshape(op: Reshape | Squeeze | Unsqueeze, target: Target) -> Reject | None:
     kind = op.node.op_type.lower()
     if op.y.shape is None:
-        return Reject(f"{kind}-dynamic", "how many dimensions the result has is not known")
+        return Reject(f"{kind}-dynamic", "the rank of the result is unknown")
     if [isinstance(d, int) for d in op.y.shape].count(False) <= 1:
         return None
     if isinstance(op, Reshape):
@@ -43,20 +43,20 @@ def _split(op: Split, target: Target) -> Reject | None:
 
 def _expand(op: Expand, target: Target) -> Reject | None:
     if op.shape is None and op.y.shape is None:
-        return Reject("expand-dynamic", "the rank of the result is not known")
+        return Reject("expand-dynamic", "the rank of the result is unknown")
     return type_reject(op, [op.x])
 
 
 def _pad(op: Pad, target: Target) -> Reject | None:
     if (op.begin is None or op.end is None) and not adds(op):
-        return Reject("pad-computed", "the padding is computed by the model, and may crop or mirror")
+        return Reject("pad-computed", "the padding is computed by the model, and may crop or reflect")
     if op.mode != "constant" and not is_mirror(op):
         return Reject(f"pad-{op.mode}", f"there is no kernel for mode {op.mode}")
     return type_reject(op, [op.x])
 
 
 def is_mirror(op: Pad) -> bool:
-    """Whether MIRROR_PAD computes it: each side shorter than its axis. Of an open axis PyTorch demands that itself."""
+    """Whether MIRROR_PAD supports it: each side is shorter than its axis, which PyTorch guarantees for an open axis."""
     shape = op.x.shape
     if op.mode != "reflect" or shape is None or op.begin is None or op.end is None:
         return False

@@ -1,4 +1,4 @@
-"""Slices: SLICE where every size is known and no step is taken, else STRIDED_SLICE."""
+"""Slices: SLICE for static sizes and steps of 1, otherwise STRIDED_SLICE."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def _sliced(op: Slice, target: Target) -> Reject | None:
     if op.axes is None or op.steps is None:
         return Reject("slice-computed", "the axes or the steps are computed by the model")
     if not op.is_constant and any(step < 0 for step in op.steps):
-        return Reject("slice-computed-backwards", "the bounds are computed by the model, and it reads backwards")
+        return Reject("slice-computed-backwards", "the bounds are computed by the model, and a step is negative")
     return type_reject(op, [op.x])
 
 

@@ -40,5 +40,5 @@ FAMILIES: tuple[Family[Any], ...] = (
 
 
 def dialect(target: Target) -> Dialect:
-    """What a TFLite graph may hold after legalization."""
+    """The dialect of a legalized TFLite graph."""
     return dialect_of("tflite", FAMILIES, target, view_tflite)

@@ -1,4 +1,4 @@
-"""Windowed operators before they run channels-last: which the layout pass places, and why the rest is refused."""
+"""Windowed operators before layout assignment: which ones become channels-last, and why the others are illegal."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from edgec.ops.table import view
 from edgec.spec.target import Target
 
 ONLY_NHWC = frozenset({"Conv", "ConvTranspose", "MaxPool", "AveragePool", "Resize", "DepthToSpace", "SpaceToDepth"})
-"""Operators that have a channels-last form alone."""
+"""Operators that have only channels-last kernels."""
 
 
 def takes_only_nhwc(node: ir.Node) -> bool:
-    """Whether this node must run channels-last. Those in ranks and forms without a kernel stay, and are refused."""
+    """Whether this node must run channels-last. Those of ranks and forms without a kernel do not, and stay illegal."""
     if node.op_type not in ONLY_NHWC or node.domain != "" or node.inputs[0] is None:
         return False
     rank = len(node.inputs[0].shape or ())
@@ -39,7 +39,7 @@ def takes_only_nhwc(node: ir.Node) -> bool:
 
 
 def _slides(node: ir.Node) -> bool:
-    """Whether the node is a window that can be lowered without its sizes: no `auto_pad`, its padding not counted."""
+    """Whether the windowed node can be lowered with open sizes: no `auto_pad`, and padding is not counted."""
     explicit = Reader(node).string("auto_pad", "NOTSET") in ("NOTSET", "", "VALID")
     if not explicit:
         return False
@@ -53,14 +53,14 @@ def _slides(node: ir.Node) -> bool:
 
 
 def _unplaced(op: Op, target: Target) -> Reject:
-    """Why the layout pass left it alone."""
+    """The reason why the operator was not made channels-last."""
     label = op.node.op_type.lower()
     values = [v for v in (op.node.inputs[0], op.y) if v is not None]
     if any(static_shape(v) is None for v in values):
-        return Reject(f"{label}-dynamic", "its shapes are not known before the model runs")
+        return Reject(f"{label}-dynamic", "its shapes are not static")
     if isinstance(op, Resize):
         return Reject("resize-computed", "its sizes, scales or region are computed by the model")
-    return Reject(f"{label}-rank-{len(values[0].shape or ())}", "the kernel has another number of dimensions")
+    return Reject(f"{label}-rank-{len(values[0].shape or ())}", "the kernel has another rank")
 
 
 _KINDS: tuple[type[Op], ...] = (Conv, ConvTranspose, MaxPool, AveragePool, Resize, DepthToSpace, SpaceToDepth)

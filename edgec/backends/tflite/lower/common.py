@@ -1,4 +1,4 @@
-"""What lowerings of every family share: operands as TFLite wants them, constants, reshapes, transposes."""
+"""Shared by all lowerings: operands in TFLite's form, constants, reshapes, transposes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SAME, VALID = 0, 1
 
 
 def shape_of(value: Value) -> tuple[int, ...]:
-    """The static shape; dynamic dimensions are refused before lowering."""
+    """The static shape; dynamic dimensions are rejected before lowering."""
     return tuple(d if isinstance(d, int) else -1 for d in value.shape or ())
 
 
@@ -37,19 +37,19 @@ def constant_like(b: Builder, array: Array, value: Value) -> Const:
 
 
 def reshape(b: Builder, x: Operand, shape: Sequence[int]) -> Ref:
-    """RESHAPE to a shape of which one dimension may be open (-1)."""
+    """RESHAPE to a shape with at most one open dimension (-1)."""
     out = TensorType(x.type.dtype, tuple("?" if d == -1 else d for d in shape))
     return b.op("RESHAPE", {"input": x, "shape": ints(b, shape, "shape")}, out, newShape=tuple(shape))
 
 
 _MOST_BROADCAST = 6
-"""XNNPACK's element-wise operators end at this rank."""
+"""The maximum rank of XNNPACK's elementwise operators."""
 
 
 def broadcast(b: Builder, x: Operand, shape: Sequence[int]) -> Operand:
-    """x repeated to a static shape; x itself where it has the shape.
+    """x broadcast to a static shape, or x itself if it has the shape.
 
-    Floats are multiplied by ones, which delegates take and which changes no bit; others take BROADCAST_TO.
+    Floats are multiplied by ones, which delegates support and which is exact; other types use BROADCAST_TO.
     """
     if x.type.shape == tuple(shape):
         return x
@@ -70,7 +70,7 @@ def transpose(b: Builder, x: Operand, perm: Sequence[int]) -> Ref:
 
 
 def pad(b: Builder, x: Operand, pads: Sequence[tuple[int, int]], fill: float = 0.0) -> Ref:
-    """PAD with zeros, or PADV2 with another number; `pads` has what comes before and after each dimension."""
+    """PAD with zeros, or PADV2 with another value; `pads` has the amounts before and after each dimension."""
     shape = tuple(d + p + q if isinstance(d, int) else d for d, (p, q) in zip(x.type.shape, pads, strict=True))
     inputs: dict[str, Operand] = {"input": x, "paddings": b.const(np.asarray(pads, dtype=np.int32), "paddings")}
     if fill:
@@ -79,7 +79,7 @@ def pad(b: Builder, x: Operand, pads: Sequence[tuple[int, int]], fill: float = 0
 
 
 def cast(b: Builder, x: Operand, dtype: str) -> Operand:
-    """CAST, unless the type is right already."""
+    """CAST, unless the operand has the type already."""
     if x.type.dtype == dtype:
         return x
     if isinstance(x, Const):
@@ -88,7 +88,7 @@ def cast(b: Builder, x: Operand, dtype: str) -> Operand:
 
 
 def binary(b: Builder, opcode: str, x: Operand, y: Operand, out: TensorType | None = None) -> Ref:
-    """An element-wise builtin of two operands."""
+    """An elementwise builtin of two operands."""
     return b.op(opcode, {"a": x, "b": y}, out, **({"fusedActivationFunction": NONE} if opcode in _FUSABLE else {}))
 
 

@@ -1,4 +1,4 @@
-"""Branches and loops as subgraphs. A subgraph sees nothing of the graph around it: what it uses is handed in."""
+"""Branches and loops as subgraphs. A subgraph cannot capture outer values: those that it uses become inputs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _TRUTH, _COUNT = TensorType("bool", ()), TensorType("int64", ())
 
 
 def _if(op: If, b: Builder) -> Sequence[Operand]:
-    """IF: both subgraphs take the same inputs."""
+    """IF: both subgraphs have the same inputs."""
     outside = _outside(op.then_graph, op.else_graph)
     blocks = tuple(_branch(graph, outside, b) for graph in (op.then_graph, op.else_graph))
     given = (_single(b, b.operand(op.condition)), *(b.operand(v) for v in outside))
@@ -34,7 +34,7 @@ def _branch(graph: ir.Graph, outside: Sequence[Value], b: Builder) -> Program:
 
 
 def _loop(op: Loop, b: Builder) -> Sequence[Operand]:
-    """WHILE: the states, the number of the step, whether it goes on, and what comes from outside unchanged."""
+    """WHILE over the carried values, the iteration number, the condition, and the outer values, which do not change."""
     outside = _outside(op.body)
     limit = op.trip_count
     if limit is not None and not is_constant(limit) and limit not in outside:
@@ -48,7 +48,7 @@ def _loop(op: Loop, b: Builder) -> Sequence[Operand]:
 
 
 def _test(op: Loop, outside: Sequence[Value], b: Builder) -> Program:
-    """Whether another step follows."""
+    """The subgraph that decides whether another iteration follows."""
     with b.block() as instrs:
         formals = _Formals(op, outside, b)
         another: Operand = formals.going
@@ -73,7 +73,7 @@ def _body(op: Loop, outside: Sequence[Value], b: Builder) -> Program:
 
 
 class _Formals:
-    """The inputs of one of the loop's subgraphs; step and condition have no dimensions whatever was declared."""
+    """The inputs of one of the loop's subgraphs; iteration number and condition are scalars, whatever was declared."""
 
     def __init__(self, op: Loop, outside: Sequence[Value], b: Builder) -> None:
         number, condition, *states = op.body.inputs
@@ -85,7 +85,7 @@ class _Formals:
 
 
 def _single(b: Builder, x: Operand) -> Operand:
-    """A single element without dimensions."""
+    """A single element as a scalar."""
     return x if not x.type.shape else reshape(b, x, ())
 
 
@@ -94,9 +94,9 @@ def _outside(*graphs: ir.Graph) -> list[Value]:
 
 
 def _apart(shown: Sequence[tuple[str, Operand]], b: Builder) -> tuple[tuple[str, Operand], ...]:
-    """Every result as a tensor of its own: LiteRT's IF hands on wrong values where a branch gives one tensor twice.
+    """Make the results distinct tensors: LiteRT's IF returns wrong values if a branch returns one tensor twice.
 
-    Seen with LiteRT 2.3 in a branch inside of another one.
+    Observed with LiteRT 2.3 in a nested branch.
     """
     found: list[tuple[str, Operand]] = []
     for name, value in shown:
@@ -106,7 +106,7 @@ def _apart(shown: Sequence[tuple[str, Operand]], b: Builder) -> tuple[tuple[str,
 
 
 def _again(value: Operand, b: Builder) -> Operand:
-    """The same numbers in another tensor."""
+    """A copy of the value in another tensor."""
     sizes = [d if isinstance(d, int) else -1 for d in value.type.shape]
     if sizes.count(-1) <= 1:
         return reshape(b, value, sizes)

@@ -57,14 +57,14 @@ def _plane(window: Window) -> dict[str, Any]:
 
 
 def _volume(window: Window) -> dict[str, Any]:
-    """Strides and dilations as `Conv3DOptions` has them."""
+    """Strides and dilations for `Conv3DOptions`."""
     s, d = window.strides, window.dilations
     strides: dict[str, Any] = {"strideD": s[0], "strideH": s[1], "strideW": s[2]}
     return {**strides, "dilationDFactor": d[0], "dilationHFactor": d[1], "dilationWFactor": d[2]}
 
 
 def _weight(value: Value, perm: tuple[int, ...], b: Builder) -> Operand:
-    """The weight in the kernel's order: a constant where it is one, else transposed as the model runs."""
+    """The weight in the kernel's order: transposed at compile time if it is constant, otherwise at run time."""
     array = constant(value)
     if array is None:
         return transpose(b, b.operand(value), perm)
@@ -72,14 +72,14 @@ def _weight(value: Value, perm: tuple[int, ...], b: Builder) -> Operand:
 
 
 def _bias(value: Value | None, channels: int, b: Builder) -> Operand:
-    """Kernels and delegates want a bias always."""
+    """The bias, or zeros: kernels and delegates require one."""
     return b.const(np.zeros(channels, np.float32), "zero_bias") if value is None else b.operand(value)
 
 
 def pad_input(b: Builder, x: Operand, window: Window) -> tuple[Operand, int]:
-    """The input and the builtin padding: SAME where it is exactly the window's, else VALID after an explicit PAD.
+    """The input and the builtin padding: SAME if it equals the window's, otherwise VALID after an explicit PAD.
 
-    XNNPACK merges the PAD into the convolution behind it.
+    XNNPACK fuses the PAD into the following convolution.
     """
     if not window.has_padding:
         return x, VALID
@@ -90,7 +90,7 @@ def pad_input(b: Builder, x: Operand, window: Window) -> tuple[Operand, int]:
 
 
 def is_same(spatial: tuple[Dim, ...], window: Window) -> bool:
-    """TFLite's SAME: ceil(in / stride) outputs, the odd padding element at the end. Of steps of 1, for every size."""
+    """Whether it is TFLite's SAME (ceil(in / stride) outputs, odd padding at the end); an open size needs stride 1."""
     for size, extent, s, p, q in zip(
         spatial, window.extent, window.strides, window.pads_begin, window.pads_end, strict=True
     ):
@@ -103,7 +103,7 @@ def is_same(spatial: tuple[Dim, ...], window: Window) -> bool:
 
 
 def _conv_transpose(op: ConvTransposeNHWC, b: Builder) -> Operand:
-    """VALID computes every output; padding is then a crop, and output padding an enlargement with the bias alone."""
+    """VALID computes every output; padding is then cropped, and output padding adds elements that are only bias."""
     window, shape = op.window, shape_of(op.x)
     channels = shape_of(op.w)[1]
     more = [k - s + max(0, o - q) for k, s, o, q in _ends(op)]
@@ -139,7 +139,7 @@ def _ends(op: ConvTransposeNHWC) -> list[tuple[int, int, int, int]]:
 
 
 def _enlarged(b: Builder, x: Operand, channels: int, window: Window, more: list[int]) -> Operand:
-    """The shape of all outputs, computed: sizes times the strides, and `more`."""
+    """The shape of all outputs, computed at run time: sizes times strides, plus `more`."""
     rank = len(x.type.shape)
     kind = TensorType("int32", (rank,))
     shape = b.op("SHAPE", {"input": x}, kind, outType=2)
@@ -148,7 +148,7 @@ def _enlarged(b: Builder, x: Operand, channels: int, window: Window, more: list[
 
 
 def _cropped(b: Builder, x: Operand, begin: tuple[int, ...], end: tuple[int, ...], out: TensorType) -> Operand:
-    """Without so many elements at the begin and the end of each dimension."""
+    """Crop this many elements at the begin and the end of each dimension."""
     if not any(begin) and not any(end):
         return x
     whole = sum(1 << i for i, size in enumerate(end) if not size)

@@ -1,4 +1,4 @@
-"""Operators of the user's own, which the app registers with the runtime."""
+"""Custom operators, which the app registers with the runtime."""
 
 from __future__ import annotations
 

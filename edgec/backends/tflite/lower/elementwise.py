@@ -37,7 +37,7 @@ def _unary(op: Unary, b: Builder) -> Operand:
         return binary(b, "DIV", scalar(b, 1.0, x.type.dtype, "one"), x)
     if op.kind == "Atan":
         return b.op("ATAN2", {"y": x, "x": _ones_like(x, b)})
-    if op.kind == "Neg" and x.type.dtype == "float32":  # XNNPACK's NEG makes +0 of +0
+    if op.kind == "Neg" and x.type.dtype == "float32":  # XNNPACK's NEG turns +0 into +0
         return binary(b, "MUL", x, scalar(b, -1.0, "float32", "minus_one"))
     return b.op(_UNARY[op.kind], {"x": x})
 
@@ -59,7 +59,7 @@ def _binary(op: Binary, b: Builder) -> Operand:
 
 
 def _slope(op: Binary, b: Builder) -> Operand:
-    """PRELU wants the slope without leading ones."""
+    """The slope without leading ones, as PRELU requires."""
     array = constant(op.b)
     if array is None:
         return b.operand(op.b)
@@ -88,7 +88,7 @@ def _gelu(op: Gelu, b: Builder) -> Operand:
 
 
 _RELUS = {(0.0, None): "RELU", (0.0, 6.0): "RELU6", (-1.0, 1.0): "RELU_N1_TO_1"}
-"""Clips that kernels before them can take over. (No delegate takes RELU_0_TO_1: RELU and MINIMUM do better.)"""
+"""Clips that can be fused into the preceding kernel. (No delegate has RELU_0_TO_1: RELU and MINIMUM are better.)"""
 
 
 def _clip(op: Clip, b: Builder) -> Operand:

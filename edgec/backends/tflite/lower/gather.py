@@ -34,8 +34,8 @@ def _gather_nd(op: GatherND, b: Builder) -> Operand:
 
 
 def _scatter(op: ScatterND, b: Builder) -> Operand:
-    """SCATTER_ND builds from zeros and adds: `none`, which legalization leaves where indices do not repeat, masks x out
-    where updates fall.
+    """SCATTER_ND adds to zeros: for `none`, which is legal only without repeated indices, x is masked out where updates
+    are written.
     """
     x, shape = b.operand(op.x), static_shape(op.x)
     if op.reduction == "none" and is_single(op):
@@ -57,7 +57,7 @@ def _scatter(op: ScatterND, b: Builder) -> Operand:
 
 
 def _ones_like(updates: Value, b: Builder) -> Operand:
-    """Integer ones, as many as there are updates."""
+    """Integer ones of the updates' shape."""
     shape = static_shape(updates)
     if shape is not None:
         return b.const(np.ones(shape, dtype=np.int32), "ones")
@@ -68,7 +68,7 @@ def _ones_like(updates: Value, b: Builder) -> Operand:
 
 
 def _update(op: ScatterND, x: Operand, b: Builder) -> Operand:
-    """DYNAMIC_UPDATE_SLICE touches that slice alone, which counts where a loop writes a row at each step."""
+    """DYNAMIC_UPDATE_SLICE writes only that slice, which matters in loops that write a row per iteration."""
     shape, places = shape_of(op.x), (static_shape(op.indices) or (0,))[-1]
     start: Operand = reshape(b, cast(b, b.operand(op.indices), "int32"), (places,))
     if places < len(shape):

@@ -1,4 +1,4 @@
-"""Resizes and block rearrangements on channels-last data."""
+"""Resizes and space-to-depth operators on channels-last data."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _resize(op: ResizeNHWC, b: Builder) -> Operand:
 
 
 def _new_sizes(op: ResizeNHWC, b: Builder) -> Operand:
-    """(height, width) of int32: known, computed by the model, or a multiple of the input's."""
+    """(height, width) of int32: constant, computed by the model, or a multiple of the input's."""
     if op.out_shape is not None:
         return ints(b, op.out_shape[1:3], "size")
     factors = whole_factors(op, _SPATIAL)
@@ -59,7 +59,7 @@ def _element(b: Builder, sizes: Operand, index: int) -> Operand:
 
 
 def _depth_to_space(op: DepthToSpaceNHWC, b: Builder) -> Operand:
-    """DEPTH_TO_SPACE reads a channel as (block row, block column, channel): ONNX's DCR; CRD moves the channel first."""
+    """DEPTH_TO_SPACE splits a channel into (block row, block column, channel), like ONNX's DCR; CRD has it first."""
     x = b.operand(op.x)
     shape, k = static_shape(op.x), op.block
     if op.crd and shape is None:

@@ -23,7 +23,7 @@ def _matmul(op: MatMul, b: Builder) -> Operand:
 
 
 def _softmax(op: Softmax, b: Builder) -> Operand:
-    """SOFTMAX works on the last axis of up to four dimensions: others are moved and folded."""
+    """SOFTMAX is over the last axis of up to four dimensions: other axes are transposed, and more dimensions merged."""
     x, out = b.operand(op.x), out_type(op.y)
     rank = len(x.type.shape)
     perm = [i for i in range(rank) if i != op.axis] + [op.axis]

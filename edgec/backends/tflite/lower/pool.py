@@ -19,7 +19,7 @@ Counts = NDArray[np.float64]
 
 
 def _window(op: MaxPoolNHWC | AveragePoolNHWC) -> Window:
-    """The window with the padding that ceil_mode's last windows reach beyond the end."""
+    """The window, with end padding extended for ceil_mode's last windows."""
     sizes, outs = shape_of(op.x)[1:3], shape_of(op.y)[1:3]
     if -1 in (*sizes, *outs):
         return rounded_up(op.window) if op.ceil_mode else op.window
@@ -40,11 +40,11 @@ def _pool(b: Builder, opcode: str, x: Operand, window: Window, padding: int) -> 
 
 
 _FEW_CHANNELS = 64
-"""XNNPACK pads position by position: with fewer channels than this, two axes padded as one are twice as fast."""
+"""XNNPACK pads position by position: below this number of channels, padding two axes as one is twice as fast."""
 
 
 def _padded(b: Builder, x: Operand, window: Window, fill: float = 0.0) -> tuple[Operand, int]:
-    """The input and the builtin padding: SAME where it is exactly the window's, else VALID after an explicit PAD."""
+    """The input and the builtin padding: SAME if it equals the window's, otherwise VALID after an explicit PAD."""
     if not window.has_padding:
         return x, VALID
     if is_same(x.type.shape[1:-1], window):
@@ -60,7 +60,7 @@ def _padded(b: Builder, x: Operand, window: Window, fill: float = 0.0) -> tuple[
 
 
 def _max_pool(op: MaxPoolNHWC, b: Builder) -> Operand:
-    """SAME padding of the kernel never wins; explicit padding is with the lowest float, or 0 where nothing is less."""
+    """The kernel's SAME padding never wins; explicit padding is the lowest float, or 0 if the input is non-negative."""
     window = _window(op)
     fill = 0.0 if _is_non_negative(op.x) else float(np.finfo(np.float32).min)
     x, padding = _padded(b, b.operand(op.x), window, fill)
@@ -68,7 +68,7 @@ def _max_pool(op: MaxPoolNHWC, b: Builder) -> Operand:
 
 
 def _is_non_negative(x: Value) -> bool:
-    """Whether an operator before it gives no negative numbers: PAD with 0 is for delegates, PADV2 is not."""
+    """Whether the producer's results are non-negative: delegates support PAD with 0, but not PADV2."""
     node = x.producer()
     if node is None:
         return False
@@ -79,7 +79,7 @@ def _is_non_negative(x: Value) -> bool:
 
 
 def _average_pool(op: AveragePoolNHWC, b: Builder) -> Operand:
-    """The kernel divides by what SAME covers; any other divisor is put right by a constant factor."""
+    """The kernel divides by the elements that SAME covers; a constant factor corrects other divisors."""
     window = _window(op)
     x = b.operand(op.x)
     if not window.has_padding:
@@ -93,17 +93,17 @@ def _average_pool(op: AveragePoolNHWC, b: Builder) -> Operand:
 
 
 def _divisors(op: AveragePoolNHWC, window: Window) -> Counts:
-    """How many elements ONNX divides by, (1, H, W, 1): explicit padding counts if asked, the overhang never."""
+    """The divisors of ONNX, (1, H, W, 1): explicit padding counts on request, the overhang never."""
     return _count(op, window, op.window if op.count_include_pad else None)
 
 
 def _covered(op: AveragePoolNHWC, window: Window) -> Counts:
-    """How many elements of the input each window covers, (1, H, W, 1)."""
+    """The number of input elements in each window, (1, H, W, 1)."""
     return _count(op, window, None)
 
 
 def _count(op: AveragePoolNHWC, window: Window, padding: Window | None) -> Counts:
-    """Elements of the input, and of `padding`, in each window: an outer product of rows and columns."""
+    """The number of elements of the input and of `padding` in each window: an outer product of rows and columns."""
     x, y = shape_of(op.x), shape_of(op.y)
     rows, columns = (covered(window, padding, i, x[1 + i], y[1 + i]) for i in range(2))
     return np.asarray((rows[:, None] * columns[None, :])[None, :, :, None], dtype=np.float64)

@@ -26,7 +26,7 @@ def _reduce(op: Reduce, b: Builder) -> Operand:
 
 
 def _arg(op: ArgReduce, b: Builder) -> Operand:
-    """ARG_MAX drops the axis; int32 indices are widened to ONNX's int64."""
+    """ARG_MAX drops the axis; its int32 indices are cast to ONNX's int64."""
     x, out = b.operand(op.x), out_type(op.y)
     shape = tuple(d for i, d in enumerate(x.type.shape) if i != op.axis)
     opcode = "ARG_MAX" if op.kind == "ArgMax" else "ARG_MIN"
@@ -36,7 +36,7 @@ def _arg(op: ArgReduce, b: Builder) -> Operand:
 
 
 def _topk(op: TopK, b: Builder) -> Sequence[Operand]:
-    """TOPK_V2 works on the last axis and gives int32 indices."""
+    """TOPK_V2 is over the last axis and returns int32 indices."""
     x = b.operand(op.x)
     rank = len(x.type.shape)
     perm = [i for i in range(rank) if i != op.axis] + [op.axis]

@@ -1,4 +1,4 @@
-"""Operators whose results have as many rows as the data say."""
+"""Operators whose results have a data-dependent number of rows."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _INT32 = 2
 
 
 def _non_zero(op: NonZero, b: Builder) -> Operand:
-    """WHERE gives a row of coordinates for each element, ONNX a column."""
+    """WHERE returns a row of coordinates for each element, ONNX a column."""
     rank = len(op.x.shape or ())
     rows = b.op("WHERE", {"condition": b.operand(op.x)}, TensorType("int64", ("?", rank)))
     return reshape(b, rows, (1, -1)) if rank == 1 else transpose(b, rows, (1, 0))
@@ -25,7 +25,7 @@ def _non_zero(op: NonZero, b: Builder) -> Operand:
 
 @dataclass(frozen=True)
 class _Count:
-    """How many boxes there are, as a number where that is known, and as an operand without dimensions."""
+    """The number of boxes: as a constant if it is known, and as a scalar operand."""
 
     known: int | None
     value: Operand
@@ -37,11 +37,11 @@ class _Count:
 
 
 def _suppression(op: NonMaxSuppression, b: Builder) -> Operand:
-    """NON_MAX_SUPPRESSION_V4 on boxes in the order of their scores, each with its place from the end as its score.
+    """NON_MAX_SUPPRESSION_V4 on boxes sorted by score, each with its position from the end as score.
 
-    Among equal scores the kernel takes any first, ONNX's the one with the lower index. What has the threshold's own
-    overlap is suppressed by the kernel and kept by ONNX's. A box without an area is kept by ONNX's and suppresses none;
-    the kernel gives it for all that follow.
+    Among equal scores the kernel takes any first, ONNX the one with the lower index. An overlap equal to the threshold
+    is suppressed by the kernel and kept by ONNX. A box without area is kept by ONNX and suppresses none; the kernel
+    returns it for all that follow.
     """
     boxes, scores, count = _ordered_inputs(op, b)
     overlap = np.nextafter(np.float32(op.iou_threshold or 0.0), np.float32(np.inf))
@@ -97,11 +97,11 @@ def _from_the_end(count: _Count, b: Builder) -> Operand:
 
 
 _FAR = 1e9
-"""Where no box lies: those without an area are put there, each in a place of its own."""
+"""A region without boxes, to which those without area are moved, each to a distinct position."""
 
 
 def _apart(boxes: Operand, count: _Count, b: Builder) -> Operand:
-    """The boxes (N, 4), those without an area in places where they overlap with none."""
+    """The boxes (N, 4), with those without area moved to where they overlap with none."""
     column, flags = TensorType("float32", (count.dim, 1)), TensorType("bool", (count.dim, 1))
     ends = [
         b.op("SLICE", {"input": boxes, "begin": ints(b, (0, i), "begin"), "size": ints(b, (-1, 1), "size")}, column)
@@ -117,7 +117,7 @@ def _apart(boxes: Operand, count: _Count, b: Builder) -> Operand:
 
 
 def _limit(op: NonMaxSuppression, count: _Count, b: Builder) -> Operand:
-    """The most boxes to keep; the kernel writes as many indices, whatever it finds."""
+    """The most boxes to keep; the kernel always writes as many indices."""
     most = min(max(op.max_output or 0, 0), np.iinfo(np.int32).max)
     if count.known is not None:
         return scalar(b, min(most, count.known), "int32", "limit")

@@ -38,7 +38,7 @@ from edgec.ops.shape import (
 
 
 def _reshape(op: Reshape | Squeeze | Unsqueeze, b: Builder) -> Operand:
-    """RESHAPE, which infers one open dimension; of several it is told, or the dimensions of one are named instead."""
+    """RESHAPE, which infers one open dimension; for several, the shape is computed, or SQUEEZE or EXPAND_DIMS used."""
     x = b.operand(op.x)
     if shape_of(op.y).count(-1) <= 1:
         return reshape(b, x, shape_of(op.y))
@@ -66,7 +66,7 @@ def _concat(op: Concat, b: Builder) -> Operand:
 
 
 def _split(op: Split, b: Builder) -> Sequence[Operand]:
-    """Floats as delegates take them: SPLIT into up to four equal parts, else SLICEs; SPLIT_V for other types."""
+    """For floats, as delegates support it: SPLIT into up to four equal parts, or SLICEs; SPLIT_V for other types."""
     assert op.sizes is not None
     x, types = b.operand(op.x), tuple(out_type(v) for v in op.outputs)
     axis = scalar(b, op.axis, "int32", "axis")
@@ -86,7 +86,7 @@ def _split(op: Split, b: Builder) -> Sequence[Operand]:
 
 
 _MOST_PARTS = 4
-"""XNNPACK's delegate splits into two, three or four."""
+"""XNNPACK's delegate supports two, three or four parts."""
 
 
 def _expand(op: Expand, b: Builder) -> Operand:
@@ -97,7 +97,7 @@ def _expand(op: Expand, b: Builder) -> Operand:
 
 
 def _reached(x: Operand, shape: Operand, b: Builder) -> Operand:
-    """The sizes that x is broadcast to by `shape`, which may be 1 or short where x is wide."""
+    """The shape of x broadcast with `shape`, which may have sizes of 1 or fewer dimensions."""
     own, (wanted,) = len(x.type.shape), shape.type.shape
     if not own:
         return shape
@@ -108,7 +108,7 @@ def _reached(x: Operand, shape: Operand, b: Builder) -> Operand:
 
 
 def _after_ones(sizes: Operand, rank: int, b: Builder) -> Operand:
-    """Sizes of the last dimensions, with ones before them up to `rank`."""
+    """The sizes with leading ones up to `rank`."""
     (own,) = sizes.type.shape
     if own == rank or not isinstance(own, int):
         return sizes
@@ -144,7 +144,7 @@ def _pad(op: Pad, b: Builder) -> Operand:
 
 
 def _crop(op: Pad, b: Builder) -> Operand:
-    """Negative paddings, as a slice before the rest."""
+    """Negative padding, as a slice before the rest."""
     x, shape = b.operand(op.x), static_shape(op.x)
     if min((*(op.begin or ()), *(op.end or ())), default=0) >= 0:
         return x
@@ -159,7 +159,7 @@ def _crop(op: Pad, b: Builder) -> Operand:
 
 
 def _open_crop(op: Pad, x: Operand, b: Builder) -> Operand:
-    """Where a size is open, what goes at the end is counted from there."""
+    """For an open size, the crop at the end is given by a negative bound."""
     before, behind = ([max(0, -p) for p in side or ()] for side in (op.begin, op.end))
     kept = [d - p - q if isinstance(d, int) else "?" for d, p, q in zip(x.type.shape, before, behind, strict=True)]
     inputs = {
@@ -192,7 +192,7 @@ def _reverse(op: ReverseSequence, b: Builder) -> Operand:
 
 
 def _shape(op: Shape, b: Builder) -> Operand:
-    """SHAPE gives all dimensions; ONNX may ask for some of them."""
+    """SHAPE returns all dimensions; ONNX may select some of them."""
     rank = len(op.x.shape or ())
     whole = b.op("SHAPE", {"input": b.operand(op.x)}, TensorType("int64", (rank,)), outType=4)
     if (op.start, op.end) == (0, rank):

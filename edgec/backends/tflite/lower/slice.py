@@ -1,4 +1,4 @@
-"""Slices: SLICE where every size is known and no step is taken, else STRIDED_SLICE."""
+"""Slices: SLICE for static sizes and steps of 1, otherwise STRIDED_SLICE."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _slice(op: Slice, b: Builder) -> Operand:
 
 
 def _known(op: Slice, b: Builder) -> Operand:
-    """Bounds as ONNX clamps them; a negative step that runs past the front ends at -(size + 1)."""
+    """Bounds clamped as in ONNX; with a negative step, an end before the first element is -(size + 1)."""
     x, shape = b.operand(op.x), shape_of(op.x)
     begin, end, stride = [0] * len(shape), list(shape), [1] * len(shape)
     lists = (op.starts or (), op.ends or (), op.axes or (), op.steps or ())
@@ -43,7 +43,7 @@ def _bounds(start: int, stop: int, step: int, size: int) -> tuple[int, int, int]
 
 
 def _open(op: Slice, b: Builder) -> Operand:
-    """Bounds as they are: the kernel counts negative ones from the end and clamps as ONNX does."""
+    """Bounds are kept: the kernel counts negative ones from the end and clamps like ONNX."""
     rank = len(op.x.shape or ())
     begin, end, stride, whole = [0] * rank, [0] * rank, [1] * rank, set(range(rank))
     lists = (op.starts or (), op.ends or (), op.axes or (), op.steps or ())
@@ -56,7 +56,7 @@ def _open(op: Slice, b: Builder) -> Operand:
 
 
 _FAR = 2**31 - 1
-"""ONNX writes "to the end" as a number beyond any size, of 64 bits at times."""
+"""ONNX encodes "to the end" as a number larger than any size, possibly of 64 bits."""
 
 
 def _narrow(bound: int) -> int:
@@ -64,7 +64,7 @@ def _narrow(bound: int) -> int:
 
 
 def _computed(op: Slice, b: Builder) -> Operand:
-    """Bounds that the model computes, among those of the axes that stay whole."""
+    """Bounds that the model computes, combined with those of the other axes."""
     rank, axes, steps = len(op.x.shape or ()), op.axes or (), op.steps or ()
     stride = [1] * rank
     for axis, step in zip(axes, steps, strict=True):
@@ -75,7 +75,7 @@ def _computed(op: Slice, b: Builder) -> Operand:
 
 
 def _placed(op: Slice, bounds: Value, rank: int, b: Builder) -> Operand:
-    """One bound for each axis; what is beyond 32 bits is beyond any size."""
+    """One bound for each axis; values beyond 32 bits are clamped, as they exceed any size."""
     operand, axes = b.operand(bounds), op.axes or ()
     if operand.type.dtype == "int64":
         low, high = (scalar(b, sign * _FAR, "int64", "far") for sign in (-1, 1))

@@ -1,1 +1,1 @@
-"""A program of floats as one that holds its weights, or computes, in integers."""
+"""Quantization of a float program: of its weights, or of its computation."""

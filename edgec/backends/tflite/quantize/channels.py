@@ -1,4 +1,4 @@
-"""Which operand of a builtin is its weight, and along which dimension that has a scale for each channel.
+"""The weight operand of each builtin, and the dimension of its per-channel scales.
 
 Source: LiteRT, tflite/kernels/kernel_util.cc (PopulateConvolutionQuantizationParams) and the 8-bit quantization
 specification (ai.google.dev/edge/litert/models/quantization_spec).
@@ -13,11 +13,11 @@ _WEIGHTS = {
     "CONV_3D": ("filter", 4), "CONV_3D_TRANSPOSE": ("filter", 3), "FULLY_CONNECTED": ("weights", 0),
     "BATCH_MATMUL": ("b", -1), "GATHER": ("input", 0),
 }  # fmt: skip
-"""By builtin: the operand, and the dimension of its output channels; of a table, that of its rows."""
+"""By builtin: the weight operand, and the dimension of its output channels (of a table, its rows)."""
 
 
 def weight_of(instr: Instr) -> tuple[str, Const, int] | None:
-    """A constant weight: the name of its operand, itself, the dimension of its channels. None where there is none."""
+    """The constant weight of an instruction: operand name, constant, channel dimension. None if it has none."""
     name, axis = _WEIGHTS.get(instr.op, ("", 0))
     found = instr.input(name)
     if not isinstance(found, Const) or found.type.dtype != "float32":

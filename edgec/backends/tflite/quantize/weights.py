@@ -1,6 +1,6 @@
-"""Weights alone in integers: each is a constant of few bits behind a DEQUANTIZE, and everything computes in floats.
+"""Weight-only quantization: each weight is an integer constant with a DEQUANTIZE, and the computation is in floats.
 
-Runtimes dequantize a constant once, when the file is loaded.
+Runtimes dequantize a constant once, at load time.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from edgec.quantization.weights import quantized
 from edgec.spec.numerics import NumberFormat
 
 _FEWEST = 256
-"""Elements of a weight below which its scales, and the names of its tensors, take what its steps save."""
+"""Below this many elements the scales and the names of a weight's tensors take more than quantization saves."""
 
 _SCALE_BYTES = 12
 """A scale in float32 and a zero point in int64."""
 
 
 def with_narrow_weights(program: Program, form: NumberFormat) -> tuple[Program, NarrowWeights]:
-    """The program with every weight that becomes smaller in the format `form` held in it, and what that saves."""
+    """Quantize every weight that becomes smaller in the format `form`, and report the savings."""
     narrower = _Narrower(form)
     narrowed = narrower.program(program)
     sizes = [sum(column) for column in zip(*narrower.sizes, strict=True)] or [0, 0]
@@ -33,15 +33,15 @@ def with_narrow_weights(program: Program, form: NumberFormat) -> tuple[Program, 
 
 @dataclass
 class _Narrower:
-    """Rewrites a program; a weight that several of its instructions share is dequantized once."""
+    """Rewrites a program; a weight shared by several instructions is dequantized once."""
 
     form: NumberFormat
     sizes: list[tuple[int, int]] = field(default_factory=list)
-    """Bytes of each weight in float32, and in steps with their scales."""
+    """Bytes of each weight in float32, and quantized with its scales."""
     _made: dict[tuple[str, int], Ref] = field(default_factory=dict)
 
     def program(self, program: Program) -> Program:
-        """With narrow weights; blocks have constants of their own."""
+        """The program with quantized weights; blocks have their own constants."""
         outer, self._made = self._made, {}
         instrs = tuple(new for instr in program.instrs for new in self._rewritten(instr))
         self._made = outer
@@ -67,7 +67,7 @@ class _Narrower:
         return count >= _FEWEST and self._stored(weight, axis) < 4 * count
 
     def _stored(self, weight: Const, axis: int) -> int:
-        """Bytes of the steps and their scales."""
+        """Bytes of the quantized values and their scales."""
         sizes = weight.type.sizes
         scales = sizes[axis] if self.form.granularity == "channel" else 1
         return math.ceil(math.prod(sizes) * self.form.bits / 8) + scales * _SCALE_BYTES

@@ -1,1 +1,1 @@
-"""Rewrites that keep the function and make LiteRT's work less."""
+"""Equivalent rewrites that reduce LiteRT's work."""

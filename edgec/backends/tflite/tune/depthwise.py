@@ -1,4 +1,4 @@
-"""Depthwise convolutions of large windows, as sums of windows that XNNPACK has kernels for."""
+"""Depthwise convolutions with large windows, as sums of those for which XNNPACK has kernels."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from edgec.ops.spatial import Window
 from edgec.rules.base import NOT_HERE, Example, Miss, Replacement, Rule
 
 LARGEST_WINDOW = 25
-"""Elements of the largest window of XNNPACK's depthwise kernels (f32-dwconv of 3, 4, 9 and 25 taps).
+"""The largest window of XNNPACK's depthwise kernels (f32-dwconv of 3, 4, 9 and 25 taps).
 
-Beyond it XNNPACK convolves each channel by its general kernel, which was seen to take 5 to 9 times as long.
+Beyond it XNNPACK convolves each channel with its general kernel, which was measured to take 5 to 9 times as long.
 """
 MOST_PARTS = 64
-"""Windows of more parts than this (above 40 x 40) stay whole."""
+"""Windows of more parts than this (above 40 x 40) are not split."""
 
 
 class SplitDepthwiseWindow(Rule):
@@ -58,7 +58,7 @@ class SplitDepthwiseWindow(Rule):
         if len(parts) == 1:
             return NOT_HERE
         if shape is None or weight is None or op.groups != shape[1]:
-            return Miss("the shape or the weight is not known")
+            return Miss("the shape or the weight is unknown")
         if len(parts) > MOST_PARTS:
             return Miss(f"the window would be split into {len(parts)}")
         total: Value | None = None
@@ -89,7 +89,7 @@ class _Part:
 
 
 def _parts(kernel: tuple[int, ...]) -> list[_Part]:
-    """Whole rows, as many as fit a kernel; of rows that are too long, pieces."""
+    """Split into as many whole rows as fit a kernel, or into pieces of rows that are too long."""
     height, width = kernel
     if width > LARGEST_WINDOW:
         size = LARGEST_WINDOW
@@ -101,9 +101,9 @@ def _parts(kernel: tuple[int, ...]) -> list[_Part]:
 def _shifted(
     x: Value, sizes: tuple[int, ...], window: Window, part: _Part, g: GraphBuilder
 ) -> tuple[Value, Window] | None:
-    """The input and the window of a part alone: padding moves with it, and what is below zero is cut off the input.
+    """The input and window of a single part: its offset changes the padding, and negative padding crops the input.
 
-    None where the part sees nothing but padding.
+    None if the part only covers padding.
     """
     begin, end = [], []
     for axis in range(2):

@@ -1,4 +1,4 @@
-"""Fewer element-wise passes around matrix products: what is constant goes into their weights."""
+"""Fewer elementwise operators around matrix products: constants are folded into the weights."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Weight = NDArray[Any]
 
 
 _LARGEST = 32 << 20
-"""Weights above this many bytes are not rewritten: the model that they come from holds them as well."""
+"""Weights above this many bytes are not rewritten, because the source keeps a second copy in memory."""
 
 
 class AddConstants(Rule):
@@ -47,7 +47,7 @@ class AddConstants(Rule):
 
 
 class AffineIntoLinear(Rule):
-    """MatMul(x * s + b, w) with constants, where x * s + b has no other kind of user -> MatMul(x, s w) + b w."""
+    """MatMul(x * s + b, w) with constants, if x * s + b is only used by such products -> MatMul(x, s w) + b w."""
 
     name = "affine-into-linear"
     roots = ("MatMul",)
@@ -70,7 +70,7 @@ class AffineIntoLinear(Rule):
         if weight is None or scaled is None or inner is None or not _feeds_linear(node.inputs[0]):
             return NOT_HERE
         if weight.nbytes > _LARGEST:
-            return Miss("the weight is large, and would be held twice")
+            return Miss("the weight is large and would be in memory twice")
         x, scale = inner
         if outer is not None and not only_use(outer[0]):
             return NOT_HERE
@@ -83,7 +83,7 @@ class AffineIntoLinear(Rule):
 
 
 class ScalarIntoLinear(Rule):
-    """A scalar factor behind reshapes and transposes of a linear layer -> into its weight and bias."""
+    """A scalar factor after reshapes and transposes of a linear layer -> folded into its weight and bias."""
 
     name = "scalar-into-linear"
     roots = ("Mul",)
@@ -117,7 +117,7 @@ def _is_large(product: ir.Node) -> bool:
 
 
 def _chain_to_linear(value: Value) -> list[ir.Node] | None:
-    """MatMul by a constant, then reshapes, transposes and constant additions up to the value, each for it alone."""
+    """The chain of MatMul by a constant, reshapes, transposes and additions that only the value uses."""
     chain: list[ir.Node] = []
     current: Value | None = value
     while current is not None and only_use(current):
@@ -135,7 +135,7 @@ def _chain_to_linear(value: Value) -> list[ir.Node] | None:
 
 
 def _scaled(chain: list[ir.Node], factor: np.float32, g: GraphBuilder) -> Value:
-    """The chain again, its constants multiplied."""
+    """Rebuild the chain with its constants multiplied."""
     first = chain[0]
     weight = _matrix(first.inputs[1])
     assert weight is not None
@@ -183,7 +183,7 @@ def _feeds_linear(value: Value | None) -> bool:
 class DivideOnce(Rule):
     """Division by a smaller, broadcast square root (a normalization's) -> multiplication by its reciprocal.
 
-    Other quotients stay as they are: what is rounded to integers next must not differ in the last place.
+    Other quotients are kept: one that is rounded to an integer must not differ in the last place.
     """
 
     name = "divide-once"
@@ -209,9 +209,9 @@ class DivideOnce(Rule):
 
 
 class PowToMul(Rule):
-    """Pow(x, 2) to Pow(x, 8) and Pow(x, 0.5) -> products and Sqrt, which delegates take.
+    """Pow(x, 2) to Pow(x, 8) and Pow(x, 0.5) -> products and Sqrt, which delegates support.
 
-    LiteRT's powers by whole numbers end at the largest number, not at infinity.
+    LiteRT's integer powers saturate at the largest number instead of infinity.
     """
 
     name = "pow-to-mul"
@@ -236,7 +236,7 @@ class PowToMul(Rule):
 
 
 def _power(x: Value, n: int, g: GraphBuilder) -> Value:
-    """By squares: as few products as there are."""
+    """Exponentiation by squaring."""
     if n == 1:
         return x
     half = _power(x, n // 2, g)

@@ -1,4 +1,4 @@
-"""Less work for masked attention: selections that choose nothing, and negations before selections."""
+"""Less work for masked attention: redundant selects, and negated conditions."""
 
 from __future__ import annotations
 
@@ -30,10 +30,9 @@ class WhereOfNot(Rule):
 
 
 class SoftmaxWithoutNaN(Rule):
-    """Where(IsNaN(p), 0, p) of p = Softmax(s + mask), where the known mask leaves something in every row -> p.
+    """Where(IsNaN(p), 0, p) of p = Softmax(s + mask), if the constant mask hides no row completely -> p.
 
-    PyTorch guards against rows that are hidden altogether. (Scores that are infinite or not numbers themselves are
-    left as Softmax makes them.)
+    PyTorch guards against completely hidden rows. (For infinite or NaN scores the result is Softmax's.)
     """
 
     name = "softmax-without-nan"
@@ -62,12 +61,12 @@ class SoftmaxWithoutNaN(Rule):
             return NOT_HERE
         op = Softmax.decode(Reader(made))
         if op.axis != len(static_shape(p) or ()) - 1 or not _leaves_something(op.x):
-            return Miss("a row may be hidden altogether")
+            return Miss("a row may be completely hidden")
         return [p]
 
 
 def _leaves_something(scores: Value) -> bool:
-    """Whether the last axis of the scores keeps an element that no known mask makes minus infinity."""
+    """Whether every row of the scores has an element that no constant mask makes minus infinity."""
     added = producer(scores, "Add")
     if added is None:
         return producer(scores, "MatMul") is not None

@@ -1,4 +1,4 @@
-"""Fewer copies: transposes that meet across a reshape, that move nothing, or that only part of is wanted."""
+"""Fewer copies: transposes that cancel across a reshape, that move nothing, or of which only a part is used."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class TransposeToReshape(Rule):
 
 
 class TransposesAroundReshape(Rule):
-    """Transpose(Reshape(Transpose(x))) -> one transpose between reshapes, or a reshape alone."""
+    """Transpose(Reshape(Transpose(x))) -> one transpose between reshapes, or only a reshape."""
 
     name = "transposes-around-reshape"
     roots = ("Transpose",)
@@ -81,7 +81,7 @@ class TransposesAroundReshape(Rule):
 
 
 class SelectBeforeTranspose(Rule):
-    """Gather(Transpose(x), i) of one index -> Transpose(Gather(x, i)), where all that is wanted is selections."""
+    """Gather(Transpose(x), i) of one index -> Transpose(Gather(x, i)), if all uses are such gathers."""
 
     name = "select-before-transpose"
     roots = ("Gather",)
@@ -107,7 +107,7 @@ class SelectBeforeTranspose(Rule):
 
 
 class SelectToSlice(Rule):
-    """Gather of one known index -> Slice and Reshape, which delegates take."""
+    """Gather of one constant index -> Slice and Reshape, which delegates support."""
 
     name = "select-to-slice"
     roots = ("Gather",)
@@ -133,14 +133,14 @@ class SelectToSlice(Rule):
 
 
 def _selects(node: ir.Node) -> bool:
-    """Whether the node is a Gather of one known index that drops its axis."""
+    """Whether the node is a Gather of one constant index that drops its axis."""
     if node.op_type != "Gather" or node.domain != "":
         return False
     return node.inputs[1] is not None and static_shape(node.inputs[1]) == () and constant(node.inputs[1]) is not None
 
 
 class ReshapeAfterLinear(Rule):
-    """MatMul(Reshape(x), w), and adding or multiplying by a vector, where the last dimension stays -> Reshape after."""
+    """MatMul(Reshape(x), w), and adding or multiplying a vector, if the last dimension is kept -> Reshape after it."""
 
     name = "reshape-after-linear"
     roots = ("MatMul", "Add", "Mul")

@@ -1,4 +1,4 @@
-"""Convolutions that cut an image into patches, as matrix products of the patches."""
+"""Convolutions on non-overlapping patches, as matrix products of the patches."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from edgec.ops.conv import Conv
 from edgec.rules.base import NOT_HERE, Example, Miss, Replacement, Rule
 
 _LEAST = 8
-"""Patches of fewer rows or columns gain nothing; of 14 to 32, a fifth of the convolution and its transpose."""
+"""Smaller patches gain nothing; those of 14 to 32 save a fifth of the convolution and its transpose."""
 
 
 class PatchesToMatMul(Rule):
-    """Conv of an input in patches that do not overlap -> MatMul of the patches, whose rows are copied whole.
+    """Conv with non-overlapping windows -> MatMul of the patches, whose rows are copied whole.
 
-    `last` names inputs that are channels-last in the file: their convolution needs no transpose at all.
+    `last` names inputs that are channels-last in the file: their convolution needs no transpose.
     """
 
     name = "patches-to-matmul"
@@ -51,10 +51,10 @@ class PatchesToMatMul(Rule):
         if window.has_padding or op.groups != 1 or not op.x.is_graph_input() or op.x.name in self._last:
             return NOT_HERE
         if shape is None or weight is None:
-            return Miss("the shape or the weight is not known")
+            return Miss("the shape or the weight is unknown")
         (n, c, h, w), (rows, columns) = shape, window.kernel
         if h % rows or w % columns or window.extent != window.kernel:
-            return Miss("the patches leave a rest, or have gaps")
+            return Miss("the patches do not cover the input exactly")
         cut = g.op("Reshape", op.x, g.ints(n, c, h // rows, rows, w // columns, columns))
         turned = g.op("Transpose", cut, perm=[0, 2, 4, 1, 3, 5])
         patches = g.op("Reshape", turned, g.ints(n, h // rows, w // columns, c * rows * columns))

@@ -1,7 +1,7 @@
-"""Convolutions of one element before resizes, not after them: both are linear, and there are fewer elements before.
+"""1x1 convolutions before resizes instead of after them: both are linear, and there are fewer elements before.
 
-A convolution whose window is one element mixes channels, a resize mixes positions, and the weights of a resize add up
-to 1: the two commute, bias included.
+A 1x1 convolution mixes channels, a resize mixes positions, and the weights of a resize add up to 1: the two commute,
+including the bias.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from edgec.rules.base import NOT_HERE, Example, Miss, Replacement, Rule
 from edgec.rules.match import only_use, producer
 
 _RESIZE, _ADD = 16, 6
-"""What XNNPACK's resize and addition of one element cost beside one multiply-accumulate of its matrix products."""
+"""The cost of XNNPACK's resize and addition per element, relative to a multiply-accumulate of its matrix products."""
 
 
 class PointwiseBeforeResize(Rule):
-    """Conv of 1 x 1 (Resize(x)) to more positions -> Resize(Conv(x))."""
+    """1x1 Conv(Resize(x)) to more positions -> Resize(Conv(x))."""
 
     name = "pointwise-before-resize"
     roots = ("Conv",)
@@ -44,12 +44,12 @@ class PointwiseBeforeResize(Rule):
         if resize is None or weight is None or not _is_pointwise(op):
             return NOT_HERE
         if _gain(resize, weight.shape[1], weight.shape[0]) <= 0:
-            return Miss("there is no less work before the resize", near=False)
+            return Miss("it is not less work before the resize", near=False)
         return [_resized(g.op("Conv", resize.x, op.w, op.b), resize, g)]
 
 
 class PointwiseOfResizes(Rule):
-    """Conv of 1 x 1 of a Concat with resized parts -> a sum in which those parts are convolved before their resize."""
+    """1x1 Conv of a Concat with resized parts -> a sum in which those parts are convolved before their resize."""
 
     name = "pointwise-of-resizes"
     roots = ("Conv",)
@@ -90,7 +90,7 @@ class PointwiseOfResizes(Rule):
         return [total]
 
     def _early(self, x: Value, weight: np.ndarray[tuple[int, ...], np.dtype[np.generic]]) -> Resize | None:
-        """The resize that makes a part, if convolving before it is less work, the addition included."""
+        """The resize that computes a part, if convolving before it is less work, including the addition."""
         resize = _resize(x)
         if resize is None or resize.out_shape is None:
             return None
@@ -105,7 +105,7 @@ def _is_pointwise(op: Conv) -> bool:
 
 
 def _resize(value: Value) -> Resize | None:
-    """The resize of two dimensions by a builtin kernel that makes the value for one user alone."""
+    """The 2-D resize with a builtin kernel that computes the value, if that has only one user."""
     node = producer(value, "Resize")
     if node is None or not only_use(value) or len(static_shape(value) or ()) != 4:
         return None
@@ -114,7 +114,7 @@ def _resize(value: Value) -> Resize | None:
 
 
 def _gain(resize: Resize, before: int, after: int) -> int:
-    """Work saved, in multiply-accumulates of a matrix product, by `before` to `after` channels ahead of the resize."""
+    """The work saved by convolving `before` to `after` channels before the resize, in multiply-accumulates."""
     shape, out = static_shape(resize.x), resize.out_shape
     if shape is None or out is None:
         return 0

@@ -1,4 +1,4 @@
-"""Slices with steps, as plain slices of a reshaped value: delegates take those alone."""
+"""Strided slices as plain slices of a reshaped value: delegates support only those."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from edgec.ops.shape import Slice
 from edgec.rules.base import NOT_HERE, Example, Miss, Replacement, Rule
 
 _MOST_AXES = 5
-"""SLICE ends at this rank in TensorFlow Lite 2.14; XNNPACK's ends at 6."""
+"""The maximum rank of SLICE in TensorFlow Lite 2.14; XNNPACK's is 6."""
 
 
 class StepToReshape(Rule):
-    """Slice with a step that divides the dimension -> Slice of a Reshape in which the steps are a dimension."""
+    """Slice with a step that divides the dimension -> Slice of a Reshape in which the step is a dimension."""
 
     name = "step-to-reshape"
     roots = ("Slice",)
@@ -71,7 +71,7 @@ class StepToReshape(Rule):
 
 @dataclass(frozen=True)
 class _Piece:
-    """A dimension of the reshaped value, and what is taken of it."""
+    """A dimension of the reshaped value, and the part of it that is selected."""
 
     dim: int
     begin: int
@@ -83,7 +83,7 @@ class _Piece:
 
 
 def _merged(pieces: list[_Piece]) -> list[_Piece]:
-    """Neighbours that are taken whole are one dimension."""
+    """Merge neighbouring dimensions that are selected whole."""
     found: list[_Piece] = []
     for piece in pieces:
         if found and found[-1].is_whole and piece.is_whole:

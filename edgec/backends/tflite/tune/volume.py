@@ -1,4 +1,4 @@
-"""Convolutions of three dimensions as sums of convolutions of two: no delegate takes CONV_3D, all take CONV_2D."""
+"""3-D convolutions as sums of 2-D ones: no delegate supports CONV_3D, all support CONV_2D."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _CHANNELS_FIRST, _CHANNELS_LAST = (0, 3, 1, 2), (0, 2, 3, 1)
 
 
 class VolumeToPlanes(Rule):
-    """Conv of three dimensions -> the sum, over the shortest axis of its window, of Convs of the other two.
+    """3-D Conv -> the sum, over the shortest axis of its window, of Convs over the other two.
 
-    Positions along that axis become the batch. Data is moved as channels-last layouts have it, where neighbours'
-    transposes meet and cancel.
+    Positions along that axis become the batch. Data are moved in the channels-last layout, where transposes of
+    neighbours cancel.
     """
 
     name = "volume-to-planes"
@@ -55,7 +55,7 @@ class VolumeToPlanes(Rule):
             return NOT_HERE
         shape, out, weight = static_shape(op.x), static_shape(node.outputs[0]), constant(op.w)
         if shape is None or out is None or weight is None:
-            return Miss("the shape or the weight is not known")
+            return Miss("the shape or the weight is unknown")
         if 0 in shape or 0 in out:
             return NOT_HERE
         cut = _Cut.of(op.window)
@@ -76,7 +76,7 @@ class VolumeToPlanes(Rule):
 
 @dataclass(frozen=True)
 class _Cut:
-    """The axis (0, 1 or 2) along which a window is taken apart, the other two, and their window."""
+    """The axis (0, 1 or 2) along which a window is split, the other two, and their window."""
 
     axis: int
     others: tuple[int, int]
@@ -84,7 +84,7 @@ class _Cut:
 
     @staticmethod
     def of(window: Window) -> _Cut:
-        """Along the shortest side; of equal ones the first, which needs no transpose of channels-last data."""
+        """Split along the shortest side; of equal ones the first, which needs no transpose of channels-last data."""
         axis = min(range(3), key=lambda a: window.kernel[a])
         first, second = (a for a in range(3) if a != axis)
         return _Cut(axis, (first, second), window)
@@ -103,7 +103,7 @@ class _Cut:
 
 
 def _planes(x: Value, cut: _Cut, count: int, g: GraphBuilder) -> list[Value]:
-    """For each element of the window along the axis: what it meets, (N * count, C, other axes)."""
+    """For each element of the window along the axis: the data that it multiplies, (N * count, C, other axes)."""
     w, axis = cut.window, cut.axis
     last = g.op("Transpose", x, perm=list(cut.order))
     begin, end = w.pads_begin[axis], w.pads_end[axis]

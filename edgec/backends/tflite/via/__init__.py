@@ -1,1 +1,1 @@
-"""Another emitter than edgec's own, in an environment of its own."""
+"""Another emitter than edgec's own, in a separate environment."""

@@ -1,4 +1,4 @@
-"""TFLite through onnx2tf: the same verification, manifest and placement as of edgec's own files."""
+"""TFLite through onnx2tf, with the same verification, manifest and placement as for edgec's own files."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ from edgec.spec.target import Target
 
 @dataclass(frozen=True)
 class ForeignProgram(Program):
-    """A program that was read from a file, and the file's content as the schema's objects (`ModelT`)."""
+    """A program read from a file, and the file's content as the schema's objects (`ModelT`)."""
 
     model: Any = None
 
 
 class Onnx2tfBackend:
-    """`.tflite` files that onnx2tf writes, in an environment of its own."""
+    """`.tflite` files that onnx2tf writes, in a separate environment."""
 
     name = "tflite"
     tools: Mapping[str, str] = {"onnx2tf": VERSION}
@@ -48,12 +48,12 @@ class Onnx2tfBackend:
     def legalize(
         self, model: Model, target: Target, calibration: Calibration = UNCALIBRATED, after: AfterPass | None = None
     ) -> Rewritten:
-        """A copy: onnx2tf takes canonical ONNX. Raises `EdgecError` E0412 for open dimensions."""
+        """A copy: onnx2tf reads canonical ONNX. Raises `EdgecError` E0412 for open dimensions."""
         check(interface_of(model), target)
         values = (*model.graph.inputs, *model.graph.outputs)
         if (value := next((v for v in values if static_shape(v) is None), None)) is not None:
             note = "rejected by `onnx2tf-dynamic`"
-            raise error("E0412", f"`{value.name}` has an open dimension, which is not passed to onnx2tf", notes=[note])
+            raise error("E0412", f"`{value.name}` has an open dimension, unsupported with onnx2tf", notes=[note])
         return Rewritten(model.clone(), [])
 
     def in_onnx(self, model: Model) -> Model:
@@ -61,7 +61,7 @@ class Onnx2tfBackend:
         return model
 
     def lower(self, model: Model, target: Target) -> Program:
-        """Run onnx2tf and read what it made. Raises `EdgecError` E0501 and E0502."""
+        """Run onnx2tf and read its file. Raises `EdgecError` E0501 and E0502."""
         schema, _ = libraries()
         interface = interface_of(model)
         last = channels_last_names(interface, target)
@@ -89,7 +89,7 @@ class Onnx2tfBackend:
         path.write_bytes(bytes(builder.Output()) + associated_files(options_of(target).metadata))
 
     def renamed(self, program: Program, target: Target) -> Renamed:
-        """Nothing: the format takes any name."""
+        """Nothing: the format allows any name."""
         return Renamed()
 
     def shown(self, target: Target) -> Shown:
@@ -126,7 +126,7 @@ class Onnx2tfBackend:
 
 
 def _write_entries(model: Any, schema: Any, found: Sequence[tuple[str, bytes]]) -> None:
-    """Let a `ModelT` have these metadata entries and no others."""
+    """Replace the metadata entries of a `ModelT` by these."""
     model.metadata = []
     for name, content in found:
         buffer, entry = schema.BufferT(), schema.MetadataT()

@@ -1,4 +1,4 @@
-"""onnx2tf run as a process of its own, and its file with edgec's interface: names, layouts, metadata."""
+"""Run onnx2tf in a separate process, and give its file edgec's interface: names, layouts, metadata."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _NAME = "model"
 
 
 def convert(python: Path, model: Model, keep: Sequence[str], weights: str) -> bytes:
-    """The flatbuffer that onnx2tf makes. `keep` names inputs that stay in the source's layout.
+    """The flatbuffer that onnx2tf writes. `keep` names inputs that keep the source's layout.
 
-    `weights` is float32 or float16. Raises `EdgecError` E0501 with the end of onnx2tf's output where it fails.
+    `weights` is float32 or float16. Raises `EdgecError` E0501 with the end of onnx2tf's output if it fails.
     """
     with tempfile.TemporaryDirectory(prefix="edgec-onnx2tf-") as folder:
         source, out = Path(folder) / f"{_NAME}.onnx", Path(folder) / "out"
@@ -34,14 +34,14 @@ def convert(python: Path, model: Model, keep: Sequence[str], weights: str) -> by
         made = out / f"{_NAME}_{weights}.tflite"
         if not made.is_file():
             lines = (done.stdout + done.stderr).strip().splitlines()[-_LINES:]
-            raise error("E0501", f"onnx2tf {VERSION} makes no file of this model", notes=lines)
+            raise error("E0501", f"onnx2tf {VERSION} cannot convert this model", notes=lines)
         return made.read_bytes()
 
 
 def rename(model: Any, interface: Interface) -> None:
-    """Give a `ModelT` the source's names in its signature; onnx2tf changes some, and keeps their order.
+    """Give the signature of a `ModelT` the source's names; onnx2tf changes some, but keeps their order.
 
-    Raises `EdgecError` E0501 where inputs or outputs are not the source's.
+    Raises `EdgecError` E0501 if inputs or outputs are not the source's.
     """
     graph, signature = model.subgraphs[0], model.signatureDefs[0]
     for kind, indices, entries, wanted in (
@@ -49,14 +49,14 @@ def rename(model: Any, interface: Interface) -> None:
         ("outputs", graph.outputs, signature.outputs, interface.outputs),
     ):
         if len(indices) != len(wanted):
-            raise error("E0501", f"onnx2tf {VERSION} makes {len(indices)} {kind} where the model has {len(wanted)}")
+            raise error("E0501", f"onnx2tf {VERSION} writes {len(indices)} {kind}, but the model has {len(wanted)}")
         by_index = dict(zip((int(i) for i in indices), wanted, strict=True))
         for entry in entries:
             entry.name = by_index[entry.tensorIndex].encode()
 
 
 def turned(model: Any, interface: Interface) -> list[str]:
-    """The inputs and outputs that the file has channels-last. Raises `EdgecError` E0501 for any other shape."""
+    """The inputs and outputs that are channels-last in the file. Raises `EdgecError` E0501 for other shapes."""
     graph, found = model.subgraphs[0], []
     for indices, wanted in ((graph.inputs, interface.inputs), (graph.outputs, interface.outputs)):
         for index, (name, shape) in zip(indices, wanted.items(), strict=True):

@@ -1,4 +1,4 @@
-"""From a flatbuffer back to a program, so that files of other emitters are counted, placed and predicted alike."""
+"""Disassembly of a flatbuffer into a program, so that files of other emitters are costed and placed alike."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _NAMES = {
     "SLICE": ("input", "begin", "size"), "TRANSPOSE": ("input", "perm"),
     "TRANSPOSE_CONV": ("output_shape", "filter", "input", "bias"),
 }  # fmt: skip
-"""Operands that costs and placement look at by name."""
+"""Operands that costs and placement need by name."""
 
 
 def disassemble(model: Any, schema: Any, name: str) -> Program:
-    """The first subgraph of a `ModelT` as a program. Attributes are left out: costs and placement need none."""
+    """The first subgraph of a `ModelT` as a program, without attributes: costs and placement need none."""
     graph = model.subgraphs[0]
     opcodes = {v: k for k, v in vars(schema.BuiltinOperator).items() if isinstance(v, int)}
     dtypes = {v: k.lower() for k, v in vars(schema.TensorType).items() if isinstance(v, int)}
@@ -53,7 +53,7 @@ def _operand(number: int, tensor: Any, model: Any, dtypes: dict[int, str]) -> Op
 
 
 def _content(data: Any, dtype: str, shape: list[int]) -> Array:
-    """The constant, without a copy; of types that numpy lacks, its bytes."""
+    """The constant, without a copy; for types that numpy lacks, its bytes."""
     raw = np.asarray(data, dtype=np.uint8)
     try:
         return raw.view(np.dtype(dtype)).reshape(shape)
@@ -62,5 +62,5 @@ def _content(data: Any, dtype: str, shape: list[int]) -> Array:
 
 
 def _ref(operand: Operand) -> Ref:
-    """What is computed or shown; an output may be a constant."""
+    """The value as a computed one; an output may be a constant."""
     return Ref(operand.name, operand.type)

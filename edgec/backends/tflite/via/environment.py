@@ -1,4 +1,4 @@
-"""The Python environment of onnx2tf: made on demand from the configured package index, never mixed with edgec's."""
+"""The Python environment of onnx2tf: created on demand from the configured package index, separate from edgec's."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ PINS = (
     "Pygments==2.21.0", "rich==15.0.0", "setuptools==81.0.0", "sne4onnx==2.0.1", "sng4onnx==2.0.1", "sympy==1.14.0",
     "tqdm==4.67.1", "typing_extensions==4.16.0",
 )  # fmt: skip
-"""Everything that onnx2tf's default path imports, as tried together; nothing else is installed."""
+"""All packages that onnx2tf's default path imports, in versions tested together; nothing else is installed."""
 
 PYTHON_VARIABLE = "EDGEC_ONNX2TF_PYTHON"
-"""The environment variable that names the Python to make the environment of."""
+"""The environment variable with the Python from which to create the environment."""
 _PYTHON = (3, 12)
 """The oldest Python of onnx2tf 2."""
 _LINES = 8
 
 
 def interpreter() -> Path:
-    """The Python of onnx2tf's environment, which is made where it does not exist yet.
+    """The Python of onnx2tf's environment, which is created if it does not exist.
 
-    Raises `EdgecError` E0502 when there is no Python of 3.12 or later, or the packages cannot be had.
+    Raises `EdgecError` E0502 if there is no Python 3.12 or later, or the packages cannot be installed.
     """
     return made_once(f"onnx2tf-{VERSION}", _make) / "bin" / "python"
 
@@ -50,7 +50,7 @@ def _make(folder: Path) -> None:
 
 
 def _python() -> str:
-    """A Python that onnx2tf runs on: the one that is named, this one, or a later one on the path."""
+    """A Python on which onnx2tf runs: the configured one, this one, or a later one on the path."""
     named = os.environ.get(PYTHON_VARIABLE)
     if named:
         return named
@@ -68,7 +68,7 @@ def _python() -> str:
 
 
 def _answers(python: str) -> bool:
-    """Whether it starts: a version manager's stand-in may not."""
+    """Whether it starts: a version manager's shim may not."""
     check = subprocess.run([python, "-c", "import venv"], capture_output=True, check=False)
     return check.returncode == 0
 
@@ -82,7 +82,7 @@ def _run(command: Sequence[str]) -> None:
 def _failed(output: str) -> EdgecError:
     return error(
         "E0502",
-        f"the environment of onnx2tf {VERSION} cannot be made",
+        f"the environment of onnx2tf {VERSION} cannot be created",
         notes=output.strip().splitlines()[-_LINES:],
         help=["the packages come from the index that pip or uv is configured for"],
     )

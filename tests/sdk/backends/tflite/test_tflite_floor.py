@@ -73,7 +73,7 @@ def test_what_the_oldest_runtime_lacks_is_refused_by_label() -> None:
         lowered(model(*MASK), load_target("raspberry-pi", ["options.min_runtime=2.14"]))
     (told,) = refused.value.diagnostics
     assert told.code == "E0412"
-    assert "begins with runtime 2.16" in told.message
+    assert "needs runtime 2.16" in told.message
     assert any("rejected by `runtime-gather-nd`" in note for note in told.notes)
     lowered(model(*MASK), load_target("raspberry-pi", ["options.min_runtime=2.16"]))
 

@@ -116,8 +116,8 @@ def test_oldest_runtime_follows_the_operators(tmp_path: Path) -> None:
     [
         (TFLiteOptions(layouts=(("picture", "nhwc"),)), "`options.layouts` names `picture`"),
         (TFLiteOptions(layouts=(("logits", "nhwc"),)), "`logits` has 2 dimensions"),
-        (TFLiteOptions(metadata=TFLiteMetadata(inputs=(TensorNote("x"),))), "which is no input"),
-        (TFLiteOptions(metadata=TFLiteMetadata(outputs=(TensorNote("x"),))), "which is no output"),
+        (TFLiteOptions(metadata=TFLiteMetadata(inputs=(TensorNote("x"),))), "not an input"),
+        (TFLiteOptions(metadata=TFLiteMetadata(outputs=(TensorNote("x"),))), "not an output"),
         (TFLiteOptions(metadata=TFLiteMetadata(inputs=(TensorNote("image", mean=(1.0, 2.0)),))), "3 channels"),
         (TFLiteOptions(metadata=TFLiteMetadata(outputs=(TensorNote("logits", labels=("a",)),))), "1 labels"),
     ],

@@ -101,4 +101,4 @@ def test_what_keeps_an_operator_off(text: str, unit: str, breaks: str) -> None:
 def test_sizes_that_the_data_decide_keep_a_graph_off() -> None:
     told = _evidence("g (float[8] x) => (int64[1,k] y, float[8] z) { y = NonZero(x)  z = Exp(x) }")
     assert told["xnnpack"].startswith("1 of 3 operators")
-    assert all(told[unit] == "0 of 3 operators: the data decide sizes (WHERE)" for unit in ("gpu", "nnapi", "qnn"))
+    assert all(told[unit] == "0 of 3 operators: sizes depend on data (WHERE)" for unit in ("gpu", "nnapi", "qnn"))

@@ -105,6 +105,23 @@ def _sentence(text: str) -> str:
     return text[:1].lower() + text[1:]
 
 
+_STACK_SLOTS = 1 << 17
+"""Stack entries, of 8 bytes, of `_in_one_chunk`'s frame: the chunk that holds it has as much room again."""
+
+
+def _in_one_chunk(function: Callable[[], int]) -> int:
+    """Call the function with all frames below it in one chunk of memory.
+
+    CPython keeps frames in chunks of 16 KiB (`DATA_STACK_CHUNK_SIZE` of pystate.c), each mapped when a call crosses the
+    end of the one before and unmapped when it returns: up to 46,000 times in a build, a fifteenth of its time. A chunk
+    is as large as a frame needs, rounded up to a power of two, and this frame claims a large stack that it never uses.
+    """
+    return function()
+
+
+_in_one_chunk.__code__ = _in_one_chunk.__code__.replace(co_stacksize=_STACK_SLOTS)
+
+
 def main() -> None:
     """The console script."""
     own_process()
@@ -112,6 +129,6 @@ def main() -> None:
         os.environ.setdefault(name, value)
     gc.set_threshold(*_THRESHOLDS)
     try:
-        sys.exit(_run())
+        sys.exit(_in_one_chunk(_run))
     finally:
         gc.freeze()  # otherwise the interpreter traverses all of torch's objects several times at exit

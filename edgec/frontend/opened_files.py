@@ -24,7 +24,7 @@ def noting_opened() -> Iterator[None]:
     def opened(file: Any, mode: str = "r", *rest: Any, **more: Any) -> Any:
         if isinstance(file, str | os.PathLike) and not set(mode) & set("wxa+"):
             path = os.fspath(file)
-            if isinstance(path, str) and _is_data(os.path.realpath(path)):
+            if isinstance(path, str) and _is_data(path) and _is_data(os.path.realpath(path)):
                 note(path, "module" if path.endswith(".py") else "data")
         return usual(file, mode, *rest, **more)
 

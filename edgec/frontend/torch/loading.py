@@ -1,8 +1,8 @@
-"""What the import of torch, and of libraries of models, does for nobody: a tenth of a build.
+"""Faster imports of torch and of libraries of models, which do work that nobody needs: a tenth of a build.
 
-Each registration of an operator notes the line that it stands on by `inspect.getframeinfo`, which resolves the path of
-every module that is loaded to find the text around that line, and torch takes the line alone. Private name, seen in
-torch 2.13: `torch._library.utils`, which asks.
+The registration of an operator records its line by `inspect.getframeinfo`, which resolves the path of every loaded
+module to read the text around that line; torch uses the line number only. Private name, seen in torch 2.13: the caller,
+`torch._library.utils`.
 """
 
 from __future__ import annotations
@@ -15,22 +15,29 @@ from contextlib import contextmanager
 from types import FrameType
 from unittest.mock import patch
 
+from edgec.spec.process import is_own_process
+
 
 @contextmanager
 def without_garbage() -> Iterator[None]:
-    """While active, Python looks for no garbage: what modules make as they load stays."""
-    looks = gc.isenabled()
+    """Disable garbage collection while modules are loaded: nearly all objects that they create stay.
+
+    In edgec's own process they are also exempt from later collections, the next of which would traverse them all.
+    """
+    enabled = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
-        if looks:
+        if enabled:
+            if is_own_process():
+                gc.freeze()
             gc.enable()
 
 
 @contextmanager
 def registered_quickly() -> Iterator[None]:
-    """While active, torch, and what is imported, register operators without looking for text that nobody reads."""
+    """While active, operators are registered without reading the source text around their lines."""
     usual = inspect.getframeinfo
 
     def found(frame: FrameType, context: int = 1) -> inspect.Traceback:

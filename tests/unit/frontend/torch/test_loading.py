@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import inspect
 import sys
 
+import pytest
 import torch
 
+from edgec.frontend.torch import loading
 from edgec.frontend.torch.loading import registered_quickly
 
 
@@ -28,3 +31,16 @@ def test_others_are_given_the_text():
         found = inspect.getframeinfo(sys._getframe())
     assert "getframeinfo" in found.code_context[0]
     assert inspect.getframeinfo.__module__ == "inspect"
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_loaded_objects_are_exempt_from_collection_in_edgecs_own_process(
+    own: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frozen = []
+    monkeypatch.setattr(loading, "is_own_process", lambda: own)
+    monkeypatch.setattr(loading.gc, "freeze", lambda: frozen.append(gc.isenabled()))
+    with loading.without_garbage():
+        assert not gc.isenabled()
+    assert frozen == ([False] if own else [])
+    assert gc.isenabled()

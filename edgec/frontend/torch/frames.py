@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from types import FrameType
 
 import torch
 
 import edgec
+from edgec.diag import Place
 
 TORCH = str(Path(torch.__file__).parent)
 EDGEC = str(Path(edgec.__file__).parent)
@@ -25,3 +27,12 @@ def is_of_model(file: str) -> bool:
 def is_of_library(file: str) -> bool:
     """Whether the file belongs to Python itself."""
     return file.startswith(LIBRARY) and "site-packages" not in file
+
+
+def line_of_model(frame: FrameType | None) -> Place | None:
+    """Of the frames from this one outwards, the innermost that runs a model's code."""
+    while frame is not None:
+        if is_of_model(frame.f_code.co_filename):
+            return Place(frame.f_code.co_filename, frame.f_lineno)
+        frame = frame.f_back
+    return None

@@ -16,7 +16,7 @@ PATCHED: Mapping[str, str] = {
     "builtins.print": "what is printed in a trace decides nothing, and is shown by its value's form",
     "onnx_ir.schemas.OpSignature.from_op_schema": "torch's exporter asks for the same signature at every node",
     "torch._subclasses.fake_tensor.FakeTensor": "its conversions to Python's values would leave the trace unseen",
-    "torch.SymInt": "as FakeTensor: hashing, printing and rounding a symbol would be decided once and for all",
+    "torch.SymInt": "as FakeTensor: hashing, printing, rounding or counting to a symbol would decide for all sizes",
     "torch.SymFloat": "as SymInt",
     "torch.SymBool": "as SymInt",
     "torch.amp.autocast_mode.autocast.__enter__": "sources in half precision are computed in single",
@@ -27,6 +27,9 @@ PATCHED: Mapping[str, str] = {
     "torch.export._trace.register_buffer_assignment_hook": "it refuses buffers that a forward binds anew",
     "torch.fx.experimental.symbolic_shapes.ShapeEnv._log_guard": "it is told of each condition on sizes",
     "torch.nn.Module.to": "it swaps parameters, which fails while a trace holds them",
+    "torch.utils._sympy.functions.Mod.eval": "the size of what is padded to windows grows long",
+    "torch.utils._sympy.functions.PythonMod.eval": "as Mod",
+    "torch.utils._sympy.functions.simple_floordiv_gcd": "reducing a quotient of long sums takes minutes",
     "torch.nn.modules.transformer._detect_is_causal_mask": "whether a mask is causal would ask the data",
 }
 """What is replaced, by its dotted name: a function, or a class of which methods are."""
@@ -69,6 +72,7 @@ PRIVATE: Mapping[str, str] = {
     "torch.utils._python_dispatch.TorchDispatchMode": "the only way to see every operator that runs",
     "torch.utils._python_dispatch._disable_current_modes": "to compute outside of the trace",
     "torch.utils._pytree": "structures of tensors, as `torch.export` flattens them",
+    "torch.utils._sympy.functions": "quotients and remainders of sizes, and how torch reduces them",
     "torch.utils._sympy.interp.sympy_interp": "to evaluate a condition on sizes",
     "torch.utils._sympy.printers.PythonPrinter": "an expression of sizes as Python code",
     "torch.utils._sympy.reference.PythonReferenceAnalysis": "to evaluate a condition on sizes",

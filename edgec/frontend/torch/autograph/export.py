@@ -130,7 +130,9 @@ def _is_pythons(failure: BaseException, frames: Sequence[FrameType]) -> bool:
 def _rewrite_number(rewritten: Rewritten, asking: _Asking, number: NumberOfSizeError) -> None:
     """Rewrite the function that made a number of an open size; one that cannot be takes the example's."""
     try:
-        if not rewritten.has(asking.code):
+        if number.loop and rewritten.add_loop(asking.code, asking.outer, asking.line):
+            return
+        if not number.loop and not rewritten.has(asking.code):
             rewritten.add(asking.outer)
             return
     except UnsupportedError:

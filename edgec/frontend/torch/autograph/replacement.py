@@ -7,7 +7,7 @@ import dis
 import gc
 import inspect
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from types import CodeType, FunctionType
@@ -16,6 +16,7 @@ from edgec.frontend.torch.autograph.analysis.names import RUNTIME
 from edgec.frontend.torch.autograph.converters.early_exits import UnsupportedError
 from edgec.frontend.torch.autograph.converters.exception_handlers import Told, catches
 from edgec.frontend.torch.autograph.converters.functions import Rewriter, is_coroutine
+from edgec.frontend.torch.autograph.converters.open_loops import OpenLoops
 from edgec.frontend.torch.autograph.operators.control_flow import Runtime
 
 _LAMBDA = "_edgec_lambda"
@@ -29,6 +30,7 @@ class Rewritten:
     _codes: dict[CodeType, CodeType] = field(default_factory=dict)
     _watched: dict[CodeType, CodeType] = field(default_factory=dict)
     _comparing: list[CodeType] = field(default_factory=list)
+    _loops: dict[CodeType, set[int]] = field(default_factory=dict)
 
     def has(self, code: CodeType) -> bool:
         """Whether this code is a rewritten function's, or a part of one."""
@@ -36,7 +38,19 @@ class Rewritten:
 
     def add(self, code: CodeType) -> None:
         """Rewrite the function with this code. Raises `UnsupportedError` with the reason where it cannot be."""
-        self._codes[code] = _rewritten(code)
+        self._codes[code] = _rewritten(code, self._loops.get(code, set()))
+
+    def add_loop(self, code: CodeType, outer: CodeType, line: int) -> bool:
+        """Rewrite the function `outer`, of which `code` is a part, so that its loop on this line may be over an open
+        dimension; False where that is done already. Raises as `add`.
+        """
+        original = next((old for old, new in self._codes.items() if contains(new, code)), outer)
+        lines = self._loops.setdefault(original, set())
+        if line in lines:
+            return False
+        lines.add(line)
+        self.add(original)
+        return True
 
     def add_comparing(self) -> bool:
         """Rewrite the functions that ask of which type a value is, or whether it is `True`: what stands for a number in
@@ -116,11 +130,12 @@ def functions_of(code: CodeType) -> list[FunctionType]:
     return [f for f in gc.get_referrers(code) if isinstance(f, FunctionType) and f.__code__ is code]
 
 
-def _rewritten(code: CodeType) -> CodeType:
+def _rewritten(code: CodeType, loops: Set[int]) -> CodeType:
     if is_coroutine(code):
         raise UnsupportedError("it is a generator or a coroutine", code.co_firstlineno)
     definition = _lambda(code) if code.co_name == "<lambda>" else _definition(code)
     _Mangled(code.co_qualname).visit(definition)
+    OpenLoops(loops).visit(definition)
     Rewriter(code).function(definition)
     made = _compiled(definition, code)
     if made.co_freevars != code.co_freevars:

@@ -6,12 +6,13 @@ torch proves assumptions for a whole range by algebra, and refuses what it canno
 
 from __future__ import annotations
 
+import linecache
 import math
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from types import CodeType
+from types import CodeType, FrameType
 from typing import Any
 
 import sympy  # type: ignore[import-untyped]
@@ -19,14 +20,15 @@ import torch
 from torch._dynamo.source import TensorProperty, TensorPropertySource
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.export import _trace
-from torch.fx.experimental.symbolic_shapes import EqualityConstraint, ShapeEnv
+from torch.fx.experimental.symbolic_shapes import EqualityConstraint, ShapeEnv, is_concrete_int
 from torch.utils._sympy.interp import sympy_interp
 from torch.utils._sympy.printers import PythonPrinter
 from torch.utils._sympy.reference import PythonReferenceAnalysis
 
 from edgec.diag import Place
 from edgec.frontend.torch.autograph.operators.escapes import NumberOfSizeError
-from edgec.frontend.torch.frames import is_of_model
+from edgec.frontend.torch.frames import EDGEC, is_of_model, line_of_model
+from edgec.frontend.torch.open_sizes.expressions import shorten
 from edgec.frontend.torch.patches import Patches
 
 _PYTHON = {"math": math, "torch": torch, "max": max, "min": min, "abs": abs, "float": float, "int": int, "round": round}
@@ -101,7 +103,7 @@ class Assumed:
         def noted(env: ShapeEnv, prefix: str, condition: Any, **more: Any) -> Any:
             if prefix == "eval":  # others are not taken for granted
                 self._begin(env)
-                self._asked.append((condition, _innermost_line()))
+                self._asked.append((condition, line_of_model(sys._getframe(1))))
             return log(env, prefix, condition, **more)
 
         def proven(fake_mode: FakeTensorMode, **rest: Any) -> None:
@@ -123,6 +125,8 @@ class Assumed:
 
         for kind in (torch.SymInt, torch.SymFloat):
             self._patches.replace(f"torch.{kind.__name__}.__int__", self._whole(kind.__int__))
+        self._patches.replace("torch.SymInt.__index__", self._counted(torch.SymInt.__index__))
+        shorten(self._patches)
         self._patches.replace("torch.export._trace.make_fake_inputs", in_multiples)
         self._patches.replace("torch.fx.experimental.symbolic_shapes.ShapeEnv._log_guard", noted)
         self._patches.replace("torch.export._trace.produce_guards_and_solve_constraints", proven)
@@ -141,6 +145,19 @@ class Assumed:
             return ordinary(size)
 
         return whole
+
+    def _counted(self, ordinary: Callable[[Any], int]) -> Callable[[Any], int]:
+        """`range(size)` where a `for` of the model asks."""
+
+        def counted(size: Any) -> int:
+            frame = _users_frame(sys._getframe(1))
+            if frame is None or frame.f_code in self._left or is_concrete_int(size):
+                return ordinary(size)
+            if "for " in linecache.getline(frame.f_code.co_filename, frame.f_lineno):
+                raise NumberOfSizeError(self._left, loop=True)
+            return ordinary(size)
+
+        return counted
 
     def _begin(self, env: ShapeEnv) -> None:
         """Each trace has an environment of its own; what an earlier one assumed is forgotten."""
@@ -190,11 +207,8 @@ def _assume_multiples(env: ShapeEnv, known: EqualityConstraint) -> None:
                     env.evaluate_expr(sympy.Eq(size.node.expr, multiple(root)))
 
 
-def _innermost_line() -> Place | None:
-    """Of the frames that run now, the innermost outside torch and edgec."""
-    frame = sys._getframe(2)
-    while frame is not None:
-        if is_of_model(frame.f_code.co_filename):
-            return Place(frame.f_code.co_filename, frame.f_lineno)
-        frame = frame.f_back  # type: ignore[assignment]
-    return None
+def _users_frame(frame: FrameType | None) -> FrameType | None:
+    """The model's frame that asks, by itself or by what stands for it in rewritten functions."""
+    while frame is not None and frame.f_code.co_filename.startswith(EDGEC):
+        frame = frame.f_back
+    return frame if frame is not None and is_of_model(frame.f_code.co_filename) else None

@@ -168,8 +168,8 @@ def _fixed(dim: DynamicDim, assumed: Sequence[Assumption], example: int) -> Diag
     what, advice = _works_at(dim, [size for size in sizes if _holds(assumed, dim.name, size)], sizes, example)
     if _is_loop(first.place):
         advice = (
-            "a Python loop over an open dimension is traced for one size: let a layer step through it (`nn.GRU`, "
-            "`nn.LSTM`, `nn.RNN`, `cumsum`), or leave the dimension fixed"
+            "this loop over an open dimension was traced for one size: write it as `for t in range(x.shape[1])`, let a "
+            "layer step through it (`nn.GRU`, `nn.LSTM`, `nn.RNN`, `cumsum`), or leave the dimension fixed"
         )
     return Diagnostic(
         "E0202",

@@ -16,6 +16,7 @@ import torch.nn.functional as functional
 from torch.utils import _pytree as pytree
 
 from edgec.diag import error
+from edgec.frontend.torch.autograph.operators import open_sequences
 from edgec.frontend.torch.autograph.operators.symbolic_numbers import as_number
 from edgec.frontend.torch.overrides.attention import attention
 from edgec.frontend.torch.overrides.covariance import corrcoef, cov
@@ -167,6 +168,11 @@ def _roll(x: torch.Tensor, shifts: Any, dims: Any = None) -> torch.Tensor:
     return x.index_select(dim, torch.remainder(torch.arange(size) - shifts.reshape(()), size))
 
 
+def _iterated(x: torch.Tensor) -> Any:
+    """`for row in x`."""
+    return iter(open_sequences.unbind(x) if x.dim() else x)
+
+
 def _set_data(x: torch.Tensor, value: torch.Tensor) -> None:
     """`x.data = y`, which torch's trace forgets: copied element by element from a tensor of the same shape and type."""
     if value.shape != x.shape or value.dtype != x.dtype:
@@ -200,6 +206,10 @@ _REPLACEMENTS: dict[Callable[..., Any], Callable[..., Any]] = {
     torch.corrcoef: corrcoef,
     torch.Tensor.corrcoef: corrcoef,
     torch.combinations: _combinations,
+    **dict.fromkeys((torch.stack,), open_sequences.stack),
+    **dict.fromkeys((torch.cat, torch.concat, torch.concatenate), open_sequences.cat),
+    **dict.fromkeys((torch.unbind, torch.Tensor.unbind), open_sequences.unbind),
+    torch.Tensor.__iter__: _iterated,
     torch.narrow: _narrow,
     torch.Tensor.narrow: _narrow,
     torch.tensor: _tensor,

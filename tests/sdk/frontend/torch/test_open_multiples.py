@@ -46,14 +46,6 @@ class Fixed(nn.Module):
         return y + self.places
 
 
-class Looped(nn.Module):
-    def forward(self, x):
-        y = x[:, :, 0]
-        for row in range(x.shape[2]):
-            y = 0.5 * y + x[:, :, row]
-        return y
-
-
 class Square(nn.Module):
     def forward(self, x):
         return x @ x
@@ -99,7 +91,6 @@ def test_listed_sizes_are_all_that_must_hold():
     ("kind", "line", "label", "help_"),
     [
         (Fixed, "return y + self.places", "dimension-fixed", "leave it fixed"),
-        (Looped, "for row in range(x.shape[2]):", "dimension-fixed", "nn.GRU"),
         (Square, "return x @ x", "dimensions-equal", "one name"),
     ],
 )

@@ -17,6 +17,7 @@ from edgec.frontend.torch.autograph.operators.augmented_assignment import augmen
 from edgec.frontend.torch.autograph.operators.branches import Branch, Side, SideRaisesError, State, merge, select
 from edgec.frontend.torch.autograph.operators.loop_bounds import Bounds, Range
 from edgec.frontend.torch.autograph.operators.loops import UNROLLED, Carried, truth, unrolled
+from edgec.frontend.torch.autograph.operators.open_loops import OpenLoops, over_open_size
 from edgec.frontend.torch.autograph.operators.path_duplication import Forks
 from edgec.frontend.torch.autograph.operators.py_builtins import Conversions
 from edgec.frontend.torch.autograph.operators.select import UNDEFINED, Site
@@ -33,7 +34,7 @@ def _same(value: Any) -> Any:
 
 
 @dataclass
-class Runtime(Conversions):
+class Runtime(Conversions, OpenLoops):
     """The functions behind `__edgec__`. While `tracing`, tensor conditions become selections; else sides are recorded.
 
     `sides` holds, for each site met with a tensor condition, the sides that eager runs took; `rounds`, for each loop,
@@ -136,6 +137,8 @@ class Runtime(Conversions):
                 raise RuntimeError(f"the loop has not ended after {step} steps")
             with Bounds() as bounds:
                 going = test(*state)
+            if self.tracing and bounds.rounds is not None:
+                return over_open_size(test, body, state, branch, bounds.rounds)
             if self.is_traced(going):
                 forked = self.forks.side(branch.site, truth(going)) if bounds.seen else None
                 if forked is None:

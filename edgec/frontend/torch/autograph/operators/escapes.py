@@ -47,11 +47,13 @@ class EscapeError(BaseException):
 
 
 class NumberOfSizeError(EscapeError):
-    """`int(size)` would make a number of an open size. Functions among the `left` may do that."""
+    """`int(size)` would make a number of an open size, or `range(size)` count up to it: a `loop`. Functions among the
+    `left` may do that.
+    """
 
-    def __init__(self, left: set[CodeType]) -> None:
+    def __init__(self, left: set[CodeType], *, loop: bool = False) -> None:
         super().__init__("to-value", "a number")
-        self.left = left
+        self.left, self.loop = left, loop
 
 
 class EscapeGuard:

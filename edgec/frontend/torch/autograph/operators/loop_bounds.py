@@ -1,4 +1,4 @@
-"""What bounds a loop beside the data: ranges, and the parts of its test that are not data."""
+"""What bounds a loop beside the data: ranges, also up to an open size, and the parts of its test that are not data."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch.fx.experimental.symbolic_shapes import free_unbacked_symbols, is_concrete_int
+
+from edgec.frontend.torch.autograph.operators.open_sequences import rounds
 
 
 @dataclass(frozen=True)
@@ -20,18 +23,33 @@ class Range:
         """Whether `value` is still inside."""
         if isinstance(self.step, torch.Tensor):
             return torch.where(self.step > 0, value < self.stop, value > self.stop)
+        Bounds.of_range(self)
         inside = value < self.stop if self.step > 0 else value > self.stop
         Bounds.note(inside)
         return inside
 
+    def rounds(self) -> Any:
+        """How many numbers there are, as an open size; None where they are not as many as an open size says."""
+        ends = (self.start, self.stop)
+        opened = any(is_open(end) for end in ends)
+        return rounds(*ends, self.step) if opened and all(is_open(e) or isinstance(e, int) for e in ends) else None
+
+
+def is_open(size: Any) -> bool:
+    """Whether it is an open size of an input, or computed of such."""
+    return isinstance(size, torch.SymInt) and not is_concrete_int(size) and not free_unbacked_symbols(size)
+
 
 class Bounds:
-    """Notes whether a loop's test holds a part that is not data, which may bound the loop."""
+    """Notes whether a loop's test holds a part that is not data, which may bound the loop: `rounds`, if that is a range
+    up to an open size.
+    """
 
     _open: list[Bounds] = []  # noqa: RUF012 - a stack of the tests being evaluated
 
     def __init__(self) -> None:
         self.seen = False
+        self.rounds: Any = None
 
     def __enter__(self) -> Bounds:
         self._open.append(self)
@@ -45,3 +63,9 @@ class Bounds:
         """A part of the test that is being evaluated."""
         if cls._open and not isinstance(value, torch.Tensor):
             cls._open[-1].seen = True
+
+    @classmethod
+    def of_range(cls, bounds: Range) -> None:
+        """A range whose end the test that is being evaluated asks for."""
+        if cls._open:
+            cls._open[-1].rounds = bounds.rounds()

@@ -1,4 +1,4 @@
-"""Loops whose end depends on data: unrolled under a selection, or kept as a loop of the graph."""
+"""Loops whose end depends on data or on an open size: unrolled under a selection, or kept as a loop of the graph."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from edgec.diag import EdgecError, error
 from edgec.frontend.torch.autograph.analysis.free_tensors import Collect, Substitute
 from edgec.frontend.torch.autograph.analysis.side_effects import ReachableState
 from edgec.frontend.torch.autograph.operators.branches import Branch, State, merge, merging, trace_side
+from edgec.frontend.torch.autograph.operators.filled_lists import FilledList
 from edgec.frontend.torch.autograph.operators.select import Site, Undefined
 from edgec.frontend.torch.autograph.operators.speculation import Speculation
 from edgec.frontend.torch.autograph.operators.symbolic_numbers import Numbers, is_number, mark
@@ -105,31 +106,52 @@ class _Variable:
     leaves: tuple[torch.Tensor, ...]
     numbers: tuple[bool, ...]
 
+    def bound(self, leaves: Values) -> Any:
+        """What a round finds in the variable."""
+        own = [mark(v) if n else v for v, n in zip(leaves, self.numbers, strict=True)]
+        return pytree.tree_unflatten(own, self.structure)
+
+    def next(self, leaves: Values, after: Any) -> Values:
+        """The leaves behind a round."""
+        found = pytree.tree_leaves(after)
+        return tuple(_tensor(leaf).to(v.dtype) for leaf, v in zip(found, leaves, strict=True))
+
+    def result(self, leaves: Values) -> Any:
+        """The variable behind the loop."""
+        return self.bound(leaves)
+
 
 @dataclass(frozen=True)
 class Carried:
-    """A `while` whose end only the data know: the variables that its body changes are carried as tensors.
+    """A loop of the graph: the variables that its body changes are carried as tensors.
 
     A variable may be a tensor, a number, or a list, tuple or dictionary of them that keeps its structure. Those that
-    are not `live`, as each round binds them anew and nobody reads them afterwards, are not carried.
+    are not `live`, as each round binds them anew and nobody reads them afterwards, are not carried. A loop of `steps`
+    rounds, an open size, may add a tensor to a list in each; one whose end only the data know has none.
     """
 
     site: Site
     names: tuple[str, ...]
     state: State
     live: frozenset[str]
+    steps: Any = None
 
     def run(self, test: Test, body: Body) -> State:
         """The state after the loop. Raises `EdgecError` E0206 where a variable changes its shape or type."""
         variables = self._variables(body)
 
-        def state(values: Values) -> State:
-            full, rest = list(self.state), list(values)
+        def apart(values: Values) -> list[tuple[_Variable | FilledList, Values]]:
+            found, rest = [], values
             for variable in variables:
                 count = len(variable.leaves)
-                own, rest = rest[:count], rest[count:]
-                own = [mark(v) if n else v for v, n in zip(own, variable.numbers, strict=True)]
-                full[variable.index] = pytree.tree_unflatten(own, variable.structure)
+                found.append((variable, rest[:count]))
+                rest = rest[count:]
+            return found
+
+        def state(values: Values) -> State:
+            full = list(self.state)
+            for variable, own in apart(values):
+                full[variable.index] = variable.bound(own)
             return tuple(full)
 
         taken = Speculation.taken()
@@ -143,17 +165,25 @@ class Carried:
         def step(values: Values) -> Values:
             with Speculation.outside():
                 after = body(*state(tuple(v.clone() for v in values)))  # the body may change them in place
-            leaves = [leaf for v in variables for leaf in pytree.tree_leaves(after[v.index])]
-            return tuple(_tensor(leaf).to(v.dtype) for leaf, v in zip(leaves, values, strict=True))
+            found: list[torch.Tensor] = []
+            for variable, own in apart(values):
+                following = variable.next(own, after[variable.index])
+                if following is None:
+                    raise self._refused(self.names[variable.index], "a list", "a list that is not longer by one tensor")
+                found += following
+            return tuple(found)
 
-        return state(_loop(going, step, tuple(leaf for v in variables for leaf in v.leaves)))
+        full = list(self.state)
+        for variable, own in apart(_loop(going, step, tuple(leaf for v in variables for leaf in v.leaves))):
+            full[variable.index] = variable.result(own)
+        return tuple(full)
 
-    def _variables(self, body: Body) -> list[_Variable]:
+    def _variables(self, body: Body) -> list[_Variable | FilledList]:
         """What trial iterations change, each fit to be carried.
 
         A number that becomes a tensor may decide on further variables: once more, until no other one changes.
         """
-        found: dict[int, _Variable] = {}
+        found: dict[int, _Variable | FilledList] = {}
         while True:
             state = [self._as_carried(i, found) for i in range(len(self.state))]
             lent = [Lent(v) for v in state]
@@ -178,14 +208,18 @@ class Carried:
             help=["keep the value in a variable of the function during the loop"],
         )
 
-    def _as_carried(self, index: int, found: dict[int, _Variable]) -> Any:
+    def _as_carried(self, index: int, found: dict[int, _Variable | FilledList]) -> Any:
         variable = found.get(index)
         if variable is None:
             return self.state[index]
-        return pytree.tree_unflatten([leaf.clone() for leaf in variable.leaves], variable.structure)
+        return variable.bound(tuple(leaf.clone() for leaf in variable.leaves))
 
-    def _variable(self, index: int, name: str, old: Any, new: Any) -> _Variable:
+    def _variable(self, index: int, name: str, old: Any, new: Any) -> _Variable | FilledList:
         """What the body binds first begins as zeros: Python has no value for it before the first iteration."""
+        if self.steps is not None and isinstance(old, list) and isinstance(new, list):
+            filled = FilledList.of(index, self.state[index], new, self.steps)
+            if filled is not None:
+                return filled
         leaves, structure = pytree.tree_flatten(new)
         if isinstance(old, Undefined):
             old = pytree.tree_unflatten([_zeros(leaf) for leaf in leaves], structure)

@@ -13,7 +13,7 @@ from edgec.spec.request_options import SourceOptions, TargetOptions
 
 VERBS = typer.main.get_command(app).commands  # type: ignore[attr-defined]
 
-ABOUT_SOURCES = ("build", "predict", "inspect", "check")
+ABOUT_SOURCES = ("build", "predict", "inspect", "check", "evaluate")
 ABOUT_TARGETS = ("build", "predict", "inspect")
 
 PLACES = [

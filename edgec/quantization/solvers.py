@@ -1,0 +1,166 @@
+"""From what a value was seen to be to its scale and zero point, under the rules of a number format.
+
+A format that is symmetric and one that is not are solved each on its own: rounding one's zero point away is what makes
+symmetric int8 lose words that asymmetric int8 reads.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgec.calibration.statistics import Statistics
+from edgec.quantization.parameters import Quantization
+from edgec.spec.numerics import NumberFormat
+
+Range = tuple[float, float]
+
+_PARTS = np.linspace(1.0, 0.1, 91)
+"""The parts of an end of the range that are tried as that end."""
+
+_TAIL = 1e-4
+"""The share of values that `percentile` leaves beyond each end."""
+
+_LEAST_SCALE = 1e-30
+"""A value that is always 0 has a scale, too; products of two such scales still fit float32."""
+
+
+def solved(found: Statistics, form: NumberFormat, method: str = "mse") -> Quantization:
+    """The quantization of a value, in which 0 is exactly one of the steps.
+
+    Raises `KeyError` for a method that is none.
+    """
+    return of_range(METHODS[method](found, form), form) if found.count else of_range((0.0, 0.0), form)
+
+
+def of_range(ends: Range, form: NumberFormat) -> Quantization:
+    """The quantization whose steps reach from one end to the other, 0 included; symmetric: as far to either side."""
+    least, most = form.limits
+    low, high = min(ends[0], 0.0), max(ends[1], 0.0)
+    if form.symmetric:
+        middle = 0 if least < 0 else (most + 1) // 2
+        scale = max(high / (most - middle), -low / (middle - least), _LEAST_SCALE)
+        return Quantization((float(np.float32(scale)),), (middle,))
+    scale = float(np.float32(max((high - low) / (most - least), _LEAST_SCALE)))
+    zero = int(np.clip(round(least - low / scale), least, most))
+    return Quantization((scale,), (zero,))
+
+
+def _min_max(found: Statistics, form: NumberFormat) -> Range:
+    """All that was seen."""
+    return found.low, found.high
+
+
+def _average(found: Statistics, form: NumberFormat) -> Range:
+    """The mean of the samples' own extremes, so that a single sample's outlier counts for little."""
+    return found.low_sum / found.samples, found.high_sum / found.samples
+
+
+def _percentile(found: Statistics, form: NumberFormat) -> Range:
+    """All but `_TAIL` of the values at each end."""
+    edges, share = found.histogram.edges, np.cumsum(found.histogram.counts) / found.count
+    first = int(np.searchsorted(share, _TAIL, side="right"))
+    last = int(np.searchsorted(share, 1 - _TAIL, side="left"))
+    return max(float(edges[first]), found.low), min(float(edges[last + 1]), found.high)
+
+
+def _least_squares(found: Statistics, form: NumberFormat) -> Range:
+    """The range with the least sum of squared errors: scale²/12 for what lies in it, its distance for what lies beyond.
+
+    Zeros cost nothing, as 0 is a step. (Choukroun et al., "Low-bit quantization of neural networks for efficient
+    inference", 2019, search the same.)
+    """
+    tails = _Tails(found)
+    least, most = form.limits
+    low, high = min(found.low, 0.0), max(found.high, 0.0)
+    if form.symmetric:
+        ends = _PARTS * max(-low, high)
+        error = tails.inside(-ends, ends, 2 * ends / (most - least)) + tails.beyond(-ends, ends)
+        best = float(ends[int(np.argmin(error))])
+        return -best, best
+    lows, highs = (a.reshape(-1) for a in np.meshgrid(low * _PARTS, high * _PARTS))
+    error = tails.inside(lows, highs, (highs - lows) / (most - least)) + tails.beyond(lows, highs)
+    best_of_both = int(np.argmin(error))
+    return float(lows[best_of_both]), float(highs[best_of_both])
+
+
+class _Tails:
+    """Sums over a histogram from one end, so that the error of a range is found without going through the bins."""
+
+    def __init__(self, found: Statistics) -> None:
+        histogram = found.histogram
+        self._width, self._first = histogram.width, float(histogram.edges[0])
+        centers = np.clip(histogram.edges[:-1] + histogram.width / 2, found.low, found.high)
+        weights = histogram.counts.astype(np.float64)
+        self._sums = [np.concatenate([[0.0], np.cumsum(weights * centers**k)]) for k in range(3)]
+        self._zeros = float(found.zeros)
+
+    def _place(self, x: NDArray[np.float64]) -> NDArray[np.int64]:
+        places = np.rint((x - self._first) / self._width).astype(np.int64)
+        return np.clip(places, 0, len(self._sums[0]) - 1)
+
+    def inside(
+        self, low: NDArray[np.float64], high: NDArray[np.float64], scale: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """The squared rounding errors of what lies between, which are no larger than its squares: 0 is a step."""
+        below, above = self._place(low), self._place(high)
+        count = self._sums[0][above] - self._sums[0][below] - self._zeros
+        squares = self._sums[2][above] - self._sums[2][below]
+        return np.asarray(np.minimum(np.maximum(count, 0) * scale**2 / 12, np.maximum(squares, 0)))
+
+    def beyond(self, low: NDArray[np.float64], high: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The squared distances of what lies outside."""
+        below, above = self._place(low), self._place(high)
+        n, s, q = (sums[below] for sums in self._sums)
+        error = q - 2 * low * s + low**2 * n
+        n, s, q = (sums[-1] - sums[above] for sums in self._sums)
+        return np.asarray(np.maximum(error, 0) + np.maximum(q - 2 * high * s + high**2 * n, 0))
+
+
+def _entropy(found: Statistics, form: NumberFormat) -> Range:
+    """The range whose quantized distribution loses the least information: the Kullback-Leibler divergence of the seen
+    distribution, clipped to the range, from its rounding to steps.
+
+    (Migacz, "8-bit inference with TensorRT", GTC 2017, for symmetric ranges; here both ends move together.)
+    """
+    low, high = min(found.low, 0.0), max(found.high, 0.0)
+    if form.symmetric:
+        low, high = -max(-low, high), max(-low, high)
+    losses = [_divergence(found, (low * part, high * part), form) for part in _PARTS]
+    best = float(_PARTS[int(np.argmin(losses))])
+    return low * best, high * best
+
+
+def _divergence(found: Statistics, ends: Range, form: NumberFormat) -> float:
+    histogram = found.histogram
+    first, last = (round((end - float(histogram.edges[0])) / histogram.width) for end in ends)
+    steps = form.limits[1] - form.limits[0] + 1
+    inside = histogram.counts[first:last].astype(np.float64)
+    if len(inside) < steps:
+        return math.inf
+    whole = inside.copy()
+    whole[0] += histogram.counts[:first].sum()
+    whole[-1] += histogram.counts[last:].sum()
+    step = np.arange(len(inside)) * steps // len(inside)
+    filled = (inside > 0).astype(np.float64)
+    sums, fills = np.bincount(step, inside, steps), np.bincount(step, filled, steps)
+    rounded = np.where(filled > 0, (sums / np.maximum(fills, 1))[step], 0.0)
+    if not rounded.any():
+        return math.inf
+    p, q = whole / whole.sum(), rounded / rounded.sum()
+    held = (p > 0) & (q > 0)
+    missed = float(p[(p > 0) & (q == 0)].sum())
+    return float((p[held] * np.log(p[held] / q[held])).sum()) + missed * math.log(len(inside))
+
+
+METHODS: dict[str, Callable[[Statistics, NumberFormat], Range]] = {
+    "mse": _least_squares,
+    "min-max": _min_max,
+    "average": _average,
+    "percentile": _percentile,
+    "entropy": _entropy,
+}
+"""Every method by the name that a target's `numerics.calibration` uses."""

@@ -14,8 +14,11 @@ Array = NDArray[np.generic]
 BINS = 4096
 """Bins of a histogram, half of them below zero: at least 1,024 up to the largest magnitude that was seen."""
 
-_LEAST, _MOST = -120, 127
-"""Powers of two between which histograms end: float32 holds no more."""
+_LEAST, _MOST = -100, 100
+"""Powers of two between which histograms end."""
+
+NEVER = 1e30
+"""Numbers from here on stand for infinity: what masks hide, what pads a maximum."""
 
 
 @dataclass
@@ -38,12 +41,11 @@ class Histogram:
         """The ends of the bins, one more than there are bins."""
         return np.asarray((np.arange(BINS + 1) - BINS // 2) * self.width, dtype=np.float64)
 
-    def add(self, values: NDArray[np.float64]) -> None:
-        """Count finite values."""
-        if values.size:
-            self.widen(_power(float(np.abs(values).max())))
-            places = np.floor(values / self.width).astype(np.int64) + BINS // 2
-            self.counts += np.bincount(np.clip(places, 0, BINS - 1), minlength=BINS)
+    def add(self, values: NDArray[np.float32], largest: float) -> None:
+        """Count finite values, none of which is larger than `largest`. One next to an edge may count in either bin."""
+        self.widen(_power(largest))
+        places = (values * np.float32(1 / self.width) + np.float32(BINS // 2)).astype(np.int32)
+        self.counts += np.bincount(np.clip(places, 0, BINS - 1), minlength=BINS)
 
     def merge(self, other: Histogram) -> None:
         """Add the counts of another."""
@@ -64,7 +66,7 @@ class Histogram:
 
 def _power(magnitude: float) -> int:
     """The least p for which the magnitude lies below 2^p."""
-    return min(max(math.frexp(magnitude)[1], _LEAST), _MOST + 1)
+    return min(max(math.frexp(magnitude)[1], _LEAST), _MOST)
 
 
 def _halved(counts: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -78,8 +80,8 @@ def _halved(counts: NDArray[np.int64]) -> NDArray[np.int64]:
 class Statistics:
     """What one value was over all samples: how many numbers, how many of them exactly 0, the extremes.
 
-    `low_sum` and `high_sum` add up each sample's own extremes, over `samples`. Numbers that are not finite are counted
-    apart, and enter nothing else.
+    `low_sum` and `high_sum` add up each sample's own extremes, over `samples`. Numbers that are not finite, or
+    as large as `NEVER`, are counted apart, and enter nothing else.
     """
 
     count: int = 0
@@ -94,18 +96,22 @@ class Statistics:
 
     def add(self, array: Array) -> None:
         """Take in one sample's value."""
-        values = np.asarray(array, dtype=np.float64).reshape(-1)
-        finite = values[np.isfinite(values)]
-        self.infinite += values.size - finite.size
+        finite = np.asarray(array, dtype=np.float32).reshape(-1)
         if not finite.size:
             return
         low, high = float(finite.min()), float(finite.max())
+        if not (low > -NEVER and high < NEVER):
+            whole, finite = finite.size, finite[np.abs(finite) < NEVER]
+            self.infinite += whole - finite.size
+            if not finite.size:
+                return
+            low, high = float(finite.min()), float(finite.max())
         self.count += finite.size
-        self.zeros += int(np.count_nonzero(finite == 0))
+        self.zeros += finite.size - int(np.count_nonzero(finite))
         self.samples += 1
         self.low, self.high = min(self.low, low), max(self.high, high)
         self.low_sum, self.high_sum = self.low_sum + low, self.high_sum + high
-        self.histogram.add(finite)
+        self.histogram.add(finite, max(-low, high))
 
     def merge(self, other: Statistics) -> None:
         """Take in what was seen of another value, as if both were one."""

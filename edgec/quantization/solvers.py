@@ -6,7 +6,6 @@ symmetric int8 lose words that asymmetric int8 reads.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
 import numpy as np
@@ -120,47 +119,10 @@ class _Tails:
         return np.asarray(np.maximum(error, 0) + np.maximum(q - 2 * high * s + high**2 * n, 0))
 
 
-def _entropy(found: Statistics, form: NumberFormat) -> Range:
-    """The range whose quantized distribution loses the least information: the Kullback-Leibler divergence of the seen
-    distribution, clipped to the range, from its rounding to steps.
-
-    (Migacz, "8-bit inference with TensorRT", GTC 2017, for symmetric ranges; here both ends move together.)
-    """
-    low, high = min(found.low, 0.0), max(found.high, 0.0)
-    if form.symmetric:
-        low, high = -max(-low, high), max(-low, high)
-    losses = [_divergence(found, (low * part, high * part), form) for part in _PARTS]
-    best = float(_PARTS[int(np.argmin(losses))])
-    return low * best, high * best
-
-
-def _divergence(found: Statistics, ends: Range, form: NumberFormat) -> float:
-    histogram = found.histogram
-    first, last = (round((end - float(histogram.edges[0])) / histogram.width) for end in ends)
-    steps = form.limits[1] - form.limits[0] + 1
-    inside = histogram.counts[first:last].astype(np.float64)
-    if len(inside) < steps:
-        return math.inf
-    whole = inside.copy()
-    whole[0] += histogram.counts[:first].sum()
-    whole[-1] += histogram.counts[last:].sum()
-    step = np.arange(len(inside)) * steps // len(inside)
-    filled = (inside > 0).astype(np.float64)
-    sums, fills = np.bincount(step, inside, steps), np.bincount(step, filled, steps)
-    rounded = np.where(filled > 0, (sums / np.maximum(fills, 1))[step], 0.0)
-    if not rounded.any():
-        return math.inf
-    p, q = whole / whole.sum(), rounded / rounded.sum()
-    held = (p > 0) & (q > 0)
-    missed = float(p[(p > 0) & (q == 0)].sum())
-    return float((p[held] * np.log(p[held] / q[held])).sum()) + missed * math.log(len(inside))
-
-
 METHODS: dict[str, Callable[[Statistics, NumberFormat], Range]] = {
     "mse": _least_squares,
     "min-max": _min_max,
     "average": _average,
     "percentile": _percentile,
-    "entropy": _entropy,
 }
 """Every method by the name that a target's `numerics.calibration` uses."""

@@ -18,8 +18,12 @@ _LEAST_SCALE = float(np.finfo(np.float32).tiny)
 """A channel of zeros has a scale, too."""
 
 
-def quantized(weights: Array, form: NumberFormat, axis: int) -> tuple[NDArray[np.int8], Quantization]:
+def quantized(
+    weights: Array, form: NumberFormat, axis: int, least: NDArray[np.float64] | None = None
+) -> tuple[NDArray[np.int8], Quantization]:
     """Steps and scales of weights in a symmetric format: for the tensor or for each slice along `axis`.
+
+    `least`: scales, one for each slice, that none may be smaller than.
 
     The scale of a slice minimizes the sum of squared errors among clipped ranges, as in "Post training 4-bit
     quantization of convolutional networks for rapid-deployment" (Banner et al., 2019). Zero points are 0.
@@ -27,6 +31,8 @@ def quantized(weights: Array, form: NumberFormat, axis: int) -> tuple[NDArray[np
     axis %= max(weights.ndim, 1)
     rows = _rows(weights, axis if form.granularity == "channel" else None)
     scales = _best_scales(rows, form)
+    if least is not None:
+        scales = np.maximum(scales, least if len(scales) > 1 else least.max(initial=0.0)).astype(np.float32)
     found = Quantization(tuple(map(float, scales)), (0,) * len(scales), axis)
     return found.steps(weights, form.limits).astype(np.int8), found
 

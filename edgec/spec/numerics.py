@@ -11,7 +11,7 @@ _FLOATS = ("float32", "float16")
 _BITS = {"int4": 4, "int8": 8, "uint8": 8, "int16": 16}
 _GRANULARITIES = ("tensor", "channel", "block")
 _KEPT = ("as-needed", "ranges", "decisions")
-_METHODS = ("mse", "min-max", "average", "percentile", "entropy")
+_METHODS = ("mse", "min-max", "average", "percentile")
 _BLOCKS = (16, 32, 64, 128, 256)
 
 

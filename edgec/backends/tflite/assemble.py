@@ -13,9 +13,9 @@ from edgec.backends.base import Array, Const, Instr, Operand, Program
 from edgec.backends.tflite.blobs import Blobs
 from edgec.backends.tflite.interface import Interface, channels_last_names, options_of
 from edgec.backends.tflite.metadata import associated_files, entries
+from edgec.backends.tflite.scales import Scales
 from edgec.backends.tflite.versions import minimum_runtime, version_of
 from edgec.diag import error
-from edgec.quantization.parameters import Quantization
 from edgec.spec.target import Target
 
 IDENTIFIER = b"TFL3"
@@ -50,7 +50,7 @@ def assemble(program: Program, target: Target, path: Path) -> None:
     """Write the `.tflite` file. Raises `EdgecError` E0502 if the schema's package is not installed."""
     schema, flatbuffers = libraries()
     sizes = {name: max(low, 1) for name, low, _ in program.dims}
-    writer = _Writer(schema, target.numerics.weights.type == "float16", sizes)
+    writer = _Writer(schema, target.numerics.weights.type == "float16", sizes, Scales(schema))
     model = writer.model(program)
     interface = Interface(
         {ref.name: ref.type.shape for ref in program.inputs},
@@ -88,6 +88,7 @@ class _Writer:
     half_weights: bool
     sizes: Mapping[str, int]
     """Initial sizes of open dimensions, until the app resizes them: the smallest, as kernels may not support less."""
+    scales: Scales
     blobs: Blobs = field(default_factory=Blobs)
     tensors: list[Any] = field(default_factory=list)
     codes: list[Any] = field(default_factory=list)
@@ -217,16 +218,9 @@ class _Writer:
             tensor.shapeSignature = [d if isinstance(d, int) else -1 for d in dims]
         tensor.type, tensor.buffer, tensor.hasRank = self._type(dtype or operand.type.dtype), buffer, True
         if operand.type.quantization is not None:
-            tensor.quantization = self._quantization(operand.type.quantization)
+            tensor.quantization = self.scales.table(operand.type.quantization)
         self.tensors.append(tensor)
         return len(self.tensors) - 1
-
-    def _quantization(self, found: Quantization) -> Any:
-        parameters = self.schema.QuantizationParametersT()
-        parameters.scale = np.asarray(found.scales, np.float32)
-        parameters.zeroPoint = np.asarray(found.zero_points, np.int64)
-        parameters.quantizedDimension = found.axis
-        return parameters
 
     def _type(self, dtype: str) -> int:
         return int(getattr(self.schema.TensorType, dtype.upper()))

@@ -23,7 +23,7 @@ from edgec.backends.tflite.lower.table import LOWERINGS
 from edgec.backends.tflite.merge import merge_products
 from edgec.backends.tflite.ops import view_tflite
 from edgec.backends.tflite.placement import placement
-from edgec.backends.tflite.quantize.weights import with_narrow_weights
+from edgec.backends.tflite.quantize.quantize import quantize
 from edgec.backends.tflite.slices import compose_slices
 from edgec.backends.tflite.work import work_of
 from edgec.backends.work import Work
@@ -66,9 +66,8 @@ class TFLiteBackend:
         return program
 
     def quantize(self, program: Program, target: Target, calibration: Calibration) -> tuple[Program, list[Remark]]:
-        """Weights in integers."""
-        narrowed, told = with_narrow_weights(program, target.numerics.weights)
-        return narrowed, [told]
+        """Weights in integers, or all that kernels of eight bits compute."""
+        return quantize(program, target, calibration)
 
     def assemble(self, program: Program, target: Target, path: Path) -> None:
         """Write the flatbuffer."""

@@ -31,7 +31,42 @@ def version_of(instr: Instr) -> int:
         return 5
     if instr.op == "DEQUANTIZE" and x is not None and x.quantization is not None:
         return 6 if x.dtype == "int4" else 2 if x.quantization.is_per_tensor else 5
+    if any(value.type.quantization is not None for value in instr.outputs):
+        return _version_in_integers(instr)
     return _VERSIONS.get(instr.op, 1)
+
+
+_IN_INTEGERS = {
+    **dict.fromkeys("CONV_2D DEPTHWISE_CONV_2D TRANSPOSE_CONV TILE BROADCAST_TO".split(), 3),
+    **dict.fromkeys("RESIZE_BILINEAR RESIZE_NEAREST_NEIGHBOR".split(), 3),
+    **dict.fromkeys("ADD SUB MUL AVERAGE_POOL_2D MAX_POOL_2D CONCATENATION SOFTMAX LOG_SOFTMAX MEAN SUM".split(), 2),
+    **dict.fromkeys("MIRROR_PAD REDUCE_MAX REDUCE_MIN RELU RELU6 ABS LOGISTIC TANH L2_NORMALIZATION GELU".split(), 2),
+    **dict.fromkeys("MAXIMUM MINIMUM SQUARED_DIFFERENCE DEPTH_TO_SPACE SPACE_TO_DEPTH EXP BATCH_MATMUL".split(), 2),
+    **dict.fromkeys("GATHER SPLIT SPLIT_V SLICE STRIDED_SLICE TRANSPOSE PAD PADV2".split(), 2),
+    "FULLY_CONNECTED": 5,
+}
+"""Versions of builtins on numbers of eight bits with a scale."""
+
+_MORE_DIMENSIONS = {"SLICE": 5, "STRIDED_SLICE": 4, "TRANSPOSE": 4, "PAD": 4, "PADV2": 4, "MAXIMUM": 3, "MINIMUM": 3}
+"""The same above four dimensions."""
+
+_CHANNELWISE_PRODUCT = 12
+"""FULLY_CONNECTED with a scale for each channel: kernels before have one, and would compute something else."""
+
+
+def _version_in_integers(instr: Instr) -> int:
+    operands = instr.operands()
+    rank = max(len(operand.type.shape) for operand in operands)
+    if instr.op == "TRANSPOSE" and rank > 5:
+        return 6
+    if rank > 4 and instr.op in _MORE_DIMENSIONS:
+        return _MORE_DIMENSIONS[instr.op]
+    scales = [v.type.quantization for v in (*operands, *instr.outputs) if v.type.quantization is not None]
+    if instr.op == "FULLY_CONNECTED" and not all(found.is_per_tensor for found in scales):
+        return _CHANNELWISE_PRODUCT
+    if instr.op == "MUL" and scales[0].scale * scales[1].scale >= scales[2].scale:
+        return 3
+    return _IN_INTEGERS.get(instr.op, 1)
 
 
 def runtime_of(instr: Instr) -> str:

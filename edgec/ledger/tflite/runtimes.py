@@ -42,6 +42,7 @@ _SINCE = {
 """Builtins newer than TensorFlow Lite 1.14, by the first release that ran them in the emitted form."""
 
 _TYPED = {
+    ("FULLY_CONNECTED", "int8"): "2.18",
     ("DEQUANTIZE", "int8"): "2.14", ("DEQUANTIZE", "int4"): "2.18",
     ("ADD", "int64"): "2.6", ("SUB", "int64"): "2.4", ("MUL", "int64"): "2.11", ("MUL", "int16"): "2.11",
     ("GATHER", "bool"): "1.15", ("GATHER_ND", "bool"): "2.16", ("GATHER_ND", "int16"): "2.5",

@@ -1,0 +1,37 @@
+"""What the values of a program are, seen by running its float artifact on samples, one after the other."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from edgec.backends.base import Program
+from edgec.backends.tflite.assemble import assemble
+from edgec.calibration.statistics import Statistics
+from edgec.runners.base import Array
+from edgec.runners.litert import LiteRTRunner
+from edgec.spec.target import Target
+
+
+def observed(program: Program, target: Target, samples: Iterable[Mapping[str, Array]]) -> dict[str, Statistics]:
+    """Statistics of every number that the program takes or makes, by name; of those in blocks, none.
+
+    Samples are in the source's layout. Raises `EdgecError` E0602 or E0107 where one cannot be run.
+    """
+    wanted = {ref.name for instr in program.instrs for ref in instr.outputs if ref.type.dtype == "float32"}
+    found = {ref.name: Statistics() for ref in program.inputs if ref.type.dtype == "float32"}
+    found |= {name: Statistics() for name in sorted(wanted)}
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "float.tflite"
+        assemble(program, target, path)
+        with LiteRTRunner(path, keep_values=True, as_source=True) as runner:
+            for sample in samples:
+                runner.run(sample)
+                for ref in program.inputs:
+                    if ref.name in found:
+                        found[ref.name].add(sample[ref.name])
+                for name, array in runner.values():
+                    if name in wanted:
+                        found[name].add(array)
+    return found

@@ -36,11 +36,15 @@ class SourceKeywords(TypedDict, total=False):
 
 
 class TargetKeywords(TypedDict, total=False):
-    """What is asked of a target: `settings` as `--set` takes them (`"numerics.compute=float32"`), and rules by name."""
+    """What is asked of a target: `settings` as `--set` takes them (`"numerics.compute=float32"`), and rules by name.
+
+    `calibrate` names the samples on which an int8 target observes ranges.
+    """
 
     settings: Sequence[str]
     io_layout: Sequence[str]
     via: str
+    calibrate: str | Path
     enable: Sequence[str]
     disable: Sequence[str]
 
@@ -82,6 +86,7 @@ def model_request(ref: str, functions: Mapping[str, str], options: Mapping[str, 
         tuple(options.get("settings", ())),
         tuple(options.get("io_layout", ())),
         options.get("via"),
+        _text(options, "calibrate"),
         tuple(options.get("enable", ())),
         tuple(options.get("disable", ())),
     )

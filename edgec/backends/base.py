@@ -290,6 +290,12 @@ class QuantizingBackend(Backend, Protocol):
         """The program with integer weights, or fully quantized, and the remarks."""
         ...
 
+    def check_steps(
+        self, program: Program, target: Target, path: Path, samples: Sequence[Mapping[str, Array]]
+    ) -> list[Remark]:
+        """How far the integer kernels of the artifact at `path` are from their reference, each on its own steps."""
+        ...
+
 
 @runtime_checkable
 class FunctionsBackend(Backend, Protocol):

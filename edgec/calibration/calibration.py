@@ -10,6 +10,7 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
+from edgec.calibration.data import CalibrationData
 from edgec.ir.fingerprint import fingerprint
 from edgec.ir.model import Model
 
@@ -26,6 +27,7 @@ class Calibration:
     """
 
     samples: tuple[Mapping[str, Array], ...] = ()
+    data: CalibrationData | None = None
     _seen: dict[tuple[Callable[..., object], str], tuple[object, list[ir.TensorProtocol]]] = field(
         default_factory=dict, compare=False, repr=False
     )

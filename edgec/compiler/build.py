@@ -187,6 +187,8 @@ def compile_target(prepared: CanonicalModel, target: Target, options: BuildOptio
     folder = options.out / name / target.name
     check_ranges(target.ranges, prepared.model)
     prepared, untaken = within_ranges(prepared, target)
+    if target.numerics.activations is not None:
+        prepared = prepared.judged_on_data()
     with build_folder(folder) as scratch:
         made = accurate(prepared, target, chosen, scratch, progress)
         latency = predicted(chosen, made.lowered.program, target, device_for(target, options.device))

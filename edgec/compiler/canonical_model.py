@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
 from edgec.calibration.calibration import Calibration
+from edgec.calibration.data import CalibrationData
 from edgec.frontend.imported import ImportedModel
 from edgec.ir.model import Model
 from edgec.ir.states import states
@@ -19,6 +21,9 @@ from edgec.passes.remarks import Remark
 from edgec.quantized.rounding import excused
 from edgec.runners.base import Runner
 from edgec.spec.target import Accept
+
+_JUDGED = 4
+"""Samples of the calibration data on which an artifact in integers is run and compared."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,7 @@ class CanonicalModel:
     quantization: Fidelity | None = None
     check_passes: bool = False
     calls: KernelCalls | None = None
+    data: CalibrationData | None = None
 
     @property
     def typical(self) -> list[Sample]:
@@ -55,7 +61,16 @@ class CanonicalModel:
     @cached_property
     def calibration(self) -> Calibration:
         """What is known of the model's values: one for all targets of a build."""
-        return Calibration(tuple(sample.inputs for sample in self.typical))
+        samples = tuple(sample.inputs for sample in self.typical)
+        return Calibration(samples, self.data or CalibrationData("the example", samples, is_drawn=True))
+
+    def judged_on_data(self) -> CanonicalModel:
+        """The same, verified on the first of the samples that were given for calibration, where any were."""
+        if self.data is None:
+            return self
+        first = itertools.islice(self.data.samples, _JUDGED)
+        samples = [Sample(dict(inputs), self.imported.reference.run(inputs)) for inputs in first]
+        return replace(self, samples=samples) if samples else self
 
     def judging(self, accept: Accept) -> list[Sample]:
         """The samples that an artifact has to stand: those that strain, too, where no signal-to-noise ratio is set."""

@@ -17,9 +17,9 @@ from edgec.evaluation.dataset import open_dataset
 from edgec.evaluation.evaluate import Evaluation, Subject, evaluate
 from edgec.evaluation.images import pixel_ranges
 from edgec.evaluation.metrics import METRICS, Metric, OwnMetric
-from edgec.evaluation.user import user_function
 from edgec.frontend.dispatch import import_source
 from edgec.frontend.requested import sources_of
+from edgec.frontend.user_objects import user_function
 from edgec.measure.source_view import source_inputs
 from edgec.runners.open import open_runner
 from edgec.spec.project import ModelRequest

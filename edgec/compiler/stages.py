@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edgec.backends.base import Backend, QuantizingBackend
+from edgec.compiler.calibration_data import calibration_data
 from edgec.compiler.canonical_model import CanonicalModel, KernelCalls
 from edgec.compiler.input_ranges import check_ranges, with_ranges
 from edgec.compiler.manifest import Lowered
@@ -64,6 +65,8 @@ def prepare_imported(imported: ImportedModel, options: BuildOptions, progress: P
     remarks = [*remarks, *canonical.remarks]
     checks = options.check_passes
     found = CanonicalModel(warned(imported, told), model, remarks, samples, rounding, quantization, checks)
+    if options.calibrate is not None:
+        found = replace(found, data=calibration_data(options.calibrate, model, imported.ranges))
     return found if bodies is None else replace(found, calls=_calls(found, bodies, options))
 
 
@@ -109,6 +112,10 @@ def _called(canonical: CanonicalModel, calls: KernelCalls) -> CanonicalModel:
     return replace(canonical, model=calls.model, check_passes=False)
 
 
+_STEPPED = 2
+"""Samples on which integer kernels are compared with their reference."""
+
+
 @dataclass(frozen=True)
 class Candidate:
     """An artifact on disk, for the target as asked or one that keeps more in float32, and what running it showed.
@@ -140,5 +147,9 @@ def candidate(
     if lowered.kernels:
         seen = verify_unrun(canonical, lowered, lower(canonical, target, chosen, plain=True), target, chosen)
         return Candidate(target, lowered, path, seen.verdict, seen.told, findings)
+    if target.numerics.activations is not None and isinstance(chosen, QuantizingBackend):
+        typical = [sample.inputs for sample in canonical.typical[:_STEPPED]]
+        checked = chosen.check_steps(lowered.program, target, path, typical)
+        lowered = replace(lowered, remarks=[*lowered.remarks, *checked])
     with chosen.open(path, target) as runner:
         return Candidate(target, lowered, path, canonical.verify(runner, target.accept), findings=findings)

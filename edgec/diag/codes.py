@@ -95,6 +95,9 @@ CODES: dict[str, Code] = {
     "E0613": Code("float16 may change a decision", ExitCode.CHECK_FAILED),
     "E0615": Code("the source changed since the build", ExitCode.CHECK_FAILED),
     "E0614": Code("the verification says nothing about an output", ExitCode.CHECK_FAILED),
+    "E0620": Code("a target in integers is calibrated on made-up inputs", ExitCode.CHECK_FAILED),
+    "E0621": Code("the calibration data say little about real inputs", ExitCode.CHECK_FAILED),
+    "E0622": Code("integer kernels differ from their reference by more than a step", ExitCode.CHECK_FAILED),
     "E0616": Code("the artifact loses more task accuracy than is accepted", ExitCode.CHECK_FAILED),
     # E07: device
     "E0701": Code("the device did not answer", _AWAY),

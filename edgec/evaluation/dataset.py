@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgec.diag import error
-from edgec.evaluation.user import user_object
 from edgec.frontend.samples.files import Pixels, arrays_in, image_in
 from edgec.frontend.user_code import user_code
+from edgec.frontend.user_objects import user_object
 
 Array = NDArray[np.generic]
 

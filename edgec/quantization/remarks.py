@@ -1,9 +1,9 @@
-"""What was put into integers, for the manifest."""
+"""What was put into integers and what was not, for the manifest."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import ClassVar
 
 from edgec.passes.remarks import Decided
@@ -27,3 +27,61 @@ class NarrowWeights(Decided):
             "quantized_weights": self.tensors,
             "weight_bytes": {"float": self.float_bytes, "stored": self.stored_bytes},
         }
+
+
+@dataclass(frozen=True)
+class FloatOp:
+    """An instruction of a program in integers that computes in floats, the path of its module, and the reason."""
+
+    op: str
+    node: str
+    module: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Calibrated:
+    """The samples on which ranges were observed: how many, where from, their hash, and the method that made scales."""
+
+    samples: int
+    data: str
+    sha256: str
+    method: str
+
+
+@dataclass(frozen=True)
+class IntegerProgram(Decided):
+    """A program in integers: the formats, how many instructions compute in them, and which do not."""
+
+    section: ClassVar[str] = "quantization"
+    weights: str
+    activations: str
+    integer_ops: int
+    float_ops: tuple[FloatOp, ...]
+    calibration: Calibrated
+
+    def table(self) -> Mapping[str, object]:
+        """As the manifest holds it."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class StepCheck(Decided):
+    """Integer kernels against float arithmetic between rounders on the same steps, value by value.
+
+    `values` were compared, with so many `elements`; `equal` is the share that is the same, `largest` how many steps
+    the others are off at most.
+    """
+
+    section: ClassVar[str] = "integer_reference"
+    values: int
+    elements: int
+    equal: float
+    largest: int
+
+    @staticmethod
+    def of(found: Sequence[tuple[int, int, int]]) -> StepCheck:
+        """From the size, the number of elements that differ and the largest difference of each value."""
+        size = sum(n for n, _, _ in found)
+        off = sum(n for _, n, _ in found)
+        return StepCheck(len(found), size, 1 - off / size if size else 1.0, max((n for _, _, n in found), default=0))

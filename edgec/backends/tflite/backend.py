@@ -8,7 +8,7 @@ from pathlib import Path
 
 from edgec.artifact.app import Described
 from edgec.artifact.shown import Shown
-from edgec.backends.base import Instr, Program, Renamed
+from edgec.backends.base import Array, Instr, Program, Renamed
 from edgec.backends.builder import Builder, lower_graph
 from edgec.backends.legalization import legalized
 from edgec.backends.placement import Placement
@@ -24,6 +24,7 @@ from edgec.backends.tflite.merge import merge_products
 from edgec.backends.tflite.ops import view_tflite
 from edgec.backends.tflite.placement import placement
 from edgec.backends.tflite.quantize.quantize import quantize
+from edgec.backends.tflite.quantize.reference import check_steps
 from edgec.backends.tflite.slices import compose_slices
 from edgec.backends.tflite.work import work_of
 from edgec.backends.work import Work
@@ -68,6 +69,12 @@ class TFLiteBackend:
     def quantize(self, program: Program, target: Target, calibration: Calibration) -> tuple[Program, list[Remark]]:
         """Weights in integers, or all that kernels of eight bits compute."""
         return quantize(program, target, calibration)
+
+    def check_steps(
+        self, program: Program, target: Target, path: Path, samples: Sequence[Mapping[str, Array]]
+    ) -> list[Remark]:
+        """LiteRT's integer kernels against its float kernels between rounders."""
+        return check_steps(program, target, path, samples)
 
     def assemble(self, program: Program, target: Target, path: Path) -> None:
         """Write the flatbuffer."""

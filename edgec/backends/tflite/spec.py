@@ -34,9 +34,11 @@ def _rewriting() -> Rewriting:
 
 def _check(c: Checker, target: Target) -> None:
     """Check the number formats that LiteRT's kernels support."""
-    weights = target.numerics.weights
+    weights, values = target.numerics.weights, target.numerics.activations
     if weights.is_float:
         return
+    if values is not None and (values.type != "int8" or values.symmetric):
+        c.problem(f"activations in TFLite are int8 per tensor, asymmetric, not {values}", "activations")
     if weights.type != "int8" or weights.granularity == "block" or not weights.symmetric:
         c.problem(f"weights in TFLite are int8 per channel or tensor, symmetric, not {weights}", "weights")
 

@@ -95,6 +95,11 @@ def matching(pattern: str) -> list[Path]:
     return found
 
 
+def is_image(path: Path) -> bool:
+    """Whether the file's name is that of an image."""
+    return path.suffix.lower() in _IMAGES
+
+
 def names_in(path: Path) -> list[str]:
     """The names of the arrays in an `.npz` file. Raises `EdgecError` E0107 for another file."""
     if path.suffix.lower() != ".npz":

@@ -22,7 +22,9 @@ def seen(*samples: np.ndarray) -> Statistics:
 @given(st.lists(ARRAYS, min_size=1, max_size=6))
 def test_the_whole_is_the_sum_of_its_parts(samples: list[np.ndarray]) -> None:
     whole, parts = seen(*samples), merged([seen(sample) for sample in samples])
-    assert np.array_equal(whole.histogram.counts, parts.histogram.counts)
+    one, other = np.cumsum(whole.histogram.counts), np.cumsum(parts.histogram.counts)
+    assert np.all(one[:-1] <= other[1:])  # a value next to an edge may count in either bin
+    assert np.all(other[:-1] <= one[1:])
     assert (whole.count, whole.low, whole.high, whole.zeros) == (parts.count, parts.low, parts.high, parts.zeros)
     everything = np.concatenate(samples)
     assert whole.histogram.counts.sum() == whole.count == everything.size

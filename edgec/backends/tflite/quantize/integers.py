@@ -22,9 +22,10 @@ from edgec.spec.numerics import NumberFormat, Numerics
 
 @dataclass(frozen=True)
 class InIntegers:
-    """A program in integers, and the instructions that it computes in floats, each with its reason."""
+    """A program in integers, how many instructions compute in them, and those that do not, each with its reason."""
 
     program: Program
+    integers: int
     floats: tuple[tuple[Instr, str], ...]
 
 
@@ -46,7 +47,7 @@ def in_integers(program: Program, seen: Mapping[str, Statistics], numerics: Nume
             rewriter.compute_in_floats(instr)
     outputs = tuple((name, rewriter.as_float(operand)) for name, operand in program.outputs)
     made = replace(program, instrs=tuple(rewriter.instrs), outputs=outputs)
-    return InIntegers(made, tuple((program.instrs[i], reason) for i, reason in floats.items()))
+    return InIntegers(made, len(integers), tuple((program.instrs[i], reason) for i, reason in floats.items()))
 
 
 @dataclass

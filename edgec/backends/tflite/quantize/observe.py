@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from edgec.backends.base import Program
 from edgec.backends.tflite.assemble import assemble
+from edgec.calibration.data import Pass
 from edgec.calibration.statistics import Statistics
-from edgec.runners.base import Array
 from edgec.runners.litert import LiteRTRunner
 from edgec.spec.target import Target
 
 
-def observed(program: Program, target: Target, samples: Iterable[Mapping[str, Array]]) -> dict[str, Statistics]:
+def observed(program: Program, target: Target, samples: Pass) -> dict[str, Statistics]:
     """Statistics of every number that the program takes or makes, by name; of those in blocks, none.
 
     Samples are in the source's layout. Raises `EdgecError` E0602 or E0107 where one cannot be run.

@@ -1,0 +1,22 @@
+"""The samples that a build is told to calibrate on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from edgec.calibration.data import CalibrationData
+from edgec.frontend.samples.inputs import Known
+from edgec.frontend.samples.stream import open_stream
+from edgec.ir.model import Model
+from edgec.spec.ranges import InputRange
+
+
+def calibration_data(text: str, model: Model, ranges: Sequence[InputRange]) -> CalibrationData:
+    """What `--calibrate` names, for the inputs of the canonical model. Raises `EdgecError` E0102 where nothing is."""
+    inputs = {}
+    for value in model.graph.inputs:
+        assert value.dtype is not None
+        shape = None if value.shape is None else tuple(d if isinstance(d, int) else None for d in value.shape)
+        inputs[value.name or ""] = Known(shape, value.dtype.numpy().name, fixed=True)
+    stream = open_stream(text, inputs, ranges)
+    return CalibrationData(stream.origin, stream)

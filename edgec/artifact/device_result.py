@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from edgec.diag import Place, error
+from edgec.diag.foreign import said
 
 SCHEMA = 1
 
@@ -45,10 +46,11 @@ def read_result(path: Path) -> DeviceResult:
         answers = tuple(Answer(str(a["sha256"]), a["loaded"] is True, str(a["said"])) for a in document["artifacts"])
         return DeviceResult(str(document["system"]), str(document["when"]), answers)
     except (OSError, ValueError, KeyError, TypeError) as failure:
+        why = f"it has no {failure}" if isinstance(failure, KeyError) else said("the reader", failure)
         raise error(
             "E0604",
             f"`{path}` is not the result of a device",
             place=Place(str(path)),
-            notes=[f"{type(failure).__name__}: {failure}"],
+            notes=[why],
             help=["`load_all.py` writes the result on a Mac (docs/what-a-device-demands.md)"],
         ) from failure

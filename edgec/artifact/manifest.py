@@ -14,6 +14,7 @@ from edgec.artifact.evaluation import EvaluationInfo
 from edgec.artifact.provenance import Provenance, load_provenance
 from edgec.artifact.shown import Shown, load_shown
 from edgec.diag import Place, error
+from edgec.diag.foreign import said
 from edgec.spec.target import Accept
 
 SCHEMA = 1
@@ -286,7 +287,8 @@ def read_manifest(path: Path) -> Manifest:
             raise ValueError(f"its schema is {document.get('schema')}, this version of edgec reads {SCHEMA}")
         return _manifest(document)
     except (OSError, ValueError, KeyError, TypeError) as failure:
-        raise error("E0604", f"`{path}` is not a manifest", place=Place(str(path)), notes=[str(failure)]) from failure
+        why = f"it has no {failure}" if isinstance(failure, KeyError) else said("the reader", failure)
+        raise error("E0604", f"`{path}` is not a manifest", place=Place(str(path)), notes=[why]) from failure
 
 
 def rewrite_manifest(path: Path, manifest: Manifest) -> None:

@@ -6,6 +6,9 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from edgec.cli.columns import filled
+from edgec.cli.terminal import columns_of, has_colour
+
 if TYPE_CHECKING:
     from edgec.artifact.manifest import Accuracy, Latency
     from edgec.compiler.build import Built
@@ -13,30 +16,26 @@ if TYPE_CHECKING:
 _HEADINGS = ("target", "artifact", "size", "accuracy", "checked by", "latency (predicted)")
 _SIZE = _HEADINGS.index("size")
 _GAP = 2
-_WIDE = 200
-"""Columns if there is no terminal: logs are not wrapped."""
 
 
 def print_artifacts(built: Sequence[Built]) -> None:
     """Print them, and what their accuracy does not show."""
-    from rich.console import Console
-
-    console = Console(width=None if sys.stdout.isatty() else _WIDE)
-    for line in lines(list(_rows(built)), console.width):
-        console.print(line, highlight=False, markup=False, soft_wrap=True, style="bold" if line[:6] == "target" else "")
+    width, colour = columns_of(sys.stdout), has_colour(sys.stdout)
+    for line in lines(list(_rows(built)), width):
+        print(f"\x1b[1m{line}\x1b[0m" if colour and line.startswith("target  ") else line)
     for note in dict.fromkeys(b.manifest.accuracy.note for b in built if b.manifest.accuracy.note):
-        console.print(f"note: {note}", style="dim", highlight=False)
+        print("\n".join(filled(f"note: {note}", width)))
 
 
-def lines(rows: Sequence[tuple[str, ...]], width: int) -> list[str]:
-    """The table, or where it is wider than the terminal a block for each row."""
+def lines(rows: Sequence[tuple[str, ...]], width: int | None) -> list[str]:
+    """The table, or where it is wider than the terminal (None: there is none) a block for each row."""
     widths = [max(len(row[i]) for row in (_HEADINGS, *rows)) for i in range(len(_HEADINGS))]
-    if sum(widths) + _GAP * (len(widths) - 1) <= width:
+    if width is None or sum(widths) + _GAP * (len(widths) - 1) <= width:
         return [_line(row, widths) for row in (_HEADINGS, *rows)]
     found: list[str] = []
     for target, path, size, accuracy, runner, latency in rows:
-        found += [f"{target}  {path}", f"  {size}, {accuracy} by {runner}"]
-        found += [f"  {latency} (predicted)"] if latency else []
+        found += [f"{target}  {path}", *filled(f"{size}, {accuracy} by {runner}", width, "  ")]
+        found += filled(f"{latency} (predicted)", width, "  ") if latency else []
     return found
 
 

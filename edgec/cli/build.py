@@ -23,9 +23,6 @@ if TYPE_CHECKING:
 
 Many = list[str]
 
-_WIDE = 200
-"""Columns if there is no terminal: logs are not wrapped."""
-
 
 @takes(SourceOptions, TargetOptions)
 def build_command(

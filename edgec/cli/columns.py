@@ -10,12 +10,23 @@ _LEAST = 24
 """Columns that the last one gets at least; on narrower terminals it stands below the others."""
 
 
-def columns(rows: Sequence[Sequence[str]], width: int) -> list[str]:
-    """The rows as lines of at most `width` characters, as far as single words allow."""
+def filled(text: str, width: int | None, indent: str = "") -> list[str]:
+    """The text in lines of at most `width` characters, as far as single words allow; None for one line."""
+    if width is None:
+        return [indent + text]
+    wrapper = textwrap.TextWrapper(
+        width, initial_indent=indent, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )
+    return wrapper.wrap(text)
+
+
+def columns(rows: Sequence[Sequence[str]], width: int | None) -> list[str]:
+    """The rows as lines of at most `width` characters, as far as single words allow; None for one line a row."""
     if not rows:
         return []
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]) - 1)]
     indent = sum(widths) + _GAP * len(widths)
+    width = width or indent + max(len(row[-1]) for row in rows)
     below = width - indent < _LEAST
     lines: list[str] = []
     for *cells, last in rows:

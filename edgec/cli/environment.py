@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from edgec.diag import EdgecError, error
+from edgec.diag.foreign import said
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _FORBIDDEN = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
@@ -53,6 +54,6 @@ def _of_modules(failure: ImportError) -> EdgecError | None:
     return error(
         "E0502",
         f"`{origin}` hides the package `{top}`",
-        notes=[str(failure)],
+        notes=[said("Python", failure)],
         help=["rename it, or start edgec in another folder: `edgec` does not look for modules there, `python -m` does"],
     )

@@ -11,6 +11,13 @@ from typing import Any, Self
 
 from rich.console import Console
 
+from edgec.cli.terminal import has_colour, is_terminal
+
+
+def _console() -> Console:
+    """On the current stream: exports redirect it later."""
+    return Console(file=sys.stderr, highlight=False, force_terminal=True, no_color=not has_colour(sys.stderr))
+
 
 class Progress:
     """Call it with the step that starts. On a terminal a spinner shows it; in CI each step is a line with its seconds.
@@ -19,9 +26,8 @@ class Progress:
     """
 
     def __init__(self, *, quiet: bool = False) -> None:
-        self._console = Console(file=sys.stderr, highlight=False)  # the current stream: exports redirect it later
-        terminal = self._console.is_terminal and not os.environ.get("CI")
-        self._status = self._console.status("") if terminal and not quiet else None
+        terminal = is_terminal(sys.stderr) and not os.environ.get("CI")
+        self._status = _console().status("") if terminal and not quiet else None
         self._quiet = quiet
         self._step: str | None = None
         self._since = 0.0

@@ -7,11 +7,14 @@ import platform
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 from edgec import __version__
 from edgec.cli.document import document_alone, print_json
 from edgec.cli.environment import environment_failure
+from edgec.cli.terminal import columns_of, has_colour
+from edgec.cli.warnings_shown import warnings_of_user
 from edgec.diag import Diagnostic, EdgecError, ExitCode, Interrupted
 from edgec.diag.render import as_json, render_all
 
@@ -22,16 +25,15 @@ INTERRUPTED = 130
 def show(diagnostics: list[Diagnostic] | tuple[Diagnostic, ...]) -> None:
     """Print diagnostics on stderr, in colour on a terminal."""
     if diagnostics:
-        colour = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
-        print(render_all(diagnostics, colour=colour), file=sys.stderr)
+        text = render_all(diagnostics, colour=has_colour(sys.stderr), width=columns_of(sys.stderr))
+        print(text, file=sys.stderr)
 
 
 def guarded(command: Callable[[], int], *, as_document: bool = False) -> int:
     """Run a command's body: `EdgecError` becomes diagnostics and its exit code, anything else a crash folder."""
-    if as_document:
-        with document_alone():
-            return _guarded(command, as_document=True)
-    return _guarded(command, as_document=False)
+    alone = document_alone() if as_document else nullcontext()
+    with alone, warnings_of_user():
+        return _guarded(command, as_document=as_document)
 
 
 def usage_error(message: str, command: str, near: Sequence[str], *, as_document: bool) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +10,7 @@ import typer
 
 from edgec.cli.columns import columns
 from edgec.cli.run import guarded, show
+from edgec.cli.terminal import columns_of
 from edgec.diag import ExitCode
 
 if TYPE_CHECKING:
@@ -61,13 +62,9 @@ def _shown(names: list[str] | None, listing: Callable[[], Listing], one: Callabl
         print("\n\n".join(map(one, wanted)))
         return int(ExitCode.DONE)
     found = listing()
-    print("\n".join(columns(found.rows, shutil.get_terminal_size((_WIDE, 1)).columns)))
+    print("\n".join(columns(found.rows, columns_of(sys.stdout))))
     show(found.broken)
     return int(ExitCode.BAD_REQUEST if found.broken else ExitCode.DONE)
-
-
-_WIDE = 200
-"""Columns where there is no terminal."""
 
 
 def explain_command(code: Annotated[str, typer.Argument(help="A code, such as E0412.")]) -> None:

@@ -2,36 +2,65 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from edgec.diag.diagnostic import Diagnostic, Severity
+from edgec.diag.diagnostic import Diagnostic, Place, Severity
 
 _COLOURS = {Severity.ERROR: "31", Severity.WARNING: "33", Severity.NOTE: "36"}
+_PLACES = 3
+"""How many places are shown of diagnostics that say the same."""
 
 
-def render_text(diagnostic: Diagnostic, *, colour: bool = False) -> str:
-    """rustc's form: the statement, the place, notes, then what to do."""
-    head = f"{diagnostic.severity.value}[{diagnostic.code}]"
-    if colour:
-        head = f"\x1b[1;{_COLOURS[diagnostic.severity]}m{head}\x1b[0m"
-    lines = [f"{head}: {diagnostic.message}"]
-    if diagnostic.place is not None and str(diagnostic.place):
-        lines.append(f"  --> {diagnostic.place}")
-    lines += [f"   = {note}" for note in diagnostic.notes]
-    lines += [f"   = help: {text}" for text in diagnostic.help]
-    return "\n".join(lines)
+def render_text(diagnostic: Diagnostic, *, colour: bool = False, width: int | None = None) -> str:
+    """rustc's form: the statement, the place, notes, then what to do.
+
+    Lines are wrapped between words at `width` columns, and nowhere where it is None.
+    """
+    return _block([diagnostic], colour, width)
 
 
-def render_all(diagnostics: Sequence[Diagnostic], *, colour: bool = False) -> str:
-    """Every diagnostic once, and a count where there are several errors."""
+def render_all(diagnostics: Sequence[Diagnostic], *, colour: bool = False, width: int | None = None) -> str:
+    """Every diagnostic once, those that differ in their places alone together, and a count of several errors."""
     unique = list(dict.fromkeys(diagnostics))
-    blocks = [render_text(d, colour=colour) for d in unique]
+    groups: dict[tuple[Any, ...], list[Diagnostic]] = {}
+    for d in unique:
+        groups.setdefault((d.code, d.severity, d.message, d.notes, d.help), []).append(d)
+    blocks = [_block(group, colour, width) for group in groups.values()]
     errors = [d for d in unique if d.severity is Severity.ERROR]
     if len(errors) > 1:
         blocks.append(f"{len(errors)} errors; see `edgec explain {errors[0].code}`")
     return "\n\n".join(blocks)
+
+
+def _block(group: Sequence[Diagnostic], colour: bool, width: int | None) -> str:
+    """Diagnostics that say the same, as one."""
+    diagnostic = group[0]
+    head = f"{diagnostic.severity.value}[{diagnostic.code}]"
+    times = f" ({len(group)} times)" if len(group) > 1 else ""
+    lines = _wrapped(f"{head}: ", f"{diagnostic.message}{times}", "    ", width)
+    if colour:
+        lines[0] = lines[0].replace(head, f"\x1b[1;{_COLOURS[diagnostic.severity]}m{head}\x1b[0m", 1)
+    lines += [f"  --> {place}" for place in _shown([d.place for d in group])]
+    lines += [line for note in diagnostic.notes for line in _wrapped("   = ", note, "     ", width)]
+    lines += [line for text in diagnostic.help for line in _wrapped("   = help: ", text, "     ", width)]
+    return "\n".join(lines)
+
+
+def _shown(places: Sequence[Place | None]) -> list[str]:
+    known = list(dict.fromkeys(str(place) for place in places if place is not None and str(place)))
+    more = len(known) - _PLACES
+    return [*known[:_PLACES], *([f"and {more} more places"] if more > 0 else [])]
+
+
+def _wrapped(head: str, text: str, indent: str, width: int | None) -> list[str]:
+    """`head` and the text in lines; a word that is longer than a line stays whole."""
+    if width is None:
+        return [head + text]
+    wrapper = textwrap.TextWrapper(width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+    return wrapper.wrap(head + text) or [head]
 
 
 def as_json(diagnostics: Iterable[Diagnostic]) -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgec.diag import EdgecError, error
+from edgec.diag.foreign import said
 from edgec.diag.suggest import suggest
 from edgec.measure.inspection import Feature
 
@@ -59,7 +60,7 @@ def _load(path: Path) -> Array | dict[str, Array]:
         raise error(
             "E0107",
             f"`{path}` contains no array",
-            notes=[str(failure).splitlines()[0]],
+            notes=[said("numpy", failure)],
             help=["`numpy.save` writes one"],
         ) from failure
 

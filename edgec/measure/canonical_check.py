@@ -101,6 +101,7 @@ def _canonical_outputs(model: Model, samples: Sequence[Sample], *, optimize: boo
             raise error(
                 "E0202",
                 "the exported graph cannot be run",
+                place=refused.diagnostics[0].place,
                 notes=[*refused.diagnostics[0].notes[:1], "rejected by `graph-does-not-run`"],
                 help=["`--verify` shows whether a rewrite broke it; otherwise the exporter's ONNX is invalid"],
             ) from failure

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from onnx.reference import ReferenceEvaluator
 
 from edgec.diag import EdgecError, error
+from edgec.diag.foreign import said
 from edgec.ir.model import Model, all_graphs, all_nodes
 from edgec.passes.base import AfterPass
 
@@ -56,20 +57,18 @@ def check_after_each(
         try:
             onnx.checker.check_model(ir.to_proto(plain))
         except onnx.checker.ValidationError as failure:
-            raise error(
-                "E0301", f"pass `{name}` left an invalid graph", notes=[str(failure).splitlines()[0]]
-            ) from failure
+            raise error("E0301", f"pass `{name}` left an invalid graph", notes=[said("onnx", failure)]) from failure
         plain = plain if rounds else _in_float32(plain)
         given = {v.name or "": _in_layout_of(inputs[v.name or ""], v) for v in plain.graph.inputs}
         tolerance = HALF_TOLERANCE if _uses_float16(changed) else TOLERANCE
         found = (_run(run, plain, given) for run in engines)
-        said = list(_mismatches(plain, wanted, (f for f in found if f is not None), tolerance))
-        if not said:
+        differing = list(_mismatches(plain, wanted, (f for f in found if f is not None), tolerance))
+        if not differing:
             raise error(
                 "E0301", f"the graph behind pass `{name}` cannot be checked: no engine runs it", help=[_WITHOUT_VERIFY]
             )
-        if "" not in said:
-            raise error("E0301", f"pass `{name}` changed {said[0]}")
+        if "" not in differing:
+            raise error("E0301", f"pass `{name}` changed {differing[0]}")
 
     return check
 

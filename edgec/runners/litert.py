@@ -11,7 +11,8 @@ from typing import Any, Self
 
 import numpy as np
 
-from edgec.diag import EdgecError, error
+from edgec.diag import EdgecError, Place, error
+from edgec.diag.foreign import said
 from edgec.runners.base import Array
 from edgec.runners.native_log import without_native_log
 
@@ -69,7 +70,7 @@ class LiteRTRunner:
                     interpreter.set_tensor(detail["index"], _contiguous(name, inputs[name], detail["dtype"]))
             interpreter.invoke()
         except (RuntimeError, ValueError) as failure:
-            raise error("E0602", "LiteRT fails on the artifact", notes=str(failure).splitlines()[:3]) from failure
+            raise _failed("LiteRT fails while it runs the artifact", failure) from failure
         shapes = {d["index"]: d for d in interpreter.get_output_details()}
         found = {name: self._read(shapes[index]) for name, index in self._outputs}
         return {name: np.moveaxis(a, -1, 1) if name in self._last else a for name, a in found.items()}
@@ -150,10 +151,25 @@ def _bytes_of(buffer: Any, content: mmap.mmap) -> bytes:
     return bytes(buffer.Data(i) for i in range(buffer.DataLength()))
 
 
+_NODE = re.compile(r"[Nn]ode number (\d+) \((\w+)\)")
+"""How LiteRT names an operator: by its number in the file."""
+
+
+def _failed(what: str, failure: Exception) -> EdgecError:
+    named = _NODE.search(str(failure))
+    return error(
+        "E0602",
+        what,
+        place=Place(node=f"{named[2]}, number {named[1]}") if named else None,
+        notes=[said("LiteRT", failure)],
+        help=["check the shapes and values of the inputs: `edgec inspect` shows what the file takes"],
+    )
+
+
 def _refusal(path: Path, failure: Exception) -> EdgecError:
     custom = re.search(r"unresolved custom op: (\S+?)\.?\s", f"{failure} ")
     if custom is None:
-        return error("E0602", f"LiteRT refuses `{path.name}`", notes=str(failure).splitlines()[:3])
+        return _failed(f"LiteRT cannot load `{path.name}`", failure)
     return error(
         "E0603",
         f"`{path.name}` calls the custom operator `{custom[1]}`, which cannot be run here",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -11,8 +12,10 @@ import numpy as np
 import onnx_ir as ir
 import onnxruntime as ort
 
-from edgec.diag import error
-from edgec.ir.model import Model
+from edgec.diag import EdgecError, Place, error
+from edgec.diag.foreign import said
+from edgec.ir.model import Model, all_nodes
+from edgec.ir.provenance import place_of
 from edgec.runners.accurate_kernels import accurate, accurate_file
 from edgec.runners.base import Array
 
@@ -24,12 +27,14 @@ _SHARED = frozenset({ir.DataType.FLOAT, ir.DataType.FLOAT16, ir.DataType.DOUBLE,
 
 
 class SessionRunner:
-    """Runs an ONNX Runtime session. `given` are inputs that are added to those of each run."""
+    """Runs an ONNX Runtime session. `given` are inputs that are added to those of each run, `model` is what it runs."""
 
     name = "onnxruntime"
 
-    def __init__(self, session: ort.InferenceSession, given: Mapping[str, Array]) -> None:
-        self._session, self._weights = session, given
+    def __init__(
+        self, session: ort.InferenceSession, given: Mapping[str, Array], model: Path | Model | None = None
+    ) -> None:
+        self._session, self._weights, self._model = session, given, model
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """The outputs by name. Raises `EdgecError` E0602 when the model fails."""
@@ -39,7 +44,7 @@ class SessionRunner:
         try:
             results = self._session.run(names, {k: v for k, v in given.items() if k in wanted})
         except Exception as failure:  # onnxruntime's classes share no public base
-            raise error("E0602", "ONNX Runtime fails on the model", notes=[str(failure).splitlines()[0]]) from failure
+            raise _failed("ONNX Runtime fails while it runs the model", failure, self._model) from failure
         return dict(zip(names, results, strict=True))
 
     def __enter__(self) -> Self:
@@ -68,8 +73,27 @@ class OnnxRuntimeRunner(SessionRunner):
         try:
             session = ort.InferenceSession(content, options, providers=["CPUExecutionProvider"])
         except Exception as failure:  # onnxruntime's classes share no public base
-            raise error("E0602", "ONNX Runtime refuses the model", notes=[str(failure).splitlines()[0]]) from failure
-        super().__init__(session, weights)
+            raise _failed("ONNX Runtime cannot load the model", failure, model) from failure
+        super().__init__(session, weights, model)
+
+
+_NODE = re.compile(r"Name: ?'([^']*)'|[Nn]ode:? ?\(?'?([\w./:-]+)")
+"""How ONNX Runtime names a node."""
+
+
+def _failed(what: str, failure: Exception, model: Path | Model | None) -> EdgecError:
+    """At the place of the node that it names, where the model is known."""
+    named = _NODE.search(str(failure))
+    name = next(filter(None, named.groups()), None) if named else None
+    nodes = all_nodes(model) if isinstance(model, ir.Model) else ()
+    place = next((place_of(node) for node in nodes if node.name == name), Place(node=name) if name else None)
+    return error(
+        "E0602",
+        what,
+        place=place,
+        notes=[said("ONNX Runtime", failure)],
+        help=["check the shapes and values of the inputs: `edgec inspect` shows what a file takes"],
+    )
 
 
 def _without_weights(model: Model) -> tuple[bytes, dict[str, Array]]:

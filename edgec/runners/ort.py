@@ -6,7 +6,8 @@ from pathlib import Path
 
 import onnxruntime as ort
 
-from edgec.diag import error
+from edgec.diag import Place, error
+from edgec.diag.foreign import said
 from edgec.runners.onnxruntime import SessionRunner
 
 Interface = list[tuple[str, str, tuple[int | str, ...]]]
@@ -26,8 +27,13 @@ class OrtRunner(SessionRunner):
         try:
             session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         except Exception as failure:  # onnxruntime's classes share no public base
-            note = str(failure).splitlines()[0]
-            raise error("E0604", f"ONNX Runtime does not load `{path.name}`", notes=[note]) from failure
+            raise error(
+                "E0604",
+                f"ONNX Runtime cannot load `{path.name}`",
+                place=Place(str(path)),
+                notes=[said("ONNX Runtime", failure)],
+                help=["build it again, or for the version of ONNX Runtime that is installed: `edgec doctor`"],
+            ) from failure
         super().__init__(session, {})
 
     def interface(self) -> tuple[Interface, Interface]:

@@ -22,6 +22,7 @@ from edgec.backends.coreml.package import write_package
 from edgec.backends.coreml.sdk import coremltools
 from edgec.backends.coreml.types import MIL_NAMES, interface_type, mil_type
 from edgec.diag import error
+from edgec.diag.foreign import said
 from edgec.ledger.coreml.identifiers import Scope
 from edgec.runners.mil.source_names import KEY, MAIN, SourceNames
 from edgec.spec.target import Target
@@ -192,9 +193,10 @@ class _Assembler:
         except (ValueError, TypeError, IndexError, NotImplementedError) as refusal:  # what the builder's checks raise
             raise error(
                 "E0501",
-                f"coremltools refuses `{instr.op}`",
+                f"coremltools refuses the operation `{instr.op}`",
                 place=instr.place,
-                notes=[" ".join(str(refusal).split())[:300]],
+                notes=[said("coremltools", refusal)],
+                help=[_WAY_OUT],
             ) from refusal
         values = results if isinstance(results, list | tuple) else [results]
         for ref, value in zip(instr.outputs, values, strict=False):
@@ -310,9 +312,15 @@ def _check_type(instr: Instr, ref: Operand, value: Any) -> None:
     wanted = tuple(d if isinstance(d, int) else -1 for d in ref.type.shape)
     if found != wanted and not any(d == -1 for d in (*found, *wanted)):
         raise error(
-            "E0501", f"`{instr.op}` gives {list(found)}, expected {list(wanted)}", place=instr.place, notes=[str(ref)]
+            "E0501",
+            f"coremltools infers {list(found)} for the result of `{instr.op}`, the source has {list(wanted)}",
+            place=instr.place,
+            notes=[f"the result is {ref}"],
+            help=[_WAY_OUT],
         )
 
+
+_WAY_OUT = "compute it with other operations in the source; `--emit program` shows the operation with its operands"
 
 _WORTH_NARROWING = 32
 """Smaller constants (scalars, bounds) keep their type."""

@@ -13,6 +13,7 @@ from edgec.backends.onnx_program import OnnxProgram
 from edgec.backends.onnxruntime.canonical_ort import canonical
 from edgec.backends.onnxruntime.options import OnnxRuntimeOptions
 from edgec.diag import error
+from edgec.diag.foreign import said
 from edgec.ir.model import OPSET, Model
 from edgec.ir.save import save_onnx
 
@@ -48,7 +49,7 @@ def _at_opset(model: Model, opset: int) -> Model:
         raise error(
             "E0501",
             f"the graph has no form at opset {opset}",
-            notes=[str(failure).splitlines()[0]],
+            notes=[said("onnx", failure)],
             help=["`--set options.opset=…` takes a newer one, if the app's ONNX Runtime reads it"],
         ) from failure
     return ir.serde.deserialize_model(converted)
@@ -66,8 +67,12 @@ def _convert(source: Path, path: Path) -> None:
     try:
         ort.InferenceSession(str(source), options, providers=["CPUExecutionProvider"])
     except Exception as failure:  # onnxruntime's classes share no public base
-        note = str(failure).splitlines()[0]
-        raise error("E0501", "ONNX Runtime refuses the graph", notes=[note]) from failure
+        raise error(
+            "E0501",
+            "ONNX Runtime cannot convert the graph to its own format",
+            notes=[said("ONNX Runtime", failure)],
+            help=["`--set options.format=onnx` writes the graph as ONNX instead"],
+        ) from failure
 
 
 def _write_configuration(path: Path) -> None:

@@ -15,6 +15,7 @@ from edgec.backends.tensorrt import engine
 from edgec.backends.tensorrt.engine import Refused, Request, refusals
 from edgec.backends.tensorrt.options import TensorRTOptions, elsewhere
 from edgec.diag import Diagnostic, EdgecError, Place, error
+from edgec.diag.foreign import said
 from edgec.ir.dims import UNBOUNDED, dim_ranges
 from edgec.ir.model import Model
 from edgec.ir.save import save_onnx
@@ -58,6 +59,8 @@ def _environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": os.pathsep.join([root, os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)}
 
 
+_WAY_OUT = "compute it with other operations in the source; `--emit onnx` keeps the ONNX that TensorRT was given"
+
 _FULL = "No space left on device"
 
 
@@ -66,7 +69,7 @@ def _crashed(done: subprocess.CompletedProcess[str]) -> EdgecError:
         how = f"signal {-done.returncode}: {signal.strsignal(-done.returncode)}"
     else:
         how = f"exit code {done.returncode}"
-    last = [line.strip() for line in done.stderr.splitlines() if line.strip()][-1:]
+    last = [said("it", line) for line in done.stderr.splitlines() if line.strip()][-1:]
     if _FULL in "".join(last):
         return error(
             "E0108",
@@ -87,7 +90,8 @@ def _diagnostic(refused: Refused, program: OnnxProgram) -> Diagnostic:
     place = Place(node=refused.name or None)
     if 0 <= refused.node < len(program.instrs):
         place = program.instrs[refused.node].place or place
-    return Diagnostic("E0501", refused.message, place, refused.notes)
+    notes = tuple(said("TensorRT", note) for note in refused.notes)
+    return Diagnostic("E0501", refused.message, place, notes, (_WAY_OUT,))
 
 
 def _ranges(model: Model) -> dict[str, tuple[list[int], list[int]]]:

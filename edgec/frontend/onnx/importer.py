@@ -14,6 +14,7 @@ import onnx_ir as ir
 from google.protobuf.message import DecodeError
 
 from edgec.diag import Diagnostic, Place, error
+from edgec.diag.foreign import said
 from edgec.frontend.dynamic import DynamicDim, check_dims, check_sizes, fitting
 from edgec.frontend.extensions import Extension
 from edgec.frontend.half_precision import computed_in_single
@@ -87,7 +88,8 @@ def _read(path: Path, extension: Extension) -> _File:
     try:
         proto = onnx.load(path, load_external_data=False)
     except (DecodeError, ValueError, OSError) as failure:
-        raise error("E0203", f"`{path.name}` is not an ONNX file", place=place, notes=[str(failure)]) from failure
+        why = said("protobuf", failure)
+        raise error("E0203", f"`{path.name}` is not an ONNX file", place=place, notes=[why]) from failure
     if not proto.graph.output:
         raise error("E0203", f"`{path.name}` contains no graph with an output", place=place)
     open_negative_sizes(proto)

@@ -9,6 +9,7 @@ import onnx.inliner
 import onnx_ir as ir
 
 from edgec.diag import Place, error
+from edgec.diag.foreign import said
 from edgec.frontend.onnx.older_opsets import DEFAULT_DOMAINS, after_conversion
 from edgec.ir.model import IR_VERSION, OPSET, Model
 
@@ -35,7 +36,7 @@ def to_working_opset(proto: onnx.ModelProto, path: Path) -> Model:
             "E0301",
             f"`{path.name}` cannot be converted from opset {version} to {OPSET}",
             place=Place(str(path)),
-            notes=[line.strip() for line in str(failure).splitlines() if line.strip()][:3],
+            notes=[said("onnx", failure)],
         ) from failure
     model = deserialized(_relabelled(proto) if version > OPSET else proto, path)
     model.ir_version = IR_VERSION
@@ -56,7 +57,7 @@ def deserialized(proto: onnx.ModelProto, path: Path) -> Model:
             "E0301",
             f"`{path.name}` is not a valid model",
             place=Place(str(path)),
-            notes=[(str(cause).splitlines() or [type(cause).__name__])[0]],
+            notes=[said("onnx_ir", cause)],
         ) from failure
 
 

@@ -10,6 +10,7 @@ import onnx_ir as ir
 from onnx.reference import ReferenceEvaluator
 
 from edgec.diag import EdgecError, error
+from edgec.diag.foreign import said
 from edgec.frontend.imported import Array
 from edgec.ir.model import Model
 from edgec.runners.onnxruntime import OnnxRuntimeRunner
@@ -62,8 +63,9 @@ class OnnxReference:
         except EdgecError as refused:
             raise self._refusal("the model", refused) from refused
         except Exception as failure:  # as above
-            first = (str(failure).splitlines() or [type(failure).__name__])[0]
-            raise error("E0203", "onnx's reference implementation fails on the model", notes=[first]) from failure
+            raise error(
+                "E0203", "onnx's reference implementation fails on the model", notes=[said("onnx", failure)]
+            ) from failure
 
     @staticmethod
     def _refusal(what: str, refused: EdgecError) -> EdgecError:

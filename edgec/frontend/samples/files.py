@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from edgec.diag import error
 from edgec.spec.reads import note
+from edgec.diag.foreign import said
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -130,11 +131,10 @@ def arrays_in(path: Path) -> dict[str, Array]:
         loaded = np.load(path, allow_pickle=False)
         arrays = dict(loaded) if isinstance(loaded, np.lib.npyio.NpzFile) else {"": np.asarray(loaded)}
     except (ValueError, OSError, EOFError, zipfile.BadZipFile) as failure:
-        first = (str(failure).splitlines() or [type(failure).__name__])[0]
         raise error(
             "E0107",
             f"`{path}` contains no array",
-            notes=[first],
+            notes=[said("numpy", failure)],
             help=["`numpy.save` writes one, `numpy.savez` several"],
         ) from failure
     if not arrays or any(a.dtype.kind not in "biuf" for a in arrays.values()):
@@ -160,8 +160,7 @@ def image_in(path: Path) -> Pixels:
             image.load()
             return Pixels(image)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as failure:
-        first = (str(failure).splitlines() or [type(failure).__name__])[0]
-        raise error("E0107", f"`{path}` is not a readable image", notes=[first]) from failure
+        raise error("E0107", f"`{path}` is not a readable image", notes=[said("pillow", failure)]) from failure
 
 
 def fitted(array: Array, dtype: str, what: str) -> Array:

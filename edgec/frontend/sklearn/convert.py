@@ -13,6 +13,7 @@ import numpy as np
 import onnx
 
 from edgec.diag import EdgecError, Place, error
+from edgec.diag.foreign import said
 from edgec.frontend.sklearn.load import needs_extra
 
 INPUT = "X"
@@ -77,12 +78,11 @@ def _converted(estimator: Any, inputs: list[tuple[str, Any]]) -> onnx.ModelProto
 
 
 def _refusal(path: Path, failure: Exception) -> EdgecError:
-    lines = [line.strip() for line in str(failure).splitlines() if line.strip()] or [type(failure).__name__]
     return error(
         "E0202",
         f"skl2onnx cannot convert `{path.name}`",
         place=Place(str(path)),
-        notes=lines[:2],
+        notes=[said("skl2onnx", failure)],
         help=["build from an estimator that skl2onnx supports, or from ONNX"],
     )
 

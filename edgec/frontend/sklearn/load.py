@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from edgec.diag import Diagnostic, EdgecError, Place, error, warning
+from edgec.diag.foreign import said
 from edgec.frontend.archives import BROKEN
 
 _DATA = (
@@ -96,8 +97,8 @@ _EXPANDED = 200
 
 
 def _unreadable(path: Path, failure: Exception) -> EdgecError:
-    lines = str(failure).strip().splitlines() or [type(failure).__name__]
-    return error("E0203", f"`{path.name}` is not a readable skops file", place=Place(str(path)), notes=lines[:1])
+    message, why = f"`{path.name}` is not a readable skops file", said("skops", failure)
+    return error("E0203", message, place=Place(str(path)), notes=[why])
 
 
 def _executes(path: Path, types: list[str]) -> EdgecError:

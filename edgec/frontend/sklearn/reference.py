@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from edgec.diag import error
+from edgec.diag.foreign import said
 from edgec.frontend.imported import Array
 from edgec.frontend.sklearn.convert import INPUT
 
@@ -49,8 +50,7 @@ class EstimatorReference:
         try:
             return {output.name: self._computed(output, rows) for output in self._outputs}
         except Exception as failure:  # an estimator may raise anything on its data
-            first = (str(failure).splitlines() or [type(failure).__name__])[0]
-            raise error("E0201", "the estimator fails on the example", notes=[first]) from failure
+            raise error("E0201", "the estimator fails on the example", notes=[said("it", failure)]) from failure
 
     def _computed(self, output: Output, rows: Array) -> Array:
         method = next(m for m in _METHODS[output.name] if hasattr(self._estimator, m))

@@ -27,6 +27,9 @@ from edgec.frontend.torch.state.buffers import StateBuffer, buffers_restored, co
 from edgec.frontend.torch.state.memory import Memory
 from edgec.frontend.user_code import user_code
 
+_TOLD = 4
+"""How many example inputs a message shows."""
+
 
 @dataclass(frozen=True)
 class Call:
@@ -50,6 +53,13 @@ class Call:
                 head = _parameter(parameters, int(_part(first))) if positional else _part(first)
                 found.append("_".join([head, *(_part(k) for k in rest)]))
         return found
+
+    def told(self, module: torch.nn.Module) -> list[str]:
+        """The tensors in a line, for a message: `x` float32 [1, 3, 224, 224]."""
+        named = zip(self.names(module), self.tensors(), strict=True)
+        said = [f"`{name}` {str(t.dtype).removeprefix('torch.')} {list(t.shape)}" for name, t in named]
+        more = f" and {len(said) - _TOLD} more" if len(said) > _TOLD else ""
+        return [f"its inputs: {', '.join(said[:_TOLD])}{more}"] if said else []
 
     def dynamic_shapes(self, module: torch.nn.Module, dims: Mapping[str, dict[int, Any]]) -> dict[str, Any]:
         """What `torch.export` is told of open dimensions: for each parameter a structure like its argument's."""
@@ -142,7 +152,8 @@ def run_eagerly(module: torch.nn.Module, call: Call) -> Ran:
     """Call the module on copies of the tensors. Its buffers are left as they were, and random numbers begin anew."""
     fresh = call.with_tensors([t.clone() for t in call.tensors()])
     kept, random, running = buffers_restored(module), torch.random.fork_rng(devices=[]), eager(module)
-    with user_code("running the model on its example inputs"), running as precision, not_compiling(), kept, random:
+    trying = user_code("running the model on its example inputs", call.told(module))
+    with trying, running as precision, not_compiling(), kept, random:
         torch.manual_seed(0)
         result = module(*fresh.args, **fresh.kwargs)
         return Ran(result, [t.clone() for t in output_tensors(result)], precision.seen)

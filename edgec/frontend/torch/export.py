@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
-import re
 import warnings
 from collections.abc import Iterator
 from dataclasses import replace
@@ -15,10 +14,8 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 import torch
-from torch._subclasses.fake_tensor import UnsupportedOperatorException
-from torch.utils import _pytree as pytree
 
-from edgec.diag import Diagnostic, EdgecError, Severity, error, warning
+from edgec.diag import Diagnostic, EdgecError, Severity, warning
 from edgec.frontend.half_precision import computed_in_single
 from edgec.frontend.imported import Array, ImportedModel
 from edgec.frontend.naming import name_interface, separate_weights
@@ -36,7 +33,6 @@ from edgec.frontend.torch.call import (
     eager,
     example_call,
     output_names,
-    output_tensors,
     run_eagerly,
 )
 from edgec.frontend.torch.decompositions.kernels import add_body
@@ -47,6 +43,7 @@ from edgec.frontend.torch.functionalization.program import make_functional
 from edgec.frontend.torch.functionalization.translate import translate, translate_decomposed
 from edgec.frontend.torch.functionalization.untranslated import check_own
 from edgec.frontend.torch.functionalization.views import place_views
+from edgec.frontend.torch.interface import check_call, check_forward, check_interface
 from edgec.frontend.torch.open_sizes.attempt import MoreGeneralError, NarrowedError
 from edgec.frontend.torch.open_sizes.dynamic_shapes import check_sizes, dynamic_shapes, name_dims, roomy
 from edgec.frontend.torch.open_sizes.guards import Assumed
@@ -55,7 +52,9 @@ from edgec.frontend.torch.overrides.device_moves import moved_nowhere
 from edgec.frontend.torch.overrides.fake_quantizers import check_quantized, plain_fake_quantizers
 from edgec.frontend.torch.overrides.functions import Overrides
 from edgec.frontend.torch.overrides.module_flags import ModuleFlags
+from edgec.frontend.torch.overrides.source_lines import lines_of_helpers
 from edgec.frontend.torch.precision.half import in_single, widen, written_in_halves
+from edgec.frontend.torch.refusal import refusal
 from edgec.frontend.torch.request import ExportRequest
 from edgec.frontend.torch.state.baked_constants import Computed, check_constants
 from edgec.frontend.torch.state.buffers import contents, open_states
@@ -66,7 +65,6 @@ from edgec.frontend.torch.state.rebound_buffers import bound_anew
 from edgec.frontend.torch.state.uninitialized_memory import check_initialized
 from edgec.frontend.torch.torchscript.embedded import scripts_as_graphs
 from edgec.frontend.torch.weight_folding import fold_weights
-from edgec.frontend.user_code import place_of_failure
 
 
 def export_module(request: ExportRequest) -> ImportedModel:
@@ -80,7 +78,9 @@ def export_module(request: ExportRequest) -> ImportedModel:
 
 
 def _exported(request: ExportRequest) -> ImportedModel:
+    check_forward(request.module)
     given = example_call(request.module, request.inputs, request.specs, request.source.ref)
+    check_call(request.module, given)
     widen(request.module, given.tensors())
     call = roomy(given.with_tensors([in_single(t) for t in given.tensors()]), request)
     called: set[CodeType] = set()
@@ -89,7 +89,7 @@ def _exported(request: ExportRequest) -> ImportedModel:
         ran = run_eagerly(request.module, call)
     for code in called:
         request.rewritten.watch(code)
-    _check_interface(call, ran.result)
+    check_interface(request.module, call, ran.result)
     with quiet():
         probe = probe_of(request.module, call, called, memory, first)
         probe.classify(ran.outputs)
@@ -174,7 +174,7 @@ def to_onnx(exported: torch.export.ExportedProgram) -> ir.Model:
     except EdgecError:
         raise
     except Exception as failure:  # torch raises anything from RuntimeError to its own private classes
-        raise _refused(failure) from failure
+        raise refusal(failure, "translating") from failure
     for name, body in exported.graph_module.meta.get(BODIES, {}).items():
         add_body(model, to_onnx(body), name)
     return model
@@ -199,6 +199,7 @@ def _export(request: ExportRequest, call: Call, probe: Probe) -> torch.export.Ex
             plain_fake_quantizers(module),
             bound_anew(module),
             moved_nowhere(),
+            lines_of_helpers(),
             Numbers(),
             EscapeGuard() as watched,
         ):
@@ -225,46 +226,7 @@ def _export(request: ExportRequest, call: Call, probe: Probe) -> torch.export.Ex
     except (EdgecError, MoreGeneralError, NarrowedError):
         raise
     except Exception as failure:  # as above
-        raise _refused(failure) from failure
-
-
-def _refused(failure: Exception) -> EdgecError:
-    cause: BaseException = failure
-    while cause.__cause__ is not None:
-        cause = cause.__cause__
-    if fixed := re.findall(
-        r"You marked (\w+) as dynamic but your code specialized it to be a constant \((\d+)\)", str(cause)
-    ):
-        (name, size), *_ = fixed
-        return error(
-            "E0202",
-            f"dimension `{name}` cannot be open: the model works only at size {size}",
-            notes=["rejected by `dimension-fixed`"],
-            help=["give every dimension that must be equal to it the same name, or leave it fixed"],
-        )
-    if isinstance(cause, UnsupportedOperatorException):
-        name = cause.func._schema.name
-        raise error(
-            "E0202",
-            f"the shapes of the results of `{name}` are not known without running it",
-            place=place_of_failure(cause),
-            notes=["rejected by `operator-without-fake`", "torch traces a model on tensors without data"],
-            help=[f"register `@torch.library.register_fake('{name}')`, a function that returns empty results"],
-        )
-    lines = [line for line in str(cause).strip().splitlines() if line.strip()]
-    return error(
-        "E0202",
-        f"torch could not export the model: {type(cause).__name__}",
-        place=place_of_failure(cause),
-        notes=[line if len(line) < _LONG else f"{line[:_LONG]} …" for line in lines[:3]],
-    )
-
-
-_LONG = 300
-"""Characters of one of torch's lines that are told."""
-
-_FIXED = re.compile(r"You marked (\w+) as dynamic but your code specialized it to be a constant \((\d+)\)")
-"""How torch says that a model works at one size of a dimension alone."""
+        raise refusal(failure, "tracing") from failure
 
 
 def _told(branch: Covered) -> list[Diagnostic]:
@@ -296,33 +258,6 @@ def _unchecked(site: Site) -> Diagnostic:
         notes=("where the source raises an exception, the artifact continues as if the check held",),
         severity=Severity.NOTE,
     )
-
-
-_WITHOUT_NUMPY = frozenset({torch.float8_e4m3fn, torch.float8_e5m2})
-"""Element types that apps have no arrays of."""
-
-
-def _check_interface(call: Call, result: Any) -> None:
-    """Artifacts take and give real tensors. Raises `EdgecError` E0202."""
-    outputs = output_tensors(result)
-    if any(t.is_complex() for t in (*call.tensors(), *outputs)):
-        raise _unfit(
-            "an input or output is complex", "interface-complex", "pass the real and the imaginary part separately"
-        )
-    odd = [t.dtype for t in (*call.tensors(), *outputs) if t.dtype in _WITHOUT_NUMPY]
-    if odd:
-        kind = str(odd[0]).removeprefix("torch.")
-        raise _unfit(f"an input or output is {kind}", f"interface-{kind}", "use float32 at the interface: `.float()`")
-    if any(t.layout is not torch.strided for t in (*call.tensors(), *outputs)):
-        raise _unfit("an input or output is sparse", "interface-sparse", "convert it with `.to_dense()`")
-    numbers = [leaf for leaf in pytree.tree_leaves(result) if isinstance(leaf, bool | int | float | complex)]
-    if numbers or not outputs:
-        what = f"the model returns `{numbers[0]!r}`, a Python number" if numbers else "the model returns no tensor"
-        raise _unfit(what, "interface-number", "return tensors: remove the `.item()`")
-
-
-def _unfit(what: str, label: str, advice: str) -> EdgecError:
-    return error("E0202", what, notes=[f"rejected by `{label}`"], help=[advice])
 
 
 @contextlib.contextmanager

@@ -13,6 +13,7 @@ from google.protobuf.message import DecodeError
 from onnx import TensorProto, helper, numpy_helper
 
 from edgec.diag import error
+from edgec.diag.foreign import said
 
 PARSER = "TensorRT-RTX 1.7's ONNX parser"
 TYPES = frozenset(
@@ -93,7 +94,7 @@ def read_onnx(path: Path) -> OnnxFile:
     try:
         return OnnxFile(path, onnx.load(path, load_external_data=False))
     except (DecodeError, OSError, ValueError) as failure:
-        raise error("E0604", f"`{path.name}` is not an ONNX file", notes=[str(failure)[:200]]) from failure
+        raise error("E0604", f"`{path.name}` is not an ONNX file", notes=[said("protobuf", failure)]) from failure
 
 
 def where(node: Any) -> str:

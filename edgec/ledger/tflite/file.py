@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from edgec.diag import error
+from edgec.diag.foreign import said
 
 IDENTIFIER = b"TFL3"
 SIZES = {
@@ -140,4 +141,4 @@ def read_file(path: Path) -> TFLiteFile:
     try:
         return TFLiteFile(path, content, schema.ModelT.InitFromPackedBuf(content, 0), schema)
     except (struct.error, IndexError, TypeError, AttributeError, ValueError, UnicodeDecodeError) as failure:
-        raise error("E0604", f"`{path.name}` is a broken TFLite file", notes=[str(failure)]) from failure
+        raise error("E0604", f"`{path.name}` is a broken TFLite file", notes=[said("the reader", failure)]) from failure

@@ -8,6 +8,7 @@ from pathlib import Path
 import onnx_ir as ir
 
 from edgec.diag import Place, error
+from edgec.diag.foreign import said
 from edgec.measure.inspection.summary import Content, Feature, Weight
 
 
@@ -17,7 +18,7 @@ def read_onnx(path: Path) -> Content:
         model = ir.load(path)
     except Exception as failure:  # protobuf and onnx_ir share no public base
         raise error(
-            "E0203", f"`{path.name}` is not an ONNX file", place=Place(str(path)), notes=[str(failure)[:200]]
+            "E0203", f"`{path.name}` is not an ONNX file", place=Place(str(path)), notes=[said("onnx_ir", failure)]
         ) from failure
     from edgec.ir.model import all_nodes
 

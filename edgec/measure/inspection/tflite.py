@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from edgec.diag import error
+from edgec.diag.foreign import said
 from edgec.measure.inspection.summary import Content, Feature, Weight
 from edgec.measure.inspection.tflite_metadata import TFLITE_METADATA, describe
 
@@ -30,7 +31,7 @@ def read_tflite(path: Path) -> Content:
         model = schema.ModelT.InitFromPackedBuf(content, 0)
         return _content(model, schema, content)
     except (struct.error, IndexError, TypeError, AttributeError, ValueError, UnicodeDecodeError) as failure:
-        raise error("E0604", f"`{path.name}` is a broken TFLite file", notes=[str(failure)]) from failure
+        raise error("E0604", f"`{path.name}` is a broken TFLite file", notes=[said("the reader", failure)]) from failure
 
 
 def _content(model: Any, schema: Any, content: bytes) -> Content:

@@ -11,6 +11,7 @@ from typing import Any, Self
 import numpy as np
 
 from edgec.diag import EdgecError, error
+from edgec.diag.foreign import said
 from edgec.runners.base import Array
 from edgec.runners.mil.runner import source_names
 
@@ -87,4 +88,9 @@ def _as_coreml(array: Array) -> Array:
 
 
 def _failed(name: str, failure: Exception) -> EdgecError:
-    return error("E0602", f"Core ML fails on `{name}`", notes=[line for line in str(failure).splitlines()[:2] if line])
+    return error(
+        "E0602",
+        f"Core ML cannot load or run `{name}`",
+        notes=[said("Core ML", failure)],
+        help=["`edgec lint` lists what Core ML refuses; `edgec run` without `--on` runs the package without Core ML"],
+    )

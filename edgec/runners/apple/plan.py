@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from edgec.diag import error
+from edgec.diag.foreign import said
 from edgec.runners.apple.mac import UNITS, need_mac
 
 _UNITS = {"MLNeuralEngineComputeDevice": "ane", "MLGPUComputeDevice": "gpu", "MLCPUComputeDevice": "cpu"}
@@ -41,7 +42,12 @@ def compute_plan(path: Path, compute_units: str = "all", function: str = "main")
     try:
         compiled = ct.models.utils.compile_model(str(path))
     except (RuntimeError, ValueError) as failure:
-        raise error("E0602", f"Core ML cannot compile `{path.name}`", notes=str(failure).splitlines()[:2]) from failure
+        raise error(
+            "E0602",
+            f"Core ML cannot compile `{path.name}`",
+            notes=[said("Core ML", failure)],
+            help=["`edgec lint` lists what Core ML refuses"],
+        ) from failure
     try:
         plan = MLComputePlan.load_from_path(compiled, compute_units=getattr(ct.ComputeUnit, UNITS[compute_units]))
         block = plan.model_structure.program.functions[function].block

@@ -16,6 +16,7 @@ import numpy as np
 
 from edgec.diag import Place, error
 from edgec.diag.diagnostic import EdgecError
+from edgec.diag.foreign import said
 from edgec.runners.mil import kernels
 from edgec.runners.mil.arrays import Array
 from edgec.runners.mil.dtypes import FP16
@@ -97,8 +98,13 @@ class Evaluator:
         except EdgecError:
             raise
         except (ArithmeticError, AttributeError, IndexError, KeyError, TypeError, ValueError, RuntimeError) as cause:
-            reason = f"{type(cause).__name__}: {cause}"
-            raise error("E0602", f"`{op.type}` failed: {reason}", place=Place(node=op.name)) from cause
+            raise error(
+                "E0602",
+                f"the operation `{op.type}` of the package cannot be computed",
+                place=Place(node=op.name),
+                notes=[said("the MIL interpreter", f"{type(cause).__name__}: {cause}")],
+                help=["check the shapes and values of the inputs: `edgec inspect` shows what the package takes"],
+            ) from cause
 
     def _apply(self, op: Operation, values: dict[str, Value]) -> tuple[Value, ...]:
         arguments = {name: _carried(value) for name, value in op.attributes.items()}

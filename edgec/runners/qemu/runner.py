@@ -12,6 +12,7 @@ from typing import Any, Self
 
 import edgec
 from edgec.diag import EdgecError, error
+from edgec.diag.foreign import said
 from edgec.runners.base import Array
 from edgec.runners.qemu.environment import arm_python
 from edgec.runners.qemu.exchange import load_saved, save_arrays
@@ -73,7 +74,8 @@ class QemuRunner:
         self._process.wait()
         lines = self._errors.read_text(errors="replace").strip().splitlines()[-_LINES:]
         self._folder.cleanup()
-        return error("E0602", message, notes=lines)
+        notes = [said("the emulated process", line) for line in lines if line.strip()][-1:]
+        return error("E0602", message, notes=notes, help=["`edgec run` without `--on qemu` runs it on this machine"])
 
     def __enter__(self) -> Self:
         return self

@@ -110,14 +110,6 @@ def test_one_broken_target_hides_no_other(
     assert "broken.toml" in captured.err
 
 
-def test_lists_fit_the_terminal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    for width in (80, 120):
-        monkeypatch.setenv("COLUMNS", str(width))
-        for what in ("targets", "devices", "rules"):
-            assert edgec([what], monkeypatch) == 0
-            assert max(map(len, capsys.readouterr().out.splitlines())) <= width
-
-
 def test_what_a_target_shows_can_be_pasted_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

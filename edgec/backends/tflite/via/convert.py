@@ -11,6 +11,7 @@ from typing import Any
 from edgec.backends.tflite.interface import Interface, Shape
 from edgec.backends.tflite.via.environment import VERSION
 from edgec.diag import error
+from edgec.diag.foreign import said
 from edgec.ir.model import Model
 from edgec.ir.save import save_onnx
 
@@ -34,7 +35,12 @@ def convert(python: Path, model: Model, keep: Sequence[str], weights: str) -> by
         made = out / f"{_NAME}_{weights}.tflite"
         if not made.is_file():
             lines = (done.stdout + done.stderr).strip().splitlines()[-_LINES:]
-            raise error("E0501", f"onnx2tf {VERSION} cannot convert this model", notes=lines)
+            raise error(
+                "E0501",
+                f"onnx2tf {VERSION} cannot convert this model",
+                notes=[said("onnx2tf", line) for line in lines if line.strip()][-1:],
+                help=["build without `--via onnx2tf`: edgec's own emitter names the operator and its line"],
+            )
         return made.read_bytes()
 
 

@@ -10,6 +10,7 @@ from types import CodeType, FrameType
 from typing import TypeVar
 
 from edgec.diag import EdgecError, Place, error
+from edgec.diag.foreign import said
 from edgec.frontend.torch.autograph.converters.early_exits import UnsupportedError
 from edgec.frontend.torch.autograph.operators.escapes import EscapeError, NumberOfSizeError
 from edgec.frontend.torch.autograph.operators.path_duplication import ForkError
@@ -83,18 +84,25 @@ class _Asking:
     """The innermost function outside torch that asked for the truth of data, and its line.
 
     `outer` is the function to rewrite: the outermost one in which it stands, as far as that is being called. `decides`:
-    it was for a decision, not for a value that Python computes with.
+    it was for a decision, not for a value that Python computes with. `said`: the exception.
     """
 
     code: CodeType
     outer: CodeType
     line: int
     decides: bool
+    said: str
 
     @property
     def place(self) -> Place:
         """Where it stands."""
         return Place(self.code.co_filename, self.line)
+
+    @property
+    def function(self) -> str:
+        """What the user calls the function: without the functions that a rewriting makes of its parts."""
+        parts = self.code.co_qualname.split(".<locals>.")
+        return ".".join(part for part in parts if not part.startswith("_edgec_")) or parts[-1]
 
 
 def _asking(failure: BaseException) -> _Asking | None:
@@ -105,7 +113,8 @@ def _asking(failure: BaseException) -> _Asking | None:
         if users and (_asks(failure) or _is_pythons(part, [f for f, _ in frames])):
             code, line = users[-1]
             outer = next(c for c, _ in users if contains(c, code))
-            return _Asking(code, outer, line, any(type(f).__name__ in _ASKED for f in _chain(failure)))
+            decides = any(type(f).__name__ in _ASKED for f in _chain(failure))
+            return _Asking(code, outer, line, decides, said("Python", f"{type(part).__name__}: {part}"))
     return None
 
 
@@ -151,7 +160,7 @@ def _rewrite(rewritten: Rewritten, asking: _Asking, left: EdgecError | None) -> 
             raise left or _undecided(asking) from None
         raise error(
             "E0206",
-            f"`{asking.code.co_qualname}` has control flow on data and cannot be rewritten: {reason.reason}",
+            f"`{asking.function}` has control flow on data and cannot be rewritten: {reason.reason}",
             place=Place(asking.code.co_filename, reason.line),
             help=["express the choice with `torch.where` or `torch.cond`"],
         ) from None
@@ -163,14 +172,14 @@ def _undecided(asking: _Asking) -> EdgecError:
             "E0206",
             "Python control flow on data cannot be rewritten here",
             place=asking.place,
-            notes=[f"in `{asking.code.co_qualname}`"],
+            notes=[f"in `{asking.function}`"],
             help=["use `torch.where`, or move it into a plain `if`, `while` or conditional expression"],
         )
     return error(
         "E0206",
         "Python computes with a value from the data here, in a way that a graph cannot express",
         place=asking.place,
-        notes=[f"in `{asking.code.co_qualname}`", "rejected by `data-to-value`"],
+        notes=[f"in `{asking.function}`", "rejected by `data-to-value`", asking.said],
         help=["compute with tensors"],
     )
 
@@ -180,7 +189,7 @@ def _left(leaves: EscapeError, asking: _Asking) -> EdgecError:
         "E0206",
         f"data become {leaves.what} here, which cannot be replaced by a finite number of cases",
         place=asking.place,
-        notes=[f"in `{asking.code.co_qualname}`", f"rejected by `data-to-{leaves.way}`"],
+        notes=[f"in `{asking.function}`", f"rejected by `data-to-{leaves.way}`"],
         help=["compute with tensors, or compare the number itself: `==`, `if`, a dictionary's `[…]` and `.get(…)`"],
     )
 

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 
 from edgec.diag import Place, error
+from edgec.diag.foreign import said
 from edgec.frontend.archives import BROKEN
 from edgec.frontend.imported import ImportedModel, SourceId
 from edgec.frontend.request import SourceRequest, source_name
@@ -67,7 +68,7 @@ def _check_archive(path: Path) -> list[bytes]:
             documents = [archive.read(n) for n in names if n.endswith(".json")]
     except BROKEN as failure:
         raise error(
-            "E0203", f"`{path.name}` is not a torch.export archive", place=place, notes=[str(failure)]
+            "E0203", f"`{path.name}` is not a torch.export archive", place=place, notes=[said("Python", failure)]
         ) from failure
     for name in names:
         if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
@@ -114,12 +115,11 @@ def _load(path: Path) -> torch.export.ExportedProgram:
         try:
             return torch.export.load(path)
         except Exception as failure:  # torch raises whatever its parsers do
-            lines = str(failure).strip().splitlines() or [type(failure).__name__]
             raise error(
                 "E0203",
                 f"torch cannot read `{path.name}`",
                 place=Place(str(path)),
-                notes=lines[:1],
+                notes=[said("torch", failure)],
                 help=["save it again with `torch.export.save` of the installed torch"],
             ) from failure
 

@@ -15,6 +15,7 @@ import torch
 from torch.utils import _pytree as pytree
 
 from edgec.diag import Diagnostic, Place, error, warning
+from edgec.diag.foreign import said
 from edgec.frontend.archives import BROKEN, is_archive
 from edgec.frontend.imported import ImportedModel, SourceId
 from edgec.frontend.request import SourceRequest, source_name
@@ -176,8 +177,8 @@ def _load(path: Path) -> Any:
             raise ValueError("a tensor extends beyond its bytes")
         return script
     except (RuntimeError, ValueError, OSError) as failure:
-        lines = [line for line in str(failure).splitlines() if line.strip()]
-        raise error("E0203", f"torch cannot read `{path.name}`", place=Place(str(path)), notes=lines[:1]) from failure
+        message, why = f"`{path.name}` is not a readable TorchScript file", said("torch", failure)
+        raise error("E0203", message, place=Place(str(path)), notes=[why]) from failure
 
 
 def _examples(arguments: list[Any], request: SourceRequest, what: str) -> tuple[Any, ...]:

@@ -225,7 +225,7 @@ class Carried:
             old = pytree.tree_unflatten([_zeros(leaf) for leaf in leaves], structure)
         before, structure_before = pytree.tree_flatten(old)
         if structure != structure_before:
-            raise self._refused(name, str(structure_before), str(structure))
+            raise self._refused(name, _form(old, len(before)), _form(new, len(leaves)))
         for a, b in zip(before, leaves, strict=True):
             self._check(name, a, b)
         numbers = tuple(is_number(leaf) or not isinstance(leaf, torch.Tensor) for leaf in before)
@@ -242,11 +242,15 @@ class Carried:
     def _refused(self, name: str, before: str, after: str) -> EdgecError:
         return error(
             "E0206",
-            f"`{name}` is not the same kind of tensor before and after an iteration of this loop",
+            f"`{name}` is not of the same form before and after an iteration of this loop",
             place=self.site.place,
             notes=[f"before: {before}", f"after: {after}"],
             help=["keep its shape and element type, and collect results in a tensor of fixed size"],
         )
+
+
+def _form(value: Any, count: int) -> str:
+    return f"a {type(value).__name__} of {count} {'value' if count == 1 else 'values'}"
 
 
 def _loop(going: Callable[[Values], torch.Tensor], step: Callable[[Values], Values], carried: Values) -> Values:

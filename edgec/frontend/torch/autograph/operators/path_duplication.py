@@ -16,6 +16,7 @@ import torch
 from torch.utils import _pytree as pytree
 
 from edgec.diag import EdgecError, error
+from edgec.diag.foreign import said
 from edgec.frontend.torch.autograph.analysis.names import FLAG
 from edgec.frontend.torch.autograph.operators.branches import Branch, State, merge
 from edgec.frontend.torch.autograph.operators.select import Site
@@ -68,7 +69,7 @@ class Forks:
                 "E0206",
                 f"the two sides of this `{site.kind}` give different numbers where torch does not accept a tensor",
                 place=site.place,
-                notes=str(failure).strip().splitlines()[:1],
+                notes=[said("torch", failure)],
                 help=["compute what depends on the number on each side, and return the result"],
             )
         return bool(left)

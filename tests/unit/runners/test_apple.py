@@ -180,7 +180,7 @@ def test_core_ml_itself_runs_a_package_and_keeps_its_states(tmp_path: Path) -> N
         runner.reset()
         assert float(runner.run(inputs)["y:0"][0]) == 3.0
         assert not isinstance(runner, StatefulRunner)
-    with pytest.raises(EdgecError, match=r"Core ML fails on `broken\.mlpackage`"):
+    with pytest.raises(EdgecError, match=r"Core ML cannot load or run `broken\.mlpackage`"):
         MacRunner(tmp_path / "broken.mlpackage")
 
 

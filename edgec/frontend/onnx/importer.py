@@ -106,7 +106,7 @@ def _read(path: Path, extension: Extension) -> _File:
         onnx.checker.check_model(_checkable(proto))
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError, ValueError, OSError) as failure:
         raise error(
-            "E0301", f"`{path.name}` is not a valid model", place=place, notes=_first_lines(failure)
+            "E0301", f"`{path.name}` is not a valid model", place=place, notes=[said("onnx", failure)]
         ) from failure
     retyped = any(w.of_type for w in wrong)  # ONNX Runtime refuses the file as it stands
     return _File(proto, heavy, wrong_shapes(wrong, path), replaced or retyped)
@@ -268,8 +268,3 @@ def _as_declared(value: ir.Value, known: Known, sizes: Mapping[str, int]) -> Inp
             help=[f"add `--input {value.name}=SHAPE`, or `--dynamic {value.name}:DIM=RANGE` to keep it open"],
         )
     return InputSpec(value.name or "", tuple(d for d in dims if d is not None))
-
-
-def _first_lines(failure: Exception) -> list[str]:
-    """The first few lines of onnx's message that say something."""
-    return [line.strip() for line in str(failure).splitlines() if line.strip()][:3]

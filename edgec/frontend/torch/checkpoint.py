@@ -17,6 +17,7 @@ from numpy._core.multiarray import scalar as np_scalar
 
 from edgec.diag import EdgecError, Place, error
 from edgec.spec.reads import note
+from edgec.diag.foreign import said
 
 State = dict[str, torch.Tensor]
 """Tensors by their names."""
@@ -126,7 +127,10 @@ def _read_safetensors(path: Path) -> Any:
         return load_file(path)
     except (SafetensorError, OSError, ValueError) as failure:
         raise error(
-            "E0203", f"`{path.name}` is not a safetensors file", place=Place(str(path)), notes=[str(failure)]
+            "E0203",
+            f"`{path.name}` is not a safetensors file",
+            place=Place(str(path)),
+            notes=[said("safetensors", failure)],
         ) from failure
 
 
@@ -141,7 +145,7 @@ def _read_checkpoint(path: Path) -> Any:
         raise executes_code(path, why) from failure
     except Exception as failure:  # torch's restricted reader raises whatever a broken file makes it
         raise error(
-            "E0203", f"`{path.name}` is not a checkpoint", place=Place(str(path)), notes=[_first_line(failure)]
+            "E0203", f"`{path.name}` is not a checkpoint", place=Place(str(path)), notes=[said("torch", failure)]
         ) from failure
 
 
@@ -159,8 +163,3 @@ def executes_code(path: Path, why: str) -> EdgecError:
 def listed(names: list[str]) -> str:
     """The first names, and how many more there are."""
     return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
-
-
-def _first_line(failure: BaseException) -> str:
-    first = (str(failure).strip().splitlines() or [""])[0]
-    return first if isinstance(failure, RuntimeError) and first else f"{type(failure).__name__} {first}".strip()

@@ -258,6 +258,8 @@ class Manifest:
     files: tuple[str, ...] = ()
     """All files that the build wrote into its folder except the manifest; the next build may replace only these."""
     names: NamesInfo = field(default_factory=NamesInfo)
+    parameters: dict[str, str] = field(default_factory=dict)
+    """The source's names of the constants, by the artifact's: the module that uses one, and what it is there."""
     shown: Shown = field(default_factory=Shown)
     accept: Accept | None = None
     """The tolerance of verification; absent from older manifests."""
@@ -328,6 +330,7 @@ def _manifest(document: Mapping[str, Any]) -> Manifest:
         functions=tuple(_function(f) for f in document.get("functions", ())),
         files=tuple(str(name) for name in document.get("files", ())),
         names=_load(NamesInfo, document.get("names", {})),
+        parameters=dict(document.get("parameters", {})),
         device_loaded=_load(DeviceLoaded, document.get("device_loaded", {})),
         shown=load_shown(document.get("shown", {})),
         accept=_load(Accept, document["accept"]) if document.get("accept") else None,

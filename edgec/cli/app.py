@@ -12,9 +12,10 @@ from typing import Annotated
 import typer
 
 from edgec import __version__
-from edgec.cli.artifacts import bench_command, check_command, diff_command, inspect_command, run_command
+from edgec.cli.artifacts import bench_command, check_command, diff_command, run_command
 from edgec.cli.build import build_command
 from edgec.cli.evaluate import evaluate_command
+from edgec.cli.inspect import inspect_command
 from edgec.cli.lint import lint_command
 from edgec.cli.predict import predict_command
 from edgec.cli.run import INTERRUPTED, usage_error

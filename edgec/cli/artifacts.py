@@ -8,9 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from edgec.cli.document import print_json
-from edgec.cli.progress import Progress
 from edgec.cli.request_options import Json, Settings, given, one_model, takes
-from edgec.cli.rewrites import aligned, lines_of
+from edgec.cli.rewrites import aligned
 from edgec.cli.run import guarded, show
 from edgec.spec.request_options import SourceOptions, TargetOptions, said
 
@@ -160,68 +159,6 @@ def diff_command(
     raise typer.Exit(guarded(body, as_document=json))
 
 
-@takes(SourceOptions, TargetOptions)
-def inspect_command(
-    options: SourceOptions,
-    settings: TargetOptions,
-    file: Annotated[
-        str | None,
-        typer.Argument(
-            help="An artifact, a build's folder or an ONNX file; with --rules, a source or a model of edgec.toml.",
-            show_default=False,
-        ),
-    ] = None,
-    rules: Annotated[
-        bool, typer.Option("--rules", help="List the rewrites that fire for a source, and those that nearly fire.")
-    ] = False,
-    target: Annotated[str | None, typer.Option(help="With --rules: also this target's rewrites.")] = None,
-    json: Json = False,
-) -> None:
-    """Show the contents of a file: interface, operators, weights, metadata, hash.
-
-    The options of a source and of its targets are for `--rules`.
-    """
-
-    def body() -> int:
-        from edgec.diag import error
-
-        if rules:
-            from edgec.compiler.rewrites import rewrites_of
-
-            model = one_model(file, options, settings, quiet=json, target=[target] if target else None)
-            with Progress(quiet=json) as progress:
-                first, *others = rewrites_of(model, progress).items()
-            if json:
-                print_json({**first[1].document(), "functions": {name: made.document() for name, made in others}})
-            else:
-                lines = lines_of(first[1])
-                for name, made in others:
-                    lines += ["", f"function {name}:", *lines_of(made)]
-                print("\n".join(lines))
-            return 0
-        if file is None:
-            raise error("E0101", "no file was given", help=["name an artifact, or a source with `--rules`"])
-        if names := [*said(options), *said(settings), *(["target"] if target else [])]:
-            raise error(
-                "E0101", f"`--{names[0].replace('_', '-')}` describes a source", help=["add `--rules`, or remove it"]
-            )
-        from dataclasses import asdict
-
-        from edgec.artifact.locate import locate
-        from edgec.measure.inspection import inspect
-
-        found = locate(Path(file))
-        summary = inspect(found.path).called(found.manifest.names.values if found.manifest else {})
-        macs = found.manifest.graph.macs if found.manifest else None
-        if json:
-            print_json({**asdict(summary), "parameters": summary.parameters, "macs": macs})
-        else:
-            print("\n".join(_summary_lines(summary, macs)))
-        return 0
-
-    raise typer.Exit(guarded(body, as_document=json))
-
-
 def _output(name: str, array: Any) -> dict[str, Any]:
     numbers = array.astype("float64") if array.size and array.dtype.kind in "fiub" else None
     spread = [float(f(numbers)) if numbers is not None else None for f in (_least, _mean, _largest)]
@@ -239,20 +176,6 @@ def _mean(numbers: Any) -> float:
 
 def _largest(numbers: Any) -> float:
     return float(numbers.max())
-
-
-def _summary_lines(summary: Any, macs: int | None) -> list[str]:
-    lines = [f"format      {summary.format}", f"sha256      {summary.sha256}", f"bytes       {summary.bytes:,}"]
-    lines.append(f"parameters  {summary.parameters:,}")
-    lines += [f"macs        {macs:,}"] if macs is not None else []
-    lines += [f"input       {f.name} {f.dtype}{list(f.shape)}" for f in summary.inputs]
-    lines += [f"output      {f.name} {f.dtype}{list(f.shape)}" for f in summary.outputs]
-    lines += [f"{key:11} {value}" for key, value in summary.metadata.items() if value]
-    lines.append("operators   " + ", ".join(f"{name} {count}" for name, count in summary.ops.items()))
-    lines += [f"weight      {w.bytes:>12,} bytes  {w.dtype}{list(w.shape)}  {w.name}" for w in summary.weights[:12]]
-    if len(summary.weights) > 12:
-        lines.append(f"            and {len(summary.weights) - 12} smaller ones")
-    return lines
 
 
 def _table(heads: list[str], rows: list[list[str]]) -> None:

@@ -38,6 +38,7 @@ from edgec.backends.base import Backend, Program
 from edgec.backends.placement import Placement
 from edgec.compiler.app_interface import AppView
 from edgec.compiler.input_ranges import with_ranges
+from edgec.compiler.parameter_names import parameter_names
 from edgec.diag import Place
 from edgec.frontend.imported import ImportedModel
 from edgec.ir.dims import dim_ranges
@@ -100,6 +101,7 @@ def manifest(lowered: Lowered, seen: Observed, target: Target, chosen: Backend, 
         states=held,
         ranges=_ranges(lowered, seen, target),
         names=_names(program, target, chosen),
+        parameters=parameter_names(program, chosen.renamed(program, target).values),
         shown=chosen.shown(target),
         app=_app(lowered, target, chosen, path, None),
         accept=target.accept,

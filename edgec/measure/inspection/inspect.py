@@ -21,6 +21,8 @@ def inspect(path: Path) -> Summary:
         ops=dict(sorted(found.ops.items(), key=lambda item: (-item[1], item[0]))),
         weights=tuple(sorted(found.weights, key=lambda w: (-w.bytes, w.name))),
         metadata=found.metadata,
+        states=tuple(found.states),
+        system=found.system,
     )
 
 

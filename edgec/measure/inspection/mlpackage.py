@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from edgec.measure.inspection.summary import Content, Feature, Weight
+from edgec.measure.inspection.summary import Content, Feature, HeldState, Weight
 from edgec.runners.mil import MilRunner
+from edgec.runners.mil.interface import Feature as Declared
 from edgec.runners.mil.program import Block, Operation, TensorType
 
 
@@ -24,9 +25,26 @@ def read_mlpackage(path: Path, function: str | None = None) -> Content:
     operations = list(_operations(runner.body))
     ops = Counter(o.type for o in operations if o.type != "const")
     weights = [w for o in operations if (w := _weight(o)) is not None]
-    inputs = [Feature(f.name, f.dtype, tuple(f.shape)) for f in runner.inputs]
-    outputs = [Feature(f.name, f.dtype, tuple(f.shape)) for f in runner.outputs]
-    return Content(inputs, outputs, dict(ops), weights, runner.metadata)
+    labels = tuple(map(str, runner.classes))
+    inputs = [_feature(f) for f in runner.inputs]
+    outputs = [_feature(f, labels if f.kind == "probabilities" else ()) for f in runner.outputs]
+    states = [HeldState(s.name, "", "artifact", s.dtype, tuple(s.shape)) for s in runner.states]
+    system = _SYSTEMS.get(runner.specification, f"specification version {runner.specification}")
+    return Content(inputs, outputs, dict(ops), weights, runner.metadata, states, system)
+
+
+_SYSTEMS = {
+    6: "iOS 15, macOS 12",
+    7: "iOS 16, macOS 13",
+    8: "iOS 17, macOS 14",
+    9: "iOS 18, macOS 15",
+    10: "iOS 26, macOS 26",
+}
+"""The oldest systems that read a specification version: coremltools, Model.proto and `coremltools.target`."""
+
+
+def _feature(found: Declared, labels: tuple[str, ...] = ()) -> Feature:
+    return Feature(found.name, found.dtype, tuple(found.shape), found.colour or "", labels)
 
 
 def _operations(block: Block) -> Iterator[Operation]:

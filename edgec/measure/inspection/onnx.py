@@ -9,6 +9,7 @@ import onnx_ir as ir
 
 from edgec.diag import Place, error
 from edgec.diag.foreign import said
+from edgec.ir.model import all_nodes
 from edgec.measure.inspection.summary import Content, Feature, Weight
 
 
@@ -20,8 +21,11 @@ def read_onnx(path: Path) -> Content:
         raise error(
             "E0203", f"`{path.name}` is not an ONNX file", place=Place(str(path)), notes=[said("onnx_ir", failure)]
         ) from failure
-    from edgec.ir.model import all_nodes
+    return content_of(model)
 
+
+def content_of(model: ir.Model) -> Content:
+    """The same of a model in memory."""
     ops = Counter(f"{n.domain}::{n.op_type}" if n.domain else n.op_type for n in all_nodes(model))
     tensors = [v.const_value for v in model.graph.initializers.values() if v.const_value is not None]
     weights = [Weight(t.name or "", t.dtype.name.lower(), tuple(t.shape.numpy()), t.nbytes) for t in tensors]
@@ -30,7 +34,9 @@ def read_onnx(path: Path) -> Content:
     kept = {k: v for k, v in model.metadata_props.items() if len(v) < 200}
     inputs = [_feature(v) for v in model.graph.inputs if not v.is_initializer()]
     outputs = [_feature(v) for v in model.graph.outputs]
-    return Content(inputs, outputs, dict(ops), weights, {**metadata, **kept})
+    opset = model.opset_imports.get("", 0)
+    system = f"ONNX opset {opset}" if opset else ""
+    return Content(inputs, outputs, dict(ops), weights, {**metadata, **kept}, system=system)
 
 
 def _feature(value: ir.Value) -> Feature:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import struct
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from edgec.diag import error
 from edgec.diag.foreign import said
 from edgec.measure.inspection.summary import Content, Feature, Weight
-from edgec.measure.inspection.tflite_metadata import TFLITE_METADATA, describe
+from edgec.measure.inspection.tflite_metadata import TFLITE_METADATA, ModelNotes, TensorNote, model_notes
 
 
 def read_tflite(path: Path) -> Content:
@@ -50,18 +51,23 @@ def _content(model: Any, schema: Any, content: bytes) -> Content:
     metadata = {"description": _text(model.description)}
     if signature is not None:
         metadata["signature"] = _text(signature.signatureKey)
-    for entry in model.metadata or ():
-        metadata |= _entry(_text(entry.name), _bytes(model.buffers[entry.buffer], content), content)
-    inputs = _features(main, main.inputs, signature.inputs if signature else None, types)
-    outputs = _features(main, main.outputs, signature.outputs if signature else None, types)
-    return Content(inputs, outputs, dict(ops), weights, metadata)
+    entries = {_text(e.name): _bytes(model.buffers[e.buffer], content) for e in model.metadata or ()}
+    notes = model_notes(entries.pop(TFLITE_METADATA), content) if TFLITE_METADATA in entries else ModelNotes()
+    inputs = _features(main, main.inputs, signature.inputs if signature else None, types, notes.inputs)
+    outputs = _features(main, main.outputs, signature.outputs if signature else None, types, notes.outputs)
+    runtime = _text(entries.pop(_MINIMUM, b""))
+    metadata |= {name: _entry(value) for name, value in entries.items()} | notes.model
+    for kind, of in (("input", notes.inputs), ("output", notes.outputs)):
+        metadata |= {f"{kind} {note.name}": note.text() for note in of}
+    return Content(inputs, outputs, dict(ops), weights, metadata, system=f"TFLite runtime {runtime}" if runtime else "")
 
 
-def _entry(name: str, value: bytes, content: bytes) -> dict[str, str]:
-    """A metadata entry as text; TFLite's own metadata is decoded."""
-    if name == TFLITE_METADATA:
-        return describe(value, content)
-    return {name: ", ".join(_text(value).splitlines()) if len(value) < _LONG else f"{len(value)} bytes"}
+_MINIMUM = "min_runtime_version"
+"""The metadata entry with the oldest runtime that has the file's operators, as converters write it."""
+
+
+def _entry(value: bytes) -> str:
+    return ", ".join(_text(value).splitlines()) if len(value) < _LONG else f"{len(value)} bytes"
 
 
 _LONG = 200
@@ -80,14 +86,19 @@ def _code(code: Any, names: dict[int, str]) -> str:
     return names[max(code.builtinCode, code.deprecatedBuiltinCode)]
 
 
-def _features(graph: Any, indices: Any, signature: Any, types: dict[int, str]) -> list[Feature]:
+def _features(
+    graph: Any, indices: Any, signature: Any, types: dict[int, str], notes: Sequence[TensorNote]
+) -> list[Feature]:
+    """The metadata's notes stand in the order of the graph's inputs or outputs."""
     named = {m.tensorIndex: _text(m.name) for m in signature or ()}
     found = []
-    for index in _list(indices):
+    for i, index in enumerate(_list(indices)):
         tensor = graph.tensors[index]
         open_shape = _list(tensor.shapeSignature) or _list(tensor.shape)
         name = named.get(int(index), _text(tensor.name))
-        found.append(Feature(name, types[tensor.type], tuple(int(d) for d in open_shape)))
+        note = notes[i] if i < len(notes) else TensorNote(name)
+        shape = tuple(int(d) for d in open_shape)
+        found.append(Feature(name, types[tensor.type], shape, note.image, note.labels or ()))
     return found
 
 

@@ -7,57 +7,93 @@ from __future__ import annotations
 
 import io
 import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 TFLITE_METADATA = "TFLITE_METADATA"
 """The metadata entry that holds a `ModelMetadata` flatbuffer."""
 
 _MODEL = {"name": 0, "model description": 1, "version": 2, "author": 4, "license": 5}
-_COLOR_SPACES = ("unknown", "RGB", "grayscale")
+_COLOR_SPACES = ("unknown", "rgb", "grayscale")
 _IMAGE_PROPERTIES, _NORMALIZATION_OPTIONS = 2, 1
 
 
-def describe(packed: bytes, content: bytes) -> dict[str, str]:
-    """The content of `ModelMetadata` and of the ZIP archive at the end of the model's file, by subject."""
+@dataclass(frozen=True)
+class TensorNote:
+    """What the metadata says of an input or output: how an image becomes its values, and the labels of its scores.
+
+    `image` is `rgb`, `grayscale`, `unknown` or empty. The model is given (pixel - mean) / std, for one number of each
+    or one for each channel; both are empty where nothing is said.
+    """
+
+    name: str
+    description: str = ""
+    image: str = ""
+    mean: tuple[float, ...] = ()
+    std: tuple[float, ...] = ()
+    label_file: str = ""
+    labels: tuple[str, ...] | None = None
+
+    def text(self) -> str:
+        """In words."""
+        mean, std = (", ".join(f"{v:g}" for v in values) for values in (self.mean, self.std))
+        count = "which is missing" if self.labels is None else f"{len(self.labels)} lines"
+        parts = [
+            self.description,
+            f"{self.image} image" if self.image else "",
+            f"normalized: (x - [{mean}]) / [{std}]" if self.mean else "",
+            f"labels: {self.label_file}, {count}" if self.label_file else "",
+        ]
+        return "; ".join(part for part in parts if part)
+
+
+@dataclass(frozen=True)
+class ModelNotes:
+    """What a file's metadata says: of the model by subject, and of its inputs and outputs in their order."""
+
+    model: dict[str, str] = field(default_factory=dict)
+    inputs: tuple[TensorNote, ...] = ()
+    outputs: tuple[TensorNote, ...] = ()
+
+
+def model_notes(packed: bytes, content: bytes) -> ModelNotes:
+    """Read `ModelMetadata`, and the label files that it names, from the ZIP at the end of the model's file."""
     from flatbuffers import encode, number_types
     from flatbuffers.table import Table
 
     model = _Table(Table(packed, encode.Get(number_types.UOffsetTFlags.packer_type, packed, 0)))
-    found = {subject: text for subject, slot in _MODEL.items() if (text := model.text(slot))}
+    about = {subject: text for subject, slot in _MODEL.items() if (text := model.text(slot))}
     files = _files(content)
-    for graph in model.tables(3)[:1]:
-        for kind, slot in (("input", 2), ("output", 3)):
-            for tensor in graph.tables(slot):
-                text = _tensor(tensor, files)
-                if text:
-                    found[f"{kind} {tensor.text(0)}"] = text
-    return found
+    graphs = model.tables(3)
+    if not graphs:
+        return ModelNotes(about)
+    inputs, outputs = (tuple(_note(tensor, files) for tensor in graphs[0].tables(slot)) for slot in (2, 3))
+    return ModelNotes(about, inputs, outputs)
 
 
-def _files(content: bytes) -> dict[str, int]:
-    """The number of lines of each file in the archive behind the model."""
+def _files(content: bytes) -> dict[str, tuple[str, ...]]:
+    """The lines of each file in the archive behind the model."""
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            return {name: len(archive.read(name).splitlines()) for name in archive.namelist()}
+            names = archive.namelist()
+            return {name: tuple(archive.read(name).decode(errors="replace").splitlines()) for name in names}
     except zipfile.BadZipFile:
         return {}
 
 
-def _tensor(tensor: _Table, files: dict[str, int]) -> str:
-    parts = [tensor.text(1)]
+def _note(tensor: _Table, files: Mapping[str, tuple[str, ...]]) -> TensorNote:
     content = tensor.table(3)
+    image, mean, std = "", tuple[float, ...](), tuple[float, ...]()
     if content is not None and content.byte(0) == _IMAGE_PROPERTIES:
-        image = content.table(1)
-        parts.append(f"{_COLOR_SPACES[image.byte(0) if image else 0]} image")
+        properties = content.table(1)
+        image = _COLOR_SPACES[properties.byte(0) if properties else 0]
     for unit in tensor.tables(4):
         options = unit.table(1)
         if unit.byte(0) == _NORMALIZATION_OPTIONS and options is not None:
-            mean, std = (", ".join(f"{v:g}" for v in options.floats(slot)) for slot in (0, 1))
-            parts.append(f"normalized: (x - [{mean}]) / [{std}]")
-    for file in tensor.tables(6):
-        name = file.text(0)
-        parts.append(f"labels: {name} ({files[name]} lines)" if name in files else f"labels: {name}, which is missing")
-    return "; ".join(part for part in parts if part)
+            mean, std = tuple(options.floats(0)), tuple(options.floats(1))
+    name = next((file.text(0) for file in tensor.tables(6)), "")
+    return TensorNote(tensor.text(0), tensor.text(1), image, mean, std, name, files.get(name))
 
 
 class _Table:

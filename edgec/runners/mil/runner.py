@@ -68,6 +68,7 @@ class MilRunner:
             raise malformed(root, reason)
         self._interface = interface.called(self._names.sources)
         self._metadata = _metadata(model)
+        self.specification = int(model.specificationVersion)
         self._evaluator = Evaluator(body, _opset(model), self._half, {}, tap, timed)
         self.reset()
 

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgec.diag import error
-from edgec.spec.reads import note
 from edgec.diag.foreign import said
+from edgec.spec.reads import note
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -16,8 +16,8 @@ import torch
 from numpy._core.multiarray import scalar as np_scalar
 
 from edgec.diag import EdgecError, Place, error
-from edgec.spec.reads import note
 from edgec.diag.foreign import said
+from edgec.spec.reads import note
 
 State = dict[str, torch.Tensor]
 """Tensors by their names."""

@@ -26,7 +26,7 @@ class Feature:
 
 @dataclass(frozen=True)
 class HeldState:
-    """A state. `kept` is `artifact`, `app` (which passes the output of one run to the input of the next) or `target` (it
+    """A state. `kept` is `artifact`, `app` (which passes `output` of one run to `input` of the next) or `target` (it
     depends on the target). `output` is empty for a state without an output.
     """
 

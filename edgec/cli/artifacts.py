@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -21,39 +21,6 @@ Where = Annotated[
     str,
     typer.Option(help="Where to run: local; qemu (TFLite, emulated Arm kernels); mac or apple:DEVICE:APP (Core ML)."),
 ]
-
-
-def run_command(
-    artifact: ArtifactPath,
-    input: Inputs = None,
-    precision: Precision = None,
-    function: Function = None,
-    on: Where = "local",
-    out: Annotated[Path | None, typer.Option(help="Write each output to this folder as NAME.npy.")] = None,
-    json: Json = False,
-) -> None:
-    """Run an artifact on this machine, Core ML packages included, and show its outputs."""
-
-    def body() -> int:
-        from edgec.artifact.locate import locate
-        from edgec.measure.arrays import load_arrays
-        from edgec.measure.inspection import inputs_of
-        from edgec.measure.saved import save_outputs
-        from edgec.runners.open import open_runner
-
-        found = locate(artifact)
-        with open_runner(found.path, precision, function=function, on=on) as runner:
-            results = runner.run(load_arrays(input or [], inputs_of(found.path, function)))
-        if out is not None:
-            save_outputs(results, out)
-        rows = [_output(name, array) for name, array in results.items()]
-        if json:
-            print_json({"artifact": str(found.path), "runner": runner.name, "outputs": rows})
-        else:
-            _table(["output", "type", "min", "mean", "max"], [list(map(str, r.values())) for r in rows])
-        return 0
-
-    raise typer.Exit(guarded(body, as_document=json))
 
 
 @takes(SourceOptions)
@@ -115,13 +82,13 @@ def bench_command(
 
         from edgec.artifact.locate import locate
         from edgec.compiler.timing import open_for_timing
-        from edgec.measure.arrays import draw_arrays, load_arrays
+        from edgec.measure.arrays import check_arrays, draw_arrays, load_arrays
         from edgec.measure.inspection import inspect
         from edgec.measure.latency import measure
 
         found = locate(artifact)
         features = inspect(found.path).inputs
-        arrays = load_arrays(input, features) if input else draw_arrays(features)
+        arrays = check_arrays(load_arrays(input, features), features) if input else draw_arrays(features)
         with open_for_timing(found, on) as runner:
             result = measure(runner, arrays, runs)
         if json:
@@ -157,25 +124,6 @@ def diff_command(
         return 1 if found.first is not None else 0
 
     raise typer.Exit(guarded(body, as_document=json))
-
-
-def _output(name: str, array: Any) -> dict[str, Any]:
-    numbers = array.astype("float64") if array.size and array.dtype.kind in "fiub" else None
-    spread = [float(f(numbers)) if numbers is not None else None for f in (_least, _mean, _largest)]
-    kind = f"{array.dtype}{list(array.shape)}"
-    return {"name": name, "type": kind, "least": spread[0], "mean": spread[1], "largest": spread[2]}
-
-
-def _least(numbers: Any) -> float:
-    return float(numbers.min())
-
-
-def _mean(numbers: Any) -> float:
-    return float(numbers.mean())
-
-
-def _largest(numbers: Any) -> float:
-    return float(numbers.max())
 
 
 def _table(heads: list[str], rows: list[list[str]]) -> None:

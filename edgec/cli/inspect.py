@@ -166,9 +166,12 @@ def folded(modules: Mapping[str, int]) -> dict[str, int]:
 
 def _feature(f: Feature) -> str:
     text = f"{f.name} {f.dtype}{_shape(f.shape)}"
-    text += f", {'an' if f.image[:1] in 'aeiou' else 'a'} {f.image} image" if f.image else ""
+    text += f", {_COLORS.get(f.image, f.image)} image" if f.image else ""
     more = ", …" if len(f.labels) > _LABELS else ""
     return text + (f", {len(f.labels)} labels: {', '.join(f.labels[:_LABELS])}{more}" if f.labels else "")
+
+
+_COLORS = {"rgb": "an RGB", "bgr": "a BGR", "grayscale": "a grayscale", "unknown": "an"}
 
 
 def _shape(shape: Sequence[int | str]) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 from edgec.artifact.locate import Located, locate
 from edgec.compiler import notebook
 from edgec.diag import EdgecError, error
-from edgec.measure.arrays import Array, draw_arrays, load_arrays
+from edgec.measure.arrays import Array, check_arrays, draw_arrays, load_arrays
 from edgec.measure.divergence import Pair, pairs
 from edgec.measure.inspection import inputs_of
 from edgec.measure.source_view import all_values, common_inputs, fitted, from_app, source_inputs
@@ -84,7 +84,10 @@ def compare_artifacts(
 
 def _given(inputs: Sequence[str] | Mapping[str, Array], found: Located) -> dict[str, Array]:
     """Arrays, or those of the files that the command line names."""
-    return dict(inputs) if isinstance(inputs, Mapping) else load_arrays(inputs, inputs_of(found.path))
+    if isinstance(inputs, Mapping):
+        return dict(inputs)
+    features = inputs_of(found.path)
+    return check_arrays(load_arrays(inputs, features), features)
 
 
 def _nothing_common(a: Located, b: Located) -> EdgecError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,7 @@ Array = NDArray[np.generic]
 
 
 def load_arrays(texts: Sequence[str], features: Sequence[Feature]) -> dict[str, Array]:
-    """The arrays of `FILE.npy`, `NAME=FILE.npy` or `FILE.npz`, checked against the interface.
+    """The arrays of `FILE.npy`, `NAME=FILE.npy` or `FILE.npz`; `check_arrays` compares them with the interface.
 
     Raises `EdgecError` E0102 for a missing file, E0107 for a file without an array or an array that fits no input.
     """
@@ -33,7 +33,6 @@ def load_arrays(texts: Sequence[str], features: Sequence[Feature]) -> dict[str, 
             found[features[0].name] = loaded
         else:
             raise _unnamed(text, features)
-    _check(found, features)
     return found
 
 
@@ -65,7 +64,8 @@ def _load(path: Path) -> Array | dict[str, Array]:
         ) from failure
 
 
-def _check(found: Mapping[str, Array], features: Sequence[Feature]) -> None:
+def check_arrays(found: dict[str, Array], features: Sequence[Feature]) -> dict[str, Array]:
+    """The arrays, one for each input. Raises `EdgecError` E0107 for an unknown input and for a missing one."""
     wanted = {f.name: f for f in features}
     for name in found:
         if name not in wanted:
@@ -81,6 +81,7 @@ def _check(found: Mapping[str, Array], features: Sequence[Feature]) -> None:
         raise error(
             "E0107", f"input `{missing[0].name}` is missing", notes=[f"the artifact's inputs are {_shown(features)}"]
         )
+    return found
 
 
 def _unnamed(text: str, features: Sequence[Feature]) -> EdgecError:

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.generic]
 
-_IMAGES = (".png", ".jpg", ".jpeg")
+IMAGES = (".png", ".jpg", ".jpeg")
+"""Suffixes of images."""
 _ARRAYS = (".npy", ".npz")
 
 _MODES = {1: "L", 3: "RGB", 4: "RGBA"}
@@ -63,6 +64,23 @@ class Pixels:
             pixels = (ends[0] + pixels * ((ends[1] - ends[0]) / 255)).astype(np.float64)
         return pixels if len(sizes) < 4 else np.repeat(pixels[None], sizes[0] or 1, axis=0)
 
+    def normalized(
+        self, shape: Sequence[int | str], color: str, scale: Sequence[float], bias: Sequence[float]
+    ) -> Array:
+        """The values `pixel * scale + bias` in the input's shape, channels in the order of `color`; float64.
+
+        `scale` and `bias` hold one number for all channels or one for each, in that order.
+        """
+        sizes = [d if isinstance(d, int) and d > 0 else None for d in shape]
+        pixels = self.arranged(sizes, None).astype(np.float64)
+        axis = _channel_axis(sizes[-3:])
+        if axis is None:
+            return np.asarray(pixels * scale[0] + bias[0])
+        axis += pixels.ndim - 3
+        pixels = np.flip(pixels, axis) if color.startswith("bgr") else pixels
+        along = [-1 if i == axis else 1 for i in range(pixels.ndim)]
+        return np.asarray(pixels * np.reshape(scale, along) + np.reshape(bias, along))
+
 
 def _channel_axis(sizes: Sequence[int | None]) -> int | None:
     """Before height and width, or behind them; before where both could be, or its size is open."""
@@ -85,13 +103,13 @@ def matching(pattern: str) -> list[Path]:
     """The files. Raises `EdgecError` E0102 where there are none."""
     path = Path(pattern)
     if path.is_dir():
-        found = sorted(p for p in path.iterdir() if p.suffix.lower() in (*_ARRAYS, *_IMAGES))
+        found = sorted(p for p in path.iterdir() if p.suffix.lower() in (*_ARRAYS, *IMAGES))
     elif path.exists():
         found = [path]
     else:
         found = sorted(map(Path, glob.glob(pattern)))
     if not found:
-        held = ", ".join((*_ARRAYS, *_IMAGES))
+        held = ", ".join((*_ARRAYS, *IMAGES))
         raise error("E0102", f"`{pattern}` was not found", help=[f"give a file, a folder or a pattern: {held}"])
     return found
 
@@ -114,11 +132,11 @@ def names_in(path: Path) -> list[str]:
 
 def _read(path: Path, name: str) -> Sequence[Array | Pixels]:
     suffix = path.suffix.lower()
-    if suffix in _IMAGES:
+    if suffix in IMAGES:
         return [image_in(path)]
     if suffix not in _ARRAYS:
         raise error(
-            "E0107", f"`{path.name}` is not a sample", help=[f"samples are {', '.join((*_ARRAYS, *_IMAGES))} files"]
+            "E0107", f"`{path.name}` is not a sample", help=[f"samples are {', '.join((*_ARRAYS, *IMAGES))} files"]
         )
     arrays = arrays_in(path)
     return [arrays[name]] if name in arrays else list(arrays.values())

@@ -9,9 +9,9 @@ from edgec.artifact.format import format_of
 from edgec.measure.inspection.summary import Feature, Summary
 
 
-def inspect(path: Path) -> Summary:
-    """Summarize an artifact or model file. Raises `EdgecError` E0604 or E0203 for a broken one."""
-    found = format_of(path).read(path)
+def inspect(path: Path, function: str | None = None) -> Summary:
+    """Read an artifact or model file, or one function of it. Raises `EdgecError` E0604 or E0203 for a broken one."""
+    found = format_of(path).read(path, function)
     return Summary(
         format=path.suffix[1:],
         sha256=sha256_of(path),

@@ -14,7 +14,7 @@ class Feature:
     """An input or output. An open dimension is given by name, or as -1 in formats without names.
 
     `image` is the color layout of an image, such as `rgb`; empty for a tensor. `labels` are the classes of an output's
-    scores, in order.
+    scores, in order. The values of an image are `pixel * scale + bias`, for all channels or for each.
     """
 
     name: str
@@ -22,6 +22,8 @@ class Feature:
     shape: tuple[int | str, ...]
     image: str = ""
     labels: tuple[str, ...] = ()
+    scale: tuple[float, ...] = (1.0,)
+    bias: tuple[float, ...] = (0.0,)
 
 
 @dataclass(frozen=True)

@@ -98,7 +98,7 @@ def _features(
         name = named.get(int(index), _text(tensor.name))
         note = notes[i] if i < len(notes) else TensorNote(name)
         shape = tuple(int(d) for d in open_shape)
-        found.append(Feature(name, types[tensor.type], shape, note.image, note.labels or ()))
+        found.append(Feature(name, types[tensor.type], shape, note.image, note.labels or (), *note.pixels()))
     return found
 
 

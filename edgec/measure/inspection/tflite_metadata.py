@@ -35,6 +35,14 @@ class TensorNote:
     label_file: str = ""
     labels: tuple[str, ...] | None = None
 
+    def pixels(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """Scale and bias: (pixel - mean) / std is pixel * scale + bias."""
+        if not self.mean or not all(self.std):
+            return (1.0,), (0.0,)
+        count = max(len(self.mean), len(self.std))
+        means, stds = (values * count if len(values) == 1 else values for values in (self.mean, self.std))
+        return tuple(1 / s for s in stds), tuple(-m / s for m, s in zip(means, stds, strict=True))
+
     def text(self) -> str:
         """In words."""
         mean, std = (", ".join(f"{v:g}" for v in values) for values in (self.mean, self.std))

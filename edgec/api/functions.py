@@ -156,11 +156,12 @@ def diff(
 
 
 def inspect(artifact: Artifact) -> Summary:
-    """The contents of an artifact or model file: interface, operators, weights, metadata."""
+    """The contents of an artifact or model file: interface, states, operators, weights, metadata."""
     from edgec.measure.inspection import inspect as inspect_file
 
     found = locate(_path(artifact))
-    return inspect_file(found.path).called(found.manifest.names.values if found.manifest else {})
+    summary: Summary = inspect_file(found.path)
+    return summary if found.manifest is None else summary.described(found.manifest)
 
 
 def _path(artifact: Artifact) -> Path:

@@ -116,7 +116,7 @@ def matching(pattern: str) -> list[Path]:
 
 def is_image(path: Path) -> bool:
     """Whether the file's name is that of an image."""
-    return path.suffix.lower() in _IMAGES
+    return path.suffix.lower() in IMAGES
 
 
 def names_in(path: Path) -> list[str]:

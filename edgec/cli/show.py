@@ -33,17 +33,6 @@ def targets_command(
     raise typer.Exit(guarded(body))
 
 
-def devices_command(names: Names = None) -> None:
-    """List the device profiles, or show one."""
-
-    def body() -> int:
-        from edgec.spec.describe import device_listing, show_device
-
-        return _shown(names, device_listing, show_device)
-
-    raise typer.Exit(guarded(body))
-
-
 def rules_command(names: Names = None) -> None:
     """List the rewrite rules, or show one with its examples. `edgec rules swish` shows those whose name holds it."""
 

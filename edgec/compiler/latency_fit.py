@@ -13,7 +13,7 @@ from edgec.compiler.networks import built
 from edgec.diag import EdgecError
 from edgec.frontend.imported import SourceId
 from edgec.frontend.request import SourceRequest
-from edgec.latency.crossvalidate import Trained, train
+from edgec.latency.crossvalidate import LEAST_NETWORKS, Trained, train
 from edgec.latency.extrapolate import by_hardware, by_kin
 from edgec.latency.families import Family, families, network_key, samples
 from edgec.latency.features import Features, features
@@ -23,11 +23,6 @@ from edgec.latency.tables import Measured, Network, read_tables
 from edgec.passes.canonicalize import canonicalize
 from edgec.spec.device import list_devices, load_device
 from edgec.spec.target import load_target
-
-_LEAST_NETWORKS = 5
-"""Networks from which on a family is fitted."""
-_LEAST_ON_DEVICE = 5
-"""Networks from which on a device counts as measured: its error is known."""
 
 Told = Callable[[str], None]
 
@@ -56,7 +51,7 @@ def fit_tables(data: Path, cache: Path, told: Told, only: Sequence[str] = ()) ->
         networks = {network_key(m.network): m.network for m in measured if family.has(m)}
         programs = _programs(family, networks, cache, unbuilt, told)
         usable = [s for s in mine if s.network in programs]
-        if len({s.network for s in usable}) >= _LEAST_NETWORKS:
+        if len({s.network for s in usable}) >= LEAST_NETWORKS:
             found = train(family, usable, programs, told)
             trained.append(
                 replace(found, predictor=replace(found.predictor, devices=_devices(family, found, measured)))
@@ -77,7 +72,7 @@ def _devices(family: Family, found: Trained, measured: Sequence[Measured]) -> di
     """The measured devices, then those that were compared with one, then those like one."""
     known = dict(found.predictor.devices)
     known |= by_kin(family, measured, known)
-    few = {name: d for name, d in known.items() if not d.borrowed and d.models < _LEAST_ON_DEVICE}
+    few = {name: d for name, d in known.items() if not d.borrowed and d.models < LEAST_NETWORKS}
     known |= {name: replace(d, widening=0.15, source=f"{d.source}; {d.models} networks") for name, d in few.items()}
     profiles = [load_device(name) for name in list_devices()]
     known |= by_hardware(family, profiles, known)

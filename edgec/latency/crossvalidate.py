@@ -17,6 +17,8 @@ from edgec.latency.outside import kind_parts
 from edgec.latency.predictor import Domain, OnDevice, Predictor, Quality
 from edgec.latency.terms import terms
 
+LEAST_NETWORKS = 5
+"""Networks from which on a device is judged."""
 _LOST = 8.0
 """A row that a fit misses by more than this factor did not run where it says: a fall-back, or an error of the table."""
 
@@ -82,15 +84,18 @@ def train(family: Family, samples: Sequence[Sample], programs: Programs, told: C
 
 
 def cross_validate(family: Family, samples: Sequence[Sample], programs: Programs, whole: Fitted) -> list[HeldOut]:
-    """Predict each architecture by a fit of all others. A device that only one architecture ran is left out."""
+    """Predict each architecture by a fit of all others, on devices that ran enough networks to know their factor."""
     found = []
+    ran: dict[str, set[str]] = {}
+    for s in samples:
+        ran.setdefault(s.device, set()).add(s.network)
     for name in sorted({architecture(s.network) for s in samples}):
         rest = [s for s in samples if architecture(s.network) != name]
         if not rest:
             continue
         other = fit(rest, programs, family.format, family.prior, whole)
         for s in samples:
-            if architecture(s.network) == name and s.device in other.devices:
+            if architecture(s.network) == name and len(ran[s.device]) >= LEAST_NETWORKS and s.device in other.devices:
                 used = terms(programs[s.network], family.format)
                 cost = costs(other.parameters, other.devices[s.device])
                 unsure = deviation(shares(used, cost), other.covariance)

@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass
 
 from edgec.diag import error
-from edgec.latency.features import Features
-from edgec.latency.interval import deviation
+from edgec.latency.features import Features, Numbers
+from edgec.latency.interval import FLOOR, deviation
 from edgec.latency.model import OpTimes, costs, shares, times
 from edgec.latency.outside import reasons
 from edgec.latency.predictor import Predictor, predictors_of
@@ -25,6 +25,7 @@ class Estimate:
 
     `confidence`: `fitted` to measurements on this device, `extrapolated` from another device, or `outside` of
     everything that was measured, for the given `reasons`. `deviation`: standard deviation of the logarithm.
+    `shares`: the share of each parameter in the run.
     """
 
     device: str
@@ -36,6 +37,7 @@ class Estimate:
     confidence: str
     reasons: tuple[str, ...]
     times: OpTimes
+    shares: Numbers
 
     @property
     def method(self) -> str:
@@ -50,12 +52,13 @@ def estimate(features: Features, predictor: Predictor, device: str) -> Estimate:
     own = predictor.devices[device]
     used, cost = terms(features, predictor.format), costs(predictor.parameters, own.factors)
     spent = times(used, cost)
-    unsure = deviation(shares(used, cost), predictor.covariance)
+    parts = shares(used, cost)
+    unsure = deviation(parts, predictor.covariance)
     why = reasons(features, spent, unsure, predictor.domain)
     confidence = OUTSIDE if why else EXTRAPOLATED if own.borrowed else FITTED
     reach = math.exp(math.hypot(predictor.quantile * unsure, _TWO_SIDED * own.widening))
     total = spent.total
-    return Estimate(device, predictor, total, total / reach, total * reach, unsure, confidence, why, spent)
+    return Estimate(device, predictor, total, total / reach, total * reach, unsure, confidence, why, spent, parts)
 
 
 def choose(device: str, backend: str, *, quantized: bool, unit: str | None = None) -> Predictor:
@@ -73,3 +76,10 @@ def choose(device: str, backend: str, *, quantized: bool, unit: str | None = Non
     order = ("npu", "gpu", "cpu")
     ranked = sorted(fitting, key=lambda p: ((p.precision == "int8") != quantized, order.index(p.unit)))
     return ranked[0]
+
+
+def differs(first: Estimate, second: Estimate) -> bool:
+    """Whether the order of two programs on one device is significant: an uncertainty that both share cancels."""
+    p = first.predictor
+    apart = math.hypot(deviation(first.shares - second.shares, p.covariance), FLOOR)
+    return abs(math.log(first.p50_ms / second.p50_ms)) > p.quantile * apart

@@ -65,7 +65,7 @@ def _family(entry: Mapping[str, Any], table: Mapping[str, Any]) -> Family:
         entry["unit"],
         entry["precision"],
         Format(entry["value_bytes"], entry["weight_bytes"], entry["lanes"], entry["own_mib"]),
-        Prior(prior, table["deviation"]),
+        Prior(prior, table["deviation"], entry["noise"]),
         tuple((runtime, precision) for runtime, precision in entry["rows"]),
         entry["devices"],
         tuple(entry.get("kin", ())),

@@ -15,8 +15,10 @@ from edgec.backends.work import Kind, Work
 
 Numbers = NDArray[np.float64]
 
-FUSED = "fused"
-"""Element-wise work on what a product alone gives: runtimes compute it before the result leaves the unit."""
+FUSED, FUSED_MATH = "fused", "fused_math"
+"""Element-wise work on what a product alone gives (transcendental functions apart): most runtimes compute it before the
+result leaves the unit.
+"""
 
 _VOLUME_RANK = 5
 """Rank of a batch of volumes, or of images in a row."""
@@ -79,7 +81,11 @@ def features(program: Program, work_of: Callable[[Instr], Work], crossings: int 
     volumes = any(len(ref.type.shape) == _VOLUME_RANK for ref in program.inputs)
     fused = _fused(instrs, works)
     kinds = tuple(
-        FUSED if i in fused else Kind.CONV3D if volumes and _over_volumes(instr, w) else w.kind
+        (FUSED_MATH if w.kind is Kind.MATH else FUSED)
+        if i in fused
+        else Kind.CONV3D
+        if volumes and _over_volumes(instr, w)
+        else w.kind
         for i, (instr, w) in enumerate(zip(instrs, works, strict=True))
     )
     return Features(
@@ -127,10 +133,10 @@ def _fused(instrs: Sequence[Instr], works: Sequence[Work]) -> set[int]:
             if isinstance(ref, Ref):
                 readers.setdefault(ref.name, []).append(i)
     found: set[int] = set()
-    for instr, work in zip(instrs, works, strict=True):
-        if work.kind in _PRODUCTS:
+    for i, (instr, work) in enumerate(zip(instrs, works, strict=True)):
+        if work.kind in _PRODUCTS or i in found:
             reading = sorted(set(readers.get(instr.outputs[0].name, [])))
-            if all(works[i].kind in _FUSABLE for i in reading) and _is_chain(instrs, reading):
+            if all(works[j].kind in _FUSABLE for j in reading) and _is_chain(instrs, reading):
                 found.update(reading)
     return found
 

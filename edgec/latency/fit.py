@@ -19,8 +19,6 @@ from edgec.latency.model import Factors
 from edgec.latency.terms import INDEX, IS_RATE, PARAMETERS, ROLES, Format, Terms, terms
 
 _ROLES = ("compute", "bandwidth", "overhead")
-_NOISE = 0.1
-"""Standard deviation of the remaining error of a logarithm of milliseconds if the model is right."""
 _HUBER = 1.0
 """Standard deviations beyond which a row has less weight."""
 _SCALE_SD, _ROLE_SD = 1.5, 0.1
@@ -43,6 +41,8 @@ class Prior:
 
     values: Mapping[str, float]
     deviations: Mapping[str, float]
+    noise: float = 0.1
+    """Standard deviation of the remaining error of a logarithm of milliseconds if the model is right."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class _Problem:
         self.rows = np.array([row[s.network] for s in samples])
         self.device = np.array([devices.index(s.device) for s in samples])
         self.logs = np.log([s.ms for s in samples])
-        self.weight = 1 / (_NOISE * np.sqrt([times_measured[s.network] for s in samples]))
+        self.weight = 1 / (prior.noise * np.sqrt([times_measured[s.network] for s in samples]))
         sign = np.where(IS_RATE, -1.0, 1.0)  # the vector holds logarithms of costs
         own = len(devices) * (1 + len(_ROLES))
         self.mean = np.concatenate([sign * np.log([prior.values[p] for p in PARAMETERS]), np.zeros(own)])

@@ -16,7 +16,7 @@ from edgec.latency.features import Numbers
 
 COVERAGE = 0.9
 """The share of measurements that an interval should contain."""
-FLOOR = 0.07
+FLOOR = 0.05
 """Minimum standard deviation of a logarithm of milliseconds of any fit: releases, thermal state, rounding."""
 
 

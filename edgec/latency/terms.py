@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edgec.latency.features import FUSED, Features, Numbers
+from edgec.latency.features import FUSED, FUSED_MATH, Features, Numbers
 
 COMPUTE = ("conv", "linear", "matmul", "grouped", "depthwise", "conv3d")
 """Products by their rate, in 10⁹ multiply-accumulates a second."""
@@ -23,6 +23,7 @@ CLASSES = {
     "elementwise": "binary unary norm integer",
     "math": "math",
     FUSED: FUSED,
+    FUSED_MATH: FUSED_MATH,
     "softmax": "softmax",
     "reduce": "reduce pool",
     "move": "transpose copy gather resize",

@@ -8,7 +8,7 @@ from typing import Any
 
 from edgec.diag import Diagnostic, EdgecError
 from edgec.spec import search
-from edgec.spec.device import list_devices, load_device
+from edgec.spec.device import load_device
 from edgec.spec.target import list_targets, load_target
 
 
@@ -44,11 +44,6 @@ def show_target(name: str, *, resolved: bool) -> str:
     path = search.find("targets", name)
     assert path is not None
     return f"# {path}\n{path.read_text(encoding='utf-8').rstrip()}"
-
-
-def device_listing() -> Listing:
-    """The name, vendor, chip and targets of each device."""
-    return _listed(list_devices(), lambda name: (name, (d := load_device(name)).vendor, d.soc, ", ".join(d.targets)))
 
 
 def show_device(name: str) -> str:

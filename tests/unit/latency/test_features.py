@@ -8,7 +8,7 @@ from edgec.backends.coreml.work import work_of as mil_work
 from edgec.backends.onnx_work import work_of as onnx_work
 from edgec.backends.tflite.work import work_of as tflite_work
 from edgec.backends.work import Kind
-from edgec.latency.features import FUSED, Features, features
+from edgec.latency.features import FUSED, FUSED_MATH, Features, features
 
 
 def _ref(name: str, *shape: int, dtype: str = "float32") -> Ref:
@@ -58,7 +58,7 @@ def test_a_product_takes_what_follows_with_it() -> None:
         Instr("LOGISTIC", (("x", Y),), (), (Z,)),
         Instr("MUL", (("a", Y), ("b", Z)), (), (V,)),
     )
-    assert features(Program("p", (X,), swish, (("out", V),)), tflite_work).kinds == (Kind.CONV, FUSED, FUSED)
+    assert features(Program("p", (X,), swish, (("out", V),)), tflite_work).kinds == (Kind.CONV, FUSED_MATH, FUSED)
     apart = (*swish[:2], Instr("RELU", (("x", Y),), (), (V,)))
     kinds = features(Program("p", (X,), apart, (("o", V), ("q", Z))), tflite_work).kinds
     assert kinds == (Kind.CONV, Kind.MATH, Kind.UNARY)

@@ -22,7 +22,7 @@ class LiteRTRunner:
 
     With `keep_values`, LiteRT's own kernels run instead, and `values` returns every value afterwards. With `as_source`,
     `run` takes and returns (N, C, …) for inputs and outputs that the file records as channels-last in the file but not
-    in its source.
+    in its source. Floats for inputs in quantized integers are quantized; outputs in quantized integers are then floats.
     """
 
     name = "litert"
@@ -59,6 +59,7 @@ class LiteRTRunner:
         if missing := [name for name in self._inputs if name not in inputs]:
             raise error("E0107", f"input `{missing[0]}` is missing")
         inputs = {name: np.moveaxis(a, 1, -1) if name in self._last else a for name, a in inputs.items()}
+        in_floats = any(_is_quantized(d) and inputs[name].dtype.kind == "f" for name, d in self._inputs.items())
         for name, detail in self._inputs.items():
             if list(detail["shape"]) != list(inputs[name].shape):
                 interpreter.resize_tensor_input(detail["index"], inputs[name].shape)
@@ -67,12 +68,14 @@ class LiteRTRunner:
             interpreter.allocate_tensors()
             for name, detail in self._inputs.items():
                 if inputs[name].size:
-                    interpreter.set_tensor(detail["index"], _contiguous(name, inputs[name], detail["dtype"]))
+                    interpreter.set_tensor(detail["index"], _fitting(name, inputs[name], detail))
             interpreter.invoke()
         except (RuntimeError, ValueError) as failure:
             raise _failed("LiteRT fails while it runs the artifact", failure) from failure
         shapes = {d["index"]: d for d in interpreter.get_output_details()}
         found = {name: self._read(shapes[index]) for name, index in self._outputs}
+        if in_floats:
+            found = {name: _dequantized(found[name], shapes[index]) for name, index in self._outputs}
         return {name: np.moveaxis(a, -1, 1) if name in self._last else a for name, a in found.items()}
 
     def values(self) -> list[tuple[str, Array]]:
@@ -113,11 +116,33 @@ class LiteRTRunner:
         del self._interpreter
 
 
-def _contiguous(name: str, array: Array, dtype: Any) -> Array:
-    """The array as LiteRT copies it. (`ascontiguousarray` would give a 0-D array a dimension.)
+def _is_quantized(detail: Mapping[str, Any]) -> bool:
+    """Whether a tensor holds integers with a scale, in LiteRT's details of it."""
+    return detail["quantization"][0] != 0 and np.dtype(detail["dtype"]).kind in "iu"
 
-    Raises `EdgecError` E0107 for a finite double outside the range of float32, in which files compute.
+
+def _dequantized(array: Array, detail: Mapping[str, Any]) -> Array:
+    if not _is_quantized(detail):
+        return array
+    scale, zero = detail["quantization"]
+    values: Array = ((array.astype(np.float64) - zero) * scale).astype(np.float32)
+    return values
+
+
+def _fitting(name: str, array: Array, detail: Mapping[str, Any]) -> Array:
+    """The array in the tensor's type, as LiteRT copies it. (`ascontiguousarray` would give a 0-D array a dimension.)
+
+    Floats are quantized for a tensor with a scale. Raises `EdgecError` E0107 for floats where the tensor holds other
+    integers, and for a finite double outside the range of float32, in which files compute.
     """
+    dtype = np.dtype(detail["dtype"])
+    if array.dtype.kind == "f" and dtype.kind in "iu":
+        if not _is_quantized(detail):
+            message = f"input `{name}` is {dtype} in the file, and {array.dtype} numbers are given"
+            raise error("E0107", message, help=[f"convert them to {dtype} as the model expects it"])
+        scale, zero = detail["quantization"]
+        steps = np.rint(array.astype(np.float64) / scale) + zero
+        return np.asarray(np.clip(steps, np.iinfo(dtype).min, np.iinfo(dtype).max), dtype=dtype, order="C")
     if array.dtype == np.float64 and (np.isfinite(array) & (np.abs(array) > np.finfo(np.float32).max)).any():
         raise error(
             "E0107",

@@ -43,9 +43,9 @@ def sample(imported: ImportedModel) -> Sampled:
     another size, a warning (E0211) reports it.
     """
     count = STEPS if states(imported.model) else VARIED if varies(imported.examples) else SAMPLES
-    example, *others = samples_like(imported.examples, count)
+    example, *others = samples_like(imported.examples, 1 if _knows_features(imported) else count)
     drawn = [example, *(clipped(inputs, imported.ranges) for inputs in others)]
-    others = [resized(drawn[1], imported.dynamic, size) for size in sizes(imported.dynamic, imported.examples)]
+    others = [resized(drawn[:2][-1], imported.dynamic, size) for size in sizes(imported.dynamic, imported.examples)]
     expected = [*drawn[:SAMPLES], *imported.extra_samples, *others]
     taken = _in_turn(imported, expected)
     told = (_untaken(len(expected) - len(taken), len(expected)),) if len(taken) < len(expected) else ()
@@ -77,9 +77,14 @@ def _has_nan(outputs: Mapping[str, Array]) -> bool:
     return any(array.dtype.kind == "f" and bool(np.isnan(array).any()) for array in outputs.values())
 
 
+def _knows_features(imported: ImportedModel) -> bool:
+    """Whether the frontend draws the samples: estimators know their features, and refuse what is no category."""
+    return imported.source.kind == "skops"
+
+
 def _strained(imported: ImportedModel) -> Iterator[Sample]:
     """No samples for loops that data end, which may not terminate on made-up inputs, nor for estimators."""
-    if any(branch.rounds is not None for branch in imported.branches) or imported.source.kind == "skops":
+    if any(branch.rounds is not None for branch in imported.branches) or _knows_features(imported):
         return
     held = {s.input: imported.examples[s.input] for s in states(imported.model)}
     for strain in STRAINS[: _strains(imported.model)]:

@@ -41,8 +41,40 @@ def convert(estimator: Any, path: Path, rows: int) -> onnx.ModelProto:
         raise
     except Exception as failure:  # each converter raises its own
         raise _refusal(path, failure) from failure
+    _tell_categories_apart(proto)
     proto.graph.input[0].type.tensor_type.shape.dim[0].dim_value = rows
     return proto
+
+
+def _tell_categories_apart(proto: onnx.ModelProto) -> None:
+    """What is no category is encoded as none: skl2onnx truncates numbers before one-hot encoders, so that 7.4 is 7.
+
+    An encoder that raises an exception there, as none can on a device, also encodes it so (E0215).
+    """
+    makers = {name: node for node in proto.graph.node for name in node.output}
+    for node in proto.graph.node:
+        for attribute in node.attribute:
+            if node.op_type == "OneHotEncoder" and attribute.name == "zeros":
+                attribute.i = 1
+        cast = makers.get(node.input[0]) if node.op_type == "OneHotEncoder" else None
+        known = [attribute.ints for attribute in node.attribute if attribute.name == "cats_int64s"]
+        if cast is None or cast.op_type != "Cast" or not known:
+            continue
+        numbers = list(known[0])
+        table = onnx.helper.make_node(
+            "LabelEncoder",
+            cast.input,
+            cast.output,
+            cast.name,
+            domain="ai.onnx.ml",
+            keys_floats=[float(number) for number in numbers],
+            values_int64s=numbers,
+            default_int64=min(numbers) - 1,
+        )
+        cast.CopyFrom(table)
+        for opset in proto.opset_import:
+            if opset.domain == "ai.onnx.ml":
+                opset.version = max(opset.version, 2)
 
 
 @contextmanager

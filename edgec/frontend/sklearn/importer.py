@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import onnx
 
-from edgec.diag import Diagnostic, Place, error, warning
+from edgec.diag import Diagnostic, Place, Severity, error, warning
 from edgec.frontend.dynamic import fitting
 from edgec.frontend.imported import Array, ImportedModel, SourceId
 from edgec.frontend.onnx.importer import open_dims
@@ -16,7 +16,7 @@ from edgec.frontend.onnx.opset import to_working_opset
 from edgec.frontend.request import SourceRequest, source_name
 from edgec.frontend.samples.inputs import Known, check_once
 from edgec.frontend.sklearn.convert import INPUT, convert
-from edgec.frontend.sklearn.load import load_estimator
+from edgec.frontend.sklearn.load import load_estimator, parts_of
 from edgec.frontend.sklearn.reference import EstimatorReference, Output, unknown_outputs
 from edgec.frontend.sklearn.typical_features import typical
 from edgec.ir.dims import set_dim_range
@@ -36,25 +36,26 @@ def import_skops(path: Path, request: SourceRequest) -> ImportedModel:
     given = _given(request, features)
     rows = _rows(request, given)
     proto = convert(loaded.estimator, path, rows)
-    if request.dynamic:
-        open_dims(proto, request.dynamic)
     notes = _without_text(proto, path, loaded.estimator)
     outputs = _take_outputs(proto)
+    if request.dynamic:
+        open_dims(proto, request.dynamic)
     if unknown := unknown_outputs(outputs, loaded.estimator):
         raise error("E0202", f"no method of the estimator returns `{unknown[0]}`", place=Place(str(path)))
     model = to_working_opset(proto, path)
     for dim in request.dynamic:
         set_dim_range(model, dim.name, dim.low, dim.high, dim.choices)
-    drawn = [_drawn(loaded.estimator, rows, seed) for seed in range(_SAMPLES + 1)]
+    features_of = typical(loaded.estimator)
+    drawn: list[dict[str, Array]] = [{INPUT: features_of.draw(rows, seed)} for seed in range(_SAMPLES + 1)]
     if given is not None and request.inputs[0].gives_values:
         drawn[0] = {INPUT: given}
     return ImportedModel(
         source_name(request),
         SourceId("skops", request.ref, file_sha256(path)),
         model,
-        EstimatorReference(loaded.estimator, outputs),
+        EstimatorReference(loaded.estimator, outputs, features_of),
         drawn[0],
-        warnings=(*loaded.warnings, *notes),
+        warnings=(*loaded.warnings, *notes, *_unknown_categories(loaded.estimator, path)),
         extra_samples=tuple(drawn[1:]),
         dynamic=request.dynamic,
     )
@@ -78,10 +79,6 @@ def _rows(request: SourceRequest, given: Array | None) -> int:
     return next((sizes[dim.name] for dim in request.dynamic if dim.axis == 0), 1)
 
 
-def _drawn(estimator: Any, rows: int, seed: int) -> dict[str, Array]:
-    return {INPUT: typical(estimator).draw(rows, seed)}
-
-
 def _without_text(proto: onnx.ModelProto, path: Path, estimator: Any) -> tuple[Diagnostic, ...]:
     """Drop a label that is text, which no device has; the scores stay, in the order of the classes."""
     text = [o for o in proto.graph.output if o.type.tensor_type.elem_type == onnx.TensorProto.STRING]
@@ -94,6 +91,17 @@ def _without_text(proto: onnx.ModelProto, path: Path, estimator: Any) -> tuple[D
     classes = ", ".join(map(str, getattr(estimator, "classes_", [])[:20]))
     message = f"`{text[0].name}` of `{path.name}` is text and is omitted"
     return (warning("E0214", message, place=Place(str(path)), notes=[f"the scores are in the order of {classes}"]),)
+
+
+def _unknown_categories(estimator: Any, path: Path) -> tuple[Diagnostic, ...]:
+    """A note on encoders that raise an exception for an unknown category."""
+    kinds = {type(p).__name__ for p in parts_of(estimator) if getattr(p, "handle_unknown", "") == "error"}
+    if not kinds:
+        return ()
+    message = f"{' and '.join(sorted(kinds))} refuses unknown categories, the artifact does not"
+    notes = ("an unknown category is encoded as none: zeros, or -1",)
+    advice = ("check the app's inputs, or fit the encoder with `handle_unknown`",)
+    return (Diagnostic("E0215", message, Place(str(path)), notes, advice, Severity.NOTE),)
 
 
 def _take_outputs(proto: onnx.ModelProto) -> tuple[Output, ...]:

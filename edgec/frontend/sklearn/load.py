@@ -117,7 +117,7 @@ def _check(estimator: Any) -> None:
         raise ValueError("it contains no fitted estimator with numeric features")
     checked: set[int] = set()
     boosted: set[int] = set()
-    for part in _parts(estimator):
+    for part in parts_of(estimator):
         if type(part).__name__ == "Tree" and hasattr(part, "children_left"):
             _check_tree(part)
         if hasattr(part, "_predictors"):
@@ -168,7 +168,7 @@ def _search_plainly(neighbours: Any) -> None:
     neighbours._fit_method, neighbours.algorithm, neighbours._tree = _PLAIN_SEARCH, _PLAIN_SEARCH, None
 
 
-def _parts(estimator: Any) -> Iterator[Any]:
+def parts_of(estimator: Any) -> Iterator[Any]:
     """The estimator and everything that it holds, each once."""
     seen: set[int] = set()
     pending = [estimator]

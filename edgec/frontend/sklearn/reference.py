@@ -12,6 +12,7 @@ from edgec.diag import error
 from edgec.diag.foreign import said
 from edgec.frontend.imported import Array
 from edgec.frontend.sklearn.convert import INPUT
+from edgec.frontend.sklearn.typical_features import Typical
 
 _METHODS = {
     "label": ("predict",),
@@ -34,9 +35,9 @@ class Output:
 class EstimatorReference:
     """The outputs of the graph, computed by the estimator's methods."""
 
-    def __init__(self, estimator: Any, outputs: Sequence[Output]) -> None:
+    def __init__(self, estimator: Any, outputs: Sequence[Output], features: Typical) -> None:
         self.name = "scikit-learn"
-        self._estimator, self._outputs = estimator, outputs
+        self._estimator, self._outputs, self._features = estimator, outputs, features
 
     def precise(self, inputs: Mapping[str, Array]) -> dict[str, Array] | None:
         """None: `run` computes in double precision already."""
@@ -46,7 +47,7 @@ class EstimatorReference:
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """The outputs for a matrix (rows, features). Raises `EdgecError` E0201 where the estimator fails."""
-        rows = np.asarray(inputs[INPUT], np.float64)
+        rows = self._features.exact(inputs[INPUT])
         try:
             return {output.name: self._computed(output, rows) for output in self._outputs}
         except Exception as failure:  # an estimator may raise anything on its data

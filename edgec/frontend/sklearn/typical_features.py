@@ -1,11 +1,13 @@
-"""Feature values that exercise an estimator: of the size of those that it was fitted on, as far as it remembers them.
+"""Feature values that exercise an estimator, of the kind that it was fitted on, as far as it remembers that.
 
-Standard normal numbers would take the same side of every decision of a tree on features of other sizes.
+Standard normal numbers would take the same side of every decision of a tree on features of other sizes, and are no
+category of an encoder.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -14,52 +16,126 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 
 _ROWS = ("support_vectors_", "_fit_X", "cluster_centers_", "theta_", "means_", "quantiles_", "bin_edges_")
-"""Attributes with one row a point of the features' space."""
+"""Attributes with one row for each point of the feature space."""
+
+_MISSING = 0.2
+"""The share of values that are missing, in columns where values may be."""
 
 
 @dataclass(frozen=True)
 class Typical:
-    """The mean and the deviation of each feature."""
+    """The mean and the deviation of each feature, NaN where that is unknown.
+
+    `categories` are the only values of a column that has them; `missing` is the value that stands for a missing one, by
+    column.
+    """
 
     mean: Array
     deviation: Array
+    categories: Mapping[int, Array] = field(default_factory=dict)
+    missing: Mapping[int, float] = field(default_factory=dict)
+
+    @staticmethod
+    def unknown(count: int) -> Typical:
+        """Nothing is known of the features."""
+        return Typical(np.full(count, np.nan), np.full(count, np.nan))
 
     def draw(self, rows: int, seed: int) -> Array:
-        """Seeded normal samples (rows, features) in float32."""
-        normal = np.random.default_rng(seed).standard_normal((rows, len(self.mean)))
-        return (self.mean + normal * self.deviation).astype(np.float32)
+        """Seeded samples (rows, features) in float32: categories where there are any, else normal; some missing."""
+        rng = np.random.default_rng(seed)
+        mean = np.where(np.isfinite(self.mean), self.mean, 0.0)
+        spread = np.where(np.isfinite(self.deviation) & (self.deviation > 0), self.deviation, 1.0)
+        drawn = mean + rng.standard_normal((rows, len(mean))) * spread
+        for column, values in self.categories.items():
+            drawn[:, column] = rng.choice(values, rows)
+        for column, value in self.missing.items():
+            drawn[:, column] = np.where(rng.random(rows) < _MISSING, value, drawn[:, column])
+        return drawn.astype(np.float32)
+
+    def exact(self, rows: Array) -> Array:
+        """The rows in double precision, values that are a category rounded to float32 as that category."""
+        found = np.asarray(rows, np.float64)
+        for column, values in self.categories.items():
+            rounded = {np.float32(value): value for value in np.asarray(values, np.float64)}
+            found[:, column] = [rounded.get(np.float32(value), value) for value in found[:, column]]
+        return found
+
+    def over(self, other: Typical) -> Typical:
+        """What this one knows, and for the rest what the other does."""
+        unknown = ~np.isfinite(self.deviation) & np.isfinite(other.deviation)
+        return Typical(
+            np.where(unknown, other.mean, self.mean),
+            np.where(unknown, other.deviation, self.deviation),
+            {**other.categories, **self.categories},
+            {**other.missing, **self.missing},
+        )
 
 
 def typical(estimator: Any) -> Typical:
-    """What the first step of a pipeline remembers; standard normal where that is nothing."""
-    count = int(estimator.n_features_in_)
-    found = _known(estimator)
-    if found is None or found.mean.shape != (count,) or found.deviation.shape != (count,):
-        return Typical(np.zeros(count), np.ones(count))
-    spread = np.where(np.isfinite(found.deviation) & (found.deviation > 0), found.deviation, 1.0)
-    return Typical(np.where(np.isfinite(found.mean), found.mean, 0.0), spread)
+    """What an estimator or pipeline remembers of its features."""
+    return _known(estimator) or Typical.unknown(int(estimator.n_features_in_))
 
 
 def _known(estimator: Any) -> Typical | None:
     if hasattr(estimator, "steps"):
-        return next((found for _, step in estimator.steps if (found := _known(step)) is not None), None)
+        return _of_steps([step for _, step in estimator.steps], int(estimator.n_features_in_))
     if hasattr(estimator, "best_estimator_"):
         return _known(estimator.best_estimator_)
     if hasattr(estimator, "_transformer_to_input_indices"):
         return _of_columns(estimator)
-    return _of_scaler(estimator) or _of_rows(estimator) or _of_trees(estimator)
+    finders = (_of_encoder, _of_imputer, _of_scaler, _of_rows, _of_trees, _of_boosting)
+    return next((found for find in finders if (found := find(estimator)) is not None), None)
+
+
+def _of_steps(steps: Iterable[Any], count: int) -> Typical:
+    """What the first step knows, and the steps behind it as long as they see the same features."""
+    found = Typical.unknown(count)
+    for step in steps:
+        own = _known(step) if step is not None and step != "passthrough" else None
+        if own is not None and len(own.mean) == count:
+            found = found.over(own)
+        if not (step is None or step == "passthrough" or _of_imputer(step) is not None):
+            break
+    return found
 
 
 def _of_columns(transformer: Any) -> Typical:
-    """Each transformer's own columns; standard normal for those that none remembers."""
-    count = int(transformer.n_features_in_)
-    mean, deviation = np.zeros(count), np.ones(count)
+    """Each transformer's own columns."""
+    found = Typical.unknown(int(transformer.n_features_in_))
     columns = transformer._transformer_to_input_indices
     for name, part, _ in transformer.transformers_:
-        found = _known(part)
-        if found is not None and len(columns[name]) == len(found.mean):
-            mean[columns[name]], deviation[columns[name]] = found.mean, found.deviation
-    return Typical(mean, deviation)
+        own = _known(part)
+        if own is not None and len(columns[name]) == len(own.mean):
+            found = _placed(own, list(columns[name]), found)
+    return found
+
+
+def _placed(own: Typical, columns: list[int], into: Typical) -> Typical:
+    mean, deviation = into.mean.copy(), into.deviation.copy()
+    mean[columns], deviation[columns] = own.mean, own.deviation
+    categories = {columns[i]: values for i, values in own.categories.items()}
+    missing = {columns[i]: value for i, value in own.missing.items()}
+    return Typical(mean, deviation, {**into.categories, **categories}, {**into.missing, **missing})
+
+
+def _of_encoder(encoder: Any) -> Typical | None:
+    """One-hot and ordinal encoders: the categories of each column, if they are numbers."""
+    found = getattr(encoder, "categories_", None)
+    if not isinstance(found, list) or any(np.asarray(values).dtype.kind not in "iufb" for values in found):
+        return None
+    return replace(Typical.unknown(len(found)), categories={i: np.asarray(v, np.float64) for i, v in enumerate(found)})
+
+
+def _of_imputer(imputer: Any) -> Typical | None:
+    """What stands for a missing value, and what replaces it."""
+    if not hasattr(imputer, "missing_values") or not hasattr(imputer, "n_features_in_"):
+        return None
+    count, value = int(imputer.n_features_in_), imputer.missing_values
+    if not isinstance(value, int | float):
+        return None
+    statistics = np.asarray(getattr(imputer, "statistics_", np.full(count, np.nan)))
+    mean = statistics.astype(np.float64) if statistics.dtype.kind in "iuf" else np.full(count, np.nan)
+    return Typical(mean, np.full(count, np.nan), missing=dict.fromkeys(range(count), float(value)))
 
 
 def _of_scaler(scaler: Any) -> Typical | None:
@@ -81,14 +157,32 @@ def _of_rows(estimator: Any) -> Typical | None:
 
 
 def _of_trees(estimator: Any) -> Typical | None:
-    """The thresholds of each feature, in all trees."""
+    """The thresholds of each feature in all trees."""
     members = getattr(estimator, "estimators_", [estimator])
     trees = [m.tree_ for m in np.ravel(np.asarray(members, dtype=object)) if hasattr(m, "tree_")]
     if not trees:
         return None
     features = np.concatenate([tree.feature for tree in trees])
     thresholds = np.concatenate([tree.threshold for tree in trees])
-    each = [thresholds[features == i] for i in range(int(estimator.n_features_in_))]
-    everywhere = thresholds[features >= 0]
-    each = [part if len(part) else everywhere for part in each]
-    return Typical(*(np.asarray([f(part) if len(part) else 0.0 for part in each]) for f in (np.mean, np.std)))
+    return _of_thresholds(features[features >= 0], thresholds[features >= 0], int(estimator.n_features_in_))
+
+
+def _of_boosting(estimator: Any) -> Typical | None:
+    """Histogram gradient boosting: the thresholds, and missing values, which it always takes."""
+    if not hasattr(estimator, "_predictors"):
+        return None
+    nodes = np.concatenate([tree.nodes for step in estimator._predictors for tree in step])
+    inner = nodes[(nodes["is_leaf"] == 0) & (nodes["is_categorical"] == 0)]
+    count = int(estimator.n_features_in_)
+    found = _of_thresholds(inner["feature_idx"], inner["num_threshold"], count)
+    return replace(found, missing=dict.fromkeys(range(count), float("nan")))
+
+
+def _of_thresholds(features: Array, thresholds: Array, count: int) -> Typical:
+    """The means and deviations of thresholds by feature; of all where a feature has none."""
+    finite = np.isfinite(thresholds)
+    features, thresholds = features[finite], thresholds[finite]
+    each = [thresholds[features == i] for i in range(count)]
+    each = [part if len(part) else thresholds for part in each]
+    mean, deviation = (np.asarray([f(part) if len(part) else 0.0 for part in each]) for f in (np.mean, np.std))
+    return Typical(mean, deviation)

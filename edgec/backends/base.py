@@ -70,7 +70,7 @@ class Const:
     tensor: ir.TensorProtocol
 
     def numpy(self) -> Array:
-        """The content."""
+        """The data as a numpy array."""
         array: Array = self.tensor.numpy()
         return array
 
@@ -248,7 +248,7 @@ class Backend(Protocol):
         ...
 
     def described(self, target: Target) -> Sequence[Described]:
-        """What the target says of inputs and outputs that an app has to know: images, labels."""
+        """Properties of inputs and outputs that an app needs: images, labels."""
         ...
 
     def open(self, path: Path, target: Target) -> Runner:
@@ -268,9 +268,9 @@ class Backend(Protocol):
         ...
 
     def crossings(self, program: Program, target: Target, unit: str) -> int:
-        """How often neighbouring instructions lie on different units where `unit` (cpu, gpu, npu) takes what it can.
+        """The number of unit changes between neighbouring instructions if `unit` (cpu, gpu, npu) runs all it supports.
 
-        0 where nothing is known of it.
+        0 if its support is unknown.
         """
         ...
 

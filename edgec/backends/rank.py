@@ -247,7 +247,7 @@ class ReduceRank(Rule):
         self._highest = highest
 
     def apply(self, node: ir.Node, g: GraphBuilder) -> Replacement | Miss:
-        """As `Rule` says."""
+        """Rewrite the node if its rank exceeds the limit."""
         if not self._is_high(node):
             return NOT_HERE
         if any(static_shape(v) is None for v in (*node.inputs, *node.outputs) if v is not None):

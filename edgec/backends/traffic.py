@@ -1,4 +1,4 @@
-"""Memory traffic of instructions, and what they do beside that."""
+"""Memory traffic and work of instructions."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def bytes_of(value: Operand) -> int:
 
 
 _SETTING = 8
-"""Constants of at most so many elements are settings of an operator (axes, sizes, a scalar), not weights."""
+"""Constants of at most this many elements are parameters of an operator (axes, sizes, a scalar), not weights."""
 
 
 def counted(instr: Instr, kind: Kind, macs: int, window: Window | None = None) -> Work:

@@ -1,6 +1,6 @@
-"""What one instruction does, in terms that no backend owns: what predictors of latency look at.
+"""The work of one instruction in terms that all backends share: the input of the latency predictors.
 
-Sizes are elements, not bytes: a unit that computes in float16 moves two bytes for a float32 of the program.
+Sizes are in elements, not bytes: a unit that computes in float16 moves two bytes for a float32 of the program.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from enum import StrEnum
 
 
 class Kind(StrEnum):
-    """Operators that cost alike."""
+    """Classes of operators with similar cost."""
 
     CONV = "conv"
     GROUPED = "grouped"
@@ -39,9 +39,9 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Window:
-    """Weights of a product: output and input channels of one group, elements of the kernel, groups, rank of the image.
+    """The weights of a product: output and input channels of one group, kernel elements, groups, spatial rank.
 
-    A matrix product is a window of one element; `space` is then 0.
+    A matrix product has a kernel of one element, and `space` 0.
     """
 
     out: int
@@ -55,7 +55,7 @@ class Window:
 class Work:
     """One instruction: its kind, multiply-accumulates, elements read and written, constants, and its window.
 
-    `read` leaves out constants, whose elements are `weights`. `bits` is the width of the values that it writes.
+    `read` excludes constants, whose elements are `weights`. `bits` is the width of the values that it writes.
     """
 
     kind: Kind

@@ -47,7 +47,7 @@ class CoreMLBackend:
     tools: Mapping[str, str] = {}
 
     def format(self, target: Target) -> str:
-        """One for all targets."""
+        """The same for all targets."""
         return "mlpackage"
 
     def legalize(

@@ -39,16 +39,16 @@ def undeclared(model: Model, target: Target, samples: Sequence[Mapping[str, Arra
     said: dict[str, str] = {}
     for value in inputs if samples else ():
         name = value.name or ""
-        reached = _reached(name, samples)
+        reached = _largest_magnitude(name, samples)
         if is_half and reached < _BRIGHT and _is_image(value):
             said[name] = f"`{name}` looks like an image, whose values may be 0 to 255; the samples reach {reached:.3g}"
-        elif _is_whole(value) and _is_counted(value) and not (_shows_flags(name, samples) and _is_gate(value)):
+        elif _is_integer(value) and _magnitude_matters(value) and not (_shows_flags(name, samples) and _is_gate(value)):
             said[name] = f"`{name}` contains integers; the samples reach {reached:.0f}{_bound(bounds.get(name))}"
     if not said:
         return []
     names = ", ".join(f"`{name}`" for name in said)
     first = next(v for v in inputs if v.name in said)
-    example = f"{first.name}=0..{999 if _is_whole(first) else 255}"
+    example = f"{first.name}=0..{999 if _is_integer(first) else 255}"
     help_ = f"declare its range with `--range {example}`: the artifact is built for it and verified on it"
     message = f"target `{target.name}` has no declared range for {names}"
     return [Diagnostic("E0218", message, notes=tuple(said.values()), help=(help_,), severity=Severity.NOTE)]
@@ -62,28 +62,28 @@ def _bound(limit: Limit | None) -> str:
     return f"; beyond {limit.size} `{limit.node.op_type}`{where} may leave Core ML's 32 bits"
 
 
-def _reached(name: str, samples: Sequence[Mapping[str, Array]]) -> float:
+def _largest_magnitude(name: str, samples: Sequence[Mapping[str, Array]]) -> float:
     return max((float(np.abs(s[name].astype(np.float64)).max(initial=0.0)) for s in samples if name in s), default=0.0)
 
 
-def _is_whole(value: ir.Value) -> bool:
+def _is_integer(value: ir.Value) -> bool:
     return value.dtype is not None and value.dtype.numpy().kind in "iu"
 
 
-def _is_counted(value: ir.Value) -> bool:
+def _magnitude_matters(value: ir.Value) -> bool:
     """Whether its magnitude matters, unlike that of flags that are compared and ids that index elements."""
     for use in value.uses():
         node, out = use.node, use.node.outputs[0]
-        if node.op_type in CARRIES or (node.op_type == "Cast" and _is_whole(out)):
-            if _is_counted(out):
+        if node.op_type in CARRIES or (node.op_type == "Cast" and _is_integer(out)):
+            if _magnitude_matters(out):
                 return True
-        elif node.op_type not in _COMPARES and not (node.op_type in _PICKS and use.idx == 1) and not _is_truth(out):
+        elif node.op_type not in _COMPARES and not (node.op_type in _INDEXES and use.idx == 1) and not _is_bool(out):
             return True
     return False
 
 
 _COMPARES = frozenset("Equal Greater GreaterOrEqual Less LessOrEqual".split())
-_PICKS = frozenset("Gather GatherElements GatherND ScatterElements ScatterND".split())
+_INDEXES = frozenset("Gather GatherElements GatherND ScatterElements ScatterND".split())
 
 
 def _shows_flags(name: str, samples: Sequence[Mapping[str, Array]]) -> bool:
@@ -95,26 +95,27 @@ def _shows_flags(name: str, samples: Sequence[Mapping[str, Array]]) -> bool:
 def _is_gate(value: ir.Value) -> bool:
     """Whether it is used as a mask: multiplied to keep or hide elements (`h * m`, `(1 - m) * -1e4`), or counted."""
     return all(
-        _is_gate(use.node.outputs[0]) if _hands_flags_on(use.node) else _ends_flags(use.node) for use in value.uses()
+        _is_gate(use.node.outputs[0]) if _propagates_flags(use.node) else _consumes_flags(use.node)
+        for use in value.uses()
     )
 
 
-def _hands_flags_on(node: ir.Node) -> bool:
+def _propagates_flags(node: ir.Node) -> bool:
     if node.op_type == "Mul":
-        return _is_whole(node.outputs[0]) and not any(is_constant(v) for v in node.inputs)
-    return node.op_type in CARRIES or (node.op_type == "Cast" and not _is_truth(node.outputs[0]))
+        return _is_integer(node.outputs[0]) and not any(is_constant(v) for v in node.inputs)
+    return node.op_type in CARRIES or (node.op_type == "Cast" and not _is_bool(node.outputs[0]))
 
 
-def _ends_flags(node: ir.Node) -> bool:
+def _consumes_flags(node: ir.Node) -> bool:
     """Whether the node is a comparison, a count of flags, a product with data, 1 - mask, or a cast to bool."""
     if node.op_type == "Sub":
         return any(scalar(v) == 1 for v in node.inputs)
     if node.op_type == "Mul":
         return not any(is_constant(v) for v in node.inputs)
-    return node.op_type in _COMPARES or node.op_type in ("CumSum", "ReduceSum") or _is_truth(node.outputs[0])
+    return node.op_type in _COMPARES or node.op_type in ("CumSum", "ReduceSum") or _is_bool(node.outputs[0])
 
 
-def _is_truth(value: ir.Value) -> bool:
+def _is_bool(value: ir.Value) -> bool:
     return value.dtype == ir.DataType.BOOL
 
 

@@ -34,26 +34,26 @@ def excursions(model: Model, ranges: Ranges) -> Iterator[tuple[ir.Node, str]]:
 
     A squared difference is included: `x - mean(x)` cancels. Float32 outputs need not return to the range.
     """
-    before = _before_an_end(model)
-    yield from _squares_given_out(model)
+    before = _before_a_return(model)
+    yield from _square_outputs(model)
     away: set[ir.Node] = set()
     for node in model.graph:
         begins = leaves(node) and not _has_room(node, ranges)
         if node not in before or not (begins or any(v is not None and v.producer() in away for v in node.inputs)):
             continue
-        if begins or not _ends(node):
+        if begins or not _returns(node):
             away.add(node)
         yield node, EVIDENCE
         if begins:
             yield from ((maker, EVIDENCE) for maker in _difference(node))
 
 
-def _before_an_end(model: Model) -> set[ir.Node]:
+def _before_a_return(model: Model) -> set[ir.Node]:
     """The operators that return to the range, and those that lead to one."""
     found: set[ir.Node] = set()
     pending: list[ir.Node] = []
     for node in model.graph:
-        if _ends(node):
+        if _returns(node):
             found.add(node)
             pending.append(node)
     while pending:
@@ -83,7 +83,7 @@ def _has_room(node: ir.Node, ranges: Ranges) -> bool:
 _SUMS = frozenset({"Add", "Neg", "ReduceMean", "ReduceSum", "Sub"})
 
 
-def _squares_given_out(model: Model) -> Iterator[tuple[ir.Node, str]]:
+def _square_outputs(model: Model) -> Iterator[tuple[ir.Node, str]]:
     """Squares and sums of squares that are outputs."""
     summed: set[ir.Node] = set()
     for node in model.graph:
@@ -114,7 +114,7 @@ def leaves(node: ir.Node) -> bool:
     return node.op_type in ("ReduceProd", "ReduceSum", "CumSum")
 
 
-def _ends(node: ir.Node) -> bool:
+def _returns(node: ir.Node) -> bool:
     """Whether the result is back in range."""
     if node.domain or not is_float(node.outputs[0]):
         return False
@@ -129,7 +129,7 @@ def _ends(node: ir.Node) -> bool:
 def _divides(node: ir.Node) -> bool:
     """Whether it is a product with a reciprocal."""
     makers = [v.producer() for v in data(node)] if node.op_type == "Mul" else []
-    return any(m is not None and (m.op_type == "Reciprocal" or (m.op_type == "Pow" and _ends(m))) for m in makers)
+    return any(m is not None and (m.op_type == "Reciprocal" or (m.op_type == "Pow" and _returns(m))) for m in makers)
 
 
 def _passes(node: ir.Node) -> bool:

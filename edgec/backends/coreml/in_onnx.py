@@ -17,7 +17,7 @@ def in_onnx(model: Model) -> Model:
     for graph in all_graphs(plain):
         for node in [n for n in graph if n.domain == MIL]:
             g = GraphBuilder(graph, [node], "in-onnx")
-            found = _spelt_out(g, node)
+            found = _expanded(g, node)
             g.commit(node)
             replace_value(graph, node.outputs[0], found)
             graph.remove(node, safe=True)
@@ -25,7 +25,7 @@ def in_onnx(model: Model) -> Model:
     return plain
 
 
-def _spelt_out(g: GraphBuilder, node: ir.Node) -> ir.Value:
+def _expanded(g: GraphBuilder, node: ir.Node) -> ir.Value:
     match view_coreml(node):
         case SliceUpdate(x=x, update=update, start=start, axis=axis):
             assert update.shape is not None

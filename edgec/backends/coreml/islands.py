@@ -49,7 +49,7 @@ _BY_KIND = {
 _MOVES = CARRIES | {"Concat", "Gather", "Pad", "Slice", "Split"}
 """Operators that only move values."""
 
-_TAKES_DIGITS = frozenset({"Log", "Sqrt", "Pow"})
+_SENSITIVE_TO_FLOOR = frozenset({"Log", "Sqrt", "Pow"})
 """Operators that are sensitive to a tiny lower bound: log(0 + 1e-7). A quotient 0 / (0 + 1e-7) is 0 with any."""
 
 _PERIODIC = frozenset({"Sin", "Cos", "Tan"})
@@ -111,7 +111,7 @@ def _reasons(node: ir.Node, target: Target) -> Iterator[str]:
     """Reasons that do not depend on samples."""
     if node.op_type in ("If", "Loop"):
         yield "branches and loops are computed in float32: with rounded states a loop may never end"
-    if node.op_type in _BY_KIND and any(is_float(out) for out in node.outputs) and not _holds(node):
+    if node.op_type in _BY_KIND and any(is_float(out) for out in node.outputs) and not _is_accurate(node):
         yield _BY_KIND[node.op_type]
     options = target.options
     if node.op_type in ("LSTM", "GRU", "RNN") and isinstance(options, CoreMLOptions) and options.is_before("iOS17"):
@@ -120,7 +120,7 @@ def _reasons(node: ir.Node, target: Target) -> Iterator[str]:
         yield BEYOND
 
 
-def _holds(node: ir.Node) -> bool:
+def _is_accurate(node: ir.Node) -> bool:
     """Whether an operator of these kinds is accurate in float16 here."""
     if node.op_type == "Exp":
         return never_overflows(node.inputs[0])
@@ -189,7 +189,7 @@ def _underflow(node: ir.Node, islands: Islands) -> None:
     seen, bound = islands.ranges.of(operand), _floor(operand)
     if seen is not None and _is_small(seen):
         evidence = f"goes down to {seen.low:.3g} on the samples, below float16's normal numbers (6.1e-5)"
-    elif bound is not None and node.op_type in _TAKES_DIGITS:
+    elif bound is not None and node.op_type in _SENSITIVE_TO_FLOOR:
         evidence = f"has the lower bound {bound:.3g}, below float16's normal numbers (6.1e-5)"
     else:
         return

@@ -30,7 +30,7 @@ def to_half(model: Model, islands: Collection[ir.Node], states: Collection[str] 
         _retype(node, _SINGLE if node in islands or inner else _HALF, casts)
         for value in captured(*inner):
             if value.dtype == _HALF:
-                _hand_in(casts.to(value, _SINGLE, node), value, inner)
+                _replace_captures(casts.to(value, _SINGLE, node), value, inner)
     for i, output in enumerate(graph.outputs):
         wanted = _HALF if output.name in states else _SINGLE
         if output.dtype in (_HALF, _SINGLE) and output.dtype != wanted:
@@ -54,7 +54,7 @@ def _retype(node: ir.Node, wanted: ir.DataType, casts: _Casts) -> None:
             out.type = ir.TensorType(wanted)
 
 
-def _hand_in(single: ir.Value, half: ir.Value, inner: Sequence[ir.Graph]) -> None:
+def _replace_captures(single: ir.Value, half: ir.Value, inner: Sequence[ir.Graph]) -> None:
     """Blocks are computed in float32: replace the value that they capture."""
     for graph in inner:
         for i, output in enumerate(graph.outputs):
@@ -64,7 +64,7 @@ def _hand_in(single: ir.Value, half: ir.Value, inner: Sequence[ir.Graph]) -> Non
             for i, value in enumerate(node.inputs):
                 if value is half:
                     node.replace_input_with(i, single)
-            _hand_in(single, half, subgraphs(node))
+            _replace_captures(single, half, subgraphs(node))
 
 
 def _keeps(node: ir.Node, index: int) -> bool:
@@ -101,7 +101,9 @@ class _Casts:
 
     def _cast(self, value: ir.Value, dtype: ir.DataType, before: ir.Node) -> ir.Value:
         builder = GraphBuilder(self._graph, [before], "float16")
-        held = builder.op("Clip", value, *_ends(builder)) if dtype == _HALF and _stands_for_never(value) else value
+        held = (
+            builder.op("Clip", value, *_float16_limits(builder)) if dtype == _HALF and _may_be_masked(value) else value
+        )
         out = builder.op("Cast", held, to=int(dtype))
         out.name = f"{value.name}/{'float16' if dtype == _HALF else 'float32'}"
         out.shape, out.type = value.shape, ir.TensorType(dtype)
@@ -109,10 +111,10 @@ class _Casts:
         return out
 
 
-_HANDS_ON = CARRIES | set("Add Clip Concat Gather Max Min Mul Neg Pad Slice Split Sub Trilu Where".split())
+_PROPAGATES = CARRIES | set("Add Clip Concat Gather Max Min Mul Neg Pad Slice Split Sub Trilu Where".split())
 
 
-def _stands_for_never(value: ir.Value) -> bool:
+def _may_be_masked(value: ir.Value) -> bool:
     """Whether the value may contain a constant beyond float16, such as a mask's -3.4e38: cast, it is infinite, and the
     softmax of a row of only those is NaN.
     """
@@ -123,7 +125,7 @@ def _stands_for_never(value: ir.Value) -> bool:
             continue
         seen.add(current)
         node = current.producer()
-        if node is not None and not node.domain and node.op_type in _HANDS_ON:
+        if node is not None and not node.domain and node.op_type in _PROPAGATES:
             pending.extend(v for v in node.inputs if v is not None)
         elif is_constant(current) and _is_beyond(current):
             return True
@@ -137,7 +139,7 @@ def _is_beyond(value: ir.Value) -> bool:
     return bool((np.isfinite(array) & (np.abs(array) > LARGEST)).any())
 
 
-def _ends(g: GraphBuilder) -> tuple[ir.Value, ir.Value]:
+def _float16_limits(g: GraphBuilder) -> tuple[ir.Value, ir.Value]:
     return g.const(np.float32(-LARGEST)), g.const(np.float32(LARGEST))
 
 

@@ -46,14 +46,14 @@ def on_inputs(model: Model) -> Iterator[tuple[ir.Node, str]]:
     raw = raw_values(model)
     yield from ((node, EVIDENCE) for node in _to_an_output(model, raw))
     for node in model.graph:
-        if _loses(node) and node.outputs[0] in raw:
+        if _loses_digits(node) and node.outputs[0] in raw:
             yield node, EVIDENCE
-            yield from ((maker, EVIDENCE) for maker in _made_of(data(node), raw))
+            yield from ((maker, EVIDENCE) for maker in _producers_from_inputs(data(node), raw))
         elif node.op_type in _PERIODIC:
             yield from _features(node, raw)
         elif node.op_type == "Log":
             yield from _spectrum(node, raw)
-        elif node.op_type in _DECIDES or _cuts(node):
+        elif node.op_type in _DECIDES or _casts_to_integer(node):
             yield from ((maker, EVIDENCE) for maker in _decided_by_inputs(node))
 
 
@@ -93,14 +93,14 @@ def _is_learned(node: ir.Node) -> bool:
     return table is not None and is_constant(table) and is_float(table)
 
 
-def _loses(node: ir.Node) -> bool:
+def _loses_digits(node: ir.Node) -> bool:
     operands = [v for v in data(node) if not _is_chosen(v)]
     if node.op_type in _BINARY:
         return len(operands) == 2 or (node.op_type == "Div" and not is_constant(node.inputs[1]))
-    return (node.op_type in _SENSITIVE or _cuts(node)) and bool(operands)
+    return (node.op_type in _SENSITIVE or _casts_to_integer(node)) and bool(operands)
 
 
-def _cuts(node: ir.Node) -> bool:
+def _casts_to_integer(node: ir.Node) -> bool:
     """A cast from float to integer: the result, or the selected row of a table, may depend on the last digit."""
     return node.op_type == "Cast" and not is_float(node.outputs[0]) and bool(data(node))
 
@@ -110,7 +110,7 @@ def _to_an_output(model: Model, raw: set[ir.Value]) -> list[ir.Node]:
     behind: dict[ir.Node, None] = {}
     for node in model.graph:
         if node.outputs[0] in raw and (
-            _loses(node) or _counts(node) or any(v.producer() in behind for v in data(node))
+            _loses_digits(node) or _counts(node) or any(v.producer() in behind for v in data(node))
         ):
             behind[node] = None
     kept = {v.producer() for v in model.graph.outputs}
@@ -139,7 +139,7 @@ def _counts(node: ir.Node) -> bool:
     return kind is not None and kind.kind in "iu" and kind.itemsize > 1 and is_float(node.outputs[0])
 
 
-def _made_of(values: list[ir.Value], raw: set[ir.Value]) -> Iterator[ir.Node]:
+def _producers_from_inputs(values: list[ir.Value], raw: set[ir.Value]) -> Iterator[ir.Node]:
     """The float operators that compute the values from the inputs."""
     pending, seen = list(values), set[ir.Node]()
     while pending:
@@ -190,11 +190,11 @@ def _squares(node: ir.Node) -> Iterator[ir.Node]:
         seen.add(maker)
         if is_square(maker) and not _is_root(maker):
             yield maker
-        elif maker.op_type in {"Pow", "Sqrt", *_HANDS_ON} or (maker.op_type == "Mul" and is_square(maker)):
+        elif maker.op_type in {"Pow", "Sqrt", *_PROPAGATES} or (maker.op_type == "Mul" and is_square(maker)):
             pending.extend(data(maker))
 
 
-_HANDS_ON = CARRIES | set("Abs Add Clip Conv Concat Gemm MatMul Max Min Pad ReduceMean ReduceSum Slice Split".split())
+_PROPAGATES = CARRIES | set("Abs Add Clip Conv Concat Gemm MatMul Max Min Pad ReduceMean ReduceSum Slice Split".split())
 
 
 def _is_root(square: ir.Node) -> bool:
@@ -222,4 +222,4 @@ def _through_linear(values: list[ir.Value], raw: set[ir.Value]) -> Iterator[ir.N
             return
     if maps:
         yield from seen
-        yield from _made_of([v for node in maps for v in data(node)], raw)
+        yield from _producers_from_inputs([v for node in maps for v in data(node)], raw)

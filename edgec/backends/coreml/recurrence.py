@@ -60,14 +60,14 @@ def _groups(model: Model) -> list[list[State]]:
     known = states(model)
     groups = [[state] for state in known]
     for state in known:
-        reached = _behind(model, [state])
+        reached = _dependents(model, [state])
         ends = {v.name for v in model.graph.outputs if v in reached}
         joined = [group for group in groups if any(one is state or one.output in ends for one in group)]
         groups = [group for group in groups if group not in joined] + [[one for group in joined for one in group]]
     return groups
 
 
-def _behind(model: Model, group: Sequence[State]) -> set[ir.Value]:
+def _dependents(model: Model, group: Sequence[State]) -> set[ir.Value]:
     """The values computed from the states by elementwise arithmetic, constant linear maps and data movement."""
     names = {state.input for state in group}
     behind: set[ir.Value] = {v for v in model.graph.inputs if v.name in names}
@@ -85,7 +85,7 @@ def _passes(node: ir.Node) -> bool:
 
 def _path(model: Model, group: Sequence[State]) -> dict[ir.Node, None]:
     """The float operators between the states' inputs and outputs."""
-    graph, behind, names = model.graph, _behind(model, group), {state.output for state in group}
+    graph, behind, names = model.graph, _dependents(model, group), {state.output for state in group}
     pending = [v for v in graph.outputs if v.name in names]
     found: dict[ir.Node, None] = {}
     while pending:

@@ -29,12 +29,12 @@ _LARGEST_EXPONENT = 11.0
 
 def never_overflows(exponent: ir.Value | None) -> bool:
     """Whether the exponential of every element fits float16: never above 0, or clipped to at most 11 by a constant."""
-    return never_above_zero(exponent) or _most(exponent) <= _LARGEST_EXPONENT
+    return never_above_zero(exponent) or _upper_bound(exponent) <= _LARGEST_EXPONENT
 
 
-def _most(value: ir.Value | None) -> float:
+def _upper_bound(value: ir.Value | None) -> float:
     """The constant upper bound to which the value is clipped, or infinity."""
-    value = _moved(value)
+    value = _before_movement(value)
     node = None if value is None else value.producer()
     if node is None or node.domain or node.op_type not in ("Clip", "Min"):
         return math.inf
@@ -47,7 +47,7 @@ def never_above_zero(value: ir.Value | None, depth: int = _DEEPEST) -> bool:
     return _has_sign(value, -1, depth)
 
 
-def _moved(value: ir.Value | None) -> ir.Value | None:
+def _before_movement(value: ir.Value | None) -> ir.Value | None:
     """The value from which data movement takes the elements."""
     while value is not None and (node := value.producer()) is not None and node.op_type in _MOVES:
         value = node.inputs[0]
@@ -55,7 +55,7 @@ def _moved(value: ir.Value | None) -> ir.Value | None:
 
 
 def _has_sign(value: ir.Value | None, sign: int, depth: int) -> bool:
-    value = _moved(value)
+    value = _before_movement(value)
     if value is None or depth == 0:
         return False
     if is_constant(value):
@@ -81,17 +81,17 @@ def _has_sign(value: ir.Value | None, sign: int, depth: int) -> bool:
         return all(_has_sign(v, sign, below) or (sign > 0 and _is_where_above(node, v)) for v in node.inputs[1:])
     if node.op_type == "Pad":
         return _has_sign(first, sign, below) and _ends_at_zero(node.inputs[2:3], sign)
-    if node.op_type in ("Clip", "Max", "Min") and _is_held(node, sign, below):
+    if node.op_type in ("Clip", "Max", "Min") and _is_bounded(node, sign, below):
         return True
     if node.op_type == "Sub":
-        running = _whole_of(first, node.inputs[1])
+        running = _summands(first, node.inputs[1])
         return (running is not None and _has_sign(running, sign, below)) or (
             sign < 0 and _is_largest_of(node.inputs[1], first)
         )
     return sign > 0 and node.op_type in _NEVER_BELOW
 
 
-def _is_held(node: ir.Node, sign: int, depth: int) -> bool:
+def _is_bounded(node: ir.Node, sign: int, depth: int) -> bool:
     """Whether a Clip, Max or Min has the sign by its bound or by its operand."""
     if node.op_type == "Clip":
         bound = node.inputs[1:2] if sign > 0 else node.inputs[2:3]
@@ -108,7 +108,7 @@ def _ends_at_zero(bound: Sequence[ir.Value | None], sign: int) -> bool:
     return number is not None and number * sign >= 0
 
 
-def _whole_of(last: ir.Value | None, sums: ir.Value | None) -> ir.Value | None:
+def _summands(last: ir.Value | None, sums: ir.Value | None) -> ir.Value | None:
     """The summands if `sums` are running sums and `last` is their last: last - sums is then the sum of the rest."""
     running = producer(sums, "CumSum")
     picked = None if last is None else last.producer()

@@ -69,7 +69,7 @@ class OnnxRuntimeBackend:
         return legalized(model, pipeline(target), after)
 
     def in_onnx(self, model: Model) -> Model:
-        """ONNX as it is."""
+        """Unchanged: the graph is ONNX already."""
         return model
 
     def lower(self, model: Model, target: Target) -> Program:
@@ -86,7 +86,7 @@ class OnnxRuntimeBackend:
         return Renamed()
 
     def shown(self, target: Target) -> Shown:
-        """Tensors alone."""
+        """Only tensors."""
         return Shown()
 
     def described(self, target: Target) -> Sequence[Described]:

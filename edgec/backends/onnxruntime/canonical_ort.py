@@ -24,7 +24,7 @@ def canonical(content: bytes) -> bytes:
     table = session.Model()._tab  # built last to first: the model's table starts its part
     start = min(table.Pos, table.Pos - table.Get(flatbuffers.number_types.SOffsetTFlags, table.Pos))
     model = len(content) - table.Pos
-    builder = _behind(content[start:])
+    builder = _builder_after(content[start:])
     version = builder.CreateString(session.OrtVersion())
     resolver = _resolver(builder, session.KernelTypeStrResolver())
     made = _schema("InferenceSession")
@@ -36,7 +36,7 @@ def canonical(content: bytes) -> bytes:
     return bytes(builder.Output())
 
 
-def _behind(tail: bytes) -> Any:
+def _builder_after(tail: bytes) -> Any:
     """A builder that already contains these bytes."""
     builder = flatbuffers.Builder(2 * len(tail) + 1024)
     builder.minalign = _ALIGNMENT

@@ -92,7 +92,7 @@ class TensorRTBackend:
     tools: Mapping[str, str] = {}
 
     def format(self, target: Target) -> str:
-        """One for all targets."""
+        """The same for all targets."""
         return "engine"
 
     def legalize(
@@ -102,7 +102,7 @@ class TensorRTBackend:
         return legalized(model, pipeline(target), after)
 
     def in_onnx(self, model: Model) -> Model:
-        """ONNX as it is."""
+        """Unchanged: the graph is ONNX already."""
         return model
 
     def lower(self, model: Model, target: Target) -> Program:
@@ -119,7 +119,7 @@ class TensorRTBackend:
         return Renamed()
 
     def shown(self, target: Target) -> Shown:
-        """Tensors alone."""
+        """Only tensors."""
         return Shown()
 
     def described(self, target: Target) -> Sequence[Described]:

@@ -31,7 +31,7 @@ def _no_suppression(node: ir.Node) -> Reject:
     return Reject("nonmaxsuppression-no-runner", reason, "return boxes and scores, and let the app suppress")
 
 
-def _maxima_alone(node: ir.Node) -> Reject | None:
+def _max_pool(node: ir.Node) -> Reject | None:
     if not MaxPool.decode(Reader(node)).has_indices:
         return None
     reason = "TensorRT's parser supports a max pool's maxima only, not their indices"
@@ -43,7 +43,7 @@ TENSORRT_DIALECT = Dialect(
     CORE.ops - _WITHOUT_KERNEL | {"If"},
     {
         **CORE.predicates,
-        "MaxPool": _maxima_alone,
+        "MaxPool": _max_pool,
         "NonMaxSuppression": _no_suppression,
         "ScatterND": _plain_scatter,
         "ScatterElements": _plain_scatter,

@@ -19,7 +19,7 @@ _INT32 = int(ir.DataType.INT32)
 _QUANTIZERS = ("QuantizeLinear", "DequantizeLinear")
 _NO_INTERFACE = (ir.DataType.INT16, ir.DataType.UINT16)
 
-_KEEPING = frozenset(
+_NEVER_OVERFLOWS = frozenset(
     "ArgMax ArgMin Clip Concat DepthToSpace Equal Expand Gather GatherElements GatherND Greater GreaterOrEqual "
     "Identity Less LessOrEqual Max MaxPool Min Pad ReduceMax ReduceMin Relu Reshape ScatterElements ScatterND Sign "
     "Slice SpaceToDepth Split Squeeze Tile TopK Transpose Trilu Unsqueeze Where".split()
@@ -34,10 +34,10 @@ class HoldInInt32(Pass):
 
     def run(self, model: Model) -> list[Remark]:
         """Leaves quantized values and int8 next to them alone. Raises `EdgecError` E0401 for a 16-bit interface."""
-        return fired(self.name, _hold(model))
+        return fired(self.name, _widen(model))
 
 
-def _hold(model: Model) -> int:
+def _widen(model: Model) -> int:
     """The number of rebuilt nodes."""
     graph = model.graph
     if refused := [_refusal(v) for v in (*graph.inputs, *graph.outputs) if v.dtype in _NO_INTERFACE]:
@@ -49,7 +49,7 @@ def _hold(model: Model) -> int:
         _touches(node, kinds) for node in (*quantizers, *inner, *(n for i in inner for g in subgraphs(i) for n in g))
     ):
         return 0
-    held = _Held(graph, kinds)
+    held = _Widened(graph, kinds)
     for node in list(graph):
         if _touches(node, kinds):
             held.rebuild(node)
@@ -61,7 +61,7 @@ def _touches(node: ir.Node, kinds: Sequence[ir.DataType]) -> bool:
     return any(v is not None and v.dtype in kinds for v in (*node.inputs, *node.outputs))
 
 
-class _Held:
+class _Widened:
     """The int32 values that replace narrow ones."""
 
     def __init__(self, graph: ir.Graph, kinds: Sequence[ir.DataType]) -> None:
@@ -73,11 +73,11 @@ class _Held:
         """Insert the node's int32 equivalent before it, and use its results for the narrow outputs from here on."""
         g = GraphBuilder(self.graph, [node], HoldInInt32.name)
         inputs = [self._of(value, g) for value in node.inputs]
-        made = self._cast(node, inputs[0], g) if node.op_type == "Cast" else _again(node, inputs, g)
+        made = self._cast(node, inputs[0], g) if node.op_type == "Cast" else _rebuilt(node, inputs, g)
         shown = []
         for old, new in zip(node.outputs, made, strict=True):
             if old.dtype is not None and old.dtype in self.kinds:
-                self._wide[old] = new if node.op_type in _KEEPING else _modulo(new, old.dtype, g)
+                self._wide[old] = new if node.op_type in _NEVER_OVERFLOWS else _modulo(new, old.dtype, g)
                 if old.is_graph_output():
                     shown.append((old, g.op("Cast", self._wide[old], to=int(old.dtype))))
             else:
@@ -112,7 +112,7 @@ class _Held:
         return [source if source.dtype == kind else g.op("Cast", source, to=kind)]
 
 
-def _again(node: ir.Node, inputs: Sequence[ir.Value | None], g: GraphBuilder) -> Sequence[ir.Value]:
+def _rebuilt(node: ir.Node, inputs: Sequence[ir.Value | None], g: GraphBuilder) -> Sequence[ir.Value]:
     if node.op_type == "Relu":  # the parser supports it for int8, but not for int32
         return [g.op("Max", inputs[0], g.const(np.int32(0)))]
     attributes = {name: attribute.value for name, attribute in node.attributes.items()}

@@ -31,24 +31,24 @@ class QuantizeInFloat(Pass):
 
     def run(self, model: Model) -> list[Remark]:
         """Changes nothing if an operator computes with quantized values, or they are part of the interface."""
-        return fired(self.name, _spell_out_all(model))
+        return fired(self.name, _expand_all(model))
 
 
-def _spell_out_all(model: Model) -> int:
+def _expand_all(model: Model) -> int:
     """The number of quantizers that were changed."""
     graph = model.graph
     quantizers = [node for node in graph if node.op_type in ("QuantizeLinear", "DequantizeLinear")]
-    if all(_is_taken(node) for node in quantizers) or not all(_hands_on(node) for node in graph):
+    if all(_is_supported(node) for node in quantizers) or not all(_only_moves(node) for node in graph):
         return 0
     for node in list(graph):
         if node in quantizers:
-            _spell_out(graph, node)
+            _expand(graph, node)
         else:
-            _hold_in_float(graph, node)
+            _retype_as_float(graph, node)
     return len(quantizers)
 
 
-def _is_taken(node: ir.Node) -> bool:
+def _is_supported(node: ir.Node) -> bool:
     """Whether TensorRT supports the quantizer: int8, symmetric."""
     zero = node.inputs[2] if len(node.inputs) > 2 else None
     held = node.outputs[0] if node.op_type == "QuantizeLinear" else node.inputs[0]
@@ -57,7 +57,7 @@ def _is_taken(node: ir.Node) -> bool:
     return held.dtype == ir.DataType.INT8 and (zero is None or (content is not None and not content.any()))
 
 
-def _hands_on(node: ir.Node) -> bool:
+def _only_moves(node: ir.Node) -> bool:
     """Whether the node is a quantizer, only moves or compares quantized values, or has none."""
     touched = [v for v in (*node.inputs, *node.outputs) if v is not None and v.dtype in NARROW]
     if any((v.is_graph_input() and not v.is_initializer()) or v.is_graph_output() for v in touched):
@@ -68,18 +68,18 @@ def _hands_on(node: ir.Node) -> bool:
         case "Resize":
             return not touched or Reader(node).string("mode", "nearest") == "nearest"
         case "Cast":
-            return node.outputs[0].dtype not in NARROW or _is_whole(node.inputs[0])
+            return node.outputs[0].dtype not in NARROW or _is_quantized_value(node.inputs[0])
     return not touched or node.op_type in _MOVING
 
 
-def _is_whole(value: ir.Value | None) -> bool:
+def _is_quantized_value(value: ir.Value | None) -> bool:
     """Whether a float32 value is a quantized value already: rounded and clipped, in either order."""
     last = None if value is None else value.producer()
     before = None if last is None or last.inputs[0] is None else last.inputs[0].producer()
     return last is not None and before is not None and {last.op_type, before.op_type} == {"Clip", "Round"}
 
 
-def _spell_out(graph: ir.Graph, node: ir.Node) -> None:
+def _expand(graph: ir.Graph, node: ir.Node) -> None:
     """Replace one quantizer by float32 arithmetic."""
     g, r = GraphBuilder(graph, [node], QuantizeInFloat.name), Reader(node)
     if node.op_type == "QuantizeLinear":
@@ -93,7 +93,7 @@ def _spell_out(graph: ir.Graph, node: ir.Node) -> None:
     graph.remove(node, safe=True)
 
 
-def _hold_in_float(graph: ir.Graph, node: ir.Node) -> None:
+def _retype_as_float(graph: ir.Graph, node: ir.Node) -> None:
     for i, value in enumerate(node.inputs):
         content = constant(value) if value is not None and value.dtype in NARROW else None
         if content is not None:

@@ -45,7 +45,7 @@ class TFLiteBackend:
     tools: Mapping[str, str] = {}
 
     def format(self, target: Target) -> str:
-        """One for all targets."""
+        """The same for all targets."""
         return "tflite"
 
     def legalize(
@@ -85,7 +85,7 @@ class TFLiteBackend:
         return Renamed()
 
     def shown(self, target: Target) -> Shown:
-        """Tensors alone."""
+        """Only tensors."""
         return Shown()
 
     def described(self, target: Target) -> Sequence[Described]:

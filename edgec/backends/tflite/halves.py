@@ -42,7 +42,7 @@ def _widen(model: Model) -> int:
     return count + len(outputs)
 
 
-def _is_other(value: ir.Value) -> bool:
+def _is_unsupported(value: ir.Value) -> bool:
     return value.dtype in _OTHERS
 
 
@@ -55,10 +55,10 @@ def _cast(value: ir.Value, to: ir.DataType, name: str) -> ir.Node:
 
 def _widen_input(graph: ir.Graph, value: ir.Value) -> bool:
     """Cast an input once, for all its users."""
-    if not _is_other(value):
+    if not _is_unsupported(value):
         return False
     node = _cast(value, ir.DataType.FLOAT, f"{value.name}/float32")
-    _hand_over(graph, value, node)
+    _redirect_uses(graph, value, node)
     if len(graph):
         graph.insert_before(graph[0], node)
     else:
@@ -69,11 +69,11 @@ def _widen_input(graph: ir.Graph, value: ir.Value) -> bool:
 def _widen_formals(graph: ir.Graph) -> None:
     """Convert a subgraph's inputs to float32, like the values passed to them."""
     for value in graph.inputs:
-        if _is_other(value):
+        if _is_unsupported(value):
             value.type = ir.TensorType(ir.DataType.FLOAT)
 
 
-def _hand_over(graph: ir.Graph, value: ir.Value, node: ir.Node) -> None:
+def _redirect_uses(graph: ir.Graph, value: ir.Value, node: ir.Node) -> None:
     """Replace all other uses of the value, also as an output, by the node's output."""
     for i, output in enumerate(graph.outputs):
         if output is value:
@@ -83,7 +83,7 @@ def _hand_over(graph: ir.Graph, value: ir.Value, node: ir.Node) -> None:
 
 
 def _widen_constant(value: ir.Value) -> bool:
-    if not _is_other(value) or value.const_value is None:
+    if not _is_unsupported(value) or value.const_value is None:
         return False
     value.const_value = ir.Tensor(value.const_value.numpy().astype(np.float32), name=value.name)
     value.type = ir.TensorType(ir.DataType.FLOAT)
@@ -92,11 +92,11 @@ def _widen_constant(value: ir.Value) -> bool:
 
 def _widen_results(graph: ir.Graph, node: ir.Node) -> bool:
     """Convert results to float32. A Cast to float16 or bfloat16 still rounds: its result is cast back."""
-    found = [out for out in node.outputs if _is_other(out)]
+    found = [out for out in node.outputs if _is_unsupported(out)]
     for out in found:
         if node.op_type == "Cast" and node.domain == "" and out.dtype in HALVES:
             back = _cast(out, ir.DataType.FLOAT, f"{out.name}/float32")
-            _hand_over(graph, out, back)
+            _redirect_uses(graph, out, back)
             graph.insert_after(node, back)
         else:
             out.type = ir.TensorType(ir.DataType.FLOAT)

@@ -56,7 +56,7 @@ class AssignLayouts(Pass):
         self.last = last
 
     def run(self, model: Model) -> list[Remark]:
-        """Each graph by itself."""
+        """Assigns the layouts of each graph separately."""
         graphs = list(all_graphs(model))
         model.meta[_BOUND] = sum(_assign(graph, self.last if graph is model.graph else ()) for graph in graphs)
         return DeadCode().run(model)

@@ -35,17 +35,17 @@ def _summary(program: Program, operators: Sequence[Use], sized: Sequence[str], d
         return f"0 of {len(operators)} operators: sizes depend on data ({' '.join(sized)})"
     taken = [not delegate.unmet(use) for use in operators]
     breaks = sorted({use.op for use, takes in zip(operators, taken, strict=True) if not takes})
-    return f"{sum(taken)} of {len(operators)} operators in {_pieces(program, taken)} partitions" + (
+    return f"{sum(taken)} of {len(operators)} operators in {_partitions(program, taken)} partitions" + (
         f", broken by {' '.join(breaks)}" if breaks else ""
     )
 
 
 def partitions(program: Program, delegate: Delegate) -> int:
     """The number of partitions that LiteRT gives to the delegate."""
-    return _pieces(program, [not delegate.unmet(use) for use in uses(program)])
+    return _partitions(program, [not delegate.unmet(use) for use in uses(program)])
 
 
-def _pieces(program: Program, taken: Sequence[bool]) -> int:
+def _partitions(program: Program, taken: Sequence[bool]) -> int:
     """The number of delegated partitions of a program: an operator is added as soon as its inputs are computed.
 
     As `PartitionGraphIntoIndependentNodeSubsets` of LiteRT's graph_info.cc: alternately all operators of one kind that

@@ -21,7 +21,7 @@ def features_of(package: Package) -> Iterator[tuple[str, str, Any]]:
 
 
 def where_of(function: str, kind: str, feature: Any) -> str:
-    """For a person."""
+    """The location, for messages."""
     return f"{function}: {kind} `{feature.name[:80]}`"
 
 

@@ -68,7 +68,7 @@ class Operation:
 
     @property
     def where(self) -> str:
-        """For a person."""
+        """The location, for messages."""
         name = self.message.outputs[0].name if self.message.outputs else self.name
         return f"{self.function}: `{self.message.type}` `{name[:_LONGEST]}`"
 

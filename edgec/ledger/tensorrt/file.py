@@ -98,7 +98,7 @@ def read_onnx(path: Path) -> OnnxFile:
 
 
 def where(node: Any) -> str:
-    """For a person."""
+    """The location, for messages."""
     return f"node `{(node.name or (node.output[0] if node.output else node.op_type))[:80]}`"
 
 

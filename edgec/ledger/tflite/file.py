@@ -36,7 +36,7 @@ class Operator:
 
     @property
     def where(self) -> str:
-        """For a person."""
+        """The location, for messages."""
         return f"operator {self.index} `{self.name}`"
 
     def tensors(self, indices: Any) -> list[Any]:

@@ -79,12 +79,12 @@ def _slice(node: ir.Node, m: Maker) -> Sequence[Value]:
         kept = range(*slice(start, end, step).indices(shape[axis]))
         if len(kept) == shape[axis] and step == 1:
             continue
-        y = _cut(y, shape, axis, (start, end, step), m)
+        y = _sliced(y, shape, axis, (start, end, step), m)
         shape = (*shape[:axis], len(kept), *shape[axis + 1 :])
     return [m.reshape(y, form(shape_of(op.y)))]
 
 
-def _cut(x: Value, shape: Ints, axis: int, bounds: tuple[int, int, int], m: Maker) -> Value:
+def _sliced(x: Value, shape: Ints, axis: int, bounds: tuple[int, int, int], m: Maker) -> Value:
     low, at = grouped(shape, axis)
     start, end, step = bounds
     return m.g.op("Slice", m.reshape(x, low), m.g.ints(start), m.g.ints(end), m.g.ints(at), m.g.ints(step))
@@ -111,7 +111,7 @@ def _gather(node: ir.Node, m: Maker) -> Sequence[Value]:
     assert index is not None
     shape = shape_of(op.x)
     at = int(index) % shape[op.axis]
-    return [m.reshape(_cut(m.x(op.x), shape, op.axis, (at, at + 1, 1), m), form(shape_of(op.y)))]
+    return [m.reshape(_sliced(m.x(op.x), shape, op.axis, (at, at + 1, 1), m), form(shape_of(op.y)))]
 
 
 def _channels_last_merged(op: Transpose) -> tuple[Ints, Ints]:

@@ -46,7 +46,7 @@ class ComputedTransposedConvToConv(Rule):
             for e, p, o, s in zip(w.extent, w.pads_end, op.output_padding, w.strides, strict=True)
         ]
         x = g.op("Pad", x, g.ints(0, 0, *begin, 0, 0, *end), g.like(0, x))
-        turned = _turned(op.w, weight, op.groups, g)
+        turned = _mirrored(op.w, weight, op.groups, g)
         kernel, dilations = list(w.kernel), list(w.dilations)
         return [g.op("Conv", x, turned, op.b, kernel_shape=kernel, dilations=dilations, group=op.groups)]
 
@@ -92,7 +92,7 @@ def _spread(x: Value, shape: Ints, axis: int, stride: int, g: GraphBuilder) -> t
     return g.op("Reshape", padded, g.ints(*wide)), wide
 
 
-def _turned(w: Value, shape: Ints, groups: int, g: GraphBuilder) -> Value:
+def _mirrored(w: Value, shape: Ints, groups: int, g: GraphBuilder) -> Value:
     """(C, M/groups, k…) -> (M, C/groups, k…), mirrored along the kernel."""
     taken, given, kernel = shape[0] // groups, shape[1], shape[2:]
     parts = g.op("Reshape", w, g.ints(groups, taken, given, math.prod(kernel)))

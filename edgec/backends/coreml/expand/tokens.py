@@ -166,7 +166,7 @@ def _columns(value: Value) -> tuple[Value, int] | None:
         width = shape[-1] if shape else 0
         if width < h * d or int(np.prod(shape)) != b * s * width:
             continue
-        places = _places(chain, shape).reshape(b, h, s, d)
+        places = _element_indices(chain, shape).reshape(b, h, s, d)
         rows = np.arange(b * s).reshape(b, 1, s, 1) * width
         columns = np.arange(h * d).reshape(1, h, 1, d) + int(places.flat[0])
         if np.array_equal(places, rows + columns) and int(places.flat[0]) + h * d <= width:
@@ -191,7 +191,7 @@ def _moves(node: ir.Node) -> bool:
             return False
 
 
-def _places(chain: list[tuple[ir.Node, int]], shape: Ints) -> Array:
+def _element_indices(chain: list[tuple[ir.Node, int]], shape: Ints) -> Array:
     """The flat index in the chain's input of each element of its output; the chain's last node comes first."""
     places: Array = np.arange(int(np.prod(shape))).reshape(shape)
     for node, index in reversed(chain):

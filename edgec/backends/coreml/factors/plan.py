@@ -59,7 +59,7 @@ class Plan:
         assert found.weight is not None
         asked = self.result(node) - self.of(node.inputs[found.data])
         array = constant(node.inputs[found.weight])
-        return asked if asked == 0 or array is None else _held(asked, array, divides=found.divides)
+        return asked if asked == 0 or array is None else _fitting_exponent(asked, array, divides=found.divides)
 
     def operand(self, node: ir.Node, index: int) -> int:
         """The exponent that the node requires of a computed operand."""
@@ -171,11 +171,11 @@ def _pays(
     large = [v for v in members if (seen := ranges.of(v)) is not None and seen.high * MARGIN > LARGEST]
     users = {use.node for v in large for use in v.uses()} | {n for v in large if (n := v.producer()) is not None}
     leave = [node for node in users if node in roles]
-    come = sum(v in outputs or not all(_takes(node, index, roles) for node, index in v.uses()) for v in large)
+    come = sum(v in outputs or not all(_accepts(node, index, roles) for node, index in v.uses()) for v in large)
     return len(leave) > come or (len(leave) == come and any(node.op_type in HEAVY for node in leave))
 
 
-def _takes(node: ir.Node, index: int, roles: Mapping[ir.Node, Role]) -> bool:
+def _accepts(node: ir.Node, index: int, roles: Mapping[ir.Node, Role]) -> bool:
     found = roles.get(node)
     return found is not None and index in (*found.alike, *found.blind, found.data)
 
@@ -185,7 +185,7 @@ def _exponent(high: float) -> int:
     return _LEVEL - math.ceil(math.log2(high))
 
 
-def _held(asked: int, array: Array, *, divides: bool) -> int:
+def _fitting_exponent(asked: int, array: Array, *, divides: bool) -> int:
     """The nearest exponent for which the scaled weights fit float16; a divisor gets its negative."""
     largest = float(np.abs(array).max(initial=0.0))
     if largest == 0 or not math.isfinite(largest):

@@ -41,7 +41,7 @@ class _Rewriting:
 
     def bring(self, node: ir.Node) -> None:
         """Scale the operands to the exponents that the node requires."""
-        asked = [self._asked(node, i) for i in range(len(node.inputs))]
+        asked = [self._required_exponent(node, i) for i in range(len(node.inputs))]
         self._set_epsilon(node)
         for i, (value, exponent) in enumerate(zip(list(node.inputs), asked, strict=True)):
             if value is not None and value.dtype == ir.DataType.FLOAT:
@@ -49,7 +49,7 @@ class _Rewriting:
                 if held is not value:
                     node.replace_input_with(i, held)
 
-    def _asked(self, node: ir.Node, index: int) -> int:
+    def _required_exponent(self, node: ir.Node, index: int) -> int:
         found = self._plan.roles.get(node)
         if found is None or index != found.weight:
             return self._plan.operand(node, index)
@@ -109,9 +109,9 @@ class _Rewriting:
                 self.seen[value.name] = _times(seen, self._plan.of(value))
         for i, value in enumerate(self._graph.outputs):
             if value in before:
-                self._graph.outputs[i] = self._undone(value, before[value])
+                self._graph.outputs[i] = self._unscaled(value, before[value])
 
-    def _undone(self, value: ir.Value, name: str) -> ir.Value:
+    def _unscaled(self, value: ir.Value, name: str) -> ir.Value:
         if (value, 0) not in self._products:
             maker = value.producer()
             assert maker is not None

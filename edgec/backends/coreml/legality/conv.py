@@ -20,7 +20,7 @@ def _conv(op: Conv, target: Target) -> Reject | None:
 
 
 def _transposed(op: ConvTranspose, target: Target) -> Reject | None:
-    """The weight is known."""
+    """A transposed convolution is legal with a constant weight."""
     if constant(op.w) is None:
         return Reject("conv-transpose-computed-weight", "the weight is computed by the model")
     return _form(op, "conv-transpose")

@@ -70,7 +70,7 @@ def repetitions(op: Resize) -> dict[int, int] | None:
 
 
 RESAMPLE_MODES = {"linear": "bilinear", "nearest": "nearest"}
-"""MIL's names."""
+"""MIL's names of the modes."""
 
 
 def is_resample(op: GridSample) -> bool:

@@ -48,7 +48,7 @@ def _test(op: Loop, b: MilBuilder) -> Program:
 
 
 def _body(op: Loop, b: MilBuilder) -> Program:
-    """One step."""
+    """The block of one iteration."""
     with b.block() as instrs:
         formals = _formals(op, b)
         b.lower_nodes(op.body)

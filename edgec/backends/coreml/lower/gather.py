@@ -114,7 +114,7 @@ def _resize(op: Resize, b: MilBuilder) -> Operand:
 
 
 def _upsampled(op: Resize, operation: str, x: Operand, b: MilBuilder) -> Operand:
-    """By whole factors."""
+    """Upsampling by integer factors."""
     assert op.scales is not None
     known = repetitions(op) if operation == "upsample_nearest_neighbor" else None
     height, width = known.values() if known else (int(scale) for scale in op.scales[2:])

@@ -40,12 +40,12 @@ def _recurrent(op: Recurrent, b: MilBuilder) -> Sequence[Operand]:
         halves = [_one_way(op, d, x, states, b) for d in range(op.directions)]
         y, *last = (_joined(parts, b) for parts in zip(*halves, strict=True))
     steps, batch, _ = shape_of(op.x)
-    y = _transpose(b, _apart(b, y, (steps, batch, op.directions, op.hidden)), (0, 2, 1, 3))
+    y = _transpose(b, _split_directions(b, y, (steps, batch, op.directions, op.hidden)), (0, 2, 1, 3))
     results = [y, *(_transpose(b, reshape(b, v, (batch, op.directions, op.hidden)), (1, 0, 2)) for v in last)]
     return results[: len(op.outputs)]
 
 
-def _apart(b: MilBuilder, y: Operand, shape: tuple[int, ...]) -> Operand:
+def _split_directions(b: MilBuilder, y: Operand, shape: tuple[int, ...]) -> Operand:
     """A reshape with a possibly open sequence length."""
     if -1 not in shape:
         return reshape(b, y, shape)

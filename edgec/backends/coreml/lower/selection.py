@@ -34,7 +34,7 @@ def _suppression(op: NonMaxSuppression, b: MilBuilder) -> Operand:
     order = b.emit("reshape", TensorType(_INDEX, (count,)), x=order, shape=(-1,))
     boxes = cast(b, b.operand(op.boxes), "float32")
     boxes = b.emit("gather", TensorType("float32", (1, count, 4)), x=boxes, indices=order, axis=1)
-    kept, places = _kept(op, _centered(boxes, b), _places(op, best, count, b), b)
+    kept, places = _kept(op, _centered(boxes, b), _positions(op, best, count, b), b)
     chosen = _valid(kept, places, b)
     found = b.emit("gather", TensorType(_INDEX, ("?",)), x=order, indices=chosen, axis=0)
     column = b.emit("reshape", TensorType(_INDEX, ("?", 1)), x=found, shape=(-1, 1))
@@ -42,7 +42,7 @@ def _suppression(op: NonMaxSuppression, b: MilBuilder) -> Operand:
     return b.emit("mul", TensorType(_INDEX, ("?", 3)), x=column, y=last)
 
 
-def _places(op: NonMaxSuppression, best: Operand, count: Dim, b: MilBuilder) -> Operand:
+def _positions(op: NonMaxSuppression, best: Operand, count: Dim, b: MilBuilder) -> Operand:
     """(1, N): N, N - 1, … 1 along the sorted scores, and 0 for those that do not exceed the threshold."""
     if isinstance(count, int):
         places: Operand = b.const(np.arange(count, 0, -1, dtype=np.float32)[None], "places")

@@ -52,15 +52,15 @@ def _slice_computed(op: Slice, b: MilBuilder, x: Operand, out: TensorType) -> Op
         "slice_by_index",
         TensorType(x.type.dtype, out.shape),
         x=x,
-        begin=_placed(op, op.starts_value, rank, b),
-        end=_placed(op, op.ends_value, rank, b),
+        begin=_bounds_of_all_axes(op, op.starts_value, rank, b),
+        end=_bounds_of_all_axes(op, op.ends_value, rank, b),
         stride=tuple(stride),
         begin_mask=whole,
         end_mask=whole,
     )
 
 
-def _placed(op: Slice, bounds: Value, rank: int, b: MilBuilder) -> Operand:
+def _bounds_of_all_axes(op: Slice, bounds: Value, rank: int, b: MilBuilder) -> Operand:
     """One bound for each axis, 0 for those that are not sliced; constants are clamped to 32 bits."""
     known, axes = constant(bounds), op.axes or ()
     if known is not None:

@@ -46,11 +46,11 @@ class Rows(Writes):
     """Each position, of (count, 1), is a row of a matrix."""
 
     def taken(self, x: Value, places: Value, g: GraphBuilder) -> Value:
-        """As `Writes` says."""
+        """Gather rows."""
         return g.op("Gather", x, g.op("Reshape", places, g.ints(-1)), axis=0)
 
     def put(self, x: Value, places: Value, updates: Value, g: GraphBuilder) -> Value:
-        """As `Writes` says."""
+        """Scatter rows."""
         return g.op("ScatterND", x, places, updates)
 
 
@@ -58,14 +58,14 @@ class Elements(Writes):
     """Each update has a position of its own, along its line."""
 
     def taken(self, x: Value, places: Value, g: GraphBuilder) -> Value:
-        """As `Writes` says."""
+        """Gather elements along the axis."""
         for axis, (size, wanted) in enumerate(zip(x.shape or (), places.shape or (), strict=True)):
             if axis != self.axis and isinstance(wanted, int) and size != wanted:
                 x = _slice(x, 0, wanted, axis, g)
         return g.op("GatherElements", x, places, axis=self.axis)
 
     def put(self, x: Value, places: Value, updates: Value, g: GraphBuilder) -> Value:
-        """As `Writes` says."""
+        """Scatter elements along the axis."""
         return g.op("ScatterElements", x, places, updates, axis=self.axis)
 
 

@@ -67,7 +67,7 @@ def _last_writer(flat: Value, places: int, g: GraphBuilder) -> Value:
     size = g.op("Shape", flat) if count is None else g.ints(*count)
     narrow = g.op("Cast", flat, to=int(ir.DataType.INT32))
     run, order = g.multi("TopK", 2, narrow, size, axis=0)  # stable: of equal positions the earlier update comes first
-    after = g.op("Concat", g.op("Slice", run, g.ints(1), g.ints(2**31 - 1), g.ints(0)), _minus_one(g), axis=0)
+    after = g.op("Concat", g.op("Slice", run, g.ints(1), g.ints(2**31 - 1), g.ints(0)), _no_position(g), axis=0)
     is_last = g.op("Not", g.op("Equal", run, after))
     number = g.op("Add", g.op("Cast", order, to=int(ir.DataType.INT32)), g.const(np.int32(1)))
     written = g.op("Where", is_last, number, g.const(np.int32(0)))
@@ -76,8 +76,8 @@ def _last_writer(flat: Value, places: int, g: GraphBuilder) -> Value:
     return count_from_start(g, "ScatterND", empty, column, written, reduction="add")
 
 
-def _minus_one(g: GraphBuilder) -> Value:
-    """No place."""
+def _no_position(g: GraphBuilder) -> Value:
+    """-1, which is not a position."""
     return g.const(np.full(1, -1, dtype=np.int32))
 
 

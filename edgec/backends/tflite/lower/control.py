@@ -29,7 +29,7 @@ def _branch(graph: ir.Graph, outside: Sequence[Value], b: Builder) -> Program:
     with b.block() as instrs:
         inputs = tuple(b.input(v) for v in outside)
         b.lower_nodes(graph)
-        shown = _apart([(v.name or f"output_{i}", b.operand(v)) for i, v in enumerate(graph.outputs)], b)
+        shown = _distinct([(v.name or f"output_{i}", b.operand(v)) for i, v in enumerate(graph.outputs)], b)
         return Program(_name(graph), inputs, tuple(instrs), shown)
 
 
@@ -60,7 +60,7 @@ def _test(op: Loop, outside: Sequence[Value], b: Builder) -> Program:
 
 
 def _body(op: Loop, outside: Sequence[Value], b: Builder) -> Program:
-    """One step."""
+    """The subgraph of one iteration."""
     with b.block() as instrs:
         formals = _Formals(op, outside, b)
         b.lower_nodes(op.body)
@@ -68,7 +68,7 @@ def _body(op: Loop, outside: Sequence[Value], b: Builder) -> Program:
         following = b.op("ADD", {"a": formals.step, "b": one}, _COUNT, fusedActivationFunction=NONE)
         results = [b.operand(v) for v in op.body.outputs[1:]]
         results += [following, _single(b, b.operand(op.body.outputs[0])), *(b.operand(v) for v in outside)]
-        shown = _apart([(f"state{i}", result) for i, result in enumerate(results)], b)
+        shown = _distinct([(f"state{i}", result) for i, result in enumerate(results)], b)
         return Program(_name(op.body), formals.refs, tuple(instrs), shown)
 
 
@@ -93,7 +93,7 @@ def _outside(*graphs: ir.Graph) -> list[Value]:
     return [v for v in captured(*graphs) if not is_constant(v)]
 
 
-def _apart(shown: Sequence[tuple[str, Operand]], b: Builder) -> tuple[tuple[str, Operand], ...]:
+def _distinct(shown: Sequence[tuple[str, Operand]], b: Builder) -> tuple[tuple[str, Operand], ...]:
     """Make the results distinct tensors: LiteRT's IF returns wrong values if a branch returns one tensor twice.
 
     Observed with LiteRT 2.3 in a nested branch.
@@ -101,11 +101,11 @@ def _apart(shown: Sequence[tuple[str, Operand]], b: Builder) -> tuple[tuple[str,
     found: list[tuple[str, Operand]] = []
     for name, value in shown:
         again = any(value is other for _, other in found)
-        found.append((name, _again(value, b) if again else value))
+        found.append((name, _copy(value, b) if again else value))
     return tuple(found)
 
 
-def _again(value: Operand, b: Builder) -> Operand:
+def _copy(value: Operand, b: Builder) -> Operand:
     """A copy of the value in another tensor."""
     sizes = [d if isinstance(d, int) else -1 for d in value.type.shape]
     if sizes.count(-1) <= 1:

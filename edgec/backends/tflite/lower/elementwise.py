@@ -1,4 +1,4 @@
-"""Element-wise operators."""
+"""Elementwise operators."""
 
 from __future__ import annotations
 

@@ -48,8 +48,10 @@ def _suppression(op: NonMaxSuppression, b: Builder) -> Operand:
     kinds = (TensorType("float32", (count.dim,)), TensorType("int32", (count.dim,)))
     sorted_scores, order = b.multi("TOPK_V2", {"input": scores, "k": count.value}, kinds)
     inputs: dict[str, Operand] = {
-        "boxes": _apart(b.op("GATHER", {"input": boxes, "indices": order}, boxes.type, axis=0, batchDims=0), count, b),
-        "scores": _places(op, sorted_scores, count, b),
+        "boxes": _without_degenerate(
+            b.op("GATHER", {"input": boxes, "indices": order}, boxes.type, axis=0, batchDims=0), count, b
+        ),
+        "scores": _positions(op, sorted_scores, count, b),
         "limit": _limit(op, count, b),
         "iou": scalar(b, float(overlap), "float32", "iou"),
         "floor": scalar(b, 0.0, "float32", "floor"),
@@ -76,7 +78,7 @@ def _ordered_inputs(op: NonMaxSuppression, b: Builder) -> tuple[Operand, Operand
     return boxes, scores, _Count(None, reshape(b, shape, ()))
 
 
-def _places(op: NonMaxSuppression, scores: Operand, count: _Count, b: Builder) -> Operand:
+def _positions(op: NonMaxSuppression, scores: Operand, count: _Count, b: Builder) -> Operand:
     """N, N - 1, … 1 along the sorted scores, and 0 for those that do not exceed the threshold."""
     places = _from_the_end(count, b)
     assert op.score_threshold is not None
@@ -88,7 +90,7 @@ def _places(op: NonMaxSuppression, scores: Operand, count: _Count, b: Builder) -
 
 
 def _from_the_end(count: _Count, b: Builder) -> Operand:
-    """N, N - 1, … 1."""
+    """The vector N, N - 1, … 1."""
     if count.known is not None:
         return b.const(np.arange(count.known, 0, -1, dtype=np.float32), "places")
     bounds = {"start": cast(b, count.value, "float32"), "limit": scalar(b, 0.0, "float32", "end")}
@@ -100,7 +102,7 @@ _FAR = 1e9
 """A region without boxes, to which those without area are moved, each to a distinct position."""
 
 
-def _apart(boxes: Operand, count: _Count, b: Builder) -> Operand:
+def _without_degenerate(boxes: Operand, count: _Count, b: Builder) -> Operand:
     """The boxes (N, 4), with those without area moved to where they overlap with none."""
     column, flags = TensorType("float32", (count.dim, 1)), TensorType("bool", (count.dim, 1))
     ends = [

@@ -93,21 +93,21 @@ def _expand(op: Expand, b: Builder) -> Operand:
     if -1 not in shape_of(op.y):
         return broadcast(b, b.operand(op.x), shape_of(op.y))
     x, shape = b.operand(op.x), cast(b, b.operand(op.shape_value), "int32")
-    return b.op("BROADCAST_TO", {"input": x, "shape": _reached(x, shape, b)}, out_type(op.y))
+    return b.op("BROADCAST_TO", {"input": x, "shape": _broadcast_shape(x, shape, b)}, out_type(op.y))
 
 
-def _reached(x: Operand, shape: Operand, b: Builder) -> Operand:
+def _broadcast_shape(x: Operand, shape: Operand, b: Builder) -> Operand:
     """The shape of x broadcast with `shape`, which may have sizes of 1 or fewer dimensions."""
     own, (wanted,) = len(x.type.shape), shape.type.shape
     if not own:
         return shape
     rank = max(own, wanted) if isinstance(wanted, int) else own
     sizes: Operand = b.op("SHAPE", {"input": x}, TensorType("int32", (own,)), outType=2)
-    sizes, shape = (_after_ones(v, rank, b) for v in (sizes, shape))
+    sizes, shape = (_with_leading_ones(v, rank, b) for v in (sizes, shape))
     return binary(b, "MAXIMUM", sizes, shape, TensorType("int32", (rank,)))
 
 
-def _after_ones(sizes: Operand, rank: int, b: Builder) -> Operand:
+def _with_leading_ones(sizes: Operand, rank: int, b: Builder) -> Operand:
     """The sizes with leading ones up to `rank`."""
     (own,) = sizes.type.shape
     if own == rank or not isinstance(own, int):

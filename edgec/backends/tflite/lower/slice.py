@@ -70,11 +70,11 @@ def _computed(op: Slice, b: Builder) -> Operand:
     for axis, step in zip(axes, steps, strict=True):
         stride[axis] = step
     whole = sum(1 << axis for axis in range(rank) if axis not in axes)
-    begin, end = (_placed(op, value, rank, b) for value in (op.starts_value, op.ends_value))
+    begin, end = (_bounds_of_all_axes(op, value, rank, b) for value in (op.starts_value, op.ends_value))
     return _strided(b, b.operand(op.x), begin, end, stride, {"beginMask": whole, "endMask": whole})
 
 
-def _placed(op: Slice, bounds: Value, rank: int, b: Builder) -> Operand:
+def _bounds_of_all_axes(op: Slice, bounds: Value, rank: int, b: Builder) -> Operand:
     """One bound for each axis; values beyond 32 bits are clamped, as they exceed any size."""
     operand, axes = b.operand(bounds), op.axes or ()
     if operand.type.dtype == "int64":

@@ -60,12 +60,12 @@ class SoftmaxWithoutNaN(Rule):
         if made is None:
             return NOT_HERE
         op = Softmax.decode(Reader(made))
-        if op.axis != len(static_shape(p) or ()) - 1 or not _leaves_something(op.x):
+        if op.axis != len(static_shape(p) or ()) - 1 or not _is_never_hidden(op.x):
             return Miss("a row may be completely hidden")
         return [p]
 
 
-def _leaves_something(scores: Value) -> bool:
+def _is_never_hidden(scores: Value) -> bool:
     """Whether every row of the scores has an element that no constant mask makes minus infinity."""
     added = producer(scores, "Add")
     if added is None:

@@ -53,13 +53,13 @@ class StepToReshape(Rule):
             return NOT_HERE
         if any(shape[a] % steps[a] for a in stepped):
             return Miss("the step does not divide the dimension")
-        pieces: list[_Piece] = []
+        pieces: list[_SlicedDim] = []
         for axis, dim in enumerate(shape):
             step, start = steps.get(axis, 1), first.get(axis, 0)
             if axis in stepped:
-                pieces += [_Piece(dim // step, start // step, out[axis]), _Piece(step, start % step, 1)]
+                pieces += [_SlicedDim(dim // step, start // step, out[axis]), _SlicedDim(step, start % step, 1)]
             else:
-                pieces.append(_Piece(dim, start, out[axis]))
+                pieces.append(_SlicedDim(dim, start, out[axis]))
         pieces = _merged(pieces)
         if len(pieces) > _MOST_AXES:
             return Miss(f"the slice would have {len(pieces)} dimensions")
@@ -70,7 +70,7 @@ class StepToReshape(Rule):
 
 
 @dataclass(frozen=True)
-class _Piece:
+class _SlicedDim:
     """A dimension of the reshaped value, and the part of it that is selected."""
 
     dim: int
@@ -82,12 +82,12 @@ class _Piece:
         return self.size == self.dim
 
 
-def _merged(pieces: list[_Piece]) -> list[_Piece]:
+def _merged(pieces: list[_SlicedDim]) -> list[_SlicedDim]:
     """Merge neighbouring dimensions that are selected whole."""
-    found: list[_Piece] = []
+    found: list[_SlicedDim] = []
     for piece in pieces:
         if found and found[-1].is_whole and piece.is_whole:
-            found[-1] = _Piece(found[-1].dim * piece.dim, 0, found[-1].size * piece.size)
+            found[-1] = _SlicedDim(found[-1].dim * piece.dim, 0, found[-1].size * piece.size)
         else:
             found.append(piece)
     return found

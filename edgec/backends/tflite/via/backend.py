@@ -42,7 +42,7 @@ class Onnx2tfBackend:
     tools: Mapping[str, str] = {"onnx2tf": VERSION}
 
     def format(self, target: Target) -> str:
-        """One for all targets."""
+        """The same for all targets."""
         return "tflite"
 
     def legalize(
@@ -57,7 +57,7 @@ class Onnx2tfBackend:
         return Rewritten(model.clone(), [])
 
     def in_onnx(self, model: Model) -> Model:
-        """ONNX as it is."""
+        """Unchanged: the graph is ONNX already."""
         return model
 
     def lower(self, model: Model, target: Target) -> Program:
@@ -93,11 +93,11 @@ class Onnx2tfBackend:
         return Renamed()
 
     def shown(self, target: Target) -> Shown:
-        """Tensors alone."""
+        """Only tensors."""
         return Shown()
 
     def described(self, target: Target) -> Sequence[Described]:
-        """Nothing."""
+        """None."""
         return ()
 
     def open(self, path: Path, target: Target) -> Runner:
@@ -113,11 +113,11 @@ class Onnx2tfBackend:
         return TFLITE.macs(instr)
 
     def work(self, instr: Instr) -> Work:
-        """As of edgec's own."""
+        """Like those of edgec's own files."""
         return TFLITE.work(instr)
 
     def crossings(self, program: Program, target: Target, unit: str) -> int:
-        """As of edgec's own."""
+        """Like those of edgec's own files."""
         return TFLITE.crossings(program, target, unit)
 
     def placement(self, program: Program, target: Target, path: Path | None = None) -> Placement:

@@ -1,4 +1,4 @@
-"""Zip archives that others wrote."""
+"""Zip archives that come from outside edgec."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import zlib
 from pathlib import Path
 
 BROKEN = (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError, ValueError, EOFError, zlib.error)
-"""What `zipfile` raises on archives that are cut, encrypted, packed unknowingly, or named in no encoding."""
+"""What `zipfile` raises on archives that are truncated, encrypted, wrongly encoded or of an unknown compression."""
 
 
 def is_archive(path: Path) -> bool:
-    """Whether the file is a zip archive, whole or broken."""
+    """Whether the file is a zip archive, intact or damaged."""
     try:
         return zipfile.is_zipfile(path)
     except BROKEN:

@@ -1,4 +1,4 @@
-"""Inputs that are always one value (`--range sr=16000..16000`): constants of the model, which no artifact asks for."""
+"""Inputs with a single value (`--range sr=16000..16000`): they become constants of the model, not inputs of the app."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ from edgec.spec.ranges import InputRange
 
 
 class _WithConstants:
-    """A source that is given the same values for some of its inputs in every run."""
+    """A reference that passes fixed values for some of its inputs in every run."""
 
     def __init__(self, source: Reference, values: Mapping[str, Array]) -> None:
         self.name, self._source, self._values = source.name, source, values
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
-        """As the source."""
+        """Run the reference with the fixed values added."""
         return self._source.run({**inputs, **self._values})
 
     def precise(self, inputs: Mapping[str, Array]) -> dict[str, Array] | None:
-        """As the source."""
+        """Run it in double precision with the fixed values added."""
         return self._source.precise({**inputs, **self._values})
 
     def rounded(self, inputs: Mapping[str, Array], roundings: float, seed: int) -> dict[str, Array] | None:
-        """As the source."""
+        """Run it with perturbed rounding and the fixed values added."""
         return self._source.rounded({**inputs, **self._values}, roundings, seed)
 
 
 def with_constants(imported: ImportedModel) -> ImportedModel:
-    """Each input whose range is one value as a constant, told by a note.
+    """Turn each input whose range is a single value into a constant, with a note.
 
-    Raises `EdgecError` E0107 where its size is open, a state is kept there, its type does not hold the value, or no
-    other input is left.
+    Raises `EdgecError` E0107 if the input has a dynamic size, holds a state, its type cannot represent the value,
+    or is the only input.
     """
     inputs = {value.name: value for value in imported.model.graph.inputs}
     single = tuple(r for r in imported.ranges if r.is_single and r.name in inputs)
@@ -70,7 +70,7 @@ def with_constants(imported: ImportedModel) -> ImportedModel:
 
 
 _EXACT = 2.0**53 - 1
-"""The largest magnitude up to which no two whole numbers are one double, as the ends of ranges are."""
+"""The largest magnitude at which distinct integers are still distinct doubles; ends of ranges are doubles."""
 
 
 def _constant(always: InputRange, value: ir.Value, kept: set[str]) -> Array:

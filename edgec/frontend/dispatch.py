@@ -1,4 +1,4 @@
-"""From what the user names to an imported model: which frontend reads which source."""
+"""Chooses the frontend for a source, and imports the model."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ _PICKLES = {".pkl", ".pickle", ".joblib", ".dill"}
 
 
 def import_source(request: SourceRequest) -> ImportedModel:
-    """Read the source.
+    """Import the source.
 
-    Raises `EdgecError`: E0102 not found, E0103 no model, E0107 inputs, E0502 a package is missing, E02 for the model.
+    Raises `EdgecError`: E0102 not found, E0103 not a model, E0107 inputs, E0502 a package is missing, E02xx the model.
     """
     require({f"`{request.ref}`": packages_of(request.ref)})
     request = replace(request, inputs=with_ranges(request.inputs, request.ranges))
@@ -106,7 +106,7 @@ def _skops(path: Path, request: SourceRequest) -> ImportedModel:
 
 @dataclass(frozen=True)
 class _Reader:
-    """The frontend of a kind of file, imported when it is called, and the packages that it needs."""
+    """The frontend for one kind of file, imported on first use, and the packages that it needs."""
 
     read: Callable[[Path, SourceRequest], ImportedModel]
     needs: tuple[Piece, ...] = TORCH
@@ -124,7 +124,7 @@ _FILES = {
 
 
 def packages_of(ref: str) -> tuple[Piece, ...]:
-    """The packages that reading a source needs; none for what is no source, which `import_source` refuses."""
+    """The packages needed to read a source; none if it is not a source, which `import_source` reports."""
     suffix = Path(ref).suffix.lower()
     if suffix in _FILES:
         return _FILES[suffix].needs
@@ -150,11 +150,11 @@ _WAYS_IN = {
     ".mlmodel": _BUILT,
     **{f".{name}": _BUILT for name in FORMATS if f".{name}" not in _FILES},
 }
-"""What to do with files that are no source."""
+"""What to do with files that are not sources."""
 
 
 def existing(path: Path) -> Path:
-    """The path of a file. Raises `EdgecError` E0102 with the nearest name in its folder where there is none."""
+    """The path of a file. Raises `EdgecError` E0102, with the most similar name in the folder, if it does not exist."""
     if not path.is_file():
         what = "is no regular file" if path.exists() else "was not found"
         raise error("E0102", f"`{path}` {what}", help=_similar(path))

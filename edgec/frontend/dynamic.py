@@ -1,4 +1,4 @@
-"""Dynamic dimensions: what `--dynamic` says, and the sizes at which they are tried."""
+"""Dynamic dimensions: parsing `--dynamic`, and choosing the sizes at which a model is verified."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _SPEC = re.compile(
     r"(?:(?P<low>\d+)\.\.(?P<high>\d+)?(?:/(?P<multiple>\d+))?|\[(?P<choices>\d+(?:\s*,\s*\d+)*)\])?"
 )
 _BETWEEN = re.compile(r",(?![^\[]*\])")
-"""Commas outside brackets."""
+"""Matches commas outside brackets."""
 
 _MOST_AXES = 64
-"""Dimensions of a tensor in numpy and torch."""
+"""The largest number of dimensions of a tensor in numpy and torch."""
 
 _HELP = (
     "write `--dynamic x:0=batch,2..3=8..512`: a name, a range, a range in multiples of 32 (`64..512/32`) or a list "
@@ -34,12 +34,11 @@ _HELP = (
 
 @dataclass(frozen=True)
 class DynamicDim:
-    """One dimension of one input whose size is open: `low` to `high`, both included. Equal names are equal sizes.
+    """A dimension of an input whose size varies from `low` to `high`, inclusive. Dimensions of equal name are equal.
 
-    With `choices` it is one of these alone. Lists of several dimensions belong together: all have the same length, and
-    a model is run at the first size of each, or the second of each, and so on. Sizes of a range are multiples of
-    `multiple`. At the sizes of `apart` the source takes
-    another way than the trace.
+    With `choices` the size is one of those listed. Several dimensions with lists vary together: the lists have the same
+    length, and the model is run at the first size of each, the second size of each, and so on. Sizes in a range are
+    multiples of `multiple`. `apart` are sizes at which the source takes a different path than the traced one.
     """
 
     input: str
@@ -51,11 +50,11 @@ class DynamicDim:
     multiple: int = 1
     apart: tuple[int, ...] = ()
     is_ranged: bool = field(default=True, compare=False)
-    """Whether its range was written; a name alone takes the range that is written with it elsewhere."""
+    """Whether a range was given; a bare name takes the range given with the same name elsewhere."""
 
     @property
     def least(self) -> int:
-        """The least size."""
+        """The smallest size."""
         return -(-self.low // self.multiple) * self.multiple
 
     @property
@@ -64,12 +63,12 @@ class DynamicDim:
         return self.high // self.multiple * self.multiple
 
     def near(self, size: int) -> int:
-        """A size that it may have, not far from this one."""
+        """An allowed size close to this one."""
         return min(max(-(-size // self.multiple) * self.multiple, self.least), self.largest)
 
 
 def parse_dynamics(texts: Sequence[str]) -> tuple[DynamicDim, ...]:
-    """Parse what several `--dynamic` say; a range that is written once holds for its name. Raises E0101."""
+    """Parse several `--dynamic` arguments; a range given once applies to all dimensions of its name. Raises E0101."""
     dims = [dim for text in texts for dim in parse_dynamic(text)]
     ranged = {dim.name: dim for dim in reversed(dims) if dim.is_ranged}
     return tuple(
@@ -133,7 +132,7 @@ def _malformed(text: str) -> EdgecError:
 
 
 def check_dims(dims: Sequence[DynamicDim], shapes: Mapping[str, Sequence[int]]) -> None:
-    """Every dimension must exist and one name have one range. Raises `EdgecError` E0101."""
+    """Check that every dimension exists and that each name has one range. Raises `EdgecError` E0101."""
     ranges: dict[str, DynamicDim] = {}
     places = [(dim.input, dim.axis) for dim in dims]
     for dim in dims:
@@ -159,7 +158,7 @@ def check_dims(dims: Sequence[DynamicDim], shapes: Mapping[str, Sequence[int]]) 
 
 
 def check_sizes(dims: Sequence[DynamicDim], name: str, shape: Sequence[int]) -> None:
-    """The example of an input must lie inside its ranges. Raises `EdgecError` E0107."""
+    """Check that the example of an input lies within its ranges. Raises `EdgecError` E0107."""
     for dim in dims:
         size = shape[dim.axis] if dim.input == name else dim.least
         if not dim.low <= size <= dim.high or (dim.choices and size not in dim.choices) or size % dim.multiple:
@@ -173,7 +172,7 @@ def check_sizes(dims: Sequence[DynamicDim], name: str, shape: Sequence[int]) -> 
 
 
 def fitting(dims: Sequence[DynamicDim], given: Mapping[str, int]) -> dict[str, int]:
-    """Sizes by name that the dimensions allow, near the given ones; 2 or more where that is allowed."""
+    """The allowed sizes closest to the given ones, by name; at least 2 where that is allowed."""
     found = {d.name: d.near(max(given.get(d.name, 2), 2)) for d in dims if not d.choices}
     rows = [row for row in listed(dims) if min(row.values()) > 1] or listed(dims)
     if not rows:
@@ -183,15 +182,15 @@ def fitting(dims: Sequence[DynamicDim], given: Mapping[str, int]) -> dict[str, i
 
 
 def listed(dims: Sequence[DynamicDim]) -> list[dict[str, int]]:
-    """The sizes that go together, of the dimensions that have lists."""
+    """The combinations of sizes from dimensions that have lists."""
     names = {dim.name: dim.choices for dim in dims if dim.choices}
     return [dict(zip(names, row, strict=True)) for row in zip(*names.values(), strict=True)]
 
 
 def sizes(dims: Sequence[DynamicDim], examples: Mapping[str, Array]) -> list[dict[str, int]]:
-    """The sizes, by name, at which a model is tried: the least, the largest, and one between; all that are listed.
+    """The sizes, by name, at which a model is verified: the smallest, the largest and one between; all listed sizes.
 
-    An end that is far off is replaced by twice the example's size, so that a check stays a check.
+    A bound far from the example's size is replaced by twice that size, to keep the run time of a check reasonable.
     """
     if not dims:
         return []
@@ -208,14 +207,14 @@ def sizes(dims: Sequence[DynamicDim], examples: Mapping[str, Array]) -> list[dic
 
 
 def _sizes_apart(named: Mapping[str, DynamicDim], between: dict[str, int]) -> list[dict[str, int]]:
-    """The sizes at which the source takes another way, of one dimension and of all that have such."""
+    """The sizes at which the source takes a different path: of one dimension, and of all together."""
     alone = [{**between, name: size} for name, dim in named.items() for size in dim.apart]
     together = {**between, **{name: dim.apart[0] for name, dim in named.items() if dim.apart}}
     return [*alone, together] if len(alone) > 1 else alone
 
 
 def resized(examples: Mapping[str, Array], dims: Sequence[DynamicDim], size: Mapping[str, int]) -> dict[str, Array]:
-    """The examples at other sizes: their elements repeated in order, so that ids stay ids and masks stay masks."""
+    """The examples at other sizes. Elements are repeated in order, so ids remain valid ids and masks remain masks."""
     result = {}
     for name, array in examples.items():
         shape = list(array.shape)

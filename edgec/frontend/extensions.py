@@ -1,4 +1,4 @@
-"""The user's own operators: loaded from their file, and what is told where one is missing."""
+"""User-defined operators (`--extension`): loading the file, and what to suggest when an operator is missing."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from edgec.frontend.import_code import import_code
 from edgec.frontend.user_code import user_code
 
 WAY_OUT = "define what it computes in a file of your own, `--extension my_ops.py` (docs/how-to/extensions.md)"
-"""What to do about an operator that edgec does not know."""
+"""The suggestion for an operator that edgec does not support."""
 
 
 @dataclass(frozen=True)
 class Extension:
-    """What a user's file says: operators of torch by `namespace.name` or `namespace.name.overload`, as torch's graphs
-    write them, and operators and functions of ONNX by domain and name.
+    """The contents of an extension: operators of torch by `namespace.name` or `namespace.name.overload`, as in torch's
+    graphs, and operators and functions of ONNX by domain and name.
     """
 
     torch: Mapping[str, TorchOperator] = field(default_factory=dict)
@@ -27,17 +27,17 @@ class Extension:
     file: Path | None = None
 
     def torch_operator(self, target: str) -> TorchOperator | None:
-        """The entry for an overload, `namespace.name.overload`."""
+        """The operator for an overload, `namespace.name.overload`."""
         return self.torch.get(target) or self.torch.get(target.rpartition(".")[0])
 
 
 def extension_of(path: str | Path | None) -> Extension:
-    """That of a file, or the empty one."""
+    """The extension in the file, or an empty one."""
     return Extension() if path is None else load_extension(Path(path))
 
 
 def load_extension(path: Path) -> Extension:
-    """Import the file and take what it holds. Raises `EdgecError` E0102, E0103 (nothing in it) or E0201 (it fails)."""
+    """Import an extension. Raises `EdgecError` E0102, E0103 (it defines nothing) or E0201 (the import fails)."""
     if path.suffix != ".py":
         raise error("E0103", f"`{path}` is not a Python file", help=["write `--extension my_ops.py`"])
     with user_code(f"importing `{path}`"):

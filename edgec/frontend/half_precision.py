@@ -1,4 +1,4 @@
-"""What is told of a source in half precision."""
+"""The note on models in half precision."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from edgec.diag import Diagnostic, Severity
 
 
 def computed_in_single(name: str, whole: bool) -> Diagnostic:
-    """The note (E0216) on a model that is written in half precision, as a whole or between casts alone."""
+    """The note (E0216) on a model in half precision: entirely, or only between casts."""
     message = f"`{name}` is in half precision; it is imported in float32"
     notes = ("its outputs are float32, and each target decides in which precision its artifact computes",)
     if not whole:

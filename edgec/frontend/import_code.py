@@ -1,4 +1,4 @@
-"""The user's code as a module: from a file, alone or in its package, or by its dotted name."""
+"""Imports the user's code as a module: a single file, a file of a package, or a dotted module name."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from edgec.frontend.user_code import is_users_own
 
 
 def import_code(where: str, folder: Path = Path()) -> ModuleType:
-    """Import `path/to/file.py`, or `package.module` from the folder or wherever Python finds it.
+    """Import `path/to/file.py`, or `package.module` from `folder` or from Python's search path.
 
     Raises `EdgecError` E0102, or whatever the code itself raises.
     """
@@ -43,7 +43,7 @@ def _named(where: str, folder: Path) -> ModuleType:
 
 
 def _search_first(folder: Path) -> None:
-    """Python looks there first, and finds what lies there: not what another source's folder has of the same name."""
+    """Put the folder first on Python's search path, and drop cached modules of the same names from other folders."""
     if sys.path[0] != str(folder):
         sys.path[:] = [str(folder), *(entry for entry in sys.path if entry != str(folder))]
     elsewhere = {name.partition(".")[0] for name, module in list(sys.modules.items()) if _shadows(name, module, folder)}
@@ -52,7 +52,7 @@ def _search_first(folder: Path) -> None:
 
 
 def _shadows(name: str, module: ModuleType, folder: Path) -> bool:
-    """Whether a module that the user wrote elsewhere has the name of one in the folder."""
+    """Whether a loaded module of the user's, from elsewhere, has the name of a module in the folder."""
     file = getattr(module, "__file__", None)
     if not file or not is_users_own(file):
         return False
@@ -73,7 +73,7 @@ def _alone(path: Path) -> ModuleType:
 
 
 def _is_in_package(path: Path) -> bool:
-    """Whether the file imports relatively: a folder with `__init__.py` alone may as well hold scripts."""
+    """Whether the file uses relative imports. `__init__.py` is no evidence: the folder may still hold scripts."""
     if not (path.resolve().parent / "__init__.py").is_file():
         return False
     tree = ast.parse(path.read_bytes(), str(path))
@@ -81,7 +81,7 @@ def _is_in_package(path: Path) -> bool:
 
 
 def _in_package(path: Path) -> ModuleType:
-    """As `python -m package.module` would find the file from the folder above its outermost package."""
+    """Import the file under its full name, as `python -m package.module` would from above its outermost package."""
     root, parts = path.parent, [path.stem]
     while (root / "__init__.py").is_file():
         parts.insert(0, root.name)

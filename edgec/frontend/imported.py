@@ -1,4 +1,4 @@
-"""What every frontend gives: the model as a graph, and something independent to compare it with."""
+"""The result of every frontend: the model as a graph, and an independent reference to compare it with."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ Array = NDArray[np.generic]
 
 
 class Reference(Protocol):
-    """The source itself, executed as its author would: eager PyTorch, or ONNX Runtime for an ONNX file."""
+    """Executes the source itself, independently of edgec: eager PyTorch, or ONNX Runtime for an ONNX file."""
 
     name: str
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
-        """The outputs by the graph's output names, in its order."""
+        """The outputs by name, in the graph's order."""
         ...
 
     def precise(self, inputs: Mapping[str, Array]) -> dict[str, Array] | None:
-        """The outputs computed in double precision. None where the source has no such form."""
+        """The outputs computed in double precision. None if the source does not support that."""
         ...
 
     def rounded(self, inputs: Mapping[str, Array], roundings: float, seed: int) -> dict[str, Array] | None:
-        """As `precise`, every operand of an operator that rounds off by up to so many roundings of float32."""
+        """`precise`, with the operands of operators that round perturbed by up to `roundings` float32 roundings."""
         ...
 
 
 @dataclass(frozen=True)
 class SourceId:
-    """Where the model came from. `sha256` is of the file that was named."""
+    """Where the model came from. `sha256` is that of the named file."""
 
     kind: str
     ref: str
@@ -45,7 +45,7 @@ class SourceId:
 
 
 class Branch(Protocol):
-    """A branch on data that was rewritten: where, how, and the sides that the samples take."""
+    """A rewritten data-dependent branch: where it is, how it was rewritten, and which sides the samples take."""
 
     @property
     def place(self) -> Place:
@@ -54,26 +54,26 @@ class Branch(Protocol):
 
     @property
     def how(self) -> str:
-        """What became of it."""
+        """How it was rewritten."""
         ...
 
     @property
     def sides(self) -> tuple[bool, ...]:
-        """The sides that a sample takes."""
+        """The sides taken by some sample."""
         ...
 
     @property
     def rounds(self) -> tuple[int, ...] | None:
-        """For a loop of the graph, the steps that it runs on samples: 0, 1 or (2) several."""
+        """For a loop of the graph, the iteration counts seen on samples: 0, 1 or 2 (several)."""
         ...
 
 
 @dataclass(frozen=True)
 class ImportedModel:
-    """A model as its frontend leaves it: opset 23, not yet canonical, with its reference and example inputs.
+    """A model as its frontend produces it: opset 23, not yet canonical, with its reference and example inputs.
 
-    `extra_samples` take sides of `branches` that the examples do not; `ranges` are what inputs were said to be, and
-    `constants` those that were said to be always one value, which the model asks for no more.
+    `extra_samples` take sides of `branches` that the examples do not take; `ranges` are the declared ranges of inputs;
+    `constants` are inputs declared to have a single value, which are no longer inputs of the model.
     """
 
     name: str

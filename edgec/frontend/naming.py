@@ -1,7 +1,7 @@
-"""Names of an exported graph's values: its interface's as the user wrote them, and no two alike.
+"""Names of the values of an exported graph: unique, with inputs and outputs named as the user named them.
 
-torch names weights by their paths, operators' values by the operators and inputs by the parameters, each apart: `mean`
-may be all three.
+torch names weights by path, values by operator and inputs by parameter, independently of each other: `mean` may be the
+name of one of each.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def weights(graph: ir.Graph) -> dict[str, ir.Value]:
 
 
 def separate_weights(graph: ir.Graph) -> None:
-    """Another name for each weight whose own is that of another value too."""
+    """Rename each weight whose name is also that of another value."""
     taken = {value.name for value in computed(graph)}
     for name in sorted(taken & set(graph.initializers), key=str):
         value = graph.initializers.pop(str(name))
@@ -31,7 +31,7 @@ def separate_weights(graph: ir.Graph) -> None:
 
 
 def name_interface(graph: ir.Graph, outputs: Sequence[str]) -> list[str]:
-    """Give the graph's outputs these names, or near ones where an input has them; returns the names of the inputs."""
+    """Give the graph's outputs these names, or similar ones if taken by an input; returns the names of the inputs."""
     taken = {v.name for v in graph.inputs}
     for i, name in enumerate(outputs):
         value = _carried(graph, i)
@@ -43,7 +43,7 @@ def name_interface(graph: ir.Graph, outputs: Sequence[str]) -> list[str]:
 
 
 def claim(graph: ir.Graph, value: ir.Value, name: str) -> None:
-    """Give the value the name; whatever has it inside the graph gets another."""
+    """Give the value this name, and rename the inner value that has it."""
     for other in list(computed(graph)):
         if other is not value and other.name == name:
             other.name = free(graph, f"{name}_inner")
@@ -51,7 +51,7 @@ def claim(graph: ir.Graph, value: ir.Value, name: str) -> None:
 
 
 def free(graph: ir.Graph, wanted: str) -> str:
-    """The name, or the first of it with a number that nothing in the graph has."""
+    """The name, with a number appended if it is taken."""
     taken = {value.name for value in computed(graph)} | set(graph.initializers)
     name, count = wanted, 0
     while name in taken:
@@ -61,7 +61,7 @@ def free(graph: ir.Graph, wanted: str) -> str:
 
 
 def computed(graph: ir.Graph) -> Iterator[ir.Value]:
-    """The graph's inputs and what its nodes compute, those inside of branches and loops too."""
+    """The graph's inputs and the values its nodes compute, including those in branches and loops."""
     yield from graph.inputs
     for node in graph:
         yield from node.outputs
@@ -70,7 +70,7 @@ def computed(graph: ir.Graph) -> Iterator[ir.Value]:
 
 
 def _carried(graph: ir.Graph, i: int) -> ir.Value:
-    """Output `i` with a name of its own, also where it is an input or constant handed through, or given twice."""
+    """Output `i` as a value with its own name, also if it is an input, a constant or a repeated output."""
     value = graph.outputs[i]
     if value.producer() is not None and value not in list(graph.outputs)[:i]:
         return value

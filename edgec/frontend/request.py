@@ -1,4 +1,4 @@
-"""A source as the user names it, and what it is called."""
+"""A source as the user specifies it, and the model's name."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from edgec.frontend.samples.inputs import InputSpec
 from edgec.spec.ranges import InputRange
 
 SOURCE_FILES = frozenset({".onnx", ".pt2", ".skops", ".pt", ".pth", ".ts", ".torchscript"})
-"""Endings of files that hold a model."""
+"""Extensions of model files."""
 
 
 @dataclass(frozen=True)
 class Taken:
-    """What is taken of a file of weights: one `part` of a checkpoint that holds several (None: the only one).
+    """What to load from a weight file: a `part` of a checkpoint that contains several (None: the only one).
 
-    `ignores_extra`: names that the module does not have are passed over; those that it lacks never are.
+    `ignores_extra`: ignore entries that the module does not have. Missing entries are always an error.
     """
 
     part: str | None = None
@@ -29,7 +29,7 @@ class Taken:
 
 @dataclass(frozen=True)
 class Held:
-    """A model in memory, its example inputs (None where the request describes them) and further samples like them."""
+    """A model in memory, its example inputs (None if the request describes them) and further samples."""
 
     model: Any
     example: Any
@@ -38,10 +38,10 @@ class Held:
 
 @dataclass(frozen=True)
 class SourceRequest:
-    """A source as the command line names it, with what goes with it; `extension` knows the user's own operators.
+    """A source as given on the command line, with its options; `extension` holds user-defined operators.
 
-    `held`: the source itself, where it is in memory; `ref` is then what it is called. `project`: the project file
-    that it stands in; modules are imported from its folder.
+    `held`: the source itself if it is in memory; `ref` is then its display name. `project`: the project file that
+    contains it; modules are imported from that file's folder.
     """
 
     ref: str
@@ -58,12 +58,12 @@ class SourceRequest:
 
 
 def source_name(request: SourceRequest) -> str:
-    """The model's name: `--name`, the attribute, or the file's stem, safe as a file name."""
+    """The model's name: `--name`, the attribute or the file's stem, made safe for use as a file name."""
     tail = request.name or request.ref.rpartition(":")[2]
     stem = Path(tail).stem if Path(tail).suffix.lower() in SOURCE_FILES else tail
     return safe_name(stem)
 
 
 def safe_name(name: str) -> str:
-    """The name as one part of a path, which never leads elsewhere."""
+    """The name as a single path component, without separators or parent references."""
     return re.sub(r"[^\w.-]", "_", name).lstrip(".") or "model"

@@ -1,4 +1,4 @@
-"""From the options of a source, as text, to the requests for it and for the functions beside it."""
+"""Parses the options of a source into requests for it and for its further functions."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ _EXTRA = ("refuse", "ignore")
 
 @dataclass(frozen=True)
 class Sources:
-    """A source, and the sources of further functions by the functions' names."""
+    """A source, and the sources of further functions by function name."""
 
     main: SourceRequest
     functions: tuple[tuple[str, SourceRequest], ...] = ()
 
     @property
     def all(self) -> tuple[SourceRequest, ...]:
-        """The source and those of its functions."""
+        """The source and those of its further functions."""
         return (self.main, *(request for _, request in self.functions))
 
 
 def sources_of(model: ModelRequest) -> Sources:
-    """What a model's options ask for. Raises `EdgecError` E0101 for an option that cannot be read, E0102, E0103."""
+    """The sources requested by a model's options. Raises `EdgecError` E0101 for an invalid option, E0102, E0103."""
     own = extension_of(model.options.extension)  # before any source: it may define operators that sources use
     refs = dict(_named(text) for text in model.options.function)
     functions = tuple((name, _request(model, name, ref, refs, own)) for name, ref in refs.items())
@@ -64,7 +64,7 @@ def _request(
 
 
 def _weights(options: SourceOptions) -> tuple[Path | None, str | None]:
-    """The file, and the part of it that is named behind a colon."""
+    """The weight file, and the part of it named after a colon."""
     text = options.weights
     if text is None:
         return None, None
@@ -84,7 +84,7 @@ def _extra(options: SourceOptions) -> str:
 
 
 def _named(text: str) -> tuple[str, str]:
-    """`NAME=SOURCE` of `--function`."""
+    """Parse `NAME=SOURCE` of `--function`."""
     name, equals, ref = text.partition("=")
     if not equals or not name.isidentifier() or not ref:
         raise error("E0101", f"`--function {text}` is not NAME=SOURCE", help=["write `--function decode=file.py:attr`"])
@@ -92,7 +92,7 @@ def _named(text: str) -> tuple[str, str]:
 
 
 def _of(texts: Sequence[str], function: str | None, refs: Mapping[str, str]) -> list[str]:
-    """The options for one function (None: SOURCE), without the function's name."""
+    """The options for one function (None: SOURCE), with the function's name removed."""
     found = []
     for text in texts:
         head, slash, rest = text.partition("/")

@@ -1,4 +1,4 @@
-"""States that the user names: an input whose next value is an output."""
+"""States declared by the user: an input whose next value is an output."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ def parse_state(text: str) -> tuple[str, str]:
 
 
 def name_states(model: Model, pairs: Sequence[tuple[str, str]]) -> None:
-    """Note pairs of an input and an output as states, unless they are already.
+    """Record pairs of an input and an output as states, unless they are already.
 
-    Raises `EdgecError` E0101 where they cannot be one.
+    Raises `EdgecError` E0101 if a pair cannot be a state.
     """
     inputs = {value.name or "": value for value in model.graph.inputs}
     outputs = {value.name or "": value for value in model.graph.outputs}

@@ -1,7 +1,7 @@
-"""Operators that ONNX Runtime keeps in ONNX's own domain, where ONNX does not have them or came to them later.
+"""Operators that ONNX Runtime defines in ONNX's own domain, and ONNX does not define at all or only in later opsets.
 
-Its optimizers write them into files of any opset (core/graph/contrib_ops/contrib_defs.cc). Under the domain of its
-other operators onnx's checker and converter let them be, and rules take them apart.
+ONNX Runtime's optimizer writes them into files of any opset (core/graph/contrib_ops/contrib_defs.cc). Moved to the
+domain of its other operators, they pass onnx's checker and converter, and rules decompose them.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from edgec.ir.model import Model, all_nodes
 _DOMAIN = "com.microsoft"
 _DEFAULT = ("", "ai.onnx")
 _SINCE = {"SimplifiedLayerNormalization": None, "LayerNormalization": 17}
-"""The opset from which ONNX has the operator with the same meaning; None: it never had."""
+"""The first opset in which ONNX defines the operator with the same meaning; None if never."""
 
 
 def name_contributed(proto: onnx.ModelProto) -> None:
-    """Move these operators to their own domain, in place."""
+    """Move these operators to ONNX Runtime's domain, in place."""
     version = next((o.version for o in proto.opset_import if o.domain in _DEFAULT), 1)
     moved = False
     for node in _nodes(proto.graph):
@@ -31,12 +31,12 @@ def name_contributed(proto: onnx.ModelProto) -> None:
 
 
 def is_contributed(op_type: str) -> bool:
-    """Whether ONNX Runtime has an operator of that name in ONNX's own domain, where ONNX may have none."""
+    """Whether ONNX Runtime defines an operator of that name in ONNX's own domain and ONNX may not."""
     return op_type in _SINCE
 
 
 def name_back(model: Model) -> Model:
-    """The IR of such a file with the operators where ONNX Runtime looks for them."""
+    """The IR of the file with these operators in the domain where ONNX Runtime looks for them."""
     for node in all_nodes(model):
         if node.domain == _DOMAIN and node.op_type in _SINCE:
             node.domain = ""

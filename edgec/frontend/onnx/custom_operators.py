@@ -1,4 +1,4 @@
-"""Operators of a user's own domains in an ONNX file, replaced by what the user's file says of them."""
+"""Replaces custom operators in an ONNX file by the definitions in the user's extension."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from edgec.frontend.onnx.older_opsets import DEFAULT_DOMAINS, Holder, inner_grap
 from edgec.frontend.user_code import user_code
 
 _RUNTIMES = re.compile(r"ai\.onnx(\..*)?|com\.microsoft(\..*)?|com\.ms\..*|org\.pytorch\.aten")
-"""Domains whose operators ONNX or ONNX Runtime knows."""
+"""Domains of operators that ONNX or ONNX Runtime defines."""
 
 
 def replace_own(proto: onnx.ModelProto, extension: Extension, place: Place) -> bool:
-    """Replace, in place, the operators that `extension` knows; whether there was one.
+    """Replace the operators defined in `extension`, in place; returns whether there were any.
 
-    Raises `EdgecError` E0302 with every operator that nobody knows, E0201 where the user's file fails.
+    Raises `EdgecError` E0302 listing every operator without a definition, E0201 if the user's file fails.
     """
     called = _add_functions(proto, extension)
     for holder in (proto.graph, *proto.functions):
@@ -51,7 +51,7 @@ def _opset(proto: onnx.ModelProto) -> int:
 
 
 def _add_functions(proto: onnx.ModelProto, extension: Extension) -> bool:
-    """The functions that the file calls and does not hold, and those that these call."""
+    """Add definitions of functions that the file calls without containing them, and of functions that those call."""
     held = {(function.domain, function.name) for function in proto.functions}
     before = len(held)
     while wanted := {key for key in _called(proto) if key in extension.functions and key not in held}:
@@ -85,7 +85,7 @@ def _unknown(proto: onnx.ModelProto) -> Iterator[NodeProto]:
 
 
 def _replace(graph: Holder, extension: Extension, opset: int) -> bool:
-    """Nodes that the user's functions know, by the nodes that these make."""
+    """Replace nodes by the nodes that the user's functions create."""
     if not any((node.domain, node.op_type) in extension.onnx for node in graph.node):
         return False
     made: list[NodeProto] = []
@@ -99,7 +99,7 @@ def _replace(graph: Holder, extension: Extension, opset: int) -> bool:
 
 
 def _computed(node: NodeProto, said: OnnxOperator, opset: int) -> list[NodeProto]:
-    """The nodes that compute what `node` does, and give its results their names."""
+    """The nodes that compute the outputs of `node`, under its output names."""
     name = f"{said.domain}::{said.op_type}"
     prefix = next((output for output in node.output if output), node.name)
     ops = Operators(opset, prefix)
@@ -122,14 +122,14 @@ def _computed(node: NodeProto, said: OnnxOperator, opset: int) -> list[NodeProto
 
 @dataclass(frozen=True)
 class Value:
-    """A value of the graph, by its name."""
+    """A value of the graph, identified by name."""
 
     name: str
 
 
 @dataclass
 class Operators:
-    """ONNX's operators as methods: `op.Mul(x, 2.0)` appends a node and gives its value, or a tuple of them.
+    """ONNX's operators as methods: `op.Mul(x, 2.0)` appends a node and returns its output, or a tuple of outputs.
 
     `opset` is the file's own.
     """
@@ -156,7 +156,7 @@ class Operators:
         return made[0] if outputs == 1 else made
 
     def _name(self, value: Any) -> str:
-        """Of an operand; a number or an array becomes a constant, in float32 or int64 where nothing else is said."""
+        """The name of an operand; numbers and arrays become constants, float32 or int64 unless specified otherwise."""
         if isinstance(value, Value):
             return value.name
         if value is None:

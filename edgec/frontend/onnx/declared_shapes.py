@@ -1,7 +1,7 @@
-"""Shapes that an ONNX file declares: open sizes that it writes as -1, and those that are not what it computes.
+"""Shapes declared in an ONNX file: dynamic sizes written as -1, and declarations that do not match the operators.
 
-Exporters and hand edits leave wrong shapes of outputs and of values between. ONNX Runtime goes by what the operators
-give, and so does everything here: what a file declares is used only where nothing can be inferred.
+Exporters and manual edits leave wrong shapes of outputs and intermediate values. Like ONNX Runtime, edgec infers shapes
+from the operators, and uses declared shapes only where inference gives none.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from edgec.diag import Diagnostic, Place, Severity
 from edgec.frontend.onnx.older_opsets import inner_graphs
 
 _SHOWN = 5
-"""Wrong shapes that are told by name."""
+"""The number of wrong shapes listed by name."""
 
 
 @dataclass(frozen=True)
 class WrongShape:
-    """A value whose declared shape, or element type (`of_type`), contradicts what its operator gives, both as text."""
+    """A value whose declared shape, or element type (`of_type`), contradicts the inferred one; both as text."""
 
     name: str
     declared: str
@@ -31,7 +31,7 @@ class WrongShape:
 
 
 def open_negative_sizes(proto: onnx.ModelProto) -> None:
-    """Sizes below zero, by which some exporters say that one is open, are open, in place."""
+    """Make negative sizes, which some exporters write for dynamic ones, dynamic, in place."""
     for value in _declared(proto, inputs=True):
         for dim in _dims(value):
             if dim.dim_value < 0:
@@ -39,7 +39,7 @@ def open_negative_sizes(proto: onnx.ModelProto) -> None:
 
 
 def infer_shapes(proto: onnx.ModelProto) -> tuple[onnx.ModelProto, list[WrongShape]]:
-    """Infer every shape from the inputs alone, then those that depend on what only the file knows.
+    """Infer shapes from the inputs, then complete what could not be inferred with declared shapes.
 
     Raises what `onnx.shape_inference` raises.
     """
@@ -55,7 +55,7 @@ def infer_shapes(proto: onnx.ModelProto) -> tuple[onnx.ModelProto, list[WrongSha
 
 
 def _merged(proto: onnx.ModelProto, bare: onnx.ModelProto) -> tuple[list[WrongShape], bool]:
-    """Put declared shapes where none was inferred, in place; the contradictions, and whether anything was put."""
+    """Use declared shapes where none was inferred, in place; the contradictions, and whether any shape was added."""
     parts = [_merged_graph(*pair) for pair in zip(inner_graphs(proto.graph), inner_graphs(bare.graph), strict=True)]
     return [w for wrong, _ in parts for w in wrong], any(completed for _, completed in parts)
 
@@ -87,7 +87,7 @@ def _merged_graph(declared: onnx.GraphProto, bare: onnx.GraphProto) -> tuple[lis
 
 
 def _complete(found: ValueInfoProto, declared: ValueInfoProto) -> bool:
-    """Sizes that are declared and could not be inferred, in place."""
+    """Fill in declared sizes that could not be inferred, in place; whether any was filled in."""
     completed = False
     for own, said in zip(_dims(found), _dims(declared), strict=True):
         if not own.HasField("dim_value") and said.HasField("dim_value"):
@@ -109,7 +109,7 @@ def _contradicts(declared: ValueInfoProto, found: ValueInfoProto) -> bool:
 
 
 def _declared(proto: onnx.ModelProto, *, inputs: bool) -> Iterator[ValueInfoProto]:
-    """The tensors whose types are declared, in graphs inside nodes too."""
+    """The tensors with declared types, including those in subgraphs."""
     for graph in inner_graphs(proto.graph):
         for value in (*(graph.input if inputs else ()), *graph.value_info, *graph.output):
             if value.type.HasField("tensor_type"):
@@ -130,7 +130,7 @@ def _type_text(kind: onnx.TypeProto.Tensor) -> str:
 
 
 def wrong_shapes(wrong: list[WrongShape], path: Path) -> tuple[Diagnostic, ...]:
-    """A note of the shapes that the file declares wrongly (E0304)."""
+    """The note (E0304) on wrong shape declarations."""
     if not wrong:
         return ()
     shown = [f"`{w.name}` is declared {w.declared} and computed as {w.computed}" for w in wrong[:_SHOWN]]

@@ -1,6 +1,6 @@
-"""An ONNX graph in half precision, in single.
+"""Converts ONNX graphs in half precision to single precision.
 
-Beside the graph's meaning it gives graphs in bfloat16 a reference at all: ONNX Runtime has no kernels for those here.
+Besides preserving the graph's meaning, this makes a reference possible for bfloat16: ONNX Runtime has no CPU kernels.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from edgec.ir.model import Model, all_graphs
 
 _HALVES = (ir.DataType.FLOAT16, ir.DataType.BFLOAT16)
 _TYPES = ("to", "dtype", "output_dtype", "softmax_precision", "stash_type")
-"""Attributes that name an element type."""
+"""Attributes whose value is an element type."""
 
 
 def in_halves(model: Model) -> bool:
@@ -23,10 +23,10 @@ def in_halves(model: Model) -> bool:
 
 
 def widen(model: Model) -> Model:
-    """The same graph with float32 in the place of float16 and bfloat16, weights included; in place.
+    """The same graph with float32 instead of float16 and bfloat16, including weights; in place.
 
-    Inputs in float16 stay so: they are converted without loss. A graph without inputs or weights in half precision
-    wants the rounding of its casts: they stay.
+    float16 inputs keep their type and are converted, which is exact. In a graph whose only half precision comes from
+    casts, the rounding of the casts is intended: they are kept.
     """
     casts = [] if is_whole(model) else list(_casts(model))
     halves = [value for value in model.graph.inputs if value.dtype == ir.DataType.FLOAT16]
@@ -49,7 +49,7 @@ def widen(model: Model) -> Model:
 
 
 def is_whole(model: Model) -> bool:
-    """Whether an input or a weight of the graph is in half precision, not only what casts make of others."""
+    """Whether an input or a weight of the graph is in half precision, as opposed to the results of casts only."""
     given = [v for graph in all_graphs(model) for v in (*graph.inputs, *graph.initializers.values())]
     return any(v.dtype in _HALVES for v in given) or any(_holds_half(node) for node in model.graph.all_nodes())
 
@@ -60,7 +60,7 @@ def _holds_half(node: ir.Node) -> bool:
 
 
 def _casts(model: Model) -> Iterator[tuple[ir.Node, ir.DataType]]:
-    """What converts a number in another type to half precision."""
+    """The casts from another type to half precision."""
     for node in model.graph.all_nodes():
         kind = node.outputs[0].dtype if node.op_type == "Cast" and node.domain == "" else None
         if kind in _HALVES and node.inputs[0] is not None and node.inputs[0].dtype not in _HALVES:
@@ -68,7 +68,7 @@ def _casts(model: Model) -> Iterator[tuple[ir.Node, ir.DataType]]:
 
 
 def _round(node: ir.Node, half: ir.DataType) -> None:
-    """Let a Cast, by now to float32, round to half precision on its way; its result keeps its name."""
+    """Make a Cast, which now casts to float32, round to half precision first; its output keeps its name."""
     assert node.graph is not None
     narrow = ir.Node("", "Cast", [node.inputs[0]], [ir.AttrInt64("to", half.value)])
     made, out = narrow.outputs[0], node.outputs[0]
@@ -78,7 +78,7 @@ def _round(node: ir.Node, half: ir.DataType) -> None:
 
 
 def take_half(graph: ir.Graph, value: ir.Value) -> None:
-    """Make a float32 input one of float16, converted where the graph begins."""
+    """Change a float32 input to float16, with a conversion at the start of the graph."""
     uses = list(value.uses())
     node = ir.Node("", "Cast", [value], [ir.AttrInt64("to", ir.DataType.FLOAT.value)])
     wide = node.outputs[0]

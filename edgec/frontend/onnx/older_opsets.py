@@ -1,4 +1,4 @@
-"""What onnx's checker and version converter do not take, or leave as it was though its meaning changed."""
+"""Operators of older opsets that onnx's checker or converter rejects, or leaves although their meaning changed."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import onnx
 from onnx import GraphProto, NodeProto, helper
 
 Holder = GraphProto | onnx.FunctionProto
-"""What holds nodes."""
+"""An object that contains nodes."""
 
 DEFAULT_DOMAINS = ("", "ai.onnx")
 
 
 def spell_out(proto: onnx.ModelProto) -> None:
-    """Put nodes whose meaning a later opset changed into operators that mean the same in all, in place."""
+    """Replace nodes whose meaning changed in a later opset by operators that mean the same in every opset, in place."""
     _spell_out(proto.graph, _version(proto.opset_import))
     for function in proto.functions:
         _spell_out(function, _version(function.opset_import))
@@ -34,9 +34,9 @@ def _spell_out(holder: Holder, version: int) -> None:
 
 
 def after_conversion(proto: onnx.ModelProto, version: int) -> None:
-    """Before opset 11 `Upsample` and `Resize` put a grid point at its index divided by the scale.
+    """Restore the coordinates of `Upsample` and `Resize` before opset 11: a point's index divided by the scale.
 
-    ONNX left open which neighbour is the nearest; ONNX Runtime takes the lower when enlarging, else the upper.
+    ONNX did not specify which neighbour is nearest; ONNX Runtime takes the lower when enlarging, otherwise the upper.
     """
     if version >= 11:
         return
@@ -49,7 +49,7 @@ def after_conversion(proto: onnx.ModelProto, version: int) -> None:
 
 
 def _scales(proto: onnx.ModelProto, node: NodeProto) -> list[float]:
-    """The node's scales where they are constant, else none."""
+    """The node's scales if they are constant, otherwise an empty list."""
     tensors = {tensor.name: tensor for tensor in proto.graph.initializer}
     for graph in inner_graphs(proto.graph):
         made = [n for n in graph.node if n.op_type == "Constant"]
@@ -59,7 +59,7 @@ def _scales(proto: onnx.ModelProto, node: NodeProto) -> list[float]:
 
 
 def inner_graphs(holder: Holder) -> Iterator[Holder]:
-    """The graph or function, and the graphs inside its nodes."""
+    """The graph or function, and the subgraphs of its nodes."""
     yield holder
     for node in holder.node:
         for attribute in node.attribute:
@@ -73,14 +73,14 @@ def _spelled(node: NodeProto, version: int) -> Sequence[NodeProto]:
 
 
 def _hardmax(node: NodeProto, version: int) -> Sequence[NodeProto]:
-    """Before opset 13 the axes from `axis` on are one."""
+    """Before opset 13 the axes from `axis` on are flattened to one."""
     if version >= 13:
         return [node]
     return _in_two_dimensions(node, _attribute(node, "axis", 1), helper.make_node("Hardmax", [], [], axis=1))
 
 
 def _batch_norm(node: NodeProto, version: int) -> Sequence[NodeProto]:
-    """Before opset 9 `spatial` 0 gives each element of a sample, not each channel, a scale and shift of its own."""
+    """Before opset 9, `spatial=0` means a separate scale and shift for each element of a sample instead of channel."""
     if version >= 9 or _attribute(node, "spatial", 1) == 1 or len(node.output) > 1:
         return [node]
     inner = NodeProto()
@@ -96,7 +96,7 @@ def _batch_norm(node: NodeProto, version: int) -> Sequence[NodeProto]:
 
 
 def _group_norm(node: NodeProto, version: int) -> Sequence[NodeProto]:
-    """Opsets 18 to 20 give each group a scale and shift; they are deprecated, for 21 gives each channel one."""
+    """Opsets 18 to 20 have a scale and shift for each group; opset 21 has one for each channel."""
     if not 18 <= version <= 20:
         return [node]
     result = node.output[0]
@@ -114,7 +114,7 @@ def _group_norm(node: NodeProto, version: int) -> Sequence[NodeProto]:
 
 
 def _in_two_dimensions(node: NodeProto, axis: int, inner: NodeProto) -> Sequence[NodeProto]:
-    """`inner` on the node's input, its axes before and from `axis` on each taken for one."""
+    """`inner` applied to the node's input flattened to two dimensions: axes before `axis`, and axes from `axis` on."""
     source, result = node.input[0], node.output[0]
     flat, shape, rows = f"{result}__flat", f"{result}__shape", f"{result}__rows"
     others = list(inner.input[1:])

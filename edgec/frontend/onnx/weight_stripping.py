@@ -1,4 +1,4 @@
-"""ONNX files without their large weights, for onnx's own tools: each of them copies a model several times."""
+"""Removes large weights from ONNX files while onnx's own tools run, each of which copies the model several times."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import onnx_ir as ir
 from edgec.ir.model import Model
 
 _LARGE = 1 << 14
-"""Initializers of more bytes are never shapes, axes, scales or anything else that onnx's tools look into."""
+"""Larger initializers (in bytes) are never shapes, axes, scales or other values that onnx's tools inspect."""
 
 
 def set_aside(proto: onnx.ModelProto) -> dict[str, onnx.TensorProto]:
-    """Take the large weights out of the protobuf, in place; what stays looks like data in another file."""
+    """Remove the large weights from the protobuf, in place; their placeholders look like external data."""
     heavy = {}
     for tensor in proto.graph.initializer:
         if tensor.HasField("raw_data") and tensor.ByteSize() > _LARGE:
@@ -27,7 +27,7 @@ def set_aside(proto: onnx.ModelProto) -> dict[str, onnx.TensorProto]:
 
 
 def put_back(model: Model, heavy: Mapping[str, onnx.TensorProto]) -> Model:
-    """Give the IR the weights that were set aside."""
+    """Restore the removed weights in the IR."""
     for name, tensor in heavy.items():
         value = model.graph.initializers.get(name)
         if value is not None:

@@ -1,1 +1,1 @@
-"""What a model is tried on: example inputs, seeded ones like them, and those that files hold."""
+"""Sample inputs for verification: examples, seeded random inputs similar to them, and samples from files."""

@@ -1,4 +1,4 @@
-"""Samples beyond the example: what files of `--input` and `samples` hold, judged like the draws."""
+"""Further samples, from files given by `--input` and `samples`, which are judged like the random samples."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from edgec.frontend.samples.inputs import InputSpec, Known
 
 
 def further_samples(imported: ImportedModel, specs: Sequence[InputSpec]) -> tuple[dict[str, Array], ...]:
-    """Each sample behind the first; an input with one stays as it is in all of them.
+    """Every sample after the first; an input with a single sample has the same value in all of them.
 
-    Raises `EdgecError` E0107 where two inputs have different numbers of samples, or one leaves its range.
+    Raises `EdgecError` E0107 if two inputs have different numbers of samples, or a sample leaves the declared range.
     """
     given: dict[str, list[Array]] = {}
     for spec in specs:
@@ -33,7 +33,7 @@ def further_samples(imported: ImportedModel, specs: Sequence[InputSpec]) -> tupl
 
 
 def known_of(imported: ImportedModel, name: str) -> Known:
-    """The example's shape, but for open dimensions, and its type."""
+    """The example's shape, with dynamic dimensions open, and its type."""
     example = imported.examples[name]
     open_axes = {dim.axis for dim in imported.dynamic if dim.input == name}
     shape = tuple(None if i in open_axes else size for i, size in enumerate(example.shape))

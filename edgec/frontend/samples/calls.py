@@ -1,4 +1,4 @@
-"""Samples beyond the example of a module in memory: further arguments of its `forward`."""
+"""Further samples for a module in memory: more arguments of its `forward`."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from edgec.ir.states import states
 
 
 def with_call_samples(imported: ImportedModel, example: Any, samples: Sequence[Any]) -> ImportedModel:
-    """The imported module with further samples, each as its example: a tuple of arguments, or a dictionary of keywords.
+    """The imported module with further samples, each like the example: a tuple of arguments or a dict of keywords.
 
-    Raises `EdgecError` E0107 where one has other tensors than the example.
+    Raises `EdgecError` E0107 if a sample has other tensors than the example.
     """
     held = {state.input for state in states(imported.model)}
     names = [name for name in imported.examples if name not in held]

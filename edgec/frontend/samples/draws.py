@@ -1,7 +1,7 @@
-"""Seeded inputs like an example: typical ones, by which an artifact is judged, and ones that strain it.
+"""Seeded random inputs similar to an example: typical ones, which accuracy is judged on, and adversarial ones.
 
-An example shows shapes, types and rough magnitudes. It does not show what an app gives: a tensor of ones stands for an
-image, four distinct ids for ids that repeat, a step of 1 for any step.
+An example shows shapes, types and rough magnitudes, but not what an app passes: a tensor of ones may stand for
+an image, four distinct ids for ids that repeat, a step of 1 for any step.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ Inputs = dict[str, Array]
 Rng = np.random.Generator
 
 SMALL = 8
-"""Integers below this are each drawn: classes, steps and flags are mostly that small."""
+"""Integers below this are each drawn: classes, steps and flags are usually that small."""
 
 LARGE = 1000
-"""A step of a diffusion model, a position, a count: what single numbers go up to."""
+"""The upper bound for single integers such as a diffusion step, a position or a count."""
 
 
 def samples_like(examples: Mapping[str, Array], count: int, seed: int = 0) -> list[Inputs]:
-    """The examples themselves, then `count - 1` seeded draws of the same shapes.
+    """The examples themselves, followed by `count - 1` seeded random inputs of the same shapes.
 
-    Floats are normal with the example's mean and deviation; a constant example gives a deviation of its size (or 1).
-    Integers lie between the example's least and greatest, so that token ids stay ids and masks stay masks (0 and 1
-    where all are the same): uniform in the first draw, then in sorted runs with both ends, then each the same. Booleans
-    are random, then whole rows. A single integer, which is mostly a step or a count, becomes 0, 1, 2 and so on.
+    Floats are normal with the example's mean and standard deviation (a constant example: its magnitude, or 1). Integers
+    lie between the example's minimum and maximum, so that token ids stay valid and masks stay masks (0 and 1 if all are
+    equal): uniform in the first draw, then sorted runs including both ends, then all equal. Booleans are random, then
+    whole rows. A single integer, usually a step or a count, becomes 0, 1, 2 and so on.
     """
     drawn = [dict(examples)]
     for i in range(1, count):
@@ -41,7 +41,7 @@ def samples_like(examples: Mapping[str, Array], count: int, seed: int = 0) -> li
 
 
 def varies(examples: Mapping[str, Array]) -> bool:
-    """Whether an input is one whose typical draws are of several kinds: integers, booleans, single numbers."""
+    """Whether some input has several kinds of typical values: integers, booleans and single numbers."""
     return any(a.dtype.kind in "iub" or a.size == 1 for a in examples.values())
 
 
@@ -63,7 +63,7 @@ def _spread(array: Array) -> tuple[float, float]:
 
 
 def _count(array: Array, index: int) -> int:
-    """The `index`th number from 0 on that the example is not."""
+    """The `index`th non-negative integer other than the example."""
     own = int(array.reshape(-1)[0])
     return index - 1 if index - 1 < own or own < 0 else index
 
@@ -85,7 +85,7 @@ def _integers(array: Array, index: int, rng: Rng) -> Array:
 
 
 def _runs(array: Array, low: int, high: int, rng: Rng) -> Array:
-    """Sorted, each value several times, both ends among them, along the last dimension."""
+    """Sorted runs of repeated values along the last dimension, including both bounds."""
     length = array.shape[-1]
     few = rng.integers(low, high, (*array.shape[:-1], max(length // 2, 1)), endpoint=True)
     drawn = np.take_along_axis(few, rng.integers(0, few.shape[-1], array.shape), -1)
@@ -98,16 +98,16 @@ def _random_truths(array: Array, rng: Rng) -> Array:
 
 
 def _whole_rows(array: Array, rng: Rng) -> Array:
-    """Rows (of the last dimension) that are all true and rows that are all false."""
+    """Rows (of the last dimension) that are entirely true or entirely false."""
     rows = rng.integers(0, 2, array.shape[:-1]).astype(np.bool_)
     return np.array(np.broadcast_to(rows[..., None] if array.ndim else rows, array.shape))
 
 
 @dataclass(frozen=True)
 class Strain:
-    """One way to strain a model: what it is called, and what becomes of floats, integers and booleans.
+    """One kind of adversarial input: its name, and how floats, integers and booleans are changed.
 
-    `step` is what a single number becomes.
+    `step` is how a single number is changed.
     """
 
     name: str
@@ -118,7 +118,7 @@ class Strain:
 
 
 def strained(examples: Mapping[str, Array], strain: Strain, seed: int = 0) -> Inputs:
-    """Inputs of one kind of strain: every input changed as its type asks."""
+    """Adversarial inputs of one kind: every input is changed according to its type."""
     rng = np.random.default_rng(seed)
     return {name: _strained(array, strain, rng) for name, array in examples.items()}
 
@@ -146,11 +146,11 @@ def _fitting(array: Array, value: float) -> float:
 _TELLING = np.array(
     [0, -0.0, 1e-6, -1e-6, 1e-3, -1e-3, 0.1, -0.1, 0.3, 0.5, -0.5, 0.7, 1, -1, 1.5, -1.5, 2, -2, 2.5, 3, -3, 4, 10]
 )
-"""Where functions have edges: zeros of both signs and near them, halves (ties), whole numbers, multiples of 0.1."""
+"""Values at which functions change their behaviour: signed zeros and tiny numbers, ties, integers, multiples of 0.1."""
 
 
 def _mixed(array: Array, rng: Rng) -> NDArray[np.float64]:
-    """Telling numbers, each several times, and normal ones between."""
+    """Critical values, each several times, mixed with normal numbers."""
     picked = rng.choice(_TELLING, array.shape)
     return np.where(rng.random(array.shape) < 0.7, picked, rng.standard_normal(array.shape))
 
@@ -190,7 +190,7 @@ def _small(array: Array, rng: Rng) -> Array:
 
 
 def _beyond(array: Array, rng: Rng) -> Array:
-    """Up to twice what was seen, and the negative indices of Python."""
+    """Values up to twice those seen, and negative indices as in Python."""
     limits = np.iinfo(array.dtype.name)
     high = min(2 * max(abs(int(array.max())), abs(int(array.min())), 1), np.iinfo(np.int64).max)
     drawn = rng.integers(-1 if array.dtype.kind == "i" else 0, high, array.shape, endpoint=True)
@@ -198,7 +198,7 @@ def _beyond(array: Array, rng: Rng) -> Array:
 
 
 def _whole_range(array: Array, rng: Rng) -> Array:
-    """All of a byte; of wider types, up to `LARGE`."""
+    """The full range of byte types; for wider types, values up to `LARGE`."""
     limits = np.iinfo(array.dtype.name)
     low, high = max(limits.min, -LARGE if limits.min < 0 else 0), min(limits.max, LARGE)
     return rng.integers(low, high, array.shape, endpoint=True).astype(array.dtype)
@@ -217,4 +217,4 @@ STRAINS = (
     Strain("a thousandth", _times(1e-3), _filled(lambda a: 1), _random_truths, -1),
     Strain("a thousandfold", _times(1e3), _whole_range, _whole_rows, 7),
 )
-"""The kinds of strain, the more telling first."""
+"""The kinds of adversarial inputs, the most revealing first."""

@@ -1,4 +1,4 @@
-"""Example inputs from `--input`: a shape, a value or files, made to fit what the source knows of the input."""
+"""Example inputs from `--input`: a shape, a value or files, combined with what the source declares about the input."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from edgec.spec.ranges import InputRange
 Array = NDArray[np.generic]
 
 LARGEST_INPUT = 1 << 30
-"""Elements of an input beyond which a request is taken for a slip, and a file for broken."""
+"""The largest number of elements of an input; larger requests are taken for mistakes, larger files for corrupt ones."""
 
 _DTYPES = ("float32", "float16", "float64", "int64", "int32", "int16", "int8", "uint8", "bool")
 _SPEC = re.compile(r"(?P<name>[^=]+)=(?P<rest>.*?)(?::(?P<dtype>[A-Za-z]\w*))?")
@@ -32,9 +32,9 @@ _HELP = (
 
 @dataclass(frozen=True)
 class Known:
-    """What the source knows of an input: sizes (None: open) and element type; nothing where either is None.
+    """What the source declares about an input: sizes (None: dynamic) and element type; nothing if either is None.
 
-    `fixed`: the input is what the source says, as in a file; else it is what an example is, which a spec may replace.
+    `fixed`: the declaration is binding, as in a file; otherwise it describes an example, which a spec may override.
     """
 
     shape: tuple[int | None, ...] | None = None
@@ -44,11 +44,11 @@ class Known:
 
     @property
     def is_single(self) -> bool:
-        """Whether the input holds one number."""
+        """Whether the input is a single number."""
         return self.shape == () or (self.fixed and self.shape is not None and set(self.shape) == {1})
 
     def takes(self, shape: Sequence[int]) -> bool:
-        """Whether an array of this shape fits."""
+        """Whether an array of this shape is allowed."""
         if self.shape is None:
             return True
         return len(shape) == len(self.shape) and all(
@@ -57,7 +57,7 @@ class Known:
 
     @property
     def spelled(self) -> str:
-        """What fits, as `--input` takes it."""
+        """The allowed shape and type, in the syntax of `--input`."""
         return "x".join(str(size or 1) for size in self.shape or ()) or "VALUE"
 
     def __str__(self) -> str:
@@ -67,10 +67,10 @@ class Known:
 
 @dataclass(frozen=True)
 class InputSpec:
-    """What `--input` says of one input: a static shape, a value or files, and the element type where it says that.
+    """What `--input` specifies for one input: a static shape, a value or files, and optionally the element type.
 
-    A single whole number is both a shape and a value: what the source knows decides. `within` is what `--range` says
-    of the input, on which the pixels of images are spread.
+    A single integer may be a shape or a value; the source's declaration decides. `within` is the range that `--range`
+    declares for the input, to which the pixels of images are scaled.
     """
 
     name: str
@@ -107,22 +107,22 @@ class InputSpec:
 
     @property
     def is_ambiguous(self) -> bool:
-        """Whether it may be a size as well as a value."""
+        """Whether it may be a size or a value."""
         return self.shape is not None and self.value is not None
 
     @property
     def gives_values(self) -> bool:
-        """Whether numbers are given, beside a shape alone."""
+        """Whether it gives values rather than a shape only."""
         return self.value is not None or self.files is not None
 
     def sample(self, rng: np.random.Generator, known: Known | None = None) -> Array:
-        """The example: what is given, else standard normal floats, integers 0 or 1, which index any table, random
-        booleans. Raises `EdgecError` E0107 where it does not fit, E0102 for a missing file.
+        """The example: the given values, otherwise standard normal floats, integers 0 or 1, which are valid indices of
+        any table, and random booleans. Raises `EdgecError` E0107 if it does not fit, E0102 for a missing file.
         """
         return self.samples(rng, known)[0]
 
     def samples(self, rng: np.random.Generator, known: Known | None = None) -> list[Array]:
-        """The example and what else the files hold. Raises as `sample`."""
+        """The example and the further samples in the files. Raises like `sample`."""
         known = known or Known()
         self._check_dtype(known)
         dtype = self.dtype if self.dtype and not known.fixed else known.dtype or self.dtype
@@ -147,7 +147,7 @@ class InputSpec:
         return array
 
     def _arranged(self, held: Array | Pixels, known: Known, dtype: str | None) -> list[Array]:
-        """A file's array or image as samples: an array of one dimension more than the input holds several."""
+        """A file's array or image as samples: an array with one dimension more than the input contains several."""
         what = f"`{self.files}` for input `{self.name}`"
         if isinstance(held, Pixels):
             ends = (self.within.low, self.within.high) if self.within else None
@@ -181,7 +181,7 @@ def _parsed_shape(sizes: str, text: str) -> tuple[int, ...]:
 
 
 def _parsed_value(value: str, text: str) -> Array:
-    """JSON numbers, booleans and lists of them. Raises `EdgecError` E0101."""
+    """Parse JSON numbers, booleans and lists of them. Raises `EdgecError` E0101."""
     try:
         array = np.array(json.loads(value.lower() if value.lower() in ("true", "false") else value))
     except (ValueError, OverflowError, RecursionError) as failure:
@@ -192,7 +192,7 @@ def _parsed_value(value: str, text: str) -> Array:
 
 
 def _plain(array: Array) -> str:
-    """The element type of a value that nothing is said of."""
+    """The element type of a value if none is specified."""
     return {"b": "bool", "f": "float32"}.get(array.dtype.kind, "int64")
 
 
@@ -207,9 +207,9 @@ def _drawn(shape: tuple[int, ...], dtype: str, rng: np.random.Generator) -> Arra
 
 
 def read_specs(pattern: str) -> list[InputSpec]:
-    """The inputs of `samples = "…"`: `.npz` files, each one sample, or several along the first dimension of its arrays.
+    """The inputs of `samples = "…"`: `.npz` files with one sample each, or several along the first dimension.
 
-    Raises `EdgecError` E0102 for a missing file, E0107 for what is no `.npz` file or holds other names than the first.
+    Raises `EdgecError` E0102 for a missing file, E0107 if it is not an `.npz` file or has other names than the first.
     """
     held = {path: names_in(path) for path in matching(pattern)}
     first, names = next(iter(held.items()))
@@ -221,32 +221,32 @@ def read_specs(pattern: str) -> list[InputSpec]:
 
 
 def with_samples(specs: Sequence[InputSpec], pattern: str | Path | None) -> tuple[InputSpec, ...]:
-    """The specs, and for the inputs that they do not name the samples of the files."""
+    """The specs, with the samples of the files for inputs that no spec names."""
     said = {spec.name for spec in specs}
     more = read_specs(str(pattern)) if pattern else []
     return (*specs, *(spec for spec in more if spec.name not in said))
 
 
 def with_ranges(specs: Sequence[InputSpec], ranges: Sequence[InputRange]) -> tuple[InputSpec, ...]:
-    """The specs, each with what `--range` says of its input."""
+    """The specs, each with the range that `--range` declares for its input."""
     known = {r.name: r for r in ranges}
     return tuple(replace(spec, within=known.get(spec.name)) for spec in specs)
 
 
 def as_values(specs: Sequence[InputSpec]) -> tuple[InputSpec, ...]:
-    """The specs, those that may be sizes as well as values taken as values."""
+    """The specs, with those that may be a size or a value taken as values."""
     return tuple(replace(spec, shape=None) if spec.is_ambiguous else spec for spec in specs)
 
 
 def check_once(specs: Sequence[InputSpec]) -> None:
-    """Raises `EdgecError` E0107 where two specs are of one input."""
+    """Raise `EdgecError` E0107 if two specs name the same input."""
     names = [spec.name for spec in specs]
     if twice := [name for name in names if names.count(name) > 1]:
         raise error("E0107", f"input `{twice[0]}` is given twice")
 
 
 def match_specs(names: Sequence[str], specs: Sequence[InputSpec]) -> list[InputSpec]:
-    """The specs in the order of the model's inputs. Raises `EdgecError` E0107 naming what is missing or unknown."""
+    """The specs in the order of the model's inputs. Raises `EdgecError` E0107 listing missing and unknown inputs."""
     check_once(specs)
     by_name = {spec.name: spec for spec in specs}
     if unknown := [name for name in by_name if name not in names]:

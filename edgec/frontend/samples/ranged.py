@@ -1,4 +1,4 @@
-"""Inputs within declared ranges: spread over the whole of it, and at its ends."""
+"""Random inputs within declared ranges: uniform over the range, and at its bounds."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ Inputs = dict[str, Array]
 
 
 def spread(inputs: Mapping[str, Array], ranges: Sequence[InputRange], seed: int) -> Inputs:
-    """The inputs with uniform numbers from the whole of each range where there is one."""
+    """The inputs with uniform random numbers over the full range, where one is declared."""
     rng = np.random.default_rng(seed)
     known = {r.name: r for r in ranges}
     return {name: _uniform(a, known[name], rng) if name in known else a for name, a in inputs.items()}
 
 
 def at_ends(inputs: Mapping[str, Array], ranges: Sequence[InputRange], seed: int) -> Inputs:
-    """The inputs with both ends of each range at random, mostly the one of larger magnitude."""
+    """The inputs with random bounds of each range, mostly the one of larger magnitude."""
     rng = np.random.default_rng(seed)
     known = {r.name: r for r in ranges}
     return {name: _ends(a, known[name], rng) if name in known else a for name, a in inputs.items()}
 
 
 def clipped(inputs: Mapping[str, Array], ranges: Sequence[InputRange]) -> Inputs:
-    """The inputs, what lies outside its range at the nearest end."""
+    """The inputs, clipped to their ranges."""
     known = {r.name: r for r in ranges}
     return {
         name: np.clip(a, *_bounds(a, known[name])).astype(a.dtype) if name in known else a for name, a in inputs.items()
@@ -47,7 +47,7 @@ def _uniform(array: Array, within: InputRange, rng: np.random.Generator) -> Arra
 _LARGEST = int(np.iinfo(np.int64).max)
 
 _FAR = 0.75
-"""The share of elements at the end of larger magnitude: sums and squares then come near their largest."""
+"""The share of elements at the bound of larger magnitude, which brings sums and squares close to their maximum."""
 
 
 def _ends(array: Array, within: InputRange, rng: np.random.Generator) -> Array:
@@ -57,7 +57,7 @@ def _ends(array: Array, within: InputRange, rng: np.random.Generator) -> Array:
 
 
 def _bounds(array: Array, within: InputRange) -> tuple[Any, Any]:
-    """The ends in the array's own type: whole numbers inside the range."""
+    """The bounds in the array's own type: integers within the range."""
     if array.dtype.kind not in "iu":
         return within.low, within.high
     limits = np.iinfo(array.dtype.name)

@@ -1,1 +1,1 @@
-"""What a piece of Python reads, binds and changes."""
+"""Analyses of Python code: names that it reads and binds, and its side effects."""

@@ -1,4 +1,4 @@
-"""The tensors that a piece of code uses without being given them: weights, constants, variables of enclosing scopes."""
+"""Free tensors of a piece of code: tensors that it uses without being passed them, such as weights and constants."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from edgec.frontend.torch.overrides.function_mode import Function, FunctionMode,
 
 
 class Collect(FunctionMode):
-    """While active, `found` gathers every tensor that is used and neither given nor made meanwhile."""
+    """While active, collect in `found` every tensor that is used but neither passed nor created meanwhile."""
 
     sees_metadata: ClassVar[bool] = True
 
@@ -23,7 +23,7 @@ class Collect(FunctionMode):
         self.found: dict[int, torch.Tensor] = {}
 
     def call(self, function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """As `FunctionMode` says."""
+        """See `FunctionMode`."""
         for tensor in tensors_among(*args, *kwargs.values()):
             if id(tensor) not in self._own:
                 self.found.setdefault(id(tensor), tensor)
@@ -35,7 +35,7 @@ class Collect(FunctionMode):
 
 
 class Substitute(FunctionMode):
-    """While active, each function sees other tensors in the place of those in `instead` (by id)."""
+    """While active, replace the tensors in `instead` (by id) in the arguments of every function."""
 
     sees_metadata: ClassVar[bool] = True
 
@@ -44,6 +44,6 @@ class Substitute(FunctionMode):
         self._instead = instead
 
     def call(self, function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """As `FunctionMode` says."""
+        """See `FunctionMode`."""
         args, kwargs = pytree.tree_map(lambda leaf: self._instead.get(id(leaf), leaf), (args, kwargs))
         return function(*args, **kwargs)

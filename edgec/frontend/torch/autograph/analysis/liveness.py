@@ -1,4 +1,4 @@
-"""Which variables still matter at a point of a function: those that may be read before they are bound again."""
+"""Liveness analysis: the variables that may be read after a point of a function before they are assigned again."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ Names = frozenset[str]
 
 
 def live_before(statements: Sequence[ast.stmt], after: Names, leave: Names = frozenset()) -> Names:
-    """The names that matter before these statements. `after` matter behind them, `leave` behind the loop around them.
+    """The names live before these statements. `after` are live after them, `leave` after the enclosing loop.
 
-    Where a statement may be left half-way (`try`, `with`), nothing counts as bound by it.
+    A statement that may be left part-way (`try`, `with`) does not count as binding anything.
     """
     for statement in reversed(statements):
         after = _before(statement, after, leave)
@@ -41,7 +41,7 @@ def _before(statement: ast.stmt, after: Names, leave: Names) -> Names:
 
 
 def _round(loop: ast.For | ast.While, after: Names) -> Names:
-    """What matters at the start of a loop's body; `break` leads behind the loop, `continue` anywhere in it."""
+    """The names live at the start of a loop's body; `break` continues after the loop, `continue` at its start."""
     around = after | read([loop]) if has_own(loop.body, (ast.Continue,), into_loops=False) else after
     behind = live_before(loop.orelse, after)
     first = live_before(loop.body, after | behind, around)
@@ -49,7 +49,7 @@ def _round(loop: ast.For | ast.While, after: Names) -> Names:
 
 
 def _bound(targets: Iterable[ast.expr]) -> Names:
-    """The names that an assignment binds for certain."""
+    """The names that an assignment always binds."""
     found: set[str] = set()
     for target in targets:
         if isinstance(target, ast.Name):

@@ -1,4 +1,4 @@
-"""Which names a piece of Python reads and binds."""
+"""The names that a piece of Python reads and binds."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
 
 RUNTIME = "__edgec__"
-"""The name under which rewritten functions find the runtime."""
+"""The name of the runtime in rewritten functions."""
 
 FLAG = "_edgec_stop_"
-"""How the variables begin that end a loop early."""
+"""The prefix of variables that end a loop early."""
 
 Node = TypeVar("Node", bound=ast.AST)
 
@@ -18,14 +18,14 @@ _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
 
 
 def used(nodes: Iterable[ast.AST]) -> set[str]:
-    """Every name that is read or bound anywhere inside, nested functions included."""
+    """Every name read or bound inside, including in nested functions."""
     found = {n.id for node in nodes for n in ast.walk(node) if isinstance(n, ast.Name)}
     inner = {n.name for node in nodes for n in ast.walk(node) if isinstance(n, ast.FunctionDef | ast.ClassDef)}
     return found | inner
 
 
 def read(nodes: Iterable[ast.AST]) -> set[str]:
-    """Every name that is read anywhere inside; augmented assignments read too."""
+    """Every name read inside; an augmented assignment reads its target."""
     found = set()
     for node in nodes:
         for n in ast.walk(node):
@@ -37,7 +37,7 @@ def read(nodes: Iterable[ast.AST]) -> set[str]:
 
 
 def has_own(statements: Sequence[ast.stmt], kinds: tuple[type[ast.AST], ...], *, into_loops: bool = True) -> bool:
-    """Whether a statement of these kinds occurs here, not counting nested functions (nor loops, when asked)."""
+    """Whether a statement of these kinds occurs, not counting nested functions (nor loops, unless `into_loops`)."""
     for statement in statements:
         if isinstance(statement, kinds):
             return True
@@ -74,10 +74,10 @@ def literal(value: Any) -> ast.expr:
 
 
 def name(text: str) -> ast.Name:
-    """A name that is read."""
+    """A name, read."""
     return ast.Name(text, ast.Load())
 
 
 def placed(node: Node, where: ast.AST) -> Node:
-    """The node at another's lines."""
+    """The node with the source location of another."""
     return ast.fix_missing_locations(ast.copy_location(node, where))

@@ -1,4 +1,4 @@
-"""What a piece of Python can change beside its own variables: objects, lists, dictionaries, sets and closures."""
+"""Side effects of a piece of Python beyond its own variables: on objects, lists, dicts, sets and closures."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ Content = list[Any] | dict[Any, Any] | set[Any]
 _PLAIN = (type(None), bool, int, float, complex, str, bytes, type, range, slice, torch.Tensor, ModuleType, Site)
 _OF_TORCH = ("_parameters", "training", "_flat_weights", "_flat_weight_refs")
 _HOOKS = ("_forward_", "_backward_", "_is_full_", "_state_dict_", "_load_state_", "_non_persistent_")
-"""What torch keeps in each module, and no `forward` changes."""
+"""Attributes that torch keeps in every module and that no `forward` changes."""
 
 _NOT_THE_USERS = ("torch", "numpy", "edgec")
 
 
 @dataclass(frozen=True)
 class Kind:
-    """How to read and write what an object holds. `open`: what it does not hold on one side, it need not hold."""
+    """How to read and write an object's contents. `open`: an entry may be missing on one side of a branch."""
 
     read: Callable[[Any], Content]
     write: Callable[[Any, Any], None]
@@ -81,7 +81,7 @@ _ATTRIBUTES = Kind(_read_attributes, _write_attributes, open=True)
 
 
 class ReachableState:
-    """Everything that can be reached from `roots`, with what it holds now."""
+    """All objects reachable from `roots`, and their contents at the time."""
 
     def __init__(self, roots: Iterable[Any]) -> None:
         self._held: dict[int, tuple[Any, Kind, Content]] = {}
@@ -90,7 +90,7 @@ class ReachableState:
             waiting += self._visited(waiting.pop())
 
     def changes(self) -> dict[int, Content]:
-        """What is held otherwise by now, by the object's id."""
+        """The contents that differ from the recorded ones, by object id."""
         now = {i: kind.read(held) for i, (held, kind, _) in self._held.items()}
         return {i: content for i, content in now.items() if not _same(content, self._held[i][2])}
 
@@ -103,16 +103,16 @@ class ReachableState:
     def select(
         self, merge: Callable[[str, Any, Any], Any], site: Site, yes: Mapping[int, Content], no: Mapping[int, Content]
     ) -> None:
-        """Let everything hold one of what it does after `yes` and after `no`: `merge` makes one value of each two.
+        """Replace all contents by a selection between those after `yes` and those after `no`; `merge` combines a pair.
 
-        Raises `EdgecError` E0206 where that differs in more than the values.
+        Raises `EdgecError` E0206 if they differ in more than values.
         """
         for i in sorted({*yes, *no}, key=list(self._held).index):
             held, kind, before = self._held[i]
             kind.write(held, _merged(merge, site, kind, yes.get(i, before), no.get(i, before)))
 
     def names(self, changes: Mapping[int, Content]) -> list[str]:
-        """What of an object changed, by name; its type for what has no names."""
+        """The changed entries of objects by name; the type of objects without named entries."""
         found = set()
         for i, content in changes.items():
             held, kind, before = self._held[i]
@@ -123,7 +123,7 @@ class ReachableState:
         return sorted(found)
 
     def _visited(self, value: Any) -> Iterable[Any]:
-        """Note what a value holds; what it leads to."""
+        """Record the contents of a value; returns the values it refers to."""
         if isinstance(value, _PLAIN) or id(value) in self._seen:
             return ()
         self._seen.add(id(value))
@@ -142,7 +142,7 @@ class ReachableState:
 
 
 def kind_of(value: Any) -> Kind | None:
-    """How to read and write a value, if it holds others and may be changed."""
+    """How to read and write a value's contents, if it is a mutable container."""
     if isinstance(value, CellType):
         return _CELL
     if isinstance(value, list | deque):
@@ -162,7 +162,7 @@ def _slots(kind: type) -> list[str]:
 
 @lru_cache(maxsize=4096)
 def _is_of_torch(name: str) -> bool:
-    """Whether it is what torch keeps in each module."""
+    """Whether the attribute is one that torch keeps in every module."""
     return name in _OF_TORCH or name.startswith(_HOOKS)
 
 

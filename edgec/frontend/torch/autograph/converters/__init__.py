@@ -1,1 +1,1 @@
-"""A function's source, rewritten into calls of the operators."""
+"""Rewrites a function's source into calls of the runtime's operators."""

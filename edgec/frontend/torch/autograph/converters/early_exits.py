@@ -1,7 +1,7 @@
-"""Early exits: `return`, `break` and `continue` inside branches become plain nesting and flags.
+"""Removes early exits: `return`, `break` and `continue` inside branches become nesting and flags.
 
-Afterwards a branch either returns on every path or on none, and no loop holds a jump, so that a branch can become a
-function. What follows an early exit moves into the side that goes on.
+Afterwards a branch returns on every path or on none, and loops contain no jumps, so a branch can become a function. The
+statements after an early exit move into the side that continues.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ Statements = list[ast.stmt]
 
 _JUMPS = (ast.Break, ast.Continue)
 _LARGEST = 20_000
-"""Syntax nodes after which the copies of what follows the early exits have got out of hand."""
+"""The number of syntax nodes beyond which copying the statements after early exits is given up."""
 
 
 class UnsupportedError(Exception):
-    """A construct that cannot be rewritten; `line` is where it stands."""
+    """A construct that cannot be rewritten, and its line."""
 
     def __init__(self, reason: str, line: int) -> None:
         super().__init__(reason)
@@ -30,18 +30,18 @@ class UnsupportedError(Exception):
 
 
 class Jumps:
-    """Removes the jumps of one function."""
+    """Removes the jumps from one function."""
 
     def __init__(self) -> None:
         self._numbers = count()
         self._size = 0
 
     def function(self, body: Sequence[ast.stmt]) -> Statements:
-        """The body with every path ending in `return`."""
+        """The body, with every path ending in `return`."""
         return self._returning(list(body), [])
 
     def _returning(self, statements: Statements, rest: Statements) -> Statements:
-        """`statements` and then `rest`, every path ending in `return` or `raise`."""
+        """`statements` followed by `rest`, with every path ending in `return` or `raise`."""
         done: Statements = []
         for i, statement in enumerate(statements):
             after = [*statements[i + 1 :], *rest]
@@ -65,7 +65,7 @@ class Jumps:
         return [*done, ast.Return(ast.Constant(None))]
 
     def _managed(self, statement: ast.With | ast.Try, after: Statements) -> Statements:
-        """`with` or `try` that returns: where not on every path, a flag says whether it did."""
+        """A `with` or `try` that returns; if it does not on every path, a flag records whether it did."""
         if isinstance(statement, ast.With) and _always_returns(statement.body):
             statement.body = self._returning(statement.body, [])
             return [statement]
@@ -78,7 +78,7 @@ class Jumps:
         return [*_placed(setup, statement), statement, *_placed(rest, statement)]
 
     def _leave_inside(self, statement: ast.With | ast.Try, flags: _Flags) -> None:
-        """Flags in the place of the jumps inside `with` or `try`."""
+        """Replace the jumps inside a `with` or `try` by flags."""
         if isinstance(statement, ast.Try):
             for handler in statement.handlers:
                 handler.body = self._leaving(handler.body, [], flags)
@@ -88,7 +88,7 @@ class Jumps:
         statement.body = self._leaving(statement.body, [], flags)
 
     def _inner(self, statement: ast.stmt) -> ast.stmt:
-        """Loops inside a statement without a `return` of its own."""
+        """Rewrite the loops inside a statement that itself contains no `return`."""
         for field in ("body", "orelse", "finalbody"):
             if inner := getattr(statement, field, None):
                 if isinstance(statement, ast.FunctionDef | ast.ClassDef):
@@ -102,7 +102,7 @@ class Jumps:
         )
 
     def _loop(self, loop: ast.For | ast.While) -> _Lowered:
-        """The loop without jumps; where it returns, with the `if` that does so after it."""
+        """The loop without jumps; if it returns, followed by an `if` that returns."""
         if isinstance(loop, ast.For) and _is_range(loop):
             setup, turned = _as_while(loop, next(self._numbers))
             lowered = self._loop(turned)
@@ -123,7 +123,7 @@ class Jumps:
         return _Lowered(_placed([*setup, *flags.unset(), lowered_loop, *orelse], loop), leave)
 
     def _orelse(self, loop: ast.For | ast.While, flags: _Flags) -> Statements:
-        """`else` of a loop with early exits: taken where none of them was."""
+        """The `else` of a loop with early exits, executed if none was taken."""
         if not loop.orelse:
             return []
         if has_own(loop.orelse, (ast.Return,)) or has_own(loop.orelse, _JUMPS, into_loops=False):
@@ -132,7 +132,7 @@ class Jumps:
         return [ast.If(ast.UnaryOp(ast.Not(), _name(flags.stop)), body, [])]
 
     def _leaving(self, statements: Statements, rest: Statements, flags: _Flags) -> Statements:
-        """A loop's body without jumps: those that leave set the flags."""
+        """A loop's body without jumps; instead, flags are set."""
         done: Statements = []
         for i, statement in enumerate(statements):
             after = [*statements[i + 1 :], *rest]
@@ -175,24 +175,24 @@ class Jumps:
 
 
 class _Flags:
-    """The variables that stand for a loop's early exit."""
+    """The variables that represent a loop's early exits."""
 
     def __init__(self, number: int) -> None:
         self.stop, self.returned, self.value = (f"_edgec_{k}_{number}" for k in ("stop", "returned", "value"))
 
     def unset(self) -> Statements:
-        """Nothing has been returned yet."""
+        """Initialize: nothing returned yet."""
         unset = ast.Attribute(_name(RUNTIME), "UNDEFINED", ast.Load())
         return [assign(self.returned, ast.Constant(False)), assign(self.value, unset)]
 
     def leave(self, test: ast.expr | None = None) -> ast.If:
-        """Return from the function where its flag, or `test`, says so."""
+        """Return from the function if its flag, or `test`, is set."""
         return ast.If(test or _name(self.returned), [ast.Return(_name(self.value))], [])
 
 
 @dataclass(frozen=True)
 class _Lowered:
-    """A loop without jumps. `leave` returns from the function when the loop did."""
+    """A loop without jumps. `leave` returns from the function if the loop did."""
 
     statements: Statements
     leave: ast.If | None = None
@@ -212,14 +212,14 @@ def _is_endless(loop: ast.For | ast.While) -> bool:
 
 
 def _is_range(loop: ast.For) -> bool:
-    """`for name in range(…)`."""
+    """Whether it is `for name in range(…)`."""
     call = loop.iter
     named = isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "range"
     return named and isinstance(loop.target, ast.Name)
 
 
 def _as_while(loop: ast.For, number: int) -> tuple[Statements, ast.While]:
-    """`for i in range(…)` with a counter of its own, since the bounds may be tensors."""
+    """`for i in range(…)` as a `while` with its own counter, since the bounds may be tensors."""
     assert isinstance(loop.iter, ast.Call)
     assert isinstance(loop.target, ast.Name)
     bounds, counter = f"_edgec_range_{number}", f"_edgec_count_{number}"

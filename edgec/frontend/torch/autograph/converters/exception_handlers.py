@@ -1,5 +1,5 @@
-"""`try … except` in the user's functions, and `with suppress(…)`: what they catch on some data, and not on others, no
-graph can hold.
+"""`try … except` and `with suppress(…)` in the user's functions: exceptions that depend on data cannot be represented
+in a graph.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from edgec.frontend.user_code import is_users_own
 
 @contextmanager
 def called_functions(found: set[CodeType], met: Callable[[FrameType], object] = id) -> Iterator[None]:
-    """While active, the user's functions that are called are gathered, those of no library, and before each runs for
-    the first time it is `met`.
+    """While active, collect the user's functions that are called (not those of libraries); `met` is called before each
+    runs for the first time.
     """
     before = sys.getprofile()
     seen: dict[int, CodeType] = {}  # by identity: the hash of code is that of all its constants
@@ -42,18 +42,18 @@ def called_functions(found: set[CodeType], met: Callable[[FrameType], object] = 
 
 
 def catches(code: CodeType) -> bool:
-    """Whether the function may hold a `try`: it has a table of what is done about exceptions."""
+    """Whether the function may contain a `try`: its code has an exception table."""
     return bool(code.co_exceptiontable)
 
 
 class Told(ast.NodeTransformer):
-    """Lets each `try` of a function tell the runtime that it is entered, and each handler that it runs."""
+    """Instruments each `try` of a function: the runtime is notified when it is entered and when a handler runs."""
 
     def __init__(self, file: str) -> None:
         self._file, self.count = file, 0
 
     def visit_With(self, node: ast.With) -> ast.With:
-        """What may leave out what is raised inside."""
+        """A `with` statement whose context may suppress exceptions."""
         self.generic_visit(node)
         if any(_suppresses(item.context_expr) for item in node.items):
             self.count += 1
@@ -61,7 +61,7 @@ class Told(ast.NodeTransformer):
         return node
 
     def visit_Try(self, node: ast.Try) -> ast.Try:
-        """Nothing else changes. `count` is how many there are that catch something."""
+        """Only notifications are added. `count` is the number of `try` statements that catch something."""
         self.generic_visit(node)
         self.count += bool(node.handlers)
         node.body = [*entered(self._file, node), *node.body]
@@ -71,23 +71,23 @@ class Told(ast.NodeTransformer):
 
 
 def entered(file: str, statement: ast.Try) -> list[ast.stmt]:
-    """The statements that tell of the handlers that may run now."""
+    """The statements that notify the runtime of the handlers now in effect."""
     return [_call("entered", file, handler) for handler in statement.handlers]
 
 
 def caught(file: str, handler: ast.ExceptHandler) -> ast.stmt:
-    """The statement that tells of a handler that runs."""
+    """The statement that notifies the runtime that a handler runs."""
     return _call("caught", file, handler)
 
 
 def watch(file: str, statement: ast.With) -> None:
-    """Let it tell of what is raised inside of it, and may end there."""
+    """Notify the runtime of exceptions raised inside the statement, which may end there."""
     site = literal(("with", file, statement.lineno, (statement.lineno,) * 2))
     statement.items.append(placed(ast.withitem(runtime_call("within", site)), statement))
 
 
 def _suppresses(context: ast.expr) -> bool:
-    """Whether it is a call of `suppress`, alone or as an attribute."""
+    """Whether the expression is a call of `suppress`, qualified or not."""
     function = context.func if isinstance(context, ast.Call) else context
     return getattr(function, "attr", getattr(function, "id", "")) == "suppress"
 

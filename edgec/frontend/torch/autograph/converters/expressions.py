@@ -1,4 +1,4 @@
-"""Expressions with their logic, conversions and choices turned into calls of the runtime."""
+"""Rewrites logic, conversions and conditional expressions into calls of the runtime."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ _QUANTIFIERS = {"any": "some", "all": "every"}
 
 
 class Expressions(ast.NodeTransformer):
-    """Rewrites the expressions of one function: `file` is the one that it stands in, `first` its first parameter."""
+    """Rewrites the expressions of one function; `file` contains it, `first` is its first parameter."""
 
     def __init__(self, file: str, first: str | None) -> None:
         self._file, self._first = file, first
 
     def own_expressions(self, statement: ast.stmt) -> ast.stmt:
-        """Rewrite the expressions of one statement, not those of the statements inside it."""
+        """Rewrite the expressions of one statement, but not those of statements inside it."""
         for field, value in ast.iter_fields(statement):
             if isinstance(value, ast.expr):
                 setattr(statement, field, self.visit(value))
@@ -52,7 +52,7 @@ class Expressions(ast.NodeTransformer):
         return placed(runtime_call("choose", node.test, thunk(node.body), thunk(node.orelse), where), node)
 
     def visit_Subscript(self, node: ast.Subscript) -> ast.expr:
-        """Elements that are read; a constant index is no decision."""
+        """`container[index]`, read; a constant index needs no rewriting."""
         self.generic_visit(node)
         fixed = isinstance(node.slice, ast.Constant | ast.Slice | ast.Tuple | ast.UnaryOp)
         if fixed or not isinstance(node.ctx, ast.Load) or _binds(node):
@@ -60,7 +60,7 @@ class Expressions(ast.NodeTransformer):
         return placed(runtime_call("item", node.value, node.slice, self._where(node)), node)
 
     def visit_Compare(self, node: ast.Compare) -> ast.expr:
-        """`a < b < c` asks for the truth of `a < b`, and `a in b` for that of an equality."""
+        """`a < b < c` and `a in b` evaluate the truth of comparisons, which may depend on data."""
         self.generic_visit(node)
         if _binds(node):
             return node
@@ -73,7 +73,7 @@ class Expressions(ast.NodeTransformer):
         return placed(runtime_call("chain", node.left, *links), node)
 
     def visit_JoinedStr(self, node: ast.JoinedStr) -> ast.expr:
-        """`f"…"`: what it writes of data is not known in a trace."""
+        """`f"…"`, which may format data whose value is unknown in a trace."""
         self.generic_visit(node)
         if _binds(node):
             return node
@@ -81,7 +81,7 @@ class Expressions(ast.NodeTransformer):
         return placed(runtime_call("joined", *parts), node)
 
     def visit_FormattedValue(self, node: ast.FormattedValue) -> ast.expr:
-        """Part of an f-string, which takes it as it is."""
+        """A part of an f-string, rewritten with it."""
         node.value = self.visit(node.value)
         if node.format_spec is not None:
             node.format_spec = self.visit(node.format_spec)
@@ -96,7 +96,7 @@ class Expressions(ast.NodeTransformer):
         return placed(runtime_call("percent", node.left, node.right), node) if shown and not _binds(node) else node
 
     def visit_Call(self, node: ast.Call) -> ast.expr:
-        """Conversions to numbers, and what Python does with numbers."""
+        """Conversions to numbers, and Python's functions of numbers."""
         _fold_filter(node)
         self.generic_visit(node)
         function, plain = node.func, not node.keywords and not any(isinstance(a, ast.Starred) for a in node.args)
@@ -135,7 +135,7 @@ class Expressions(ast.NodeTransformer):
         return node
 
     def _method(self, function: ast.Attribute, node: ast.Call) -> ast.expr:
-        """`owner.method(…)`, of a method that compares numbers or writes them."""
+        """`owner.method(…)` for methods that compare or format numbers."""
         call = _with_options("method", ast.Constant(function.attr), node)
         call.args.insert(0, function.value)
         if function.attr != "get":
@@ -148,7 +148,7 @@ class Expressions(ast.NodeTransformer):
 
 
 def _compared(left: ast.expr, op: ast.cmpop, right: ast.expr) -> ast.expr:
-    """`left op right`; whether something is nothing is no question to data."""
+    """`left op right`; a comparison with None never depends on data."""
     negative = isinstance(op, ast.NotIn | ast.IsNot)
     if isinstance(op, ast.In | ast.NotIn):
         found = runtime_call("contains", right, left)
@@ -175,14 +175,14 @@ def _with_options(replacement: str, function: ast.expr, call: ast.Call) -> ast.C
 
 
 def _is_mathematical(function: ast.expr) -> bool:
-    """What may be a function of `math`, or `round`; which it is shows when it is called."""
+    """Whether it may be a function of `math`, or `round`; the runtime decides when it is called."""
     if isinstance(function, ast.Attribute):
         return isinstance(function.value, ast.Name) and function.value.id == "math"
     return isinstance(function, ast.Name) and function.id in NAMES
 
 
 def _fold_filter(call: ast.Call) -> None:
-    """`sum(a for … if c)` adds `a if c else 0`, `any` asks for `c and a`, `all` for `not c or a`: none left out."""
+    """Turn filters into operands: `sum(a for … if c)` adds `a if c else 0`; `any` and `all` likewise."""
     called = call.func.id if isinstance(call.func, ast.Name) else ""
     made = call.args[0] if len(call.args) == 1 else None
     if called not in ("sum", "any", "all") or not isinstance(made, ast.GeneratorExp | ast.ListComp):
@@ -201,5 +201,5 @@ def _fold_filter(call: ast.Call) -> None:
 
 
 def _binds(node: ast.AST) -> bool:
-    """Whether it binds a name, or waits: a function of its own could not do that for it."""
+    """Whether it binds a name or awaits, which cannot be moved into a function."""
     return any(isinstance(n, ast.NamedExpr | ast.Await | ast.Yield) for n in ast.walk(node))

@@ -1,4 +1,4 @@
-"""A function's source with its branches, loops and logic turned into calls of the runtime."""
+"""Rewrites a function's branches, loops and logic into calls of the runtime."""
 
 from __future__ import annotations
 
@@ -41,21 +41,21 @@ class Rewriter:
 
     @property
     def file(self) -> str:
-        """The file that the function stands in."""
+        """The file that contains the function."""
         return self.code.co_filename
 
     @property
     def local(self) -> frozenset[str]:
-        """The function's variables, and those of others that it binds (`nonlocal`, `global`)."""
+        """The function's variables, and outer ones that it binds (`nonlocal`, `global`)."""
         return frozenset(self.code.co_varnames) | frozenset(self.code.co_cellvars) | self._beyond
 
     @property
     def first(self) -> str | None:
-        """The first parameter, which `super()` means."""
+        """The first parameter, which `super()` refers to."""
         return self.code.co_varnames[0] if self.code.co_argcount else None
 
     def function(self, definition: ast.FunctionDef) -> None:
-        """Rewrite the function's body in place. Raises `UnsupportedError` where that cannot be done."""
+        """Rewrite the function's body in place. Raises `UnsupportedError` if that is not possible."""
         declared = [s for s in definition.body if isinstance(s, ast.Nonlocal | ast.Global)]
         self._beyond = frozenset(n for s in declared for n in s.names)
         Matches().visit(definition)
@@ -63,7 +63,7 @@ class Rewriter:
         definition.body = self.statements(Jumps().function(definition.body), frozenset())
 
     def statements(self, statements: Sequence[ast.stmt], live: Names) -> Statements:
-        """The statements rewritten; `live` are the names that matter after them."""
+        """The rewritten statements; `live` are the names live after them."""
         done: Statements = []
         for i, statement in enumerate(statements):
             after = live_before(statements[i + 1 :], live) | frozenset(self.code.co_cellvars) | self._beyond
@@ -109,7 +109,7 @@ class Rewriter:
         return [self._expressions().own_expressions(statement)]
 
     def _tried(self, statement: ast.Try, live: Names) -> Statements:
-        """What is raised here may be caught here: it stays as it is."""
+        """A `try` is kept as it is: exceptions raised in it may be caught by it."""
         self._handled = True
         try:
             return self._statement(statement, live)
@@ -117,7 +117,7 @@ class Rewriter:
             self._handled = False
 
     def _inner(self, definition: ast.FunctionDef) -> ast.FunctionDef:
-        """A function inside the function, unless it is of a kind that cannot be rewritten."""
+        """A nested function, rewritten unless it is of a kind that cannot be."""
         code = next(
             (c for c in self.code.co_consts if isinstance(c, CodeType) and c.co_firstlineno == _first_line(definition)),
             None,
@@ -207,7 +207,7 @@ class Rewriter:
         return literal((kind, self.file, where.lineno, (where.body[0].lineno, otherwise)))
 
     def _watch_leaving(self, loop: ast.For) -> None:
-        """A loop that data may end early: who looks whether it has is told of which loop that is."""
+        """Mark a loop that may end early depending on data, so that code that checks its flag knows the loop."""
         match loop.body:
             case [ast.If(test=ast.Call() as certain), ast.If() as going] if _kind(going.test) == "for":
                 certain.args.append(self._site("for", going))
@@ -222,7 +222,7 @@ class Rewriter:
 
 
 def _kind(test: ast.expr) -> str:
-    """What a branch is to the user: some stand for what leaves a loop."""
+    """The kind of branch as shown to the user: some branches represent jumps out of a loop."""
     match test:
         case ast.UnaryOp(op=ast.Not(), operand=ast.Name(id=name)) if name.startswith(FLAG):
             return "for"
@@ -232,13 +232,13 @@ def _kind(test: ast.expr) -> str:
 
 
 def _leaving_flag(where: ast.If | ast.While) -> str:
-    """The variable that ends this loop early; empty where there is none."""
+    """The variable that ends this loop early; empty if there is none."""
     names = [n.id for n in ast.walk(where.test) if isinstance(n, ast.Name) and n.id.startswith(FLAG)]
     return names[0] if names else ""
 
 
 def is_coroutine(code: CodeType) -> bool:
-    """Whether the code yields or awaits."""
+    """Whether the code is a generator or a coroutine."""
     return bool(code.co_flags & (inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR))
 
 
@@ -247,7 +247,7 @@ def _first_line(definition: ast.FunctionDef) -> int:
 
 
 def _returning_state(statements: Statements, names: list[str]) -> Statements:
-    """Every own `return value` becomes `return value, (names…)`."""
+    """Turn every own `return value` into `return value, (names…)`."""
     for statement in statements:
         if isinstance(statement, ast.Return):
             statement.value = ast.Tuple([statement.value or ast.Constant(None), _tuple(names)], ast.Load())
@@ -278,7 +278,7 @@ def _item(variable: str, index: int) -> ast.expr:
 
 
 def _index(key: ast.expr) -> ast.expr:
-    """A key as an argument: `a:b` is `slice(a, b)` there."""
+    """A subscript as an argument: `a:b` becomes `slice(a, b)`."""
     if isinstance(key, ast.Slice):
         bounds = [part or ast.Constant(None) for part in (key.lower, key.upper, key.step)]
         return ast.Call(name("slice"), bounds, [])

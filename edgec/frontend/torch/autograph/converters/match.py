@@ -1,4 +1,4 @@
-"""`match` on a value, as the chain of `if` that it is: what follows knows branches alone."""
+"""Rewrites `match` as a chain of `if`, which the later passes handle."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from edgec.frontend.torch.autograph.analysis.names import assign
 
 
 class Matches(ast.NodeTransformer):
-    """Rewrites each `match` whose patterns are values, types, alternatives of them, names and `_`; others stay."""
+    """Rewrites each `match` whose patterns are values, types, alternatives, names and `_`; others are kept."""
 
     def __init__(self) -> None:
         self._numbers = count()
 
     def visit_Match(self, node: ast.Match) -> ast.stmt | list[ast.stmt]:
-        """The subject is evaluated once, under a name of its own."""
+        """The subject is evaluated once and stored in a new variable."""
         self.generic_visit(node)
         name = f"_edgec_subject_{next(self._numbers)}"
         tests = [_test(case, name) for case in node.cases]
@@ -31,7 +31,7 @@ class Matches(ast.NodeTransformer):
 
 
 def _test(case: ast.match_case, name: str) -> ast.expr | None:
-    """Whether the case is taken. None for a pattern, or a guard on a name it binds, that `if` cannot ask for."""
+    """The condition of a case. None if its pattern, or a guard on a name it binds, cannot be written as a condition."""
     found = _matches(case.pattern, name)
     if found is None or case.guard is None:
         return found
@@ -43,7 +43,7 @@ def _test(case: ast.match_case, name: str) -> ast.expr | None:
 
 
 class _Renamed(ast.NodeTransformer):
-    """A guard that asks for the subject itself, in the place of the name that its case binds to it."""
+    """A guard in which the name bound by its case is replaced by the subject."""
 
     def __init__(self, old: str, new: str) -> None:
         self._old, self._new = old, new
@@ -77,7 +77,7 @@ def _matches(pattern: ast.pattern, name: str) -> ast.expr | None:
 
 
 def _bound(pattern: ast.pattern, name: str) -> list[ast.Assign]:
-    """`case other:` binds the subject."""
+    """The assignments of a case that binds the subject, such as `case other:`."""
     if isinstance(pattern, ast.MatchAs) and pattern.pattern is None and pattern.name:
         return [assign(pattern.name, ast.Name(name, ast.Load()))]
     return []

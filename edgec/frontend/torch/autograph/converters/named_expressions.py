@@ -1,4 +1,4 @@
-"""`:=` inside conditions, as assignments before them: what follows knows assignments and branches alone."""
+"""Moves `:=` out of conditions into assignments before them, which the later passes handle."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ Statements = list[ast.stmt]
 
 
 class Walrus(ast.NodeTransformer):
-    """Rewrites each `if`, `while` and plain statement whose expression binds names; other places keep them."""
+    """Rewrites each `if`, `while` and simple statement whose expression binds names; `:=` elsewhere is kept."""
 
     def __init__(self) -> None:
         self._numbers = count()
 
     def visit_If(self, node: ast.If) -> ast.stmt | Statements:
-        """A later part of `and` or `or` is evaluated, and binds, only where those before it call for it."""
+        """Later operands of `and` and `or` are evaluated, and bind, only if the earlier ones require it."""
         self.generic_visit(node)
         before, node.test = self._parts(node.test)
         return _placed([*before, node], node)
 
     def visit_While(self, node: ast.While) -> ast.stmt | Statements:
-        """The test is evaluated at the start of each round."""
+        """The test is evaluated at the start of each iteration."""
         self.generic_visit(node)
         before, test = self._parts(node.test)
         if not before or node.orelse:
@@ -33,15 +33,15 @@ class Walrus(ast.NodeTransformer):
         return _placed([ast.While(ast.Constant(True), [*before, leave, *node.body], [])], node)
 
     def visit_Assign(self, node: ast.Assign) -> ast.stmt | Statements:
-        """As for every statement that evaluates one expression."""
+        """Move the bindings of the statement's expression before it."""
         return self._plain(node)
 
     def visit_Return(self, node: ast.Return) -> ast.stmt | Statements:
-        """As `visit_Assign`."""
+        """See `visit_Assign`."""
         return self._plain(node)
 
     def visit_Expr(self, node: ast.Expr) -> ast.stmt | Statements:
-        """As `visit_Assign`."""
+        """See `visit_Assign`."""
         return self._plain(node)
 
     def _plain(self, node: ast.Assign | ast.Return | ast.Expr) -> ast.stmt | Statements:
@@ -51,7 +51,7 @@ class Walrus(ast.NodeTransformer):
         return _placed([*before, node], node)
 
     def _parts(self, test: ast.expr) -> tuple[Statements, ast.expr]:
-        """What is to be done before a condition, and the condition then."""
+        """The statements needed before a condition, and the remaining condition."""
         if not _binds(test):
             return [], test
         if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
@@ -74,14 +74,14 @@ class Walrus(ast.NodeTransformer):
 
 
 def _hoisted(expression: ast.expr) -> tuple[Statements, ast.expr]:
-    """Every binding that is certain to be evaluated, as an assignment before; the others stay."""
+    """The bindings that are always evaluated, as assignments; the others are kept."""
     taker = _Hoist()
     rest = taker.visit(expression)
     return taker.found, rest
 
 
 class _Hoist(ast.NodeTransformer):
-    """Takes out bindings, except from what is evaluated only at times, or in a scope of its own."""
+    """Extracts bindings, except from expressions evaluated conditionally or in their own scope."""
 
     def __init__(self) -> None:
         self.found: Statements = []

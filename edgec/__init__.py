@@ -14,6 +14,7 @@ __all__ = [
     "build",
     "check",
     "diff",
+    "evaluate",
     "inspect",
     "predict",
     "run",
@@ -25,7 +26,19 @@ unless this is set before it is imported. Seen with 1.31; docs/how-to/verificati
 """
 
 if TYPE_CHECKING:
-    from edgec.api import Built, Diagnostic, EdgecError, PartialBuildError, build, check, diff, inspect, predict, run
+    from edgec.api import (
+        Built,
+        Diagnostic,
+        EdgecError,
+        PartialBuildError,
+        build,
+        check,
+        diff,
+        evaluate,
+        inspect,
+        predict,
+        run,
+    )
 
 
 def __getattr__(name: str) -> Any:

@@ -1,6 +1,6 @@
 """The Python API: the equivalent of the command line, for models in memory as well as for files."""
 
-from edgec.api.functions import PartialBuildError, build, check, diff, inspect, predict, run
+from edgec.api.functions import PartialBuildError, build, check, diff, evaluate, inspect, predict, run
 from edgec.compiler.build import Built
 from edgec.diag import Diagnostic, EdgecError
 
@@ -12,6 +12,7 @@ __all__ = [
     "build",
     "check",
     "diff",
+    "evaluate",
     "inspect",
     "predict",
     "run",

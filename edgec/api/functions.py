@@ -6,7 +6,7 @@ A *source* is an `nn.Module` (scripted or not), an `ExportedProgram`, or text as
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack, overload
@@ -18,6 +18,7 @@ from edgec.compiler.build import BuildReport, Built
 from edgec.compiler.build import build as build_source
 from edgec.compiler.check import Budget, CheckReport, Execution, check_artifact
 from edgec.compiler.diff import Divergence, compare_artifacts
+from edgec.compiler.evaluate import EvaluationReport, Task, evaluate_artifacts
 from edgec.compiler.forecast import Forecast, predict_source
 from edgec.compiler.options import options_of
 from edgec.diag import Diagnostic, EdgecError, error
@@ -126,6 +127,32 @@ def check(
         return check_artifact(path, None, budget, Execution(function, on))
     with requests(module, example_inputs, options, locate(path)) as (_, sources):
         return check_artifact(path, sources.main, budget, Execution(function, on, sources.functions))
+
+
+def evaluate(
+    artifacts: Artifact | Sequence[Artifact],
+    data: str | Iterable[tuple[Any, Any]],
+    metric: str | Callable[[dict[str, Array], Any], float],
+    *,
+    module: Source | None = None,
+    example_inputs: Arguments | None = None,
+    output: str | None = None,
+    labels: Sequence[str] = (),
+    max_drop: float | None = None,
+    **options: Unpack[SourceKeywords],
+) -> EvaluationReport:
+    """Measure task accuracy on labelled data, of artifacts and of the source if one is given, in one pass.
+
+    `data` yields (inputs, target), or is named as on the command line. `metric` is a name, or a function of the outputs
+    by name and the target, of which the mean is taken. Drops beyond `max_drop` are in `EvaluationReport.failures`.
+    """
+    named = [artifacts] if isinstance(artifacts, Built | str | Path) else artifacts
+    paths, ranges = [_path(artifact) for artifact in named], tuple(options.get("ranges", ()))
+    task = Task(data, metric, output, tuple(labels), ranges, max_drop)
+    if module is None:
+        return evaluate_artifacts(paths, task)
+    with requests(module, example_inputs, options, locate(paths[0])) as (_, sources):
+        return evaluate_artifacts(paths, task, sources.main)
 
 
 def run(

@@ -41,11 +41,15 @@ def evaluate_command(
     """
 
     def body() -> int:
-        from edgec.compiler.evaluate import Task, evaluate_artifacts
+        from edgec.compiler.evaluate import Task, evaluate_artifacts, read_labels
         from edgec.diag.render import as_json
+        from edgec.frontend.requested import sources_of
 
-        source = one_model(against, options, TargetOptions(tuple(set or ()))) if against is not None else None
-        task = Task(data, metric, output, labels, tuple(options.range), max_drop)
+        source = None
+        if against is not None:
+            source = sources_of(one_model(against, options, TargetOptions(tuple(set or ())))).main
+        named = read_labels(labels) if labels is not None else ()
+        task = Task(data, metric, output, named, tuple(options.range), max_drop)
         report = evaluate_artifacts(artifacts, task, source)
         show(report.failures)
         if json:

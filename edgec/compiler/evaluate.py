@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from edgec.artifact.evaluation import EvaluationInfo
 from edgec.artifact.locate import Located, locate
@@ -18,23 +19,22 @@ from edgec.evaluation.evaluate import Evaluation, Subject, evaluate
 from edgec.evaluation.images import pixel_ranges
 from edgec.evaluation.metrics import METRICS, Metric, OwnMetric
 from edgec.frontend.dispatch import import_source
-from edgec.frontend.requested import sources_of
+from edgec.frontend.request import SourceRequest
 from edgec.frontend.user_objects import user_function
 from edgec.measure.source_view import source_inputs
 from edgec.runners.open import open_runner
-from edgec.spec.project import ModelRequest
 
 
 @dataclass(frozen=True)
 class Task:
-    """What is evaluated: `data` and `metric` as the command line names them, the output that is looked at, a file of
-    labels, the ranges of image inputs, and the largest drop that is accepted, in the metric's units.
+    """What is evaluated: `data` and `metric` as the command line names them, or as Python objects; the output that the
+    metric reads, the labels, the ranges of image inputs, and the largest accepted drop in the metric's units.
     """
 
-    data: str
-    metric: str
+    data: str | Iterable[Any]
+    metric: str | Callable[[dict[str, Any], Any], float]
     output: str | None = None
-    labels: Path | None = None
+    labels: tuple[str, ...] = ()
     ranges: tuple[str, ...] = ()
     max_drop: float | None = None
 
@@ -50,32 +50,35 @@ class EvaluationReport:
     failures: tuple[Diagnostic, ...]
 
 
-def evaluate_artifacts(paths: Sequence[Path], task: Task, source: ModelRequest | None = None) -> EvaluationReport:
+def evaluate_artifacts(paths: Sequence[Path], task: Task, source: SourceRequest | None = None) -> EvaluationReport:
     """Run the artifacts, and the source where one is given, on all data; the baseline is the source, else the first.
 
     The result is recorded as `evaluation` in each artifact's manifest. Raises `EdgecError` E0101, E0102, E0107, and
     whatever a run raises.
     """
-    labels = _labels(task.labels)
-    metric = metric_named(task.metric, labels, task.output)
+    metric = metric_named(task.metric, task.labels, task.output)
     located = [locate(path) for path in paths]
     features = source_inputs(located[0])
-    data = open_dataset(task.data, labels)
+    data = open_dataset(task.data, task.labels)
     with contextlib.ExitStack() as stack:
-        subjects = [] if source is None else [_source(source)]
+        subjects = [] if source is None else [Subject(source.ref, import_source(source).reference.run)]
         for path, found in zip(paths, located, strict=True):
             shown = found.manifest.shown if found.manifest else Shown()
             runner = stack.enter_context(open_runner(found.path, as_source=shown))
             subjects.append(Subject(str(path), runner.run))
         evaluations = evaluate(subjects, features, data, pixel_ranges(task.ranges, located[0].manifest), metric)
-    report = EvaluationReport(task.metric, data.count, data.sha256, tuple(evaluations), ())
+    report = EvaluationReport(metric.title, data.count, data.sha256, tuple(evaluations), ())
     for found, evaluation in zip(located, evaluations[-len(located) :], strict=True):
         _record(found, evaluation, report, beside_source=source is not None)
-    return replace(report, failures=_dropped(evaluations, task))
+    return replace(report, failures=_dropped(evaluations, metric.title, task.max_drop))
 
 
-def metric_named(text: str, labels: Sequence[str] = (), output: str | None = None) -> Metric:
-    """A metric by its name or the user's `file.py:fn`. Raises `EdgecError` E0101 for another name."""
+def metric_named(
+    text: str | Callable[[dict[str, Any], Any], float], labels: Sequence[str] = (), output: str | None = None
+) -> Metric:
+    """A metric by its name, the user's `file.py:fn`, or a function. Raises `EdgecError` E0101 for another name."""
+    if callable(text):
+        return OwnMetric(text, getattr(text, "__name__", "metric"))
     if ".py:" in text:
         return OwnMetric(user_function(text), text)
     if text in METRICS:
@@ -85,10 +88,8 @@ def metric_named(text: str, labels: Sequence[str] = (), output: str | None = Non
     raise error("E0101", f"there is no metric `{text}`", notes=notes, help=[f"did you mean `{near}`?"] if near else [])
 
 
-def _labels(path: Path | None) -> tuple[str, ...]:
-    """One label a line; a line of one space is the space."""
-    if path is None:
-        return ()
+def read_labels(path: Path) -> tuple[str, ...]:
+    """One label per line; a line of one space is the space. Raises `EdgecError` E0102."""
     try:
         lines = path.read_text(encoding="utf-8").split("\n")
     except (OSError, UnicodeDecodeError) as failure:
@@ -96,12 +97,6 @@ def _labels(path: Path | None) -> tuple[str, ...]:
     while lines and not lines[-1]:
         lines.pop()
     return tuple(line.rstrip("\r") for line in lines)
-
-
-def _source(request: ModelRequest) -> Subject:
-    """The source itself, run as its author would."""
-    main = sources_of(request).main
-    return Subject(request.source, import_source(main).reference.run)
 
 
 def _record(found: Located, evaluation: Evaluation, report: EvaluationReport, *, beside_source: bool) -> None:
@@ -117,19 +112,19 @@ def _record(found: Located, evaluation: Evaluation, report: EvaluationReport, *,
     rewrite_manifest(found.path.parent / "manifest.json", replace(found.manifest, evaluation=(*others, entry)))
 
 
-def _dropped(evaluations: Sequence[Evaluation], task: Task) -> tuple[Diagnostic, ...]:
-    """What is worse than the baseline by more than is accepted."""
-    if task.max_drop is None:
+def _dropped(evaluations: Sequence[Evaluation], metric: str, limit: float | None) -> tuple[Diagnostic, ...]:
+    """Artifacts that are worse than the baseline by more than the limit."""
+    if limit is None:
         return ()
     if len(evaluations) < 2:
         raise error("E0101", "`--max-drop` compares, and there is one artifact", help=["add `--against SOURCE`"])
     failures = []
     for e in evaluations[1:]:
-        if e.drop is not None and not e.drop.value <= task.max_drop:
+        if e.drop is not None and not e.drop.value <= limit:
             notes = (
                 f"95 % interval of the drop: {e.drop.low:.2f} to {e.drop.high:.2f}",
                 "chance explains the difference" if not e.drop.is_significant else f"p = {e.drop.p_value:.2g}",
             )
-            message = f"`{e.name}` loses {e.drop.value:.2f} of {task.metric}, and {task.max_drop:g} is accepted"
+            message = f"`{e.name}` loses {e.drop.value:.2f} of {metric}, and {limit:g} is accepted"
             failures.append(Diagnostic("E0616", message, notes=notes))
     return tuple(failures)

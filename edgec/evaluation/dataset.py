@@ -56,12 +56,14 @@ class Dataset:
         return str(self._hash.hexdigest())
 
 
-def open_dataset(text: str, labels: Sequence[str] = ()) -> Dataset:
+def open_dataset(text: str | Iterable[Any], labels: Sequence[str] = ()) -> Dataset:
     """The data of `FILE.npz`, of a folder with one folder of images a class, or of `file.py:attr`: an iterable of
     (inputs, target), or a function that gives one.
 
     Raises `EdgecError` E0102 for what is not there, E0107 for other content, E0201 where the user's code fails.
     """
+    if not isinstance(text, str):
+        return Dataset(_of_rows(text, "the data"))
     if ".py:" in text:
         return Dataset(_of_user(text))
     path = Path(text)
@@ -113,13 +115,19 @@ def _of_user(text: str) -> Iterator[Example]:
     """What the user's iterable gives."""
     found = user_object(text)
     with user_code(f"reading `{text}`"):
-        rows = iter(found() if callable(found) else found)
+        rows = found() if callable(found) else found
+    yield from _of_rows(rows, f"`{text}`")
+
+
+def _of_rows(data: Iterable[Any], what: str) -> Iterator[Example]:
+    with user_code(f"reading {what}"):
+        rows = iter(data)
     for number in itertools.count():
-        with user_code(f"reading `{text}`"):
+        with user_code(f"reading {what}"):
             row = next(rows, None)
         if row is None:
             return
-        yield _example(row, f"example {number} of `{text}`")
+        yield _example(row, f"example {number} of {what}")
 
 
 def _example(row: Any, what: str) -> Example:

@@ -40,6 +40,7 @@ class Metric(ABC):
 
     def __init__(self, labels: Sequence[str] = (), output: str | None = None) -> None:
         self.labels, self.output = tuple(labels), output
+        self.title = self.name
 
     @abstractmethod
     def record(self, outputs: Outputs, target: Any) -> Any:

@@ -1,4 +1,4 @@
-"""A user's module, evaluated and exported as it is, and left as it was found."""
+"""Evaluates and exports a user's module without modifying it."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from edgec.frontend.torch.precision.half import in_halves
 
 @contextmanager
 def unchanged(model: Any, *, replaces_weights: bool = False) -> Iterator[Any]:
-    """The model in evaluation mode; an exported program as it is.
+    """The model in evaluation mode; an exported program is returned as it is.
 
-    A copy is used if its weights would become others (`replaces_weights`, half precision). Otherwise it is the module
-    itself, for closures and hooks may hold parts of it; afterwards its modes, parameters, buffers, hooks and attributes
-    are as before, whatever its `forward` did, and so are the random states of torch, numpy and Python.
+    A copy is used if the weights would be replaced (`replaces_weights`, half precision). Otherwise it is the module
+    itself, since closures and hooks may refer to parts of it; afterwards its modes, parameters, buffers, hooks and
+    attributes are restored, whatever its `forward` did, and so are the random states of torch, numpy and Python.
     """
     model = uncompiled(model)
     with _same_random_states():
@@ -52,7 +52,7 @@ class _Kept:
             self._tensors = [(t, t.detach().clone(), t.requires_grad, t.grad) for t in tensors]
 
     def restore(self) -> None:
-        """Put everything back."""
+        """Restore everything."""
         for name, content in self._contents.items():
             value = self._own[name]
             value.clear()

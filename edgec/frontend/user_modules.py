@@ -1,4 +1,4 @@
-"""The user's own Python files behind a source: what it imports, and what that imports in turn."""
+"""The user's own Python files that a source depends on, directly or indirectly."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from edgec.spec.reads import note
 
 
 def note_modules(start: ModuleType | None, classes: Iterable[type]) -> None:
-    """Note the files of a module, of those that classes come from, and of everything that these import.
+    """Record the files of a module, of the modules that define the classes, and of everything that these import.
 
-    What is found is what import statements name, wherever they stand, and what is loaded. Installed packages are not
-    the user's.
+    Imports are found in import statements anywhere in a file, if the module is loaded. Installed packages are not
+    recorded.
     """
     waiting = [start, *(sys.modules.get(kind.__module__) for kind in classes)]
     seen: set[str] = set()
@@ -32,7 +32,7 @@ def note_modules(start: ModuleType | None, classes: Iterable[type]) -> None:
 
 
 def _imported(module: ModuleType, file: Path) -> Iterator[str]:
-    """The full names of the modules that import statements of the file may mean, packages above them included."""
+    """The full names of the modules that the file's import statements may refer to, including parent packages."""
     try:
         tree = ast.parse(file.read_bytes(), str(file))
     except (OSError, SyntaxError, ValueError):
@@ -56,6 +56,6 @@ def _absolute(node: ast.ImportFrom, package: str) -> str:
 
 
 def _above(name: str) -> Iterator[str]:
-    """A module's name and those of its packages."""
+    """A module's name and those of its parent packages."""
     parts = name.split(".")
     yield from (".".join(parts[: i + 1]) for i in range(len(parts)))

@@ -1,4 +1,4 @@
-"""Calls put into an exported program's graph."""
+"""Inserts calls into an exported program's graph."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from edgec.ir.provenance import frame_of
 
 
 def call_before(place: Node, target: Any, *args: Any, **kwargs: Any) -> Node:
-    """A call right before `place`: with its place in the user's code, and a value without data as torch's tracer leaves
-    it. The keyword arguments hold no nodes.
+    """Insert a call before `place`, with its source location and a fake value as in torch's traces. The keyword
+    arguments must not contain nodes.
     """
     with place.graph.inserting_before(place):
         node = place.graph.call_function(target, args, kwargs)
@@ -25,6 +25,6 @@ def call_before(place: Node, target: Any, *args: Any, **kwargs: Any) -> Node:
 
 
 def place_in_source(node: Node) -> Place:
-    """The innermost line of the user's own code that made the node, and the path of its module."""
+    """The innermost line of the user's own code that created the node, and the path of its module."""
     modules = [path for path, _ in (node.meta.get("nn_module_stack") or {}).values()]
     return Place(*frame_of(node.meta.get("stack_trace") or ""), (modules[-1] if modules else "") or None)

@@ -1,4 +1,4 @@
-"""A model named by a Python attribute: import it, get the module and its example inputs, export it."""
+"""Imports a model given by a Python attribute: loads the module and its example inputs, and exports it."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ from edgec.frontend.user_modules import note_modules
 from edgec.spec.reads import file_sha256, note
 
 SEED = 0
-"""torch's seed before the user's code runs: a model with random weights is the same model in every build."""
+"""torch's random seed before the user's code runs, so that a model with random weights is the same in every build."""
 
 
 def import_python(request: SourceRequest) -> ImportedModel:
-    """Import `file.py:attr` or `package.module:attr` and export the module that it names."""
+    """Import `file.py:attr` or `package.module:attr`, and export the module found there."""
     where, _, attribute = request.ref.rpartition(":")
     if not where or not attribute:
         raise error(
@@ -53,7 +53,7 @@ def import_python(request: SourceRequest) -> ImportedModel:
 
 
 def import_held(request: SourceRequest, held: Held) -> ImportedModel:
-    """Export a model in memory; what the request says of inputs goes before the example."""
+    """Export a model in memory; inputs described in the request take precedence over the example."""
     from edgec.frontend.samples.calls import with_call_samples
 
     note_modules(None, _classes(held.model))
@@ -67,7 +67,7 @@ def _classes(net: Any) -> set[type]:
 
 
 def capture_model(net: Any, inputs: Any, request: SourceRequest, source: SourceId) -> ImportedModel:
-    """Export a module, a scripted one or an exported program; `inputs` are None where the request describes them."""
+    """Export a module, a scripted module or an exported program; `inputs` is None if the request describes them."""
     if isinstance(net, torch.export.ExportedProgram):
         return _program(net, request, source)
     told: tuple[Diagnostic, ...] = ()
@@ -85,7 +85,7 @@ def capture_model(net: Any, inputs: Any, request: SourceRequest, source: SourceI
 
 
 def _exported(net: torch.nn.Module, inputs: Any, request: SourceRequest, source: SourceId) -> ImportedModel:
-    """`--input sr=16000` is a size or a value; where the module fails on the size, it is a value, and told so."""
+    """`--input sr=16000` is a size or a value: a value, with a note, if the module fails with it as a size."""
     asked = ExportRequest(
         source_name(request),
         source,
@@ -144,7 +144,7 @@ def _could_be_model(value: object) -> bool:
 
 
 def _model_and_inputs(found: Any, request: SourceRequest) -> tuple[Any, Any]:
-    """A model stays; a class or function is called without arguments."""
+    """A module is used as it is; a class or function is called without arguments."""
     if not isinstance(found, _MODELS) and callable(found):
         _check_callable(found, request)
         with user_code(f"calling `{request.ref}`"):
@@ -169,10 +169,10 @@ _MODELS = (torch.nn.Module, torch.export.ExportedProgram)
 
 
 def _check_callable(found: Any, request: SourceRequest) -> None:
-    """What is called without arguments must need none."""
+    """Check that a callable has no required arguments."""
     try:
         parameters = inspect.signature(found).parameters.values()
-    except (TypeError, ValueError):  # some compiled callables tell nothing
+    except (TypeError, ValueError):  # some compiled callables have no signature
         return
     optional = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
     needed = [p.name for p in parameters if p.default is inspect.Parameter.empty and p.kind not in optional]

@@ -1,4 +1,4 @@
-"""What is to be exported, and how."""
+"""The module to be exported, and options of the export."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from edgec.frontend.torch.open_sizes.attempt import Attempt
 
 @dataclass(frozen=True)
 class ExportRequest:
-    """A module with its example inputs (None when `specs` describe them).
+    """A module with its example inputs (None if `specs` describe them).
 
-    `input_names` name the tensors among the inputs where the module's signature does not.
+    `input_names` names the tensors among the inputs if the module's signature does not.
     """
 
     name: str

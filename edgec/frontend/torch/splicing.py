@@ -1,4 +1,4 @@
-"""Operators put into an exported program's graph, in the place of a node that they stand for."""
+"""Replaces a node of an exported program's graph by several operators."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ import torch
 from torch.fx import Graph, Node
 
 CARRIED = ("stack_trace", "nn_module_stack", "source_fn_stack", "torch_fn", "from_node")
-"""What a node knows of the Python that it came from."""
+"""The metadata that relates a node to its Python source."""
 
 
 def spliced(
     graph: Graph, node: Node, traced: torch.fx.GraphModule, known: Mapping[Node, Node]
 ) -> tuple[Any, list[Node]]:
-    """A copy of a traced graph before `node`, as from its line. `known` gives the nodes for the trace's own inputs.
+    """Copy a traced graph before `node`, with its source location. `known` are the nodes for the trace's inputs.
 
-    What the trace returns, by its new nodes, and these nodes in order.
+    Returns the results of the trace as new nodes, and the new nodes in order.
     """
     before = set(graph.nodes)
     with graph.inserting_before(node):
@@ -29,7 +29,7 @@ def spliced(
 
 
 def carry(node: Node, new: Node) -> None:
-    """Let a new node come from where another one does."""
+    """Copy the source location of a node to a new one."""
     new.meta |= {key: node.meta[key] for key in CARRIED if key in node.meta}
 
 

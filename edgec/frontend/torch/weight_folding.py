@@ -1,4 +1,4 @@
-"""Factorizations and the like of weights alone, computed by torch: the exporter has no form for them, nor needs one."""
+"""Folds factorizations and similar operators on weights, computed by torch; the exporter does not support them."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _FOLDED = (
     "aten.inverse", "aten.matrix_exp", "aten.orgqr", "aten.ormqr", "aten.pinverse", "aten.qr", "aten.svd",
     "aten.triangular_solve", "aten.special_",
 )  # fmt: skip
-"""How the names of the operators begin."""
+"""The prefixes of the operators' names."""
 
 
 def fold_weights(program: torch.export.ExportedProgram) -> None:
-    """Replace, in `program`, each call of such an operator that depends on no input by its value."""
+    """Replace each call of such an operator that depends on no input by its value, in place."""
     found = [n for n in program.graph.nodes if n.op == "call_function" and str(n.target).startswith(_FOLDED)]
     if not found:
         return
@@ -37,7 +37,7 @@ def fold_weights(program: torch.export.ExportedProgram) -> None:
 
 
 class _Known:
-    """The values of the nodes that parameters, buffers and constants alone decide."""
+    """The values of nodes that depend only on parameters, buffers and constants."""
 
     def __init__(self, program: torch.export.ExportedProgram) -> None:
         signature = program.graph_signature
@@ -61,7 +61,7 @@ class _Known:
         return self._has[node]
 
     def value(self, node: Node) -> Any:
-        """The value of a node that `has` one."""
+        """The value of a node for which `has` is true."""
         if node not in self._values:
             args, kwargs = map_arg((node.args, node.kwargs), self.value)
             with torch.no_grad():
@@ -70,7 +70,7 @@ class _Known:
 
 
 def add_constant(program: torch.export.ExportedProgram, name: str, shown: Any, value: torch.Tensor) -> Node:
-    """A new constant of the program, before its inputs; `shown` is the tensor without data that stands for it."""
+    """Add a constant to the program, before its inputs; `shown` is its fake tensor."""
     specs = program.graph_signature.input_specs
     place = next((i for i, s in enumerate(specs) if s.kind == InputKind.USER_INPUT), len(specs))
     holders = [n for n in program.graph.nodes if n.op == "placeholder"]

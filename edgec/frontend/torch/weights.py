@@ -1,4 +1,4 @@
-"""Weights beside code: which tensors of a file are the module's, and whether they fit it."""
+"""Weights separate from code: which tensors of a file belong to the module, and whether they fit."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from edgec.frontend.torch.checkpoint import WHOLE, Checkpoint, State, listed, re
 from edgec.frontend.torch.overrides.compiled_modules import INSIDE
 
 _COUNTER = "num_batches_tracked"
-"""Batch norms count their batches for training alone: older checkpoints lack the counters, and tools round them."""
+"""Batch norm's counter, used in training only: missing in older checkpoints, and rounded by tools."""
 
 ALL = Taken()
 """The only weights of a file."""
@@ -25,7 +25,7 @@ ALL = Taken()
 
 @dataclass(frozen=True)
 class _Part:
-    """A part of a file, its tensors by the module's names, and what does not fit."""
+    """A part of a file: its tensors by the module's names, and what does not fit."""
 
     path: str
     state: State
@@ -35,12 +35,12 @@ class _Part:
 
     @property
     def fits(self) -> bool:
-        """Whether it gives every tensor that the module has."""
+        """Whether it contains every tensor that the module has."""
         return not (self.missing or self.misfits)
 
 
 def load_weights(module: torch.nn.Module, path: Path, taken: Taken = ALL) -> tuple[Diagnostic, ...]:
-    """Load a file's weights into the module; every name and shape must fit. Returns notes on what was taken.
+    """Load a file's weights into the module; every name and shape must fit. Returns notes on the selection.
 
     Raises `EdgecError` E0102 (no file), E0203 (not readable), E0204 (would execute code), E0110 (does not fit, or
     several parts of the file do).
@@ -58,7 +58,7 @@ def load_weights(module: torch.nn.Module, path: Path, taken: Taken = ALL) -> tup
 
 
 def _parts(held: Checkpoint, own: Mapping[str, torch.Tensor]) -> Iterator[_Part]:
-    """The mappings of the file, and what stands in one of them below a prefix such as `ema.`, once each."""
+    """The mappings in the file, and the entries of each below a prefix such as `ema.`, without duplicates."""
     seen: set[frozenset[int]] = set()
     for path, state in held.parts.items():
         for inner, tensors in ((path, state), *_below_prefixes(path, state)):
@@ -72,7 +72,7 @@ def _parts(held: Checkpoint, own: Mapping[str, torch.Tensor]) -> Iterator[_Part]
 
 
 _HOLDERS = re.compile(r"model|module|net|ema|average|teacher|student|generator|backbone", re.IGNORECASE)
-"""Names of attributes that hold a whole model, as training scripts choose them."""
+"""Names that training scripts commonly give to attributes that hold a whole model."""
 
 
 def _below_prefixes(path: str, state: State) -> Iterator[tuple[str, State]]:
@@ -86,7 +86,7 @@ def _part(path: str, tensors: State, own: Mapping[str, torch.Tensor]) -> _Part:
     state = _as_named(tensors, own)
     counters = [name for name in own if name.endswith(_COUNTER) and name in state]
     state = {name: t for name, t in state.items() if name not in counters or not _differs(own[name], t)}
-    # A tensor that the model has under several names, as tied embeddings, is in most files once.
+    # A tensor that the model has under several names, such as tied embeddings, is usually stored once.
     there = {_place(own[n]) for n in own if n in state}
     missing = [n for n in own if n not in state and not n.endswith(_COUNTER) and _place(own[n]) not in there]
     misfits = [n for n in own if n in state and _differs(own[n], state[n])]
@@ -94,7 +94,7 @@ def _part(path: str, tensors: State, own: Mapping[str, torch.Tensor]) -> _Part:
 
 
 def _named(parts: list[_Part], name: str, path: Path) -> _Part:
-    """The part that a person means: its path, or the end of it. Raises `EdgecError` E0110."""
+    """The part that the user names: its path, or the end of its path. Raises `EdgecError` E0110."""
     found = [part for part in parts if part.path == name] or [p for p in parts if p.path.endswith(f".{name}")]
     if len(found) == 1:
         return found[0]
@@ -110,7 +110,7 @@ def _named(parts: list[_Part], name: str, path: Path) -> _Part:
 
 
 def _only(parts: list[_Part], path: Path) -> _Part:
-    """The one part that fits, of equal ones the first; where none does, the nearest. Raises `EdgecError` E0110."""
+    """The one part that fits, or the first of equal ones; otherwise the closest. Raises `EdgecError` E0110."""
     fitting = [part for part in parts if part.fits]
     if not fitting:
         return min(parts, key=lambda part: len(part.missing) + len(part.misfits))
@@ -131,7 +131,7 @@ def _equal(first: State, second: State) -> bool:
 
 
 def _notes(held: Checkpoint, parts: list[_Part], part: _Part, path: Path, unknown: list[str]) -> Iterator[Diagnostic]:
-    """What was chosen, and what was passed over."""
+    """Notes on what was selected, and what was ignored."""
     others = [p.path for p in parts if p is not part and p.fits] + list(held.others)
     if part.path != WHOLE or others:
         which = "the weights are the file itself" if part.path == WHOLE else f"the weights are those of `{part.path}`"
@@ -144,9 +144,9 @@ def _notes(held: Checkpoint, parts: list[_Part], part: _Part, path: Path, unknow
 
 
 def _as_named(state: dict[str, torch.Tensor], own: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Names as the module spells them, where one prefix before all of the file's or of the module's is the difference.
+    """Rename to the module's names, if the difference is one prefix of all names in the file or in the module.
 
-    DataParallel, Lightning and modules that hold the model put one there; torch.compile puts its own anywhere.
+    DataParallel, Lightning and modules that wrap the model add a prefix; torch.compile adds its own anywhere.
     """
     plain = {_uncompiled(name): name for name in own}
     state = {plain.get(_uncompiled(name), name): tensor for name, tensor in state.items()}
@@ -168,21 +168,21 @@ def _uncompiled(name: str) -> str:
 
 
 def _prefixes(names: Iterable[str]) -> list[str]:
-    """The dotted beginnings that all names share, the shortest first."""
+    """The dotted prefixes that all names share, the shortest first."""
     parts = [name.split(".")[:-1] for name in names]
     shared = itertools.takewhile(lambda part: len(set(part)) == 1, zip(*parts, strict=False))
     return [f"{prefix}." for prefix in itertools.accumulate((part[0] for part in shared), "{}.{}".format)]
 
 
 def _place(tensor: torch.Tensor) -> tuple[object, ...]:
-    """Where a tensor's elements lie: the same for two names of one parameter."""
+    """The identity of a tensor's memory: the same for two names of one parameter."""
     if tensor.numel() == 0:
         return (id(tensor),)
     return (tensor.data_ptr(), tuple(tensor.shape), tensor.stride())
 
 
 def _differs(own: torch.Tensor, given: torch.Tensor) -> bool:
-    """Another shape, or numbers that the module's cannot hold: whole ones are quantized, and mean something else."""
+    """Whether the shape differs, or the type cannot be converted: integers are quantized, with another meaning."""
     if own.is_floating_point() != given.is_floating_point() or own.is_complex() != given.is_complex():
         return True
     return own.shape != given.shape
@@ -211,5 +211,5 @@ def _misfit(path: Path, own: Mapping[str, torch.Tensor], part: _Part, unknown: l
 
 
 def _told(tensor: torch.Tensor, other: torch.Tensor) -> str:
-    """What sets a tensor apart from another: its shape, or else its element type."""
+    """How a tensor differs from another: its shape, otherwise its element type."""
     return str(list(tensor.shape)) if tensor.shape != other.shape else str(tensor.dtype).removeprefix("torch.")

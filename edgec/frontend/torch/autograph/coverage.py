@@ -1,4 +1,4 @@
-"""Samples that take each side of each branch, found by search over the inputs."""
+"""Searches for inputs that take each side of each data-dependent branch, to be used as samples."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ Array = NDArray[np.generic]
 Inputs = dict[str, Array]
 
 TRIALS = 128
-"""Runs of the model that the search may take; it ends as soon as every side was seen."""
+"""The maximum number of runs of the search; it ends as soon as every side has been taken."""
 
 _FOR_EXCEPTIONS = 100
-"""Runs that the search takes for exceptions that are caught."""
+"""The number of runs spent searching for exceptions that are caught."""
 
 _FOR_COINCIDENCES = 80
-"""Runs that the search takes for what need not be found."""
+"""The number of runs spent searching for optional coverage."""
 
 _SCALES = (-1.0, 0.0, 0.01, 100.0, -100.0)
 _COUNTS = (0, 1, 2, 3)
-"""For single integers, which often say how many steps there are to take."""
+"""Values tried for single integers, which are often a number of iterations."""
 _SHIFTS = (-1.0, 1.0, -10.0, 10.0)
 
 
 @dataclass(frozen=True)
 class Covered:
-    """A branch on data: where it is, what became of it, and which of its sides verification takes.
+    """A data-dependent branch: where it is, how it was rewritten, and which of its sides the samples take.
 
-    `rounds` says, for a loop of the graph, how many steps it runs: none, one or (2) several; None for all others.
-    One that has `begun` before data decide on it runs one step at least.
+    `rounds` are, for a loop of the graph, the iteration counts seen: 0, 1 or 2 (several); None for anything else. A
+    loop that has `begun` before its condition depends on data always runs at least one iteration.
     """
 
     site: Site
@@ -53,7 +53,7 @@ class Covered:
 
     @property
     def missing(self) -> tuple[str, ...]:
-        """What no sample makes of it, in words."""
+        """What no sample covers, in words."""
         if self.rounds is not None:
             needless = (0,) if self.begun else ()
             return tuple(f"runs {text}" for count, text in _ROUNDS.items() if count not in (*self.rounds, *needless))
@@ -62,37 +62,37 @@ class Covered:
 
     @property
     def complete(self) -> bool:
-        """Whether nothing is missing, and a loop ran a single step as well."""
+        """Whether nothing is missing; a loop must also have run exactly one iteration."""
         return not self.missing and (self.rounds is None or 1 in self.rounds)
 
 
 _PATIENCE = 1000
-"""Steps of a loop after which inputs that were made up are taken for ones that never let it end."""
+"""The number of iterations after which an input is assumed to make a loop endless."""
 
 _LARGEST = 4096
-"""The greatest integer that is tried as an input: it may be a number of steps."""
+"""The largest integer tried as an input, since it may be a number of iterations."""
 
 _BLIND = 24
-"""Random inputs before those that the numbers in the code suggest."""
+"""The number of random inputs tried before inputs derived from the constants in the code."""
 
 _TOLD = 24
-"""Numbers from the code that are tried for one input."""
+"""The number of constants from the code that are tried for one input."""
 
 _TRUTHS = {True: "is true", False: "is false"}
 _ENDS = {True: "goes on", False: "ends early"}
 
 _ROUNDS = {0: "no step", 2: "several steps"}
-"""What has to be seen of a loop. That it runs a single step is looked for, but may need a coincidence."""
+"""Required coverage of a loop. A single iteration is searched for, but may depend on a coincidence."""
 
 
 def cover(
     rewritten: Rewritten, run: Callable[[Inputs], Inputs], samples: Sequence[Inputs], seed: int = 0
 ) -> tuple[list[Inputs], list[Covered]]:
-    """Further samples, each of which takes a side, or a number of steps, that those before it do not, and the result.
+    """Further samples, each of which takes a side or an iteration count that the earlier ones do not, and the coverage.
 
-    `run` executes the eager model and raises `EdgecError` where that fails; the rewritten functions record the sides
-    that it takes. A sample on an edge, such as a tie between two classes, is taken where no other shows the same: there
-    rounding alone decides.
+    `run` executes the eager model and raises `EdgecError` if that fails; the rewritten functions record the sides
+    taken. A sample close to a decision boundary, such as a tie between two classes, is used only if no other covers the
+    same: its result depends on rounding.
     """
     runtime = rewritten.runtime
     found: list[Inputs] = []
@@ -123,7 +123,7 @@ def cover(
 
 
 def _alike(run: Callable[[Inputs], Inputs], runtime: Runtime) -> Callable[[Inputs], Inputs]:
-    """`run` for further inputs. What is caught for some inputs alone makes another model of it: `CaughtError`."""
+    """`run` for further inputs; raises `CaughtError` if exceptions are caught for some inputs only."""
     known = dict(runtime.handled)
 
     def further(inputs: Inputs) -> Inputs:
@@ -138,7 +138,7 @@ def _alike(run: Callable[[Inputs], Inputs], runtime: Runtime) -> Callable[[Input
 
 
 class CaughtError(Exception):
-    """A handler of exceptions runs on some data and not on others."""
+    """An exception handler runs for some data and not for other data."""
 
     def __init__(self, site: Site) -> None:
         super().__init__(str(site.place))
@@ -162,7 +162,7 @@ def _covered(runtime: Runtime) -> list[Covered]:
 
 
 def _unraised(runtime: Runtime) -> bool:
-    """Whether some side that was left out because it raises was not seen to: a caller may catch what it raises."""
+    """Whether a side omitted because it raises was never taken: its exception may be caught by a caller."""
     return any(len(runtime.sides.get(site, ())) < 2 for site in runtime.unchecked if site.kind != "assert")
 
 
@@ -176,14 +176,14 @@ def _shows_more(runtime: Runtime, run: Callable[[Inputs], Inputs], inputs: Input
 
 
 _NUDGE = 1e-6
-"""A change of an input, relative to its spread, as rounding makes it."""
+"""A change of an input, relative to its spread, that is as small as a rounding error."""
 
 _STEADY = 1e-2
-"""The change of an output, relative to its largest element, that follows where no decision turned."""
+"""The largest change of an output, relative to its largest element, that is possible if no decision changed."""
 
 
 def _is_steady(run: Callable[[Inputs], Inputs], inputs: Inputs, rng: np.random.Generator) -> bool:
-    """Whether a change of the inputs that is as small as rounding leaves the outputs what they are."""
+    """Whether a change of the inputs as small as a rounding error leaves the outputs nearly unchanged."""
     nudged = {name: _nudged(a, rng) for name, a in inputs.items()}
     try:
         pairs = list(zip(run(inputs).values(), run(nudged).values(), strict=True))
@@ -218,7 +218,7 @@ def _runs(run: Callable[[Inputs], object], inputs: Inputs) -> bool:
 def _candidates(
     samples: Sequence[Inputs], found: list[Inputs], constants: Sequence[float], seed: int
 ) -> Iterator[Inputs]:
-    """Plain changes of the first sample, then random ones of what was found, and amid them the numbers in the code."""
+    """Simple changes of the first sample, then random changes of samples found, mixed with constants of the code."""
     rng, first = np.random.default_rng(seed), samples[0]
     for scale in _SCALES:
         yield {name: _scaled(a, scale, 0.0, first[name]) for name, a in first.items()}
@@ -239,7 +239,7 @@ def _candidates(
 
 
 def _telling(array: Array, inputs: Inputs, constants: Sequence[float]) -> list[float]:
-    """Values around the numbers in the code and, for integers, around the sizes that they may index."""
+    """Values close to the constants in the code and, for integers, close to the sizes that they may index."""
     if array.dtype.kind == "f":
         return [n + d for n in constants[-_TOLD:] for d in (-0.5, 0.5)]
     if array.dtype.kind not in "iu":
@@ -252,7 +252,7 @@ def _telling(array: Array, inputs: Inputs, constants: Sequence[float]) -> list[f
 
 
 def _scaled(array: Array, scale: float, shift: float, like: Array) -> Array:
-    """`scale · array + shift` for floats; integers become the example's least, its greatest, or are mirrored."""
+    """`scale · array + shift` for floats; integers become the example's minimum, its maximum, or are mirrored."""
     if array.dtype == np.bool_:
         return np.asarray(np.logical_not(array)) if scale < 0 else array
     if array.dtype.kind not in "iu":
@@ -266,7 +266,7 @@ def _scaled(array: Array, scale: float, shift: float, like: Array) -> Array:
 
 
 def _mutated(array: Array, like: Array, rng: np.random.Generator) -> Array:
-    """A random change: of scale, of offset, of some elements, or a new draw."""
+    """A random change: of scale, of offset, of some elements, or new random values."""
     if array.size == 0 or rng.random() < 0.25:
         return array
     if array.dtype == np.bool_:

@@ -1,1 +1,1 @@
-"""Operators that torch's ONNX exporter translates wrongly or not at all, in terms of others, before it sees them."""
+"""Decompositions of operators that torch's ONNX exporter translates wrongly or not at all, applied before it runs."""

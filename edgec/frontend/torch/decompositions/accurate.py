@@ -1,4 +1,4 @@
-"""Functions whose textbook forms lose digits of small numbers, overflow, or take a multiple for the number below it."""
+"""Functions whose textbook formulas lose digits of small numbers, overflow, or round a quotient up to an integer."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ def _floats(x: Any, y: Any, *rest: Any, **more: Any) -> bool:
 
 
 def _pair(x: Any, y: Any) -> tuple[torch.Tensor, torch.Tensor]:
-    """Both as tensors of the type of their result."""
+    """Both as tensors of their result type."""
     kind = torch.result_type(x, y)
     a, b = (t.to(kind) if isinstance(t, torch.Tensor) else torch.full((), t, dtype=kind) for t in (x, y))
     return a, b
 
 
 def _is_below(rest: torch.Tensor, divisor: torch.Tensor) -> torch.Tensor:
-    """Whether a remainder that is not zero has another sign than the divisor."""
+    """Whether a nonzero remainder has another sign than the divisor."""
     return torch.logical_and(rest != 0, (rest < 0) != (divisor < 0))
 
 
 def _remainder(x: Any, y: Any) -> torch.Tensor:
-    """From C's exact fmod: x − y ⌊x / y⌋ takes 0.5 for five times 0.1, of which 0.1 in float32 is a little more."""
+    """From C's exact fmod. The formula x − y ⌊x / y⌋ is wrong for 0.5 and float32's 0.1, which is above 0.1."""
     a, b = _pair(x, y)
     rest = torch.fmod(a, b)
     return torch.where(_is_below(rest, b), rest + b, rest)
 
 
 def _floor_divide(x: Any, y: Any) -> torch.Tensor:
-    """⌊x / y⌋ by the remainder, as aten's `div_floor_floating` has it; by zero, what the division gives."""
+    """⌊x / y⌋ from the remainder, as aten's `div_floor_floating` does; the quotient itself for a zero divisor."""
     a, b = _pair(x, y)
     rest = torch.fmod(a, b)
     near = (a - rest) / b
@@ -46,7 +46,7 @@ def _floor_divide(x: Any, y: Any) -> torch.Tensor:
 
 
 def _by_mode(x: Any, y: Any, *, rounding_mode: str | None) -> torch.Tensor:
-    """Of whole numbers by `//`, which is exact, where the exporter divides floats."""
+    """Integers by `//`, which is exact; the exporter divides floats."""
     if _floats(x, y):
         return _floor_divide(x, y)
     a, b = _pair(x, y)
@@ -66,7 +66,7 @@ def _single(x: torch.Tensor) -> torch.Tensor:
 
 
 def log1p(x: torch.Tensor) -> torch.Tensor:
-    """ln(1 + x) = 2 artanh(x / (2 + x)), near zero by its series: some logarithms next to 1 have few digits."""
+    """ln(1 + x) = 2 artanh(x / (2 + x)), by its series near zero: some runtimes' logarithms are inaccurate near 1."""
     x = _single(x)
     s = x / (2 + x)
     square = s * s
@@ -78,17 +78,17 @@ def log1p(x: torch.Tensor) -> torch.Tensor:
 
 _ARTANH = tuple(2 / (2 * k + 1) for k in range(5))
 _NEAR_ONE = 0.3
-"""Up to here the next term is below 3e-9."""
+"""Up to here the omitted terms of the series are below 3e-9."""
 
 
 def _expm1(x: torch.Tensor) -> torch.Tensor:
-    """eˣ − 1 = tanh(x / 2) (eˣ + 1), where nothing cancels; far to the left the tangent is −1 itself."""
+    """eˣ − 1 = tanh(x / 2) (eˣ + 1), without cancellation; for very negative x, tanh is exactly −1."""
     x = _single(x)
     return torch.tanh(x * 0.5) * (torch.exp(x) + 1)
 
 
 def _log_add_exp2(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-    """log₂(2ˣ + 2ʸ) from the larger on."""
+    """log₂(2ˣ + 2ʸ), computed relative to the larger one."""
     a, b = _pair(x, y)
     larger, apart = torch.maximum(a, b), torch.abs(a - b)
     found = larger + log1p(torch.exp2(-apart)) * (1 / math.log(2))
@@ -96,7 +96,7 @@ def _log_add_exp2(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
 
 
 def _sign(x: torch.Tensor) -> torch.Tensor:
-    """What is no number has none: zero."""
+    """The sign; zero for NaN."""
     return (x > 0).to(x.dtype) - (x < 0).to(x.dtype)
 
 
@@ -105,12 +105,12 @@ def _is_float(x: torch.Tensor) -> bool:
 
 
 def is_negative(x: torch.Tensor) -> torch.Tensor:
-    """Whether the sign is set; a negative zero's shows in its reciprocal."""
+    """Whether the sign bit is set; for a negative zero it shows in the reciprocal."""
     return torch.logical_or(x < 0, torch.logical_and(x == 0, torch.reciprocal(x) < 0))
 
 
 def _heaviside(x: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
-    """What is no number lies not above zero."""
+    """NaN counts as not above zero."""
     a, b = _pair(x, value)
     return torch.where(a == 0, b, (a > 0).to(a.dtype))
 
@@ -121,7 +121,7 @@ def _logit(x: torch.Tensor, eps: float | None = None) -> torch.Tensor:
 
 
 def _x_log_y(x: Any, y: Any) -> torch.Tensor:
-    """x ln y; nothing times the logarithm of zero is nothing, but not of what is no number."""
+    """x ln y; zero for x = 0 unless y is NaN."""
     a, b = _pair(x, y)
     kind = a.dtype if a.is_floating_point() else torch.get_default_dtype()
     a, b = a.to(kind), b.to(kind)

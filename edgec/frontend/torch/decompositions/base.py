@@ -1,4 +1,4 @@
-"""What a decomposition of one of torch's operators is."""
+"""The type of decompositions of torch's operators."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ def _always(*args: Any, **kwargs: Any) -> bool:
 
 @dataclass(frozen=True)
 class Decomposition:
-    """An operator in terms of others.
+    """The definition of an operator in terms of others.
 
-    `compute` takes the operator's own arguments and gives its result. `applies` takes the same, the tensors with shapes
-    and types only, and says whether this call needs it: what the exporter gets right is left to it.
+    `compute` takes the operator's arguments and returns its result. `applies` takes the same arguments, with tensors
+    that have shapes and types only, and says whether this call is decomposed; otherwise it is left to the exporter.
     """
 
     compute: Callable[..., Any]

@@ -1,4 +1,4 @@
-"""Shifts of integers, which the exporter has for unsigned ones alone."""
+"""Shifts of signed integers; the exporter supports unsigned ones only."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import torch
 from edgec.frontend.torch.decompositions.base import Decomposition
 
 _LARGEST = 30
-"""The exponent of the largest power of two used: runtimes without 64-bit integers hold it too."""
+"""The exponent of the largest power of two used; it also fits runtimes without 64-bit integers."""
 
 
 def _shift(apply: Callable[[torch.Tensor, Any], torch.Tensor]) -> Callable[[torch.Tensor, Any], torch.Tensor]:
-    """By powers of two that add up to the count, or to as many bits as the type has, after which nothing changes."""
+    """By powers of two that add up to the count, or to the width of the type, beyond which nothing changes."""
 
     def shift(x: torch.Tensor, count: Any) -> torch.Tensor:
         x = x.to(torch.result_type(x, count))
@@ -41,10 +41,10 @@ def _powers(count: Any, dtype: torch.dtype) -> Iterator[Any]:
 
 
 _LEFT = Decomposition(_shift(torch.mul))
-"""x · 2^count, which wraps around."""
+"""x · 2^count, with wrap-around."""
 
 _RIGHT = Decomposition(_shift(torch.floor_divide))
-"""⌊x / 2^count⌋: the sign stays."""
+"""⌊x / 2^count⌋, which keeps the sign."""
 
 BITS: dict[str, Decomposition] = {
     **{f"aten.{n}.{kind}": _LEFT for n in ("__lshift__", "__ilshift__") for kind in ("Tensor", "Scalar")},

@@ -18,25 +18,25 @@ aten = torch.ops.aten
 
 @dataclass(frozen=True, eq=False)
 class Parts:
-    """A complex tensor; in a graph that is rewritten the nodes of its parts."""
+    """A complex tensor as its real and imaginary parts; while a graph is rewritten, their nodes."""
 
     real: Any
     imag: Any
 
 
 Real = Tensor | int | float | bool
-"""A number, or a tensor of them."""
+"""A number or a tensor of numbers."""
 
 
 def _parts(x: Any) -> tuple[Any, Any]:
-    """Of a real number the imaginary part is None."""
+    """The real and imaginary parts; the imaginary part of a real number is None."""
     if isinstance(x, Parts | complex):
         return x.real, x.imag
     return x, None
 
 
 def _filled(x: Any) -> tuple[Any, Any]:
-    """Of a real number the imaginary part is zero."""
+    """The real and imaginary parts; the imaginary part of a real number is zero."""
     real, imag = _parts(x)
     if imag is not None:
         return real, imag
@@ -44,7 +44,7 @@ def _filled(x: Any) -> tuple[Any, Any]:
 
 
 def _whole(real: Any, imag: Any) -> Parts:
-    """Parts of one shape and element type."""
+    """Parts of equal shape and element type."""
     shape: Any = torch.broadcast_shapes(real.shape, imag.shape)  # type: ignore[no-untyped-call]
     return Parts(*(part if part.shape == shape else part.expand(shape) for part in (real, imag)))
 
@@ -65,7 +65,7 @@ def _multiply(a: Any, b: Any) -> Any:
 
 
 def _bilinear(product: Callable[..., Any]) -> Callable[..., Any]:
-    """Any product of two operands, linear in each."""
+    """Any bilinear product of two operands."""
 
     def form(a: Any, b: Any, *rest: Any, **more: Any) -> Any:
         (ar, ai), (br, bi) = _parts(a), _parts(b)
@@ -110,7 +110,7 @@ def _with_bias(product: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _sum_of_product(equation: str, operands: Any, **_: Any) -> Any:
-    """Of any number of operands: a product of parts counts by the power of i that its imaginary parts make."""
+    """With any number of operands: a product of parts is multiplied by i to the number of its imaginary factors."""
     sums: list[Any] = [0, 0, 0, 0]
     for chosen in itertools.product((0, 1), repeat=len(operands)):
         parts = [_parts(x)[which] for x, which in zip(operands, chosen, strict=True)]
@@ -147,7 +147,7 @@ def _logarithm(x: Parts) -> Parts:
 
 
 def _direction(x: Parts) -> Parts:
-    """x / |x|, of zero zero."""
+    """x / |x|; zero for zero."""
     size = _size(x)
     size = torch.where(size == 0, torch.ones_like(size), size)
     return Parts(x.real / size, x.imag / size)
@@ -161,7 +161,7 @@ def _square_root(x: Parts) -> Parts:
 
 
 def _power(x: Any, exponent: Any) -> Any:
-    """Repeated products; by the logarithm where the exponent is no small whole number."""
+    """Repeated products; by the logarithm if the exponent is not a small integer."""
     if isinstance(exponent, int) and 1 <= exponent <= 16:
         found = x
         for _ in range(exponent - 1):
@@ -186,7 +186,7 @@ def _cosine(x: Parts) -> Parts:
 
 
 def _hyperbolic_tangent(x: Parts) -> Parts:
-    """(sinh 2a + i sin 2b) / (cosh 2a + cos 2b), by tanh a, which does not overflow."""
+    """(sinh 2a + i sin 2b) / (cosh 2a + cos 2b), computed from tanh a, which does not overflow."""
     t, c, s = torch.tanh(x.real), torch.cos(x.imag), torch.sin(x.imag)
     size = c * c + t * t * s * s
     return Parts(t / size, s * c * (-(t * t) + 1) / size)
@@ -206,7 +206,7 @@ def _either(test: Callable[[Tensor], Tensor]) -> Callable[..., Tensor]:
 
 
 def _by_parts(function: Callable[..., Any]) -> Callable[..., Any]:
-    """What moves, repeats, picks or adds up elements does so with the parts; a real operand has zeros for the other."""
+    """Operators that move, repeat, select or sum elements, applied to each part; real operands get a zero part."""
 
     def form(*args: Any, **kwargs: Any) -> Any:
         leaves, spec = pytree.tree_flatten((args, kwargs))
@@ -223,7 +223,7 @@ def _by_parts(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _promoted(function: Callable[..., Any], *places: int) -> Callable[..., Any]:
-    """As `_by_parts`, where the operands at `places` are values that may be real (lists of them too)."""
+    """`_by_parts`, where the operands at `places` are values that may be real (or lists of values)."""
 
     def form(*args: Any, **kwargs: Any) -> Any:
         given = [
@@ -239,7 +239,7 @@ _PART_TYPES = {torch.complex32: torch.float16, torch.complex64: torch.float32, t
 
 
 def _converted(x: Any, *args: Any, **kwargs: Any) -> Any:
-    """To an element type, complex or real, of a real tensor or a complex one."""
+    """Conversion of a real or complex tensor to a real or complex element type."""
     dtype = next((a for a in (*args, *kwargs.values()) if isinstance(a, torch.dtype)), None)
     real, imag = _filled(x)
     if dtype is None:
@@ -254,7 +254,7 @@ def _cast(x: Tensor, dtype: torch.dtype) -> Tensor:
 
 
 def _made(function: Callable[..., Any], *value: int) -> Callable[..., Any]:
-    """A tensor filled with one number: the argument at the place `value`, else a real one."""
+    """A tensor filled with one number: the argument at index `value`, or a real constant."""
 
     def form(*args: Any, dtype: Any = None, **kwargs: Any) -> Any:
         kwargs["dtype"] = _PART_TYPES.get(dtype, dtype) or torch.float32
@@ -370,4 +370,4 @@ _OPERATORS: dict[str, Callable[..., Any]] = {
 COMPLEX_DECOMPOSITIONS: dict[str, Callable[..., Any]] = {
     f"aten.{name}": decomposition for name, decomposition in _OPERATORS.items()
 }
-"""By the operator's name without the overload. Complex operands and results are `Parts`."""
+"""By operator name without the overload. Complex operands and results are `Parts`."""

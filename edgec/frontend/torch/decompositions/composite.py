@@ -1,7 +1,7 @@
-"""Operators that torch itself puts together from others, where the exporter's translation of the whole is worse.
+"""Operators for which torch's own decomposition is better than the exporter's translation of the whole operator.
 
-It stacks by sequences of tensors, forgets keywords, or stumbles over an operator that is only met on the way down and
-has an entry of its own here.
+The translation stacks with sequences of tensors, ignores keywords, or fails on an inner operator that has a
+decomposition in edgec.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def _is_nuclear(x: torch.Tensor, order: str, *rest: Any, **more: Any) -> bool:
 
 
 def _join_nothing(tensors: Any, dim: int = 0) -> torch.Tensor:
-    """Of tensors without elements: the exporter leaves them out and has none to join."""
+    """Concatenation of empty tensors only: the exporter drops empty tensors and is left without operands."""
     found = torch.cat([t.to(torch.int32) for t in tensors], dim)
     first = tensors[0]
     kind = first.dtype
@@ -42,7 +42,7 @@ def _are_empty(tensors: Any, dim: int = 0) -> bool:
 
 
 def _check_nothing(*args: Any, **kwargs: Any) -> None:
-    """torch raises where a factorization failed, which an artifact cannot."""
+    """No check: torch raises if a factorization failed, which an artifact cannot do."""
 
 
 COMPOSITE: dict[str, Decomposition] = {

@@ -1,4 +1,4 @@
-"""Convolutions of volumes, and transposed ones of a sample without a batch."""
+"""Three-dimensional convolutions, and transposed convolutions of a single sample without a batch dimension."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def _without_bias(
     dilation: Sequence[int] = (1,),
     groups: int = 1,
 ) -> torch.Tensor:
-    """As the general convolution: for this one the exporter makes up a bias of (channels, 2) zeros."""
+    """As the general convolution: the exporter adds a bias of (channels, 2) zeros to this one."""
     steps, pads, spread = (list(v) * _DIMS if len(v) == 1 else list(v) for v in (stride, padding, dilation))
     batch = x if x.dim() == _DIMS + 2 else x.unsqueeze(0)
     result: torch.Tensor = torch.ops.aten.convolution.default(
@@ -35,7 +35,7 @@ def _has_none(x: torch.Tensor, weight: torch.Tensor, bias: Any = None, *rest: An
 
 
 def _one_sample(operator: Any) -> Decomposition:
-    """As a batch of one, which is all that the exporter knows of transposed convolutions."""
+    """As a batch of one: the exporter supports transposed convolutions only with a batch dimension."""
 
     def compute(x: torch.Tensor, *rest: Any, **more: Any) -> torch.Tensor:
         found: torch.Tensor = operator(x.unsqueeze(0), *rest, **more)

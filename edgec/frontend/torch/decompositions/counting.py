@@ -1,4 +1,4 @@
-"""What is counted: the most frequent value, histograms between edges, and membership."""
+"""Counting: the most frequent value, histograms, and membership."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from edgec.frontend.torch.decompositions.base import Decomposition
 
 
 def _mode(x: torch.Tensor, dim: int = -1, keepdim: bool = False) -> tuple[torch.Tensor, torch.Tensor]:
-    """The most frequent value, of several the smallest, with its last index: the longest run of the sorted values."""
+    """The most frequent value (the smallest of several) and its last index: the longest run of the sorted values."""
     if not x.dim():
         return x.clone(), torch.zeros((), dtype=torch.int64, device=x.device)
     values, index = torch.sort(x.movedim(dim, -1), -1)
@@ -30,7 +30,7 @@ def _has_static_runs(x: torch.Tensor, dim: int = -1, keepdim: bool = False) -> b
 
 
 def _counts(x: torch.Tensor, edges: torch.Tensor, weight: torch.Tensor | None, density: bool) -> torch.Tensor:
-    """The elements from each edge up to the next, the last bin with its end; what lies outside is not counted."""
+    """The number of elements between consecutive edges; the last bin includes its end, outliers are not counted."""
     flat, bins = x.reshape(-1), edges.shape[0] - 1
     place = torch.searchsorted(edges, flat, right=True) - 1
     place = torch.where(flat == edges[-1], torch.full_like(place, bins - 1), place)
@@ -47,7 +47,7 @@ def _histogram(
     weight: torch.Tensor | None = None,
     density: bool = False,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """In bins of one width over the `range`, or from the least to the greatest element."""
+    """A histogram with bins of equal width over the `range`, or between the minimum and maximum element."""
     if range is None:
         low, high = torch.aminmax(x) if x.numel() else (x.new_zeros(()), x.new_zeros(()))
     else:
@@ -67,8 +67,8 @@ def _histogram_of_edges(
 
 
 def _linear_counts(x: torch.Tensor, bins: int = 100, min: Any = 0, max: Any = 0) -> torch.Tensor:
-    """By the bin that aten's `HistogramKernel.cpp` computes, (x − low) · bins / (high − low); bounds that are equal are
-    those of the data, one further apart where all of it is equal.
+    """By the bin index that aten's `HistogramKernel.cpp` computes, (x − low) · bins / (high − low). Equal bounds are
+    replaced by those of the data, widened by one on each side if all elements are equal.
     """
     low, high = (torch.full((), float(v), dtype=x.dtype, device=x.device) for v in (min, max))
     if min == max:
@@ -87,7 +87,7 @@ def _static(x: torch.Tensor, *rest: Any, **more: Any) -> bool:
 
 
 _MOST_PAIRS = 1_000_000
-"""Pairs up to which every element is compared with every other."""
+"""The number of pairs up to which every element is compared with every other."""
 
 
 def _is_in(

@@ -1,4 +1,4 @@
-"""Triangular and orthogonal factors of small matrices, by the steps of LAPACK, whose signs and pivots torch shows."""
+"""Triangular and orthogonal factors of small matrices, by LAPACK's algorithms: torch exposes their signs and pivots."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ Factored = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 
 
 def _lu(a: torch.Tensor, *, pivot: bool = True, check_errors: bool = False) -> Factored:
-    """Both factors of (…, m, n) in one matrix, the row that each step swaps with (from 1 on), and the number of the
-    first pivot that is zero, or zero (LAPACK's getrf).
+    """Both factors of (…, m, n) in one matrix, the (1-based) row swapped in each step, and the (1-based) index of the
+    first zero pivot, or zero (LAPACK's getrf).
     """
     m, n = a.shape[-2:]
     row = torch.arange(m, device=a.device).reshape(m, 1)
@@ -43,7 +43,7 @@ def _swapped(a: torch.Tensor, k: int, other: torch.Tensor) -> torch.Tensor:
 
 
 def _permuted(b: torch.Tensor, pivots: torch.Tensor, *, back: bool = False) -> torch.Tensor:
-    """The rows of `b` as the factorization swapped them, or the other way round."""
+    """The rows of `b`, permuted as in the factorization or, if `back`, inversely."""
     steps = range(pivots.shape[-1])
     for k in reversed(steps) if back else steps:
         b = _swapped(b, k, (pivots[..., k : k + 1].to(torch.int64) - 1).unsqueeze(-1))
@@ -82,7 +82,7 @@ def _lu_solve(
 
 
 def _inverse_with_info(a: torch.Tensor, *, check_errors: bool = False) -> tuple[torch.Tensor, torch.Tensor]:
-    """With the number of the first pivot that is zero, or zero: a singular matrix gives infinities here."""
+    """The inverse and the index of the first zero pivot, or zero; a singular matrix gives infinities."""
     return inverse(a), _lu(a)[2]
 
 
@@ -93,7 +93,7 @@ def _solution_with_info(
 
 
 def _reflectors(a: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """R above the diagonal, the reflectors below it without their leading one, and their factors (LAPACK's geqrf)."""
+    """R above the diagonal, the reflectors below it without their leading one, and their coefficients (geqrf)."""
     m, n = a.shape[-2:]
     taus = [a.new_zeros((*a.shape[:-2], 0))]
     for k in range(min(m, n)):
@@ -123,7 +123,7 @@ def _reflector(a: torch.Tensor, k: int) -> torch.Tensor:
 
 
 def _product_of_reflectors(a: torch.Tensor, tau: torch.Tensor, columns: int | None = None) -> torch.Tensor:
-    """The first `columns` of H₁ H₂ … (LAPACK's orgqr); as many as `a` has where none are said."""
+    """The first `columns` of H₁ H₂ … (LAPACK's orgqr); by default as many as `a` has."""
     m = a.shape[-2]
     count = a.shape[-1] if columns is None else columns
     found = torch.eye(m, count, dtype=a.dtype, device=a.device).expand(*a.shape[:-2], m, count)
@@ -175,7 +175,7 @@ def _exponential(a: torch.Tensor) -> torch.Tensor:
 
 
 def _is_short(a: torch.Tensor, *rest: Any, **more: Any) -> bool:
-    """Whether there are few steps to take."""
+    """Whether the number of steps is small."""
     return all(isinstance(size, int) for size in a.shape[-2:]) and is_small(min(a.shape[-2:]))
 
 

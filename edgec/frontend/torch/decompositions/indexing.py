@@ -1,4 +1,4 @@
-"""Scattered reductions, gathers of experts' rows, and indices of what has no dimensions."""
+"""Scattered reductions, gathers of experts' rows, and indexing of 0-d tensors."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from edgec.frontend.torch.overrides.embedding_bag import bag_operator, padded_ba
 def _scatter_mean(
     x: torch.Tensor, dim: int, index: torch.Tensor, source: torch.Tensor, reduce: str, *, include_self: bool = True
 ) -> torch.Tensor:
-    """Sum and count apart, where the exporter only sums. A place that nothing reaches keeps its value."""
+    """Sum divided by count; the exporter only sums. Elements that no index refers to keep their value."""
     ones = torch.ones_like(source)
     hits = torch.zeros_like(x).scatter_add(dim, index, ones)
     total = torch.zeros_like(x).scatter_add(dim, index, source)
@@ -31,7 +31,7 @@ def _is_mean(x: torch.Tensor, dim: int, index: torch.Tensor, source: torch.Tenso
 def _index_reduce(
     x: torch.Tensor, dim: int, index: torch.Tensor, source: torch.Tensor, reduce: str, *, include_self: bool = True
 ) -> torch.Tensor:
-    """As a scatter along the dimension, the index repeated over the others."""
+    """As a scatter along the dimension, with the index repeated along the others."""
     if not x.dim():
         x, source = x.reshape(1), source.reshape(1)
         return torch.scatter_reduce(x, 0, index.reshape(1), source, reduce, include_self=include_self).reshape(())
@@ -55,9 +55,9 @@ def _has_no_dims(x: torch.Tensor, *rest: Any) -> bool:
 
 
 def _grouped_product(rows: torch.Tensor, weight: torch.Tensor, offs: torch.Tensor) -> torch.Tensor:
-    """Rows (S, K) sorted by expert times the weights (E, K, N) of each row's own; `offs` (E) says where each one's end.
+    """Rows (S, K), sorted by expert, times their expert's weights (E, K, N); `offs` (E) are the experts' end offsets.
 
-    With fewer rows than experts each row gathers its weights; else every expert sees all rows and its own are kept.
+    With fewer rows than experts the weights are gathered for each row; otherwise every expert is applied to all rows.
     """
     position = torch.arange(rows.shape[0], device=rows.device)
     group = (offs.unsqueeze(0) <= position.unsqueeze(1)).sum(1)
@@ -84,7 +84,7 @@ def _is_by_rows(rows: torch.Tensor, weight: torch.Tensor, offs: Any = None, bias
 def _scatter_combined(
     x: torch.Tensor, dim: int, index: torch.Tensor, source: torch.Tensor, *, reduce: str
 ) -> torch.Tensor:
-    """The older name of a scattered sum or product."""
+    """The older operator for a scattered sum or product."""
     return torch.scatter_reduce(x, dim, index, source, {"add": "sum", "multiply": "prod"}[reduce])
 
 
@@ -93,7 +93,7 @@ def _scatter_number(x: torch.Tensor, dim: int, index: torch.Tensor, value: Any, 
 
 
 def _top_of_number(x: torch.Tensor, k: int, *rest: Any, **more: Any) -> tuple[torch.Tensor, torch.Tensor]:
-    """Of a single number, whose dimension the exporter looks for."""
+    """For a 0-d tensor, for which the exporter looks up a dimension."""
     return x.clone(), torch.zeros((), dtype=torch.int64)
 
 

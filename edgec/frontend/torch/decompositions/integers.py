@@ -1,4 +1,4 @@
-"""Integers and truth values where the exporter computes as if they were floats, or has no operator of their type."""
+"""Integers and booleans where the exporter computes as for floats, or where ONNX has no operator of their type."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ def _are_whole(x: Any, y: Any) -> bool:
 
 
 _BITS = 6
-"""Bits of an exponent that count: of 64 and more, every power but those of 0, 1 and −1 has overflowed."""
+"""The relevant bits of an exponent: any power of 64 or more has overflowed, except of 0, 1 and −1."""
 
 
 def _power(x: Any, exponent: Any) -> torch.Tensor:
-    """By squares. To a negative power, of which ONNX says nothing: of 1 and −1 what it is, of all others zero."""
+    """By repeated squaring. Negative powers, which ONNX leaves undefined, are zero for all bases except 1 and −1."""
     kind = torch.result_type(x, exponent)
     base, power = (torch.as_tensor(t, dtype=kind) for t in (x, exponent))
     left, square = torch.clamp(power, 0, 2**_BITS - 1), base
@@ -56,7 +56,7 @@ def _is_not_float(x: torch.Tensor) -> bool:
 
 
 def _add_truths(a: torch.Tensor, b: torch.Tensor, *, alpha: Any = 1) -> torch.Tensor:
-    """True and True make True."""
+    """The sum of booleans, where True + True is True."""
     return torch.logical_or(a, b) if alpha else a.expand(torch.logical_or(a, b).shape).clone()
 
 

@@ -1,5 +1,5 @@
-"""Resizes by a factor that is no ratio of the sizes: the exporter takes the factor where PyTorch takes the sizes, and
-rounds otherwise.
+"""Resizes by a factor that is not the ratio of the sizes. The exporter uses the factor where PyTorch uses the sizes,
+and rounds differently.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def _linear(name: str) -> dict[str, Decomposition]:
         return found
 
     def aligns_by_factors(x: torch.Tensor, sizes: Any, align: bool, factors: Any = None) -> bool:
-        """Aligned corners lie on corners, whatever the factor."""
+        """Whether corners are aligned although a factor is given, which is irrelevant then."""
         return align and factors is not None and _static(x)
 
     return {f"aten.{name}.vec": Decomposition(by_sizes, aligns_by_factors)}
@@ -53,12 +53,12 @@ def _nearest(x: torch.Tensor, sizes: Any, factors: Factors, exact: bool) -> torc
 
 
 def _step(size: int, out: int, factor: float | None) -> np.float32:
-    """Input samples to a sample of the output (`compute_scales_value<float>`)."""
+    """Input samples per output sample (`compute_scales_value<float>`)."""
     return np.float32(1.0 / factor) if factor else np.float32(size) / np.float32(out)
 
 
 def _picked(size: int, out: int, factor: float | None) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Where PyTorch takes each output from, and where ONNX Runtime does."""
+    """The input index of each output in PyTorch, and in ONNX Runtime."""
     at = np.arange(out, dtype=np.float32)
     scale = np.float32(factor) if factor else np.float32(out) / np.float32(size)
     theirs = np.floor(at * _step(size, out, factor)), np.floor(at / scale)
@@ -66,7 +66,7 @@ def _picked(size: int, out: int, factor: float | None) -> tuple[NDArray[np.float
 
 
 def _is_apart(x: torch.Tensor, sizes: Any, factors: Factors) -> bool:
-    """Whether the two round to different elements somewhere."""
+    """Whether the two round to different elements anywhere."""
     if not _static(x) or not all(isinstance(size, int) for size in sizes or ()):
         return False
     sizes = _sizes(x, factors) if sizes is None else sizes
@@ -75,7 +75,7 @@ def _is_apart(x: torch.Tensor, sizes: Any, factors: Factors) -> bool:
 
 
 def _given(x: torch.Tensor, factors: tuple[Any, ...]) -> Factors:
-    """A factor or None for each dimension: `vec` takes a list of them, `default` one after the other."""
+    """A factor or None for each dimension: overload `vec` takes a list, `default` separate arguments."""
     listed = factors[0] if factors and isinstance(factors[0], Sequence) else factors
     return [*listed] if any(f is not None for f in listed) else [None] * (x.dim() - 2)
 

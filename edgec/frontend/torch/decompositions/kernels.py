@@ -1,4 +1,4 @@
-"""Operators of a user's own that stay calls, for a backend that has a kernel for them."""
+"""User-defined operators that remain calls, for backends that have a kernel for them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from edgec.ir.model import OPSET, Model
 
 
 class Body(torch.nn.Module):
-    """One call as a module of its tensors alone, computed by what the user's file says."""
+    """A call as a module whose only inputs are tensors, computed as the user's extension defines."""
 
     def __init__(self, node: Node, said: TorchOperator) -> None:
         super().__init__()
@@ -37,7 +37,7 @@ class Body(torch.nn.Module):
 
 
 def exported_body(node: Node, said: TorchOperator) -> tuple[Body, torch.export.ExportedProgram]:
-    """The call as a program of its own. Raises `EdgecError` E0202 for tensors of open sizes, E0201 where it fails."""
+    """The call as a program. Raises `EdgecError` E0202 for tensors of dynamic size, E0201 if it fails."""
     if writes(node):
         raise error(
             "E0202",
@@ -63,9 +63,9 @@ def exported_body(node: Node, said: TorchOperator) -> tuple[Body, torch.export.E
 
 
 def called(node: Node, said: TorchOperator, name: str) -> Any:
-    """Computes a call of the function `name`, with what the kernel has to know."""
+    """Computes a call of the function `name`, with the information that the kernel needs."""
     assert said.tflite is not None
-    backend = type(said.tflite).__name__.removesuffix("Kernel").lower()  # each kind is called after its backend
+    backend = type(said.tflite).__name__.removesuffix("Kernel").lower()  # kernel types are named after their backends
     kernel = Kernel(backend, said.tflite.code, _options(node, said, said.tflite))
     results = pytree.tree_leaves(node.meta["val"])
 
@@ -85,7 +85,7 @@ def called(node: Node, said: TorchOperator, name: str) -> Any:
 
 
 def _options(node: Node, said: TorchOperator, kernel: TFLiteKernel) -> bytes:
-    """The bytes that the kernel is given: a table becomes a FlexBuffer, as TFLite's own custom operators have it."""
+    """The option bytes passed to the kernel: a dict becomes a FlexBuffer, as in TFLite's own custom operators."""
     args, kwargs = torch.fx.node.map_arg((node.args, node.kwargs), lambda n: n.meta["val"])
     with user_code(f"the options of `{said.name}`"):
         found = kernel.options(*args, **kwargs) if callable(kernel.options) else kernel.options
@@ -97,7 +97,7 @@ def _options(node: Node, said: TorchOperator, kernel: TFLiteKernel) -> bytes:
 
 
 def add_body(model: Model, body: Model, name: str) -> None:
-    """What the calls of `name` compute, as a function of the model: the body's weights become constants."""
+    """Add the computation of the calls of `name` as a function of the model, with its weights as constants."""
     graph = body.graph
     for weight in list(graph.initializers.values()):
         assert weight.const_value is not None

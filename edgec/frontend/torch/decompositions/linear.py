@@ -11,24 +11,24 @@ from edgec.frontend.torch.decompositions.base import Decomposition
 from edgec.frontend.torch.overrides.attention import attention
 
 _LARGEST = 8
-"""Rows of the largest matrix that is eliminated step by step: a step is some ten operators."""
+"""The largest number of rows for step-by-step elimination; each step takes about ten operators."""
 
 
 def _distances(x: torch.Tensor, y: torch.Tensor, p: float = 2.0, compute_mode: Any = None) -> torch.Tensor:
-    """The norm of every difference of two rows, which the exporter has no form for."""
+    """The norms of all differences of two rows, which the exporter does not support."""
     norm: torch.Tensor = torch.linalg.vector_norm(x.unsqueeze(-2) - y.unsqueeze(-3), ord=p, dim=-1)
     return norm
 
 
 def _pair_distances(x: torch.Tensor, p: float = 2.0) -> torch.Tensor:
-    """The norms of the differences of each row and every later one."""
+    """The norms of the differences between each row and all later ones."""
     rows = x.shape[0]
     norms = [torch.linalg.vector_norm(x[i : i + 1] - x[i + 1 :], ord=p, dim=-1) for i in range(rows - 1)]
     return torch.cat(norms) if norms else x.new_zeros(0)
 
 
 def _norm(x: torch.Tensor, ord: Any = None, dim: Any = None, keepdim: bool = False, **more: Any) -> torch.Tensor:
-    """Over all dimensions at once the exporter forgets `keepdim`."""
+    """A norm over all dimensions, for which the exporter ignores `keepdim`."""
     norm: Any = torch.linalg.norm
     whole: torch.Tensor = norm(x, ord, **more).reshape((1,) * x.dim())
     return whole
@@ -51,17 +51,17 @@ def _is_whole_or_number(x: torch.Tensor, *rest: Any, **more: Any) -> bool:
 
 
 def _number_norm(x: torch.Tensor, ord: Any) -> torch.Tensor:
-    """Of a single number, whose dimensions the exporter looks for."""
+    """The norm of a 0-d tensor, for which the exporter looks up dimensions."""
     return (x != 0).to(x.dtype) if ord == 0 else torch.abs(x)
 
 
 def is_small(rows: Any) -> bool:
-    """Whether a matrix of that many rows is taken apart step by step."""
+    """Whether a matrix with that many rows is eliminated step by step."""
     return isinstance(rows, int) and rows <= _LARGEST
 
 
 def _small(a: torch.Tensor) -> int:
-    """The rows of a matrix. Raises `EdgecError` E0202 where they are too many, or an open size."""
+    """The number of rows. Raises `EdgecError` E0202 if it is too large or dynamic."""
     n = a.shape[-1]
     if is_small(n):
         return int(n)
@@ -73,9 +73,9 @@ def _small(a: torch.Tensor) -> int:
 
 
 def _eliminate(a: torch.Tensor, b: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Gauss and Jordan with the largest pivot of each column: a⁻¹b and det a, for a (…, n, n) and b (…, n, m).
+    """Gauss-Jordan elimination with partial pivoting: a⁻¹b and det a, for a (…, n, n) and b (…, n, m).
 
-    Raises `EdgecError` E0202 for matrices of an open size or more than `_LARGEST` rows.
+    Raises `EdgecError` E0202 for matrices of dynamic size or with more than `_LARGEST` rows.
     """
     n = _small(a)
     if n == 0:
@@ -97,12 +97,12 @@ def _eliminate(a: torch.Tensor, b: torch.Tensor) -> tuple[torch.Tensor, torch.Te
 
 
 def inverse(a: torch.Tensor) -> torch.Tensor:
-    """Of matrices (…, n, n). Raises `EdgecError` E0202 for more than 8 rows or an open size."""
+    """The inverses of matrices (…, n, n). Raises `EdgecError` E0202 for more than 8 rows or a dynamic size."""
     return _eliminate(a, torch.eye(a.shape[-1], dtype=a.dtype, device=a.device))[0]
 
 
 def solve(a: torch.Tensor, b: torch.Tensor, *, left: bool = True) -> torch.Tensor:
-    """x with a x = b, or x a = b. Raises as `inverse`."""
+    """x with a x = b, or x a = b. Raises like `inverse`."""
     if not left:
         return solve(a.transpose(-1, -2), b.transpose(-1, -2)).transpose(-1, -2)
     if b.dim() == 1 or (b.dim() == a.dim() - 1 and b.shape == a.shape[:-1]):
@@ -113,7 +113,7 @@ def solve(a: torch.Tensor, b: torch.Tensor, *, left: bool = True) -> torch.Tenso
 
 
 def _determinant(a: torch.Tensor) -> torch.Tensor:
-    """By elimination with the largest pivot of each column; a column of zeros makes it zero. Raises as `inverse`."""
+    """By elimination with partial pivoting; zero if a column of candidates is zero. Raises like `inverse`."""
     n, rows = _small(a), a
     position = torch.arange(n, device=a.device).reshape(n, 1)
     determinant = a.new_ones(a.shape[:-2])
@@ -136,7 +136,7 @@ def _sign_and_log(a: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def _cholesky(a: torch.Tensor, *, upper: bool = False) -> torch.Tensor:
-    """L with L Lᵀ = a, a column after the other. Only one triangle of `a` is read, as torch does."""
+    """L with L Lᵀ = a, column by column. Only one triangle of `a` is read, as in torch."""
     n = _small(a)
     if upper:
         return _cholesky(a.transpose(-1, -2)).transpose(-1, -2)
@@ -153,8 +153,8 @@ def _cholesky(a: torch.Tensor, *, upper: bool = False) -> torch.Tensor:
 def _cholesky_with_info(
     a: torch.Tensor, *, upper: bool = False, check_errors: bool = False
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """With the number of the first column whose pivot is not positive, or zero. That column holds its pivot as it was
-    found, and what lies behind is left as given (LAPACK's spotf2).
+    """With the index of the first column whose pivot is not positive, or zero. That column keeps the pivot found, and
+    later columns keep their input values (LAPACK's spotf2).
     """
     n = _small(a)
     if upper:
@@ -178,7 +178,7 @@ def _cholesky_with_info(
 def solve_triangular(
     a: torch.Tensor, b: torch.Tensor, *, upper: bool, left: bool = True, unitriangular: bool = False
 ) -> torch.Tensor:
-    """As `solve`, of one triangle of `a`, its diagonal taken for ones where `unitriangular`."""
+    """`solve` for one triangle of `a`; with `unitriangular` its diagonal is taken to be ones."""
     kept = torch.triu(a) if upper else torch.tril(a)
     if unitriangular:
         identity = torch.eye(_small(a), dtype=a.dtype, device=a.device)
@@ -189,7 +189,7 @@ def solve_triangular(
 def _triangular_solve(
     b: torch.Tensor, a: torch.Tensor, upper: bool = True, transpose: bool = False, unitriangular: bool = False
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """The older form, which gives the matrix back as well."""
+    """The older operator, which also returns the matrix."""
     turned, lower = (a.transpose(-1, -2), not upper) if transpose else (a, upper)
     return solve_triangular(turned, b, upper=lower, unitriangular=unitriangular), a.clone()
 
@@ -200,7 +200,7 @@ def _cholesky_inverse(factor: torch.Tensor, upper: bool = False) -> torch.Tensor
 
 
 def _cholesky_solve(b: torch.Tensor, factor: torch.Tensor, upper: bool = False) -> torch.Tensor:
-    """One factor after the other: their product would be as ill-conditioned as both together."""
+    """Solve with one factor, then the other: their product would be much worse conditioned."""
     kept = torch.triu(factor) if upper else torch.tril(factor)
     first, second = (kept.transpose(-1, -2), kept) if upper else (kept, kept.transpose(-1, -2))
     return solve(second, solve(first, b))
@@ -209,7 +209,7 @@ def _cholesky_solve(b: torch.Tensor, factor: torch.Tensor, upper: bool = False) 
 def _attention(
     q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, mask: Any = None, dropout_p: float = 0.0, *rest: Any, **more: Any
 ) -> torch.Tensor:
-    """Raises `EdgecError` E0202 where weights are dropped at random, which the exporter forgets."""
+    """Raises `EdgecError` E0202 for dropout of the attention weights, which the exporter ignores."""
     if dropout_p:
         raise error(
             "E0202",
@@ -221,7 +221,7 @@ def _attention(
 
 
 def _needs_folding(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, *rest: Any, **more: Any) -> bool:
-    """What torch's own layers ask for, where the exporter takes four dimensions and equal batches alone."""
+    """Whether the exporter fails: it supports four dimensions, equal batch dimensions and no dropout only."""
     drops = (rest[1] if len(rest) > 1 else more.get("dropout_p", 0.0)) > 0
     return drops or q.dim() != 4 or (not more.get("enable_gqa") and not q.shape[:-2] == k.shape[:-2] == v.shape[:-2])
 

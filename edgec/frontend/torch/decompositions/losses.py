@@ -1,4 +1,4 @@
-"""Losses and logarithms of probabilities, by the forms that keep small values."""
+"""Losses and log-probabilities, with formulas that preserve small values."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from edgec.frontend.torch.decompositions.base import Decomposition
 
 
 def _log1p(x: torch.Tensor) -> torch.Tensor:
-    """log(1 + x), by its series where x is small: ONNX has the logarithm alone, and 1 + x loses what x was."""
+    """log(1 + x), by its series for small x: ONNX only has the logarithm, and 1 + x loses the digits of x."""
     series = x * (1 - x * (1 / 2 - x * (1 / 3 - x / 4)))
     return torch.where(torch.abs(x) < 0.02, series, torch.log(1 + x))
 
 
 def _log_sigmoid(x: torch.Tensor) -> torch.Tensor:
-    """min(x, 0) − log(1 + e^−|x|): the exporter takes the logarithm of a sigmoid, which is lost where that is small."""
+    """min(x, 0) − log(1 + e^−|x|); the exporter takes the logarithm of a sigmoid, which underflows."""
     return torch.clamp(x, max=0) - _log1p(torch.exp(-torch.abs(x)))
 
 
 def _reduced(loss: torch.Tensor, reduction: int) -> torch.Tensor:
-    """torch's numbers: 0 none, 1 mean, 2 sum."""
+    """Reduction as numbered by torch: 0 none, 1 mean, 2 sum."""
     return loss.mean() if reduction == 1 else loss.sum() if reduction == 2 else loss
 
 
@@ -40,7 +40,7 @@ def _cross_entropy_with_logits(
 
 
 def _soft_margin(x: torch.Tensor, target: torch.Tensor, reduction: int = 1) -> torch.Tensor:
-    """log(1 + e^−tx) as torch computes it: infinite where e^−tx is."""
+    """log(1 + e^−tx) as torch computes it: infinite if e^−tx is."""
     return _reduced(_log1p(torch.exp(-target * x)), reduction)
 
 
@@ -52,9 +52,9 @@ def _cross_entropy(
     ignore_index: int = -100,
     label_smoothing: float = 0.0,
 ) -> torch.Tensor:
-    """Of class numbers: (1 − s) times the entropy of the own class, and s / C times that of every class.
+    """With class indices: (1 − s) times the entropy of the target class, plus s / C times that of every class.
 
-    The exporter leaves the smoothing out, and knows neither probabilities nor a sample without a batch.
+    The exporter ignores label smoothing, and supports neither probabilities nor a sample without a batch dimension.
     """
     dim = 1 if x.dim() > 1 else 0
     if target.is_floating_point():
@@ -78,7 +78,7 @@ def _cross_entropy(
 def _entropy_of_probabilities(
     x: torch.Tensor, target: torch.Tensor, weight: torch.Tensor | None, reduction: int, smoothing: float
 ) -> torch.Tensor:
-    """−Σ_c w_c · y_c · log p_c, its mean over the samples, whatever they weigh."""
+    """−Σ_c w_c · y_c · log p_c; its mean is over the samples, regardless of their weights."""
     dim = 1 if x.dim() > 1 else 0
     shape = [1] * x.dim()
     shape[dim] = -1
@@ -94,14 +94,14 @@ def _is_unusual(x: torch.Tensor, target: torch.Tensor, *rest: Any, label_smoothi
 
 
 def _log_add_exp(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-    """log(e^a + e^b); of two equal infinities it is themselves."""
+    """log(e^a + e^b); for two equal infinities, that infinity."""
     apart = torch.abs(a - b)
     larger = torch.maximum(a, b)
     return torch.where(a == b, larger + math.log(2), larger + torch.log1p(torch.exp(-apart)))
 
 
 def _log_cumulative_sum_exp(x: torch.Tensor, dim: int) -> torch.Tensor:
-    """A scan of doubling steps; the exporter sums exponentials, which overflow."""
+    """A scan with doubling steps; the exporter sums exponentials, which overflow."""
     size = x.shape[dim] if x.dim() else 1
     step = 1
     while step < size:

@@ -1,4 +1,4 @@
-"""`y[mask] = f(x[mask])` as `where(mask, f(x), y)`, whose sizes do not depend on the data."""
+"""`y[mask] = f(x[mask])` as `where(mask, f(x), y)`, in which no size depends on data."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _PUTS = (aten.index_put.default, aten.index_put_.default)
 
 
 def replace_masked_writes(program: torch.export.ExportedProgram) -> None:
-    """Replace, in `program`, every assignment through one mask whose value is not of the mask's own making.
+    """Replace every assignment through a mask whose value can be computed for all elements, selected or not.
 
-    The value is a number, a tensor that is the same at each place, or an elementwise function of what the same mask
-    takes. Other assignments are left alone.
+    The value is a number, a tensor broadcast to all selected elements, or an elementwise function of elements selected
+    by the same mask. Other assignments are kept.
     """
     module = program.graph_module
     for node in list(module.graph.nodes):
@@ -41,7 +41,7 @@ def replace_masked_writes(program: torch.export.ExportedProgram) -> None:
 
 
 def _select_by_index(node: Node) -> None:
-    """`masked_select(x, mask)` as `x[mask]`, which the exporter knows; both as large as the larger."""
+    """`masked_select(x, mask)` as `x[mask]`, which the exporter supports; the operands are broadcast first."""
     x, mask = node.args
     assert isinstance(x, Node)
     assert isinstance(mask, Node)
@@ -77,7 +77,7 @@ def _replace(node: Node) -> bool:
 
 
 def _mask(indices: Any) -> Node | None:
-    """The mask where it is all that indexes."""
+    """The mask, if it is the only index."""
     given = [i for i in indices if i is not None]
     if len(given) != 1 or indices[0] is None or given[0].meta["val"].dtype != torch.bool:
         return None
@@ -86,7 +86,7 @@ def _mask(indices: Any) -> Node | None:
 
 
 def _everywhere(value: Node, x: Node, mask: Node, put: Node) -> Node | None:
-    """What is assigned, for every place of `x`: the same at each, or computed from what the mask takes."""
+    """The assigned value for every element of `x`: broadcast, or computed from the masked tensor."""
     shape, rest = value.meta["val"].shape, x.meta["val"].dim() - mask.meta["val"].dim()
     if all(isinstance(size, int) for size in shape):
         if len(shape) <= rest:
@@ -112,7 +112,7 @@ def _everywhere(value: Node, x: Node, mask: Node, put: Node) -> Node | None:
 
 
 def _is_replaced(chain: list[Node], mask: Node, put: Node) -> bool:
-    """Whether each element of the chain's value is a function of the element that the same mask takes there."""
+    """Whether each element of the value is a function of the element selected by the same mask at that position."""
     masks = [m for n in chain if _takes(n) and (m := _mask(n.args[1])) is not None]
     if not masks or not all(_takes(n) or _is_elementwise(n, chain) for n in chain):
         return False
@@ -120,14 +120,14 @@ def _is_replaced(chain: list[Node], mask: Node, put: Node) -> bool:
 
 
 def _is_last_use(node: Node) -> bool:
-    """Whether nothing reads the first operand after the node, other than its size."""
+    """Whether nothing reads the first operand after the node, except its size."""
     operand = node.args[0]
     assert isinstance(operand, Node)
     return all(user is node or user < node or user.target is aten.sym_size.int for user in operand.users)
 
 
 def _chain(value: Node) -> Iterator[Node]:
-    """The value and what it is computed from, as far as sizes depend on the data; each after all that use it."""
+    """The value and the nodes it is computed from, as far as their sizes depend on data; users first."""
     found = {value}
     pending = [value]
     while pending:
@@ -148,7 +148,7 @@ def _is_open(node: Node) -> bool:
 
 
 def _is_elementwise(node: Node, chain: list[Node]) -> bool:
-    """One element from one element: other operands are single numbers. A change in place is that of its own copy."""
+    """Whether it is elementwise, with other operands scalar. In place only as the last use of its first operand."""
     if torch.Tag.pointwise not in getattr(node.target, "tags", ()):
         return False
     if writes(node) and not (node.target in MUTATING and _is_last_use(node)):
@@ -157,12 +157,12 @@ def _is_elementwise(node: Node, chain: list[Node]) -> bool:
 
 
 def _same(one: Node, other: Node) -> bool:
-    """The same mask: one node, or the same comparison of the same operands."""
+    """Whether both are the same mask: the same node, or the same comparison of the same operands."""
     return one is other or (one.target, one.args, one.kwargs) == (other.target, other.args, other.kwargs)
 
 
 def _mutates(first: Node, last: Node, own: list[Node]) -> bool:
-    """Whether anything else between the two changes a tensor: it may be what the mask is made from, or takes from."""
+    """Whether a node between the two changes a tensor in place, which may be the mask's or the masked tensor's data."""
     node: Any = first
     while node is not last:
         if writes(node) and node not in own:
@@ -172,14 +172,14 @@ def _mutates(first: Node, last: Node, own: list[Node]) -> bool:
 
 
 def _forget_sizes(module: GraphModule) -> None:
-    """Assertions on sizes that nothing else asks for any more."""
+    """Remove assertions on sizes that are not used otherwise."""
     for node in reversed(list(module.graph.nodes)):
         if node.target is aten._assert_scalar.default and all(_counts_unused(n) for n in node.all_input_nodes):
             module.graph.erase_node(node)
 
 
 def _counts_unused(node: Node) -> bool:
-    """Whether the number comes from the size of what a mask takes, and that is used for nothing else."""
+    """Whether the number is the size of a masked selection and is not used for anything else."""
     if node.target is aten.sym_size.int:
         return _takes(node.all_input_nodes[0]) and all(_only_asserts(user) for user in node.all_input_nodes[0].users)
     return bool(node.all_input_nodes) and all(_counts_unused(n) for n in node.all_input_nodes)

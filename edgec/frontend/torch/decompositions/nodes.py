@@ -1,6 +1,6 @@
-"""Decompositions of operators that torch's exporter decomposes by tracing the whole program again, node by node.
+"""Decompositions on graph nodes, for operators that torch's exporter decomposes by tracing the whole program again.
 
-A row applies to the calls that `DECOMPOSITIONS` leaves alone.
+An entry applies to calls that `DECOMPOSITIONS` does not handle.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def _adaptive_average(node: Node) -> Node | None:
 
 
 def _conversion(node: Node) -> Node | None:
-    """`to` in its spellings: the operand itself where the type is the same (there is one device: the CPU)."""
+    """The variants of `to`; the operand itself if its type already matches (the only device is the CPU)."""
     x, dtype = node.args[0], node.meta["val"].dtype
     assert isinstance(x, Node)
     return x if x.meta["val"].dtype == dtype else call_before(node, aten._to_copy.default, x, dtype=dtype)
@@ -63,7 +63,7 @@ def _and(node: Node) -> Node | None:
 
 
 def _difference(node: Node) -> Node | None:
-    """Once: what follows less what precedes, with what is put before and behind."""
+    """The first-order difference of neighbouring elements, with `prepend` and `append`."""
     given: tuple[Any, ...] = (*node.args, *_DIFFERENCE[len(node.args) - 1 :])
     x, times, dim, before, behind = given
     if times != 1 or node.meta["val"].dtype == torch.bool or not isinstance(dim, int):
@@ -127,4 +127,4 @@ NODE_DECOMPOSITIONS: dict[Any, Callable[[Node], Node | None]] = {
     aten.to.dtype: _conversion,
     aten.to.dtype_layout: _conversion,
 }
-"""Each gives the node that stands for the call, or None where it needs torch's own decomposition."""
+"""Each entry returns the node that replaces the call, or None if torch's own decomposition is needed."""

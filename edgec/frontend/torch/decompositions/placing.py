@@ -1,4 +1,4 @@
-"""Writing values at places of the flattened tensor: diagonals, strided views, and places by number."""
+"""Writing values at indices of the flattened tensor: diagonals, strided views, and flat indices."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ def _written(x: torch.Tensor, places: torch.Tensor, source: torch.Tensor) -> tor
 def _diagonal_scatter(
     x: torch.Tensor, source: torch.Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1
 ) -> torch.Tensor:
-    """`x` with `source` on its diagonal, the places found by taking the diagonal of their numbers."""
+    """`x` with `source` on its diagonal; the flat indices are the diagonal of an index tensor."""
     numbers = torch.arange(x.numel(), device=x.device).reshape(x.shape)
     return _written(x, torch.diagonal(numbers, offset, dim1, dim2), source)
 
 
 def _diagonal(x: torch.Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> torch.Tensor:
-    """By the places of its elements: the exporter's product with a mask makes NaN of infinities beside it."""
+    """By flat indices: the exporter multiplies by a mask, which turns infinities off the diagonal into NaN."""
     x = torch.movedim(x, (dim1, dim2), (-2, -1))
     rows, columns = x.shape[-2:]
     count = min(rows, columns - offset) if offset >= 0 else min(rows + offset, columns)
@@ -49,7 +49,7 @@ def _has_static_plane(x: torch.Tensor, offset: int = 0, dim1: int = 0, dim2: int
 def _strided_places(
     size: Sequence[int], stride: Sequence[int], offset: int | None, device: torch.device
 ) -> torch.Tensor:
-    """Where the elements of a view by strides lie in memory, in the shape of the view."""
+    """The flat indices of the elements of a strided view, in the shape of the view."""
     places = torch.full((1,) * len(size), offset or 0, dtype=torch.int64, device=device)
     for axis, (count, step) in enumerate(zip(size, stride, strict=True)):
         shape = [1] * len(size)
@@ -61,7 +61,7 @@ def _strided_places(
 def _strided(
     x: torch.Tensor, size: Sequence[int], stride: Sequence[int], storage_offset: int | None = None
 ) -> torch.Tensor:
-    """The view of `size` and `stride` of `x`, which is taken for contiguous (`functional.views` sees to that)."""
+    """The view of `size` and `stride` of `x`, which must be contiguous (`functional.views` ensures that)."""
     places = _strided_places(size, stride, storage_offset, x.device).reshape(-1)
     return torch.index_select(x.reshape(-1), 0, places).reshape(list(size))
 
@@ -73,14 +73,14 @@ def _has_static_strides(x: torch.Tensor, size: Sequence[int], stride: Sequence[i
 def _strided_scatter(
     x: torch.Tensor, source: torch.Tensor, size: Sequence[int], stride: Sequence[int], storage_offset: int | None = None
 ) -> torch.Tensor:
-    """`x`, taken for contiguous, with `source` in its view of `size` and `stride`."""
+    """`x`, which must be contiguous, with `source` written to its view of `size` and `stride`."""
     return _written(x, _strided_places(size, stride, storage_offset, x.device), source)
 
 
 def _are_strides_apart(
     x: torch.Tensor, source: torch.Tensor, size: Sequence[int], stride: Sequence[int], *rest: Any
 ) -> bool:
-    """Whether no place is written twice: which value stays is not defined then."""
+    """Whether no element is written twice, in which case the result would be undefined."""
     if not _has_static_strides(x, size, stride, *rest):
         return False
     reach = 0
@@ -92,7 +92,7 @@ def _are_strides_apart(
 
 
 def _wrapped(index: torch.Tensor, count: int) -> torch.Tensor:
-    """Numbers below zero count from the end."""
+    """Negative indices count from the end."""
     return torch.where(index < 0, index + count, index).reshape(-1)
 
 
@@ -107,7 +107,7 @@ def _take(x: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
 
 
 def _scatter_add_number(x: torch.Tensor, dim: int, index: torch.Tensor, source: torch.Tensor) -> torch.Tensor:
-    """Of a single number, whose dimension the exporter looks for."""
+    """For a 0-d tensor, for which the exporter looks up a dimension."""
     return x.reshape(1).scatter_add(0, index.reshape(-1), source.reshape(-1)).reshape(x.shape)
 
 
@@ -116,9 +116,9 @@ def _is_number(x: torch.Tensor, dim: int, index: torch.Tensor, *rest: Any) -> bo
 
 
 def _places_of_true(x: torch.Tensor, *, size: int, fill_value: int = -1) -> torch.Tensor:
-    """The coordinates (size, dimensions) of the first `size` elements that are not zero, `fill_value` behind them.
+    """The coordinates (size, dimensions) of the first `size` nonzero elements, padded with `fill_value`.
 
-    Element k is the first up to which more than k have been counted.
+    Element k is the first at which the running count exceeds k.
     """
     if not x.dim() or not x.numel():
         return torch.full((size, x.dim()), fill_value, dtype=torch.int64, device=x.device)
@@ -140,7 +140,7 @@ def _has_static_places(x: torch.Tensor, **_: Any) -> bool:
 def _repeat_each(
     x: torch.Tensor, repeats: torch.Tensor, dim: int | None = None, *, output_size: int | None = None
 ) -> torch.Tensor:
-    """To a length that is given: place k is of the first element up to which more than k have been counted."""
+    """With a given output length: output k comes from the first element at which the running count exceeds k."""
     assert output_size is not None
     x, axis = (x.reshape(-1), 0) if dim is None else (x, dim)
     counts = repeats.reshape(-1).expand(x.shape[axis]).to(torch.int64)
@@ -153,7 +153,7 @@ def _has_length(x: torch.Tensor, repeats: torch.Tensor, dim: Any = None, *, outp
 
 
 def _masked_scatter(x: torch.Tensor, mask: torch.Tensor, source: torch.Tensor) -> torch.Tensor:
-    """The n-th true place gets the n-th element of the source, n by a running sum: no size depends on the data."""
+    """The n-th true position gets the n-th source element, n from a running sum: no size depends on data."""
     x, mask = torch.broadcast_tensors(x, mask)  # type: ignore[no-untyped-call]
     number = torch.cumsum(mask.reshape(-1).to(torch.int32), 0) - 1
     number = torch.clamp(number, 0, source.numel() - 1).to(torch.int64)

@@ -1,4 +1,4 @@
-"""Functions of one or two numbers that the exporter has no form for."""
+"""Functions of one or two numbers that the exporter does not support."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def _scalar(value: Any, like: torch.Tensor) -> torch.Tensor:
 
 
 def _reversed_difference(x: torch.Tensor, other: Any, alpha: Any = 1) -> torch.Tensor:
-    """other − alpha·x; of an integer and a float, torch's own type promotion stumbles over the number."""
+    """other − alpha·x; torch's type promotion fails for an integer tensor and a float number."""
     return torch.neg(x.to(torch.result_type(x, other)) * alpha - other)
 
 
@@ -26,8 +26,8 @@ def _promotes(x: torch.Tensor, other: Any, alpha: Any = 1) -> bool:
 
 
 def angle(y: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
-    """atan(y / x), half a turn on behind the axis, of which zeros lie on the side of their sign; of two infinities only
-    the signs count. Both are of one type of floats.
+    """atan(y / x), plus or minus π for negative x. Zeros count by their sign; for two infinities only the signs count.
+    Both have the same float type.
     """
     endless = torch.logical_and(torch.isinf(y), torch.isinf(x))
     y, x = torch.where(endless, torch.sign(y), y), torch.where(endless, torch.sign(x), x)
@@ -44,7 +44,7 @@ def _angle_in_floats(y: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
 
 
 def _copy_sign(x: torch.Tensor, other: Any) -> torch.Tensor:
-    """|x| with the sign of `other`; a negative zero counts by its reciprocal."""
+    """|x| with the sign of `other`; a negative zero is detected by its reciprocal."""
     sign = other if isinstance(other, torch.Tensor) else _scalar(float(other), x)
     wide = torch.result_type(x, sign)
     wide = wide if wide.is_floating_point else torch.get_default_dtype()
@@ -53,7 +53,7 @@ def _copy_sign(x: torch.Tensor, other: Any) -> torch.Tensor:
 
 
 def _fmax(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-    """The larger; where one is no number, the other."""
+    """The larger of both; if one is NaN, the other."""
     if not torch.result_type(x, y).is_floating_point:
         return torch.maximum(x, y)
     return torch.where(torch.isnan(y), x, torch.where(torch.isnan(x), y, torch.maximum(x, y)))
@@ -66,7 +66,7 @@ def _fmin(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
 
 
 def _clamp_in_floats(x: torch.Tensor, low: Any = None, high: Any = None) -> torch.Tensor:
-    """Between a whole number and a float, where the exporter makes a tensor of one of them."""
+    """Clamp between an integer and a float; the exporter creates tensors of different types."""
     wide = x if x.is_floating_point() else x.to(torch.get_default_dtype())
     return torch.clamp(wide, float(low), float(high))
 
@@ -76,7 +76,7 @@ def _mixes(x: torch.Tensor, low: Any = None, high: Any = None) -> bool:
 
 
 def _hypot(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-    """√(x² + y²) without squaring what is large."""
+    """√(x² + y²) without overflow from squaring."""
     x, y = torch.abs(x), torch.abs(y)
     larger, smaller = torch.maximum(x, y), torch.minimum(x, y)
     ratio = smaller / torch.where(larger == 0, torch.ones_like(larger), larger)
@@ -96,7 +96,7 @@ _ERF_INV_TAIL = (
 
 
 def _polynomial(x: torch.Tensor, coefficients: tuple[float, ...]) -> torch.Tensor:
-    """By Horner's rule, from the highest power on."""
+    """Horner's rule, from the highest power."""
     total = torch.full_like(x, coefficients[0])
     for c in coefficients[1:]:
         total = total * x + c
@@ -106,7 +106,7 @@ def _polynomial(x: torch.Tensor, coefficients: tuple[float, ...]) -> torch.Tenso
 def _erf_inv(x: torch.Tensor) -> torch.Tensor:
     x = x if x.is_floating_point() else x.to(torch.get_default_dtype())
     w = -torch.log((1 - x) * (1 + x))
-    inside = torch.clamp(w, max=80.0)  # what lies beyond is infinite and taken below
+    inside = torch.clamp(w, max=80.0)  # beyond, the result is infinite and handled below
     near, far = _polynomial(inside - 2.5, _ERF_INV_CENTRE), _polynomial(torch.sqrt(inside) - 3, _ERF_INV_TAIL)
     found = x * torch.where(inside < 5, near, far)
     return torch.where(torch.abs(x) == 1, x * float("inf"), found)
@@ -120,7 +120,7 @@ _LANCZOS = (
 
 
 def _log_gamma(x: torch.Tensor) -> torch.Tensor:
-    """In float64, as the terms cancel; below 1/2 by the reflection π / (sin πx · Γ(1 − x))."""
+    """In float64, since the terms cancel; below 1/2 by reflection, π / (sin πx · Γ(1 − x))."""
     kind = x.dtype if x.is_floating_point() else torch.get_default_dtype()
     given = x.to(torch.float64)
     low = given < 0.5
@@ -152,14 +152,14 @@ def _digamma(x: torch.Tensor) -> torch.Tensor:
     series = inverse * (1 / 12 - inverse * (1 / 120 - inverse * (1 / 252 - inverse * (1 / 240 - inverse / 132))))
     value = total + torch.log(z) - 0.5 / z - series
     fraction = given - torch.floor(given)
-    angle = math.pi * fraction  # whose tangent in float64 ONNX Runtime does not have
+    angle = math.pi * fraction  # ONNX Runtime has no tangent in float64
     found = torch.where(low, value - math.pi * torch.cos(angle) / torch.sin(angle), value)
     pole = (given < 0) & (fraction == 0)
     return torch.where(pole, torch.full_like(given, float("nan")), found).to(kind)
 
 
 def _every_extreme(reduce: Any) -> Any:
-    """Over all dimensions where none is named, which the exporter does not know."""
+    """Over all dimensions if none is given, which the exporter does not support."""
 
     def whole(x: torch.Tensor, dim: Any = (), keepdim: bool = False) -> torch.Tensor:
         found: torch.Tensor = reduce(x, list(range(x.dim())), keepdim) if x.dim() else x.clone()
@@ -180,7 +180,7 @@ def _min_max(x: torch.Tensor, *, dim: int | None = None, keepdim: bool = False) 
 
 
 def _add_nothing(x: torch.Tensor, a: torch.Tensor, b: torch.Tensor, *, beta: Any = 1, alpha: Any = 1) -> torch.Tensor:
-    """A product over no elements at all is zero, and β·x is left, which the exporter forgets to scale."""
+    """A product with an empty inner dimension is zero; the result is β·x, which the exporter does not scale."""
     return torch.mul(x, beta).expand(a.shape[0], b.shape[1]).clone()
 
 
@@ -191,14 +191,14 @@ def _is_empty(x: torch.Tensor, a: torch.Tensor, b: torch.Tensor, **_: Any) -> bo
 def _rectified(
     x: torch.Tensor, lower: Any = 0.125, upper: Any = 1 / 3, training: bool = False, *_: Any
 ) -> torch.Tensor:
-    """The slope of what is negative is drawn between the two, outside of training their mean."""
+    """The slope for negative values: random between the bounds in training, otherwise their mean."""
     if not training:
         return torch.nn.functional.leaky_relu(x, (lower + upper) / 2)
     return torch.where(x < 0, x * (torch.rand_like(x) * (upper - lower) + lower), x)
 
 
 def _squeeze_nothing(x: torch.Tensor, dims: Any) -> torch.Tensor:
-    """Where no dimension named has one element alone, the exporter has no word for the same tensor."""
+    """If no given dimension has size one, the tensor is unchanged, which the exporter does not support."""
     same: torch.Tensor = torch.ops.aten.view.default(x, x.shape)
     return same
 
@@ -210,7 +210,7 @@ def _keeps_all(x: torch.Tensor, dims: Any) -> bool:
 def _product_of_number(
     x: torch.Tensor, dim: int, keepdim: bool = False, *, dtype: torch.dtype | None = None
 ) -> torch.Tensor:
-    """Of a single number, whose dimension the exporter looks for."""
+    """For a 0-d tensor, for which the exporter looks up a dimension."""
     return x.to(dtype or (x.dtype if x.is_floating_point() or x.is_complex() else torch.int64)).clone()
 
 
@@ -224,7 +224,7 @@ _ALIASES: dict[str, Callable[..., Any]] = {
     "multiply": torch.mul,
     "subtract": torch.sub,
 }
-"""Other names of operators, for which the exporter forgets to promote types."""
+"""Aliases of operators for which the exporter omits type promotion."""
 
 POINTWISE: dict[str, Decomposition] = {
     "aten.addmm.default": Decomposition(_add_nothing, _is_empty),

@@ -1,4 +1,4 @@
-"""Pools with a divisor of their own, and pools to a given size whose windows are not all alike."""
+"""Pooling with an explicit divisor, and adaptive pooling with windows of different sizes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Reduce = Callable[..., torch.Tensor]
 
 
 def _average(plain: Reduce, dims: int) -> Reduce:
-    """With a divisor of its own: the sum of whole windows over zeros, divided by it. The exporter drops the divisor."""
+    """With an explicit divisor, which the exporter ignores: the zero-padded sum over full windows, divided by it."""
 
     def pool(
         x: torch.Tensor,
@@ -51,8 +51,8 @@ def _tuple(value: Any, count: int) -> tuple[int, ...]:
 
 
 def _adaptive(reduce: Reduce, even: Reduce) -> Callable[[torch.Tensor, Any], torch.Tensor]:
-    """To a given size: `even` where every window has the size of every other, else a dimension after the other by
-    slices, window i reaching from ⌊i·in/out⌋ to ⌈(i + 1)·in/out⌉.
+    """Adaptive pooling: `even` if all windows have the same size; otherwise one dimension at a time by slices, window i
+    extending from ⌊i·in/out⌋ to ⌈(i + 1)·in/out⌉.
     """
 
     def pool(x: torch.Tensor, output_size: Any) -> torch.Tensor:
@@ -71,7 +71,7 @@ def _adaptive(reduce: Reduce, even: Reduce) -> Callable[[torch.Tensor, Any], tor
 
 
 def _places(x: torch.Tensor, output_size: Any) -> torch.Tensor:
-    """Of each window's maximum the number in the flattened image. Windows shorter than the longest repeat their end."""
+    """The flat index of each window's maximum in the image. Shorter windows repeat their last element."""
     first, rank = x.dim() - len(output_size), len(output_size)
     number = torch.zeros((1,) * (2 * rank), dtype=torch.int64)
     windows = x
@@ -94,7 +94,7 @@ def _places(x: torch.Tensor, output_size: Any) -> torch.Tensor:
 
 
 def _with_places(pool: Callable[[torch.Tensor, Any], torch.Tensor]) -> Any:
-    """The maxima and their places, which fall away again where nobody asks for them."""
+    """The maxima and their indices, which are removed if unused."""
     return lambda x, output_size: (pool(x, output_size), _places(x, output_size))
 
 

@@ -1,4 +1,4 @@
-"""Fake quantization to ranges that ONNX has no element type for, such as four bits."""
+"""Fake quantization to ranges without an ONNX element type, such as four bits."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 from edgec.frontend.torch.decompositions.base import Decomposition
 
 _TYPED = {(0, 255), (-128, 127), (0, 127)}
-"""The ranges that the exporter translates."""
+"""The ranges that the exporter supports."""
 
 
 def _whole(x: torch.Tensor, scale: Any, zero_point: Any, low: int, high: int) -> torch.Tensor:

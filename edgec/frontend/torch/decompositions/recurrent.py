@@ -1,4 +1,4 @@
-"""Recurrent layers: LSTMs that project their output, which ONNX lacks, and plain ones, which the exporter unrolls."""
+"""Recurrent layers: LSTMs with projection, which ONNX lacks, and plain RNNs, which the exporter unrolls."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def _lstm(
     bidirectional: bool,
     batch_first: bool,
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Step by step: the outputs, and the last states of each layer and direction."""
+    """Unrolled: the outputs, and the final states of each layer and direction."""
     sequence = x.transpose(0, 1) if batch_first else x
     each, directions = 5 if bias else 3, 2 if bidirectional else 1
     hidden, cells = [], []
@@ -43,7 +43,7 @@ def _lstm(
 def _direction(
     sequence: torch.Tensor, h: torch.Tensor, c: torch.Tensor, weights: Sequence[torch.Tensor], *, reverse: bool
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """One direction of one layer: the outputs in order, and the last states. `weights` end with the projection."""
+    """One direction of one layer: the outputs in order, and the final states. `weights` end with the projection."""
     into, again, *biases, projection = weights
     order = range(sequence.shape[0])
     steps = {}
@@ -90,7 +90,7 @@ def _plain(activation: str) -> Callable[..., tuple[torch.Tensor, torch.Tensor]]:
 def _layer(
     x: torch.Tensor, state: torch.Tensor, sides: Sequence[Sequence[torch.Tensor]], activation: str
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """One layer (T, B, I) -> (T, B, D*H) and its last states (D, B, H); ONNX's outputs are (T, D, B, H)."""
+    """One layer (T, B, I) -> (T, B, D*H) and its final states (D, B, H); ONNX's outputs are (T, D, B, H)."""
     steps, batch, hidden = x.shape[0], x.shape[1], state.shape[-1]
     stacked = [torch.stack([side[i] for side in sides]) for i in (0, 1)]
     biases = torch.stack([torch.cat(list(side[2:])) for side in sides]) if len(sides[0]) > 2 else None

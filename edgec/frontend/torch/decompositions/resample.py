@@ -1,4 +1,4 @@
-"""Resizing with anti-aliasing where the exporter gets it wrong, and sampling of volumes."""
+"""Anti-aliased resizing where the exporter is wrong, and sampling of volumes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _LINEAR, _CUBIC = 2, 4
 
 
 def _filter(t: torch.Tensor, width: int) -> torch.Tensor:
-    """A triangle, or Keys' cubic with a = −1/2, at distances t."""
+    """The triangle filter, or Keys' cubic with a = −1/2, at distances t."""
     t = torch.abs(t)
     if width == _LINEAR:
         return torch.clamp(1 - t, min=0)
@@ -24,8 +24,8 @@ def _filter(t: torch.Tensor, width: int) -> torch.Tensor:
 
 
 def _weights(size: int, out: int, scale: float, width: int) -> torch.Tensor:
-    """The matrix (out, size) of an anti-aliased resize along one dimension, as aten's `UpSampleKernel.cpp` has it:
-    aligned corners change the scale alone, not where a sample's centre is.
+    """The matrix (out, size) of an anti-aliased resize along one dimension, as in aten's `UpSampleKernel.cpp`: aligned
+    corners affect only the scale, not the sample centres.
     """
     support = width / 2 * max(scale, 1.0)
     centre = scale * (torch.arange(out, dtype=torch.float64) + 0.5)
@@ -39,7 +39,7 @@ def _weights(size: int, out: int, scale: float, width: int) -> torch.Tensor:
 
 
 def _scale(size: int, out: int, align: bool, factor: float | None) -> float:
-    """Input samples to a sample of the output."""
+    """Input samples per output sample."""
     if align:
         return (size - 1) / (out - 1) if out > 1 else 0.0
     return 1 / factor if factor else size / out
@@ -70,12 +70,12 @@ def _by_sizes(width: int) -> Callable[..., torch.Tensor]:
 
 
 def _is_odd(x: torch.Tensor, sizes: Any, align: bool, *factors: Any) -> bool:
-    """Corners aligned, or a factor that is not the ratio of the sizes: the exporter drops both."""
+    """Whether corners are aligned, or a factor is not the ratio of the sizes; the exporter ignores both."""
     return (align or any(f is not None for f in factors)) and all(isinstance(s, int) for s in x.shape[-2:])
 
 
 def _sample_volume(x: torch.Tensor, grid: torch.Tensor, mode: int, padding: int, align: bool) -> torch.Tensor:
-    """`grid_sample` of (N, C, D, H, W) at (N, d, h, w, 3): by the eight corners around each place, or the nearest.
+    """`grid_sample` of (N, C, D, H, W) at (N, d, h, w, 3): from the eight surrounding samples, or the nearest one.
 
     `mode` is 0 (linear) or 1 (nearest); `padding` 0 (zeros), 1 (border) or 2 (reflection).
     """
@@ -96,7 +96,7 @@ def _sample_volume(x: torch.Tensor, grid: torch.Tensor, mode: int, padding: int,
 
 
 def _place(at: torch.Tensor, size: int, padding: int, align: bool) -> torch.Tensor:
-    """From −1 … 1 to samples, what lies outside moved in as `padding` says."""
+    """Converts −1 … 1 to sample coordinates, and moves those outside according to `padding`."""
     at = (at + 1) / 2 * (size - 1) if align else ((at + 1) * size - 1) / 2
     if padding == 2:
         low, span = (0.0, size - 1.0) if align else (-0.5, float(size))
@@ -111,7 +111,7 @@ def _place(at: torch.Tensor, size: int, padding: int, align: bool) -> torch.Tens
 
 
 def _corner(x: torch.Tensor, at: Sequence[torch.Tensor], sizes: Sequence[int]) -> torch.Tensor:
-    """The samples at whole places (N, d, h, w) of each dimension; zero outside."""
+    """The samples at integer coordinates (N, d, h, w) of each dimension; zero outside."""
     n, c = x.shape[:2]
     inside = torch.ones(())
     index = torch.zeros(())

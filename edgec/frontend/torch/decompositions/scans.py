@@ -1,4 +1,4 @@
-"""Running products, maxima and minima; the k-th value; positions in sorted edges."""
+"""Cumulative products, maxima and minima; the k-th value; binary search in sorted edges."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def _static(x: torch.Tensor, dim: int, *rest: Any, **kwargs: Any) -> bool:
 
 
 def _product(x: torch.Tensor, dim: int, *, dtype: torch.dtype | None = None) -> torch.Tensor:
-    """By doubling: after step s each place holds the product of the last 2s."""
+    """By doubling: after the step with offset s each element is the product of the last 2s."""
     wide = dtype or (x.dtype if x.dtype.is_floating_point else torch.int64)
     x, size, step = x.to(wide), _size(x, dim), 1
     while step < size:
@@ -32,7 +32,7 @@ def _product(x: torch.Tensor, dim: int, *, dtype: torch.dtype | None = None) -> 
 
 
 def _extreme(better: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]) -> Callable[[torch.Tensor, int], Pair]:
-    """A running maximum or minimum with its index: the later of equals, a NaN before anything."""
+    """A cumulative maximum or minimum with its index: the later of equal values; NaN takes precedence."""
 
     def scan(x: torch.Tensor, dim: int) -> Pair:
         size, step = _size(x, dim), 1
@@ -53,9 +53,9 @@ def _extreme(better: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]) -> Ca
 
 
 def _rank(x: torch.Tensor, counted: torch.Tensor, dim: int) -> Pair:
-    """Of the values in rising order, NaN last, the lower of the middle two of the first `counted`, and its index.
+    """The lower median of the first `counted` values in ascending order, NaN last, and its index.
 
-    A NaN is sorted as infinity: where a runtime's sort puts it is not defined.
+    NaN is sorted as infinity: its position in a runtime's sort is not defined.
     """
     values, index = torch.sort(torch.where(torch.isnan(x), torch.full_like(x, float("inf")), x), dim)
     middle = torch.clamp(torch.div(counted - 1, 2, rounding_mode="floor"), min=0)
@@ -64,7 +64,7 @@ def _rank(x: torch.Tensor, counted: torch.Tensor, dim: int) -> Pair:
 
 
 def _median(x: torch.Tensor, dim: int = -1, keepdim: bool = False, *, ignored: bool = False) -> Pair:
-    """The lower median; a NaN is one, unless NaNs are `ignored`."""
+    """The lower median; NaN if any value is, unless NaNs are `ignored`."""
     if not x.dim():
         return x.clone(), torch.zeros((), dtype=torch.int64)
     lost = torch.isnan(x)
@@ -96,7 +96,7 @@ def _kth_value(x: torch.Tensor, k: int, dim: int = -1, keepdim: bool = False) ->
 
 
 def _stable_sort(x: torch.Tensor, *, stable: bool | None = None, dim: int = -1, descending: bool = False) -> Pair:
-    """The exporter's sort is a stable one, but it knows only the plain spelling."""
+    """The exporter's sort is stable, but it supports only the overload without `stable`."""
     values, index = torch.sort(x, dim, descending)
     return values, index
 
@@ -114,8 +114,8 @@ def _search(
     side: str | None = None,
     sorter: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """The number of edges below each value, `right` with the equal ones: torch's own bisection, step by step, so that
-    also edges that are not sorted, for which the answer is not defined, give what torch gives.
+    """The number of edges below each value (with `right`, also equal ones) by torch's own bisection, step by step, so
+    that edges that are not sorted, for which the result is undefined, give the same as in torch.
     """
     edges = edges if sorter is None else torch.gather(edges, -1, sorter)
     count = edges.shape[-1]

@@ -1,4 +1,4 @@
-"""Singular values and vectors, and eigenvalues of symmetric matrices, by rotations in a fixed order."""
+"""Singular values and vectors, and eigenvalues of symmetric matrices, by Jacobi rotations in a fixed order."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from edgec.frontend.torch.decompositions.base import Decomposition
 from edgec.frontend.torch.decompositions.linear import is_small
 
 _SWEEPS = 6
-"""How often every pair of columns is rotated: the error is squared by each sweep once it is small."""
+"""The number of sweeps over all pairs of columns; convergence is quadratic."""
 
 Triple = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 
@@ -18,8 +18,9 @@ Triple = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 def _rotated(a: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """A V with orthogonal columns, and V, for A (…, m, n).
 
-    One-sided Jacobi rotations (Hestenes 1958), half of the columns with the other half at once, in the order of a round
-    robin (Brent and Luk 1985). An odd number of columns is filled up by one of zeros, which no rotation touches.
+    One-sided Jacobi rotations (Hestenes 1958), with half of the columns paired with the other half at once, in
+    round-robin order (Brent and Luk 1985). An odd number of columns is padded with zeros, which rotations do not
+    affect.
     """
     m, n = a.shape[-2:]
     one = torch.eye(n, dtype=a.dtype, device=a.device).expand(*a.shape[:-2], n, n)
@@ -39,7 +40,7 @@ def _rotated(a: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def _orthogonal(left: torch.Tensor, right: torch.Tensor, m: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Each column turned with its partner so that their first `m` rows are orthogonal, by the smaller angle."""
+    """Rotate each column with its partner so that their first `m` rows are orthogonal, by the smaller angle."""
     p, q = left[..., :m, :], right[..., :m, :]
     apart = (q * q).sum(-2, keepdim=True) - (p * p).sum(-2, keepdim=True)
     twice = 2 * (p * q).sum(-2, keepdim=True)
@@ -52,7 +53,7 @@ def _orthogonal(left: torch.Tensor, right: torch.Tensor, m: int) -> tuple[torch.
 
 
 def _singular(a: torch.Tensor) -> Triple:
-    """U, the singular values from the greatest on, and V, of (…, m, n) with m ≥ n."""
+    """U, the singular values in descending order, and V, of (…, m, n) with m ≥ n."""
     columns, v = _rotated(a)
     values, order = torch.sort(torch.sqrt((columns * columns).sum(-2)), -1, descending=True)
     columns, v = (torch.gather(x, -1, order.unsqueeze(-2).expand(x.shape)) for x in (columns, v))
@@ -61,7 +62,7 @@ def _singular(a: torch.Tensor) -> Triple:
 
 
 def _svd(a: torch.Tensor, full_matrices: bool = False, compute_uv: bool = True, *, driver: str | None = None) -> Triple:
-    """U, S and Vᴴ. Of the two signs that a pair of vectors may have, not always LAPACK's."""
+    """U, S and Vᴴ. The signs of a pair of vectors are arbitrary, and not always LAPACK's."""
     if a.shape[-2] < a.shape[-1]:
         v, values, u = _singular(a.mT)
     else:
@@ -82,8 +83,8 @@ def _symmetric(a: torch.Tensor, triangle: str) -> torch.Tensor:
 
 
 def _eigh(a: torch.Tensor, triangle: str = "L", compute_v: bool = True) -> tuple[torch.Tensor, torch.Tensor]:
-    """Eigenvalues in rising order, and vectors. A multiple of the identity makes all of them positive, so that they are
-    singular values; vᵀAv gives them without it.
+    """Eigenvalues in ascending order, and vectors. A multiple of the identity is added to make all eigenvalues
+    positive, and thus singular values; vᵀAv gives the original ones.
     """
     a = _symmetric(a, triangle)
     bound = torch.sqrt((a * a).sum((-2, -1), keepdim=True))
@@ -97,8 +98,8 @@ def _eigh(a: torch.Tensor, triangle: str = "L", compute_v: bool = True) -> tuple
 def _pseudo_inverse(
     a: torch.Tensor, *, atol: torch.Tensor | None = None, rtol: torch.Tensor | None = None, hermitian: bool = False
 ) -> torch.Tensor:
-    """V S⁺ Uᵀ, singular values up to max(atol, rtol · the greatest) left out. As with `torch.linalg.pinv`, rtol is
-    ε · max(m, n) unless one is given.
+    """V S⁺ Uᵀ, without singular values up to max(atol, rtol · the largest). As in `torch.linalg.pinv`, rtol defaults to
+    ε · max(m, n).
     """
     u, values, vh = _svd(_symmetric(a, "L") if hermitian else a)
     epsilon = torch.finfo(a.dtype).eps * max(a.shape[-2:])

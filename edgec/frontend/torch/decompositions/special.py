@@ -1,4 +1,4 @@
-"""Special functions of one number, by the approximations of the Cephes library (S. Moshier, 1984 to 2000), as torch."""
+"""Special functions of one number, with the approximations of the Cephes library (S. Moshier, 1984-2000), as torch."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _I1_FAR: Coefficients = (
 
 
 def chebyshev(x: torch.Tensor, coefficients: Coefficients) -> torch.Tensor:
-    """By Clenshaw's recurrence, the highest first, the constant counted half."""
+    """Clenshaw's recurrence, from the highest coefficient, with half of the constant one."""
     before, last = torch.zeros_like(x), torch.full_like(x, coefficients[0])
     older = before
     for c in coefficients[1:]:
@@ -47,14 +47,14 @@ def chebyshev(x: torch.Tensor, coefficients: Coefficients) -> torch.Tensor:
 
 
 def as_float(x: torch.Tensor) -> torch.Tensor:
-    """Integers as torch's default type."""
+    """Integers as torch's default float type."""
     return x if x.is_floating_point() else x.to(torch.get_default_dtype())
 
 
 def _bessel(
     near: Coefficients, far: Coefficients, *, odd: bool, scaled: bool
 ) -> Callable[[torch.Tensor], torch.Tensor]:
-    """The modified Bessel function of order zero, or of order one where `odd`; `scaled` by e^−|x|."""
+    """The modified Bessel function of order zero, or one if `odd`; `scaled` by e^−|x|."""
 
     def compute(x: torch.Tensor) -> torch.Tensor:
         x = as_float(x)
@@ -104,7 +104,7 @@ def _ratio(x: torch.Tensor, ratio: tuple[Coefficients, Coefficients]) -> torch.T
 
 
 def _normal_quantile(x: torch.Tensor) -> torch.Tensor:
-    """The x up to which the normal distribution holds the given share; beyond 0 and 1 no number."""
+    """The quantile of the normal distribution; NaN outside of 0 … 1."""
     y = as_float(x)
     upper = y > 1 - math.exp(-2)
     tail = torch.where(upper, 1 - y, y)
@@ -123,7 +123,7 @@ def _normal_quantile(x: torch.Tensor) -> torch.Tensor:
 
 
 def _spherical_bessel(x: torch.Tensor) -> torch.Tensor:
-    """sin x / x, by its series where x is small."""
+    """sin x / x, by its series for small x."""
     x = as_float(x)
     square = x * x
     series = 1 - square / 6 * (1 - square / 20 * (1 - square / 42 * (1 - square / 72)))
@@ -144,15 +144,15 @@ _RAISE = 24
 
 
 def _mantissa_and_exponent(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """x = m · 2^e with |m| from 1/2 to 1; zero, infinities and NaN are their own mantissa."""
+    """x = m · 2^e with |m| in [1/2, 1); zero, infinities and NaN are their own mantissa."""
     size = torch.abs(x)
     plain = (size > 0) & ~torch.isinf(x) & ~torch.isnan(x)
     tiny = size < _SMALLEST
     whole = torch.where(plain, torch.where(tiny, size * 2.0**_RAISE, size), torch.ones_like(x))
     exponent = torch.floor(torch.log2(whole)) + 1
-    half = torch.trunc(exponent / 2)  # 2^128 is infinite, its two halves are not
+    half = torch.trunc(exponent / 2)  # 2^128 overflows, its square root does not
     mantissa = whole / torch.pow(2.0, half) / torch.pow(2.0, exponent - half)
-    for low, factor, change in ((True, 2.0, -1), (False, 0.5, 1)):  # where the logarithm was rounded over a power
+    for low, factor, change in ((True, 2.0, -1), (False, 0.5, 1)):  # if the logarithm was rounded across a power
         wrong = (mantissa < 0.5) if low else (mantissa >= 1)
         mantissa = torch.where(wrong, mantissa * factor, mantissa)
         exponent = torch.where(wrong, exponent + change, exponent)
@@ -162,7 +162,7 @@ def _mantissa_and_exponent(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]
 
 
 def _uniform(x: torch.Tensor, low: float = 0, high: float = 1, *, generator: Any = None) -> torch.Tensor:
-    """By the operator whose randomness is refused with its reason."""
+    """In terms of `rand_like`, which is refused with the reason."""
     return torch.rand_like(x) * (high - low) + low
 
 

@@ -1,4 +1,4 @@
-"""From spectra back to signals."""
+"""The inverse short-time Fourier transform."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ def _inverse_stft(
     length: int | None = None,
     return_complex: bool = False,
 ) -> torch.Tensor:
-    """A signal (…, samples) from (…, n_fft / 2 + 1, frames): frames under the window, added where they meet, over the
-    sum of the squared windows there. torch asks whether that sum is ever zero, which is a decision on data, and the
-    exporter scatters by 32-bit indices, which ONNX has not.
+    """A signal (…, samples) from (…, n_fft / 2 + 1, frames): windowed frames, overlap-added and divided by the sum of
+    the squared windows. torch checks whether that sum is ever zero, which depends on data, and the exporter scatters
+    with 32-bit indices, which ONNX does not support.
     """
     hop, width = hop_length or n_fft // 4, win_length or n_fft
     plain = torch.ones(width, dtype=torch.float32) if window is None else window

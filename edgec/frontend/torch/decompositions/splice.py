@@ -1,4 +1,4 @@
-"""Decomposing an exported program: the calls that need it are replaced, in place, by what they are made of."""
+"""Decomposes an exported program: replaces calls, in place, by the operators of their decompositions."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from edgec.frontend.torch.weight_folding import add_constant
 from edgec.frontend.user_code import user_code
 
 BODIES = "edgec_bodies"
-"""Metadata of a program: what its calls for kernels compute, by name."""
+"""Metadata of a program: the computations of its calls to kernels, by name."""
 
 
 def decompose(program: torch.export.ExportedProgram, own: Extension | None = None) -> None:
-    """Replace, in `program` and in the branches within, each call that an entry of `DECOMPOSITIONS` applies to, or that
-    the user's `own` operators know.
+    """Replace, in `program` and its subgraphs, each call that an entry of `DECOMPOSITIONS` applies to, or that is
+    defined in the user's extension `own`.
 
-    Raises whatever a decomposition does: `EdgecError` E0202 for what it refuses, E0201 where the user's fails.
+    Raises what a decomposition raises: `EdgecError` E0202 if it is unsupported, E0201 if the user's own fails.
     """
     for module in program.graph_module.modules():
         if isinstance(module, torch.fx.GraphModule):
@@ -42,13 +42,13 @@ def decompose(program: torch.export.ExportedProgram, own: Extension | None = Non
 
 
 class _Decomposing:
-    """One graph of a program, whose calls are replaced until none is left that has a decomposition."""
+    """One graph of a program; calls are replaced until none has a decomposition."""
 
     def __init__(self, program: torch.export.ExportedProgram, graph: torch.fx.Graph, own: Extension) -> None:
         self._program, self._graph, self._own = program, graph, own
 
     def run(self) -> None:
-        """Replace them, and what replaces them in turn."""
+        """Replace the calls, and those in their replacements."""
         pending = list(self._graph.nodes)
         changed = False
         while pending:
@@ -71,7 +71,7 @@ class _Decomposing:
             self._graph.eliminate_dead_code()
 
     def _call(self, node: torch.fx.Node, said: TorchOperator) -> Decomposition:
-        """A call that stays one, for a kernel. What it computes is kept with the program, as one of its own."""
+        """A call that remains one, for a kernel. Its computation is stored with the program, as another program."""
         _, program = exported_body(node, said)
         plain = Extension({name: replace(op, tflite=None) for name, op in self._own.torch.items()})
         decompose(program, plain)
@@ -81,7 +81,7 @@ class _Decomposing:
         return Decomposition(called(node, said, name))
 
     def _splice(self, node: torch.fx.Node, found: Decomposition) -> list[torch.fx.Node]:
-        """Put what `found` computes in the place of `node`; returns the new nodes."""
+        """Replace `node` by the computation of `found`; returns the new nodes."""
         traced, inputs = _traced(node, found)
         known = dict(zip(holders(traced), inputs, strict=True)) | self._constants(traced, node)
         result, new = spliced(self._graph, node, traced, known)
@@ -91,7 +91,7 @@ class _Decomposing:
         return new
 
     def _constants(self, traced: torch.fx.GraphModule, node: torch.fx.Node) -> dict[torch.fx.Node, torch.fx.Node]:
-        """The tensors that the trace holds, as constants of the program."""
+        """The tensors captured in the trace, as constants of the program."""
         held = [n for n in traced.graph.nodes if n.op == "get_attr"]
         if held and self._graph is not self._program.graph:
             raise _unfit(node, "contains a constant tensor inside a branch", "constant-in-branch")
@@ -109,7 +109,7 @@ def _unfit(node: torch.fx.Node, what: str, label: str) -> EdgecError:
 
 
 def _is_empty(node: torch.fx.Node) -> bool:
-    """Whether a call computes a tensor without elements: several operators of ONNX cannot."""
+    """Whether a call computes an empty tensor, which several operators of ONNX cannot."""
     value = node.meta.get("val")
     if not isinstance(value, torch.Tensor) or value.is_complex() or not node.all_input_nodes:
         return False
@@ -117,7 +117,7 @@ def _is_empty(node: torch.fx.Node) -> bool:
 
 
 def _fill(graph: torch.fx.Graph, node: torch.fx.Node) -> None:
-    """Put a tensor without elements in the place of `node`: there is only one of its shape and type."""
+    """Replace `node` by an empty tensor of its shape and type."""
     value = node.meta["val"]
     with graph.inserting_before(node):
         new = graph.call_function(torch.ops.aten.zeros.default, (list(value.shape),), {"dtype": value.dtype})
@@ -128,7 +128,7 @@ def _fill(graph: torch.fx.Graph, node: torch.fx.Node) -> None:
 
 
 def _decomposition(target: str) -> Decomposition | None:
-    """That of the operator, or of the one that gives a new tensor where this one changes its first operand."""
+    """The decomposition of the operator, or, for an in-place operator, that of its functional form."""
     found = DECOMPOSITIONS.get(target)
     name, _, overload = target.rpartition(".")
     if found is not None or not name.endswith("_") or name.endswith("__"):
@@ -138,7 +138,7 @@ def _decomposition(target: str) -> Decomposition | None:
 
 
 def _of_user(said: TorchOperator) -> Decomposition:
-    """What the user's file says of the operator; a failure there is told with its line."""
+    """The user's decomposition of the operator; an exception in it is reported with its line."""
 
     def compute(*args: Any, **kwargs: Any) -> Any:
         with user_code(f"computing `{said.name}` by its extension"):
@@ -155,7 +155,7 @@ def _in_place(compute: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _traced(node: torch.fx.Node, found: Decomposition) -> tuple[torch.fx.GraphModule, list[torch.fx.Node]]:
-    """What `found` computes for this call, and the nodes that the trace takes."""
+    """The computation of `found` for this call, and the nodes that are its inputs."""
     leaves, spec = pytree.tree_flatten((node.args, node.kwargs), is_leaf=_is_node)
     inputs = [leaf for leaf in leaves if _is_node(leaf)]
 
@@ -171,8 +171,8 @@ def _traced(node: torch.fx.Node, found: Decomposition) -> tuple[torch.fx.GraphMo
 
 @contextlib.contextmanager
 def _mode_of(values: list[Any]) -> Iterator[FakeTensorMode | None]:
-    """The mode that the program's own tensors without data are of: else each tensor made anew gets one of its own, and
-    torch's passes refuse a program of several. Tensors with data, which the user's code may hold, are taken.
+    """The fake-tensor mode of the program's own tensors: otherwise each new tensor would get its own mode, and torch's
+    passes reject a program with several. Real tensors, which the user's code may hold, are accepted.
     """
     modes = [v.fake_mode for v in pytree.tree_leaves(values) if isinstance(v, FakeTensor)]
     if not modes:
@@ -208,7 +208,7 @@ def _replace(graph: torch.fx.Graph, node: torch.fx.Node, result: Any) -> None:
 
 
 def rename_outputs(program: torch.export.ExportedProgram) -> None:
-    """The program's signature names its results by their nodes."""
+    """Update the output names in the program's signature after nodes were replaced."""
     (values,) = program.graph_module.graph.output_node().args
     for spec, value in zip(program.graph_signature.output_specs, values, strict=True):
         if isinstance(value, torch.fx.Node):
@@ -216,7 +216,7 @@ def rename_outputs(program: torch.export.ExportedProgram) -> None:
 
 
 def _values(arguments: Any) -> Any:
-    """Arguments with the shapes and types of the tensors in place of their nodes."""
+    """The arguments, with nodes replaced by fake tensors of their shapes and types."""
     return torch.fx.node.map_arg(arguments, lambda n: n.meta.get("val"))
 
 

@@ -1,4 +1,4 @@
-"""Variances of too few elements, and normalization by the batch's own statistics."""
+"""Variances with few elements, and normalization by the batch's statistics."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ def _dims(x: torch.Tensor, dim: Any) -> list[int]:
 
 
 def _degrees(x: torch.Tensor, dim: Any, correction: float) -> float:
-    """The number that the sum of squares is divided by."""
+    """The divisor of the sum of squares."""
     return math.prod(x.shape[d] for d in _dims(x, dim)) - correction
 
 
 def _moments(x: torch.Tensor, dim: Any, correction: float, keepdim: bool) -> Moments:
-    """Variance and mean. torch divides the squares by max(N − c, 0); the exporter by N, and corrects by N / (N − c),
-    which is lost where that is not positive.
+    """Variance and mean. torch divides the squares by max(N − c, 0); the exporter by N, corrected by N / (N − c), which
+    is wrong if that is not positive.
     """
     dims = _dims(x, dim)
     count = max(_degrees(x, dim, correction), 0.0)
@@ -35,7 +35,7 @@ def _moments(x: torch.Tensor, dim: Any, correction: float, keepdim: bool) -> Mom
 
 
 def _entries(name: str, pick: Any) -> dict[str, Decomposition]:
-    """The overloads of one of var, std, var_mean and std_mean."""
+    """The overloads of var, std, var_mean or std_mean."""
 
     def default(x: torch.Tensor, unbiased: bool = True) -> Any:
         return pick(*_moments(x, None, int(unbiased), False))
@@ -77,8 +77,8 @@ def _training_norm(
     momentum: float,
     eps: float,
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """By the batch's own statistics, with its mean and the inverse of its deviation. The exporter takes the running
-    statistics all the same.
+    """By the batch's statistics; also returns its mean and inverse standard deviation. The exporter uses the running
+    statistics instead.
     """
     axes = [0, *range(2, x.dim())]
     shape = [1, -1] + [1] * (x.dim() - 2)
@@ -101,7 +101,7 @@ def _norm_without_statistics(x: torch.Tensor, weight: Any, bias: Any, *rest: Any
 def _evaluated_norm(
     x: torch.Tensor, weight: Any, bias: Any, mean: Any, var: Any, training: bool, momentum: float, eps: float
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """By the running statistics; torch keeps none of the batch's then."""
+    """By the running statistics; torch returns no batch statistics then."""
     no_training: Any = torch.ops.aten._native_batch_norm_legit_no_training.default
     nothing = x.new_zeros(0)
     return no_training(x, weight, bias, mean, var, momentum, eps)[0], nothing, nothing.clone()

@@ -1,8 +1,8 @@
-"""Every decomposition of torch's operators, in three tables by what a row computes with.
+"""All decompositions of torch's operators, in three tables.
 
-`DECOMPOSITIONS` compute with tensors: `splice.py` splices the trace of a row into the graph. `NODE_DECOMPOSITIONS`
-build nodes without a trace, for what `DECOMPOSITIONS` leave alone once a program is functional.
-`COMPLEX_DECOMPOSITIONS` take complex tensors as pairs of real ones.
+`DECOMPOSITIONS` compute with tensors: `splice.py` inserts the trace of an entry into the graph. `NODE_DECOMPOSITIONS`
+build nodes without a trace, for calls that `DECOMPOSITIONS` does not handle, once a program is functional.
+`COMPLEX_DECOMPOSITIONS` represent complex tensors as pairs of real ones.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ __all__ = ["COMPLEX_DECOMPOSITIONS", "DECOMPOSITIONS", "NODE_DECOMPOSITIONS"]
 
 
 def _joined(*tables: Mapping[str, Decomposition]) -> Mapping[str, Decomposition]:
-    """One table; an operator of two is a mistake."""
+    """Merge the tables; an operator in two of them is an error."""
     found: dict[str, Decomposition] = {}
     for table in tables:
         if twice := found.keys() & table.keys():
@@ -74,4 +74,4 @@ DECOMPOSITIONS = _joined(
     STATISTICS,
     TAILS,
 )
-"""By the operator's name, for operators that torch's exporter translates wrongly or not at all."""
+"""By operator name, for operators that torch's exporter translates wrongly or not at all."""

@@ -1,4 +1,4 @@
-"""Areas under the tails of the normal distribution, accurate beside their own size: 1 − erf x is zero from 4 on."""
+"""Tail areas of the normal distribution with small relative error; 1 − erf x is zero from 4 on."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ _SCALED = (
     1.766171952317e-5, -6.335531710553e-4, 4.453426061463e-3, -1.897659670785e-2, 5.436652555744e-2,
     -9.377550342284e-2, 5.353904539616e-3, 2.355125148393,
 )  # fmt: skip
-"""Of (1 + 2x) e^x² erfc x, x ≥ 0, over Chebyshev polynomials of t = (x − 3) / (x + 3), the highest first: the form of
-M. Shepherd and J. Laframboise (Mathematics of Computation 36, 1981), its coefficients from 64 nodes. What is left out
-is below 3e-9.
+"""(1 + 2x) e^x² erfc x, x ≥ 0, as a Chebyshev series in t = (x − 3) / (x + 3), highest coefficient first: the form of
+M. Shepherd and J. Laframboise (Mathematics of Computation 36, 1981), with coefficients from 64 nodes. The truncation
+error is below 3e-9.
 """
 
 _END = 16.0
-"""e^−x² is zero long before, e^x² infinite."""
+"""Beyond this, e^−x² is zero and e^x² infinite."""
 
 
 def _scaled(x: torch.Tensor) -> torch.Tensor:
@@ -32,7 +32,7 @@ def _scaled(x: torch.Tensor) -> torch.Tensor:
 
 
 def _exponential_of_square(x: torch.Tensor, factor: float) -> torch.Tensor:
-    """e^(factor·x²) of x ≥ 0 from a part whose square is exact and a rest, as x² itself is rounded by up to 5e-6."""
+    """e^(factor·x²) for x ≥ 0, from a part with an exact square and a rest: rounding x² would cost up to 5e-6."""
     x = torch.clamp(x, max=_END)
     coarse = torch.floor(x * 16) / 16
     return torch.exp(factor * coarse * coarse) * torch.exp(factor * (x - coarse) * (x + coarse))

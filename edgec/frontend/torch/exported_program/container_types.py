@@ -1,7 +1,7 @@
-"""Containers in a `.pt2` file whose classes are not at hand, such as the outputs of transformers' models.
+"""Containers in a `.pt2` file whose classes are unavailable, such as the outputs of transformers' models.
 
-The file names the class and the keys of its values. The class is not imported for it: a dictionary of the same keys
-holds the same tensors, and gives the artifact's outputs the same names.
+The file contains the class's name and the keys of its values. Instead of importing the class, edgec loads the container
+as a dictionary with the same keys, which holds the same tensors and gives the same output names.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _SPEC = re.compile(r'"out_spec"\s*:\s*("(?:[^"\\]|\\.)*")')
 
 @contextmanager
 def as_dictionaries(documents: Iterable[bytes]) -> Iterator[None]:
-    """While active, torch reads unknown containers with keys in these documents as dictionaries."""
+    """While active, torch loads unknown containers with keys in these documents as dictionaries."""
     known = pytree.SERIALIZED_TYPE_TO_PYTHON_TYPE
     names = {name for document in documents for name in _keyed(document) if name not in known}
     known.update(dict.fromkeys(names, dict))
@@ -31,12 +31,12 @@ def as_dictionaries(documents: Iterable[bytes]) -> Iterator[None]:
 
 
 def _keyed(document: bytes) -> Iterator[str]:
-    """The classes of outputs whose context is the list of their children's keys."""
+    """The container classes whose context is the list of their children's keys."""
     for found in _SPEC.findall(document.decode(errors="replace")):
         try:
             pending: list[Any] = list(json.loads(json.loads(found)))
         except (ValueError, TypeError, RecursionError):
-            continue  # torch says what is wrong with it
+            continue  # torch reports what is wrong with it
         while pending:
             node = pending.pop()
             if isinstance(node, dict):

@@ -1,1 +1,1 @@
-"""Exported programs made functional node by node, where that spares torch's exporter a second trace."""
+"""Makes exported programs functional node by node, if that avoids a second trace by torch's exporter."""

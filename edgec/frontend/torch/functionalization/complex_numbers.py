@@ -1,7 +1,7 @@
-"""Complex numbers as two real numbers, before the exporter sees them.
+"""Replaces complex tensors by their real and imaginary parts before the exporter runs.
 
-The exporter knows some operators on complex numbers, and takes a complex tensor for a real one with a further dimension
-of two, which goes wrong where a real tensor meets a complex one of fewer dimensions.
+The exporter supports some operators on complex numbers, and represents a complex tensor as a real one with a trailing
+dimension of two, which fails when a real tensor meets a complex one of lower rank.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def _holds_complex(node: Node) -> bool:
 
 
 class _Splitting:
-    """The parts that are known of each complex node, while the graph is walked from its inputs on."""
+    """The known parts of each complex node, while the graph is traversed in order."""
 
     def __init__(self, graph: Graph) -> None:
         self._graph = graph
@@ -53,7 +53,7 @@ class _Splitting:
         self._mode = detect_fake_mode([node.meta.get("val") for node in graph.nodes]) or contextlib.nullcontext()
 
     def run(self) -> None:
-        """Walk the graph once."""
+        """Traverse the graph."""
         for node in list(self._graph.nodes):
             if node.op == "output":
                 self._rejoin(node)
@@ -72,7 +72,7 @@ class _Splitting:
                     self._become(node, result)
 
     def _part(self, node: Node) -> Node | None:
-        """The part that is picked from a pair: torch's `z.real` is `view_as_real(z)[..., 0]`."""
+        """The part selected from a pair: torch's `z.real` is `view_as_real(z)[..., 0]`."""
         if node.target is not aten.select.int or node.args[0] not in self._pairs:
             return None
         pair: Any = node.args[0]
@@ -83,14 +83,14 @@ class _Splitting:
         return picked
 
     def _become(self, node: Node, result: Any) -> None:
-        """Real results are read in the node's place, others are remembered."""
+        """Replace the node by a real result, or record the parts of a complex one."""
         if isinstance(result, Node):
             node.replace_all_uses_with(result)
         else:
             self._known[node] = result
 
     def _spliced(self, node: Node, decomposition: Callable[..., Any]) -> Any:
-        """What `decomposition` computes, its operators put before `node`."""
+        """The result of `decomposition`, with its operators inserted before `node`."""
         leaves, spec = pytree.tree_flatten((node.args, node.kwargs), is_leaf=lambda x: isinstance(x, Node))
         leaves = [self._known.get(leaf, leaf) if isinstance(leaf, Node) else leaf for leaf in leaves]
         given = [part for leaf in leaves for part in _nodes_of(leaf)]
@@ -113,7 +113,7 @@ class _Splitting:
         return pytree.tree_unflatten(pieces, result)
 
     def _left(self, node: Node) -> None:
-        """The exporter's: its operands joined, its result taken apart."""
+        """Leave the operator to the exporter: its operands are joined, its result is split."""
         if node.op == "call_function":
             self._rejoin(node)
         value = node.meta.get("val")
@@ -125,7 +125,7 @@ class _Splitting:
             self._joined[node] = node
 
     def _rejoin(self, node: Node) -> None:
-        """Complex numbers again, of what became parts."""
+        """Recreate a complex tensor from its parts."""
         for source in node.all_input_nodes:
             parts = self._known.get(source)
             if isinstance(parts, Parts):
@@ -135,7 +135,7 @@ class _Splitting:
 
 
 def _name(node: Node) -> str:
-    """The operator without its overload: `aten.add`."""
+    """The operator's name without its overload: `aten.add`."""
     return str(node.target).rpartition(".")[0]
 
 

@@ -1,4 +1,4 @@
-"""The exporter's translations of torch's operators: all, or those of some."""
+"""The exporter's registry of operator translations: complete, or restricted to some operators."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from edgec.ir.model import OPSET
 
 
 def registry_for(operators: Set[Any]) -> ONNXRegistry:
-    """The exporter's registry with the translations of these operators alone."""
+    """The exporter's registry, restricted to these operators."""
     own = [found for found in get_torchlib_ops() if found.fx_target in operators]
     return _filled([*own, *_from_onnxscript({_name(operator): operator for operator in operators})])
 
 
 def full_registry() -> ONNXRegistry:
-    """The exporter's registry, without the source of every translation read, which it asks for and does not use."""
+    """The exporter's registry, without the source code of every translation, which is slow to read and unused."""
     operators = {name: _get_overload(name) for name, _ in default_registry.items() if not name.startswith("internal::")}
     return _filled([*get_torchlib_ops(), *_from_onnxscript(operators)])
 
@@ -36,7 +36,7 @@ def _filled(translations: Sequence[OnnxDecompMeta]) -> ONNXRegistry:
 
 
 def _from_onnxscript(operators: Mapping[str, Any]) -> Iterator[OnnxDecompMeta]:
-    """The translations by onnxscript of operators by their names; those that this torch has none of are None."""
+    """onnxscript's translations by operator name; None for operators that this version of torch does not have."""
     for name, found in default_registry.items():
         operator = operators.get(name)
         if operator is not None:
@@ -46,7 +46,7 @@ def _from_onnxscript(operators: Mapping[str, Any]) -> Iterator[OnnxDecompMeta]:
 
 
 def _name(operator: Any) -> str:
-    """The name that onnxscript registers translations by: `aten::add.Tensor`, `_operator::getitem`."""
+    """The name under which onnxscript registers translations: `aten::add.Tensor`, `_operator::getitem`."""
     if isinstance(operator, torch._ops.OpOverload):
         return str(operator.name())  # type: ignore[no-untyped-call]
     return f"{operator.__module__}::{operator.__name__}"

@@ -1,4 +1,4 @@
-"""The aten operators that the functional form of a program may consist of, and those that it is made from."""
+"""The aten operators that a functional program may contain, and their in-place variants."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ MUTATING: dict[Any, Any] = {
     aten.tanh_.default: aten.tanh.default,
     aten.zero_.default: aten.zeros_like.default,
 }
-"""What changes its first operand, and what gives the same values in a new tensor."""
+"""In-place operators, and the operators that compute the same values as a new tensor."""
 
 FRESH: frozenset[Any] = frozenset(
     {
@@ -115,7 +115,7 @@ FRESH: frozenset[Any] = frozenset(
         aten.zeros_like.default,
     }
 )
-"""What torch's exporter translates as it is and what gives a tensor that shares its memory with no other."""
+"""Operators that torch's exporter supports and whose result never shares memory with another tensor."""
 
 SHARING: frozenset[Any] = frozenset(
     {
@@ -145,18 +145,18 @@ SHARING: frozenset[Any] = frozenset(
         aten.view.default,
     }
 )
-"""What torch's exporter translates as it is and what may give its operand's memory again."""
+"""Operators that torch's exporter supports and whose result may share memory with an operand."""
 
 
 def is_fresh(node: Node) -> bool:
-    """Whether the value shares its memory with no other: a new tensor, or one of several new ones."""
+    """Whether the value shares its memory with no other tensor: a new tensor, or one of several."""
     if node.target is operator.getitem:
         return isinstance(node.args[0], Node) and node.args[0].target in FRESH
     return node.target in FRESH
 
 
 def keeps_type(mutation: Node) -> bool:
-    """Whether the operands are of one type, which is then the new value's too: `half.add_(single)` stays half."""
+    """Whether the operands have one type, which the functional result then has too: `half.add_(single)` stays half."""
     return len({_dtype(value) for value in mutation.args if isinstance(value, Node)}) == 1
 
 

@@ -1,9 +1,8 @@
-"""`torch.onnx.export` without its second trace, for programs that need none.
+"""`torch.onnx.export` without its second trace, for programs that do not need one.
 
-The exporter traces every program again to make it functional and to decompose what it has no translation for: about a
-sixth of a whole build. Most programs change nothing but values of their own (`relu_` after a convolution) and consist
-of translated operators, so that a few calls rewritten where they stand give the same program. All others are left to
-torch.
+The exporter traces every program again to make it functional and to decompose unsupported operators, which takes about
+a sixth of a build. Most programs mutate only their own intermediate values (`relu_` after a convolution) and consist of
+supported operators, so replacing a few calls in place gives the same program. Other programs are left to torch.
 """
 
 from __future__ import annotations
@@ -20,9 +19,9 @@ from edgec.frontend.torch.fx_call import call_before
 
 
 def make_functional(program: ExportedProgram) -> bool:
-    """Whether single calls rewritten give a functional program of translated operators; else torch has to decompose it.
+    """Try to make a program functional and fully supported by replacing single calls; otherwise torch decomposes it.
 
-    Its graph is rewritten in place, as far as that goes: each call by itself computes the same.
+    The graph is rewritten in place, possibly only in part; each replaced call computes the same value.
     """
     graph, signature = program.graph, program.graph_signature
     for node in graph.nodes:
@@ -45,10 +44,10 @@ def _rewritten(node: Node) -> Node | None:
 
 
 def _unshared(node: Node) -> Node | None:
-    """A mutation as a new value, which everything after it reads in place of its operand.
+    """An in-place operation as a new value, which all later uses of its operand read instead.
 
-    Sound where nobody else holds the operand's memory: an operator with a new result made it, and what read it before
-    kept none of it.
+    Valid if nothing else shares the operand's memory: it was created by an operator with a fresh result, and its
+    earlier uses keep no view of it.
     """
     operand = node.args[0]
     if not isinstance(operand, Node) or not is_fresh(operand) or not keeps_type(node):

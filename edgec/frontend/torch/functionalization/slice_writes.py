@@ -1,4 +1,4 @@
-"""Writes into slices of a tensor (`mask[:, 2:5] = 1`) as values: the tensor is put together anew."""
+"""Writes to slices of a tensor (`mask[:, 2:5] = 1`) in functional form: the tensor is assembled anew."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from edgec.frontend.torch.fx_call import call_before
 
 
 def written_part(node: Node) -> Node | None:
-    """A mutation of a slice as a new value; what reads the whole afterwards reads a whole with that part in it.
+    """A write to a slice as a new value; later uses of the whole tensor read a new tensor that contains it.
 
-    None unless nobody else holds the memory: an operator with a new result made the whole, what read it before kept
-    none of it, and each slice on the way has one use. Where the whole is read afterwards, the part may not be: another
-    write could reach it.
+    None unless nothing else shares the memory: the whole was created by an operator with a fresh result, its earlier
+    uses keep no view of it, and each slice in between has one use. If the whole is used later, the slice must not be:
+    another write could change it.
     """
     cuts = _cuts(node.args[0])
     if not cuts or not keeps_type(node):
@@ -26,7 +26,7 @@ def written_part(node: Node) -> Node | None:
     later = [user for user in whole.users if user > node]
     if not one_use or any(user.target not in FRESH for user in earlier) or (later and node.users):
         return None
-    if any(user.op == "output" for user in later):  # the signature names outputs by their nodes
+    if any(user.op == "output" for user in later):  # the signature refers to outputs by node name
         return None
     value = call_before(node, MUTATING[node.target], *node.args, **node.kwargs)
     if later:
@@ -38,7 +38,7 @@ def written_part(node: Node) -> Node | None:
 
 
 def _cuts(value: object) -> list[Node]:
-    """The slices that a value was cut out by, the last first."""
+    """The chain of slices that produced a value, the last one first."""
     cuts = []
     while isinstance(value, Node) and value.target is aten.slice.Tensor and not value.kwargs:
         cuts.append(value)

@@ -1,8 +1,8 @@
-"""The exporter's translation of programs, its parts called one by one in its order, without what it does not need.
+"""Translates programs to ONNX by calling the steps of torch's exporter individually, without the unnecessary ones.
 
-`torch.onnx.export` reads the source of each of its 600 translations before it begins, and lists every decomposition: a
-tenth of a build. A functional program is given the translations of its own operators alone. The signature of an ONNX
-operator is made once, not for every node.
+`torch.onnx.export` reads the source code of its 600 translations and lists every decomposition, which takes a tenth of
+a build. For a functional program only the translations of its own operators are registered. The signature of an ONNX
+operator is created once rather than for every node.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from edgec.ir.model import OPSET
 
 
 def translate(program: ExportedProgram) -> ir.Model:
-    """The ONNX of a program that has nothing to decompose; its graph gets type promotions in place.
+    """Translate a program without operators to decompose; type promotions are inserted in its graph in place.
 
     Raises what torch's exporter raises.
     """
@@ -39,7 +39,7 @@ def translate(program: ExportedProgram) -> ir.Model:
 
 
 def translate_decomposed(program: ExportedProgram) -> ir.Model:
-    """The same of any program: torch traces it once more, which makes it functional and of translated operators."""
+    """Translate any program: torch traces it again, which makes it functional and decomposes unsupported operators."""
     registry = full_registry()
     prepared = _core._prepare_exported_program_for_export(program, registry=registry)
     split_complex(prepared)
@@ -47,7 +47,7 @@ def translate_decomposed(program: ExportedProgram) -> ir.Model:
 
 
 def _converted(program: ExportedProgram, registry: ONNXRegistry) -> ir.Model:
-    """In the working opset, updates of buffers marked: the version converter drops what no output needs."""
+    """In the working opset, with buffer updates marked, since the version converter drops unused values."""
     check_translated(program, registry)
     with patched() as patches:
         patches.replace("onnx_ir.schemas.OpSignature.from_op_schema", _signature)
@@ -74,4 +74,4 @@ def _signature_of(domain: str, name: str, version: int) -> ir.schemas.OpSignatur
 
 
 _from_schema = ir.schemas.OpSignature.from_op_schema
-"""What it was before it was replaced."""
+"""The original function, which is replaced by a cached one."""

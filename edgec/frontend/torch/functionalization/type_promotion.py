@@ -1,7 +1,7 @@
-"""Torch's implicit type promotions, as casts of the program: ONNX has none.
+"""torch's implicit type promotions as explicit casts, since ONNX has no promotion.
 
-The exporter's own pass runs the whole program once more to know its types. They are known: only the operators that
-promote are looked at.
+The exporter's own pass executes the whole program again to obtain types. They are already known here, so only operators
+that promote are examined.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from torch.onnx._internal.fx.passes.type_promotion import (
 
 
 def insert_type_promotions(program: torch.export.ExportedProgram) -> None:
-    """Cast the operands of each operator that promotes, in place, in the program and in the branches within."""
+    """Cast the operands of each operator that promotes, in place, in the program and its subgraphs."""
     table = TypePromotionTable()
     for module in program.graph_module.modules():
         if isinstance(module, torch.fx.GraphModule):

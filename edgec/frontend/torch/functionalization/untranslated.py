@@ -1,4 +1,4 @@
-"""Operators for which nobody knows an ONNX form: all of them are told, each with its line."""
+"""Reports all operators that have no ONNX translation, each with its line."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from edgec.frontend.torch.fx_call import place_in_source
 
 
 def check_translated(program: ExportedProgram, registry: ONNXRegistry) -> None:
-    """Raise `EdgecError` E0202 with every operator of the program that the exporter has no translation of."""
+    """Raise `EdgecError` E0202 listing every operator of the program that the exporter does not support."""
     _check(node for node in _calls(program) if not _is_in(registry, node))
 
 
 def check_own(program: ExportedProgram) -> None:
-    """The same for operators of other libraries than torch, before torch makes the program functional: it stumbles
-    over those that change an argument.
+    """Report unsupported operators of other libraries before torch makes the program functional, which fails for those
+    that mutate an argument.
     """
     own = [node for node in _calls(program) if _library(node) not in _TORCH and not _is_composite(node)]
     registry = registry_for({node.target for node in own})
@@ -54,7 +54,7 @@ def _library(node: Node) -> str:
 
 
 def _is_composite(node: Node) -> bool:
-    """Whether torch takes the operator apart by itself."""
+    """Whether torch decomposes the operator itself."""
     assert isinstance(node.target, torch._ops.OpOverload)
     return bool(node.target.has_kernel_for_dispatch_key(torch._C.DispatchKey.CompositeImplicitAutograd))
 

@@ -1,7 +1,7 @@
-"""Views that are taken apart later: while anything is written to their memory, they have to stay views.
+"""Views that are decomposed later: they must stay views as long as their memory is written to.
 
-A view by strides is one of memory, not of a tensor's elements. Here it becomes one of the tensor that owns the memory,
-in the order in which its elements lie there, so that everything after it may take that tensor for contiguous.
+A strided view refers to memory, not to a tensor's elements. It is rewritten as a view of the tensor that owns the
+memory, in memory order, so that later steps may assume that this tensor is contiguous.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from edgec.frontend.torch.fx_call import call_before, place_in_source
 
 
 def place_views(program: ExportedProgram) -> ExportedProgram:
-    """The program with its views by strides as said above, and functional where it writes through a view, or to what
-    has a view, of a kind that is taken apart.
+    """Rewrite strided views as described above, and make the program functional if it writes to memory with a view of a
+    kind that is decomposed.
 
     Raises `EdgecError` E0202 for views by strides of memory that is not one dense tensor of known size.
     """
@@ -31,7 +31,7 @@ def place_views(program: ExportedProgram) -> ExportedProgram:
 
 
 def _place_graph(module: GraphModule) -> bool:
-    """Whether something is written to memory that has a view of these kinds."""
+    """Whether memory that has a view of these kinds is written to."""
     for node in list(module.graph.nodes):
         if node.target is aten.fill_diagonal_.default:
             _fill_by_strides(node)
@@ -54,13 +54,13 @@ def _place_graph(module: GraphModule) -> bool:
 
 
 _APART = frozenset({aten.as_strided.default, aten.diagonal.default, aten.squeeze.dims, aten.unfold.default})
-"""Views that decompositions give as new tensors, or whose writes torch makes something else of: of windows with gaps
-between them it gives a tensor with zeros in the gaps.
+"""Views that decompositions turn into new tensors, or whose writes torch translates wrongly: for windows with gaps it
+creates a tensor with zeros in the gaps.
 """
 
 
 def _fill_by_strides(node: Node) -> None:
-    """`fill_diagonal_` as torch does it: by strides, the diagonal of a tall matrix with `wrap` begun anew below it."""
+    """`fill_diagonal_` by strides as in torch; with `wrap` the diagonal of a tall matrix restarts below it."""
     x, number, *wrap = node.args
     assert isinstance(x, Node)
     value = x.meta["val"]
@@ -77,7 +77,7 @@ def _fill_by_strides(node: Node) -> None:
 
 
 def _is_open(node: Node, owner: Node) -> bool:
-    """Whether a view has open sizes, or is one of a tensor of open sizes that lies in memory as it is."""
+    """Whether a view has dynamic sizes, or refers to a contiguous tensor with dynamic sizes."""
     view, value = node.meta["val"], owner.meta["val"]
     layout = (*value.shape, *view.shape, *view.stride(), view.storage_offset())
     if all(isinstance(number, int) for number in layout) or not isinstance(value.storage_offset(), int):
@@ -86,7 +86,7 @@ def _is_open(node: Node, owner: Node) -> bool:
 
 
 def _of_open_owner(node: Node, owner: Node) -> None:
-    """The same view of the tensor that the memory was made for."""
+    """The same view of the tensor that owns the memory."""
     offset = node.args[3] if len(node.args) > 3 and node.args[3] is not None else node.meta["val"].storage_offset()
     new = call_before(node, aten.as_strided.default, owner, *node.args[1:3], offset)
     node.replace_all_uses_with(new)
@@ -94,7 +94,7 @@ def _of_open_owner(node: Node, owner: Node) -> None:
 
 
 def _of_owner(node: Node, owners: dict[int, Node]) -> None:
-    """The view as one of the elements, in their order in memory, of the tensor that the memory was made for."""
+    """The view as a selection of elements, in memory order, of the tensor that owns the memory."""
     view, owner = node.meta["val"], owners[_memory(node)]
     value = owner.meta["val"]
     order = sorted(range(value.dim()), key=lambda axis: -value.stride(axis))
@@ -118,7 +118,7 @@ def _of_owner(node: Node, owners: dict[int, Node]) -> None:
 
 
 def _contiguous(owner: Node, order: list[int]) -> Node:
-    """The owner's elements as they lie in memory; everything after it uses a view of that in the owner's shape."""
+    """The owner's elements in memory order; later nodes use a view of them in the owner's shape."""
     following = owner.next
     turned = call_before(following, aten.permute.default, owner, order)
     memory = call_before(following, aten.clone.default, turned, memory_format=torch.contiguous_format)
@@ -128,7 +128,7 @@ def _contiguous(owner: Node, order: list[int]) -> Node:
 
 
 def _memory(node: Node) -> int:
-    """What is the same for all tensors of one memory."""
+    """An id that all tensors sharing memory have in common."""
     value = node.meta.get("val")
     if not isinstance(value, torch.Tensor):
         return id(node)

@@ -1,1 +1,1 @@
-"""Modules of open sizes: the sizes at which they run, the ways that they take, and one trace that holds for all."""
+"""Modules with dynamic sizes: the sizes at which they run, the paths they take, and one trace valid for all sizes."""

@@ -1,4 +1,4 @@
-"""How a module of open sizes is traced, and what is done next where the trace does not hold for all of them."""
+"""One attempt to trace a module with dynamic sizes, and what to try if the trace is not valid for all sizes."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from edgec.frontend.torch.open_sizes.narrowing import Narrowed, narrowed, refuse
 from edgec.frontend.torch.open_sizes.paths import Row, comparable, ways
 
 _TRACES = 3
-"""Traces until the way of other sizes is taken as it is."""
+"""The number of traces after which the path of other sizes is accepted as it is."""
 
 
 class MoreGeneralError(Exception):
-    """The trace takes a way of few sizes; that of the sizes `general` may fit all."""
+    """The trace takes a path valid for few sizes; the path at the sizes `general` may be valid for all."""
 
     def __init__(self, general: Row) -> None:
         super().__init__(general)
@@ -23,7 +23,7 @@ class MoreGeneralError(Exception):
 
 
 class NarrowedError(Exception):
-    """The trace holds for fewer sizes than were asked for."""
+    """The trace is valid only for a subset of the requested sizes."""
 
     def __init__(self, narrower: Narrowed) -> None:
         super().__init__(narrower)
@@ -32,11 +32,11 @@ class NarrowedError(Exception):
 
 @dataclass
 class Attempt:
-    """How a module of open sizes is traced, and what the trace is found to take for granted.
+    """How a module with dynamic sizes is traced, and what the trace is found to assume.
 
-    `traced_at`: sizes by name other than the example's. `is_lenient`: a condition that fails at some sizes is no fault
-    where source and graph agree there, at `rows`. `apart`: of each dimension one such size. `narrow`: the sizes for
-    which everything holds that the first trace assumed.
+    `traced_at`: sizes by name other than the example's. `is_lenient`: a condition that fails at some sizes is accepted
+    if source and graph agree there, at `rows`. `apart`: for each dimension one such size. `narrow`: the sizes for which
+    all assumptions of the first trace hold.
     """
 
     traced_at: Mapping[str, int] = field(default_factory=dict)
@@ -47,7 +47,7 @@ class Attempt:
     narrow: Callable[[], Narrowed] | None = None
 
     def check(self, dims: Sequence[DynamicDim], assumed: Sequence[Assumption], traced: Mapping[str, int]) -> None:
-        """Judge what a trace at the sizes `traced` assumed.
+        """Check the assumptions of a trace at the sizes `traced`.
 
         Raises `MoreGeneralError`, `NarrowedError`, `EdgecError` E0202.
         """

@@ -1,4 +1,4 @@
-"""Open dimensions of a module that is exported: the call that is traced, what torch is told of them, their names."""
+"""Dynamic dimensions of an exported module: the traced call, the constraints passed to torch, and their names."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from edgec.runners.onnxruntime import OnnxRuntimeRunner
 
 
 def roomy(call: Call, request: ExportRequest) -> Call:
-    """The call with open dimensions of two or more: torch takes a size of one for a constant."""
+    """The call with dynamic dimensions of at least two: torch specializes on a size of one."""
     if not request.dynamic:
         return call
     check_dims(request.dynamic, {name: array.shape for name, array in _arrays(call, request).items()})
@@ -30,13 +30,13 @@ def roomy(call: Call, request: ExportRequest) -> Call:
 
 
 def call_sizes(call: Call, request: ExportRequest) -> dict[str, int]:
-    """The sizes of a call's open dimensions, by name."""
+    """The sizes of a call's dynamic dimensions, by name."""
     shapes = {name: t.shape for name, t in zip(_tensor_names(request, call), call.tensors(), strict=True)}
     return {d.name: int(shapes[d.input][d.axis]) for d in request.dynamic}
 
 
 def at_sizes(call: Call, request: ExportRequest, sizes: Mapping[str, int]) -> Call:
-    """The call with open dimensions of these sizes, its elements repeated in order."""
+    """The call with dynamic dimensions resized, its elements repeated in order."""
     larger = resized(_arrays(call, request), request.dynamic, sizes)
     return call.with_tensors([torch.from_numpy(array.copy()) for array in larger.values()])
 
@@ -46,7 +46,7 @@ def _arrays(call: Call, request: ExportRequest) -> dict[str, Array]:
 
 
 def dynamic_shapes(request: ExportRequest, call: Call) -> dict[str, Any] | None:
-    """What `torch.export` is told."""
+    """The `dynamic_shapes` argument of `torch.export`."""
     if not request.dynamic:
         return None
     dims = {d.name: _torch_dim(d) for d in request.dynamic}
@@ -69,10 +69,10 @@ def _tensor_names(request: ExportRequest, call: Call) -> list[str]:
 
 
 def check_sizes(request: ExportRequest, call: Call, assumed: Assumed) -> None:
-    """Whether all that a trace assumed holds for every size, and else what is tried next.
+    """Check that the assumptions of a trace hold for every size.
 
-    Raises `MoreGeneralError` where the way of other sizes may fit all, `NarrowedError` where the trace holds for
-    multiples of some size alone, `EdgecError` E0202 where not for these either.
+    Raises `MoreGeneralError` if the path of other sizes may be valid for all, `NarrowedError` if the trace is valid
+    only for multiples of some size, `EdgecError` E0202 if not for these either.
     """
     names = _tensor_names(request, call)
     axes = [{d.axis: d.name for d in request.dynamic if d.input == name} for name in names]
@@ -80,7 +80,7 @@ def check_sizes(request: ExportRequest, call: Call, assumed: Assumed) -> None:
 
 
 def agrees_at(found: ImportedModel, rows: Sequence[Mapping[str, int]]) -> bool:
-    """Whether the graph gives the source's outputs at these sizes."""
+    """Whether the graph computes the source's outputs at these sizes."""
     if not rows:
         return True
     with OnnxRuntimeRunner(found.model, optimize=False) as runner:
@@ -101,11 +101,11 @@ def _is_close(a: Array, b: Array) -> bool:
 
 
 _FAR = 1e-3
-"""Of the largest magnitude: another way of the source is further off. The builds' own checks are finer."""
+"""Relative to the largest magnitude; a different path differs by more. The checks of a build are stricter."""
 
 
 def name_dims(model: ir.Model, dims: Sequence[DynamicDim]) -> None:
-    """The user's names for torch's symbols, with their ranges. A symbol counts multiples where there are some."""
+    """Give torch's symbols the user's names, with their ranges. A symbol may count multiples."""
     inputs = {v.name: v for v in model.graph.inputs}
     symbols, whole = {}, {}
     for dim in dims:

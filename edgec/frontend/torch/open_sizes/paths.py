@@ -1,8 +1,8 @@
-"""The ways that a source takes at the sizes of its open dimensions, and the size whose way is the most general.
+"""The paths that a source takes at different sizes, and the size whose path is the most general.
 
-A source that pads to windows asks `if padding > 0:`. Traced where it pads, it pads by a computed amount, which is
-nothing where the windows fit: one trace for all sizes, though Python goes two ways. Whether it is so is found out by
-running both at a size of each way.
+A source that pads to windows tests `if padding > 0:`. Traced where it pads, it pads by a computed amount, which is zero
+if the windows fit: one trace is valid for all sizes, although Python takes two paths. To find out, both are executed at
+a size for each path.
 """
 
 from __future__ import annotations
@@ -18,24 +18,24 @@ from edgec.frontend.torch.open_sizes.guards import Assumption
 from edgec.frontend.torch.open_sizes.narrowing import sizes_of
 
 _DRAWN = 400
-"""Rows of sizes that are drawn, beside the ends of the ranges."""
+"""The number of random combinations of sizes, besides the bounds of the ranges."""
 
 _MOST_WAYS = 24
-"""Ways at which source and trace are compared."""
+"""The number of paths at which source and trace are compared."""
 
 _NEAR = 2
-"""A model is traced at up to twice the example's sizes."""
+"""A model is traced at up to this multiple of the example's sizes."""
 
 Row = dict[str, int]
 
 
 @dataclass(frozen=True)
 class Ways:
-    """What conditions say of the sizes, by name.
+    """The consequences of a trace's conditions on sizes, by name.
 
-    `general`: sizes of the way that fits others most likely. `rows`: sizes of each way but the trace's own, of very
-    many ways enough that each condition fails once. `apart`: of each dimension the least size at which a condition on
-    it alone fails.
+    `general`: sizes whose path most likely suits the others. `rows`: sizes for each path other than the trace's; if
+    there are many, enough that each condition fails once. `apart`: for each dimension the smallest size at which a
+    condition on it alone fails.
     """
 
     general: Row
@@ -44,7 +44,7 @@ class Ways:
 
 
 def ways(dims: Sequence[DynamicDim], assumed: Sequence[Assumption], traced: Mapping[str, int]) -> Ways:
-    """The ways, by what a trace at the sizes `traced` assumed."""
+    """The paths, derived from the assumptions of a trace at the sizes `traced`."""
     rows = _drawn(dims, traced)
     answers = {i: tuple(a.holds(row) for a in assumed) for i, row in enumerate(rows)}
     found: dict[tuple[bool, ...], Row] = {}
@@ -61,7 +61,7 @@ def ways(dims: Sequence[DynamicDim], assumed: Sequence[Assumption], traced: Mapp
 
 
 def _drawn(dims: Sequence[DynamicDim], traced: Mapping[str, int]) -> list[Row]:
-    """Rows of sizes, small ones first, as whatever is compared there runs."""
+    """Random combinations of sizes, small ones first, since every combination compared is executed."""
     named = {dim.name: dim for dim in dims}
     sizes = {name: list(sizes_of(dim)) for name, dim in named.items() if not dim.choices}
     draw = random.Random(0)
@@ -80,18 +80,18 @@ def _general(
     answers: Mapping[int, tuple[bool, ...]],
     traced: Mapping[str, int],
 ) -> Row:
-    """Of sizes near the trace's, those at which most conditions are answered as at most sizes, equalities with no."""
+    """Among sizes near the trace's, those with the most common outcome of most conditions."""
     usual = [_usual(a, sum(each[k] for each in answers.values()) / len(rows)) for k, a in enumerate(assumed)]
     score = {i: sum(x == y for x, y in zip(answers[i], usual, strict=True)) for i in answers}
     distance = {i: sum(abs(row[name] - size) for name, size in traced.items()) for i, row in enumerate(rows)}
     near = [i for i, row in enumerate(rows) if all(row[name] <= _NEAR * size for name, size in traced.items())]
     best = min(near, key=lambda i: (-score[i], distance[i]), default=None)
-    own = sum(usual)  # at the trace's own sizes every condition holds
+    own = sum(usual)  # every condition holds at the trace's own sizes
     return rows[best] if best is not None and score[best] > own else dict(traced)
 
 
 def _usual(assumption: Assumption, share: float) -> bool:
-    """How a condition is answered at most sizes. At about as many either way, what does not ask for equality."""
+    """The outcome of a condition at most sizes. If undecided: that it holds, unless it is an equality."""
     if abs(share - 0.5) < _EVEN:
         return not isinstance(assumption.condition, sympy.Eq)
     return share > 0.5
@@ -112,9 +112,9 @@ def _enough(found: Mapping[tuple[bool, ...], Row]) -> list[Row]:
 
 
 _FAR = 512
-"""A size up to which anything runs quickly enough; further ones where the example's is half of that at least."""
+"""A size up to which runs are quick; larger ones are used if the example's size is at least half of them."""
 
 
 def comparable(row: Mapping[str, int], given: Mapping[str, int]) -> bool:
-    """Whether a model whose example has the sizes `given` is run at these."""
+    """Whether a model whose example has the sizes `given` can be run at these sizes."""
     return all(size <= max(_FAR, 2 * given[name] + 1) for name, size in row.items())

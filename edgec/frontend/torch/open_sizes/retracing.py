@@ -1,4 +1,4 @@
-"""What is tried next where a trace does not hold for all open sizes: a more general way, multiples, another example."""
+"""Further attempts if a trace is not valid for all sizes: a more general path, multiples, another example."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from edgec.frontend.torch.request import ExportRequest
 
 @dataclass
 class _Tries:
-    """The request as it is to be exported next, and what is told when it succeeds."""
+    """The next request to export, and the notes if it succeeds."""
 
     request: ExportRequest
     told: dict[str, Diagnostic]
@@ -29,14 +29,14 @@ class _Tries:
         self.told |= narrower.told
 
     def elsewhere(self, refused: FixedError) -> None:
-        """Export once at sizes of many factors. Raises the first refusal the second time."""
+        """Export once at sizes with many factors. Raises the first refusal the second time."""
         if self.first is not None:
             raise self.first
         self.first = refused
         self.request = replace(self.request, attempt=Attempt(refused.elsewhere))
 
     def strictly(self, narrow: Callable[[], Narrowed]) -> None:
-        """Export for the sizes for which the first trace holds."""
+        """Export for the sizes for which the first trace is valid."""
         try:
             self.narrowed(narrow())
         except FixedError as refused:
@@ -44,8 +44,8 @@ class _Tries:
 
 
 def export_open(request: ExportRequest, export: Callable[[ExportRequest], ImportedModel]) -> ImportedModel:
-    """Export for every size that was asked for, or for the multiples at which the source runs and does the same, with
-    a warning. Raises `EdgecError` E0202 with the line where there are none.
+    """Export for every requested size, or, with a warning, for the multiples at which the source runs and agrees.
+    Raises `EdgecError` E0202 with the line if there are none.
     """
     running = sizes_that_run(request)
     tries = _Tries(replace(request, dynamic=running.dims, attempt=Attempt(is_lenient=True)), dict(running.told))

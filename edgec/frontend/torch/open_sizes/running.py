@@ -1,7 +1,7 @@
-"""The sizes at which the source itself runs: all of the ranges, or multiples of a number.
+"""The sizes at which the source itself runs: the full ranges, or multiples of a number.
 
-Maps that are halved and joined again, or cut into windows, fail at other sizes. It is found out before anything is
-traced, by running a copy of the module.
+Models that halve feature maps and join them again, or divide them into windows, fail at other sizes. This is determined
+before tracing, by running a copy of the module.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from edgec.frontend.torch.request import ExportRequest
 _FACTORS = (2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 56, 64, 96, 112, 128)
 
 _DRAWN = 6
-"""Rows of sizes at which the source runs, beside the ends."""
+"""The number of combinations of sizes at which the source is run, besides the bounds."""
 
 Row = dict[str, int]
 
 
 def sizes_that_run(request: ExportRequest) -> Narrowed:
-    """The dimensions, in the least multiples at which the source runs; as they are where no multiples help."""
+    """The dimensions as the smallest multiples at which the source runs; unchanged if no multiples help."""
     asked = Narrowed(request.dynamic, {})
     source = _Source.of(request)
     if source is None or all(d.choices for d in request.dynamic):
@@ -50,7 +50,7 @@ def sizes_that_run(request: ExportRequest) -> Narrowed:
 
 @dataclass(frozen=True)
 class _Source:
-    """A copy of the module, which is run at sizes. `given`: the example's."""
+    """A copy of the module, which is run at various sizes. `given`: the example's sizes."""
 
     request: ExportRequest
     module: torch.nn.Module
@@ -59,10 +59,10 @@ class _Source:
 
     @staticmethod
     def of(request: ExportRequest) -> _Source | None:
-        """None where a module cannot be copied."""
+        """None if the module cannot be copied."""
         try:
             module = copy.deepcopy(request.module)
-        except Exception:  # whatever the module's own parts raise
+        except Exception:  # anything that the module's own components raise
             return None
         given = example_call(module, request.inputs, request.specs, request.source.ref)
         widen(module, given.tensors())
@@ -71,7 +71,7 @@ class _Source:
         return _Source(request, module, call, sizes)
 
     def failure(self, row: Row) -> EdgecError | None:
-        """What it raises at these sizes."""
+        """The error that it raises at these sizes, if any."""
         try:
             run_eagerly(self.module, at_sizes(self.call, self.request, row))
         except EdgecError as refused:
@@ -79,12 +79,12 @@ class _Source:
         return None
 
     def runs(self, dims: Sequence[DynamicDim]) -> bool:
-        """Whether it runs at sizes drawn of these ranges."""
+        """Whether it runs at sizes drawn from these ranges."""
         return all(self.failure(row) is None for row in _rows(dims, self.given))
 
 
 def _needed(source: _Source, asked: Sequence[DynamicDim], found: Sequence[DynamicDim], place: Place | None) -> Narrowed:
-    """Multiples for those dimensions alone that need them."""
+    """Multiples only for those dimensions that need them."""
     kept = list(found)
     for name in dict.fromkeys(d.name for d in asked):
         freed = [a if a.name == name else k for a, k in zip(asked, kept, strict=True)]
@@ -95,13 +95,13 @@ def _needed(source: _Source, asked: Sequence[DynamicDim], found: Sequence[Dynami
 
 
 def _multiplied(dim: DynamicDim, factor: int) -> DynamicDim:
-    """In multiples of the factor too, where there are two of them."""
+    """The dimension restricted to multiples of the factor, if it allows at least two."""
     wider = replace(dim, multiple=math.lcm(dim.multiple, factor))
     return dim if dim.choices or wider.largest <= wider.least else wider
 
 
 def _rows(dims: Sequence[DynamicDim], given: Row) -> Iterator[Row]:
-    """Both ends, and some sizes between; the largest are left out where they are far beyond the example's."""
+    """The bounds, and some sizes between; the largest are omitted if they are far above the example's."""
     sizes = {d.name: [s for s in sizes_of(d) if comparable({d.name: s}, given)] for d in dims if not d.choices}
     sizes = {name: of for name, of in sizes.items() if of}
     draw = random.Random(0)

@@ -1,1 +1,1 @@
-"""Functions and modules of torch in forms that it can trace."""
+"""Functions and modules of torch, replaced by forms that can be traced."""

@@ -1,4 +1,4 @@
-"""Attention as torch's ONNX exporter can take it."""
+"""Attention in a form that torch's ONNX exporter supports."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ def attention(
     *rest: Any,
     **kwargs: Any,
 ) -> torch.Tensor:
-    """`scaled_dot_product_attention` on at most four dimensions, (batch…) folded into one, with a contiguous result.
+    """`scaled_dot_product_attention` on up to four dimensions, with batch dimensions merged and a contiguous result.
 
-    Heads that one key serves by broadcasting (Falcon) are expanded, as the exporter takes equal numbers alone.
+    Keys shared by several heads through broadcasting (Falcon) are expanded: the exporter requires equal numbers.
 
-    The result is made contiguous because the layout that one kernel gives and another does not decides whether a later
-    `view` is allowed (BEiT, T5).
+    The result is made contiguous because its layout differs between kernels and decides whether a later `view` is
+    allowed (BEiT, T5).
     """
     function = torch.nn.functional.scaled_dot_product_attention
     if not kwargs.get("enable_gqa") and not query.shape[:-2] == key.shape[:-2] == value.shape[:-2]:

@@ -1,4 +1,4 @@
-"""torch.compile undone: kernels for this machine are neither exported nor what an artifact is judged by."""
+"""Undoes torch.compile: kernels compiled for the host are not exported, and are not the reference for an artifact."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any
 import torch
 
 INSIDE = "_orig_mod"
-"""Where `torch.compile(module)` keeps the module; part of the names of its weights."""
+"""The attribute in which `torch.compile(module)` keeps the module; part of its weights' names."""
 
 
 def uncompiled(module: Any) -> Any:
-    """The module behind `torch.compile(module)`; anything else as it is. Compiled children stay what they are."""
+    """The module wrapped by `torch.compile(module)`; other objects unchanged. Compiled children are kept."""
     while isinstance(module, torch.nn.Module) and isinstance(getattr(module, INSIDE, None), torch.nn.Module):
         module = getattr(module, INSIDE)
     return module
@@ -21,9 +21,9 @@ def uncompiled(module: Any) -> Any:
 
 @contextmanager
 def not_compiling() -> Iterator[None]:
-    """What is compiled, children, methods and functions too, runs as it is written.
+    """While active, compiled children, methods and functions run uncompiled.
 
-    Not around an export, where `torch.cond` is traced by a compilation.
+    Not for use around an export, in which `torch.cond` is traced by compiling.
     """
     with torch.compiler.set_stance("force_eager"):
         yield

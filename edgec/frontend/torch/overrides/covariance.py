@@ -1,4 +1,4 @@
-"""Covariances and correlations without torch's checks of the weights, which ask the data."""
+"""Covariances and correlations without torch's checks of the weights, which depend on data."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ def cov(
 ) -> torch.Tensor:
     """`torch.cov` of variables (V, N) or a single one (N): (V, V), or a number.
 
-    Σ w (x − x̄)(x − x̄)ᵀ over Σw − correction · Σwa / Σw, no less than zero, w the product of the weights and a those
-    of importance (as ATen's Correlation.cpp has it).
+    Σ w (x − x̄)(x − x̄)ᵀ / max(Σw − correction · Σwa / Σw, 0), where w is the product of both weights and a are the
+    `aweights` (as in ATen's Correlation.cpp).
     """
     rows = x.reshape(1, -1) if x.dim() < 2 else x
     rows = rows if rows.is_floating_point() or rows.is_complex() else rows.to(torch.get_default_dtype())
@@ -35,7 +35,7 @@ def cov(
 
 
 def corrcoef(x: torch.Tensor) -> torch.Tensor:
-    """`torch.corrcoef`: the covariances over the deviations of both, within −1 … 1."""
+    """`torch.corrcoef`: covariances divided by both standard deviations, clipped to −1 … 1."""
     found = cov(x)
     if not found.dim():
         return found / found

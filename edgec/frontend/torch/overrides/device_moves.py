@@ -1,4 +1,4 @@
-"""Modules that move themselves in their forward: `self.head = self.head.to(self.dtype)`."""
+"""Modules that convert their children in `forward`, such as `self.head = self.head.to(self.dtype)`."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from edgec.frontend.torch.patches import patched
 
 @contextmanager
 def moved_nowhere() -> Iterator[None]:
-    """Inside, a module that is moved to where it is stays as it is.
+    """While active, moving a module to its own device and type does nothing.
 
-    `nn.Module.to` swaps the parameters then (torch 2.13), which fails while a trace holds them.
+    `nn.Module.to` would swap the parameters (torch 2.13), which fails while they are part of a trace.
     """
     plain = nn.Module.to
 

@@ -1,4 +1,4 @@
-"""Bags of embeddings: rows of a table, reduced over each bag, without a loop over the bags."""
+"""Embedding bags, as reductions of rows without a loop over the bags."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as functional
 
 MODES = ("sum", "mean", "max")
-"""`aten::embedding_bag` numbers them."""
+"""The modes by their number in `aten::embedding_bag`."""
 
 
 def embedding_bag(
@@ -22,7 +22,7 @@ def embedding_bag(
     include_last_offset: bool = False,
     padding_idx: int | None = None,
 ) -> torch.Tensor:
-    """As `torch.nn.functional.embedding_bag`: indices (B, L), or (N) with `offsets` (B); gives (B, features)."""
+    """Like `torch.nn.functional.embedding_bag`: indices (B, L), or (N) with `offsets` (B); returns (B, features)."""
     if indices.dim() != 2 or max_norm is not None:
         return functional.embedding_bag(
             indices, weight, offsets, max_norm, norm_type, scale_grad_by_freq, mode, sparse,
@@ -49,7 +49,7 @@ def padded_bag_operator(
     include_last_offset: bool,
     padding_idx: int | None,
 ) -> tuple[torch.Tensor | None, ...]:
-    """As `aten::embedding_bag.padding_idx`, which counts a negative index from the table's end."""
+    """Like `aten::embedding_bag.padding_idx`, where a negative index counts from the end of the table."""
     padding = -1 if padding_idx is None else padding_idx % weight.shape[0]
     return bag_operator(weight, indices, offsets, False, mode, False, per_sample_weights, include_last_offset, padding)
 
@@ -65,9 +65,9 @@ def bag_operator(
     include_last_offset: bool = False,
     padding_idx: int = -1,
 ) -> tuple[torch.Tensor | None, ...]:
-    """As `aten::embedding_bag`: indices (N) of which bag b takes those from `offsets[b]` to `offsets[b + 1]`.
+    """Like `aten::embedding_bag`: indices (N), of which bag b has those from `offsets[b]` to `offsets[b + 1]`.
 
-    A negative `padding_idx` is none. Each bag sees all rows and keeps its own. What only a gradient needs is left out.
+    A negative `padding_idx` means none. Each bag masks the rows of the others. Results for gradients are left empty.
     """
     rows = functional.embedding(indices, weight)
     if per_sample_weights is not None:
@@ -83,7 +83,7 @@ def bag_operator(
 
 
 def _reduced(rows: torch.Tensor, own: torch.Tensor, mode: str) -> torch.Tensor:
-    """Rows (B, N, F) or (N, F) over those that are a bag's `own` (B, N); an empty bag is zero."""
+    """Reduce rows (B, N, F) or (N, F) over those in a bag's mask `own` (B, N); an empty bag gives zero."""
     lowest = torch.finfo(rows.dtype).min if mode == "max" else 0
     kept = torch.where(own.unsqueeze(-1), rows, torch.full((), lowest, dtype=rows.dtype, device=rows.device))
     if mode == "sum":

@@ -1,4 +1,4 @@
-"""torch's own quantization: fake quantizers with fixed ranges are taken; integer modules and open ranges are not."""
+"""torch's own quantization: fake quantizers with fixed ranges are supported; integer modules and observers are not."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ import torch
 from edgec.diag import error
 
 _INTEGER = ("torch.ao.nn.quantized", "torch.ao.nn.intrinsic.quantized")
-"""Packages of modules that compute with packed integers, which only torch's own kernels read."""
+"""Packages of modules with packed integer weights, which only torch's own kernels can read."""
 
 
 def check_quantized(module: torch.nn.Module) -> None:
-    """Raise `EdgecError` E0202 for integer modules, and for fake quantizers that change their ranges at every call."""
+    """Raise `EdgecError` E0202 for integer modules, and for fake quantizers that update their ranges in every call."""
     integer = [(path, m) for path, m in module.named_modules() if type(m).__module__.startswith(_INTEGER)]
     if integer:
         path, found = integer[0]
@@ -38,7 +38,7 @@ def check_quantized(module: torch.nn.Module) -> None:
 
 @contextlib.contextmanager
 def plain_fake_quantizers(module: torch.nn.Module) -> Iterator[None]:
-    """Fake quantizers as the operators that torch exports, without what would observe. Their ranges are fixed."""
+    """Replace fake quantizers by the operators that torch exports, without observers. Their ranges are fixed."""
     changed = [m for _, m in _fake_quantizers(module)]
     for found in changed:
         found.forward = _with_fixed_range(found)
@@ -50,7 +50,7 @@ def plain_fake_quantizers(module: torch.nn.Module) -> Iterator[None]:
 
 
 def _fake_quantizers(module: torch.nn.Module) -> list[tuple[str, Any]]:
-    """The fake quantizers by path; none where torch's quantization was never imported."""
+    """The fake quantizers by path; none if torch's quantization was never imported."""
     known = sys.modules.get("torch.ao.quantization.fake_quantize")
     if known is None:
         return []
@@ -59,7 +59,7 @@ def _fake_quantizers(module: torch.nn.Module) -> list[tuple[str, Any]]:
 
 
 def _with_fixed_range(quantizer: Any) -> Callable[[torch.Tensor], torch.Tensor]:
-    """What the quantizer does, with what it holds read before anything is traced."""
+    """The quantizer's computation, with its range read before tracing."""
     observer = quantizer.activation_post_process
     low, high = observer.quant_min, observer.quant_max
     if not bool(quantizer.fake_quant_enabled[0]):

@@ -1,4 +1,4 @@
-"""What every mode that watches torch's functions has in common."""
+"""The base class of modes that intercept torch's functions."""
 
 from __future__ import annotations
 
@@ -21,14 +21,13 @@ METADATA_QUERIES = frozenset(
     {getattr(torch.Tensor, name).__get__ for name in _READ.split()}
     | {getattr(torch.Tensor, name) for name in _ASKED.split()}
 )
-"""Queries of a tensor's metadata: nine tenths of the functions that torch's own code calls in a trace."""
+"""Queries of a tensor's metadata, nine tenths of the functions that torch's own code calls in a trace."""
 
 
 class FunctionMode(TorchFunctionMode):
-    """While active, each function of torch goes through `call`. Inside `call` the mode itself is off.
+    """While active, each function of torch is passed to `call`. Inside `call` the mode itself is inactive.
 
-    Queries of a tensor's metadata do so only while a mode that answers or records them is active: one that
-    `sees_metadata`.
+    Queries of metadata are passed only while a mode is active that answers or records them (`sees_metadata`).
     """
 
     sees_metadata: ClassVar[bool] = False
@@ -53,20 +52,20 @@ class FunctionMode(TorchFunctionMode):
         if function in METADATA_QUERIES and len(args) == 1 and not kwargs and not self._seeing and _are_plain(types):
             with torch._C.DisableTorchFunction():
                 found = function(*args)
-            if type(found) is not torch.dtype or found not in HALVES:  # which `Widened` takes for another
+            if type(found) is not torch.dtype or found not in HALVES:  # which `Widened` replaces
                 return found
         return self.call(function, args, kwargs or {})
 
     @abstractmethod
     def call(self, function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Compute the function, or something in its place."""
+        """Compute the function, or a replacement."""
 
 
 _LEAVES = frozenset({type(None), bool, int, float, str, torch.dtype, torch.device, torch.layout})
 
 
 def tensors_among(*values: Any) -> list[torch.Tensor]:
-    """The tensors among the values and in structures of them; few operands are structures, which take torch long."""
+    """The tensors among the values, also inside containers, which are rare and slow to traverse with torch."""
     found = []
     for value in values:
         if isinstance(value, torch.Tensor):
@@ -81,7 +80,7 @@ _USUAL = (getattr(torch.Tensor.__torch_function__, "__func__", None), torch._C._
 
 
 def _are_plain(kinds: Sequence[type]) -> bool:
-    """Whether no such kind of tensor has answers of its own."""
+    """Whether all are plain tensor types, without a `__torch_function__` of their own."""
     if not _PLAIN.issuperset(kinds):
         answers = [getattr(kind, "__torch_function__", None) for kind in kinds]
         if not all(getattr(answer, "__func__", answer) in _USUAL for answer in answers):

@@ -1,4 +1,4 @@
-"""Signals from spectra of open length: a transposed convolution, whose filters are the windowed waves."""
+"""Inverse STFT for dynamic lengths: a transposed convolution with the windowed waves as filters."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ def istft(
     length: int | None = None,
     return_complex: bool = False,
 ) -> Tensor:
-    """As `torch.istft`, which asks the data whether its windows cover every sample and takes no open `length`.
+    """Like `torch.istft`, which checks the window's coverage depending on data and does not support a dynamic `length`.
 
     (…, n_fft / 2 + 1, frames) -> (…, samples): Griffin and Lim, "Signal estimation from modified short-time Fourier
-    transform", 1984, eq. 6: the frames under the window, added where they meet, over the sum of squared windows there.
+    transform", 1984, eq. 6: windowed frames, overlap-added and divided by the sum of squared windows.
     """
     is_open = isinstance(spectrum.shape[-1], torch.SymInt) or isinstance(length, torch.SymInt)
     if not is_open or onesided is False or return_complex:
@@ -53,7 +53,7 @@ def istft(
 
 
 def _waves(n_fft: int, normalized: bool) -> Tensor:
-    """(2 bins, n_fft): what the real and the imaginary part of each bin add to a real signal."""
+    """(2 bins, n_fft): the contributions of each bin's real and imaginary part to a real signal."""
     bins = n_fft // 2 + 1
     turns = torch.arange(bins).unsqueeze(1) * torch.arange(n_fft) % n_fft
     angle = turns.to(torch.float64) * (2 * math.pi / n_fft)

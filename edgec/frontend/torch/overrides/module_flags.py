@@ -1,4 +1,4 @@
-"""Decisions that only the module's own flags decide, such as `if self.initialized:`, are Python's."""
+"""Evaluates decisions that depend only on the module's own flags, such as `if self.initialized:`, in Python."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from torch.utils._python_dispatch import _disable_current_modes
 from edgec.frontend.torch.overrides.function_mode import Function, FunctionMode, tensors_among
 
 _FLAG = 16
-"""Elements up to which a buffer is taken for a flag or a counter."""
+"""The largest number of elements of a buffer that is taken for a flag or a counter."""
 
 _ASK = frozenset("bool item int float index".split())
-"""Functions that turn a tensor into a Python value."""
+"""Functions that convert a tensor to a Python value."""
 
 _PLAIN = frozenset(
     "all any abs neg eq ne lt le gt ge equal logical_not logical_and logical_or logical_xor invert and or xor "
@@ -27,11 +27,11 @@ _PLAIN = frozenset(
     "sqrt rsqrt exp log log2 log10 reciprocal maximum minimum prod mean int stack cat true_divide subtract multiply "
     "divide negative absolute square numel half".split()
 )
-"""Functions that give the same for the same operands, by their names without underscores."""
+"""Deterministic functions of their operands, by name without underscores."""
 
 
 _MAKING = frozenset("zeros ones full empty arange linspace eye rand randn".split())
-"""Functions that make a tensor from numbers alone."""
+"""Functions that create a tensor from numbers only."""
 
 _SIZED = _MAKING | frozenset(
     "pad view reshape expand repeat tile narrow split tensor_split chunk unflatten roll unfold fold select "
@@ -40,12 +40,12 @@ _SIZED = _MAKING | frozenset(
     "avg_pool2d avg_pool3d max_pool1d max_pool2d max_pool3d adaptive_avg_pool1d adaptive_avg_pool2d "
     "adaptive_avg_pool3d pixel_shuffle pixel_unshuffle".split()
 )
-"""Functions that take sizes, lengths and places as numbers: for a tensor there, torch lets data decide them."""
+"""Functions that take sizes, lengths and indices as numbers: a tensor there makes them data-dependent for torch."""
 
 
 @dataclass(frozen=True)
 class _Known:
-    """A traced tensor, what it holds, and the buffers that it comes from."""
+    """A traced tensor, its known value, and the buffers from which it is computed."""
 
     traced: torch.Tensor
     held: torch.Tensor
@@ -53,10 +53,10 @@ class _Known:
 
 
 class ModuleFlags(FunctionMode):
-    """While a module is traced, questions about its small buffers are answered by what they hold.
+    """While a module is traced, conversions of its small buffers to Python values return their current values.
 
-    A buffer that the module changes is data: `changes` names those, and `asked` those on which an answer rests, so that
-    whoever traces can try again without them.
+    A buffer that the module mutates counts as data: `changes` lists those, and `asked` those whose value was used, so
+    that the trace can be repeated without them.
     """
 
     def __init__(self, module: torch.nn.Module, changes: Iterable[str]) -> None:
@@ -68,11 +68,11 @@ class ModuleFlags(FunctionMode):
         self.asked: set[str] = set()
 
     def call(self, function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """As `FunctionMode` says."""
+        """See `FunctionMode`."""
         name = getattr(function, "__name__", "")
         plain = name.strip("_")
         if _is_in_place(name) or "out" in kwargs:
-            self._known.clear()  # whatever shares memory with what is changed
+            self._known.clear()  # any of them may share memory with the mutated tensor
             return function(*args, **kwargs)
         if plain in _SIZED:
             first = 0 if plain in _MAKING else 1
@@ -91,7 +91,7 @@ class ModuleFlags(FunctionMode):
         return result
 
     def value(self, tensor: Any) -> Any:
-        """What a tensor of one element holds, if only buffers decide it; else the tensor."""
+        """The value of a one-element tensor if it depends only on buffers; otherwise the tensor."""
         found = self._find(tensor) if isinstance(tensor, torch.Tensor) else None
         if found is None or found.held.numel() != 1:
             return tensor
@@ -99,7 +99,7 @@ class ModuleFlags(FunctionMode):
         return found.held.item()
 
     def _numbers(self, values: Any) -> Any:
-        """The same with whole numbers in the place of the known tensors that hold them."""
+        """The values, with integers in place of known tensors."""
         if isinstance(values, slice):
             return slice(*(self._numbers(bound) for bound in (values.start, values.stop, values.step)))
         if isinstance(values, tuple | list) and type(values) in (tuple, list):
@@ -110,7 +110,7 @@ class ModuleFlags(FunctionMode):
         return self.value(values) if whole else values
 
     def _operands(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[_Known] | None:
-        """What is known of the tensors among the arguments, if there are some and all are known."""
+        """The known values of the tensors among the arguments, if there are any and all are known."""
         tensors = tensors_among(*args, *kwargs.values())
         found = [known for tensor in tensors if (known := self._find(tensor)) is not None]
         return found if found and len(found) == len(tensors) else None
@@ -128,7 +128,7 @@ class ModuleFlags(FunctionMode):
         return None
 
     def _note(self, result: torch.Tensor, function: Function, operands: list[_Known], given: Any) -> None:
-        """Compute the same of what the operands hold, outside of the trace."""
+        """Compute the same function on the known values, outside of the trace."""
         args, kwargs = pytree.tree_map_only(torch.Tensor, lambda tensor: self._known[id(tensor)].held, given)
         with _disable_current_modes(), torch.no_grad():
             held = function(*args, **kwargs)
@@ -137,7 +137,7 @@ class ModuleFlags(FunctionMode):
 
 
 def _is_in_place(name: str) -> bool:
-    """`add_`, `__iadd__`, `__setitem__` and their like."""
+    """Whether it is an in-place method such as `add_`, `__iadd__` or `__setitem__`."""
     if name.startswith("__"):
         return name == "__setitem__" or (name.startswith("__i") and name not in ("__int__", "__index__", "__invert__"))
     return name.endswith("_")

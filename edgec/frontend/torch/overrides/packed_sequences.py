@@ -1,7 +1,7 @@
-"""Packed sequences, whose sizes the data decide, as padded ones with their lengths.
+"""Packed sequences, whose sizes depend on data, represented as padded sequences with lengths.
 
-`PackedSequence.data` then holds all positions of the padded tensor (T B, F), time first, and `batch_sizes` a `Lengths`;
-every position behind a sequence's end is computed too and read by nothing.
+`PackedSequence.data` is then the padded tensor (T B, F), time first, and `batch_sizes` a `Lengths`; positions after a
+sequence's end are computed but never used.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ import torch
 from torch import Tensor
 
 _CLOSED = 1e4
-"""Far enough on a sigmoid's either side that it is 0 or 1 exactly, in float16 too."""
+"""An argument at which the sigmoid is exactly 0 or 1, also in float16."""
 
 
 class Longest(int):
-    """The number of steps where nobody asked for one: the data decide it."""
+    """The number of steps if none is requested: it depends on data."""
 
 
 class Lengths:
-    """What stands for `batch_sizes`: the length of each sequence (B), of at most `steps`."""
+    """A replacement for `batch_sizes`: the length of each sequence (B), of at most `steps`."""
 
     def __init__(self, values: Tensor, steps: int) -> None:
         self.values = values
@@ -29,7 +29,7 @@ class Lengths:
         self.device = values.device
 
     def __getitem__(self, step: int) -> int:
-        """How many sequences there are at the first step: all."""
+        """The number of sequences at the first step: all of them."""
         return int(self.values.shape[0])
 
     def size(self, dim: int) -> int:
@@ -38,32 +38,32 @@ class Lengths:
 
     @classmethod
     def __torch_function__(cls, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        """That torch lets it stand where it expects a tensor; the forms below take it before torch does."""
+        """Makes torch accept it as a tensor; the functions below handle it before torch does."""
         return NotImplemented
 
     def within(self) -> Tensor:
-        """Whether a step belongs to its sequence: (T, B, 1)."""
+        """Whether a step is within its sequence: (T, B, 1)."""
         step = torch.arange(self._steps, device=self.device)
         return (step.unsqueeze(1) < self.values).unsqueeze(-1)
 
     def padded(self, x: Tensor) -> Tensor:
-        """Of (T B, F): (T, B, F)."""
+        """(T B, F) as (T, B, F)."""
         return x.reshape(self._steps, -1, *x.shape[1:])
 
     def last(self, x: Tensor) -> Tensor:
-        """Of (T, B, F) each sequence's last step: (B, F)."""
+        """Each sequence's last step of (T, B, F): (B, F)."""
         index = torch.clamp(self.values - 1, min=0).reshape(1, -1, 1).expand(1, -1, x.shape[2])
         return torch.gather(x, 0, index).squeeze(0)
 
     def turned(self, x: Tensor) -> Tensor:
-        """Each sequence of (T, B, F) from its end on."""
+        """Each sequence of (T, B, F) reversed."""
         step = torch.arange(self._steps, device=self.device).unsqueeze(1)
         index = torch.where(step < self.values, self.values - 1 - step, step)
         return torch.gather(x, 0, index.unsqueeze(-1).expand(-1, -1, x.shape[2]))
 
 
 def pack(x: Tensor, lengths: Tensor, batch_first: bool) -> tuple[Tensor, Lengths]:
-    """As `torch._VF._pack_padded_sequence`."""
+    """Like `torch._VF._pack_padded_sequence`."""
     padded = x.transpose(0, 1) if batch_first else x
     return padded.flatten(0, 1), Lengths(lengths.to(x.device), padded.shape[0])
 
@@ -71,7 +71,7 @@ def pack(x: Tensor, lengths: Tensor, batch_first: bool) -> tuple[Tensor, Lengths
 def unpack(
     x: Tensor, lengths: Lengths, batch_first: bool, padding_value: float, total_length: int
 ) -> tuple[Tensor, Tensor]:
-    """As `torch._VF._pad_packed_sequence`: as many steps as asked for, else as the longest sequence has."""
+    """Like `torch._VF._pad_packed_sequence`: with the requested number of steps, or that of the longest sequence."""
     x = lengths.padded(x)
     filler = torch.full((), padding_value, dtype=x.dtype, device=x.device)
     kept = torch.where(lengths.within(), x, filler)
@@ -87,7 +87,7 @@ def unpack(
 
 
 def long_short(function: Callable[..., Any]) -> Callable[..., Any]:
-    """`torch._VF.lstm` of packed sequences. Behind an end the cell is kept: its forget gate is open, its input shut."""
+    """`torch._VF.lstm` for packed sequences. After a sequence's end the gates keep the cell: forget 1, input 0."""
 
     def form(x: Any, second: Any, *rest: Any, **more: Any) -> Any:
         if not isinstance(second, Lengths):
@@ -108,7 +108,7 @@ def long_short(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def plain(function: Callable[..., Any]) -> Callable[..., Any]:
-    """`torch._VF.gru`, `rnn_tanh` or `rnn_relu` of packed sequences."""
+    """`torch._VF.gru`, `rnn_tanh` or `rnn_relu` for packed sequences."""
 
     def form(x: Any, second: Any, *rest: Any, **more: Any) -> Any:
         if not isinstance(second, Lengths):
@@ -132,7 +132,7 @@ def _layers(
     layers: int,
     both_ways: bool,
 ) -> tuple[Tensor, ...]:
-    """The output of the last layer, and each layer's last states, those of a layer's two ways one after the other."""
+    """The output of the last layer, and the final states of each layer, its two directions in succession."""
     ways = 2 if both_ways else 1
     each = len(weights) // (layers * ways)
     x = lengths.padded(x)
@@ -150,7 +150,7 @@ def _layers(
 
 
 def _with_gates(weight: Tensor) -> Tensor:
-    """Another column: the input gate (the first quarter of the rows) shuts with it, the forget gate opens."""
+    """Add a column that closes the input gate (the first quarter of the rows) and opens the forget gate."""
     rows = weight.shape[0] // 4
     column = torch.cat([torch.full((rows,), -1.0), torch.ones(rows), torch.zeros(2 * rows)])
     return torch.cat([weight, column.to(weight.dtype).unsqueeze(1)], 1)

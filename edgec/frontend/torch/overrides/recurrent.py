@@ -1,4 +1,4 @@
-"""Recurrent layers over sequences of open length: ONNX's own operators. torch takes them apart step by step."""
+"""Recurrent layers over sequences of dynamic length, as ONNX operators; torch would unroll them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class _Kind:
-    """An operator of ONNX, the places of its gates among torch's, and its activation where it has a choice."""
+    """An operator of ONNX, the order of its gates in torch's terms, and its activation if it has a choice."""
 
     operator: str
     gates: tuple[int, ...]
@@ -28,7 +28,7 @@ _KINDS: dict[Any, _Kind] = {
 
 
 def of_any_length(function: Callable[..., Any]) -> Callable[..., Any]:
-    """`torch._VF.lstm`, `gru`, `rnn_tanh` or `rnn_relu`; of open lengths layer by layer as ONNX has them."""
+    """`torch._VF.lstm`, `gru`, `rnn_tanh` or `rnn_relu`; for dynamic lengths as one ONNX operator per layer."""
     kind = _KINDS[function]
 
     def form(x: Any, state: Any, *rest: Any, **more: Any) -> Any:
@@ -53,7 +53,7 @@ def of_any_length(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _layer(x: Tensor, states: Sequence[Tensor], sides: Sequence[Sequence[Tensor]], kind: _Kind) -> Sequence[Tensor]:
-    """One layer (T, B, I) -> (T, B, D*H) and its last states (D, B, H); ONNX's first output is (T, D, B, H)."""
+    """One layer (T, B, I) -> (T, B, D*H) and its final states (D, B, H); ONNX's first output is (T, D, B, H)."""
     steps, batch, hidden = x.shape[0], x.shape[1], states[0].shape[-1]
     ordered = [[_ordered(weight, kind.gates) for weight in side] for side in sides]
     stacked = [torch.stack([side[i] for side in ordered]) for i in (0, 1)]
@@ -79,6 +79,6 @@ def _layer(x: Tensor, states: Sequence[Tensor], sides: Sequence[Sequence[Tensor]
 
 
 def _ordered(weight: Tensor, gates: Sequence[int]) -> Tensor:
-    """(G * H, …) with its gates in ONNX's order."""
+    """The weight (G * H, …) with its gates in ONNX's order."""
     parts = weight.chunk(len(gates))
     return torch.cat([parts[i] for i in gates]) if len(gates) > 1 else weight

@@ -1,5 +1,5 @@
-"""`x[i]`, and what is written to `x[i:j]`, where i and j are tensors without dimensions: Python would ask for their
-numbers, a graph keeps them.
+"""`x[i]`, and writes to `x[i:j]`, where i and j are 0-d tensors: Python would convert them to numbers, a graph keeps
+them as tensors.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ Key = Any
 
 
 def get_item(x: torch.Tensor, key: Key) -> torch.Tensor:
-    """`x[key]`; a position that is computed gathers."""
+    """`x[key]`; a computed index becomes a gather."""
     found = _computed(x, key)
     if found is None:
         return x[key]
@@ -21,7 +21,7 @@ def get_item(x: torch.Tensor, key: Key) -> torch.Tensor:
 
 
 def set_item(x: torch.Tensor, key: Key, value: Any) -> None:
-    """`x[key] = value`; a position that is computed scatters, between computed bounds each place selects."""
+    """`x[key] = value`; a computed index becomes a scatter, computed bounds a selection by position."""
     bounded = _bounded(x, key)
     if bounded is not None:
         _fill(*bounded, value)
@@ -37,7 +37,7 @@ def set_item(x: torch.Tensor, key: Key, value: Any) -> None:
 
 
 def _computed(x: torch.Tensor, key: Key) -> tuple[torch.Tensor, int, torch.Tensor] | None:
-    """The view that the rest of the key selects, the dimension and the position; None where torch's own way will do."""
+    """The view selected by the rest of the key, the dimension and the index; None if torch can handle the key."""
     keys = _keys(x, key)
     positions = [k for k in keys if _is_position(k)]
     if len(positions) != 1 or not all(_is_position(k) or isinstance(k, int | slice) for k in keys):
@@ -56,7 +56,7 @@ def _computed(x: torch.Tensor, key: Key) -> tuple[torch.Tensor, int, torch.Tenso
 
 
 def _keys(x: torch.Tensor, key: Key) -> tuple[Any, ...]:
-    """The keys of the dimensions one by one, `...` as the full slices that it stands for."""
+    """The keys for each dimension, with `...` expanded to full slices."""
     keys = key if isinstance(key, tuple) else (key,)
     places = [i for i, k in enumerate(keys) if k is Ellipsis]
     if len(places) != 1 or any(k is None or (isinstance(k, torch.Tensor) and k.dim()) for k in keys):
@@ -66,7 +66,7 @@ def _keys(x: torch.Tensor, key: Key) -> tuple[Any, ...]:
 
 
 def _bounded(x: torch.Tensor, key: Key) -> tuple[torch.Tensor, int, slice] | None:
-    """The view that the rest of the key selects, the dimension and the slice; None where its bounds are numbers."""
+    """The view selected by the rest of the key, the dimension and the slice; None if its bounds are numbers."""
     keys = _keys(x, key)
     found = [k for k in keys if isinstance(k, slice) and (_is_position(k.start) or _is_position(k.stop))]
     if len(found) != 1 or found[0].step not in (None, 1) or not all(isinstance(k, int | slice) for k in keys):
@@ -85,7 +85,7 @@ def _bounded(x: torch.Tensor, key: Key) -> tuple[torch.Tensor, int, slice] | Non
 
 
 def _fill(view: torch.Tensor, dim: int, bounds: slice, value: Any) -> None:
-    """Write to the places from start to stop. Several entries of the value lie one after the other from the start."""
+    """Write to the positions from start to stop. A value of several entries is placed consecutively from the start."""
     size = view.shape[dim]
     start, stop = (_from_start(b, size) for b in (0 if bounds.start is None else bounds.start, bounds.stop))
     places = torch.arange(size, device=view.device)
@@ -100,14 +100,14 @@ def _fill(view: torch.Tensor, dim: int, bounds: slice, value: Any) -> None:
 
 
 def _from_start(bound: Any, size: Any) -> Any:
-    """Negative bounds count from the end, as Python's do."""
+    """Negative bounds count from the end, as in Python."""
     if isinstance(bound, torch.Tensor):
         return torch.where(bound < 0, torch.clamp(bound + size, min=0), bound)
     return max(bound + size, 0) if bound is not None and bound < 0 else bound
 
 
 def _along(dim: int, key: slice | torch.Tensor) -> tuple[slice | torch.Tensor, ...]:
-    """A key for one dimension, all of those before it."""
+    """A key for one dimension, with full slices before it."""
     return (*(slice(None) for _ in range(dim)), key)
 
 

@@ -1,4 +1,4 @@
-"""Sorting that keeps the order of equals, as ONNX's does: torch leaves it open unless asked."""
+"""Stable sorting, as in ONNX: torch leaves the order of equal elements undefined by default."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _SORTS = frozenset({torch.sort, torch.argsort, torch.Tensor.sort, torch.Tensor.a
 
 
 class StableSorts(FunctionMode):
-    """While active, torch's sorts are stable, so that a result's order is the source's and not an accident."""
+    """While active, torch's sorts are stable, so that the order of a result is well defined."""
 
     def call(self, function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """As `FunctionMode` says."""
+        """See `FunctionMode`."""
         if function not in _SORTS or kwargs.get("out") is not None or kwargs.get("stable"):
             return function(*args, **kwargs)
         named = dict(zip(("dim", "descending"), args[1:], strict=False))

@@ -1,1 +1,1 @@
-"""Eager PyTorch in other precisions: half as single, double, and rounded at random."""
+"""Eager PyTorch in other precisions: half as single, double, and with random rounding."""

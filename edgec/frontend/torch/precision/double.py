@@ -1,4 +1,4 @@
-"""Eager PyTorch in double precision, also where the code names float32 or holds tensors of it outside of buffers."""
+"""Eager PyTorch in double precision, even if the code specifies float32 or has float32 tensors that are no buffers."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from torch.utils._pytree import tree_map
 
 
 def writes(func: Any) -> bool:
-    """Whether an operator writes into an operand, which has to be the caller's own then."""
+    """Whether an operator writes to an operand, which must then be the caller's own tensor."""
     return any(a.alias_info is not None and a.alias_info.is_write for a in func._schema.arguments)
 
 
 class InDouble(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch has no annotations there
-    """Inside, operators see float64 where they would see float32, and make it where they would make that."""
+    """While active, operators receive float64 instead of float32, and create it instead of float32."""
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Run one operator."""

@@ -1,7 +1,7 @@
-"""Half precision in the source: computed in single precision, since its target says in what an artifact computes.
+"""Half precision in the source, computed in single precision: the target determines the precision of an artifact.
 
-A model in float16 or bfloat16 rounds after every operation, each runtime at other places. What it means is the same
-model in float32, and that is what is exported and what artifacts are compared with.
+A model in float16 or bfloat16 rounds after every operation, in a way that depends on the runtime. Its meaning is the
+same model in float32, which is exported and is the reference for artifacts.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ _MARK = "_written_in_halves"
 
 
 class Widened(FunctionMode):
-    """While active, half precision asked for by functions, or found in tensors, is torch's default type instead.
+    """While active, half precision requested from functions, or found in tensors, is replaced by torch's default type.
 
-    What a function is asked for in half precision is rounded to it, where `rounds`. `seen` says whether there was any.
+    Results requested in half precision are rounded to it if `rounds` is set. `seen` says whether there were any.
     """
 
     def __init__(self, rounds: bool) -> None:
@@ -35,12 +35,12 @@ class Widened(FunctionMode):
         self.seen = False
 
     def call(self, function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """As `FunctionMode` says."""
+        """See `FunctionMode`."""
         if function in _CASTS:
             self.seen = True
             return self._rounded(args[0].to(torch.get_default_dtype()), _CASTS[function])
         given = (*args, *kwargs.values())
-        with torch._C.DisableTorchFunction():  # what looks at operands here is no part of the model
+        with torch._C.DisableTorchFunction():  # inspecting operands here is not part of the model
             halves = any(map(_is_half, given))
         if not halves:
             return self._in_default(function(*args, **kwargs))
@@ -50,7 +50,7 @@ class Widened(FunctionMode):
         return self._rounded(result, asked[0]) if asked else result
 
     def _in_default(self, result: Any) -> Any:
-        """What names its type by text, `x.type("torch.HalfTensor")`, comes in half precision."""
+        """A type given as text, `x.type("torch.HalfTensor")`, yields half precision, which is converted here."""
         if not isinstance(result, torch.Tensor):
             return result
         with torch._C.DisableTorchFunction():
@@ -63,7 +63,7 @@ class Widened(FunctionMode):
     def _rounded(self, result: Any, half: torch.dtype) -> Any:
         if not self.rounds or not isinstance(result, torch.Tensor) or not result.is_floating_point():
             return result
-        # Not `to`, to which an export adds an assertion on the type that it has in the source.
+        # Not `to`: an export would add an assertion on the type in the source.
         return _COPY(_COPY(result, dtype=half), dtype=result.dtype)
 
 
@@ -73,12 +73,12 @@ def in_halves(module: torch.nn.Module) -> bool:
 
 
 def written_in_halves(module: torch.nn.Module) -> bool:
-    """Whether `widen` found a module, or a copy of it, in half precision as a whole."""
+    """Whether `widen` found a module, or a copy of it, entirely in half precision."""
     return _MARK in vars(module)
 
 
 def widen(module: torch.nn.Module, inputs: Sequence[torch.Tensor]) -> None:
-    """Put those tensors into float32, in place. A module that has any, or takes such inputs, is marked by that."""
+    """Convert those tensors to float32, in place. A module that has any, or takes such inputs, is marked."""
     if in_halves(module) or any(t.dtype in HALVES for t in inputs):
         vars(module)[_MARK] = True
     for part in module.modules():
@@ -90,7 +90,7 @@ def widen(module: torch.nn.Module, inputs: Sequence[torch.Tensor]) -> None:
 
 
 def _own_tensors(part: torch.nn.Module) -> dict[str, torch.Tensor]:
-    """Parameters, buffers and plain attributes, without those of modules inside."""
+    """Parameters, buffers and plain attributes, without those of submodules."""
     plain = {name: value for name, value in vars(part).items() if isinstance(value, torch.Tensor)}
     return {**plain, **dict(part.named_parameters(recurse=False)), **dict(part.named_buffers(recurse=False))}
 
@@ -102,7 +102,7 @@ def in_single(tensor: torch.Tensor) -> torch.Tensor:
 
 @contextmanager
 def no_autocast(precision: Widened) -> Iterator[None]:
-    """`torch.autocast`, wherever the model enters it, does nothing but be seen."""
+    """While active, `torch.autocast` has no effect but is recorded."""
 
     def seen(self: autocast_mode.autocast) -> autocast_mode.autocast:
         precision.seen |= self._enabled and self.fast_dtype in HALVES

@@ -1,7 +1,8 @@
-"""Eager PyTorch whose float operators round at random: Monte Carlo arithmetic, in double precision.
+"""Eager PyTorch with random rounding of float operators: Monte Carlo arithmetic, in double precision.
 
-Operands and results of an operator that rounds are off by up to some roundings of float32 (D. S. Parker, "Monte Carlo
-Arithmetic", UCLA, 1997). What that moves is what another right order of the same float32 operations may move.
+Operands and results of operators that round are perturbed by up to some roundings of float32 (D. S. Parker, "Monte
+Carlo Arithmetic", UCLA, 1997). The resulting change is what another valid order of the same float32 operations may
+cause.
 """
 
 from __future__ import annotations
@@ -32,15 +33,15 @@ _EXACT = frozenset(
     _unsafe_view
     """.split()
 )
-"""aten operators that give elements of their operands, or numbers that every right implementation gives alike."""
+"""aten operators that return elements of their operands, or numbers that every correct implementation agrees on."""
 
 
 _OF_ORDER = frozenset("argsort kthvalue median mode msort nanmedian sort topk".split())
-"""Operators whose result PyTorch leaves open where elements are equal: all of theirs are off, so that none are."""
+"""Operators whose order of equal elements is undefined in PyTorch: every operand is perturbed to avoid ties."""
 
 
 class Rounding(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch has no annotations there
-    """Inside, every operator that rounds sees operands that are off by up to so many roundings; seeded."""
+    """While active, every operator that rounds receives operands perturbed by up to that many roundings; seeded."""
 
     def __init__(self, roundings: float, seed: int = 0) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -57,7 +58,7 @@ class Rounding(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch has
         return func(*args, **(kwargs or {}))
 
     def _apart(self, operand: Any) -> Any:
-        """Off by a rounding of the largest element."""
+        """Perturb by a rounding of the largest element."""
         if not isinstance(operand, torch.Tensor) or operand.dtype != torch.float64 or operand.numel() == 0:
             return operand
         noise = torch.rand(operand.shape, generator=self._generator, dtype=torch.float64)

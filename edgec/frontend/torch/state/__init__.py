@@ -1,1 +1,1 @@
-"""What a module keeps from one call to the next: found, told apart from caches, and made a state or refused."""
+"""State that a module keeps between calls: detected, distinguished from caches, and made explicit or refused."""

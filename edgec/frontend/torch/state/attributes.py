@@ -1,4 +1,4 @@
-"""Tensors that a model keeps in plain attributes, lists and the like, as buffers: states of the model from there on."""
+"""Converts tensors kept in plain attributes, lists and the like to buffers, which become states of the model."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from edgec.diag import error
 from edgec.frontend.torch.state.locations import Change, Place
 
 KEPT = "_edgec_kept"
-"""The module that holds the buffers while the model runs."""
+"""The submodule that holds the buffers while the model runs."""
 
 
 @dataclass(frozen=True)
 class State:
-    """A place with its structure, and for each leaf the buffer's name or, where it is no tensor, the value."""
+    """A location with its structure, and for each leaf the buffer's name or, if it is no tensor, its value."""
 
     place: Place
     structure: pytree.TreeSpec
@@ -29,10 +29,10 @@ class State:
 
 
 class States:
-    """The states of one module. Before its forward each is copied to its place, after it from there.
+    """The states of one module. Before its forward each is copied to its location, and afterwards from there.
 
-    A place may also hold one of the module's own buffers, as a registered cache does: a trace has something else
-    in the buffer's place, and the forward begins with that in the other place too.
+    A location may also refer to one of the module's own buffers, such as a registered cache: a trace replaces the
+    buffer by another tensor, and the forward starts by putting that tensor at the other location, too.
     """
 
     def __init__(self, module: torch.nn.Module) -> None:
@@ -46,22 +46,22 @@ class States:
         return place.identity in self._states or place.identity in self._aliases
 
     def alias(self, place: Place, buffer: str) -> None:
-        """The place holds the module's buffer of that path."""
+        """Record that the location refers to the module's buffer of that path."""
         self._aliases[place.identity] = (place, buffer)
 
     def covers(self, place: Place) -> bool:
-        """Whether a place is a state's, or the content of a tensor that is one."""
+        """Whether a location is that of a state, or the content of a tensor that is one."""
         held = place.holder.object
         return place in self or any(held is leaf for s in self._states.values() for leaf in s.leaves)
 
     def moved(self, place: Place) -> bool:
-        """Whether a state is no longer what the forward found."""
+        """Whether a state's location holds another object than at the start of the forward."""
         found = pytree.tree_leaves(place.read()) if place in self else []
         loaded = self._loaded.get(place.identity, [])
         return any(a is not b or _version(a) != v for a, (b, v) in zip(found, loaded, strict=False))
 
     def add(self, change: Change) -> None:
-        """Make a state of a place whose content keeps its form."""
+        """Make a state of a location whose content keeps its shape and type."""
         leaves, structure = pytree.tree_flatten(change.before)
         names = []
         for i, leaf in enumerate(leaves):
@@ -75,7 +75,7 @@ class States:
 
     @contextmanager
     def installed(self) -> Iterator[None]:
-        """While active, the module has the buffers, and its forward begins and ends with them."""
+        """While active, the module has the buffers, and its forward copies them at the start and the end."""
         if not self._states and not self._aliases:
             yield
             return
@@ -121,7 +121,7 @@ class States:
                 buffer = getattr(self._holder, name)
                 if not isinstance(leaf, torch.Tensor) or leaf.shape != buffer.shape or leaf.dtype != buffer.dtype:
                     raise _changes_form(state.place)
-                buffer.copy_(leaf)  # torch's exporter overlooks a buffer of a child that is bound anew
+                buffer.copy_(leaf)  # torch's exporter misses a reassigned buffer of a submodule
 
 
 def _version(leaf: Any) -> int:

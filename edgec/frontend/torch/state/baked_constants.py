@@ -1,4 +1,4 @@
-"""A last guard, whatever way a value took: constants of the exported program that the example's values are found in."""
+"""A final check: constants of the exported program that contain values computed from the example."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from edgec.frontend.torch.overrides.function_mode import tensors_among
 from edgec.frontend.torch.state.dependence import OfInputs, depends
 
 _MOST = 256
-"""Elements up to which values are looked at."""
+"""The largest number of elements that are compared."""
 
 
 _NARROWEST = 2
-"""Bytes of a float that torch rounds; it has no such kernels for those of 8 bits."""
+"""The smallest size of a float in bytes that torch can round; it has no such kernels for 8-bit floats."""
 
 
 class Computed(OfInputs):
-    """While active, `values` are the small tensors of floats that are computed of the inputs."""
+    """While active, `values` collects the small float tensors computed from the inputs."""
 
     def __init__(self, inputs: Sequence[torch.Tensor]) -> None:
         super().__init__(inputs)
         self.values: list[torch.Tensor] = []
 
     def call(self, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """As `FunctionMode` says."""
+        """See `FunctionMode`."""
         result = super().call(function, args, kwargs)
         self.values += [t.detach().clone() for t in tensors_among(result) if depends(t) and _tells(t)]
         return result
@@ -37,8 +37,8 @@ class Computed(OfInputs):
 def check_constants(
     constants: Iterable[Any], example: Computed, other: Callable[[], Computed], line: Callable[[], Line | None]
 ) -> None:
-    """Raises `EdgecError` E0219, at a `line`, for a constant that equals what the first call computed of the example,
-    and no other call computes.
+    """Raise `EdgecError` E0219, at a `line`, for a constant equal to a value that the first call computed from the
+    example and that no other call computes.
     """
     met = [c for c in constants if isinstance(c, torch.Tensor) and _tells(c) and _among(c, example.values)]
     if met and not all(_among(c, found.values) for found in [other()] for c in met):
@@ -56,7 +56,7 @@ def _among(constant: torch.Tensor, values: Iterable[torch.Tensor]) -> bool:
 
 
 def _tells(value: torch.Tensor) -> bool:
-    """Whether it equals something else by no accident: floats that are not whole."""
+    """Whether an equal value cannot be a coincidence: floats that are not integers."""
     if not value.is_floating_point() or value.layout is not torch.strided or not 0 < value.numel() <= _MOST:
         return False
     if value.itemsize < _NARROWEST:

@@ -24,7 +24,7 @@ _UPDATES = "edgec.updates"
 
 @dataclass(frozen=True)
 class StateBuffer:
-    """A buffer by its path in the module, with the graph's names for its value before and after a run."""
+    """A buffer by its path in the module, with the names of its input and output in the graph."""
 
     path: str
     input: str
@@ -32,16 +32,16 @@ class StateBuffer:
 
 
 def mark_updates(model: Model, buffers_to_mutate: Mapping[str, str]) -> None:
-    """Note at the values that torch's exporter computes and drops which buffer each of them updates."""
+    """Mark the values by which buffers are updated, which torch's exporter computes and drops."""
     for name, value in _values(model.graph).items():
         if name in buffers_to_mutate:
             value.metadata_props[_UPDATES] = buffers_to_mutate[name]
 
 
 def open_states(model: Model) -> tuple[StateBuffer, ...]:
-    """Turn each updated buffer into an input and an output of the graph, and note the pair as a state.
+    """Turn each updated buffer into an input and an output of the graph, and record the pair as a state.
 
-    A buffer that is written before it is read, such as a cached table, carries nothing over and stays a constant.
+    A buffer that is written before it is read, such as a cached table, carries no state and remains a constant.
     """
     graph = model.graph
     updates = {v.metadata_props[_UPDATES]: v for v in _values(graph).values() if _UPDATES in v.metadata_props}
@@ -70,7 +70,7 @@ def _values(graph: ir.Graph) -> dict[str, ir.Value]:
 
 
 def _carrying(graph: ir.Graph, updates: Mapping[str, ir.Value]) -> list[str]:
-    """The buffers whose value before the run reaches an output, or another such buffer's update."""
+    """The buffers whose previous value affects an output, or the update of another such buffer."""
     known: set[str] = set()
     before = weights(graph)
     wanted = list(graph.outputs)
@@ -95,7 +95,7 @@ def _ancestors(values: Sequence[ir.Value]) -> set[ir.Value]:
 
 
 def _read_by(node: ir.Node) -> Iterator[ir.Value]:
-    """A node's operands, and what its subgraphs read from around them."""
+    """A node's operands, and the outer values that its subgraphs read."""
     yield from (v for v in node.inputs if v is not None)
     for graph in subgraphs(node):
         for inner in graph:
@@ -104,7 +104,7 @@ def _read_by(node: ir.Node) -> Iterator[ir.Value]:
 
 
 def _as_output(graph: ir.Graph, value: ir.Value, before: ir.Value, name: str) -> str:
-    """A graph output of its own for the update, also where that is an output or an input already."""
+    """A separate graph output for the update, even if the value is an output or an input already."""
     node = ir.Node("", "Identity", [value], num_outputs=1)
     out = node.outputs[0]
     claim(graph, out, name)
@@ -115,7 +115,7 @@ def _as_output(graph: ir.Graph, value: ir.Value, before: ir.Value, name: str) ->
 
 
 def _free_outside(graph: ir.Graph, wanted: str) -> str:
-    """The name, or the first of it with a number that no input or output has."""
+    """The name, with a number appended if an input or output has it."""
     taken = {value.name for value in (*graph.inputs, *graph.outputs)}
     name, count = wanted, 0
     while name in taken:
@@ -126,8 +126,8 @@ def _free_outside(graph: ir.Graph, wanted: str) -> str:
 
 @contextmanager
 def buffers_restored(module: torch.nn.Module, paths: Sequence[str] | None = None) -> Iterator[None]:
-    """Whatever runs inside leaves the buffers (all, or those of `paths`) as they were. Of all, those that get another
-    form are left: that is for who looks at what the module keeps.
+    """Restore the buffers (all, or those of `paths`) afterwards. With all, buffers that change their shape or type are
+    kept: they are reported by the analysis of states.
     """
     owned = [
         (owner, leaf, tensor, tensor.clone())
@@ -153,13 +153,13 @@ def _has_form(now: torch.Tensor | None, before: torch.Tensor) -> bool:
 
 
 def fill(module: torch.nn.Module, held: Sequence[StateBuffer], inputs: Mapping[str, Array]) -> None:
-    """Give the buffers the values that stand under their inputs' names."""
+    """Set the buffers to the values under their inputs' names."""
     with torch.no_grad():
         for buffer in held:
             attrgetter(buffer.path)(module).copy_(torch.from_numpy(inputs[buffer.input].copy()))
 
 
 def contents(module: torch.nn.Module, held: Sequence[StateBuffer]) -> dict[str, Array]:
-    """What the buffers hold, by their outputs' names."""
+    """The values of the buffers, by their outputs' names."""
     found: dict[str, Any] = {b.output: attrgetter(b.path)(module).detach().clone().numpy() for b in held}
     return found

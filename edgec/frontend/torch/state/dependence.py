@@ -1,4 +1,4 @@
-"""Which tensors depend on a model's inputs, and which kept values a call makes use of."""
+"""Tracks which tensors depend on a model's inputs, and which kept values a call uses."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from edgec.frontend.torch.overrides.function_mode import Function, FunctionMode,
 
 _MARK = "_edgec_of_inputs"
 _LIKE = frozenset("zeros_like ones_like empty_like full_like new_zeros new_ones new_empty new_full".split())
-"""Functions that take the form alone of their first operand."""
+"""Functions that use only the shape and type of their first operand."""
 
 _ASK = frozenset("item bool int float index complex tolist numpy array equal allclose is_nonzero contains".split())
 _OPEN = frozenset("nonzero argwhere masked_select unique unique_consecutive bincount".split())
-"""Functions that give Python values, and those that give shapes, which the data decide."""
+"""Functions whose result is a Python value or has a shape that depends on data."""
 
 _METADATA = frozenset("shape dtype device ndim size dim numel layout is_cuda requires_grad".split())
-"""What tells of a tensor's form alone."""
+"""Attributes that depend on a tensor's shape and type only."""
 
 
 class OfInputs(FunctionMode):
-    """While active, what is computed of `inputs` is marked: `depends`. `asked`: whether a Python value, or a shape, was
-    made of something that is marked.
+    """While active, tensors computed from `inputs` are marked (`depends`). `asked`: whether a marked tensor was
+    converted to a Python value, or determined a shape.
     """
 
     def __init__(self, inputs: Iterable[torch.Tensor]) -> None:
@@ -40,7 +40,7 @@ class OfInputs(FunctionMode):
             delattr(tensor, _MARK)
 
     def call(self, function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """As `FunctionMode` says."""
+        """See `FunctionMode`."""
         result = function(*args, **kwargs)
         name = getattr(function, "__name__", "")
         given = tensors_among(*(args[1:] if name in _LIKE else args), *kwargs.values())
@@ -55,7 +55,7 @@ class OfInputs(FunctionMode):
 
 
 def depends(value: Any) -> bool:
-    """Whether a tensor was computed of inputs while `OfInputs` was active."""
+    """Whether a tensor was computed from inputs while `OfInputs` was active."""
     return isinstance(value, torch.Tensor) and hasattr(value, _MARK)
 
 
@@ -73,7 +73,7 @@ def _is_form(function: Any) -> bool:
 
 
 class Uses(FunctionMode):
-    """While active, notes which of some tensors are operands, and which watched numbers."""
+    """While active, records which of the given tensors are used as operands, and which watched numbers are used."""
 
     def __init__(self, tensors: Iterable[torch.Tensor]) -> None:
         super().__init__()
@@ -81,7 +81,7 @@ class Uses(FunctionMode):
         self.used: dict[int, Any] = {}
 
     def call(self, function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """As `FunctionMode` says."""
+        """See `FunctionMode`."""
         if not _is_form(function):
             for leaf in pytree.tree_leaves((args, kwargs)):
                 parts = (leaf.start, leaf.stop, leaf.step) if isinstance(leaf, slice) else (leaf,)
@@ -94,21 +94,21 @@ class Uses(FunctionMode):
 
 
 class EscapeGuard:
-    """A number that tells, by `note`, when something is decided by it. What Python computes of it is one as well."""
+    """A number that calls `note` when it decides something. Numbers that Python computes from it do as well."""
 
     note: Callable[[], None]
 
 
 class _Int(int, EscapeGuard):
-    """An integer that is watched."""
+    """An integer whose use is watched."""
 
 
 class _Float(float, EscapeGuard):
-    """A float that is watched."""
+    """A float whose use is watched."""
 
 
 def watched(value: int | float, note: Callable[[], None]) -> int | float:
-    """The number, which calls `note` when it is compared, converted, hashed or written."""
+    """The number, calling `note` when it is compared, converted, hashed or formatted."""
     made = _Int(value) if isinstance(value, int) else _Float(value)
     made.note = note
     return made

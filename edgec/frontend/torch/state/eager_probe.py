@@ -1,4 +1,4 @@
-"""A module's memory, probed by calling the module eagerly on its example and on other inputs."""
+"""Probes a module's state by calling it eagerly with its example and with other inputs."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _SEED = 5
 
 @dataclass
 class Calls:
-    """The example's call, number 0, and another one, number 1, on which the source does not fail."""
+    """The call with the example, number 0, and another call, number 1, for which the source does not fail."""
 
     module: torch.nn.Module
     example: Call
@@ -37,11 +37,11 @@ class Calls:
     _runs: list[Call] = field(default_factory=list)
 
     def run(self, i: int) -> list[torch.Tensor]:
-        """The outputs of one call. The module keeps what it keeps."""
+        """The outputs of one call. State that the module keeps is not restored."""
         return run_eagerly(self.module, self.inputs_of(i)).outputs
 
     def inputs_of(self, i: int) -> Call:
-        """The call of that number."""
+        """The inputs of the call with that number."""
         return self.example if i == 0 else self._other
 
     @cached_property
@@ -57,7 +57,7 @@ class Calls:
         return self.example
 
     def line(self, place: Kept) -> Place | None:
-        """The line that changes what is kept at a place: found on the example, else by name."""
+        """The line that changes a location: found by running the example, otherwise by name."""
         with self.memory.fresh():
             found = line_of_change(place, self.codes, lambda: self.run(0))
         return found or line_that_names(place, self.codes)
@@ -68,7 +68,7 @@ class Calls:
             return line_that_writes(tensor, self.codes, lambda: self.run(0))
 
     def line_of_difference(self) -> Place | None:
-        """The line behind which a run on the example first gives something else than one before it."""
+        """The line after which a second run on the example first differs from the first one."""
 
         def run(i: int = 0) -> None:
             with self.memory.fresh():
@@ -79,8 +79,8 @@ class Calls:
 
 
 def probe_of(module: torch.nn.Module, example: Call, codes: Set[CodeType], memory: Memory, first: Computed) -> Probe:
-    """What tells apart what the module keeps, `codes` being the user's functions that it calls, `first` what the first
-    call computed.
+    """The probe that classifies the module's state; `codes` are the user's functions that it calls, `first` the values
+    computed by the first call.
     """
     calls = Calls(module, example, codes, memory)
     lines = Lines(calls.line, calls.line_of_write, calls.line_of_difference)
@@ -88,7 +88,7 @@ def probe_of(module: torch.nn.Module, example: Call, codes: Set[CodeType], memor
 
 
 def _other(tensor: torch.Tensor, strange: int) -> torch.Tensor:
-    """Other values of the same form. The less `strange`, the nearer: integers stay between the example's ends."""
+    """Other values of the same shape and type. Less `strange` is closer: integers stay in the example's range."""
     generator = torch.Generator().manual_seed(_SEED)
     if tensor.dtype == torch.bool:
         return torch.rand(tensor.shape, generator=generator) < 0.5 if strange > 1 else tensor

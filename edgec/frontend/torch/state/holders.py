@@ -1,7 +1,7 @@
-"""Objects in which a model can keep something between two calls, each read and written in the same way.
+"""Objects in which a model can keep state between calls, with a uniform way to read and write each.
 
-Attributes of modules and of other objects, of classes, lists, dictionaries, sets, variables of closures, globals and
-default arguments of the functions that run, arrays, tensors and the caches of functions.
+These are attributes of modules, other objects and classes; lists, dicts and sets; variables of closures, globals and
+default arguments of the functions that run; arrays, tensors, and the caches of functions.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ import torch
 from edgec.frontend.torch.autograph.analysis.side_effects import Kind, kind_of
 
 MISSING = object()
-"""What stands under a key that is not there."""
+"""The value of a missing key."""
 
 _PLAIN = (type(None), bool, int, float, complex, str, bytes, range, slice, torch.dtype, torch.device, CodeType)
 _NOT_THE_USERS = ("torch.", "numpy.", "edgec.", "builtins", "typing", "collections", "functools", "enum")
 _CACHE = type(functools.lru_cache(lambda: None))
 _LARGE = 1 << 24
-"""Elements from which on arrays are not copied."""
+"""The number of elements from which arrays are not copied."""
 
 
 @dataclass(frozen=True)
 class Holder:
-    """One object, where it was found (`path`), and how its content is read (by key) and written. One that `counts` has
-    no content to be read: it tells how often it was filled, and is emptied. One that is `registered` is a module of the
-    model's own: its buffers are states of the model already.
+    """One object, where it was found (`path`), and how its contents are read (by key) and written. One that `counts`, a
+    function's cache, has no readable contents: it reports how often it was filled, and can be cleared. One that is
+    `registered` is one of the model's modules, whose buffers are states of the model already.
     """
 
     object: Any
@@ -43,7 +43,7 @@ class Holder:
     registered: bool = False
 
     def name(self, key: Any) -> str:
-        """What is under a key, in words: `prev`, `cache[0]`."""
+        """The display name of an entry: `prev`, `cache[0]`."""
         if isinstance(self.object, CellType):
             return self.path
         if isinstance(key, tuple) and key and key[0] in REGISTRIES:
@@ -56,7 +56,7 @@ class Holder:
 
 
 class Holders:
-    """Everything that can be reached from what was `met`, with its content then; `modules` are the model's own."""
+    """All objects reachable from the values that were `met`, and their contents then; `modules` are the model's own."""
 
     def __init__(self, modules: Iterable[torch.nn.Module]) -> None:
         self._modules = set(map(id, modules))
@@ -65,13 +65,13 @@ class Holders:
         self._globals: dict[tuple[int, str], None] = {}
 
     def meet(self, root: Any, path: str = "") -> None:
-        """Note a value and all that it leads to, as far as that was not met before."""
+        """Record a value and everything reachable from it that is not recorded yet."""
         waiting = [(root, path)]
         while waiting:
             waiting += self._visited(*waiting.pop())
 
     def meet_code(self, code: CodeType, variables: dict[str, Any]) -> None:
-        """Note the globals that a function names, before it runs."""
+        """Record the globals that a function refers to, before it runs."""
         for name in _names(code):
             if (id(variables), name) in self._globals:
                 continue
@@ -128,7 +128,7 @@ class Holders:
         return [*inner, (type(value), type(value).__name__)]
 
     def _tensor(self, value: torch.Tensor, path: str) -> list[tuple[Any, str]]:
-        """Parameters and buffers are not copied: what changes them is known to torch."""
+        """Parameters and buffers are not copied: torch tracks changes to them."""
         self._note(Holder(value, path, _read_tensor, _write_tensor), _read_tensor(value))
         return []
 
@@ -157,14 +157,14 @@ HOOKS = (
     "_forward_hooks_always_called",
 )
 REGISTRIES = ("_parameters", "_buffers", "_modules", *HOOKS)
-"""Where a module keeps what is registered."""
+"""The attributes in which a module registers parameters, buffers, submodules and hooks."""
 
 _KNOWN = ("_parameters", "_buffers")
-"""What is written to in place there is a state of the model already, or refused by torch."""
+"""Registries whose in-place changes are states of the model already, or refused by torch."""
 
 
 def _is_of_library(value: Any) -> bool:
-    """Whether it belongs to Python's own library, other than containers."""
+    """Whether it belongs to Python's standard library and is no container."""
     first = type(value).__module__.partition(".")[0]
     return first in sys.stdlib_module_names and first not in ("builtins", "collections", "types", "__main__")
 
@@ -187,7 +187,7 @@ def _reading(kind: Kind) -> Callable[[Any], dict[Any, Any]]:
 
 
 def _registered(held: Any) -> dict[Any, Any]:
-    """What a module registers, by the registry and the name."""
+    """The entries that a module registers, by registry and name."""
     if not isinstance(held, torch.nn.Module):
         return {}
     return {(registry, name): v for registry in REGISTRIES for name, v in vars(held)[registry].items()}
@@ -247,7 +247,7 @@ def _write_array(held: np.ndarray[Any, Any], content: dict[Any, Any]) -> None:
 
 @dataclass(frozen=True)
 class Written:
-    """A tensor's content: its version, and a copy of what is no parameter."""
+    """A tensor's content: its version, and a copy unless it is a parameter."""
 
     version: int
     copy: torch.Tensor | None

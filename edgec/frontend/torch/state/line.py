@@ -1,5 +1,5 @@
-"""The line of the source that changes a kept value, or that gives something else than before, found by watching the
-source while it runs.
+"""Finds the line of the source that changes a kept value, or whose results differ between runs, by tracing the source
+while it runs.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from edgec.diag import Place as Line
 from edgec.frontend.torch.state.locations import Place, is_same, is_same_tensor
 
 Step = Callable[[FrameType, int, Any], bool]
-"""Looks at a frame behind one of its lines, and at what it returns there; whether the line was found."""
+"""Inspects a frame after one of its lines, and the value it returns there; returns whether the line was found."""
 
 
 def line_of_change(place: Place, codes: Set[CodeType], run: Callable[[], object]) -> Line | None:
-    """The line, among the functions with these codes, behind which the place first holds something else."""
+    """The line, among the functions with these codes, after which the location first holds another value."""
     before = place.read()
     kept = before.clone() if place.of_tensor else before
 
@@ -35,13 +35,13 @@ def line_of_change(place: Place, codes: Set[CodeType], run: Callable[[], object]
 
 
 def line_that_writes(tensor: torch.Tensor, codes: Set[CodeType], run: Callable[[], object]) -> Line | None:
-    """The line behind which the tensor first holds other elements, in whatever way they came there."""
+    """The line after which the tensor first has other elements, however they were written."""
     kept = tensor.detach().clone()
     return _found(lambda *_: not is_same_tensor(tensor.detach(), kept), codes, run)
 
 
 def line_that_differs(codes: Set[CodeType], run: Callable[[], object]) -> Line | None:
-    """The first line behind which a second run has another variable, or is elsewhere, than a first one."""
+    """The first line after which a second run has a different variable, or is at a different line, than the first."""
     first = _Steps()
     _found(first.note, codes, run)
     again = _Steps(expected=first.seen)
@@ -73,19 +73,19 @@ def _found(look: Step, codes: Set[CodeType], run: Callable[[], object]) -> Line 
 
 
 _NEAR = 1e-3
-"""A difference, relative to the elements' size, that rounding does not make."""
+"""A difference, relative to the elements' magnitude, that is larger than rounding."""
 
 
 @dataclass
 class _Steps:
-    """What a run does line by line: where it is, and the sizes of the variables that were bound since."""
+    """A run line by line: its position, and the magnitudes of the variables assigned since."""
 
     expected: list[Any] = field(default_factory=list)
     seen: list[Any] = field(default_factory=list)
     _known: dict[tuple[int, str], tuple[Any, int]] = field(default_factory=dict)
 
     def note(self, frame: FrameType, line: int, returned: Any) -> bool:
-        """Write down one step."""
+        """Record one step."""
         fresh = []
         for name, value in {**frame.f_locals, "return": returned}.items():
             key, state = (id(frame), name), (value, getattr(value, "_version", 0))
@@ -97,7 +97,7 @@ class _Steps:
         return False
 
     def differs(self, frame: FrameType, line: int, returned: Any) -> bool:
-        """Whether this step is another one than `expected`."""
+        """Whether this step differs from the `expected` one."""
         self.note(frame, line, returned)
         if len(self.seen) > len(self.expected):
             return True
@@ -108,7 +108,7 @@ class _Steps:
 
 
 def _size(value: Any) -> Any:
-    """Numbers that tell values of one kind apart: those of a tensor's elements, a number itself."""
+    """Numbers that distinguish values of one kind: the magnitudes of a tensor's elements, or the number itself."""
     if isinstance(value, bool | int | float):
         return (float(value), abs(float(value)))
     if not isinstance(value, torch.Tensor) or value.layout is not torch.strided or value.is_complex():
@@ -126,7 +126,7 @@ def _is_near(a: Any, b: Any) -> bool:
 
 
 def line_that_stores(codes: Set[CodeType]) -> Line | None:
-    """The first line that stores an attribute of something from outside of its function."""
+    """The first line that assigns an attribute of an object from outside its function."""
     for code in _in_order(codes):
         loaded = ""
         for instruction in dis.get_instructions(code):
@@ -142,7 +142,7 @@ def _in_order(codes: Set[CodeType]) -> list[CodeType]:
 
 
 def line_that_names(place: Place, codes: Set[CodeType]) -> Line | None:
-    """The first line that writes to something of the place's name."""
+    """The first line that writes to something with the location's name."""
     name = re.escape(place.name.rpartition(".")[2].partition("[")[0])
     for code in _in_order(codes):
         try:

@@ -1,4 +1,4 @@
-"""One thing that a model keeps: where it is, and what it held before a call and after it."""
+"""A location where a model keeps something, and its value before and after a call."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Number = bool | int | float | complex
 
 @dataclass(frozen=True)
 class Place:
-    """What stands under a key of a holder; `index` is the holder's among all that were met."""
+    """A key of a holder; `index` is the holder's among all that were recorded."""
 
     index: int
     holder: Holder
@@ -26,22 +26,22 @@ class Place:
 
     @property
     def identity(self) -> tuple[int, Any]:
-        """By which places are told apart."""
+        """The identity of the location."""
         return self.index, self.key
 
     @property
     def name(self) -> str:
-        """In words, as the source would write it."""
+        """The display name, as in the source."""
         return self.holder.name(self.key)
 
     def read(self) -> Any:
-        """What stands there now."""
+        """The current value."""
         if self.of_tensor:
             return self.holder.object
         return self.holder.read(self.holder.object).get(self.key, MISSING)
 
     def write(self, value: Any) -> None:
-        """Put something else there."""
+        """Store another value."""
         content = self.holder.read(self.holder.object)
         self.holder.write(self.holder.object, {**content, self.key: value})
 
@@ -52,14 +52,14 @@ class Place:
 
     @property
     def registry(self) -> str:
-        """Where it is registered in its module: `_buffers`, …; empty for a plain attribute."""
+        """The registry of its module that contains it: `_buffers`, …; empty for a plain attribute."""
         registered = isinstance(self.key, tuple) and bool(self.key) and self.key[0] in REGISTRIES
         return str(self.key[0]) if registered and isinstance(self.holder.object, torch.nn.Module) else ""
 
 
 @dataclass(frozen=True)
 class Change:
-    """A place with its value before a call and after it."""
+    """A location with its value before and after a call."""
 
     place: Place
     before: Any
@@ -67,7 +67,7 @@ class Change:
 
     @property
     def keeps_form(self) -> bool:
-        """Whether both are tensors of one shape and type, or structures of them that differ in nothing else."""
+        """Whether both are tensors of equal shape and type, or equal structures of such tensors."""
         if self.place.registry == "_parameters" or isinstance(self.place.holder.object, set):
             return False
         before, structure = pytree.tree_flatten(self.before)
@@ -77,12 +77,12 @@ class Change:
 
     @property
     def of_buffer(self) -> bool:
-        """Whether a buffer of the model has a new value of its form: a state without more ado."""
+        """Whether it is a new value of a buffer with the same shape and type: a state without further analysis."""
         return self.place.holder.registered and self.place.registry == "_buffers" and self.keeps_form
 
     @property
     def builds(self) -> bool:
-        """Whether a layer was made on the first call."""
+        """Whether a layer was created in the first call."""
         return isinstance(self.after, torch.nn.Module)
 
 
@@ -93,7 +93,7 @@ def _alike(a: Any, b: Any) -> bool:
 
 
 def leaves(value: Any) -> list[Any]:
-    """Tensors, numbers and other plain values in a structure or object."""
+    """The tensors, numbers and other plain values in a structure or object."""
     found: list[Any] = []
     seen: dict[int, Any] = {}
     waiting = [value]
@@ -114,7 +114,7 @@ def leaves(value: Any) -> list[Any]:
 
 
 def is_same(a: Any, b: Any) -> bool:
-    """Whether two values hold the same; two layers, or objects that hold nothing, of one type do."""
+    """Whether two values are equal; layers, and objects without content, are if they have the same type."""
     if a is b:
         return True
     if isinstance(a, torch.Tensor) and isinstance(b, torch.Tensor):
@@ -138,7 +138,7 @@ def _is_same_leaf(a: Any, b: Any) -> bool:
 
 
 def is_same_tensor(a: torch.Tensor, b: torch.Tensor) -> bool:
-    """Whether two tensors agree in form and every element; NaN agrees with NaN."""
+    """Whether two tensors agree in shape, type and every element; NaN equals NaN."""
     if a is b:
         return True
     if a.shape != b.shape or a.dtype != b.dtype or a.layout != b.layout or a.layout is not torch.strided:
@@ -148,5 +148,5 @@ def is_same_tensor(a: torch.Tensor, b: torch.Tensor) -> bool:
 
 
 def is_of_data(value: Any) -> bool:
-    """Whether a trace left something there that the data decide."""
+    """Whether a trace stored a data-dependent value there."""
     return any(is_number(leaf) or is_symbol(leaf) for leaf in leaves(value))

@@ -1,4 +1,4 @@
-"""What a module and the functions that it calls hold before the first call, and how it is put back."""
+"""The state of a module and the functions that it calls before the first call, and how to restore it."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from edgec.frontend.torch.state.locations import Change, Place, is_same, is_same
 
 
 class Memory:
-    """Everything in which a module can keep something. `fresh` lets a call find it as it was before the first one.
+    """Everything in which a module can keep state. `fresh` restores the state before the first call.
 
-    `states` are kept tensors that are handed to the module's first call as buffers: see `States`.
+    `states` are kept tensors that are passed to the module's first call as buffers: see `States`.
     """
 
     def __init__(self, module: torch.nn.Module) -> None:
@@ -28,7 +28,7 @@ class Memory:
         self.states = States(module)
 
     def met(self, frame: FrameType) -> None:
-        """A function of the user begins for the first time: note what it can reach."""
+        """A user's function starts for the first time: record what is reachable from it."""
         code = frame.f_code
         self._holders.meet_code(code, frame.f_globals)
         function = _by_name(code.co_qualname, frame.f_globals)
@@ -39,7 +39,7 @@ class Memory:
                 self._holders.meet(found)
 
     def changes(self) -> list[Change]:
-        """What is held otherwise by now."""
+        """The locations whose values have changed."""
         found: list[Change] = []
         for index, (holder, content) in self._holders.found.items():
             if isinstance(holder.object, torch.Tensor):
@@ -61,7 +61,7 @@ class Memory:
         return [Change(Place(index, holder, None), before.copy, held.detach().clone())] if changed else []
 
     def keep(self, changes: Sequence[Change]) -> None:
-        """From now on these are what was held from the beginning."""
+        """Treat these changes as part of the initial state from now on."""
         for change in changes:
             content = self._holders.found[change.place.index][1]
             if change.place.of_tensor:
@@ -72,7 +72,7 @@ class Memory:
                 content[change.place.key] = change.after
 
     def restore(self, changes: Sequence[Change] | None = None) -> None:
-        """Put back what was held: all of it, or what these changes changed."""
+        """Restore the initial state: all of it, or the locations of these changes."""
         found = self.changes() if changes is None else changes
         for index in dict.fromkeys(c.place.index for c in found):
             holder, content = self._holders.found[index]
@@ -82,7 +82,7 @@ class Memory:
                 content.update(holder.read(holder.object))
 
     def containing(self, tensor: torch.Tensor) -> list[Place]:
-        """The places that hold a tensor, alone or in a structure; none where another tensor shares its memory."""
+        """The locations that hold a tensor, alone or in a structure; none if another tensor shares its memory."""
         if any(_shares(holder.object, tensor) for holder, _ in self._holders.found.values()):
             return []
         return [
@@ -94,7 +94,7 @@ class Memory:
         ]
 
     def follow_buffers(self, module: torch.nn.Module) -> None:
-        """Note the places that hold a buffer of the module beside its registry: in a call they hold what that does."""
+        """Record the locations outside the registry that hold a buffer of the module: calls see it there too."""
         paths = {id(buffer): path for path, buffer in module.named_buffers()}
         for index, (holder, content) in self._holders.found.items():
             for key, value in content.items():
@@ -104,7 +104,7 @@ class Memory:
 
     @contextmanager
     def fresh(self) -> Iterator[None]:
-        """What is called inside finds everything as before the first call, and so does what follows."""
+        """Restore the initial state before and after the code inside."""
         self.restore()
         try:
             with self.states.installed():
@@ -114,7 +114,7 @@ class Memory:
 
 
 def _partly(holder: Holder, content: dict[Any, Any], keys: Sequence[Any]) -> dict[Any, Any]:
-    """What is held now, but for these keys what was held before."""
+    """The current contents, with these keys restored to their previous values."""
     now = holder.read(holder.object)
     left = {key: value for key, value in now.items() if key not in keys or key in content}
     return left | {key: content[key] for key in keys if key in content}
@@ -134,7 +134,7 @@ def _is_plain_same(a: Any, b: Any) -> bool:
 
 
 def _by_name(qualified: str, variables: dict[str, Any]) -> Any:
-    """The function of that name, where it can be found by it."""
+    """The function of that qualified name, if it can be found."""
     first, *rest = qualified.split(".")
     found = variables.get(first)
     for part in rest:

@@ -1,9 +1,9 @@
-"""What a module keeps from one call to the next, told apart by calling it: caches, states, what nobody reads, and the
-rest, which no artifact can keep.
+"""Classifies what a module keeps between calls, by calling it: caches, states, values never read, and the rest, which
+no artifact can keep.
 
-A cache holds the same whatever the inputs are: it stays as the first call left it. A tensor that exists before the
-first call and keeps its form is a state. What is only written, such as attention weights that are kept for a look at
-them, is put back after each call. Whatever else a later call makes use of is refused.
+A cache holds the same value whatever the inputs are: it remains as the first call left it. A tensor that exists before
+the first call and keeps its shape and type is a state. Values that are only written, such as attention weights kept for
+inspection, are restored after each call. Anything else that a later call uses is refused.
 """
 
 from __future__ import annotations
@@ -28,22 +28,22 @@ from edgec.frontend.torch.state.uninitialized_memory import Filled
 
 Outputs = list[torch.Tensor]
 Calls = Callable[[int], Outputs]
-"""Runs the module on one of several inputs, each with tensors of its own, by their number; 0 is the example."""
+"""Runs the module on one of several inputs by number, each with its own tensors; 0 is the example."""
 
 _NEAR = 1e-3
-"""A difference of outputs, relative to their largest element, that rounding does not make."""
+"""A difference of outputs, relative to their largest element, that is larger than rounding."""
 
 _WEIGHT = torch.nn.Parameter
-"""For the time of a trace torch puts something else in the place of each."""
+"""torch replaces each of these by another tensor during a trace."""
 
 _OTHER = (1, 7, 1000)
-"""What is added to a kept number to see whether a call depends on it."""
+"""The numbers added to a kept number to see whether a call depends on it."""
 
 
 @dataclass(frozen=True)
 class Lines:
-    """How lines of the source are found: that which changes a place, that which writes to a tensor, and that behind
-    which a second run is another one than the first.
+    """How to find lines of the source: the line that changes a location, the line that writes to a tensor, and the line
+    after which a second run differs from the first.
     """
 
     of_change: Callable[[Place], Line | None]
@@ -53,7 +53,7 @@ class Lines:
 
 @dataclass
 class Probe:
-    """A module with its memory, how to run it, and how to find lines of its source."""
+    """A module with its state, how to run it, and how to find lines of its source."""
 
     module: torch.nn.Module
     memory: Memory
@@ -68,7 +68,7 @@ class Probe:
     _asked: bool = False
 
     def classify(self, first: Outputs) -> None:
-        """Tell apart what the first call, which gave `first`, left. Raises `EdgecError` E0219."""
+        """Classify what the first call, whose outputs are `first`, kept. Raises `EdgecError` E0219."""
         found = self.memory.changes()
         self.memory.restore()
         self.memory.follow_buffers(self.module)
@@ -89,12 +89,12 @@ class Probe:
             )
 
     def _is_unwritten(self) -> bool:
-        """Whether runs differ by nothing but memory that was never written to: the trace is looked through for that."""
+        """Whether runs differ only through uninitialized memory, for which the trace is checked later."""
         with Filled(0):
             return are_near(self._fresh(0), self._fresh(0))
 
     def _written_parameter(self) -> EdgecError | None:
-        """The refusal of a parameter that a call writes to; None where there is none."""
+        """The refusal of a parameter that a call writes to, or None."""
         before = {name: p.detach().clone() for name, p in self.module.named_parameters()}
         self._fresh(0)
         for name, parameter in self.module.named_parameters():
@@ -109,8 +109,8 @@ class Probe:
         return None
 
     def _are_library_flags(self, found: Sequence[Change], first: Outputs) -> bool:
-        """Whether all is flags and hooks of an installed library, which the next call leaves as they are and gives the
-        same with: then they stay.
+        """Whether all changes are flags and hooks of an installed library, which the next call does not change and
+        which do not change its outputs: then they are kept.
         """
         if not all(map(_is_library_flag, found)):
             return False
@@ -127,9 +127,9 @@ class Probe:
 
     @contextmanager
     def traced(self) -> Iterator[None]:
-        """For the time of a trace, which finds everything as the first call does. What it leaves is noted."""
+        """For use around a trace, which starts in the state of the first call. What it keeps is recorded."""
         with self.memory.fresh():
-            hook = self.module.register_forward_hook(self._note_late)  # torch puts attributes back after a trace
+            hook = self.module.register_forward_hook(self._note_late)  # torch restores attributes after a trace
             try:
                 yield
             finally:
@@ -140,9 +140,9 @@ class Probe:
             self._late = [c for c in self.memory.changes() if self._is_late(c)]
 
     def further(self) -> bool:
-        """Whether the trace, which sees both sides of a branch, has shown further states: then it has to be repeated.
+        """Whether the trace, which takes both sides of branches, found further states, so that it must be repeated.
 
-        Raises `EdgecError` E0219 for what only some inputs keep, and no artifact can.
+        Raises `EdgecError` E0219 for values that are kept for some inputs only, which no artifact can keep.
         """
         late, self._late = self._late, []
         whole = [(c, self._whole(c)) for c in late]
@@ -156,7 +156,7 @@ class Probe:
         return bool(states)
 
     def way_keeps(self) -> bool:
-        """Whether one way through the model left what the next one would read: states and Python values."""
+        """Whether one path through the model kept values that the next would read: states and Python values."""
         with _disable_current_modes(), torch._C.DisableTorchFunction():
             return any(map(self._is_read_next, self.memory.changes()))
 
@@ -171,16 +171,16 @@ class Probe:
         return not all(isinstance(leaf, torch.Tensor) for leaf in leaves(change.after))
 
     def _is_late(self, change: Change) -> bool:
-        """Whether a trace left what no call did, or a number of the data where calls left the same one."""
+        """Whether a trace kept what no call did, or a data-dependent number where all calls kept the same one."""
         place = change.place
         if change.of_buffer or change.builds or self.memory.states.covers(place) or isinstance(change.before, _WEIGHT):
             return False
         if place.registry in HOOKS or place.key == "forward":
-            return False  # which are edgec's own for the time of a trace
+            return False  # these are edgec's own during a trace
         return place.identity not in self.known or (place.identity in self._caches and is_of_data(change.after))
 
     def computed(self) -> Computed:
-        """What another call, which finds everything as the first one did, computes of its inputs."""
+        """The values that another call in the initial state computes from its inputs."""
         found = Computed(self.inputs(1))
         with self.memory.fresh(), found:
             self.run(1)
@@ -189,13 +189,13 @@ class Probe:
     def _told_apart(self) -> None:
         runs = [self._marked(), *(self._changed(i) for i in range(1, self.count)), self._changed(0, 0)]
         places = {c.place.identity: c.place for run in runs for c in run.values() if c.place.registry not in HOOKS}
-        places |= {i: c.place for i, c in runs[0].items()}  # each time that a hook is installed it has another number
+        places |= {i: c.place for i, c in runs[0].items()}  # an installed hook has a new number each time
         self.known |= set(places)
         caches = [runs[0][i] for i in places if i in runs[0] and self._is_cache([r.get(i) for r in runs])]
         self._caches = {c.place.identity for c in caches}
         kept = [next(r[i] for r in runs if i in r) for i in places if i not in self._caches]
         self._classify_caches(caches)
-        if self._asked:  # what is alike in all calls may be of the data all the same: the trace shows it
+        if self._asked:  # values equal in all calls may still depend on data: the trace shows it
             plain = [c for c in caches if not c.builds and c.place.registry not in HOOKS and not _is_library_flag(c)]
             self.memory.keep([Change(c.place, c.after, c.before) for c in plain])
             self.memory.restore()
@@ -207,8 +207,8 @@ class Probe:
             self._keep_as_state(change)
 
     def _classify_caches(self, caches: Sequence[Change]) -> None:
-        """Leave them as the first call did. Refuses flags, counts and caches of functions by which a later call gives
-        something else.
+        """Keep them as the first call left them. Refuses flags, counters and caches of functions that change the result
+        of a later call.
         """
         first = self._tried(1)
         self.memory.restore()
@@ -226,7 +226,7 @@ class Probe:
             raise self._refused((plain or caches)[0])
 
     def _is_cache(self, changes: Sequence[Change | None]) -> bool:
-        """Whether each call leaves the same there, and that was not computed of inputs; the first is of the example."""
+        """Whether each call leaves an equal value not computed from inputs; the first change is that of the example."""
         first, *others = changes
         assert first is not None
         if first.builds or first.place.registry in HOOKS:
@@ -240,7 +240,7 @@ class Probe:
         self.known.add(change.place.identity)
 
     def _whole(self, change: Change) -> Change | None:
-        """For a tensor that was written to in place, the place that holds it; None where several do."""
+        """For a tensor that was written to in place, the location that holds it; None if several do."""
         if not change.place.of_tensor:
             return change
         places = self.memory.containing(change.place.holder.object)
@@ -248,7 +248,7 @@ class Probe:
         return Change(places[0], value, value) if len(places) == 1 else None
 
     def _marked(self) -> dict[tuple[int, Any], Change]:
-        """What a call on the example leaves, its tensors marked where they were computed of the inputs."""
+        """The changes by a call on the example, with tensors marked that were computed from the inputs."""
         inputs = self.inputs(0)
         with OfInputs(inputs) as marks:
             self.run(0)
@@ -270,7 +270,7 @@ class Probe:
             return self.run(i)
 
     def _check(self, changes: Sequence[Change]) -> None:
-        """Refuse what a later call makes use of."""
+        """Refuse values that a later call uses."""
         if not changes:
             return
         used = self._used(changes) or self._felt(changes)
@@ -278,7 +278,7 @@ class Probe:
             raise self._refused(used)
 
     def _used(self, changes: Sequence[Change]) -> Change | None:
-        """The first of which a later call uses a tensor or a number."""
+        """The first change whose tensor or number is used by a later call."""
         self.run(0)
         now = self.memory.changes()
         left = {c.place.identity: c for c in now}
@@ -295,7 +295,7 @@ class Probe:
         return next(iter([*(tensors[i] for i in uses.used if i in tensors), *noted]), None)
 
     def _felt(self, changes: Sequence[Change]) -> Change | None:
-        """The first by which the outputs of a later call differ from those of a first one."""
+        """The first change that makes the outputs of a later call differ from those of a first one."""
         first = self._tried(1)
         self.memory.restore()
         for change in changes:
@@ -308,7 +308,7 @@ class Probe:
         return None
 
     def _later(self, change: Change) -> Iterable[Callable[[], None]]:
-        """Ways to put at the place what later calls find there."""
+        """Actions that store at the location what later calls find there."""
 
         def after(*calls: int) -> None:
             for i in calls:
@@ -325,7 +325,7 @@ class Probe:
         try:
             return self.run(i)
         except EdgecError:
-            return None  # the source fails on what it kept
+            return None  # the source fails with what it kept
 
     def _refused(self, change: Change) -> EdgecError:
         place = change.place
@@ -347,7 +347,7 @@ def _is_library_flag(change: Change) -> bool:
 
 
 def _kind(change: Change) -> tuple[str, str, str]:
-    """The label's end, what the place is, and what to do."""
+    """The end of the label, the kind of location, and what to do."""
     buffer = "give it its shape from the beginning: `register_buffer` of zeros in `__init__`"
     before, after = change.before, change.after
     if change.place.holder.counts:
@@ -360,7 +360,7 @@ def _kind(change: Change) -> tuple[str, str, str]:
 
 
 def _as_buffer(change: Change) -> str:
-    """What to do about a number that is kept."""
+    """What to do about a kept number."""
     if not isinstance(change.before, bool | int | float):
         return "keep it in a buffer of one element"
     registered = f'self.register_buffer("{change.place.name.rpartition(".")[2]}", torch.tensor({change.before!r}))'
@@ -368,7 +368,7 @@ def _as_buffer(change: Change) -> str:
 
 
 def are_near(a: Sequence[torch.Tensor], b: Sequence[torch.Tensor]) -> bool:
-    """Whether two runs give the same up to rounding."""
+    """Whether the results of two runs are equal up to rounding."""
     return len(a) == len(b) and all(x.shape == y.shape and _near(x, y) for x, y in zip(a, b, strict=True))
 
 

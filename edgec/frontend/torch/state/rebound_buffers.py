@@ -1,10 +1,10 @@
-"""Buffers that a forward binds anew, `self.h = y`: what each is at the end of the forward is written to it in place.
+"""Buffers that a forward reassigns, `self.h = y`: their final value is written in place to the original buffer.
 
-torch's exporter overlooks those of children, and of those of the module itself it takes what was assigned last, though
-that was on one side of a branch. They are told apart by what they were when the forward began, so that the way in which
-they were bound (`register_buffer`, `_buffers["h"] = y`) does not matter.
+torch's exporter misses reassigned buffers of submodules, and for the module itself uses the last assignment even if it
+was on one side of a branch. Reassignments are detected by comparing with the buffers at the start of the forward, so it
+does not matter how they were made (`register_buffer`, `_buffers["h"] = y`).
 
-Private names, seen in torch 2.13: `register_buffer_assignment_hook` of torch's exporter, which is left out.
+Private API, as of torch 2.13: `register_buffer_assignment_hook` of torch's exporter, which is disabled.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from edgec.frontend.torch.patches import patched
 
 @contextmanager
 def bound_anew(module: torch.nn.Module) -> Iterator[None]:
-    """While active, the module's forward ends with its buffers written to in place."""
+    """While active, the module's forward ends by writing to its reassigned buffers in place."""
     first: list[tuple[torch.nn.Module, str, torch.Tensor]] = []
 
     def begins(*_: Any) -> None:
@@ -55,7 +55,7 @@ def _no_hook(module: torch.nn.Module) -> Any:
 
 
 def _root(leaf: Any) -> int:
-    """The identity of the tensor whose memory this one shows."""
+    """The id of the tensor whose memory this one is a view of."""
     if not isinstance(leaf, torch.Tensor):
         return 0
     with torch._C.DisableTorchFunction():

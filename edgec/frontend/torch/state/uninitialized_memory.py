@@ -1,4 +1,4 @@
-"""Whether a model's results depend on memory that it never wrote."""
+"""Checks whether a model's results depend on uninitialized memory."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _UNWRITTEN = ("aten.empty", "aten.empty_like", "aten.empty_strided", "aten.empty
 
 
 class Filled(TorchDispatchMode):
-    """While active, fresh memory holds a number."""
+    """While active, newly allocated memory is filled with a number."""
 
     def __init__(self, number: int) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -28,14 +28,14 @@ class Filled(TorchDispatchMode):
 
 
 def is_uninitialized(target: Any) -> bool:
-    """Whether an operator gives memory as it was found."""
+    """Whether an operator returns uninitialized memory."""
     return str(target).rpartition(".")[0] in _UNWRITTEN
 
 
 def check_initialized(program: torch.export.ExportedProgram, run: Callable[[], Sequence[torch.Tensor]]) -> None:
-    """Where `program` reads uninitialized memory, `run` the source with zeros in it and with ones.
+    """If `program` reads uninitialized memory, compare runs of the source with it filled with zeros and with ones.
 
-    Raises `EdgecError` E0202 if the results differ: no graph gives what the source happens to find there.
+    Raises `EdgecError` E0202 if the results differ: no graph can reproduce them.
     """
     nodes = (n for m in program.graph_module.modules() if isinstance(m, torch.fx.GraphModule) for n in m.graph.nodes)
     found = next((n for n in nodes if is_uninitialized(n.target)), None)

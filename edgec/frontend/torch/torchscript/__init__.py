@@ -1,1 +1,1 @@
-"""TorchScript archives: read, interpreted node by node, and so exported like any module."""
+"""TorchScript archives: loaded, interpreted node by node, and thereby exported like any module."""

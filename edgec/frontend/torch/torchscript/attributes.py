@@ -1,4 +1,4 @@
-"""Attributes that a scripted forward sets: which are states of the model, and which last for one call."""
+"""Attributes that a scripted forward assigns: those that are states of the model, and those local to a call."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from edgec.diag import EdgecError, Place, error
 _CHANGING = frozenset(
     f"aten::{name}" for name in ("_set_item", "append", "extend", "insert", "pop", "clear", "Delete", "reverse")
 )
-"""What changes a list or dictionary in place."""
+"""Operators that change a list or dictionary in place."""
 
 
 class Attributes:
-    """The attributes of a script module that its graph reads and sets, by their dotted paths.
+    """The attributes of a script module that its graph reads and assigns, by their dotted paths.
 
-    `tensors`: those that are read before they are set, so that a call finds what the one before it left.
-    Raises `EdgecError` E0219 for what is no tensor and goes on to the next call.
+    `tensors`: those that are read before they are assigned, so that a call reads the value of the previous call.
+    Raises `EdgecError` E0219 for values other than tensors that are kept for the next call.
     """
 
     def __init__(self, script: Any, graph: Any) -> None:
@@ -53,7 +53,7 @@ class Attributes:
         return f"{owner}.{node.s('name')}" if owner else str(node.s("name"))
 
     def key(self, node: Any) -> str | None:
-        """The name under which a set attribute's value is kept while the graph runs; None for one that is never set."""
+        """The name under which an attribute's value is kept while the graph runs; None if it is never assigned."""
         path = self.path(node) if node.kind() in ("prim::GetAttr", "prim::SetAttr") else ""
         return f".{path}" if path in self.assigned else None
 
@@ -72,7 +72,7 @@ def _value(script: Any, path: str) -> Any:
 
 
 def _place(node: Any) -> Place:
-    computed = [value.node() for value in node.inputs()][1:]  # to set an attribute has no line, what is set has one
+    computed = [value.node() for value in node.inputs()][1:]  # an assignment has no line, but its value does
     ranges = " ".join(n.sourceRange() for n in (node, *computed))
     found = re.search(r'File "([^"]+)", line (\d+)', ranges)
     return Place(found[1], int(found[2])) if found else Place("TorchScript")

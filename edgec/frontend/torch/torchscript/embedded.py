@@ -1,4 +1,4 @@
-"""Scripted and traced modules inside of an ordinary one, which torch's exporter does not take as they are."""
+"""Scripted and traced modules inside an ordinary module, which torch's exporter does not support directly."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from edgec.frontend.torch.torchscript.interpreter import ScriptGraph
 
 @contextmanager
 def scripts_as_graphs(module: torch.nn.Module, runtime: Runtime) -> Iterator[None]:
-    """Inside, each scripted child runs node by node, its decisions those of `runtime`."""
+    """While active, each scripted submodule runs node by node, with branches handled by `runtime`."""
     replaced: list[tuple[torch.nn.Module, str, torch.nn.Module]] = []
     for parent in list(module.modules()):
         if isinstance(parent, torch.jit.ScriptModule):

@@ -1,4 +1,4 @@
-"""A TorchScript graph as a module whose forward runs it node by node, so that torch.export can see through it."""
+"""A TorchScript graph as a module whose forward runs it node by node, so that torch.export can trace it."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ class _Member:
 
 
 class ScriptGraph(torch.nn.Module):
-    """Runs the inlined graph of a script module. Its weights are buffers, so that the export names them."""
+    """Runs the inlined graph of a script module. Its weights are buffers, so that the export keeps their names."""
 
     def __init__(self, script: Any) -> None:
         super().__init__()
-        self._script = [script]  # in a list: torch does not look for submodules there
+        self._script = [script]  # in a list, in which torch does not look for submodules
         self._graph = script.inlined_graph
         self._attributes = Attributes(script, self._graph)
         tensors = {**self._attributes.tensors, **dict([*script.named_parameters(), *script.named_buffers()])}
@@ -46,12 +46,12 @@ class ScriptGraph(torch.nn.Module):
 
     @property
     def is_straight(self) -> bool:
-        """Whether the graph decides nothing, not even on Python values."""
+        """Whether the graph contains no branches, not even on Python values."""
         return not (self._graph.findAllNodes("prim::If") or self._graph.findAllNodes("prim::Loop"))
 
     @property
     def is_quantized(self) -> bool:
-        """Whether some operator takes torch's packed quantized weights."""
+        """Whether some operator uses torch's packed quantized weights."""
         return "quantized::" in str(self._graph)
 
     def forward(self, *inputs: Any) -> Any:
@@ -118,7 +118,7 @@ class ScriptGraph(torch.nn.Module):
     def _if(self, node: Any, test: Any, values: Values) -> tuple[Any, ...]:
         yes, no = node.blocks()
         if isinstance(test, torch.Tensor) and (_raises(yes) or _raises(no)):
-            test = _raises(no)  # a graph goes on as if the check held
+            test = _raises(no)  # a graph continues as if the check succeeded
             self.runtime.unchecked.setdefault(_site("if", node))
         names = self._free(yes, values) | self._free(no, values)
         attributes = frozenset(name for name in names if name.startswith("."))
@@ -130,7 +130,7 @@ class ScriptGraph(torch.nn.Module):
         return tuple(results)
 
     def _take_attributes(self, values: Values, names: Iterable[str], after: Iterable[Any]) -> None:
-        """What blocks made of attributes; all other names are of single assignment."""
+        """Copy the attributes that blocks assigned; all other names are in single-assignment form."""
         found = zip(names, after, strict=True)
         values.update({n: v for n, v in found if n.startswith(".") and v is not UNDEFINED})
 
@@ -169,7 +169,7 @@ class ScriptGraph(torch.nn.Module):
         return after[1 : len(parameters)]
 
     def _free(self, block: Any, values: Values) -> dict[str, None]:
-        """The names from outside that a block uses, in order, and the attributes that it gets or sets."""
+        """The outer names that a block uses, in order, and the attributes that it gets or sets."""
         found: dict[str, None] = {}
         for node in block.nodes():
             for used in node.inputs():
@@ -219,7 +219,7 @@ def _traced_truth(arguments: list[Any]) -> bool:
 
 
 def _site(kind: str, node: Any) -> Site:
-    """The source line that the archive names, as `torch.jit` writes it."""
+    """The source line recorded in the archive, in the format of `torch.jit`."""
     found = re.search(r'File "(.+)", line (\d+)', node.sourceRange())
     file, line = (found[1], int(found[2])) if found else ("TorchScript", 0)
     return Site(kind, file, line, (line, line))

@@ -1,4 +1,4 @@
-"""TorchScript's operators on Python values, and the way to torch's own for those on tensors."""
+"""TorchScript's operators on Python values, and the dispatch of tensor operators to torch."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ NUMBERS: dict[str, type] = {
     "aten::ScalarImplicit": object,
     "aten::item": object,
 }
-"""A tensor's value as a number."""
+"""Operators that convert a tensor to a number."""
 
 _SCALAR: dict[str, Callable[..., Any]] = {
     "add": operator.add,
@@ -74,9 +74,9 @@ _NUMBERS_OF_SCHEMA = ("int", "float", "bool", "number")
 
 
 def apply(node: Any, arguments: list[Any]) -> tuple[Any, ...]:
-    """Run one operator: Python's own where no tensor takes part, else torch's.
+    """Run one operator: Python's own if no operand is a tensor, otherwise torch's.
 
-    Raises `EdgecError` E0202 for an operator that neither knows.
+    Raises `EdgecError` E0202 for an operator that neither supports.
     """
     domain, _, name = node.kind().partition("::")
     if name in _SCALAR and not any(_holds_tensor(a) for a in arguments[:1] + arguments[1:2]):
@@ -98,7 +98,7 @@ def apply(node: Any, arguments: list[Any]) -> tuple[Any, ...]:
 
 
 def _called(packet: Any, schema: str, arguments: list[Any]) -> Any:
-    """Call the overload that the node names; TorchScript passes keyword-only arguments by position."""
+    """Call the overload of the node; TorchScript passes keyword-only arguments by position."""
     if "(" not in schema or packet is _attention:
         return packet(*arguments)
     parsed = torch._C.parse_schema(schema)
@@ -106,7 +106,7 @@ def _called(packet: Any, schema: str, arguments: list[Any]) -> Any:
         str(a.type) in _NUMBERS_OF_SCHEMA and isinstance(v, torch.Tensor)
         for a, v in zip(parsed.arguments, arguments, strict=False)
     ):
-        return packet(*arguments)  # a number that the data decide is a tensor here
+        return packet(*arguments)  # a data-dependent number is a tensor here
     overload = getattr(packet, parsed.overload_name or "default", packet)
     keywords = [a.name for a in parsed.arguments if a.kwarg_only]
     count = len(parsed.arguments) - len(keywords)
@@ -114,7 +114,7 @@ def _called(packet: Any, schema: str, arguments: list[Any]) -> Any:
 
 
 def _attention(*arguments: Any) -> torch.Tensor:
-    """By the public function, which exports see."""
+    """In terms of the public function, which exports can see."""
     query, key, value, mask, dropout, causal, *rest = (*arguments, *[None] * 6)[:8]
     scale = rest[0] if rest else None
     return torch.nn.functional.scaled_dot_product_attention(
@@ -164,7 +164,7 @@ def _extreme(plain: Callable[..., Any], tensor: Callable[..., Any]) -> Function:
 
 
 def _tensor(node: Any, arguments: list[Any]) -> tuple[Any, ...]:
-    """`torch.tensor(value)`, whose value the data may decide."""
+    """`torch.tensor(value)`, whose value may depend on data."""
     if not _holds_tensor(arguments[0]):
         return apply(node, arguments)
     value = arguments[0]
@@ -177,7 +177,7 @@ _DTYPES = (
     torch.complex32, torch.complex64, torch.complex128, torch.bool, torch.qint8, torch.quint8, torch.qint32,
     torch.bfloat16,
 )  # fmt: skip
-"""Element types by their number (c10/core/ScalarType.h), which is what TorchScript compares and hands on."""
+"""Element types by their number (c10/core/ScalarType.h), which TorchScript compares and passes."""
 
 _LAYOUTS = (torch.strided, torch.sparse_coo)
 """Likewise (c10/core/Layout.h)."""
@@ -186,7 +186,7 @@ PYTHON: dict[str, Function] = {
     "aten::tensor": _tensor,
     "aten::_native_multi_head_attention": transformers.attention,
     "aten::_transformer_encoder_layer_fwd": transformers.encoder_layer,
-    "aten::_convolution": lambda node, a: (torch.ops.aten.convolution(*a[:9]),),  # less the flags for CUDA
+    "aten::_convolution": lambda node, a: (torch.ops.aten.convolution(*a[:9]),),  # without the flags for CUDA
     "prim::ListConstruct": lambda node, a: (list(a),),
     "prim::TupleConstruct": lambda node, a: (tuple(a),),
     "prim::DictConstruct": _dictionary,
@@ -215,4 +215,4 @@ PYTHON: dict[str, Function] = {
     "aten::warn": lambda node, a: (),
     "aten::slice": _list_slice,
 }
-"""Nodes that are Python rather than tensor operators."""
+"""Nodes that are implemented in Python rather than by tensor operators."""

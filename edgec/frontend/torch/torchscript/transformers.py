@@ -1,4 +1,4 @@
-"""The fused kernels that scripted `nn.MultiheadAttention` and `nn.TransformerEncoderLayer` call, in plain operators."""
+"""The fused kernels that scripted `nn.MultiheadAttention` and `nn.TransformerEncoderLayer` call, in basic operators."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch.nn import functional
 
 
 def attention(node: Any, arguments: list[Any]) -> tuple[Any, ...]:
-    """`aten::_native_multi_head_attention`: of (B, L, E), a result of (B, L, E) and weights."""
+    """`aten::_native_multi_head_attention`: for (B, L, E), a result (B, L, E) and attention weights."""
     query, key, value, _, heads, weight, bias, out_weight, out_bias, mask, wanted, averaged, kind = _filled(
         arguments, (None, True, True, None), 13
     )
@@ -25,7 +25,7 @@ def attention(node: Any, arguments: list[Any]) -> tuple[Any, ...]:
 
 
 def encoder_layer(node: Any, arguments: list[Any]) -> tuple[Any, ...]:
-    """`aten::_transformer_encoder_layer_fwd`: of (B, L, E), a result of the same shape."""
+    """`aten::_transformer_encoder_layer_fwd`: for (B, L, E), a result of the same shape."""
     source, width, heads, *rest = _filled(arguments, (None, None), 20)
     projections, (gelu, first, eps), norms = rest[:4], rest[4:7], rest[7:11]
     feed, (mask, kind) = rest[11:15], rest[15:17]
@@ -49,7 +49,7 @@ def encoder_layer(node: Any, arguments: list[Any]) -> tuple[Any, ...]:
 
 
 def _filled(arguments: list[Any], defaults: tuple[Any, ...], count: int) -> list[Any]:
-    """The arguments, those left out by their defaults."""
+    """The arguments, with missing ones replaced by their defaults."""
     missing = count - len(arguments)
     return [*arguments, *defaults[len(defaults) - missing :]]
 
@@ -59,6 +59,6 @@ def _split(x: Tensor, heads: int) -> Tensor:
 
 
 def _blocked(mask: Tensor, kind: int | None) -> Tensor:
-    """What may not be seen, against (B, heads, L, L): kind 0 is (L, L), kind 1 is (B, L), else it fits as it is."""
+    """The masked positions, broadcast to (B, heads, L, L): kind 0 is (L, L), kind 1 is (B, L), others are unchanged."""
     blocked = mask if mask.dtype == torch.bool else mask != 0
     return blocked[:, None, None, :] if kind == 1 else blocked

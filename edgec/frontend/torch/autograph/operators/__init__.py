@@ -1,1 +1,1 @@
-"""What rewritten functions call when they are traced."""
+"""The operators that rewritten functions call while they are traced."""

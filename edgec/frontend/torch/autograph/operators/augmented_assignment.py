@@ -1,4 +1,4 @@
-"""`target += value` and its like: in place for a tensor, but not for one that may stand for a number."""
+"""`target += value` and similar: in place for a tensor, unless it represents a Python number."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ _AUGMENTED: dict[str, tuple[Callable[[Any, Any], Any], Callable[[Any, Any], Any]
     "BitXor": (operator.xor, operator.ixor),
     "BitAnd": (operator.and_, operator.iand),
 }
-"""Python's operators by the name of their syntax node: as an expression, and in place."""
+"""Python's operators by the name of their syntax node: the expression and the in-place form."""
 
 
 def augmented(operation: str, target: Any, value: Any) -> Any:
-    """What the target is afterwards. A tensor without dimensions may stand for a number, which others hold, too."""
+    """The new value of the target. A 0-d tensor may represent a number that other variables share: not in place."""
     if isinstance(target, torch.Tensor) and target.dim() == 0:
         return _AUGMENTED[operation][0](target, value)
     return in_place(operation, target, value)
 
 
 def in_place(operation: str, target: Any, value: Any) -> Any:
-    """The target, changed in place where its type can be."""
+    """The target, changed in place if its type supports that."""
     return _AUGMENTED[operation][1](target, value)

@@ -1,4 +1,4 @@
-"""One side of a branch, after which everything is as it was, and the two sides selected into one."""
+"""Tracing one side of a branch with its side effects undone, and selecting between the two sides."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Side = Callable[..., tuple[Any, State]]
 
 @dataclass(frozen=True)
 class Branch:
-    """A branch with what it reads and writes. `live` are the names whose values matter afterwards; `flag` is the one
+    """A branch with the variables it reads and writes. `live` are the names read afterwards; `flag` is the variable
     that ends a loop early.
     """
 
@@ -42,7 +42,7 @@ class Branch:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a side gave: its return value, its variables after it, and what it changed around it."""
+    """The result of a side: its return value, its variables, and its side effects."""
 
     value: Any
     state: State
@@ -51,8 +51,8 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Selected:
-    """What a branch leaves: its value, and its variables. `raises`: the one side raises, and the other stands alone;
-    `numbers`: some were numbers, another on each side, and are tensors now.
+    """The result of a branch: its value, and its variables. `raises`: one side raises, and only the other is used;
+    `numbers`: some values were different numbers on each side, and have become tensors.
     """
 
     value: Any
@@ -62,14 +62,14 @@ class Selected:
 
 
 class SideRaisesError(Exception):
-    """A side that data decide on ends in `raise`, which no graph can do."""
+    """A side of a data-dependent branch ends in `raise`, which a graph cannot express."""
 
     def __str__(self) -> str:
         return "the code raises on a side that data decide on, whatever it does elsewhere"
 
 
 def trace_side(run: Side, state: State, branch: Branch, taken: torch.Tensor, around: ReachableState) -> Outcome:
-    """Trace one side, which is `taken` or not. What it changes around it is put back."""
+    """Trace one side, executed if `taken`, and undo its side effects."""
     changes: dict[int, Content] = {}
     try:
         with Speculation(branch.site, taken):
@@ -81,9 +81,9 @@ def trace_side(run: Side, state: State, branch: Branch, taken: torch.Tensor, aro
 
 
 def select(condition: torch.Tensor, yes: Side, no: Side, state: State, branch: Branch) -> Selected:
-    """Trace both sides and select their results by the condition. Raises `EdgecError` E0206 where none can be.
+    """Trace both sides and select their results by the condition. Raises `EdgecError` E0206 if that is impossible.
 
-    A side that raises is left out: the other stands for both, and what must not fail there stays guarded.
+    A side that raises is omitted: the result is that of the other side, whose operations remain guarded.
     """
     around = ReachableState((state, yes, no))
     a, b = (
@@ -114,7 +114,7 @@ def _tried(run: Side, state: State, branch: Branch, taken: torch.Tensor, around:
 
 
 def _variable(condition: torch.Tensor, i: int, old: Any, a: Outcome, b: Outcome, branch: Branch) -> Any:
-    """What both sides leave is as it was, though what it holds may have changed."""
+    """A variable that neither side assigns keeps its value, although its contents may have changed."""
     if a.state[i] is old and b.state[i] is old:
         return old
     if branch.names[i] not in branch.live:
@@ -124,7 +124,7 @@ def _variable(condition: torch.Tensor, i: int, old: Any, a: Outcome, b: Outcome,
 
 @dataclass(frozen=True)
 class Either:
-    """A function or module of each side: a call of it is a branch of its own."""
+    """A callable that differs between the sides of a branch: calling it is a branch itself."""
 
     condition: torch.Tensor
     site: Site
@@ -144,9 +144,9 @@ class Either:
 
 
 def merge(condition: torch.Tensor, name: str, site: Site, yes: Any, no: Any) -> Any:
-    """`yes` where the condition holds, else `no`: tensors of one shape and type, numbers, or equal structures of them.
+    """`yes` if the condition holds, else `no`: tensors of equal shape and type, numbers, or equal structures of them.
 
-    Raises `EdgecError` E0206 naming both sides where no single value can stand for both.
+    Raises `EdgecError` E0206 naming both sides if no single value can represent both.
     """
     if yes is no or isinstance(no, Undefined):
         return yes
@@ -161,7 +161,7 @@ def merge(condition: torch.Tensor, name: str, site: Site, yes: Any, no: Any) -> 
 
 
 def merging(condition: torch.Tensor, site: Site) -> Callable[[str, Any, Any], Any]:
-    """`merge` of what has a name, by one condition."""
+    """`merge` with a fixed condition, for named values."""
 
     def merged(name: str, yes: Any, no: Any) -> Any:
         return merge(condition, name, site, yes, no)
@@ -194,7 +194,7 @@ def _leaf(condition: torch.Tensor, name: str, site: Site, yes: Any, no: Any) -> 
 
 
 def _as_tensors(yes: Any, no: Any) -> tuple[Any, Any]:
-    """A number beside a tensor takes its element type; two numbers take the type that torch gives them together."""
+    """A number combined with a tensor takes its element type; two numbers take torch's result type."""
     if isinstance(yes, torch.Tensor) and isinstance(no, Number):
         return yes, torch.tensor(no, dtype=yes.dtype, device=yes.device)
     if isinstance(no, torch.Tensor) and isinstance(yes, Number):

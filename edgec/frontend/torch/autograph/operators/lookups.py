@@ -1,4 +1,4 @@
-"""What Python looks up by equality, where a number or text of the data is compared: keys, elements, attributes."""
+"""Lookups by equality with a data-dependent number or text: dictionary keys, elements of sequences, attributes."""
 
 from __future__ import annotations
 
@@ -26,29 +26,29 @@ from edgec.frontend.torch.autograph.operators.symbolic_numbers import (
 from edgec.frontend.torch.autograph.operators.symbolic_text import Text, formatted, joined, text
 
 MAPPINGS = (Mapping, torch.nn.ModuleDict, torch.nn.ParameterDict)
-"""What is looked up by keys."""
+"""The types that are indexed by keys."""
 
 _SEQUENCES = (list, tuple)
 
 _TABLE = 64
-"""Keys up to which each is asked for by itself."""
+"""The number of keys up to which each is compared separately."""
 
 
 def shows_data(value: Any) -> bool:
-    """Whether the text of a value would show data."""
+    """Whether the text of a value would depend on data."""
     leaves = pytree.tree_leaves(value)
     return any(isinstance(leaf, torch.Tensor | Text) or is_symbol(leaf) for leaf in leaves)
 
 
 def is_key_of_data(value: Any) -> bool:
-    """Whether Python would hash a number or text that the data decide; a tensor is a key by what it is."""
+    """Whether Python would hash a data-dependent number or text; tensors are hashed by identity."""
     if isinstance(value, tuple):
         return any(map(is_key_of_data, value))
     return is_number(value) or isinstance(value, Text) or is_symbol(value)
 
 
 def of_data(value: Any) -> bool:
-    """Whether a value, or something in a tuple or list, is a number or text that the data decide."""
+    """Whether a value, or an element of a tuple or list, is a data-dependent number or text."""
     if isinstance(value, list | tuple):
         return any(map(of_data, value))
     if isinstance(value, dict):
@@ -58,7 +58,7 @@ def of_data(value: Any) -> bool:
 
 
 def equal(a: Any, b: Any) -> Any:
-    """`a == b` of values in which there are numbers or text of the data."""
+    """`a == b` for values that contain data-dependent numbers or text."""
     a, b = as_number(a), as_number(b)
     if isinstance(a, Text) or isinstance(b, Text):
         return _equal_text(a, b)
@@ -84,7 +84,7 @@ def _is_numeric(value: Any) -> bool:
 
 
 def chosen_by_key(container: Any, key: Any, default: Any, branching: Branching, site: Site) -> Any:
-    """The element whose key equals `key`, else `default`; where that is `UNDEFINED`, some element is meant."""
+    """The element whose key equals `key`, else `default`; if that is `UNDEFINED`, some key is assumed to be equal."""
     if default is UNDEFINED and hasattr(type(container), "__missing__"):
         default = _missing(container)
     keys = list(container.keys() if isinstance(container, MAPPINGS) else range(len(container)))
@@ -111,7 +111,7 @@ def chosen_by_key(container: Any, key: Any, default: Any, branching: Branching, 
 
 
 def _missing(container: Any) -> Any:
-    """What a dictionary gives for keys that it does not have. Raises `EscapeError` where its class says so."""
+    """The default of a dictionary for missing keys. Raises `EscapeError` if its class computes one."""
     if isinstance(container, Counter):
         return 0
     if not isinstance(container, defaultdict) or type(container).__missing__ is not defaultdict.__missing__:
@@ -130,7 +130,7 @@ def contained(container: Any, item: Any) -> Truth:
 
 
 def place_of(container: Collection[Any], item: Any) -> torch.Tensor:
-    """`container.index(item)`. Where nothing equals it, Python raises; then the last place stands for it."""
+    """`container.index(item)`. If nothing is equal, Python raises; here the result is the last index."""
     last = len(container) - 1
     found = torch.full((), last, dtype=torch.int64)
     for place, element in reversed(list(enumerate(container))):
@@ -148,14 +148,14 @@ def count_of(container: Collection[Any], item: Any) -> torch.Tensor:
 
 
 def attribute(owner: Any, name: Text, default: Any, branching: Branching, site: Site) -> Any:
-    """`getattr(owner, name, default)`, of the attributes that there are."""
+    """`getattr(owner, name, default)`, selecting among the existing attributes."""
     known = {n: None for n in dir(owner) if name.is_equal(n) is not False}
     found = {n: getattr(owner, n) for n in known}
     return chosen_by_key(found, name, default, branching, site)
 
 
 def identical(a: Any, b: Any) -> Any:
-    """`a is b`: numbers are what they are equal to, where both are of one type."""
+    """`a is b`: for numbers of the same type, equality."""
     a, b = as_number(a), as_number(b)
     if not is_number(a):
         a, b = b, a
@@ -195,11 +195,11 @@ BUILTINS: dict[Callable[..., Any], Callable[..., Any]] = {
     repr: lambda value: text(value) if shows_data(value) else repr(value),
     format: _text_of,
 }
-"""Python's functions for which a tensor that stands for a number is one."""
+"""Python's functions, replaced by versions that treat a tensor representing a number as a number."""
 
 
 def method(owner: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """`owner.name(…)` where the data decide a number or text among the arguments, of a list, tuple or string."""
+    """`owner.name(…)` of a list, tuple or string, with a data-dependent number or text among the arguments."""
     if name == "index" and isinstance(owner, _SEQUENCES) and len(args) == 1:
         return place_of(owner, as_number(args[0]))
     if name == "count" and isinstance(owner, _SEQUENCES) and len(args) == 1:

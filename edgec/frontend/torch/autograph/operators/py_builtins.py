@@ -1,4 +1,4 @@
-"""What Python makes of numbers and containers, for tensors that stand for numbers as well: part of the runtime."""
+"""Python's conversions and containers, for numbers and for tensors that represent numbers: part of the runtime."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ State = tuple[Any, ...]
 
 
 class Conversions:
-    """While `tracing`, numbers of the data are tensors without dimensions; else all is Python's own."""
+    """While `tracing`, data-dependent numbers are 0-d tensors; otherwise these are Python's own functions."""
 
     tracing: bool
     sides: dict[Site, set[bool]]
 
     def branching(self, test: Any, yes: Callable[[], Any], no: Callable[[], Any], branch: Branch) -> Any:
-        """What one of two functions gives."""
+        """The result of one of two functions."""
         raise NotImplementedError
 
     def is_traced(self, value: Any) -> bool:
-        """Whether it is a tensor of the trace."""
+        """Whether it is a traced tensor."""
         return self.tracing and isinstance(value, torch.Tensor)
 
     def of_data(self, *values: Any) -> bool:
-        """Whether one of them is, or holds, a number or text that the data decide."""
+        """Whether one of the values is or contains a data-dependent number or text."""
         return self.tracing and any(map(lookups.of_data, values))
 
     def number(self, kind: type, value: Any) -> Any:
-        """`bool(x)`, `int(x)`, `float(x)` or `x.item()` (`kind` is object): a tensor of no dimensions stays one, and an
-        open size stays open.
+        """`bool(x)`, `int(x)`, `float(x)` or `x.item()` (`kind` is object): a 0-d tensor remains one, and a dynamic
+        size remains dynamic.
         """
         value = as_number(value) if self.tracing else value
         if isinstance(value, torch.SymInt | torch.SymFloat) and kind in (int, float):
@@ -52,7 +52,7 @@ class Conversions:
         return mark(scalar.view_as(scalar) if scalar is value else scalar)
 
     def tolist(self, value: Any) -> Any:
-        """`x.tolist()`: the numbers one by one."""
+        """`x.tolist()`, with elements as separate numbers."""
         if not self.is_traced(value):
             return value.tolist()
         if not value.dim():
@@ -60,7 +60,7 @@ class Conversions:
         return [self.tolist(part) for part in value.unbind(0)]
 
     def item(self, container: Any, index: Any, where: State) -> Any:
-        """`container[index]`, where data may pick the element of a list or dictionary."""
+        """`container[index]`, where the index of a list or dictionary may depend on data."""
         index = as_number(index) if self.tracing else index
         if self.tracing and lookups.is_key_of_data(index) and isinstance(container, lookups.MAPPINGS):
             return lookups.chosen_by_key(container, index, UNDEFINED, self.branching, Site(*where))
@@ -81,7 +81,7 @@ class Conversions:
         return owner.get(*args, **kwargs)
 
     def _saw(self, container: Any, key: Any, site: Site) -> None:
-        """An element picked in an eager run: it is meant, and those before it are not."""
+        """Record the element selected in an eager run: its comparison was true, and the earlier ones false."""
         keyed = isinstance(container, lookups.MAPPINGS)
         if not keyed and not (isinstance(key, int | torch.Tensor) and holds_choices(container)):
             return
@@ -94,7 +94,7 @@ class Conversions:
                 return
 
     def method(self, owner: Any, name: str, args: State, kwargs: dict[str, Any]) -> Any:
-        """`owner.name(…)`, of the methods that compare numbers or make text of them."""
+        """`owner.name(…)`, for methods that compare numbers or format them."""
         inside = name == "join" and bool(args) and isinstance(args[0], list | tuple)
         shown = isinstance(owner, str) and self.tracing and lookups.shows_data((args, kwargs))
         if inside or shown or self.of_data(args, owner if isinstance(owner, list | tuple) else ()):
@@ -102,7 +102,7 @@ class Conversions:
         return getattr(owner, name)(*args, **kwargs)
 
     def attribute(self, owner: Any, name: Any, default: State, where: State) -> Any:
-        """`getattr(owner, name)`, also with a default."""
+        """`getattr(owner, name)`, with or without a default."""
         if self.tracing and isinstance(name, symbolic_text.Text):
             fallback = default[0] if default else UNDEFINED
             return lookups.attribute(owner, name, fallback, self.branching, Site(*where))
@@ -111,7 +111,7 @@ class Conversions:
         return getattr(owner, name, *default)
 
     def contains(self, container: Any, item: Any) -> Any:
-        """`item in container`: whether it equals some element."""
+        """`item in container`."""
         if self.is_traced(container):
             return torch.eq(container, item).any()
         if isinstance(container, Set | Mapping) and not (self.tracing and lookups.is_key_of_data(item)):
@@ -120,7 +120,7 @@ class Conversions:
         return lookups.contained(container, as_number(item)) if self.of_data(item, held) else item in container
 
     def equal(self, a: Any, b: Any) -> Any:
-        """`a == b`, of containers and text too."""
+        """`a == b`, also for containers and text."""
         return lookups.equal(a, b) if self.of_data(a, b) else a == b
 
     def unequal(self, a: Any, b: Any) -> Any:
@@ -135,16 +135,16 @@ class Conversions:
         return lookups.identical(a, b) if self.tracing else a is b
 
     def builtin(self, function: Callable[..., Any], *values: Any) -> Any:
-        """A call of what may be `isinstance`, `type`, `str`, `repr` or `format`, by its name."""
+        """A call of what may be `isinstance`, `type`, `str`, `repr` or `format`, by name."""
         known = lookups.BUILTINS.get(function) if self.tracing and _is_hashable(function) else None
         return (known or function)(*values)
 
     def field(self, value: Any, conversion: str | None, spec: str) -> Any:
-        """What an f-string writes for `{value!conversion:spec}`."""
+        """The text of `{value!conversion:spec}` in an f-string."""
         return symbolic_text.field(value, conversion, spec) if self.tracing or conversion else format(value, spec)
 
     def joined(self, *parts: Any) -> Any:
-        """An f-string, its parts already text."""
+        """An f-string, given its parts as text."""
         return symbolic_text.joined(parts) if any(isinstance(p, symbolic_text.Text) for p in parts) else "".join(parts)
 
     def percent(self, template: Any, value: Any) -> Any:
@@ -154,7 +154,7 @@ class Conversions:
         return template % value
 
     def extreme(self, function: Callable[..., Any], values: State, options: dict[str, Any]) -> Any:
-        """`min(a, b, …)` or `max(a, b, …)`, of one iterable too, with its `key` and `default`."""
+        """`min(a, b, …)` or `max(a, b, …)`, also of one iterable, with `key` and `default`."""
         if not self.tracing or function not in (min, max):
             return function(*values, **options)
         found = list(values[0]) if len(values) == 1 else list(values)
@@ -167,12 +167,12 @@ class Conversions:
         return ordered(list(values[0]), options)
 
     def length(self, function: Callable[..., Any], value: Any) -> Any:
-        """`len(x)`, which may be a size that data decide."""
+        """`len(x)`, which may be a data-dependent size."""
         sized = self.is_traced(value) and value.dim() and function is len
         return value.shape[0] if sized else function(value)
 
     def mathematical(self, function: Callable[..., Any], values: Iterable[Any], options: dict[str, Any]) -> Any:
-        """A call of what may be a function of `math`, by its name, or `round`."""
+        """A call of what may be `round` or a function of `math`, by name."""
         known = FUNCTIONS.get(function) if any(map(self.is_traced, values)) else None
         found = function(*values, **options) if known is None else known(*values, **options)
         numbers = [v for v in values if self.is_traced(v)]

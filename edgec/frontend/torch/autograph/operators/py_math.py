@@ -1,4 +1,4 @@
-"""Python's functions of numbers, for tensors that stand for numbers: `math`, `round`, `min` and `max`."""
+"""`math`, `round`, `min` and `max` for tensors that represent numbers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _EXTREME = Site("min or max", "", 0, (0, 0))
 
 
 def extreme(function: Callable[..., Any], values: Sequence[Any], options: dict[str, Any]) -> Any:
-    """`min` or `max` of the values by their `key`: of equal ones the first, as in Python."""
+    """`min` or `max` of the values by their `key`; of equal ones the first, as in Python."""
     key = options.get("key") or _itself
     ranks = [key(value) for value in values]
     if not any(isinstance(rank, torch.Tensor) for rank in ranks):
@@ -29,7 +29,7 @@ def extreme(function: Callable[..., Any], values: Sequence[Any], options: dict[s
 
 
 def ordered(values: Sequence[Any], options: dict[str, Any]) -> list[Any]:
-    """The values sorted by their `key`, stably: those of one shape and type, of which a tensor can be made."""
+    """The values stably sorted by their `key`; they must have one shape and type to be stacked in a tensor."""
     key = options.get("key") or _itself
     ranks = [key(value) for value in values]
     if not any(isinstance(rank, torch.Tensor) for rank in ranks):
@@ -47,7 +47,7 @@ def _itself(value: Any) -> Any:
 
 
 def _float(function: Callable[[torch.Tensor], torch.Tensor]) -> Callable[..., torch.Tensor]:
-    """A function of one number, which Python takes for a float."""
+    """A function of one number, which Python converts to float."""
 
     def form(value: torch.Tensor) -> torch.Tensor:
         return function(value if value.is_floating_point() else value.to(torch.float32))
@@ -56,7 +56,7 @@ def _float(function: Callable[[torch.Tensor], torch.Tensor]) -> Callable[..., to
 
 
 def _whole(function: Callable[[torch.Tensor], torch.Tensor]) -> Callable[..., torch.Tensor]:
-    """A rounding, which gives an integer in Python."""
+    """A rounding function, which returns an integer in Python."""
 
     def form(value: torch.Tensor, digits: int | None = None) -> torch.Tensor:
         if digits is not None:
@@ -77,7 +77,7 @@ def _two(function: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]) -> Call
 
 
 def _is_close(a: Any, b: Any, *, rel_tol: float = 1e-9, abs_tol: float = 0.0) -> torch.Tensor:
-    """|a − b| ≤ max(rel_tol · max(|a|, |b|), abs_tol); infinities are close to themselves alone."""
+    """|a − b| ≤ max(rel_tol · max(|a|, |b|), abs_tol); an infinity is close only to itself."""
     first, second = (torch.as_tensor(v, dtype=torch.float32) for v in (a, b))
     larger = torch.maximum(first.abs(), second.abs())
     near = (first - second).abs() <= torch.clamp(rel_tol * larger, min=abs_tol)
@@ -131,6 +131,6 @@ FUNCTIONS: dict[Callable[..., Any], Callable[..., Any]] = {
     math.fmod: _two(torch.fmod),
     math.copysign: _two(torch.copysign),
 }
-"""Each function's form for tensors without dimensions. Where Python raises, as for a negative root, there is NaN."""
+"""Each function's form for 0-d tensors. Where Python raises, as for a negative square root, the result is NaN."""
 
 NAMES = frozenset(function.__name__ for function in FUNCTIONS)

@@ -1,6 +1,6 @@
-"""Arguments with which a function cannot fail: for the side of a branch that is computed although it is not taken.
+"""Arguments with which a function cannot fail, for the side of a branch that is computed although it is not taken.
 
-They are others only where torch itself would have raised.
+They differ from the original arguments only where torch itself would have raised.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ _ALONG = {
     **dict.fromkeys(("scatter", "scatter_add", "scatter_reduce"), "ScatterElements"),
     **dict.fromkeys(("index_add", "index_copy", "index_fill"), "ScatterND"),
 }
-"""Functions of (data, dim, index, …), also in place, whose indices are not negative."""
+"""Functions of (data, dim, index, …), including in-place ones, whose indices are not negative."""
 
 _LOSSES = dict.fromkeys(("cross_entropy", "nll_loss"), "GatherElements")
-"""Functions of (scores, class of each, …)."""
+"""Functions of (scores, class indices, …)."""
 
 _KEYED = {
     **dict.fromkeys(("__getitem__", "index"), "GatherND"),
@@ -30,7 +30,7 @@ _KEYED = {
     **dict.fromkeys(("take", "embedding"), "Gather"),
     "put": "ScatterElements",
 }
-"""Functions that are given places of a tensor, in each its own way."""
+"""Functions that index a tensor, each with its own signature."""
 
 _DIVISIONS = {
     **dict.fromkeys(("floor_divide", "__floordiv__", "div", "__ifloordiv__"), "Div"),
@@ -38,14 +38,14 @@ _DIVISIONS = {
 }
 
 _REFLECTED = {"__rfloordiv__": "Div", "__rmod__": "Mod"}
-"""Divisions that are given the divisor first."""
+"""Divisions whose first argument is the divisor."""
 
 STANDS_FOR = {**_ALONG, **_LOSSES, **_KEYED, **_DIVISIONS, **_REFLECTED}
-"""The operator of `HAZARDS` that each function becomes: those of them that fail are all met here."""
+"""The operator of `HAZARDS` that each function becomes; covers all of them that can fail."""
 
 
 def with_safe_operands(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Arguments:
-    """The arguments with indices in range, no integer divisor of zero, and elements where there may be none."""
+    """The arguments with indices clamped into range, no integer division by zero, and no empty reductions."""
     name = getattr(function, "__name__", "").split(".")[0]
     if name.rstrip("_") in _ALONG and args:
         return _along(args, kwargs)

@@ -1,4 +1,4 @@
-"""What keeps the side of a branch that is not taken from being felt."""
+"""Speculative execution of both sides of a branch: the side that is not taken has no effect."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ _WITH_IN_PLACE = frozenset(
     for function in vars(functional).values()
     if inspect.isfunction(function) and "inplace" in inspect.signature(function).parameters
 )
-"""Functions of torch that are told to work in place."""
+"""Functions of torch with an argument that makes them work in place."""
 
 _IN_PLACE_DUNDERS = {"__setitem__", "__iadd__", "__isub__", "__imul__", "__itruediv__", "__ifloordiv__", "__ipow__"}
 
 
 class Speculation(FunctionMode):
-    """Active while one side of a branch is traced. `taken` says, in the graph, whether that side is taken.
+    """Active while one side of a branch is traced. `taken` is a value of the graph: whether that side is taken.
 
-    Both sides are computed and one is selected, so NaN and infinity on the other side are dropped by the selection.
-    What would *fail* there is given safe operands: indices are clamped into range and integer divisors of zero
-    replaced by one, neither of which changes a side that is taken, since it would have raised. A loop there, which
-    might never come to an end, runs no step. What the side writes to tensors from outside of it, through whatever
-    view, lasts where it is taken; elsewhere they are what they were. Where the side is the `whole` rest of the model,
-    traced for itself, nobody looks at them afterwards.
+    Both sides are computed and one is selected, so NaN and infinity on the other side are discarded by the selection.
+    Operations that could *fail* there get safe operands: indices are clamped into range, and integer divisors of zero
+    replaced by one. A side that is taken is not changed by this, since it would have raised. A loop, which might not
+    terminate, runs no iterations on the side not taken. Writes to tensors from outside, through any view, take effect
+    only if the side is taken. If the side is the `whole` rest of the model, traced separately, these tensors are not
+    restored, since nothing reads them afterwards.
     """
 
     _open: ClassVar[list[Speculation]] = []
@@ -43,7 +43,7 @@ class Speculation(FunctionMode):
     def __init__(self, site: Site, taken: torch.Tensor, *, whole: bool = False) -> None:
         super().__init__()
         self._site, self._taken, self._whole = site, taken, whole
-        self._own: dict[int, torch.Tensor] = {}  # an id is only unique while its object lives
+        self._own: dict[int, torch.Tensor] = {}  # an id is unique only during its object's lifetime
         self._before: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
 
     def __enter__(self) -> Speculation:
@@ -59,7 +59,7 @@ class Speculation(FunctionMode):
 
     @classmethod
     def taken(cls) -> torch.Tensor | None:
-        """Whether every side that is being traced is taken; None outside of all branches."""
+        """Whether all sides being traced are taken; None outside of branches."""
         conditions = [guard._taken for guard in cls._open]
         return functools.reduce(torch.logical_and, conditions) if conditions else None
 
@@ -71,7 +71,7 @@ class Speculation(FunctionMode):
     @classmethod
     @contextmanager
     def outside(cls) -> Iterator[None]:
-        """For the body of a loop of the graph, which runs only where the loop does."""
+        """For the body of a loop of the graph, which is executed only if the loop is."""
         around, cls._open = cls._open, []
         before, cls._in_loop = cls._in_loop, True
         try:
@@ -80,7 +80,7 @@ class Speculation(FunctionMode):
             cls._open, cls._in_loop = around, before
 
     def call(self, function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """As `FunctionMode` says."""
+        """See `FunctionMode`."""
         outside: list[tuple[torch.Tensor, int]] = []
         if not self._whole:
             for target in _written(function, args, kwargs):
@@ -94,12 +94,12 @@ class Speculation(FunctionMode):
         return result
 
     def _keep(self, root: torch.Tensor) -> None:
-        """Note what a tensor from outside of the side is before it is written to."""
+        """Record the value of a tensor from outside before it is written to."""
         if not self._watched(root):
             self._before[id(root)] = (root, root.clone())
 
     def _watched(self, root: torch.Tensor) -> bool:
-        """Whether the side may write to it: it was made there, or what it was before is known."""
+        """Whether the side may write to it: it was created there, or its previous value is recorded."""
         return id(root) in self._own or id(root) in self._before
 
     def _refused(self) -> EdgecError:
@@ -112,7 +112,7 @@ class Speculation(FunctionMode):
 
 
 def _root(tensor: torch.Tensor) -> torch.Tensor:
-    """The tensor whose memory this one shows."""
+    """The tensor whose memory this one is a view of."""
     with torch._C.DisableTorchFunction():  # else every guard around this one is asked, each by all around it
         return tensor._base if tensor._is_view() and tensor._base is not None else tensor
 
@@ -123,7 +123,7 @@ def _version(tensor: torch.Tensor) -> int:
 
 
 def _written(function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[torch.Tensor]:
-    """The tensors that a function changes in place, by its name, its `out` or its `inplace`."""
+    """The tensors that a function changes in place, according to its name, its `out` or its `inplace`."""
     name = getattr(function, "__name__", "").split(".")[0]
     found = tensors_among(kwargs.get("out"))
     named = name in _IN_PLACE_DUNDERS or (name.endswith("_") and not name.endswith("__") and name != "requires_grad_")
@@ -133,7 +133,7 @@ def _written(function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) 
 
 
 def _in_place(function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
-    """`functional.relu(x, inplace=True)`."""
+    """Whether it is called with `inplace=True`, as in `functional.relu(x, inplace=True)`."""
     if function not in _WITH_IN_PLACE:
         return False
     given = inspect.signature(function).bind(*args, **kwargs).arguments

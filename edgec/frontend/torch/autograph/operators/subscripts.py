@@ -1,4 +1,4 @@
-"""One element of a list or dictionary, where data say which: a tensor is selected, a module is called."""
+"""List and dictionary elements with a data-dependent index: tensors are selected, modules are called in a branch."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from edgec.frontend.torch.autograph.operators.branches import Branch
 from edgec.frontend.torch.autograph.operators.select import Site
 
 Branching = Callable[[torch.Tensor, Callable[[], Any], Callable[[], Any], Branch], Any]
-"""Computes the first function where the condition holds, else the second."""
+"""Evaluates the first function if the condition holds, else the second."""
 
 
 @dataclass(frozen=True)
 class Choice:
-    """Elements that can be called, and for all but the last the condition under which it is meant, with its branch."""
+    """Callable elements; each but the last with the condition that selects it, and its branch."""
 
     elements: Sequence[Any]
     conditions: Sequence[tuple[torch.Tensor, Branch]]
     branching: Branching
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Call the element that is meant."""
+        """Call the selected element."""
         return self.of(lambda element: element(*args, **kwargs))
 
     def of(self, compute: Callable[[Any], Any]) -> Any:
-        """What `compute` makes of the element that is meant."""
+        """The result of `compute` for the selected element."""
         return self._from(0, compute)
 
     def _from(self, i: int, compute: Callable[[Any], Any]) -> Any:
@@ -39,7 +39,7 @@ class Choice:
 
 
 def chosen(container: Any, index: torch.Tensor, branching: Branching, site: Site) -> Any:
-    """`container[index]` of a list for a tensor of one element; a `Choice` where what is in it is called."""
+    """`container[index]` of a list for a one-element tensor; a `Choice` if its elements are callable."""
     scalar = index.reshape(())
     scalar = torch.where(scalar < 0, scalar + len(container), scalar)
     places = range(len(container))
@@ -48,16 +48,16 @@ def chosen(container: Any, index: torch.Tensor, branching: Branching, site: Site
 
 
 def choice_of(choice: Choice) -> Any:
-    """The choice itself where what is meant is called later, else the element that is meant."""
+    """The choice itself if the elements are to be called later, otherwise the selected element."""
     return choice if all(callable(e) for e in choice.elements) else choice.of(lambda element: element)
 
 
 def site_of(site: Site, key: Any) -> Site:
-    """The decision whether an element is meant; for the last there may be none to take."""
+    """The branch on whether an element is selected; for the last there may be none."""
     return replace(site, kind=f"{site.kind} {key!r}")
 
 
 def holds_choices(container: Any) -> bool:
-    """Whether Python, not torch, looks up the elements, and all are there to be chosen from."""
+    """Whether the lookup is Python's rather than torch's, and all elements can be selected."""
     kinds = (list, tuple, torch.nn.ModuleList, torch.nn.ParameterList, torch.nn.Sequential)
     return isinstance(container, kinds) and len(container) > 0

@@ -1,7 +1,7 @@
-"""Traced tensors that stand for Python numbers: what `int(x)`, `float(x)`, `bool(x)` and `x.item()` are in a trace.
+"""Traced tensors that represent Python numbers: the results of `int(x)`, `float(x)`, `bool(x)` and `x.item()`.
 
-A tensor of no dimensions and a number are one to torch and two to Python: `isinstance(n, int)`, `flag is True` and
-`table[n]` take them differently. So those that stand for numbers are marked.
+To torch a 0-d tensor and a number are the same, to Python they are not: `isinstance(n, int)`, `flag is True` and
+`table[n]` distinguish them. Tensors that represent numbers are therefore marked.
 """
 
 from __future__ import annotations
@@ -23,31 +23,31 @@ _KEEP = frozenset(
     "floordiv rfloordiv floor_divide mod rmod remainder pow rpow and rand or ror xor rxor lshift rlshift rshift "
     "rrshift logical_not logical_and logical_or where clamp round floor ceil trunc".split()
 )
-"""Python's operators, as the methods of tensors that carry them out, without underscores; and what edgec puts for
-its functions of numbers."""
+"""The tensor methods of Python's operators, without underscores, and the replacements of Python's functions of
+numbers."""
 
 SYMBOLS = (torch.SymInt, torch.SymFloat, torch.SymBool)
 _KINDS = {torch.SymInt: torch.int64, torch.SymFloat: torch.float32}
 
 
 def mark(tensor: torch.Tensor) -> torch.Tensor:
-    """The tensor, as one that stands for a number."""
+    """The tensor, marked as one that represents a number."""
     setattr(tensor, _MARK, True)
     return tensor
 
 
 def is_number(value: Any) -> bool:
-    """Whether a traced value stands for a number that the data decide."""
+    """Whether a traced value represents a data-dependent number."""
     return isinstance(value, torch.Tensor) and hasattr(value, _MARK)
 
 
 def is_symbol(value: Any) -> bool:
-    """Whether it is one of torch's symbols for a number that the data decide."""
+    """Whether it is one of torch's symbols for a data-dependent number."""
     return isinstance(value, SYMBOLS) and bool(free_unbacked_symbols(value))
 
 
 def as_number(value: Any) -> Any:
-    """torch's symbols for numbers of the data as tensors that stand for them; all else as it is."""
+    """torch's symbols for data-dependent numbers as tensors that represent them; other values unchanged."""
     if not is_symbol(value):
         return value
     if isinstance(value, torch.SymBool):
@@ -57,17 +57,17 @@ def as_number(value: Any) -> Any:
 
 
 def kind_of(value: torch.Tensor) -> type:
-    """The type of the number that a tensor stands for."""
+    """The type of the number that a tensor represents."""
     if value.dtype == torch.bool:
         return bool
     return float if value.is_floating_point() else int
 
 
 class Numbers(FunctionMode):
-    """While active, what Python computes of marked tensors alone is marked."""
+    """While active, results that Python computes from marked tensors only are marked."""
 
     def call(self, function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """As `FunctionMode` says."""
+        """See `FunctionMode`."""
         result = function(*args, **kwargs)
         name = getattr(function, "__name__", "").strip("_")
         if isinstance(result, torch.Tensor) and name in _KEEP:
@@ -82,7 +82,7 @@ def _operands(name: str, args: tuple[Any, ...]) -> tuple[Any, Any]:
 
 
 def _power(whole: torch.Tensor, base: Any, exponent: Any) -> torch.Tensor:
-    """`base ** exponent`: of whole numbers a float where the exponent is negative, and so wherever the data say it."""
+    """`base ** exponent`: for integers a float if the exponent is negative, or depends on data."""
     if whole.is_floating_point() or not isinstance(exponent, torch.Tensor):
         return whole
     base = torch.as_tensor(base).to(torch.float32)
@@ -90,7 +90,7 @@ def _power(whole: torch.Tensor, base: Any, exponent: Any) -> torch.Tensor:
 
 
 def every(truths: Iterable[Truth]) -> Truth:
-    """Whether all hold."""
+    """Whether all are true."""
     found: Truth = True
     for truth in truths:
         if isinstance(truth, torch.Tensor):
@@ -101,7 +101,7 @@ def every(truths: Iterable[Truth]) -> Truth:
 
 
 def some(truths: Iterable[Truth]) -> Truth:
-    """Whether one holds."""
+    """Whether any is true."""
     found: Truth = False
     for truth in truths:
         if isinstance(truth, torch.Tensor):

@@ -1,4 +1,4 @@
-"""Text with numbers of the data in it: `str(n)`, `f"layer{n}"`. A trace knows no characters, but can compare it."""
+"""Text that contains data-dependent numbers: `str(n)`, `f"layer{n}"`. A trace cannot hold it, but can compare it."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ from edgec.frontend.torch.autograph.operators.symbolic_numbers import (
 
 @dataclass(frozen=True)
 class Text:
-    """Characters that are known, and between them numbers as `format(number, spec)` writes them."""
+    """Known characters, interleaved with numbers formatted as by `format(number, spec)`."""
 
     parts: tuple[str | tuple[Any, str], ...]
 
     def is_equal(self, other: str) -> Truth:
-        """Whether it reads like `other`, which only the numbers in it decide."""
+        """Whether the text equals `other`, as a condition on the numbers in it."""
         return some(every(number == value for number, value in way) for way in _ways(self.parts, other))
 
     def is_equal_text(self, other: Text) -> Truth:
-        """Whether both read alike, where one number is all that may differ."""
+        """Whether both texts are equal, if they differ in one number at most."""
         pairs = list(zip(self.parts, other.parts, strict=False))
         numbers = [(a, b) for a, b in pairs if isinstance(a, tuple) and isinstance(b, tuple)]
         known = [(a, b) for a, b in pairs if isinstance(a, str) and a == b]
@@ -74,13 +74,13 @@ class Text:
 
 
 def text(value: Any, spec: str = "") -> Text:
-    """`format(value, spec)` of what the data decide."""
+    """`format(value, spec)` of a data-dependent value."""
     value = as_number(value)
     return value if isinstance(value, Text) and spec in ("", "s") else Text(((value, spec),))
 
 
 def joined(parts: Iterable[Any]) -> Text:
-    """The parts, text that is known and text that is not, one after the other."""
+    """The concatenation of known and data-dependent text."""
     found: list[str | tuple[Any, str]] = []
     for part in parts:
         if not isinstance(part, str | Text):
@@ -112,7 +112,7 @@ _PERCENT = re.compile(r"%(?:%|([dis]))")
 
 
 def percent(template: str, value: Any) -> Text:
-    """`template % value`, of plain `%d`, `%i` and `%s`."""
+    """`template % value`, for plain `%d`, `%i` and `%s`."""
     values, parts, end = iter(value if isinstance(value, tuple) else (value,)), list[Any](), 0
     for found in _PERCENT.finditer(template):
         parts += [template[end : found.start()], field(next(values), None, "") if found[1] else "%"]
@@ -123,7 +123,7 @@ def percent(template: str, value: Any) -> Text:
 
 
 def field(value: Any, conversion: str | None, spec: str) -> str | Text:
-    """What an f-string writes for `{value!conversion:spec}`."""
+    """The text of `{value!conversion:spec}` in an f-string."""
     leaves = pytree.tree_leaves(value)
     if any(isinstance(leaf, torch.Tensor | Text) or is_symbol(leaf) for leaf in leaves):
         return text(value, spec)
@@ -131,7 +131,7 @@ def field(value: Any, conversion: str | None, spec: str) -> str | Text:
 
 
 def _ways(parts: tuple[Any, ...], other: str) -> Iterator[list[tuple[torch.Tensor, Any]]]:
-    """The values of the numbers in `parts` with which they read like `other`."""
+    """The values of the numbers in `parts` for which the text equals `other`."""
     if not parts:
         if not other:
             yield []
@@ -150,7 +150,7 @@ def _ways(parts: tuple[Any, ...], other: str) -> Iterator[list[tuple[torch.Tenso
 
 
 def _written(shown: str, spec: str, kind: type) -> list[Any]:
-    """The number that is written so, if there is one."""
+    """The number whose text this is, if any."""
     if kind is bool:
         return [shown == "True"] if shown in ("True", "False") else []
     digits = shown.strip().replace(",", "").replace("_", "").lstrip("+")

@@ -27,6 +27,10 @@ Source = Annotated[
         show_default=False,
     ),
 ]
+Sources = Annotated[
+    list[str] | None,
+    typer.Argument(help="As SOURCE of `edgec build`; several with `--rank`.", show_default=False),
+]
 Device = Annotated[str | None, typer.Option(help="The device to predict for. Default: the target's first device.")]
 Settings = Annotated[list[str] | None, typer.Option("--set", help="Override a target's setting: KEY=VALUE.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print no progress.")]

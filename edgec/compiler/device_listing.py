@@ -7,7 +7,7 @@ from edgec.latency.predictor import Predictor, predictors_of
 from edgec.spec.describe import Listing
 from edgec.spec.device import list_devices, load_device
 
-HEADINGS = ("device", "chip", "targets", "runs on", "networks", "error", "known by")
+HEADINGS = ("device", "chip", "runs on", "networks", "error", "known by")
 
 
 def device_listing() -> Listing:
@@ -16,7 +16,7 @@ def device_listing() -> Listing:
     for name in list_devices():
         try:
             profile = load_device(name)
-            head = (name, profile.soc, ", ".join(profile.targets))
+            head = (name, profile.soc)
             rows = [(*head, *_predictor(p, name)) for p in predictors_of(name)]
             found.rows.extend(rows or [(*head, "", "", "", "no measurement")])
         except EdgecError as broken:

@@ -122,7 +122,7 @@ def load(path: Path) -> Predictor:
         c.choice(table, "unit", ("cpu", "gpu", "npu"), "cpu"),
         c.string(table, "precision"),
         c.strings(table, "sources"),
-        Format(held["value_bytes"], held["weight_bytes"], int(held["lanes"]), held["own_mib"]),
+        Format(held["value_bytes"], held["weight_bytes"], _whole(held["lanes"]), held["own_mib"]),
         parameters,
         _covariance(c, c.table(table, "covariance")),
         quantile,
@@ -132,6 +132,11 @@ def load(path: Path) -> Predictor:
     )
     c.finish()
     return found
+
+
+def _whole(value: float) -> int:
+    """What is no number was told already."""
+    return int(value) if math.isfinite(value) else 1
 
 
 def _positive(c: Checker, table: Table, keys: tuple[str, ...], where: str) -> dict[str, float]:

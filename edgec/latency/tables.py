@@ -117,8 +117,8 @@ def disagreeing(measured: Sequence[Measured], factor: float = 1.5) -> set[str]:
     ratios: dict[str, list[float]] = {}
     for rows in by.values():
         for source, ms in rows.items():
-            others = sorted(v for s, v in rows.items() if s != source)
-            if others:
-                ratios.setdefault(source, []).append(abs(math.log(ms / others[len(others) // 2])))
+            apart = [abs(math.log(ms / other)) for s, other in rows.items() if s != source]
+            if apart:
+                ratios.setdefault(source, []).append(min(apart))
     medians = {source: (sorted(found)[len(found) // 2], len(found)) for source, found in ratios.items()}
     return {source for source, (middle, count) in medians.items() if count >= 4 and middle > math.log(factor)}

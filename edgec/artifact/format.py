@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from edgec.artifact.shown import Shown
 from edgec.diag import error
+from edgec.spec.reach import DeviceUse
 
 if TYPE_CHECKING:
     from edgec.ledger.row import Row
@@ -38,13 +39,15 @@ class RunOptions:
     """How an artifact is run.
 
     `on`: `local`, or another place. `shown`: set if inputs and outputs are to be those of the source; it describes how
-    the artifact's interface differs. `precision`, `function`: for formats that have a choice.
+    the artifact's interface differs. `precision`, `function`: for formats that have a choice. `device`: how to
+    use the device, if `on` is one that is reached through adb or ssh.
     """
 
     on: str = "local"
     shown: Shown | None = None
     precision: str | None = None
     function: str | None = None
+    device: DeviceUse | None = None
 
 
 class Format(ABC):

@@ -12,7 +12,8 @@ from typing import Annotated
 import typer
 
 from edgec import __version__
-from edgec.cli.artifacts import bench_command, check_command, diff_command
+from edgec.cli.artifacts import check_command, diff_command
+from edgec.cli.bench import bench_command
 from edgec.cli.build import build_command
 from edgec.cli.devices import devices_command
 from edgec.cli.evaluate import evaluate_command

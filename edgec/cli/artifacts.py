@@ -1,4 +1,4 @@
-"""The commands that take an artifact: run, check, bench, diff and inspect."""
+"""The commands that take an artifact: check and diff."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ from edgec.spec.request_options import SourceOptions, TargetOptions, said
 
 ArtifactPath = Annotated[Path, typer.Argument(help="An artifact, its manifest.json or a build's folder.")]
 Inputs = Annotated[list[str] | None, typer.Option("--input", help="An array: FILE.npy, NAME=FILE.npy or FILE.npz.")]
-Precision = Annotated[str | None, typer.Option(help="For Core ML packages: float16 (the default) or float32.")]
-Function = Annotated[str | None, typer.Option(help="The function to use, for a Core ML package with several.")]
 Where = Annotated[
     str,
-    typer.Option(help="Where to run: local; qemu (TFLite, emulated Arm kernels); mac or apple:DEVICE:APP (Core ML)."),
+    typer.Option(
+        help="Where to run: local; qemu (TFLite, emulated Arm kernels); adb:SERIAL or ssh://HOST (TFLite, on a "
+        "device); mac or apple:DEVICE:APP (Core ML)."
+    ),
 ]
 
 
@@ -64,42 +65,6 @@ def check_command(
         else:
             _table(["check", "result"], [[name, result] for name, result in report.checks.items()])
         return 1 if report.failures else 0
-
-    raise typer.Exit(guarded(body, as_document=json))
-
-
-def bench_command(
-    artifact: ArtifactPath,
-    input: Inputs = None,
-    runs: Annotated[int, typer.Option(min=1, help="The number of single runs to time.")] = 50,
-    on: Where = "local",
-    json: Json = False,
-) -> None:
-    """Measure the latency of single runs of an artifact."""
-
-    def body() -> int:
-        from dataclasses import asdict
-
-        from edgec.artifact.locate import locate
-        from edgec.compiler.timing import open_for_timing
-        from edgec.measure.arrays import check_arrays, draw_arrays, load_arrays
-        from edgec.measure.inspection import inspect
-        from edgec.measure.latency import measure
-
-        found = locate(artifact)
-        features = inspect(found.path).inputs
-        arrays = check_arrays(load_arrays(input, features), features) if input else draw_arrays(features)
-        with open_for_timing(found, on) as runner:
-            result = measure(runner, arrays, runs)
-        if json:
-            print_json({"artifact": str(found.path), "kind": "measured", "on": on, **asdict(result)})
-        else:
-            where = "on this machine, one thread" if on in ("local", "qemu") else f"on `{on}`"
-            print(f"{result.p50_ms:.3f} ms median of {result.runs} runs by {result.runner} {where}")
-            if on == "qemu":
-                print("measured under an emulator: this does not predict the latency on a device")
-            print(f"{result.p10_ms:.3f} to {result.p90_ms:.3f} ms (10th to 90th percentile), min {result.least_ms:.3f}")
-        return 0
 
     raise typer.Exit(guarded(body, as_document=json))
 

@@ -47,7 +47,8 @@ def run_command(
     on: Annotated[
         str,
         typer.Option(
-            help="Where to run: local; qemu (TFLite, emulated Arm kernels); mac or apple:DEVICE:APP (Core ML)."
+            help="Where to run: local; qemu (TFLite, emulated Arm kernels); adb:SERIAL or ssh://HOST (TFLite, on a "
+            "device); mac or apple:DEVICE:APP (Core ML)."
         ),
     ] = "local",
     out: Annotated[Path | None, typer.Option(help="Write each output to this folder as NAME.npy.")] = None,

@@ -187,7 +187,7 @@ def _check_numbers(found: Located, source: SourceRequest, way: Execution, report
         if found.manifest
         else format_of(found.path).labelled(found.path, [v.name or "" for v in prepared.model.graph.outputs])
     )
-    accept = _accepted(found, way.settings)
+    accept = accepted(found, way.settings)
     with open_runner(found.path, as_source=shown, function=way.function, on=way.on) as runner:
         verdict = prepared.verify(runner, accept)
     f = verdict.fidelity
@@ -196,7 +196,7 @@ def _check_numbers(found: Located, source: SourceRequest, way: Execution, report
     report.note(name, result, verdict.failures)
 
 
-def _accepted(found: Located, changed: Sequence[str]) -> Accept:
+def accepted(found: Located, changed: Sequence[str] = ()) -> Accept:
     """The tolerance of the build, or that of the target with the settings that changed since."""
     if found.manifest is None:
         return DEFAULT_ACCEPT

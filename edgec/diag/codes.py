@@ -102,4 +102,9 @@ CODES: dict[str, Code] = {
     # E07: device
     "E0701": Code("the device did not answer", _AWAY),
     "E0702": Code("the device has no latency model", _AWAY),
+    "E0703": Code("the connection to the device was lost", _AWAY),
+    "E0704": Code("the device is in use", _AWAY),
+    "E0705": Code("the device is not fit to be measured", _AWAY),
+    "E0706": Code("the run on the device failed", ExitCode.CHECK_FAILED),
+    "E0707": Code("the measurement is unstable", ExitCode.CHECK_FAILED),
 }

@@ -14,7 +14,7 @@ from edgec.runners.base import Runner
 
 
 class TFLite(Format):
-    """Run by LiteRT, natively or with its Arm kernels under emulation."""
+    """Run by LiteRT: natively, with its Arm kernels under emulation, or on a device."""
 
     title = "TFLite"
 
@@ -25,11 +25,15 @@ class TFLite(Format):
         return read_tflite(path)
 
     def open(self, path: Path, options: RunOptions) -> Runner:
-        """With LiteRT, on `local` or `qemu`."""
+        """With LiteRT, on `local` or `qemu`, or on a device that is reached through adb or ssh."""
         if options.on == "qemu" and options.function is None:
             from edgec.runners.qemu import QemuRunner
 
             return QemuRunner(path, as_source=options.shown is not None)
+        if options.device is not None and options.function is None:
+            from edgec.devices.runner import DeviceRunner
+
+            return DeviceRunner(path, options.device, as_source=options.shown is not None)
         no_run_options(options, path, self.title)
         from edgec.runners.litert import LiteRTRunner
 

@@ -10,6 +10,7 @@ from typing import Any
 from edgec.diag import error
 from edgec.diag.suggest import suggest
 from edgec.spec import search
+from edgec.spec.reach import Reach, read_reach
 from edgec.spec.reader import Checker, Table, load_toml
 
 
@@ -28,13 +29,6 @@ class Unit:
     name: str
     kind: str
     peak_gmacs: Sourced | None = None
-
-
-@dataclass(frozen=True)
-class Reach:
-    """How to reach the device: the runner's name (`apple`, `adb`, `ssh`, or `none`)."""
-
-    runner: str = "none"
 
 
 @dataclass(frozen=True)
@@ -76,7 +70,7 @@ def _parse(table: Table, path: Path) -> DeviceProfile:
         targets=c.strings(table, "targets"),
         memory=_memory(c, c.table(table, "memory")),
         units=_units(c, table.get("unit", [])),
-        reach=_reach(c, c.table(table, "reach")),
+        reach=read_reach(c, c.table(table, "reach")),
     )
     if profile.name and profile.name != path.stem:
         c.problem(f"`name` is `{profile.name}` but the file is `{path.name}`", "name")
@@ -102,11 +96,6 @@ def _units(c: Checker, entries: Any) -> tuple[Unit, ...]:
         peak = _sourced(c, entry, "peak_gmacs") if "peak_gmacs" in entry else None
         found.append(Unit(c.string(entry, "name"), c.choice(entry, "kind", ("cpu", "gpu", "npu"), "cpu"), peak))
     return tuple(found)
-
-
-def _reach(c: Checker, table: Table) -> Reach:
-    c.known(table, ("runner",), "reach.")
-    return Reach(c.choice(table, "runner", ("none", "apple", "adb", "ssh"), "none"))
 
 
 def _sourced(c: Checker, table: Table, key: str) -> Sourced:

@@ -24,7 +24,7 @@ COUNT := 100
 SEED := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build test check release conformance acceptance-open architectures arm runtimes bench bench-quantization random-networks fuzz wheel wheel-check clean
+.PHONY: help setup build test check release conformance acceptance-open architectures arm devices-setup runtimes bench bench-quantization random-networks fuzz wheel wheel-check clean
 
 help: ## List the make targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -68,6 +68,9 @@ architectures: $(STAMP) ## Small configurations of the architectures of transfor
 
 arm: $(STAMP) ## Run the test models on Arm's kernels under QEMU (downloads Debian packages once)
 	$(BIN)/python -m tests.conformance.arm
+
+devices-setup: $(STAMP) ## Unpack Debian's adb and sshd into edgec's cache folder, for the tests of devices (says what)
+	$(BIN)/python -m tests.doubles.tools
 
 runtimes: $(STAMP) ## Run the test models on tflite-runtime 2.14, LiteRT 1.0 to 2.0 and MediaPipe (downloads wheels once)
 	$(BIN)/python -m tests.conformance.runtimes

@@ -39,12 +39,8 @@ class DeviceRunner:
             folder = opening.enter_context(work_folder(self.transport))
             folder.push(path, MODEL)
             self.engine = self._engine(folder)
+            self.name = f"litert on {self.transport.address}"
             self._held = opening.pop_all()
-
-    @property
-    def name(self) -> str:
-        """What a manifest calls it."""
-        return f"litert on {self.transport.address}"
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """The outputs by their names. Raises as `Engine.run` does, E0107 for a missing input."""

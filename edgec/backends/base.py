@@ -264,7 +264,7 @@ class Backend(Protocol):
         ...
 
     def work(self, instr: Instr) -> Work:
-        """What one instruction does, for predictors of latency."""
+        """The work of one instruction, for latency predictors."""
         ...
 
     def crossings(self, program: Program, target: Target, unit: str) -> int:

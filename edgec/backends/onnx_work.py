@@ -1,4 +1,4 @@
-"""What ONNX instructions do, for predictors of latency of backends whose vendor runs ONNX."""
+"""The work of ONNX instructions, for latency predictors of backends whose vendor runs ONNX."""
 
 from __future__ import annotations
 

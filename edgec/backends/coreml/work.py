@@ -1,4 +1,4 @@
-"""What MIL instructions do, for predictors of latency."""
+"""The work of MIL instructions, for latency predictors."""
 
 from __future__ import annotations
 

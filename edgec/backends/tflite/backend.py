@@ -105,7 +105,7 @@ class TFLiteBackend:
         return macs(instr)
 
     def work(self, instr: Instr) -> Work:
-        """What one instruction does."""
+        """The work of one instruction, for latency predictors."""
         return work_of(instr)
 
     def crossings(self, program: Program, target: Target, unit: str) -> int:

@@ -1,4 +1,4 @@
-"""Quantization parameters in a file: equal tables, and equal vectors in them, are written once."""
+"""Quantization parameters in a file: equal tables and vectors are written once."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from edgec.quantization.parameters import Quantization
 
 @dataclass
 class Scales:
-    """The tables of one file, by what they hold: most tensors share theirs, and all zero points of weights are 0."""
+    """The tables of one file by content: many tensors share one, and all zero points of weights are 0."""
 
     schema: Any
     _tables: dict[Quantization, int] = field(default_factory=dict)
     _vectors: dict[bytes, int] = field(default_factory=dict)
 
     def table(self, found: Quantization) -> Any:
-        """What the schema's `TensorT` takes as its quantization."""
+        """An object for the quantization field of the schema's `TensorT`."""
         return _Table(self, found)
 
     def pack(self, builder: Any, found: Quantization) -> int:
-        """The place of the table in the file, written now where it was not before."""
+        """The offset of the table in the file, which is written on first use."""
         if found not in self._tables:
             scale = self._vector(builder, np.asarray(found.scales, np.float32))
             zeros = self._vector(builder, np.asarray(found.zero_points, np.int64))
@@ -43,7 +43,7 @@ class Scales:
 
 @dataclass(frozen=True)
 class _Table:
-    """Stands where the schema's classes have a table of their own."""
+    """Replaces the schema's table class, so that equal tables are shared."""
 
     scales: Scales
     found: Quantization

@@ -1,4 +1,4 @@
-"""What TFLite instructions do, for predictors of latency."""
+"""The work of TFLite instructions, for latency predictors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which instructions stay in floats, each with its reason."""
+"""The choice of instructions that stay in float, each with its reason."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from edgec.backends.tflite.quantize.kernels import Demand, data, demand, refusal
 from edgec.calibration.statistics import NEVER, Statistics
 
 _LARGEST = 1e5
-"""A magnitude beside which numbers of common size vanish in 256 steps: what masks add."""
+"""The magnitude, as of masks, at which ordinary values are lost in 8 bits."""
 
 _PADS = frozenset({"PADV2", "RESHAPE", "MAX_POOL_2D"})
-"""What hands on the lowest number on its way to a maximum, which never takes it."""
+"""Builtins that pass the lowest value to a maximum, which never selects it."""
 
 _STEEP = frozenset({"SQRT", "RSQRT", "DIV", "POW", "LOG"})
-"""Builtins without an 8-bit kernel that make large differences of small ones, as a normalization's root does."""
+"""Builtins without an 8-bit kernel that amplify small differences, like the root of a normalization."""
 
 _SCALED = frozenset({"MUL", "SUB", "ADD"})
 _REDUCTIONS = frozenset({"MEAN", "SUM"})
 
 
 def kept_in_floats(program: Program, seen: Mapping[str, Statistics]) -> dict[int, str]:
-    """The positions of instructions on numbers that stay in floats, with the reason of each.
+    """The positions of the instructions that stay in float, with their reasons.
 
-    Those are: what has no 8-bit kernel; what was never observed; what takes or gives numbers that need more than 256
-    steps; the arithmetic of a normalization around its root, whose squares do; and what joins unlike ranges into a
-    result of the model.
+    These are: instructions without an 8-bit kernel; those with operands or results that were not observed or need
+    more than 8 bits; the arithmetic of a normalization around its root, whose squares do; and concatenations of very
+    different ranges into an output of the model.
     """
     found: dict[int, str] = {}
     for i, instr in enumerate(program.instrs):
@@ -41,7 +41,7 @@ def kept_in_floats(program: Program, seen: Mapping[str, Statistics]) -> dict[int
 
 
 def takes_part(instr: Instr) -> bool:
-    """Whether the instruction takes or gives numbers, rather than sizes, places and truths alone."""
+    """Whether the instruction has float operands or results, rather than only sizes, indices and booleans."""
     return any(_is_number(value) for value in (*instr.operands(), *instr.outputs)) or bool(instr.blocks)
 
 
@@ -60,30 +60,30 @@ def _is_number(value: Operand) -> bool:
 
 
 def _unfit(value: Operand, instr: Instr, seen: Mapping[str, Statistics]) -> str:
-    """Why 256 steps do not hold a value."""
+    """The reason why 8 bits do not represent a value; empty if they do."""
     if isinstance(value, Const):
         largest = float(np.abs(value.numpy()).max(initial=0.0))
         if largest >= NEVER and instr.op in _PADS:
             return ""
-        return f"a constant of {largest:.3g} leaves no steps for other numbers" if not largest < _LARGEST else ""
+        return f"a constant of {largest:.3g} leaves no resolution for other values" if not largest < _LARGEST else ""
     found = seen.get(value.name)
     if found is None or not found.samples:
         return f"`{value.name}` was not observed"
     if found.infinite and instr.op not in _PADS:
-        return f"`{value.name}` holds infinite numbers"
+        return f"`{value.name}` has infinite values"
     largest = max(-found.low, found.high)
-    return f"`{value.name}` holds numbers up to {largest:.3g}" if largest >= _LARGEST else ""
+    return f"`{value.name}` has values up to {largest:.3g}" if largest >= _LARGEST else ""
 
 
 def _add_normalizations(program: Program, found: dict[int, str]) -> None:
-    """What is multiplied by a root's reciprocal, and what leads to the root, as far as nothing else uses it."""
+    """Add the multiplications by a root's reciprocal, and the instructions that only lead to the root."""
     makers = {ref.name: i for i, instr in enumerate(program.instrs) for ref in instr.outputs}
     users: dict[str, list[int]] = {}
     for i, instr in enumerate(program.instrs):
         for operand in instr.operands():
             users.setdefault(operand.name, []).append(i)
     steep = [i for i in found if program.instrs[i].op in _STEEP]
-    reason = "it belongs to a normalization, whose squares need more than 256 steps"
+    reason = "it is part of a normalization, whose squares need more than 8 bits"
     inside = set(steep)
     for i in steep:
         for user in _uses(program.instrs[i], users):
@@ -102,8 +102,8 @@ def _add_normalizations(program: Program, found: dict[int, str]) -> None:
 
 
 def _is_of_normalization(program: Program, position: int, makers: Mapping[str, int]) -> bool:
-    """Whether an instruction is what normalizations compute between their input and their root: a mean, a difference
-    from it, a square, a small constant added.
+    """Whether an instruction is one that normalizations have between their input and their root: a mean, a difference
+    from it, a square, the addition of a small constant.
     """
     instr = program.instrs[position]
     operands = instr.operands()
@@ -128,11 +128,11 @@ def _is_shown(program: Program, position: int) -> bool:
 
 
 _UNLIKE = 8.0
-"""How many times the range of another value that is joined with it a range may be: the other has 32 steps left."""
+"""The largest ratio between the ranges of concatenated values: the smaller one then has 32 of 256 levels."""
 
 
 def _add_joins(program: Program, found: dict[int, str], seen: Mapping[str, Statistics]) -> None:
-    """A CONCATENATION of unlike ranges that leads, moved about alone, to a result: boxes beside scores."""
+    """Add a CONCATENATION of very different ranges whose result is only moved to an output: boxes and scores."""
     makers = {ref.name: i for i, instr in enumerate(program.instrs) for ref in instr.outputs}
     counts = Counter(operand.name for instr in program.instrs for operand in instr.operands())
     for _, shown in program.outputs:
@@ -155,4 +155,4 @@ def _unlike(numbers: Sequence[Operand], seen: Mapping[str, Statistics]) -> str:
     least, most = min(ranges, default=0.0), max(ranges, default=0.0)
     if most <= _UNLIKE * least:
         return ""
-    return f"it joins values up to {most:.3g} with values up to {least:.3g}, which would share 256 steps"
+    return f"it concatenates values up to {most:.3g} with values up to {least:.3g}, which would share one scale"

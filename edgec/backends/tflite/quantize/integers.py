@@ -1,4 +1,4 @@
-"""A program whose instructions compute with steps of 8 bits, wherever a kernel does that well."""
+"""Full integer quantization of a program: 8-bit kernels where they are accurate."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from edgec.spec.numerics import NumberFormat, Numerics
 
 @dataclass(frozen=True)
 class InIntegers:
-    """A program in integers, how many instructions compute in them, and those that do not, each with its reason."""
+    """A quantized program, the number of its integer instructions, and the float ones with their reasons."""
 
     program: Program
     integers: int
@@ -30,9 +30,9 @@ class InIntegers:
 
 
 def in_integers(program: Program, seen: Mapping[str, Statistics], numerics: Numerics) -> InIntegers:
-    """The program in steps of `numerics.activations` and `numerics.weights`, from what was `seen` of its values.
+    """Quantize the program to `numerics.activations` and `numerics.weights`, with the statistics `seen` of its values.
 
-    Inputs and outputs stay floats: they are quantized where they come in, and dequantized where they go out.
+    Inputs and outputs stay float: inputs are quantized first, and outputs dequantized last.
     """
     assert numerics.activations is not None
     floats = kept_in_floats(program, seen)
@@ -52,7 +52,7 @@ def in_integers(program: Program, seen: Mapping[str, Statistics], numerics: Nume
 
 @dataclass
 class _Rewriter:
-    """Appends instructions in order; each value is converted once to each form that something takes."""
+    """Appends instructions in order; each value is converted once to each quantization that is used."""
 
     scales: Mapping[str, Quantization]
     weights: NumberFormat
@@ -60,16 +60,16 @@ class _Rewriter:
     instrs: list[Instr] = field(default_factory=list)
     _forms: dict[tuple[str, Quantization | None], Ref] = field(default_factory=dict)
     _own: dict[str, Quantization] = field(default_factory=dict)
-    """The quantization in which a value was made, of those that were made in integers."""
+    """The quantization of each value that was computed in integers."""
     _counts: Counter[str] = field(default_factory=Counter)
 
     def compute_in_floats(self, instr: Instr) -> None:
-        """Append the instruction on floats."""
+        """Append the instruction in float."""
         inputs = tuple((name, _mapped(argument, self.as_float)) for name, argument in instr.inputs)
         self.instrs.append(replace(instr, inputs=inputs))
 
     def compute_in_integers(self, instr: Instr) -> None:
-        """Append the instruction on steps, with its weights and bias in integers."""
+        """Append the quantized instruction, with integer weights and bias."""
         results = tuple(self._result(ref) for ref in instr.outputs)
         shared = results[0].type.quantization if demand(instr.op) is Demand.SAME else None
         inputs: list[tuple[str, Argument]] = []
@@ -94,7 +94,7 @@ class _Rewriter:
         return made
 
     def _as_steps(self, value: Operand, shared: Quantization | None) -> Operand:
-        """The value in its own quantization, or in the shared one."""
+        """The value with its own quantization, or with the shared one."""
         if value.type.dtype != "float32":
             return value
         if isinstance(value, Const):
@@ -104,7 +104,7 @@ class _Rewriter:
         return self._form(value, wanted, "QUANTIZE", self._kind(value, wanted))
 
     def _form(self, value: Ref, wanted: Quantization | None, op: str, kind: TensorType) -> Ref:
-        """The value in another form, converted now where it was not before."""
+        """The value with another quantization, converted unless it was before."""
         if (value.name, wanted) not in self._forms:
             own = self._own.get(value.name)
             source = value if own is None else self._forms[value.name, own]
@@ -119,7 +119,7 @@ class _Rewriter:
         return TensorType(self.values.type, value.type.shape, quantization)
 
     def _parameters(self, instr: Instr) -> dict[str, Const]:
-        """Weight and bias. A channel's weights get a larger scale where its bias would not fit into 32 bits."""
+        """Quantized weight and bias. A channel's weights get a larger scale if its bias would not fit 32 bits."""
         found, bias = weight_of(instr), instr.input("bias")
         assert found is not None
         assert isinstance(bias, Const)
@@ -137,7 +137,7 @@ class _Rewriter:
         }
 
     def _constant(self, hint: str, steps: Array, kind: TensorType) -> Const:
-        """A constant; one that several share has steps of its own in each place, and a name of its own."""
+        """A constant with a unique name; a shared one is quantized separately for each use."""
         count = self._counts[hint]
         self._counts[hint] += 1
         name = f"{hint}/{count}" if count else hint
@@ -151,7 +151,7 @@ def _input_of(instr: Instr) -> Ref:
 
 
 def _mapped(argument: Argument, change: Callable[[Operand], Operand]) -> Argument:
-    """The argument with each of its operands changed."""
+    """Apply a function to each operand of an argument."""
     if argument is None:
         return None
     if isinstance(argument, tuple):

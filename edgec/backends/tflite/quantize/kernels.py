@@ -1,4 +1,4 @@
-"""The builtins that have an 8-bit kernel, and what each demands of the scales of what it takes and gives.
+"""The builtins with an 8-bit kernel, and their requirements for the scales of operands and results.
 
 Sources: the 8-bit quantization specification (ai.google.dev/edge/litert/models/quantization_spec), and LiteRT,
 tflite/kernels, Prepare of each kernel.
@@ -15,7 +15,7 @@ from edgec.quantization.parameters import Quantization
 
 
 class Demand(Enum):
-    """What a kernel demands of scales: nothing, or that everything it takes and gives has the same one."""
+    """A kernel's requirement for scales: none, or the same one for all operands and results."""
 
     FREE = "free"
     SAME = "same"
@@ -41,23 +41,23 @@ _FIXED = {
     "L2_NORMALIZATION": Quantization((1 / 128,), (0,)),
     "LOG_SOFTMAX": Quantization((16 / 256,), (127,)),
 }
-"""Builtins whose result has one scale and zero point, whatever was seen."""
+"""Builtins whose result has a fixed scale and zero point."""
 
 LINEAR = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV"})
-"""Builtins that multiply by constant weights, and add a bias in 32 bits."""
+"""Builtins that multiply by constant weights and add a 32-bit bias."""
 
 CHOICES = frozenset({"ARG_MAX", "ARG_MIN"})
-"""Builtins that look at steps and give none."""
+"""Builtins with quantized operands and an index as result."""
 
 _MOST_DIMENSIONS = {"MEAN": 5, "SUM": 5, "PAD": 5, "PADV2": 5, "SLICE": 5, "SUB": 5, "ADD": 6, "MUL": 6, "PRELU": 4}
-"""Dimensions up to which kernels of eight bits are there; others are as those of floats."""
+"""The maximum rank of 8-bit kernels, where it differs from that of float kernels."""
 
 BIAS_BITS = 30
-"""A bias has at most so many bits: the sum that it enters has 32."""
+"""The most magnitude bits of a bias: the accumulator has 32."""
 
 
 def demand(op: str) -> Demand | Quantization | None:
-    """What the builtin's 8-bit kernel demands, or the quantization of its result; None: there is none."""
+    """The requirement of the builtin's 8-bit kernel, or the quantization of its result; None if there is no kernel."""
     if op in _FREE:
         return Demand.FREE
     if op in _SAME:
@@ -66,7 +66,7 @@ def demand(op: str) -> Demand | Quantization | None:
 
 
 def data(instr: Instr) -> Iterator[tuple[str, Operand]]:
-    """The operands that are numbers, by the name of their argument: not weights and biases of linear builtins."""
+    """The float operands, by the name of their argument, without weights and biases of linear builtins."""
     for name, argument in instr.inputs:
         if instr.op in LINEAR and name in ("filter", "weights", "bias"):
             continue
@@ -76,17 +76,17 @@ def data(instr: Instr) -> Iterator[tuple[str, Operand]]:
 
 
 def refusal(instr: Instr) -> str:
-    """Why the instruction has no form of eight bits, for a person; empty where it has one."""
+    """The reason why the instruction cannot run in 8 bits, for messages; empty if it can."""
     if instr.op not in CHOICES and demand(instr.op) is None:
         return "there is no 8-bit kernel"
     if instr.op in LINEAR and (weight_of(instr) is None or not isinstance(instr.input("bias"), Const)):
         return "its weights are computed"
     rank = max(len(v.type.shape) for v in (*instr.operands(), *instr.outputs))
     if rank > _MOST_DIMENSIONS.get(instr.op, 8):
-        return f"the 8-bit kernel takes up to {_MOST_DIMENSIONS[instr.op]} dimensions"
+        return f"the 8-bit kernel supports at most {_MOST_DIMENSIONS[instr.op]} dimensions"
     numbers = [operand for _, operand in data(instr)]
     if not any(isinstance(operand, Ref) for operand in numbers):
-        return "it takes no numbers that are computed"
+        return "it has no computed operand"
     if instr.op == "SELECT_V2" and rank > 4:
-        return "the 8-bit kernel takes up to 4 dimensions"
+        return "the 8-bit kernel supports at most 4 dimensions"
     return ""

@@ -1,4 +1,4 @@
-"""What the values of a program are, seen by running its float artifact on samples, one after the other."""
+"""Observation of a program's values, by running its float artifact on samples one by one."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from edgec.spec.target import Target
 
 
 def observed(program: Program, target: Target, samples: Pass) -> dict[str, Statistics]:
-    """Statistics of every number that the program takes or makes, by name; of those in blocks, none.
+    """Statistics of all inputs and computed values of the program by name, except those in blocks.
 
-    Samples are in the source's layout. Raises `EdgecError` E0602 or E0107 where one cannot be run.
+    Samples are in the source's layout. Raises `EdgecError` E0602 or E0107 if one cannot be run.
     """
     wanted = {ref.name for instr in program.instrs for ref in instr.outputs if ref.type.dtype == "float32"}
     found = {ref.name: Statistics() for ref in program.inputs if ref.type.dtype == "float32"}

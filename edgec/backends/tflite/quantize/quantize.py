@@ -1,4 +1,4 @@
-"""The stage between a program of floats and one in integers."""
+"""The quantization stage: from a float program to a quantized one."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from edgec.spec.target import Target
 
 
 def quantize(program: Program, target: Target, calibration: Calibration) -> tuple[Program, list[Remark]]:
-    """What the target's numerics ask for: values and weights in integers, or weights alone.
+    """Quantize as the target's numerics ask: values and weights, or only weights.
 
-    Raises `EdgecError` E0107 where there are no samples to observe.
+    Raises `EdgecError` E0107 if there are no samples to observe.
     """
     if target.numerics.activations is None:
         narrowed, told = with_narrow_weights(program, target.numerics.weights)

@@ -1,7 +1,7 @@
-"""What kernels of eight bits should compute: each instruction as floats between rounders, on the same steps.
+"""The reference of 8-bit kernels: each instruction in float between DEQUANTIZE and QUANTIZE, on the same inputs.
 
-An instruction is compared on its own: it is given the steps that the artifact itself computed before it, so that no
-error is carried on.
+Instructions are compared individually, on the quantized values that the artifact itself computed before, so that
+errors do not propagate.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from edgec.spec.target import Target
 
 @dataclass(frozen=True)
 class Apart:
-    """One integer value: of how many elements how many differ from the reference, and by how many steps at most."""
+    """One integer value: its elements, those that differ from the reference, the largest difference in steps."""
 
     op: str
     name: str
@@ -36,22 +36,22 @@ class Apart:
 
 
 def check_steps(program: Program, target: Target, path: Path, samples: Sequence[Mapping[str, Array]]) -> list[Remark]:
-    """How far the artifact's integer kernels are from the reference; a warning (E0622) of more than a step."""
+    """Compare the artifact's integer kernels with the reference; a warning (E0622) for more than one step."""
     check, found = compare_steps(program, target, path, samples)
     worst = sorted((a for a in found if a.largest > 1), key=lambda a: -a.largest)
     if not worst:
         return [check]
     message = f"target `{target.name}`: {len({a.name for a in worst})} integer values differ by more than one step"
-    notes = [f"`{a.op}` makes `{a.name}`: {a.off} of {a.size} differ, by {a.largest} steps at most" for a in worst[:5]]
+    notes = [f"`{a.op}` computes `{a.name}`: {a.off} of {a.size} differ by up to {a.largest} steps" for a in worst[:5]]
     return [check, Told(warning("E0622", message, notes=notes))]
 
 
 def compare_steps(
     program: Program, target: Target, path: Path, samples: Sequence[Mapping[str, Array]]
 ) -> tuple[StepCheck, list[Apart]]:
-    """Run the artifact of `program` at `path`, and each of its integer instructions in floats on the same steps.
+    """Run the artifact of `program` at `path`, and each of its integer instructions in float on the same inputs.
 
-    Raises `EdgecError` E0602 where one of them cannot be run.
+    Raises `EdgecError` E0602 if one of them cannot be run.
     """
     reference = unfolded(program)
     found: list[Apart] = []
@@ -115,7 +115,7 @@ def unfolded(program: Program) -> Program:
 
 
 def _made(program: Program) -> list[tuple[Instr, Ref]]:
-    """The integer values of the main program and the instructions that compute them; inputs' own rounders aside."""
+    """The integer values of the main program and the instructions that compute them, without QUANTIZEs of floats."""
     return [
         (instr, ref)
         for instr in program.instrs
@@ -126,7 +126,7 @@ def _made(program: Program) -> list[tuple[Instr, Ref]]:
 
 
 def _numbers(constant: Const) -> Const:
-    """A quantized constant as the numbers that it stands for."""
+    """A quantized constant, dequantized."""
     quantization = constant.type.quantization
     assert quantization is not None
     name = f"{constant.name}/number"

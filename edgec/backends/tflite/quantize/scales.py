@@ -1,4 +1,4 @@
-"""The scale and zero point of each value that kernels of eight bits hand on."""
+"""The scale and zero point of each value of 8-bit kernels."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from edgec.quantization.solvers import solved
 from edgec.spec.numerics import NumberFormat
 
 _ALIKE = 1.25
-"""How many times the range of a value the range of what it is joined into may be, to share its scale: 0.3 bits."""
+"""The largest ratio of a common range to a value's own with which they share a scale: it costs 0.3 bits."""
 
 _CHOOSES = frozenset({"MAXIMUM", "MINIMUM", "SELECT_V2", "PADV2"})
-"""Builtins whose constants bound or fill: beyond the range of what is computed, its end stands for them."""
+"""Builtins whose constants are bounds or fill values: they are clamped to the range of the computed values."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How ranges become scales: the format of values, and the method."""
+    """How scales are computed from ranges: the format of values, and the method."""
 
     form: NumberFormat
     method: str
@@ -32,9 +32,9 @@ class Recipe:
 def scales(
     program: Program, integers: Sequence[int], seen: Mapping[str, Statistics], recipe: Recipe
 ) -> dict[str, Quantization]:
-    """The quantization of every value, by name, that an instruction at one of the positions `integers` takes or gives.
+    """The quantization, by name, of every operand and result of the instructions at the positions `integers`.
 
-    Values that kernels want alike share one, found from what was seen of all of them.
+    Values that kernels require to be equal share one, computed from the statistics of all of them.
     """
     groups = _Groups(seen)
     for i in integers:
@@ -64,9 +64,9 @@ def _uses(program: Program) -> dict[str, int]:
 
 
 def _share(instr: Instr, groups: _Groups, uses: Mapping[str, int]) -> None:
-    """Put what the kernel wants alike in one group; what is joined and used elsewhere too, only if its range is alike.
+    """Group the values that the kernel requires to have one scale; one with other uses only if its range is similar.
 
-    What is left apart is rescaled before the kernel.
+    Values outside the group are requantized before the kernel.
     """
     results = _numbers(instr.outputs)
     numbers = [operand for _, operand in data(instr)]
@@ -85,7 +85,7 @@ def _share(instr: Instr, groups: _Groups, uses: Mapping[str, int]) -> None:
 
 @dataclass
 class _Groups:
-    """Values that share one scale."""
+    """Groups of values that share one quantization (union-find)."""
 
     seen: Mapping[str, Statistics]
     _parent: dict[str, str] = field(default_factory=dict)
@@ -96,15 +96,15 @@ class _Groups:
         self._parent.setdefault(name, name)
 
     def pin(self, name: str, fixed: Quantization) -> None:
-        """Say what the value's quantization is."""
+        """Fix the quantization of the value's group."""
         self._pins[self._root(name)] = fixed
 
     def pinned(self, name: str) -> Quantization | None:
-        """What was said of the value's group."""
+        """The fixed quantization of the value's group, or None."""
         return self._pins.get(self._root(name))
 
     def unite(self, name: str, other: str) -> None:
-        """Make one group of two, unless different quantizations were said of them."""
+        """Merge two groups, unless they have different fixed quantizations."""
         a, b = self._root(name), self._root(other)
         pins = {p for p in (self._pins.get(a), self._pins.get(b)) if p is not None}
         if a == b or len(pins) > 1:
@@ -116,13 +116,13 @@ class _Groups:
         self._pins.pop(b, None)
 
     def add_constant(self, name: str, value: Const) -> None:
-        """Let the group's range hold a constant, too."""
+        """Include a constant in the group's range."""
         found = Statistics()
         found.add(value.numpy())
         self._constants.setdefault(self._root(name), []).append(found)
 
     def is_alike(self, name: str, other: str) -> bool:
-        """Whether one range would serve both values about as well as their own."""
+        """Whether a common range costs the first value at most `_ALIKE` in resolution."""
         if self.pinned(name) != self.pinned(other) and self.pinned(name) is not None:
             return False
         (low, high), (least, most) = (_ends(self.seen[n]) for n in (name, other))
@@ -150,12 +150,12 @@ class _Groups:
 
 
 def _ends(found: Statistics) -> tuple[float, float]:
-    """The range with 0."""
+    """The range, extended to include 0."""
     return min(found.low, 0.0), max(found.high, 0.0)
 
 
 def constant_steps(value: Operand, form: NumberFormat, shared: Quantization | None) -> tuple[np.ndarray, Quantization]:
-    """A constant among the numbers that a kernel takes, in steps of a scale of its own, or of the `shared` one."""
+    """A constant operand, quantized with its own range, or with the `shared` quantization."""
     assert isinstance(value, Const)
     array = np.asarray(value.numpy(), np.float64)
     found = Statistics()

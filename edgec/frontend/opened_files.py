@@ -1,4 +1,4 @@
-"""The files that the user's code opens for reading while a source is made: configurations, class lists, weights."""
+"""Records files that the user's code opens for reading during import: configurations, class lists, weights."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from edgec.spec.reads import note
 
 @contextmanager
 def noting_opened() -> Iterator[None]:
-    """While active, files that Python opens for reading are noted as data, but those of installed packages.
+    """While active, record files that Python opens for reading, except those of installed packages.
 
-    What compiled code opens itself is not seen.
+    Files opened by compiled code are not detected.
     """
     usual = builtins.open
 

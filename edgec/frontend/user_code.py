@@ -1,4 +1,4 @@
-"""What the user's own code raises, told with its file and line, and the path of the module that ran."""
+"""Reports exceptions of the user's own code with file and line, and the path of the module that ran."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from edgec.diag import EdgecError, Place, error
 _FOREIGN = ("<", str(Path(edgec.__file__).parent), str(Path(os.__file__).parent))
 
 _ROOT = "_export_root"
-"""The name under which torch.export holds the module that it traces."""
+"""The name of the traced module in torch.export."""
 
 _LONGEST = 200
-"""Characters of an exception's first line that are told."""
+"""The number of characters shown of the first line of an exception."""
 
 
 @contextmanager
 def user_code(doing: str, notes: Sequence[str] = ()) -> Iterator[None]:
-    """Whatever the user's own code raises becomes `EdgecError` E0201 with its file, line, and `notes`."""
+    """Convert any exception of the user's code to `EdgecError` E0201 with its file, line, and `notes`."""
     try:
         yield
     except EdgecError:
         raise
-    except (Exception, SystemExit) as failure:  # any exception of foreign code is the user's, not a bug of ours
+    except (Exception, SystemExit) as failure:  # any exception in foreign code is the user's, not a bug of edgec
         message = f"{doing} failed: {_first_line(failure)}"
         place, help = place_of_failure(failure), _advice(failure)
         raise error("E0201", message, place=place, notes=notes, help=help) from failure
@@ -45,7 +45,7 @@ def _first_line(failure: BaseException) -> str:
 
 
 def _advice(failure: BaseException) -> list[str]:
-    """What to do about failures that many models share."""
+    """What to do about failures that are common to many models."""
     if isinstance(failure, ModuleNotFoundError) and failure.name:
         package = failure.name.partition(".")[0]
         return [f"install `{package}` where edgec is installed: `{sys.executable} -m pip install {package}`"]
@@ -69,7 +69,7 @@ _ADVICE = {
     ),
     r"index out of range": "check the values of the example inputs: `--range NAME=LOW..HIGH`, `--input NAME=@FILE.npy`",
 }
-"""By what torch says, for any version that was seen: 2.13."""
+"""By torch's message, as of version 2.13."""
 
 
 def place_of_failure(failure: BaseException) -> Place | None:
@@ -82,7 +82,7 @@ def place_of_failure(failure: BaseException) -> Place | None:
 
 
 def _module_path(frames: Sequence[FrameType]) -> str | None:
-    """The path of the innermost `nn.Module` whose method ran, as the outermost one knows it."""
+    """The path, from the outermost module, of the innermost `nn.Module` with an active method."""
     modules = [f.f_locals["self"] for f in frames if "self" in f.f_locals]
     modules = [m for m in modules if callable(getattr(type(m), "named_modules", None))]
     if not modules:
@@ -92,5 +92,5 @@ def _module_path(frames: Sequence[FrameType]) -> str | None:
 
 
 def is_users_own(file: str) -> bool:
-    """Whether the user wrote the file: it is of no installed package, nor edgec's, nor Python's."""
+    """Whether the file is the user's own: not of an installed package, edgec or Python."""
     return not file.startswith(_FOREIGN) and not ("site-packages" in file or "dist-packages" in file)

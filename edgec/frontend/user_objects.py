@@ -1,4 +1,4 @@
-"""Functions and data of the user's own, named `file.py:attr`."""
+"""The user's own functions and data, given as `file.py:attr`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from edgec.frontend.user_code import user_code
 
 
 def user_object(text: str) -> Any:
-    """What the file has by that name. Raises `EdgecError` E0102, E0103 where it has none, E0201 where it fails."""
+    """The attribute in the file. Raises `EdgecError` E0102, E0103 if it does not exist, E0201 if importing fails."""
     where, _, attribute = text.rpartition(":")
     with user_code(f"importing `{where}`"):
         module = import_code(where)
@@ -24,7 +24,7 @@ def user_object(text: str) -> Any:
 
 
 def user_function(text: str) -> Callable[..., Any]:
-    """The same of a function, whose failures are told with their line. Raises `EdgecError` E0103 for another object."""
+    """A function in the file, whose failures are reported with a line. Raises `EdgecError` E0103 for others."""
     found = user_object(text)
     if not callable(found):
         raise error("E0103", f"`{text}` is not a function")

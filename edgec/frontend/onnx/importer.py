@@ -1,4 +1,4 @@
-"""ONNX files: read without executing anything, checked, and brought to the working opset."""
+"""Imports ONNX files: loaded without executing anything, checked, and converted to the working opset."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from edgec.spec.reads import file_sha256, note
 
 
 def import_onnx(path: Path, request: SourceRequest) -> ImportedModel:
-    """Read an ONNX file; weights that lie beside it stay there and are mapped when they are used.
+    """Import an ONNX file; external weights remain in their files, and are memory-mapped when used.
 
     Raises `EdgecError` E0203 (unreadable), E0207 (leaves its folder), E0301 (invalid), E0107 (inputs), E0101 (dims).
     """
@@ -58,7 +58,7 @@ def import_onnx(path: Path, request: SourceRequest) -> ImportedModel:
 
 
 def _beside(model: Model, path: Path) -> Model:
-    """The model with its outside weights found in the file's own folder; small ones are read, large ones mapped."""
+    """The model with its external weights in the file's own folder; small ones are loaded, large ones memory-mapped."""
     ir.external_data.set_base_dir(model.graph, path.resolve().parent)
     for value in (v for graph in model.graphs() for v in graph.initializers.values()):
         tensor = value.const_value
@@ -68,13 +68,13 @@ def _beside(model: Model, path: Path) -> Model:
 
 
 _READ = 1 << 12
-"""Bytes up to which a weight beside the file is read with it: shapes, axes and scales are asked for everywhere."""
+"""External weights up to this size in bytes are loaded at once: shapes, axes and scales are read everywhere."""
 
 
 @dataclass(frozen=True)
 class _File:
-    """The checked file, its large weights apart, what is told of it, and whether it computes what the file as it stands
-    does not: operators of the user's own are replaced, or wrong types.
+    """The checked file, its large weights kept separately, its notes, and whether its computation differs from the
+    file's: custom operators or wrong types have been replaced.
     """
 
     proto: onnx.ModelProto
@@ -101,19 +101,19 @@ def _read(path: Path, extension: Extension) -> _File:
     spell_out(proto)
     heavy = set_aside(proto)
     try:
-        # The checker insists on the shapes of outputs, which many exporters leave to be inferred.
+        # The checker requires the shapes of outputs, which many exporters leave to be inferred.
         proto, wrong = infer_shapes(proto)
         onnx.checker.check_model(_checkable(proto))
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError, ValueError, OSError) as failure:
         raise error(
             "E0301", f"`{path.name}` is not a valid model", place=place, notes=[said("onnx", failure)]
         ) from failure
-    retyped = any(w.of_type for w in wrong)  # ONNX Runtime refuses the file as it stands
+    retyped = any(w.of_type for w in wrong)  # ONNX Runtime rejects the original file
     return _File(proto, heavy, wrong_shapes(wrong, path), replaced or retyped)
 
 
 def _check_inputs(proto: onnx.ModelProto, place: Place) -> None:
-    """Sizes that nothing could hold; onnx's shape inference would try."""
+    """Check for impossibly large sizes, which onnx's shape inference would try to use."""
     for value in proto.graph.input:
         shape = [d.dim_value for d in value.type.tensor_type.shape.dim if d.HasField("dim_value")]
         if math.prod(max(d, 1) for d in shape) > LARGEST_INPUT:
@@ -121,7 +121,7 @@ def _check_inputs(proto: onnx.ModelProto, place: Place) -> None:
 
 
 def _check_equations(proto: onnx.ModelProto, place: Place) -> None:
-    """onnx's shape inference does not come to an end on what is no equation."""
+    """Check einsum equations: onnx's shape inference does not terminate on invalid ones."""
     for holder in (proto.graph, *proto.functions):
         for node in (node for graph in inner_graphs(holder) for node in graph.node if node.op_type == "Einsum"):
             for attribute in node.attribute:
@@ -135,7 +135,7 @@ _EQUATION = re.compile(_TERM + rb"(?:," + _TERM + rb")*(?:->" + _TERM + rb")?")
 
 
 def _check_external_data(proto: onnx.ModelProto, path: Path) -> None:
-    """Weights in other files must lie in the model's own folder, links resolved, each as long as it says."""
+    """Check that external weights are in the model's own folder, links resolved, and have the declared length."""
     folder = path.resolve().parent
     for tensor in onnx.external_data_helper._get_all_tensors(proto):
         entries = {entry.key: entry.value for entry in tensor.external_data}
@@ -156,23 +156,23 @@ def _check_external_data(proto: onnx.ModelProto, path: Path) -> None:
 
 
 _SHOWN = 200
-"""Characters of a name out of a file that are shown."""
+"""The number of characters shown of a name taken from a file."""
 
 
 def _inside(folder: Path, location: str) -> Path | None:
-    """The file at a location relative to the folder; None where it is not one, or leads out."""
+    """The file at a location relative to the folder; None if it is invalid or outside the folder."""
     if Path(location).is_absolute():
         return None
     try:
         file = (folder / location).resolve()
         file.exists()
-    except (OSError, ValueError, RuntimeError):  # too long, with a null in it, links in a circle
+    except (OSError, ValueError, RuntimeError):  # too long, containing a null character, or a link cycle
         return None
     return file if file.is_relative_to(folder) else None
 
 
 def _checkable(proto: onnx.ModelProto) -> onnx.ModelProto:
-    """For onnx's checker, which would look for external data in the working folder, and wants outputs of known rank."""
+    """A copy for onnx's checker, which would look for external data in the working folder and requires output ranks."""
     copy = onnx.ModelProto()
     copy.CopyFrom(proto)
     for tensor in onnx.external_data_helper._get_all_tensors(copy):
@@ -185,7 +185,7 @@ def _checkable(proto: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def _check_extent(tensor: onnx.TensorProto, entries: Mapping[str, str], file: Path, path: Path) -> None:
-    """The bytes that the tensor's shape asks for must be there."""
+    """Check that the file contains as many bytes as the tensor's shape requires."""
     place = Place(str(path))
     if not file.is_file():
         notes = [f"`{file.name[:_SHOWN]}` does not exist"]
@@ -207,7 +207,7 @@ def _check_extent(tensor: onnx.TensorProto, entries: Mapping[str, str], file: Pa
 
 
 def open_dims(proto: onnx.ModelProto, dims: Sequence[DynamicDim]) -> None:
-    """Name the open dimensions; what was inferred from other sizes is forgotten."""
+    """Name the dynamic dimensions, and remove shapes inferred from other sizes."""
     initializers = {tensor.name for tensor in proto.graph.initializer}
     inputs = {v.name: v.type.tensor_type.shape for v in proto.graph.input if v.name not in initializers}
     check_dims(dims, {name: [d.dim_value for d in shape.dim] for name, shape in inputs.items()})
@@ -219,9 +219,10 @@ def open_dims(proto: onnx.ModelProto, dims: Sequence[DynamicDim]) -> None:
 
 
 def _examples(model: Model, request: SourceRequest, place: Place) -> dict[str, Array]:
-    """What `--input` gives, else seeded samples of the file's own types; it fixes sizes that the file leaves open.
+    """The values given by `--input`, otherwise seeded samples of the declared types; they fix dynamic sizes of the
+    file.
 
-    Raises `EdgecError` E0107 for what contradicts the file, or an open size that nothing fixes.
+    Raises `EdgecError` E0107 if a value contradicts the file, or if a dynamic size is not fixed by any.
     """
     check_once(request.inputs)
     given = {spec.name: spec for spec in request.inputs}
@@ -247,7 +248,7 @@ def _examples(model: Model, request: SourceRequest, place: Place) -> dict[str, A
 
 
 def _known(value: ir.Value, place: Place) -> Known:
-    """What the file says of an input."""
+    """What the file declares about an input."""
     shape = None if value.shape is None else tuple(d if isinstance(d, int) else None for d in value.shape)
     try:
         dtype = None if value.dtype is None else str(value.dtype.numpy())
@@ -257,7 +258,7 @@ def _known(value: ir.Value, place: Place) -> Known:
 
 
 def _as_declared(value: ir.Value, known: Known, sizes: Mapping[str, int]) -> InputSpec:
-    """An input that `--input` does not name, its open dimensions at sizes that `--dynamic` allows."""
+    """An input not named by `--input`, with its dynamic dimensions at sizes allowed by `--dynamic`."""
     dims = [] if value.shape is None else [d if isinstance(d, int) else sizes.get(str(d.value)) for d in value.shape]
     if value.shape is None or value.dtype is None or None in dims:
         raise error(

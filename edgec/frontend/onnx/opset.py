@@ -1,4 +1,4 @@
-"""From any opset to the working one."""
+"""Converts models of any opset to the working opset."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from edgec.ir.model import IR_VERSION, OPSET, Model
 
 
 def to_working_opset(proto: onnx.ModelProto, path: Path) -> Model:
-    """Convert to `OPSET` and infer shapes. Raises `EdgecError` E0301 when the file cannot be converted.
+    """Convert to `OPSET` and infer shapes. Raises `EdgecError` E0301 if the file cannot be converted.
 
-    Operators that are newer than `OPSET` are kept as they are: rules and function bodies take them apart.
+    Operators newer than `OPSET` are kept: rules and function bodies decompose them.
     """
     version = next((o.version for o in proto.opset_import if o.domain in DEFAULT_DOMAINS), OPSET)
     try:
@@ -26,7 +26,7 @@ def to_working_opset(proto: onnx.ModelProto, path: Path) -> Model:
         if version < 9 and any(node.op_type == "Scan" for node in proto.graph.node):
             raise ValueError("Scan of opset 8 has a batch dimension, which later opsets do not have")
         if version < OPSET and proto.functions:
-            proto = onnx.inliner.inline_local_functions(proto)  # the converter would drop them
+            proto = onnx.inliner.inline_local_functions(proto)  # the converter would drop functions
         if version < OPSET:
             proto = onnx.version_converter.convert_version(proto, OPSET)
             after_conversion(proto, version)
@@ -46,7 +46,7 @@ def to_working_opset(proto: onnx.ModelProto, path: Path) -> Model:
 
 
 def deserialized(proto: onnx.ModelProto, path: Path) -> Model:
-    """The protobuf as the IR. Raises `EdgecError` E0301 where its parts contradict each other."""
+    """The protobuf as IR. Raises `EdgecError` E0301 if it is inconsistent."""
     try:
         return ir.serde.deserialize_model(proto)
     except ir.serde.SerdeError as failure:
@@ -62,14 +62,14 @@ def deserialized(proto: onnx.ModelProto, path: Path) -> Model:
 
 
 def _fix_defaults(graph: ir.Graph) -> None:
-    """Up to IR version 3 every weight is an input too; here a weight is a constant."""
+    """Up to IR version 3 every weight is listed as an input too; here a weight is a constant."""
     kept = [value for value in graph.inputs if not value.is_initializer()]
     graph.inputs.clear()
     graph.inputs.extend(kept)
 
 
 def _prelu_slopes(proto: onnx.ModelProto) -> onnx.ModelProto:
-    """Before opset 7 a slope of C elements belonged to the channels, which onnx's converter does not know."""
+    """Before opset 7 a slope of C elements applied to channels, which onnx's converter does not handle."""
     shapes = {
         v.name: len(v.type.tensor_type.shape.dim) for v in onnx.shape_inference.infer_shapes(proto).graph.value_info
     }
@@ -88,10 +88,10 @@ def _prelu_slopes(proto: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def _relabelled(proto: onnx.ModelProto) -> onnx.ModelProto:
-    """The same nodes under the working opset.
+    """The same nodes, declared to have the working opset.
 
-    Opsets 24 to 28 widened element types and added operators and optional inputs; none gave an existing attribute or
-    input another meaning. What they added is in the node (an attribute, a further input), so nothing is lost.
+    Opsets 24 to 28 allow more element types and add operators and optional inputs; none changes the meaning of an
+    existing attribute or input. Their additions are visible in the node (an attribute, another input), so none is lost.
     """
     copy = onnx.ModelProto()
     copy.CopyFrom(proto)

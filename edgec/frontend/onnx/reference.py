@@ -1,4 +1,4 @@
-"""An ONNX file's own outputs: what everything made of it is compared with."""
+"""The reference for an ONNX file: its own outputs."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from edgec.ir.model import Model
 from edgec.runners.onnxruntime import OnnxRuntimeRunner
 
 _KERNELS = (26, 21)
-"""Opsets under which ONNX Runtime 1.31 runs a file whose own it does not know, or has no kernels for.
+"""Opsets under which ONNX Runtime 1.31 runs a file whose own opset it does not support, or has no kernels for.
 
-The newest that it knows, and the last before many operators were given further element types and, there, no kernel. No
-opset above 21 gave an existing attribute or input another meaning; what one added, ONNX Runtime refuses under an older.
+The newest that it supports, and the last before many operators accepted further element types, for which it lacks
+kernels. No opset above 21 changes the meaning of an attribute or input; ONNX Runtime rejects additions in older opsets.
 """
 
 
 class OnnxReference:
-    """The file as it was given, run by ONNX Runtime on the CPU without graph optimization.
+    """The original file, run by ONNX Runtime on the CPU without graph optimization.
 
-    A file that ONNX Runtime has no kernels for is run by onnx's slow reference implementation. Where `changed`, the
-    file's graph `given` has open dimensions, or is in single precision, and is run in its place.
+    A file for which ONNX Runtime has no kernels is run by onnx's slow reference implementation. If `changed`, the
+    graph `given`, which has dynamic dimensions or is in single precision, is run instead of the file.
     """
 
     def __init__(self, path: Path, given: Model, *, changed: bool = False) -> None:
@@ -43,14 +43,14 @@ class OnnxReference:
         try:
             self._evaluator = ReferenceEvaluator(ir.to_proto(given) if changed else str(path))
             self.name = "onnx-reference"
-        except Exception as failure:  # the reference raises whatever its operators do
+        except Exception as failure:  # the reference implementation raises whatever its operators do
             raise self._refusal(f"`{path.name}`", refusals[0]) from failure
 
     def precise(self, inputs: Mapping[str, Array]) -> dict[str, Array] | None:
         """None: a graph's types are fixed."""
 
     def rounded(self, inputs: Mapping[str, Array], roundings: float, seed: int) -> dict[str, Array] | None:
-        """None, as `precise`."""
+        """None, for the same reason."""
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """Run the original file. Raises `EdgecError` E0203."""
@@ -74,7 +74,7 @@ class OnnxReference:
 
 
 def _sources(path: Path, given: Model, changed: bool) -> Iterator[Path | Model]:
-    """The file or its changed graph; then the same under the opsets of ONNX Runtime's kernels."""
+    """The file or its changed graph, followed by the same under the opsets of `_KERNELS`."""
     yield given if changed else path
     for version in _KERNELS:
         if given.graph.opset_imports.get("", 0) > version:

@@ -1,4 +1,4 @@
-"""Samples in files: arrays as `numpy.save` and `numpy.savez` write them, and images."""
+"""Samples in files: arrays written by `numpy.save` and `numpy.savez`, and images."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ if TYPE_CHECKING:
 Array = NDArray[np.generic]
 
 IMAGES = (".png", ".jpg", ".jpeg")
-"""Suffixes of images."""
+"""Extensions of image files."""
 _ARRAYS = (".npy", ".npz")
 
 _MODES = {1: "L", 3: "RGB", 4: "RGBA"}
-"""Pillow's modes by their channels."""
+"""Pillow's modes by number of channels."""
 
 
 @dataclass(frozen=True)
 class Pixels:
-    """An image as it lies in its file."""
+    """An image as stored in its file."""
 
     image: Image
 
     def arranged(self, shape: Sequence[int | None] | None, ends: tuple[float, float] | None) -> Array:
         """The pixels in the input's shape (N, C, H, W), (N, H, W, C), without N, or (H, W); 1, 3 or 4 channels.
 
-        The image is resized where its size is another, bilinearly, as it is where the shape leaves it open. Pixels are
-        0 to 255, spread on `ends` where these are given. Raises `EdgecError` E0107 for a shape that is no image's.
+        The image is resized bilinearly, if needed, except along dynamic sizes. Pixels are 0 to 255, scaled linearly to
+        `ends` if given. Raises `EdgecError` E0107 for a shape that no image has.
         """
         from PIL.Image import Resampling
 
@@ -69,7 +69,7 @@ class Pixels:
     ) -> Array:
         """The values `pixel * scale + bias` in the input's shape, channels in the order of `color`; float64.
 
-        `scale` and `bias` hold one number for all channels or one for each, in that order.
+        `scale` and `bias` contain one number for all channels, or one for each in that order.
         """
         sizes = [d if isinstance(d, int) and d > 0 else None for d in shape]
         pixels = self.arranged(sizes, None).astype(np.float64)
@@ -83,7 +83,7 @@ class Pixels:
 
 
 def _channel_axis(sizes: Sequence[int | None]) -> int | None:
-    """Before height and width, or behind them; before where both could be, or its size is open."""
+    """The channel axis: before or after height and width; before if both are possible, or if the size is dynamic."""
     if len(sizes) < 3:
         return None
     first, last = len(sizes) - 3, len(sizes) - 1
@@ -91,16 +91,16 @@ def _channel_axis(sizes: Sequence[int | None]) -> int | None:
 
 
 def read_samples(pattern: str, name: str) -> list[Array | Pixels]:
-    """What the files hold for an input: of an `.npz` file the array of its name, else all arrays in their order.
+    """The samples for an input: from an `.npz` file the array of its name, otherwise all arrays in order.
 
-    `pattern` is a file, a folder or a pattern (`photos/*.png`), taken in the order of names. Nothing is unpickled.
-    Raises `EdgecError` E0102 for a missing file, E0107 for what is neither an array nor an image, E0502 without pillow.
+    `pattern` is a file, a folder or a pattern (`photos/*.png`), sorted by name. Nothing is unpickled. Raises
+    `EdgecError` E0102 for a missing file, E0107 for a file that is neither an array nor an image, E0502 without pillow.
     """
     return [held for path in matching(pattern) for held in _read(path, name)]
 
 
 def matching(pattern: str) -> list[Path]:
-    """The files. Raises `EdgecError` E0102 where there are none."""
+    """The matching files. Raises `EdgecError` E0102 if there are none."""
     path = Path(pattern)
     if path.is_dir():
         found = sorted(p for p in path.iterdir() if p.suffix.lower() in (*_ARRAYS, *IMAGES))
@@ -115,12 +115,12 @@ def matching(pattern: str) -> list[Path]:
 
 
 def is_image(path: Path) -> bool:
-    """Whether the file's name is that of an image."""
+    """Whether the file's extension is that of an image."""
     return path.suffix.lower() in IMAGES
 
 
 def names_in(path: Path) -> list[str]:
-    """The names of the arrays in an `.npz` file. Raises `EdgecError` E0107 for another file."""
+    """The names of the arrays in an `.npz` file. Raises `EdgecError` E0107 for other files."""
     if path.suffix.lower() != ".npz":
         raise error(
             "E0107",
@@ -143,7 +143,7 @@ def _read(path: Path, name: str) -> Sequence[Array | Pixels]:
 
 
 def arrays_in(path: Path) -> dict[str, Array]:
-    """The arrays of an `.npz` file by their names, that of an `.npy` file as `""`. Raises `EdgecError` E0107."""
+    """The arrays of an `.npz` file by name, that of an `.npy` file as `""`. Raises `EdgecError` E0107."""
     note(path, "samples")
     try:
         loaded = np.load(path, allow_pickle=False)
@@ -163,7 +163,7 @@ def arrays_in(path: Path) -> dict[str, Array]:
 
 
 def image_in(path: Path) -> Pixels:
-    """The image of a file. Raises `EdgecError` E0107, and E0502 without pillow."""
+    """The image in a file. Raises `EdgecError` E0107, and E0502 without pillow."""
     note(path, "samples")
     try:
         from PIL import Image
@@ -182,9 +182,9 @@ def image_in(path: Path) -> Pixels:
 
 
 def fitted(array: Array, dtype: str, what: str) -> Array:
-    """The array in an element type: floats are rounded, everything else must keep its value.
+    """The array converted to an element type: floats may be rounded, other values must be preserved.
 
-    Raises `EdgecError` E0107 where a number would become another.
+    Raises `EdgecError` E0107 if a value cannot be preserved.
     """
     if str(array.dtype) == dtype:
         return array

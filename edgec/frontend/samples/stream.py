@@ -1,4 +1,4 @@
-"""Samples without targets, one at a time and as often as asked: files, folders and the user's own iterables."""
+"""Samples without targets, read one at a time and repeatedly: files, folders and the user's own iterables."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Array = NDArray[np.generic]
 
 @dataclass(frozen=True)
 class SampleStream:
-    """Samples by the names of the inputs; `origin` is the text that names them."""
+    """Samples by input name; `origin` is the text that specifies them."""
 
     origin: str
     opened: Callable[[], Iterator[dict[str, Array]]]
@@ -33,11 +33,11 @@ class SampleStream:
 
 
 def open_stream(text: str, inputs: Mapping[str, Known], ranges: Sequence[InputRange] = ()) -> SampleStream:
-    """The samples of a file, a folder or a pattern of `.npz`, `.npy` and images, or of `file.py:attr`: an iterable of
-    inputs, or a function that gives one.
+    """The samples in a file, a folder or a pattern of `.npz`, `.npy` and image files, or in `file.py:attr`: an iterable
+    of inputs, or a function that returns one.
 
-    Pixels of images are spread on the range of their input. Raises `EdgecError` E0102 for what is not there, and, once
-    it is read, E0107 for what does not fit and E0201 where the user's code fails.
+    Pixels of images are scaled to the range of their input. Raises `EdgecError` E0102 if nothing is found, and, while
+    reading, E0107 for samples that do not fit and E0201 if the user's code fails.
     """
     if ".py:" in text:
         found = user_object(text)
@@ -70,7 +70,7 @@ def _column(path: Path, name: str, known: Known, within: InputRange | None) -> l
 
 
 def _of_user(text: str, found: Any, inputs: Mapping[str, Known]) -> Iterator[dict[str, Array]]:
-    """What the user's iterable gives: a dictionary by name, a tuple in the order of the inputs, or a single array."""
+    """The items of the user's iterable: a dictionary by name, a tuple in the order of the inputs, or a single array."""
     with user_code(f"reading `{text}`"):
         rows = iter(found() if callable(found) else found)
     for number in itertools.count():

@@ -1,1 +1,1 @@
-"""scikit-learn estimators and pipelines, from `.skops` files: read without a pickle, converted by skl2onnx."""
+"""scikit-learn estimators and pipelines from `.skops` files: loaded without pickle, converted by skl2onnx."""

@@ -1,4 +1,4 @@
-"""An estimator as an ONNX graph, by skl2onnx."""
+"""Converts an estimator to an ONNX graph with skl2onnx."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from edgec.diag.foreign import said
 from edgec.frontend.sklearn.load import needs_extra
 
 INPUT = "X"
-"""The graph's one input, (rows, features): the name that scikit-learn gives it."""
+"""The graph's only input, (rows, features), by scikit-learn's name."""
 
 _OPSETS = {"": 21, "ai.onnx.ml": 3}
-"""Later versions of `ai.onnx.ml` hold trees as tensors in double precision, which no device computes in."""
+"""Later versions of `ai.onnx.ml` store trees as double-precision tensors, which no device supports."""
 
 
 def convert(estimator: Any, path: Path, rows: int) -> onnx.ModelProto:
-    """The graph, its input a float32 matrix (rows, features). Raises `EdgecError` E0202, E0502."""
+    """The graph, with a float32 matrix (rows, features) as input. Raises `EdgecError` E0202, E0502."""
     try:
         from skl2onnx.common.data_types import FloatTensorType
     except ImportError as missing:
@@ -39,7 +39,7 @@ def convert(estimator: Any, path: Path, rows: int) -> onnx.ModelProto:
                 proto = _converted(estimator, inputs)
     except EdgecError:
         raise
-    except Exception as failure:  # each converter raises its own
+    except Exception as failure:  # converters raise various exceptions
         raise _refusal(path, failure) from failure
     _tell_categories_apart(proto)
     proto.graph.input[0].type.tensor_type.shape.dim[0].dim_value = rows
@@ -47,9 +47,9 @@ def convert(estimator: Any, path: Path, rows: int) -> onnx.ModelProto:
 
 
 def _tell_categories_apart(proto: onnx.ModelProto) -> None:
-    """What is no category is encoded as none: skl2onnx truncates numbers before one-hot encoders, so that 7.4 is 7.
+    """Encode unknown categories as none: skl2onnx truncates numbers before one-hot encoders, so that 7.4 becomes 7.
 
-    An encoder that raises an exception there, as none can on a device, also encodes it so (E0215).
+    This also applies to encoders that raise an exception instead, which is impossible on a device (E0215).
     """
     makers = {name: node for node in proto.graph.node for name in node.output}
     for node in proto.graph.node:
@@ -79,9 +79,9 @@ def _tell_categories_apart(proto: onnx.ModelProto) -> None:
 
 @contextmanager
 def _whole_numbers() -> Iterator[None]:
-    """numpy's bytes in attributes become Python's numbers, which is all that the protobuf of onnx takes.
+    """Convert numpy's bytes in attributes to Python's numbers, which onnx's protobuf requires.
 
-    skl2onnx hands on those of histogram gradient boosting as they are.
+    skl2onnx passes those of histogram gradient boosting unconverted.
     """
     made = onnx.helper.make_attribute
 
@@ -103,7 +103,7 @@ def _converted(estimator: Any, inputs: list[tuple[str, Any]]) -> onnx.ModelProto
     plain = {id(estimator): {"zipmap": False}}
     try:
         proto = convert_sklearn(estimator, initial_types=inputs, target_opset=_OPSETS, options=plain)
-    except NameError:  # what gives no probabilities has no such option
+    except NameError:  # estimators without probabilities do not have this option
         proto = convert_sklearn(estimator, initial_types=inputs, target_opset=_OPSETS)
     assert isinstance(proto, onnx.ModelProto)
     return proto
@@ -120,7 +120,7 @@ def _refusal(path: Path, failure: Exception) -> EdgecError:
 
 
 def _number_columns(estimator: Any, path: Path) -> None:
-    """Columns of a table by their number: the model's one input is a matrix in the order of `feature_names_in_`."""
+    """Refer to columns of a table by number: the model's only input is a matrix in the order of `feature_names_in_`."""
     names = getattr(estimator, "feature_names_in_", None)
     if names is None:
         return

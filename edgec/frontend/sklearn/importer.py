@@ -1,4 +1,4 @@
-"""From a `.skops` file to an imported model."""
+"""Imports a model from a `.skops` file."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from edgec.ir.dims import set_dim_range
 from edgec.spec.reads import file_sha256
 
 _SAMPLES = 12
-"""Rows drawn beside the example's, so that trees take many of their ways."""
+"""The number of random rows besides the example's, to cover many paths in trees."""
 
 
 def import_skops(path: Path, request: SourceRequest) -> ImportedModel:
-    """Read a fitted estimator; one input `X` (rows, features), outputs as skl2onnx names them.
+    """Import a fitted estimator with one input `X` (rows, features) and outputs as named by skl2onnx.
 
     Raises `EdgecError` E0203 (unreadable), E0204 (would execute code), E0202 (not converted), E0107 (inputs), E0502.
     """
@@ -62,7 +62,7 @@ def import_skops(path: Path, request: SourceRequest) -> ImportedModel:
 
 
 def _given(request: SourceRequest, features: int) -> Array | None:
-    """What `--input` says: an array of the example's shape, or the example itself. Raises `EdgecError` E0107."""
+    """The value of `--input`: an array of the example's shape, or the example itself. Raises `EdgecError` E0107."""
     check_once(request.inputs)
     for spec in request.inputs:
         if spec.name != INPUT:
@@ -72,7 +72,7 @@ def _given(request: SourceRequest, features: int) -> Array | None:
 
 
 def _rows(request: SourceRequest, given: Array | None) -> int:
-    """How many rows the example has: as `--input` or `--dynamic` says, else 1."""
+    """The number of rows of the example: from `--input` or `--dynamic`, else 1."""
     if given is not None:
         return len(given)
     sizes = fitting(request.dynamic, {})
@@ -80,7 +80,7 @@ def _rows(request: SourceRequest, given: Array | None) -> int:
 
 
 def _without_text(proto: onnx.ModelProto, path: Path, estimator: Any) -> tuple[Diagnostic, ...]:
-    """Drop a label that is text, which no device has; the scores stay, in the order of the classes."""
+    """Drop a text label, which devices do not support; the scores remain, in the order of the classes."""
     text = [o for o in proto.graph.output if o.type.tensor_type.elem_type == onnx.TensorProto.STRING]
     if not text:
         return ()
@@ -94,7 +94,7 @@ def _without_text(proto: onnx.ModelProto, path: Path, estimator: Any) -> tuple[D
 
 
 def _unknown_categories(estimator: Any, path: Path) -> tuple[Diagnostic, ...]:
-    """A note on encoders that raise an exception for an unknown category."""
+    """A note on encoders that raise an exception for unknown categories."""
     kinds = {type(p).__name__ for p in parts_of(estimator) if getattr(p, "handle_unknown", "") == "error"}
     if not kinds:
         return ()
@@ -105,7 +105,7 @@ def _unknown_categories(estimator: Any, path: Path) -> tuple[Diagnostic, ...]:
 
 
 def _take_outputs(proto: onnx.ModelProto) -> tuple[Output, ...]:
-    """The outputs as skl2onnx declares them; their sizes are forgotten, for it leaves rows open that are not."""
+    """The outputs declared by skl2onnx, with sizes removed: it declares rows as dynamic even if they are not."""
     found = []
     for value in proto.graph.output:
         tensor = value.type.tensor_type

@@ -1,4 +1,4 @@
-"""A `.skops` file as an estimator: nothing in it is executed, and nothing in it reaches compiled code unchecked."""
+"""Loads a `.skops` file as an estimator, without executing its contents or passing them unchecked to compiled code."""
 
 from __future__ import annotations
 
@@ -28,9 +28,10 @@ _DATA = (
     "sklearn.tree._tree.Tree",
     "sklearn.utils._bunch.Bunch",
 )
-"""What skops lets the reader decide on, and fitted estimators hold: containers and compiled search structures.
+"""Types about which skops lets the reader decide, and which estimators use: containers and compiled search structures.
 
-Constructing them runs nothing of the file. What is in them is checked (`_check_tree`) or not used (`_search_plainly`).
+Constructing them executes nothing from the file. Their contents are checked (`_check_tree`) or not used
+(`_search_plainly`).
 """
 
 _PLAIN_SEARCH = "brute"
@@ -63,7 +64,7 @@ def load_estimator(path: Path) -> Loaded:
             estimator = skops.io.load(path, trusted=list(_DATA))
         except EdgecError:
             raise
-        except Exception as failure:  # skops and the estimators raise whatever a broken file makes them
+        except Exception as failure:  # skops and the estimators raise various exceptions for corrupt files
             raise _unreadable(path, failure) from failure
     try:
         _check(estimator)
@@ -73,7 +74,7 @@ def load_estimator(path: Path) -> Loaded:
 
 
 def needs_extra(missing: ImportError) -> EdgecError:
-    """What is told where scikit-learn's packages are not installed."""
+    """The error if scikit-learn's packages are not installed."""
     return error(
         "E0502",
         "scikit-learn, skops and skl2onnx are needed to read a `.skops` file",
@@ -93,7 +94,7 @@ def _check_archive(path: Path) -> None:
 
 
 _EXPANDED = 200
-"""How many times its size a file may expand to; beyond, it is taken to be hostile."""
+"""The maximum ratio of a file's expanded size to its own; beyond, it is considered malicious."""
 
 
 def _unreadable(path: Path, failure: Exception) -> EdgecError:
@@ -112,7 +113,7 @@ def _executes(path: Path, types: list[str]) -> EdgecError:
 
 
 def _check(estimator: Any) -> None:
-    """Raises ValueError for what is no fitted estimator, or would lead compiled code out of its arrays."""
+    """Raise ValueError unless it is a fitted estimator that cannot make compiled code access memory out of bounds."""
     if not hasattr(estimator, "n_features_in_"):
         raise ValueError("it contains no fitted estimator with numeric features")
     checked: set[int] = set()
@@ -131,7 +132,7 @@ def _check(estimator: Any) -> None:
 
 
 def _check_tree(tree: Any) -> None:
-    """A tree's nodes lead forward, to nodes that there are, and ask for features that there are."""
+    """Check that a tree's nodes refer only to existing later nodes and to existing features."""
     left, right, feature = tree.children_left, tree.children_right, tree.feature
     inner = left != -1
     own = np.arange(tree.node_count)
@@ -143,7 +144,7 @@ def _check_tree(tree: Any) -> None:
 
 
 def _check_boosting(estimator: Any) -> set[int]:
-    """As `_check_tree` for histogram gradient boosting, whose trees are arrays of records. Returns the trees' ids."""
+    """Like `_check_tree`, for histogram gradient boosting, whose trees are record arrays. Returns the trees' ids."""
     from sklearn.ensemble._hist_gradient_boosting.common import PREDICTOR_RECORD_DTYPE
 
     trees = [tree for step in estimator._predictors for tree in step]
@@ -164,12 +165,12 @@ def _check_boosting(estimator: Any) -> set[int]:
 
 
 def _search_plainly(neighbours: Any) -> None:
-    """Neighbours are found among the samples themselves; the file's search tree is not used."""
+    """Search neighbours by brute force among the samples; the file's search tree is not used."""
     neighbours._fit_method, neighbours.algorithm, neighbours._tree = _PLAIN_SEARCH, _PLAIN_SEARCH, None
 
 
 def parts_of(estimator: Any) -> Iterator[Any]:
-    """The estimator and everything that it holds, each once."""
+    """The estimator and all objects in it, without duplicates."""
     seen: set[int] = set()
     pending = [estimator]
     while pending:
@@ -189,7 +190,7 @@ def parts_of(estimator: Any) -> Iterator[Any]:
 
 
 def _other_version(path: Path, told: list[warnings.WarningMessage]) -> tuple[Diagnostic, ...]:
-    """scikit-learn's own warning that the file was written by another version, once."""
+    """scikit-learn's warning that the file was written by another version, once."""
     from sklearn.exceptions import InconsistentVersionWarning
 
     for message in told:

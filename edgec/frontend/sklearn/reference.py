@@ -1,4 +1,4 @@
-"""The estimator itself, run by scikit-learn in double precision."""
+"""The reference for an estimator: scikit-learn, in double precision."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _METHODS = {
     "scores": ("decision_function", "transform"),
     "variable": ("predict", "transform"),
 }
-"""What skl2onnx calls an output, and the estimator's methods that give it; the first that there is."""
+"""skl2onnx's names of outputs, and the estimator's methods that compute them; the first that exists is used."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Output:
 
 
 class EstimatorReference:
-    """The outputs of the graph, computed by the estimator's methods."""
+    """The graph's outputs, computed by the estimator's methods."""
 
     def __init__(self, estimator: Any, outputs: Sequence[Output], features: Typical) -> None:
         self.name = "scikit-learn"
@@ -43,14 +43,14 @@ class EstimatorReference:
         """None: `run` computes in double precision already."""
 
     def rounded(self, inputs: Mapping[str, Array], roundings: float, seed: int) -> dict[str, Array] | None:
-        """None, as `precise`."""
+        """None, for the same reason."""
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
-        """The outputs for a matrix (rows, features). Raises `EdgecError` E0201 where the estimator fails."""
+        """The outputs for a matrix (rows, features). Raises `EdgecError` E0201 if the estimator fails."""
         rows = self._features.exact(inputs[INPUT])
         try:
             return {output.name: self._computed(output, rows) for output in self._outputs}
-        except Exception as failure:  # an estimator may raise anything on its data
+        except Exception as failure:  # an estimator may raise any exception
             raise error("E0201", "the estimator fails on the example", notes=[said("it", failure)]) from failure
 
     def _computed(self, output: Output, rows: Array) -> Array:
@@ -60,5 +60,5 @@ class EstimatorReference:
 
 
 def unknown_outputs(outputs: Sequence[Output], estimator: Any) -> list[str]:
-    """Outputs of the graph that no method of the estimator gives."""
+    """Outputs of the graph that no method of the estimator computes."""
     return [o.name for o in outputs if not any(hasattr(estimator, m) for m in _METHODS.get(o.name, ()))]

@@ -1,7 +1,7 @@
-"""Feature values that exercise an estimator, of the kind that it was fitted on, as far as it remembers that.
+"""Feature values that exercise an estimator, similar to those it was fitted on, as far as its attributes tell.
 
-Standard normal numbers would take the same side of every decision of a tree on features of other sizes, and are no
-category of an encoder.
+Standard normal numbers would take the same side of every decision in a tree whose features have another magnitude, and
+are not categories of an encoder.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 
 _ROWS = ("support_vectors_", "_fit_X", "cluster_centers_", "theta_", "means_", "quantiles_", "bin_edges_")
-"""Attributes with one row for each point of the feature space."""
+"""Attributes with one row for each of several points in feature space."""
 
 _MISSING = 0.2
-"""The share of values that are missing, in columns where values may be."""
+"""The share of missing values, in columns that may have them."""
 
 
 @dataclass(frozen=True)
 class Typical:
-    """The mean and the deviation of each feature, NaN where that is unknown.
+    """The mean and standard deviation of each feature, NaN if unknown.
 
-    `categories` are the only values of a column that has them; `missing` is the value that stands for a missing one, by
-    column.
+    `categories` are the only possible values of a column that has them; `missing` is the value that represents a
+    missing one, by column.
     """
 
     mean: Array
@@ -37,11 +37,11 @@ class Typical:
 
     @staticmethod
     def unknown(count: int) -> Typical:
-        """Nothing is known of the features."""
+        """No information about the features."""
         return Typical(np.full(count, np.nan), np.full(count, np.nan))
 
     def draw(self, rows: int, seed: int) -> Array:
-        """Seeded samples (rows, features) in float32: categories where there are any, else normal; some missing."""
+        """Seeded samples (rows, features) in float32: categories if there are any, else normal; some missing."""
         rng = np.random.default_rng(seed)
         mean = np.where(np.isfinite(self.mean), self.mean, 0.0)
         spread = np.where(np.isfinite(self.deviation) & (self.deviation > 0), self.deviation, 1.0)
@@ -53,7 +53,7 @@ class Typical:
         return drawn.astype(np.float32)
 
     def exact(self, rows: Array) -> Array:
-        """The rows in double precision, values that are a category rounded to float32 as that category."""
+        """The rows in double precision; a value that is a category rounded to float32 becomes that category."""
         found = np.asarray(rows, np.float64)
         for column, values in self.categories.items():
             rounded = {np.float32(value): value for value in np.asarray(values, np.float64)}
@@ -61,7 +61,7 @@ class Typical:
         return found
 
     def over(self, other: Typical) -> Typical:
-        """What this one knows, and for the rest what the other does."""
+        """The information in this one, completed by the other."""
         unknown = ~np.isfinite(self.deviation) & np.isfinite(other.deviation)
         return Typical(
             np.where(unknown, other.mean, self.mean),
@@ -72,7 +72,7 @@ class Typical:
 
 
 def typical(estimator: Any) -> Typical:
-    """What an estimator or pipeline remembers of its features."""
+    """The information about features stored in an estimator or pipeline."""
     return _known(estimator) or Typical.unknown(int(estimator.n_features_in_))
 
 
@@ -88,7 +88,7 @@ def _known(estimator: Any) -> Typical | None:
 
 
 def _of_steps(steps: Iterable[Any], count: int) -> Typical:
-    """What the first step knows, and the steps behind it as long as they see the same features."""
+    """The information in the first step, and in later steps as long as they have the same features."""
     found = Typical.unknown(count)
     for step in steps:
         own = _known(step) if step is not None and step != "passthrough" else None
@@ -100,7 +100,7 @@ def _of_steps(steps: Iterable[Any], count: int) -> Typical:
 
 
 def _of_columns(transformer: Any) -> Typical:
-    """Each transformer's own columns."""
+    """The information in each transformer, for its columns."""
     found = Typical.unknown(int(transformer.n_features_in_))
     columns = transformer._transformer_to_input_indices
     for name, part, _ in transformer.transformers_:
@@ -127,7 +127,7 @@ def _of_encoder(encoder: Any) -> Typical | None:
 
 
 def _of_imputer(imputer: Any) -> Typical | None:
-    """What stands for a missing value, and what replaces it."""
+    """The value that represents a missing one, and its replacement."""
     if not hasattr(imputer, "missing_values") or not hasattr(imputer, "n_features_in_"):
         return None
     count, value = int(imputer.n_features_in_), imputer.missing_values
@@ -168,7 +168,7 @@ def _of_trees(estimator: Any) -> Typical | None:
 
 
 def _of_boosting(estimator: Any) -> Typical | None:
-    """Histogram gradient boosting: the thresholds, and missing values, which it always takes."""
+    """Histogram gradient boosting: the thresholds, and missing values, which it always supports."""
     if not hasattr(estimator, "_predictors"):
         return None
     nodes = np.concatenate([tree.nodes for step in estimator._predictors for tree in step])
@@ -179,7 +179,7 @@ def _of_boosting(estimator: Any) -> Typical | None:
 
 
 def _of_thresholds(features: Array, thresholds: Array, count: int) -> Typical:
-    """The means and deviations of thresholds by feature; of all where a feature has none."""
+    """The means and standard deviations of thresholds by feature; of all thresholds if a feature has none."""
     finite = np.isfinite(thresholds)
     features, thresholds = features[finite], thresholds[finite]
     each = [thresholds[features == i] for i in range(count)]

@@ -1,4 +1,4 @@
-"""How a module is called: its example arguments, their names, and the eager module as the reference."""
+"""A call of a module: its example arguments, their names, and the eager module as the reference."""
 
 from __future__ import annotations
 
@@ -28,22 +28,22 @@ from edgec.frontend.torch.state.memory import Memory
 from edgec.frontend.user_code import user_code
 
 _TOLD = 4
-"""How many example inputs a message shows."""
+"""The number of example inputs that a message shows."""
 
 
 @dataclass(frozen=True)
 class Call:
-    """How the module is called: `forward(*args, **kwargs)`."""
+    """The arguments of a call: `forward(*args, **kwargs)`."""
 
     args: tuple[Any, ...]
     kwargs: dict[str, Any] = field(default_factory=dict)
 
     def tensors(self) -> list[torch.Tensor]:
-        """The tensors of the call in the order in which torch.export flattens them."""
+        """The tensors of the call, in the order of torch.export."""
         return output_tensors((self.args, self.kwargs))
 
     def names(self, module: torch.nn.Module) -> list[str]:
-        """The tensors' names as torch.export gives them: the parameter, then the keys inside it."""
+        """The tensors' names as in torch.export: the parameter, followed by the keys inside it."""
         parameters = list(inspect.signature(module.forward).parameters.values())
         paths, _ = pytree.tree_flatten_with_path((self.args, self.kwargs))
         found = []
@@ -55,14 +55,14 @@ class Call:
         return found
 
     def told(self, module: torch.nn.Module) -> list[str]:
-        """The tensors in a line, for a message: `x` float32 [1, 3, 224, 224]."""
+        """The tensors, each in a line for a message: `x` float32 [1, 3, 224, 224]."""
         named = zip(self.names(module), self.tensors(), strict=True)
         said = [f"`{name}` {str(t.dtype).removeprefix('torch.')} {list(t.shape)}" for name, t in named]
         more = f" and {len(said) - _TOLD} more" if len(said) > _TOLD else ""
         return [f"its inputs: {', '.join(said[:_TOLD])}{more}"] if said else []
 
     def dynamic_shapes(self, module: torch.nn.Module, dims: Mapping[str, dict[int, Any]]) -> dict[str, Any]:
-        """What `torch.export` is told of open dimensions: for each parameter a structure like its argument's."""
+        """The `dynamic_shapes` for `torch.export`: for each parameter a structure like its argument's."""
         names = iter(self.names(module))
         leaves, spec = pytree.tree_flatten((self.args, self.kwargs))
         open_dims = [dims.get(next(names)) if isinstance(leaf, torch.Tensor) else None for leaf in leaves]
@@ -71,7 +71,7 @@ class Call:
         return dict(bound.arguments)
 
     def with_tensors(self, tensors: Sequence[torch.Tensor]) -> Call:
-        """The same call on other tensors."""
+        """The same call with other tensors."""
         leaves, spec = pytree.tree_flatten((self.args, self.kwargs))
         fresh = iter(tensors)
         replaced = [next(fresh) if isinstance(leaf, torch.Tensor) else leaf for leaf in leaves]
@@ -80,8 +80,8 @@ class Call:
 
 
 class TorchReference:
-    """The eager module in float32 on the CPU. Buffers that it updates are given and shown like inputs and outputs; with
-    its `memory`, each run finds it as the first one did.
+    """The eager module in float32 on the CPU. Buffers that it updates are inputs and outputs; with its `memory`, each
+    run starts in the initial state.
     """
 
     name = "pytorch"
@@ -99,12 +99,12 @@ class TorchReference:
         self._inputs, self._outputs, self._held = tuple(inputs), tuple(outputs), tuple(held)
 
     def of(self, module: Any, inside: str = "") -> TorchReference:
-        """The same call of another module that computes the same; it was the child `inside` of this one."""
+        """The same call of another, equivalent module, which was the child `inside` of this one."""
         held = [replace(b, path=b.path.removeprefix(f"{inside}.")) for b in self._held]
         return TorchReference(module, self._call, self._inputs, self._outputs, held)
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
-        """Call the module on arrays named as the graph's inputs."""
+        """Call the module with arrays named like the graph's inputs."""
         tensors = [in_single(torch.from_numpy(np.array(inputs[name]))) for name in self._inputs]
         call = self._call.with_tensors(tensors)
         fresh = self._memory.fresh() if self._memory is not None else nullcontext()
@@ -112,18 +112,18 @@ class TorchReference:
         with user_code("running the model"), eager(self._module), not_compiling(), fresh, kept:
             fill(self._module, self._held, inputs)
             result = self._module(*call.args, **call.kwargs)
-            # Results may be the buffers themselves, which are put back when this ends.
+            # Results may be the buffers themselves, which are restored afterwards.
             shown = [t.clone() if self._held else t for t in output_tensors(result)]
             after = contents(self._module, self._held)
         return {**dict(zip(self._outputs, (t.numpy() for t in shown), strict=True)), **after}
 
     def rounded(self, inputs: Mapping[str, Array], roundings: float, seed: int) -> dict[str, Array] | None:
-        """The same in float64, every operand of an operator that rounds off by up to so many roundings of float32."""
+        """`run` in float64, with operands of operators that round perturbed by up to `roundings` float32 roundings."""
         with Rounding(roundings, seed):
             return self.precise(inputs)
 
     def precise(self, inputs: Mapping[str, Array]) -> dict[str, Array] | None:
-        """The same in float64. None where the module holds states, or insists on its own types."""
+        """`run` in float64. None if the module keeps states, or requires its own types."""
         if self._held:
             return None
         arrays = {n: a.astype(np.float64) if a.dtype.kind == "f" else a for n, a in inputs.items()}
@@ -133,7 +133,7 @@ class TorchReference:
             wide = self.of(copy.deepcopy(self._module).double())
             with InDouble():  # type: ignore[no-untyped-call]  # torch has no annotations there
                 return wide.run(arrays)
-        except Exception:  # the user's own code, in types that it was not written for
+        except Exception:  # the user's own code, with types that it was not written for
             return None
         finally:
             torch.set_default_dtype(usual)
@@ -141,7 +141,7 @@ class TorchReference:
 
 @dataclass(frozen=True)
 class Ran:
-    """What a call of a module gave, its tensors as they were then, and whether it asked for half precision."""
+    """The results of a call, with copies of its tensors, and whether it requested half precision."""
 
     result: Any
     outputs: list[torch.Tensor]
@@ -149,7 +149,7 @@ class Ran:
 
 
 def run_eagerly(module: torch.nn.Module, call: Call) -> Ran:
-    """Call the module on copies of the tensors. Its buffers are left as they were, and random numbers begin anew."""
+    """Call the module with copies of the tensors. Its buffers and the random state are restored."""
     fresh = call.with_tensors([t.clone() for t in call.tensors()])
     kept, random, running = buffers_restored(module), torch.random.fork_rng(devices=[]), eager(module)
     trying = user_code("running the model on its example inputs", call.told(module))
@@ -161,9 +161,9 @@ def run_eagerly(module: torch.nn.Module, call: Call) -> Ran:
 
 @contextmanager
 def eager(module: torch.nn.Module) -> Iterator[Widened]:
-    """In single precision, without gradients, without the shortcut of `nn.MultiheadAttention`, which gives padded
-    positions zeros, without the questions whether a mask of `nn.Transformer` is causal and whether the parameters of a
-    distribution are valid, which ask the data, and with sorts that keep the order of equals.
+    """While active: single precision, no gradients, stable sorts; without the fast path of `nn.MultiheadAttention`,
+    which sets padded positions to zero, and without the checks whether a mask of `nn.Transformer` is causal and whether
+    the parameters of a distribution are valid, which depend on data.
     """
     before = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
@@ -178,12 +178,12 @@ def eager(module: torch.nn.Module) -> Iterator[Widened]:
 
 
 def _as_hinted(mask: torch.Tensor | None, is_causal: bool | None = None, size: int | None = None) -> bool:
-    """A mask is applied as it is, unless its caller says that it is a causal one."""
+    """A mask is applied as it is, unless the caller declares it causal."""
     return is_causal is True
 
 
 def example_call(module: torch.nn.Module, inputs: Any, specs: Sequence[InputSpec], ref: str) -> Call:
-    """The example call: what came with the model, seeded samples where `--input` says so. Raises `EdgecError` E0107."""
+    """The example call: the model's own inputs, or seeded samples for `--input`. Raises `EdgecError` E0107."""
     if inputs is not None:
         call = Call((), dict(inputs)) if isinstance(inputs, dict) else Call(_as_arguments(inputs))
         _register_dataclasses((call.args, call.kwargs))
@@ -210,7 +210,7 @@ def example_call(module: torch.nn.Module, inputs: Any, specs: Sequence[InputSpec
 
 
 def _apart(tensors: Sequence[torch.Tensor]) -> list[torch.Tensor]:
-    """The tensors, one that is given twice as two: an exporter would take both for one input."""
+    """The tensors, with a repeated tensor copied: an exporter would merge both into one input."""
     seen: set[int] = set()
     found = []
     for tensor in tensors:
@@ -220,7 +220,7 @@ def _apart(tensors: Sequence[torch.Tensor]) -> list[torch.Tensor]:
 
 
 def _with_samples(call: Call, names: Sequence[str], specs: Sequence[InputSpec]) -> Call:
-    """The call with those of its tensors that the specs name drawn anew."""
+    """The call, with random samples for the tensors that the specs name."""
     check_once(specs)
     rng = np.random.default_rng(0)
     own = {
@@ -238,7 +238,7 @@ def output_tensors(result: Any) -> list[torch.Tensor]:
 
 
 def output_names(result: Any) -> list[str]:
-    """Names for a model's results: the keys of dictionaries and dataclasses, `output` for a single tensor, else
+    """Names for a model's results: the keys of dictionaries and dataclasses, `output` for a single tensor, otherwise
     `output_0`, ….
     """
     paths, _ = pytree.tree_flatten_with_path(result)
@@ -272,7 +272,7 @@ def _as_arguments(inputs: Any) -> tuple[Any, ...]:
 
 
 def _register_dataclasses(value: Any) -> None:
-    """Let torch see into the user's dataclasses, which it otherwise takes for opaque leaves."""
+    """Register the user's dataclasses with torch, which otherwise treats them as opaque leaves."""
     for leaf in pytree.tree_leaves(value):
         if dataclasses.is_dataclass(leaf) and not isinstance(leaf, type):
             torch.export.register_dataclass(

@@ -1,4 +1,4 @@
-"""Files of weights, read without executing anything: safetensors, and checkpoints of tensors and plain data."""
+"""Weight files, read without executing anything: safetensors, and checkpoints of tensors and plain data."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from edgec.diag.foreign import said
 from edgec.spec.reads import note
 
 State = dict[str, torch.Tensor]
-"""Tensors by their names."""
+"""Tensors by name."""
 
 _PLAIN: tuple[Any, ...] = (
     argparse.Namespace,
@@ -28,7 +28,7 @@ _PLAIN: tuple[Any, ...] = (
     np_scalar,
     *(type(np.dtype(kind)) for kind in "?bBhHiIlLqQefd"),
 )
-"""Beside tensors and plain containers, what training scripts keep in checkpoints: options, and numbers of numpy."""
+"""Other types that training scripts keep in checkpoints: options, and numpy's numbers."""
 
 _SAVE = (
     "save the weights with `safetensors.torch.save_file(model.state_dict(), …)` or `torch.save(model.state_dict(), …)`"
@@ -37,9 +37,9 @@ _SAVE = (
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What a file of weights holds: mappings of named tensors by the dotted path of their keys, the file's own first.
+    """The contents of a weight file: mappings of named tensors by the dotted path of their keys, the outermost first.
 
-    `others` are the paths of unnamed tensors and of averages that are no such mapping.
+    `others` are the paths of unnamed tensors, and of averages in another form.
     """
 
     parts: dict[str, State]
@@ -47,11 +47,11 @@ class Checkpoint:
 
 
 WHOLE = "."
-"""The path of the mapping that is the file itself."""
+"""The path of the outermost mapping."""
 
 
 def read_state(path: Path) -> Checkpoint:
-    """A `.safetensors` file, or a checkpoint that holds nothing but tensors and plain data.
+    """Read a `.safetensors` file, or a checkpoint that contains only tensors and plain data.
 
     Raises `EdgecError` E0102 (no file), E0203 (not readable), E0204 (would execute code), E0110 (no named tensors).
     """
@@ -86,7 +86,7 @@ def _held(found: Any) -> Checkpoint:
 
 
 def _mappings(found: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Mapping[Any, Any]]]:
-    """Every mapping in a file, from the outermost on."""
+    """Every mapping in a file, the outermost first."""
     if isinstance(found, Mapping) and len(path) < _DEEPEST:
         yield path, found
         for key, value in found.items():
@@ -94,11 +94,11 @@ def _mappings(found: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ..
 
 
 _DEEPEST = 6
-"""How deep training scripts put the state dict of a checkpoint, and more."""
+"""The maximum depth of a state dict in a checkpoint; training scripts do not nest more deeply."""
 
 
 def _read_shards(path: Path) -> Checkpoint:
-    """The tensors of the files that a `model.safetensors.index.json` names, all in its own folder."""
+    """The tensors of the files listed in a `model.safetensors.index.json`, which must be in its own folder."""
     try:
         names = json.loads(path.read_bytes())["weight_map"]
         listed = {str(tensor): Path(str(file)) for tensor, file in names.items()}
@@ -135,7 +135,7 @@ def _read_safetensors(path: Path) -> Any:
 
 
 def _read_checkpoint(path: Path) -> Any:
-    """torch's restricted unpickler admits tensors and plain containers and calls nothing."""
+    """Use torch's restricted unpickler, which accepts tensors and plain containers and calls nothing."""
     try:
         with torch.serialization.safe_globals(list(_PLAIN)):
             return torch.load(path, map_location="cpu", weights_only=True)
@@ -143,14 +143,14 @@ def _read_checkpoint(path: Path) -> Any:
         named = re.search(r"GLOBAL (\S+)", str(failure))
         why = f"it contains `{named[1]}`" if named else "torch's restricted reader refuses it"
         raise executes_code(path, why) from failure
-    except Exception as failure:  # torch's restricted reader raises whatever a broken file makes it
+    except Exception as failure:  # torch's restricted reader raises various exceptions for corrupt files
         raise error(
             "E0203", f"`{path.name}` is not a checkpoint", place=Place(str(path)), notes=[said("torch", failure)]
         ) from failure
 
 
 def executes_code(path: Path, why: str) -> EdgecError:
-    """The refusal of a file that holds pickled objects."""
+    """The refusal of a file that contains pickled objects."""
     return error(
         "E0204",
         f"`{path.name}` contains pickled Python objects, which run code when they are loaded",
@@ -161,5 +161,5 @@ def executes_code(path: Path, why: str) -> EdgecError:
 
 
 def listed(names: list[str]) -> str:
-    """The first names, and how many more there are."""
+    """The first names, and the number of the others."""
     return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")

@@ -1,4 +1,4 @@
-"""From an `nn.Module` to a graph: `torch.export`, then the exporter's ONNX, under the names that the user wrote."""
+"""Exports an `nn.Module` to a graph: `torch.export`, then torch's ONNX exporter, with the user's names."""
 
 from __future__ import annotations
 
@@ -68,9 +68,9 @@ from edgec.frontend.torch.weight_folding import fold_weights
 
 
 def export_module(request: ExportRequest) -> ImportedModel:
-    """Export a module. Weights in half precision become float32 in place: who keeps the module gives a copy.
+    """Export a module. Weights in half precision become float32 in place: to keep them, pass a copy.
 
-    Where the model takes multiples of some size alone, its open dimensions are these, with a warning.
+    If the model supports only multiples of some size, its dynamic dimensions are restricted to them, with a warning.
     Raises `EdgecError` E0107 for its inputs, E0201 when it fails eagerly, E0206 for control flow, E0202 for the rest.
     """
     check_quantized(request.module)
@@ -102,7 +102,7 @@ def _exported(request: ExportRequest) -> ImportedModel:
 
 
 def _with_half_inputs(found: ImportedModel, given: Call) -> ImportedModel:
-    """Inputs that came in float16 stay so: they are converted without loss."""
+    """Inputs given in float16 remain float16: their conversion is exact."""
     inputs = list(zip(found.model.graph.inputs, given.tensors(), strict=False))
     halves = {value.name: value for value, tensor in inputs if tensor.dtype == torch.float16}
     for value in halves.values():
@@ -115,7 +115,7 @@ def _with_half_inputs(found: ImportedModel, given: Call) -> ImportedModel:
 
 
 def imported(request: ExportRequest, call: Call, result: Any, model: ir.Model, memory: Memory) -> ImportedModel:
-    """The exported graph with its interface named, its reference, and samples for each side of its branches."""
+    """The exported graph with named inputs and outputs, its reference, and samples for each side of its branches."""
     for value, name in zip(model.graph.inputs, request.input_names, strict=False):
         value.name = name
     names = name_interface(model.graph, output_names(result))
@@ -150,8 +150,8 @@ def _covered(
 
 
 def _translated(request: ExportRequest, call: Call, probe: Probe) -> ir.Model:
-    """Export and translate. Where a number that data choose cannot be written down, once more for each such number, and
-    where the trace shows further states, once more with these.
+    """Export and translate. Repeated for each data-dependent number that cannot be expressed, and if the trace finds
+    further states.
     """
     request.rewritten.runtime.forks.keeps = probe.way_keeps
     while True:
@@ -173,7 +173,7 @@ def to_onnx(exported: torch.export.ExportedProgram) -> ir.Model:
             model = translate(exported) if make_functional(exported) else translate_decomposed(exported)
     except EdgecError:
         raise
-    except Exception as failure:  # torch raises anything from RuntimeError to its own private classes
+    except Exception as failure:  # torch raises anything from RuntimeError to private classes
         raise refusal(failure, "translating") from failure
     for name, body in exported.graph_module.meta.get(BODIES, {}).items():
         add_body(model, to_onnx(body), name)
@@ -208,9 +208,9 @@ def _export(request: ExportRequest, call: Call, probe: Probe) -> torch.export.Ex
         runtime.symbols = watched.symbols
         changing.update(changed_buffers(program))
         if changing & flags.asked:
-            return export()  # they are data: they change from one run to the next
+            return export()  # they are data, which change between runs
         if any(getattr(n.target, "__module__", "").startswith("torch._functorch") for n in program.graph.nodes):
-            program = program.run_decompositions({})  # which computes what `vmap` maps
+            program = program.run_decompositions({})  # which evaluates `vmap`
         check_initialized(program, lambda: probe.run(0))
         fold_weights(program)
         program = place_views(program)
@@ -230,7 +230,7 @@ def _export(request: ExportRequest, call: Call, probe: Probe) -> torch.export.Ex
 
 
 def _told(branch: Covered) -> list[Diagnostic]:
-    """A note that a branch was rewritten, and a warning for each thing that no sample makes of it."""
+    """A note that a branch was rewritten, and a warning for each side that no sample covers."""
     note = Diagnostic(
         "E0208",
         f"this `{branch.site.kind}` depends on data: {branch.how}",
@@ -262,7 +262,7 @@ def _unchecked(site: Site) -> Diagnostic:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """torch and onnxscript talk on stdout, stderr and in logs of things that a user of edgec cannot act on."""
+    """Suppress output of torch and onnxscript, to stdout, stderr and logs, that is of no use to users of edgec."""
     names = ("torch.onnx", "torch.onnx._internal", "onnxscript", "torch.export", "torch.fx", "torch._dynamo")
     loggers = [logging.getLogger(name) for name in names]
     levels = [logger.level for logger in loggers]

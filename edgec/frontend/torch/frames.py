@@ -1,4 +1,4 @@
-"""Whose code a frame runs: the model's, torch's, edgec's or Python's own library's."""
+"""Classifies stack frames by the code they run: the model's, torch's, edgec's or Python's own library's."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ EDGEC = str(Path(edgec.__file__).parent)
 LIBRARY = str(Path(os.__file__).parent)
 
 _SYMBOLS = f"{os.sep}site-packages{os.sep}sympy{os.sep}"
-"""torch reasons about sizes with it."""
+"""sympy, which torch uses to reason about sizes."""
 
 
 def is_of_model(file: str) -> bool:
-    """Whether the file is part of a model: the user's, or of a package of models such as transformers."""
+    """Whether the file is part of a model: the user's own code, or a package of models such as transformers."""
     return not (file.startswith(("<", TORCH, EDGEC)) or _SYMBOLS in file or is_of_library(file))
 
 
@@ -30,7 +30,7 @@ def is_of_library(file: str) -> bool:
 
 
 def line_of_model(frame: FrameType | None) -> Place | None:
-    """Of the frames from this one outwards, the innermost that runs a model's code."""
+    """The line of the innermost frame, from this one outwards, that runs a model's code."""
     while frame is not None:
         if is_of_model(frame.f_code.co_filename):
             return Place(frame.f_code.co_filename, frame.f_lineno)

@@ -1,4 +1,4 @@
-"""What a module takes and gives: tensors that an app can hold, in a call that its forward accepts."""
+"""Checks a module's inputs and outputs: tensors that an app can hold, accepted by its forward."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from edgec.frontend.torch.call import Call, output_tensors
 from edgec.frontend.user_code import is_users_own
 
 _WITHOUT_NUMPY = frozenset({torch.float8_e4m3fn, torch.float8_e5m2})
-"""Element types that apps have no arrays of."""
+"""Element types without numpy arrays."""
 
 
 def check_forward(module: torch.nn.Module) -> None:
@@ -23,7 +23,7 @@ def check_forward(module: torch.nn.Module) -> None:
 
 
 def check_call(module: torch.nn.Module, call: Call) -> None:
-    """Raise `EdgecError` E0107 where the module does not take these arguments, or there is no tensor among them."""
+    """Raise `EdgecError` E0107 if the module does not accept these arguments, or none of them is a tensor."""
     place = place_of_forward(module)
     signature = inspect.signature(module.forward)
     try:
@@ -47,7 +47,7 @@ def check_call(module: torch.nn.Module, call: Call) -> None:
 
 
 def check_interface(module: torch.nn.Module, call: Call, result: Any) -> None:
-    """Artifacts take and give real tensors. Raises `EdgecError` E0202."""
+    """Inputs and outputs of artifacts are real tensors. Raises `EdgecError` E0202."""
     place = place_of_forward(module)
     outputs = output_tensors(result)
     tensors = (*call.tensors(), *outputs)
@@ -75,7 +75,7 @@ def check_interface(module: torch.nn.Module, call: Call, result: Any) -> None:
 
 
 def place_of_forward(module: torch.nn.Module) -> Place | None:
-    """Where the module's forward, or its class, is written; None where that is no file of the user's."""
+    """The definition of the module's forward, or of its class; None if it is not in a file of the user's."""
     forward = inspect.unwrap(module.forward)
     written = forward if type(module).forward is not torch.nn.Module.forward else type(module)
     try:

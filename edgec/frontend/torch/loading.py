@@ -1,7 +1,7 @@
-"""Faster imports of torch and of libraries of models, which do work that nobody needs: a tenth of a build.
+"""Speeds up importing torch and libraries of models by skipping unnecessary work, a tenth of a build.
 
-The registration of an operator records its line by `inspect.getframeinfo`, which resolves the path of every loaded
-module to read the text around that line; torch uses the line number only. Private name, seen in torch 2.13: the caller,
+Registering an operator records its line with `inspect.getframeinfo`, which resolves the path of every loaded module to
+read the text around that line, although torch only uses the line number. Private API, as of torch 2.13: the caller,
 `torch._library.utils`.
 """
 
@@ -20,9 +20,9 @@ from edgec.spec.process import is_own_process
 
 @contextmanager
 def without_garbage() -> Iterator[None]:
-    """Disable garbage collection while modules are loaded: nearly all objects that they create stay.
+    """Disable garbage collection while modules are imported: nearly all objects that they create persist.
 
-    In edgec's own process they are also exempt from later collections, the next of which would traverse them all.
+    In edgec's own process they are also exempted from later collections, which would traverse them all.
     """
     enabled = gc.isenabled()
     gc.disable()
@@ -37,7 +37,7 @@ def without_garbage() -> Iterator[None]:
 
 @contextmanager
 def registered_quickly() -> Iterator[None]:
-    """While active, operators are registered without reading the source text around their lines."""
+    """While active, operators are registered without reading the source around their lines."""
     usual = inspect.getframeinfo
 
     def found(frame: FrameType, context: int = 1) -> inspect.Traceback:

@@ -1,7 +1,7 @@
-"""Whatever of torch is changed while a model is exported, and every private name of torch that edgec builds on.
+"""Everything in torch that is patched while a model is exported, and every private name of torch that edgec uses.
 
-Each row says why. All were seen in torch 2.13; a test fails where the installed torch has one of them no longer, and
-where code uses a private name, or changes torch, without a row here.
+Each entry gives the reason. All are as of torch 2.13; a test fails if the installed torch lacks one of them, or if code
+uses a private name or patches torch without an entry here.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ PATCHED: Mapping[str, str] = {
     "torch.utils._sympy.functions.simple_floordiv_gcd": "reducing a quotient of long sums takes minutes",
     "torch.nn.modules.transformer._detect_is_causal_mask": "whether a mask is causal would ask the data",
 }
-"""What is replaced, by its dotted name: a function, or a class of which methods are."""
+"""What is patched, by dotted name: a function, or a class with patched methods."""
 
 PRIVATE: Mapping[str, str] = {
     "torch._C.DispatchKey.CompositeImplicitAutograd": "whether an operator is made of others",
@@ -79,19 +79,19 @@ PRIVATE: Mapping[str, str] = {
     "torch.utils._sympy.printers.PythonPrinter": "an expression of sizes as Python code",
     "torch.utils._sympy.reference.PythonReferenceAnalysis": "to evaluate a condition on sizes",
 }
-"""Private names of torch, by their dotted names; a module stands for all that it holds."""
+"""Private names of torch, by their dotted names; a module includes everything in it."""
 
 _INHERITED = object()
 
 
 class Patches:
-    """What was replaced, and how it is undone: the last first."""
+    """The patches made so far, undone in reverse order."""
 
     def __init__(self) -> None:
         self._before: list[tuple[Any, str, Any]] = []
 
     def replace(self, name: str, new: Any) -> Any:
-        """Put `new` in the place of a name of `PATCHED`, or of a method of a class there. Gives what it was."""
+        """Replace a name of `PATCHED`, or a method of a class in it, by `new`. Returns the original."""
         owner_name, _, leaf = name.rpartition(".")
         assert name in PATCHED or owner_name in PATCHED, f"`{name}` has no row"
         owner = resolved(owner_name)
@@ -101,7 +101,7 @@ class Patches:
         return before
 
     def undo(self) -> None:
-        """Let everything be what it was."""
+        """Restore everything."""
         while self._before:
             owner, leaf, before = self._before.pop()
             if before is _INHERITED:
@@ -121,9 +121,9 @@ def patched() -> Iterator[Patches]:
 
 
 def resolved(name: str) -> Any:
-    """The module, class or function of a dotted name. Raises `AttributeError` where torch has none.
+    """The module, class or function with a dotted name. Raises `AttributeError` if torch has none.
 
-    The longest module is taken, for some hide behind a function of their name.
+    The longest module path is used, since some modules are shadowed by a function of the same name.
     """
     parts = name.split(".")
     for end in range(len(parts), 0, -1):

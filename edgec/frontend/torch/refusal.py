@@ -1,4 +1,4 @@
-"""What torch raises while it exports or translates a model, told as ours: what was tried, where, what to do."""
+"""Converts torch's exceptions during export or translation to edgec's errors: what failed, where, and what to do."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from edgec.frontend.extensions import WAY_OUT
 from edgec.frontend.user_code import place_of_failure
 
 _FIXED = re.compile(r"You marked (\w+) as dynamic but your code specialized it to be a constant \((\d+)\)")
-"""How torch says that a model works at one size of a dimension alone."""
+"""torch's message that a dynamic dimension works at one size only."""
 
 _OPERATOR = re.compile(r"\b(?:aten|prims|torchvision|\w+)[.:]{1,2}\w+(?:\.\w+)?")
-"""An operator in torch's words: `aten.linalg_lstsq.default`."""
+"""An operator as written in torch's messages: `aten.linalg_lstsq.default`."""
 
 
 def refusal(failure: BaseException, doing: str) -> EdgecError:
-    """E0202 for what torch raised while it was `doing` ("tracing", "translating to ONNX") a model that runs eagerly."""
+    """E0202 for an exception of torch while `doing` ("tracing", "translating to ONNX") a model that runs eagerly."""
     cause = failure
     while cause.__cause__ is not None:
         cause = cause.__cause__

@@ -1,4 +1,4 @@
-"""Export a model whose control flow depends on data: rewrite what torch stumbles over until it does not."""
+"""Exports a model with data-dependent control flow: rewrites the functions at which torch fails, until it succeeds."""
 
 from __future__ import annotations
 
@@ -20,30 +20,31 @@ from edgec.frontend.torch.frames import TORCH, is_of_model
 Result = TypeVar("Result")
 
 _ATTEMPTS = 40
-"""Functions that one model's control flow may spread over."""
+"""The maximum number of functions that are rewritten for one model."""
 
 _ASKED = ("GuardOnDataDependentSymNode", "DataDependentOutputException")
-"""torch's private exceptions for a question that only the data can answer."""
+"""torch's private exceptions for decisions that depend on data."""
 
 _UNFIT = (TypeError, AttributeError, ValueError, RuntimeError)
 _STANDS_FOR_DATA = re.compile(
     r"\b(FakeTensor|SymInt|SymFloat|SymBool|Text|BooleanAtom)\b|its data is not allocated yet"
 )
-"""What stands for data in a trace, as Python names it where it takes no tensor."""
+"""The types that represent data in a trace, as Python's error messages name them."""
 
 _PYTHONS = (TypeError, ValueError, LookupError, AttributeError, ArithmeticError)
-"""What Python raises where it is given what stands for data in a trace."""
+"""What Python raises if it does not accept an object that represents data in a trace."""
 
 _BUILTINS = "/_export/non_strict_utils.py"
-"""Where torch stands in for Python's `min` and `max`, in torch 2.13."""
+"""The file in which torch 2.13 replaces Python's `min` and `max`."""
 
 
 def export_with_autograph(export: Callable[[], Result], rewritten: Rewritten) -> Result:
-    """Run `export`; each time it asks for the truth of data, rewrite the function that asked, and try again.
+    """Run `export`; whenever it fails at a data-dependent decision, rewrite the function that contains it and try
+    again.
 
-    What was rewritten is left in `rewritten`.
+    The rewritten functions are collected in `rewritten`.
 
-    Raises `EdgecError` E0206 where that function cannot be rewritten; other failures of `export` go through.
+    Raises `EdgecError` E0206 if that function cannot be rewritten; other exceptions of `export` are passed on.
     """
     for _ in range(_ATTEMPTS):
         rewritten.runtime.begin()
@@ -52,7 +53,7 @@ def export_with_autograph(export: Callable[[], Result], rewritten: Rewritten) ->
                 found = export()
             if not rewritten.add_comparing():
                 return found
-        except (Exception, EscapeError) as failure:  # torch raises its own private classes, some wrapped in others
+        except (Exception, EscapeError) as failure:  # torch raises private classes, some wrapped in others
             fork = next((f for f in _chain(failure) if isinstance(f, ForkError)), None)
             if fork is not None:
                 rewritten.runtime.forks.refused.update(dict.fromkeys(fork.sites, fork.refused))
@@ -81,10 +82,10 @@ def _refusal(failure: BaseException) -> EdgecError | None:
 
 @dataclass(frozen=True)
 class _Asking:
-    """The innermost function outside torch that asked for the truth of data, and its line.
+    """The innermost function outside torch that contains the data-dependent decision, and its line.
 
-    `outer` is the function to rewrite: the outermost one in which it stands, as far as that is being called. `decides`:
-    it was for a decision, not for a value that Python computes with. `said`: the exception.
+    `outer` is the function to rewrite: the outermost function that contains it and is being called. `decides`: it is a
+    decision, not a value that Python computes with. `said`: the exception.
     """
 
     code: CodeType
@@ -95,18 +96,18 @@ class _Asking:
 
     @property
     def place(self) -> Place:
-        """Where it stands."""
+        """Its location."""
         return Place(self.code.co_filename, self.line)
 
     @property
     def function(self) -> str:
-        """What the user calls the function: without the functions that a rewriting makes of its parts."""
+        """The function's name in the user's source, without functions that a rewriting creates."""
         parts = self.code.co_qualname.split(".<locals>.")
         return ".".join(part for part in parts if not part.startswith("_edgec_")) or parts[-1]
 
 
 def _asking(failure: BaseException) -> _Asking | None:
-    """Who asked; None if the failure is another one."""
+    """Where the decision is; None if the failure has another cause."""
     for part in _chain(failure):
         frames = list(traceback.walk_tb(part.__traceback__))
         users = [(f.f_code, line) for f, line in frames if is_of_model(f.f_code.co_filename)]
@@ -119,14 +120,14 @@ def _asking(failure: BaseException) -> _Asking | None:
 
 
 def _asks(failure: BaseException) -> bool:
-    """Whether it is about a question to data, or about what stands for data where Python takes no tensor."""
+    """Whether it is a data-dependent decision, or a representation of data that Python does not accept."""
     named = any(isinstance(f, EscapeError) or type(f).__name__ in _ASKED for f in _chain(failure))
     return named or (isinstance(failure, _UNFIT) and _STANDS_FOR_DATA.search(str(failure)) is not None)
 
 
 def _is_pythons(failure: BaseException, frames: Sequence[FrameType]) -> bool:
-    """Whether Python itself, or its library, takes exception at something for which it ran before the trace. A function
-    that calls itself for as long as the data say does not end there.
+    """Whether Python or its standard library fails at something that worked before the trace. A function whose
+    recursion depends on data does not terminate in a trace.
     """
     if isinstance(failure, RecursionError):
         return True
@@ -137,7 +138,7 @@ def _is_pythons(failure: BaseException, frames: Sequence[FrameType]) -> bool:
 
 
 def _rewrite_number(rewritten: Rewritten, asking: _Asking, number: NumberOfSizeError) -> None:
-    """Rewrite the function that made a number of an open size; one that cannot be takes the example's."""
+    """Rewrite the function that converts a dynamic size to a number; if that is impossible, it uses the example's."""
     try:
         if number.loop and rewritten.add_loop(asking.code, asking.outer, asking.line):
             return
@@ -150,7 +151,7 @@ def _rewrite_number(rewritten: Rewritten, asking: _Asking, number: NumberOfSizeE
 
 
 def _rewrite(rewritten: Rewritten, asking: _Asking, left: EdgecError | None) -> None:
-    """Rewrite the function that asked. Raises `EdgecError` E0206 where it is or cannot be: `left`, if there is such."""
+    """Rewrite the function. Raises `EdgecError` E0206 if it already is or cannot be: `left`, if given."""
     if rewritten.has(asking.code):
         raise left or _undecided(asking)
     try:

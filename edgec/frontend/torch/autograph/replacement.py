@@ -1,4 +1,4 @@
-"""Functions whose code is replaced by its rewritten form, and put back afterwards."""
+"""Replaces the code of functions by its rewritten form, temporarily."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _LAMBDA = "_edgec_lambda"
 
 @dataclass
 class Rewritten:
-    """The functions rewritten so far, by their original code. `active` puts the rewritten code in place."""
+    """The functions rewritten so far, by their original code. `active` installs the rewritten code."""
 
     runtime: Runtime = field(default_factory=Runtime)
     _codes: dict[CodeType, CodeType] = field(default_factory=dict)
@@ -33,16 +33,16 @@ class Rewritten:
     _loops: dict[CodeType, set[int]] = field(default_factory=dict)
 
     def has(self, code: CodeType) -> bool:
-        """Whether this code is a rewritten function's, or a part of one."""
+        """Whether this code belongs to a rewritten function or to a function inside one."""
         return any(contains(new, code) for new in self._codes.values())
 
     def add(self, code: CodeType) -> None:
-        """Rewrite the function with this code. Raises `UnsupportedError` with the reason where it cannot be."""
+        """Rewrite the function with this code. Raises `UnsupportedError` with the reason if that is impossible."""
         self._codes[code] = _rewritten(code, self._loops.get(code, set()))
 
     def add_loop(self, code: CodeType, outer: CodeType, line: int) -> bool:
-        """Rewrite the function `outer`, of which `code` is a part, so that its loop on this line may be over an open
-        dimension; False where that is done already. Raises as `add`.
+        """Rewrite the function `outer`, which contains `code`, to support a dynamic dimension in its loop on this line;
+        False if that has been done already. Raises like `add`.
         """
         original = next((old for old, new in self._codes.items() if contains(new, code)), outer)
         lines = self._loops.setdefault(original, set())
@@ -53,8 +53,8 @@ class Rewritten:
         return True
 
     def add_comparing(self) -> bool:
-        """Rewrite the functions that ask of which type a value is, or whether it is `True`: what stands for a number in
-        a trace is of no such type. False where that changes nothing, or the trace has no such numbers.
+        """Rewrite the functions that test the type of a value, or whether it is `True`: a tensor that represents a
+        number has no such type. False if that changes nothing, or if the trace has no such tensors.
         """
         pending = [code for code in self._comparing if not self.has(code)] if self.runtime.symbols else []
         self._comparing.clear()
@@ -64,11 +64,11 @@ class Rewritten:
         return any(code in self._codes for code in pending)
 
     def constants(self) -> list[float]:
-        """The numbers that stand in the functions, with which they may compare the data."""
+        """The constants in the functions, with which they may compare data."""
         return sorted({float(n) for code in self._codes for n in _numbers(code)})
 
     def watch(self, code: CodeType) -> None:
-        """Have the function's handlers of exceptions tell when they run, where there are some."""
+        """Instrument the function's exception handlers, if it has any, to record when they run."""
         if compares(code) and not is_coroutine(code):
             self._comparing.append(code)
         if code in self._codes or not catches(code) or is_coroutine(code) or code.co_name == "<lambda>":
@@ -88,7 +88,7 @@ class Rewritten:
 
     @contextmanager
     def active(self, *, watching: bool = False) -> Iterator[None]:
-        """While active, every function object with one of the codes runs the rewritten one."""
+        """While active, every function object with one of the codes runs the rewritten code."""
         swapped: list[tuple[FunctionType, CodeType]] = []
         try:
             for old, new in ((self._watched | self._codes) if watching else self._codes).items():
@@ -104,7 +104,7 @@ class Rewritten:
 
 
 def compares(code: CodeType) -> bool:
-    """Whether the function asks for a value's type, or whether it is a certain object other than None."""
+    """Whether the function tests the type of a value, or its identity with an object other than None."""
     if {"isinstance", "type", "is_", "is_not"} & set(code.co_names):
         return True
     before = None
@@ -126,7 +126,7 @@ def _numbers(code: CodeType) -> Iterator[int | float]:
 
 
 def functions_of(code: CodeType) -> list[FunctionType]:
-    """Every function object that runs this code: a method once, a closure for each time it was made."""
+    """Every function object that runs this code: one for a method, several for a closure."""
     return [f for f in gc.get_referrers(code) if isinstance(f, FunctionType) and f.__code__ is code]
 
 
@@ -158,7 +158,7 @@ def _definition(code: CodeType) -> ast.FunctionDef:
 
 
 def _lambda(code: CodeType) -> ast.FunctionDef:
-    """A lambda as a function: several may stand on one line, so it is found by the columns of its code."""
+    """A lambda as a function definition; identified by its columns, since a line may contain several."""
     try:
         lines, _ = inspect.findsource(code)
         tree = ast.parse("".join(lines))
@@ -174,7 +174,7 @@ def _lambda(code: CodeType) -> ast.FunctionDef:
 
 
 def _compiled(definition: ast.FunctionDef, original: CodeType) -> CodeType:
-    """Compile inside a function that binds the free variables, so that they stay free."""
+    """Compile the definition inside a function that binds its free variables, so that they remain free."""
     free = ast.arguments(
         posonlyargs=[], args=[ast.arg(n) for n in original.co_freevars], kwonlyargs=[], kw_defaults=[], defaults=[]
     )
@@ -185,7 +185,7 @@ def _compiled(definition: ast.FunctionDef, original: CodeType) -> CodeType:
 
 
 class _Mangled(ast.NodeTransformer):
-    """Private names (`self.__x`) as the class in which the function stood would spell them."""
+    """Private names (`self.__x`), mangled as in the class that contained the function."""
 
     def __init__(self, qualified: str) -> None:
         parts = qualified.split(".")
@@ -203,5 +203,5 @@ def _nested(code: CodeType, name: str) -> CodeType:
 
 
 def contains(outer: CodeType, code: CodeType) -> bool:
-    """Whether `code` is `outer` or that of a function inside it."""
+    """Whether `code` is `outer` or belongs to a function inside it."""
     return code is outer or any(contains(c, code) for c in outer.co_consts if isinstance(c, CodeType))

@@ -1,4 +1,4 @@
-"""`torch.export` archives (`.pt2`), read without unpickling objects or evaluating text."""
+"""Imports `torch.export` archives (`.pt2`), without unpickling objects or evaluating code."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from edgec.frontend.torch.request import ExportRequest
 from edgec.spec.reads import file_sha256
 
 _PICKLED = ("opaque_obj", "custom_obj")
-"""Constants that torch would unpickle as Python objects."""
+"""Kinds of constants that torch would unpickle as Python objects."""
 
 _CALLS = frozenset(
     "Symbol Integer Float Rational Max Min Mod Eq Ne Lt Le Gt Ge And Or Not Abs floor ceiling "
@@ -34,13 +34,13 @@ _CALLS = frozenset(
     "FloatPow FloatTrueDiv IntTrueDiv ToFloat TruncToFloat TruncToInt RoundToInt RoundDecimal Identity "
     "IsNonOverlappingAndDenseIndicator Piecewise Pow Mul Add".split()
 )
-"""Functions that a size expression of an archive may name; sympy would call any."""
+"""Functions permitted in size expressions of an archive; sympy would call any function."""
 
 _EXPRESSION = re.compile(r"[\w\s()+\-*/%,.<>=&|~!]*")
 
 
 def import_exported_program(path: Path, request: SourceRequest) -> ImportedModel:
-    """Export an archived program again.
+    """Import an archive by exporting its program again.
 
     Raises `EdgecError` E0203 (unreadable), E0204 (would execute code), E0207 (leaves the archive).
     """
@@ -51,7 +51,7 @@ def import_exported_program(path: Path, request: SourceRequest) -> ImportedModel
 
 
 def export_program(program: torch.export.ExportedProgram, request: SourceRequest, source: SourceId) -> ImportedModel:
-    """Export a program again, on its own example inputs where `--input` gives no others."""
+    """Export a program again, with its own example inputs unless `--input` gives others."""
     module = program.module()
     _prepare(module)
     inputs = _examples(program)
@@ -60,7 +60,7 @@ def export_program(program: torch.export.ExportedProgram, request: SourceRequest
 
 
 def _check_archive(path: Path) -> list[bytes]:
-    """The archive's documents, none of which names code or leaves it."""
+    """The archive's documents, after checking that none refers to code or to files outside."""
     place = Place(str(path))
     try:
         with zipfile.ZipFile(path) as archive:
@@ -82,7 +82,7 @@ def _check_archive(path: Path) -> list[bytes]:
 
 
 def _expressions(document: bytes, path: Path) -> Iterator[str]:
-    """Every size expression in a document of the archive."""
+    """All size expressions in a document of the archive."""
     try:
         pending: list[Any] = [json.loads(document)]
     except (ValueError, RecursionError) as failure:
@@ -98,7 +98,7 @@ def _expressions(document: bytes, path: Path) -> Iterator[str]:
 
 
 def _check_expression(expression: str, path: Path) -> None:
-    expression = re.sub(r"'\w+'", "", expression)  # the names of symbols
+    expression = re.sub(r"'\w+'", "", expression)  # names of symbols
     calls = set(re.findall(r"([A-Za-z_]\w*)\s*\(", expression))
     members = re.search(r"\.\s*[A-Za-z_]", expression)
     if not _EXPRESSION.fullmatch(expression) or "__" in expression or members or calls - _CALLS:
@@ -114,7 +114,7 @@ def _load(path: Path) -> torch.export.ExportedProgram:
     with _weights_only():
         try:
             return torch.export.load(path)
-        except Exception as failure:  # torch raises whatever its parsers do
+        except Exception as failure:  # torch's parsers raise various exceptions
             raise error(
                 "E0203",
                 f"torch cannot read `{path.name}`",
@@ -126,7 +126,7 @@ def _load(path: Path) -> torch.export.ExportedProgram:
 
 @contextmanager
 def _weights_only() -> Iterator[None]:
-    """torch falls back to a full unpickling in places; this variable forbids it."""
+    """Set the variable that prevents torch from falling back to full unpickling."""
     name = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
     before = os.environ.get(name)
     os.environ[name] = "1"
@@ -140,7 +140,7 @@ def _weights_only() -> Iterator[None]:
 
 
 def _prepare(module: torch.fx.GraphModule) -> None:
-    """What another kernel's layout would break: views become reshapes, attention's result contiguous."""
+    """Avoid dependence on a kernel's layout: views become reshapes, and attention's result contiguous."""
     aten = torch.ops.aten
     for node in list(module.graph.nodes):
         if node.op == "call_function" and node.target is aten.view.default:

@@ -1,6 +1,6 @@
-"""Shorter expressions of sizes than torch makes itself: sizes that are padded, several times over, grow long.
+"""Simplifies expressions of sizes beyond what torch does, since repeatedly padded sizes give long expressions.
 
-Every identity holds for all integers, so that an expression stands for the same number wherever torch keeps it.
+All identities hold for every integer, so that an expression has the same value wherever torch uses it.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from torch.utils._sympy.functions import FloorDiv, Mod, PythonMod, simple_floord
 from edgec.frontend.torch.patches import Patches
 
 _FEW = 60
-"""Parts of an expression up to which torch may reduce a quotient: its way takes minutes for long ones."""
+"""The number of nodes of an expression up to which torch reduces quotients, which takes minutes for long ones."""
 
 
 def shorten(patches: Patches) -> None:
-    """Let torch make shorter expressions for as long as the patches hold."""
+    """Make torch simplify expressions while the patches are active."""
     patches.replace("torch.utils._sympy.functions.simple_floordiv_gcd", _divisor_of_few(simple_floordiv_gcd))
     patches.replace("torch.utils._sympy.functions.Mod.eval", classmethod(_padding(Mod.eval)))
     patches.replace("torch.utils._sympy.functions.PythonMod.eval", classmethod(_padding(PythonMod.eval)))
 
 
 def _divisor_of_few(ordinary: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
-    """The common divisor by which `FloorDiv` reduces a quotient; of long ones 1, which leaves them as they are."""
+    """The common divisor by which `FloorDiv` reduces a quotient; 1 for long ones, which leaves them unchanged."""
 
     def divisor(base: Any, by: Any) -> Any:
         parts = sum(1 for _ in itertools.islice(sympy.preorder_traversal(base), _FEW))
@@ -36,7 +36,7 @@ def _divisor_of_few(ordinary: Callable[[Any, Any], Any]) -> Callable[[Any, Any],
 
 
 def _padding(ordinary: Callable[[Any, Any], Any]) -> Callable[[Any, Any, Any], Any]:
-    """(c - x mod c) mod c and -x mod c, by which x is padded to a multiple of c: c ⌈x / c⌉ - x, to which x adds up."""
+    """(c - x mod c) mod c and -x mod c, the padding of x to a multiple of c, as c ⌈x / c⌉ - x, which cancels x."""
 
     def evaluated(_: Any, value: Any, by: Any) -> Any:
         padded = _padded(value, by) if isinstance(by, sympy.Integer) and by > 1 else None
@@ -46,7 +46,7 @@ def _padding(ordinary: Callable[[Any, Any], Any]) -> Callable[[Any, Any, Any], A
 
 
 def _padded(value: Any, by: Any) -> Any | None:
-    """The x of `_padding`."""
+    """The x in an expression of the form that `_padding` returns."""
     rest = by - value
     if isinstance(rest, Mod | PythonMod) and rest.args[1] == by:
         return rest.args[0]

@@ -1,7 +1,7 @@
-"""What a trace assumed of open sizes, and the line of the model that each assumption comes from.
+"""The assumptions of a trace about dynamic sizes, and the line of the model that causes each.
 
-torch proves assumptions for a whole range by algebra, and refuses what it cannot prove, such as that a pool with
-`ceil_mode` has no window beyond the end. The sizes of a range are few: `narrowing` tries each.
+torch proves assumptions for a whole range by algebra, and rejects what it cannot prove, such as that no window of a
+pool with `ceil_mode` starts beyond the end. Ranges are small: `narrowing` tests each size.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ from edgec.frontend.torch.open_sizes.expressions import shorten
 from edgec.frontend.torch.patches import Patches
 
 _PYTHON = {"math": math, "torch": torch, "max": max, "min": min, "abs": abs, "float": float, "int": int, "round": round}
-"""What torch's Python code of an expression calls."""
+"""The functions that torch's Python code for an expression calls."""
 
 
 class _OfNumbers(PythonReferenceAnalysis):
-    """torch's own extrema go through whatever mode is active."""
+    """Evaluates extrema directly: torch's own version is subject to active modes."""
 
     maximum = staticmethod(max)
     minimum = staticmethod(min)
@@ -44,7 +44,7 @@ class _OfNumbers(PythonReferenceAnalysis):
 
 @dataclass(frozen=True)
 class Assumption:
-    """A condition on sizes. `names` are the open dimensions that its symbols stand for, counted in `units`."""
+    """A condition on sizes. `names` are the dynamic dimensions of its symbols, counted in multiples of `units`."""
 
     condition: Any
     names: Mapping[Any, str]
@@ -53,11 +53,11 @@ class Assumption:
 
     @property
     def dims(self) -> frozenset[str]:
-        """The names of the dimensions that it concerns."""
+        """The names of the dimensions in the condition."""
         return frozenset(self.names.values())
 
     def holds(self, sizes: Mapping[str, int]) -> bool:
-        """Whether it does at these sizes by name."""
+        """Whether it is true at these sizes, by name."""
         known = {symbol: sizes[name] // self.units[symbol] for symbol, name in self.names.items()}
         try:
             return self._compiled(known)
@@ -66,10 +66,10 @@ class Assumption:
 
     @cached_property
     def _compiled(self) -> Callable[[dict[Any, int]], bool]:
-        """The condition as Python code, by torch's printer; by its interpreter where the code does not run."""
+        """The condition as Python code by torch's printer, or by its interpreter if the code cannot be run."""
         try:
             code = compile(PythonPrinter().doprint(self.condition), "<condition>", "eval")
-        except Exception:  # the printer's own classes, for functions that it does not write
+        except Exception:  # private classes of the printer, for unsupported functions
             return lambda known: bool(sympy_interp(_OfNumbers, known, self.condition))
         return lambda known: self._run(code, known)
 
@@ -81,12 +81,12 @@ class Assumption:
 
 
 class Assumed:
-    """While active, `check` is asked about what each trace took for granted, in the place of torch's own proof.
+    """While active, `check` receives the assumptions of each trace, instead of torch proving them.
 
-    Seen in torch 2.13: `ShapeEnv._log_guard` is told of each condition, `produce_guards_and_solve_constraints` proves
-    them when a trace ends, which for some models takes minutes, and only then learns that sizes are multiples, which
-    decides many of them: here it knows that from the beginning on. There `int(size)` makes a number of an open size;
-    here it raises `NumberOfSizeError`, so that who asked is rewritten.
+    As of torch 2.13, `ShapeEnv._log_guard` receives each condition, and `produce_guards_and_solve_constraints` proves
+    them at the end of a trace, which takes minutes for some models and only then considers that sizes are multiples,
+    which decides many of them: here that is known from the start. torch's `int(size)` specializes a dynamic size; here
+    it raises `NumberOfSizeError`, so that the caller is rewritten.
     """
 
     def __init__(self, check: Callable[[Assumed], None]) -> None:
@@ -101,7 +101,7 @@ class Assumed:
         log = ShapeEnv._log_guard
 
         def noted(env: ShapeEnv, prefix: str, condition: Any, **more: Any) -> Any:
-            if prefix == "eval":  # others are not taken for granted
+            if prefix == "eval":  # others are not assumptions
                 self._begin(env)
                 self._asked.append((condition, line_of_model(sys._getframe(1))))
             return log(env, prefix, condition, **more)
@@ -136,7 +136,7 @@ class Assumed:
         self._patches.undo()
 
     def _whole(self, ordinary: Callable[[Any], int]) -> Callable[[Any], int]:
-        """`int(size)` for code that is not rewritten, or cannot be."""
+        """`int(size)` in code that is not or cannot be rewritten."""
 
         def whole(size: Any) -> int:
             caller = sys._getframe(1).f_code
@@ -147,7 +147,7 @@ class Assumed:
         return whole
 
     def _counted(self, ordinary: Callable[[Any], int]) -> Callable[[Any], int]:
-        """`range(size)` where a `for` of the model asks."""
+        """`range(size)` in a `for` of the model."""
 
         def counted(size: Any) -> int:
             frame = _users_frame(sys._getframe(1))
@@ -160,12 +160,12 @@ class Assumed:
         return counted
 
     def _begin(self, env: ShapeEnv) -> None:
-        """Each trace has an environment of its own; what an earlier one assumed is forgotten."""
+        """Each trace has its own environment; assumptions of earlier traces are discarded."""
         if env is not self._env:
             self._env, self._asked = env, []
 
     def listed(self, axes: Sequence[Mapping[int, str]]) -> list[Assumption]:
-        """Those on open dimensions alone, in the order of the trace; `axes` names these, input tensor by tensor."""
+        """The assumptions on dynamic dimensions only, in trace order; `axes` names these for each input tensor."""
         names, units = self._symbols(axes)
         found: dict[Any, Assumption] = {}
         for condition, place in self._asked:
@@ -176,8 +176,8 @@ class Assumed:
         return list(found.values())
 
     def _symbols(self, axes: Sequence[Mapping[int, str]]) -> tuple[dict[Any, str], dict[Any, int]]:
-        """torch's symbols for the dimensions, as it named them first, and how many elements one counts. What a trace
-        assumes may have made a number of one since.
+        """torch's original symbols for the dimensions, and the number of elements per unit of each symbol. An
+        assumption of the trace may have replaced a symbol by a number since.
         """
         names: dict[Any, str] = {}
         units: dict[Any, int] = {}
@@ -197,7 +197,7 @@ def _fakes(env: ShapeEnv) -> list[torch.Tensor]:
 
 
 def _assume_multiples(env: ShapeEnv, known: EqualityConstraint) -> None:
-    """Replace the symbol of each size that is a multiple by the multiple of another symbol."""
+    """Replace the symbol of each size that is a multiple by a multiple of another symbol."""
     for tracked in env.tracked_fakes or ():
         shape: Sequence[Any] = tracked.fake.shape if isinstance(tracked.fake, torch.Tensor) else ()
         for axis, size in enumerate(shape):
@@ -208,7 +208,7 @@ def _assume_multiples(env: ShapeEnv, known: EqualityConstraint) -> None:
 
 
 def _users_frame(frame: FrameType | None) -> FrameType | None:
-    """The model's frame that asks, by itself or by what stands for it in rewritten functions."""
+    """The frame of the model that evaluates the condition, directly or through a runtime function."""
     while frame is not None and frame.f_code.co_filename.startswith(EDGEC):
         frame = frame.f_back
     return frame if frame is not None and is_of_model(frame.f_code.co_filename) else None

@@ -1,4 +1,4 @@
-"""Which sizes of open dimensions a trace holds for: all of a range, or the multiples of a number."""
+"""Determines the dynamic sizes for which a trace is valid: the full range, or multiples of a number."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from edgec.frontend.dynamic import DynamicDim, listed
 from edgec.frontend.torch.open_sizes.guards import Assumption
 
 _MOST_SIZES = 400
-"""Sizes of one dimension that are tried; of a longer range, those at its ends and some between."""
+"""The maximum number of sizes tested for one dimension; of longer ranges, the bounds and some in between."""
 
 _MOST_TOGETHER = 1600
-"""Sizes of several dimensions at once that are tried."""
+"""The maximum number of combinations of sizes tested for several dimensions."""
 
 _LARGEST_MULTIPLE = 256
 
 
 @dataclass(frozen=True)
 class Narrowed:
-    """Open dimensions, and by name a warning for each that was made narrower, with the line that asks for it."""
+    """Dynamic dimensions, and by name a warning for each that was restricted, with the line that requires it."""
 
     dims: tuple[DynamicDim, ...]
     told: Mapping[str, Diagnostic]
 
 
 class FixedError(EdgecError):
-    """E0202: a trace that holds for no multiples. `elsewhere` are sizes at which another may."""
+    """E0202: a trace that is not valid for any multiples. `elsewhere` are sizes at which another trace may be."""
 
     def __init__(self, refused: Diagnostic, elsewhere: Mapping[str, int]) -> None:
         super().__init__(refused)
@@ -37,15 +37,15 @@ class FixedError(EdgecError):
 
 
 def _elsewhere(dims: Sequence[DynamicDim], examples: Mapping[str, int]) -> dict[str, int]:
-    """For each dimension the size, not far above the example's, that twos divide most often."""
+    """For each dimension the size, not far above the example's, with the most factors of two."""
     near = {d.name: [s for s in sizes_of(d) if s <= 2 * examples[d.name]] for d in dims if not d.choices}
     return {name: max(sizes, key=lambda s: (s & -s, -s)) for name, sizes in near.items()}
 
 
 def narrowed(dims: Sequence[DynamicDim], assumed: Sequence[Assumption], examples: Mapping[str, int]) -> Narrowed:
-    """The dimensions, in the least multiples for which everything holds that a trace at the `examples` assumed.
+    """The dimensions, as the smallest multiples for which all assumptions of a trace at the `examples` hold.
 
-    Raises `EdgecError` E0202 with the line where there are none.
+    Raises `EdgecError` E0202 with the line if there are none.
     """
     ranges: dict[str, DynamicDim] = {dim.name: dim for dim in dims}
     told: dict[str, Diagnostic] = {}
@@ -88,7 +88,7 @@ def _first_failing(dim: DynamicDim, assumed: Sequence[Assumption]) -> Assumption
 
 
 def in_multiples(dim: DynamicDim, place: Place | None) -> Diagnostic:
-    """The warning that a dimension is open in multiples alone, which the line at `place` asks for."""
+    """The warning that a dimension is restricted to multiples, as required by the line at `place`."""
     return warning(
         "E0220",
         f"dimension `{dim.name}` is open only in multiples of {dim.multiple}",
@@ -99,7 +99,7 @@ def in_multiples(dim: DynamicDim, place: Place | None) -> Diagnostic:
 
 
 def sizes_of(dim: DynamicDim) -> Iterator[int]:
-    """The sizes of a dimension from the least to the largest, some left out where they are many."""
+    """The sizes of a dimension in ascending order, with some omitted if there are many."""
     if dim.choices:
         yield from dim.choices
         return
@@ -114,7 +114,7 @@ def sizes_of(dim: DynamicDim) -> Iterator[int]:
 
 
 def _together(assumption: Assumption, dims: Sequence[DynamicDim], rows: Sequence[dict[str, int]]) -> Diagnostic | None:
-    """Why an assumption on several dimensions does not hold for all of their sizes, or None."""
+    """Why an assumption about several dimensions does not hold for all of their sizes, or None."""
     names = [dim.name for dim in dims]
     if all(dim.choices for dim in dims):
         tried = [tuple(row[name] for name in names) for row in rows]
@@ -150,7 +150,7 @@ def _otherwise(row: Mapping[str, int], place: Place | None) -> Diagnostic:
 def refused_at(
     row: Mapping[str, int], assumed: Sequence[Assumption], dims: Sequence[DynamicDim], traced: Mapping[str, int]
 ) -> FixedError:
-    """E0202 for sizes at which something fails that a trace assumed."""
+    """E0202 for sizes at which an assumption of a trace fails."""
     first = next(a for a in assumed if not a.holds(row))
     return FixedError(_otherwise({name: row[name] for name in first.dims}, first.place), _elsewhere(dims, traced))
 
@@ -162,7 +162,7 @@ def _thinned(sizes: list[int], most: int) -> list[int]:
 
 
 def _fixed(dim: DynamicDim, assumed: Sequence[Assumption], example: int) -> Diagnostic:
-    """The first line for which no multiples will do, with the sizes around the example for which it does."""
+    """The first line for which no multiples suffice, with the sizes around the example for which it works."""
     sizes = list(sizes_of(dim))
     first = next((a for a in assumed if _alone(dim, a, sizes, example)), None) or _first_failing(dim, assumed)
     what, advice = _works_at(dim, [size for size in sizes if _holds(assumed, dim.name, size)], sizes, example)
@@ -181,7 +181,7 @@ def _fixed(dim: DynamicDim, assumed: Sequence[Assumption], example: int) -> Diag
 
 
 def _works_at(dim: DynamicDim, good: Sequence[int], sizes: Sequence[int], example: int) -> tuple[str, str]:
-    """The sizes at which the model works, and what to do about it."""
+    """The sizes at which the model works, and what to do."""
     if len(good) < 2:
         return f"only at size {example}", "leave it fixed, or give another example"
     around = _around(good, sizes, example)
@@ -195,7 +195,7 @@ def _works_at(dim: DynamicDim, good: Sequence[int], sizes: Sequence[int], exampl
 
 
 def _around(good: Sequence[int], sizes: Sequence[int], example: int) -> list[int]:
-    """The sizes around the example, with none between them at which the model does not work."""
+    """The contiguous sizes around the example at which the model works."""
     kept = set(good)
     if example not in kept or example not in sizes:
         return []

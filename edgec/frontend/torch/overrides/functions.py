@@ -1,6 +1,6 @@
-"""Functions that torch cannot trace as they are written, replaced by equivalents that it can.
+"""Functions that torch cannot trace as they are written, replaced by equivalents that it can trace.
 
-What can be traced and is only translated badly is decomposed afterwards: `edgec.frontend.torch.decompositions`.
+Functions that can be traced but are translated badly are decomposed later: `edgec.frontend.torch.decompositions`.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ from edgec.frontend.torch.overrides.scalar_indices import get_item, set_item
 
 
 class Overrides(FunctionMode):
-    """While active, the functions of `_REPLACEMENTS` are computed by their replacements."""
+    """While active, calls of the functions in `_REPLACEMENTS` are replaced."""
 
     def call(self, function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """As `FunctionMode` says."""
+        """See `FunctionMode`."""
         return _REPLACEMENTS.get(function, function)(*args, **kwargs)
 
 
@@ -44,7 +44,7 @@ def _gaussian_likelihood(
     eps: float = 1e-6,
     reduction: str = "mean",
 ) -> torch.Tensor:
-    """½ (log σ² + (x − t)² / σ²) without torch's check that no variance is negative, which asks the data."""
+    """½ (log σ² + (x − t)² / σ²) without torch's check for negative variances, which depends on data."""
     spread = torch.clamp(torch.as_tensor(var, dtype=x.dtype), min=eps)
     if spread.dim() and spread.dim() == x.dim() - 1:
         spread = spread.unsqueeze(-1)
@@ -53,7 +53,7 @@ def _gaussian_likelihood(
 
 
 def _tensor(data: Any, *, dtype: torch.dtype | None = None, device: Any = None, **kwargs: Any) -> torch.Tensor:
-    """A number is filled in by an operator: torch's exported loops inside loops cannot hold constants."""
+    """A number is created by an operator: torch's exported nested loops cannot contain constants."""
     if (
         isinstance(data, list | tuple)
         and not kwargs
@@ -66,7 +66,7 @@ def _tensor(data: Any, *, dtype: torch.dtype | None = None, device: Any = None, 
 
 
 def _stacked(data: Any, dtype: torch.dtype | None) -> torch.Tensor:
-    """`torch.tensor([x.max().item(), 0.5])`, where tensors without dimensions stand for numbers."""
+    """`torch.tensor([x.max().item(), 0.5])`, where 0-d tensors represent numbers."""
     if isinstance(data, list | tuple):
         parts = [_stacked(part, dtype) for part in data]
         kind = functools.reduce(torch.promote_types, (part.dtype for part in parts))
@@ -77,7 +77,7 @@ def _stacked(data: Any, dtype: torch.dtype | None) -> torch.Tensor:
 
 
 def _as_tensor(data: Any, *, dtype: torch.dtype | None = None, device: Any = None) -> torch.Tensor:
-    """As `_tensor`, of what is a tensor that one."""
+    """Like `_tensor`, except that a tensor is returned as it is."""
     if isinstance(data, list | tuple):
         return _tensor(data, dtype=dtype, device=device)
     return torch.as_tensor(data, dtype=dtype, device=device)
@@ -94,12 +94,12 @@ _NUMBERS: dict[type, torch.dtype | None] = {bool: torch.bool, int: torch.int64, 
 
 
 def _floor_divide(a: Any, b: Any) -> torch.Tensor:
-    """Of a number by a tensor: the exporter asks both for their element type."""
+    """A number divided by a tensor: the exporter queries the element type of both."""
     return torch.floor_divide(a if isinstance(a, torch.Tensor) else torch.full((), a, dtype=b.dtype), b)
 
 
 def _reflected(operation: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]) -> Callable[..., torch.Tensor]:
-    """A number before the operator, a tensor behind it."""
+    """An operator with a number on the left and a tensor on the right."""
 
     def replacement(divisor: torch.Tensor, number: Any) -> torch.Tensor:
         whole = not isinstance(number, torch.Tensor) and type(number) is int and not divisor.is_floating_point()
@@ -113,17 +113,17 @@ def _reflected(operation: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]) 
 def _allclose(
     a: torch.Tensor, b: torch.Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
 ) -> torch.Tensor:
-    """A tensor, which a decision may ask for."""
+    """As a tensor, on which a branch may depend."""
     return torch.isclose(a, b, rtol=rtol, atol=atol, equal_nan=equal_nan).all()
 
 
 def _equal(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor | bool:
-    """As `_allclose`; tensors of different shapes are never equal."""
+    """Like `_allclose`; tensors of different shapes are never equal."""
     return torch.eq(a, b).all() if a.shape == b.shape else False
 
 
 def _narrow(x: torch.Tensor, dim: int, start: Any, length: int) -> torch.Tensor:
-    """From a place that the data says on, as a choice of places."""
+    """From a data-dependent start, as a gather."""
     if not isinstance(start, torch.Tensor):
         return torch.narrow(x, dim, start, length)
     first = torch.where(start < 0, start + x.shape[dim], start)
@@ -131,7 +131,7 @@ def _narrow(x: torch.Tensor, dim: int, start: Any, length: int) -> torch.Tensor:
 
 
 def _combinations(x: torch.Tensor, r: int = 2, with_replacement: bool = False) -> torch.Tensor:
-    """The places of each choice of `r` elements are known from the size; torch masks all pairs."""
+    """The combinations of `r` indices are computed from the size; torch masks all pairs."""
     choose = itertools.combinations_with_replacement if with_replacement else itertools.combinations
     places = torch.tensor(list(choose(range(x.shape[0]), r)), dtype=torch.int64).reshape(-1, r)
     return torch.index_select(x, 0, places.reshape(-1)).reshape(places.shape) if r else x.new_zeros(0)
@@ -140,7 +140,7 @@ def _combinations(x: torch.Tensor, r: int = 2, with_replacement: bool = False) -
 def _hamming(
     length: int, periodic: bool = True, alpha: float = 0.54, beta: float = 0.46, *, dtype: Any = None, **more: Any
 ) -> torch.Tensor:
-    """α − β cos(2πn / N): ONNX's own has 25/46 and 21/46, and torch 0.54 and 0.46."""
+    """α − β cos(2πn / N): ONNX's own operator has 25/46 and 21/46, torch has 0.54 and 0.46."""
     if length < 2:
         return torch.ones(length, dtype=dtype or torch.get_default_dtype())
     n = torch.arange(length, dtype=dtype or torch.get_default_dtype())
@@ -157,7 +157,7 @@ def _gradient(*args: Any, **kwargs: Any) -> Any:
 
 
 def _roll(x: torch.Tensor, shifts: Any, dims: Any = None) -> torch.Tensor:
-    """By a number of places that the data decide: gathered."""
+    """By a data-dependent shift, as a gather."""
     shifts = as_number(shifts)
     if not isinstance(shifts, torch.Tensor):
         return torch.roll(x, shifts) if dims is None else torch.roll(x, shifts, dims)
@@ -174,7 +174,7 @@ def _iterated(x: torch.Tensor) -> Any:
 
 
 def _set_data(x: torch.Tensor, value: torch.Tensor) -> None:
-    """`x.data = y`, which torch's trace forgets: copied element by element from a tensor of the same shape and type."""
+    """`x.data = y`, which torch's trace ignores: copied from a tensor of the same shape and type."""
     if value.shape != x.shape or value.dtype != x.dtype:
         raise error(
             "E0202",
@@ -225,4 +225,4 @@ _REPLACEMENTS: dict[Callable[..., Any], Callable[..., Any]] = {
     torch.Tensor.__getitem__: get_item,
     torch.Tensor.__setitem__: set_item,
 }
-"""The replacement of each function. The mode is off inside a replacement, which may therefore call the original."""
+"""The replacement of each function. Inside a replacement the mode is inactive, so it may call the original."""

@@ -1,4 +1,4 @@
-"""The lines of functions that a forward calls: torch records those of methods called `forward` alone."""
+"""Records the lines of functions that a forward calls: torch records only those of methods called `forward`."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from edgec.frontend.torch.patches import patched
 
 @contextmanager
 def lines_of_helpers() -> Iterator[None]:
-    """While active, a traced operator remembers every line of the model that led to it, the innermost one last."""
+    """While active, a traced operator records every line of the model that led to it, the innermost last."""
     with patched() as patches:
         patches.replace("torch.fx.proxy.TracerBase._filter_traceback_frames", _lines_of_model)
         yield
 
 
 def _lines_of_model(tracer: Any, stack: traceback.StackSummary) -> traceback.StackSummary:
-    """From the first `forward` on: what called that is no part of the model."""
+    """The stack from the first `forward` on: its callers are not part of the model."""
     names = [frame.name for frame in stack]
     inside = list(stack)[names.index("forward") :] if "forward" in names else []
     kept = [frame for frame in inside if frame.name == "forward" or is_of_model(frame.filename)]

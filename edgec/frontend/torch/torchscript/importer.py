@@ -1,4 +1,4 @@
-"""From a TorchScript file to an imported model."""
+"""Imports TorchScript files."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from edgec.spec.reads import file_sha256
 def import_torchscript(path: Path, request: SourceRequest) -> ImportedModel:
     """Export a scripted or traced archive; the archive itself, run by torch, is the reference.
 
-    Of one in half precision it is the graph's nodes, run one by one in float32.
+    In half precision, the reference is instead the graph's nodes, executed one by one in float32.
 
     Raises `EdgecError` E0103 (a state dict, not a model), E0203 (unreadable), E0204 (pickled objects), E0107 (inputs).
     """
@@ -44,7 +44,7 @@ def import_torchscript(path: Path, request: SourceRequest) -> ImportedModel:
 
 
 def export_script(script: Any, inputs: tuple[Any, ...], request: SourceRequest, source: SourceId) -> ImportedModel:
-    """Export a scripted or traced module, `inputs` for its parameters one by one."""
+    """Export a scripted or traced module, with `inputs` for its parameters in order."""
     given = {a.name: i for a, i in zip(_arguments(script), inputs, strict=True)}
     names = tuple("_".join(map(_key, path)) for path, leaf in _leaves(given) if isinstance(leaf, torch.Tensor))
     graph = ScriptGraph(script)
@@ -68,14 +68,14 @@ def export_script(script: Any, inputs: tuple[Any, ...], request: SourceRequest, 
     imported = export_module(exporting)
     assert isinstance(imported.reference, TorchReference)
     told = [*imported.warnings, *([_unproven(request.ref)] if graph.is_straight else [])]
-    if not any(d.code == "E0216" for d in told):  # torch's interpreter would compute in half precision
+    if not any(d.code == "E0216" for d in told):  # torch's own interpreter would compute in half precision
         imported = replace(imported, reference=imported.reference.of(script, inside="weights"))
         _check_steady(imported)
     return replace(imported, warnings=tuple(told))
 
 
 def _check_steady(imported: ImportedModel) -> None:
-    """Raise `EdgecError` E0219 where the script, its states put back, gives something else on the same inputs."""
+    """Raise `EdgecError` E0219 if the script, with its states restored, computes other outputs for the same inputs."""
     first, again = (imported.reference.run(imported.examples) for _ in range(2))
     if not are_near([torch.from_numpy(a) for a in first.values()], [torch.from_numpy(a) for a in again.values()]):
         raise error(
@@ -87,7 +87,7 @@ def _check_steady(imported: ImportedModel) -> None:
 
 
 def script_inputs(script: Any, inputs: Any, request: SourceRequest) -> tuple[Any, ...]:
-    """What a scripted module is called with: its example inputs, by position or by name, or samples of `--input`."""
+    """The arguments for a scripted module: its example inputs, by position or name, or samples for `--input`."""
     arguments = _arguments(script)
     if inputs is None or request.inputs:
         return _examples(arguments, request, request.ref)
@@ -100,7 +100,7 @@ def script_inputs(script: Any, inputs: Any, request: SourceRequest) -> tuple[Any
 
 
 def _fits(tensor: torch.Tensor) -> bool:
-    """Whether the elements lie in the tensor's own bytes, which torch does not ask when it reads a file."""
+    """Whether the elements are within the tensor's own bytes, which torch does not check when loading a file."""
     if tensor.layout is not torch.strided or tensor.is_quantized or tensor.numel() == 0:
         return True
     last = sum((size - 1) * stride for size, stride in zip(tensor.shape, tensor.stride(), strict=True))
@@ -109,7 +109,7 @@ def _fits(tensor: torch.Tensor) -> bool:
 
 
 def _are_there(tensors: Sequence[torch.Tensor], path: Path) -> bool:
-    """Whether the archive has as many bytes as the tensors claim: torch believes what their description says."""
+    """Whether the archive contains as many bytes as the tensors declare, which torch does not check."""
     with zipfile.ZipFile(path) as archive:
         held = Counter(member.file_size for member in archive.infolist())
     storages = {t.untyped_storage().data_ptr(): t.untyped_storage().nbytes() for t in tensors if t.numel()}
@@ -130,7 +130,7 @@ def _arguments(script: Any) -> list[Any]:
 
 
 def _check_kind(path: Path) -> None:
-    """A TorchScript archive is a zip file with code in it."""
+    """Check that it is a zip file with code in it, as TorchScript archives are."""
     if not is_archive(path):
         with path.open("rb") as file:
             if file.read(1) == _PICKLE:
@@ -149,11 +149,11 @@ def _check_kind(path: Path) -> None:
 
 
 _PICKLE = b"\x80"
-"""With which every pickle of protocol 2 or later begins."""
+"""The first byte of every pickle of protocol 2 or later."""
 
 
 def _pickle(path: Path) -> Exception:
-    """A state dict is told apart from a whole pickled module, without unpickling either."""
+    """Distinguish a state dict from a pickled module, without unpickling either."""
     from edgec.frontend.torch.checkpoint import read_state
 
     read_state(path)
@@ -170,7 +170,7 @@ def _load(path: Path) -> Any:
         load: Any = torch.jit.load
         script = load(str(path), map_location="cpu").eval()
         graph = script.inlined_graph
-        str(graph)  # its constants are read now or never
+        str(graph)  # forces its constants to be loaded now
         constants = [node.output().toIValue() for node in graph.findAllNodes("prim::Constant")]
         tensors = [*script.parameters(), *script.buffers(), *(c for c in constants if isinstance(c, torch.Tensor))]
         if not all(map(_fits, tensors)) or not _are_there(tensors, path):
@@ -182,7 +182,7 @@ def _load(path: Path) -> Any:
 
 
 def _examples(arguments: list[Any], request: SourceRequest, what: str) -> tuple[Any, ...]:
-    """Samples of `--input` for the parameters that have no default, and for those that it names."""
+    """Samples for the parameters without default, and for those that `--input` names."""
     given = [s.name for s in request.inputs]
     names = [n for a in arguments for n in _names(a, given)]
     if not request.inputs:
@@ -197,9 +197,9 @@ def _examples(arguments: list[Any], request: SourceRequest, what: str) -> tuple[
 
 
 def _names(argument: Any, given: list[str]) -> list[str]:
-    """What `--input` calls a parameter: by its name, or that of a structure by those of its parts: `d_left`, `rest_0`.
+    """The names of a parameter in `--input`: its own, or for a structure those of its parts: `d_left`, `rest_0`.
 
-    Raises `EdgecError` E0107 for a parameter that is no tensor and has no default.
+    Raises `EdgecError` E0107 for a parameter that is not a tensor and has no default.
     """
     if _STRUCTURE.match(str(argument.type)):
         return [n for n in given if n.startswith(f"{argument.name}_")] or [f"{argument.name}_KEY"]

@@ -1,6 +1,6 @@
-"""Loops over an open dimension in the form of `for place in range(…)`, which becomes a loop of the graph.
+"""Loops over a dynamic dimension, rewritten as `for place in range(…)`, which becomes a loop of the graph.
 
-Only those that torch was found to step through are rewritten, by their lines: every other loop stays Python's.
+Only loops in which torch failed are rewritten, identified by line: all others remain Python loops.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ _WRAPPERS = {"enumerate": "enumerated", "zip": "zipped", "reversed": "backwards"
 
 
 class OpenLoops(ast.NodeTransformer):
-    """Rewrites the `for` statements and list comprehensions whose iterables stand on these lines."""
+    """Rewrites `for` statements and list comprehensions whose iterables are on these lines."""
 
     def __init__(self, lines: Set[int]) -> None:
         self._lines = lines
         self._numbers = count()
 
     def visit_For(self, loop: ast.For) -> ast.stmt | list[ast.stmt]:
-        """`for x in xs` -> `for place in range(extent(xs))`, where `x = xs[place]`."""
+        """`for x in xs` becomes `for place in range(extent(xs))`, with `x = xs[place]`."""
         self.generic_visit(loop)
         if not self._is_open(loop.iter) or (_is_call(loop.iter, "range") and isinstance(loop.target, ast.Name)):
             return loop
@@ -60,7 +60,7 @@ def _is_call(node: ast.expr, function: str) -> bool:
 
 
 def _elements(iterable: ast.expr) -> ast.expr:
-    """What the loop steps through; what Python's own functions would step through at once is kept as it is."""
+    """The iterable of the loop; built-in iterators such as `zip` are replaced by indexable ones."""
     for function, kept in _WRAPPERS.items():
         if _is_call(iterable, function):
             assert isinstance(iterable, ast.Call)

@@ -1,4 +1,4 @@
-"""What rewritten functions call: branches, loops and logic that take tensors as well as Python values."""
+"""The operators that rewritten functions call: branches, loops and logic on tensors as well as Python values."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ def _same(value: Any) -> Any:
 
 @dataclass
 class Runtime(Conversions, OpenLoops):
-    """The functions behind `__edgec__`. While `tracing`, tensor conditions become selections; else sides are recorded.
+    """The functions of `__edgec__`. While `tracing`, tensor conditions become selections; otherwise sides are recorded.
 
-    `sides` holds, for each site met with a tensor condition, the sides that eager runs took; `rounds`, for each loop,
-    how many steps they ran: none, one or (2) several. `unchecked` are the checks of data that no graph can hold:
-    each `assert`, and each branch one side of which raises. `begun` are the loops whose first step no data decide on,
-    `handled` the handlers of exceptions that could run since it was last emptied, and whether they did. `symbols`:
-    torch holds numbers of the data in symbols of its own.
+    `sides` contains, for each location with a tensor condition, the sides taken in eager runs; `rounds`, for each loop,
+    the number of iterations: 0, 1 or 2 (several). `unchecked` are checks of data that no graph can express: each
+    `assert`, and each branch with a side that raises. `begun` are the loops whose first iteration does not depend on
+    data, `handled` the exception handlers that could have run since it was last cleared, and whether they did.
+    `symbols`: torch represents some data-dependent numbers by symbols.
     """
 
     tracing: bool = False
@@ -59,22 +59,22 @@ class Runtime(Conversions, OpenLoops):
     UNDEFINED = UNDEFINED
 
     def begin(self) -> None:
-        """Forget what an earlier export, which failed, made of the branches."""
+        """Discard what an earlier, failed export recorded about branches."""
         self.selected.clear()
         self.unchecked.clear()
         self.begun.clear()
 
     def record(self) -> tuple[dict[Site, set[bool]], dict[Site, set[int]]]:
-        """What eager runs have shown so far."""
+        """The sides and iteration counts seen in eager runs so far."""
         return {s: set(v) for s, v in self.sides.items()}, {s: set(v) for s, v in self.rounds.items()}
 
     def recall(self, record: tuple[dict[Site, set[bool]], dict[Site, set[int]]]) -> None:
-        """Forget what was shown since."""
+        """Discard what was recorded since."""
         self.sides, self.rounds = record
 
     @contextmanager
     def trace(self) -> Iterator[None]:
-        """For the time of an export."""
+        """For use around an export."""
         self.tracing = True
         try:
             yield
@@ -83,7 +83,7 @@ class Runtime(Conversions, OpenLoops):
 
     @contextmanager
     def knowing(self, known: Callable[[Any], Any]) -> Iterator[None]:
-        """While active, `known` gives the answers that do not depend on data."""
+        """While active, `known` returns the values of tensors that do not depend on data."""
         self.known = known
         try:
             yield
@@ -91,7 +91,7 @@ class Runtime(Conversions, OpenLoops):
             self.known = _same
 
     def value(self, read: Callable[[], Any]) -> Any:
-        """A local variable's value, or `UNDEFINED` while it is not bound."""
+        """A local variable's value, or `UNDEFINED` if it is not bound."""
         try:
             return read()
         except NameError:
@@ -105,11 +105,11 @@ class Runtime(Conversions, OpenLoops):
         returns: bool,
         flag: str,
     ) -> Branch:
-        """A branch as the rewritten source writes it down."""
+        """The description of a branch, as written in the rewritten source."""
         return Branch(Site(*where), names, frozenset(live), returns, flag)
 
     def branch(self, test: Any, yes: Side, no: Side, state: State, branch: Branch) -> tuple[Any, State]:
-        """`if test: yes else: no`. Each side takes the state and gives its return value and the new state."""
+        """`if test: yes else: no`. Each side takes the state and returns its return value and the new state."""
         test = self._of_sizes(test)
         if not self.is_traced(test):
             return yes(*state) if self._take(branch.site, test) else no(*state)
@@ -131,7 +131,7 @@ class Runtime(Conversions, OpenLoops):
         return found.value, found.state
 
     def loop(self, test: Callable[..., Any], body: Callable[..., State], state: State, branch: Branch) -> State:
-        """`while test: body`. Unrolled where something other than data bounds it, else a loop of the graph."""
+        """`while test: body`. Unrolled if something other than data bounds it, otherwise a loop of the graph."""
         for step in itertools.count():
             if self.patience is not None and step > max(self.patience, 4 * self.longest):
                 raise RuntimeError(f"the loop has not ended after {step} steps")
@@ -164,13 +164,13 @@ class Runtime(Conversions, OpenLoops):
         *,
         bounded: bool,
     ) -> State:
-        """The state after a loop that data end. A few steps are unrolled, else it stays a loop, else more are."""
+        """The state after a data-dependent loop: unrolled if short, else a loop of the graph, else unrolled further."""
         try:
             done = unrolled(going, test, body, state, branch) if bounded else None
             if done is None:
                 try:
                     state = Carried(branch.site, branch.names, state, branch.live).run(test, body)
-                except Exception:  # whatever a body does that a loop of the graph cannot
+                except Exception:  # anything in a body that a loop of the graph does not support
                     done = unrolled(going, test, body, state, branch, UNROLLED) if bounded else None
                     if done is None:
                         raise
@@ -185,7 +185,7 @@ class Runtime(Conversions, OpenLoops):
         return done
 
     def both(self, first: Any, *others: Callable[[], Any]) -> Any:
-        """`first and …`: the first that is false, else the last."""
+        """`first and …`: the first false operand, else the last."""
         first = self._of_sizes(first)
         for other in others:
             Bounds.note(first)
@@ -195,13 +195,13 @@ class Runtime(Conversions, OpenLoops):
             second = _guarded(_AND, truth(first), other)
             Bounds.note(second)
             if not isinstance(second, torch.Tensor) and not second:
-                return second  # false whatever the data say
+                return second  # false regardless of the data
             logical = _logical(torch.logical_and, first, second)
             first = merge(truth(first), "", _AND, second, first) if logical is None else logical
         return first
 
     def either(self, first: Any, *others: Callable[[], Any]) -> Any:
-        """`first or …`: the first that is true, else the last."""
+        """`first or …`: the first true operand, else the last."""
         first = self._of_sizes(first)
         for other in others:
             if not self.is_traced(first):
@@ -222,7 +222,7 @@ class Runtime(Conversions, OpenLoops):
         return torch.logical_and(self.negated(stopped), truth(rest))
 
     def chain(self, first: Any, *links: tuple[Callable[[Any, Any], Any], Callable[[], Any]]) -> Any:
-        """`first < b < c`: each link is a comparison and its right side, which is evaluated once."""
+        """`first < b < c`: each link is a comparison and its right operand, which is evaluated once."""
         left, holds = first, None
         for compare, value in links:
             right = value()
@@ -243,34 +243,34 @@ class Runtime(Conversions, OpenLoops):
         return self.branching(test, yes, no, Branch(Site(*where), returns=True))
 
     def branching(self, test: Any, yes: Callable[[], Any], no: Callable[[], Any], branch: Branch) -> Any:
-        """What one of two functions gives."""
+        """The result of one of two functions."""
         return self.branch(test, lambda: (yes(), ()), lambda: (no(), ()), (), branch)[0]
 
     def certain(self, flag: Any, loop: tuple[Any, ...]) -> bool:
-        """Whether the flag that ends a loop early is true whatever the data say."""
+        """Whether the flag that ends a loop early is true regardless of the data."""
         known = not isinstance(flag, torch.Tensor) and bool(flag)
         if known and not self.tracing:
             self.sides.setdefault(Site(*loop), set()).add(False)
         return known
 
     def holds(self, test: Any, where: tuple[Any, ...]) -> Any:
-        """An assertion's test; one on data cannot be kept in a graph."""
+        """The test of an assertion; a data-dependent one cannot be kept in a graph."""
         if not self.is_traced(test):
             return test
         self.unchecked.setdefault(Site(*where))
         return True
 
     def caught(self, where: tuple[Any, ...]) -> None:
-        """A handler of exceptions runs."""
+        """Record that an exception handler runs."""
         self.handled[Site(*where)] = True
 
     def entered(self, where: tuple[Any, ...]) -> None:
-        """A `try` with that handler begins."""
+        """Record that a `try` with that handler is entered."""
         self.handled.setdefault(Site(*where), False)
 
     @contextmanager
     def within(self, where: tuple[Any, ...]) -> Iterator[None]:
-        """The inside of a `with`, which may end what is raised there."""
+        """The body of a `with` that may suppress exceptions."""
         self.entered(where)
         try:
             yield
@@ -279,11 +279,11 @@ class Runtime(Conversions, OpenLoops):
             raise
 
     def raised(self, make: Callable[[], Any]) -> Any:
-        """What `raise` raises. On a side that data decide on, its message may not be made: it may show the data."""
+        """The exception of a `raise`. On a data-dependent side its message may be omitted, since it may show data."""
         return SideRaisesError() if Speculation.taken() is not None else make()
 
     def augment(self, operation: str, target: Any, value: Any) -> Any:
-        """`target += value`: in place, but not for a tensor without dimensions, which may stand for a number."""
+        """`target += value`: in place, except for 0-d tensors, which may represent numbers."""
         return augmented(operation, target, value)
 
     def augment_attribute(self, operation: str, owner: Any, name: str, value: Any) -> None:
@@ -319,8 +319,8 @@ class Runtime(Conversions, OpenLoops):
         return Range(start, stop, step)
 
     def _of_sizes(self, test: Any) -> Any:
-        """A question about sizes that the data decide, such as `found.numel() > 0`, as a tensor; one about the module's
-        own flags as its answer."""
+        """A condition on data-dependent sizes, such as `found.numel() > 0`, as a tensor; one on the module's own flags
+        as its value."""
         if self.tracing:
             test = self.known(test)
         if self.tracing and isinstance(test, torch.SymInt) and not is_concrete_int(test):
@@ -343,7 +343,7 @@ class Runtime(Conversions, OpenLoops):
 
 
 def _logical(operation: Callable[..., torch.Tensor], first: Any, second: Any) -> torch.Tensor | None:
-    """For booleans the operands' values are their truth; None where one is not a boolean."""
+    """For booleans, `and` and `or` are logical operators; None if an operand is not boolean."""
     values = [torch.tensor(v) if isinstance(v, bool) else v for v in (first, second)]
     if not all(isinstance(v, torch.Tensor) and v.dtype == torch.bool and v.numel() == 1 for v in values):
         return None

@@ -1,10 +1,10 @@
-"""Ways by which a traced value would leave the trace as something that Python takes for data of its own.
+"""Detects operations that would convert a traced value to a Python value without an error.
 
-torch has no objection to most: a traced tensor is hashed by its identity and printed as `FakeTensor(…)`, a symbol for
-a number as `u0`. Whatever Python decides by that is decided once and for all. While `EscapeGuard` is active, each such
-way raises `EscapeError` where the user's code asks, and stays open to torch itself.
+torch permits most of them: a traced tensor is hashed by identity and printed as `FakeTensor(…)`, a symbol for a number
+as `u0`. Decisions that Python makes with these would be fixed in the graph. While `EscapeGuard` is active, each such
+operation raises `EscapeError` if the user's code performs it; torch itself may still use them.
 
-Private names, seen in torch 2.13: `FakeTensor`, of whose class the user's tensors are in a trace.
+Private API, as of torch 2.13: `FakeTensor`, the class of the user's tensors in a trace.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from edgec.frontend.torch.patches import Patches
 
 _OWN = (TORCH, EDGEC)
 _ON_BEHALF = tuple(f"/autograph/operators/{name}.py" for name in ("py_builtins", "lookups", "control_flow"))
-"""What stands in rewritten functions in the place of what the user wrote."""
+"""Files of functions that act on behalf of the user's code in rewritten functions."""
 
 
 _NAMES = {
@@ -37,8 +37,8 @@ _NAMES = {
 
 
 class EscapeError(BaseException):
-    """Data would become a Python value here. `way` is the label's end, `what` says of what. No handler of the user's
-    exceptions may take it for one.
+    """A data-dependent value would become a Python value. `way` is the end of the label, `what` describes the value.
+    Not an `Exception`, so that handlers in the user's code do not catch it.
     """
 
     def __init__(self, way: str, what: str) -> None:
@@ -47,8 +47,8 @@ class EscapeError(BaseException):
 
 
 class NumberOfSizeError(EscapeError):
-    """`int(size)` would make a number of an open size, or `range(size)` count up to it: a `loop`. Functions among the
-    `left` may do that.
+    """`int(size)` would convert a dynamic size to a number, or `range(size)` iterate up to it (`loop`). Functions
+    listed in `left` may do that.
     """
 
     def __init__(self, left: set[CodeType], *, loop: bool = False) -> None:
@@ -57,8 +57,8 @@ class NumberOfSizeError(EscapeError):
 
 
 class EscapeGuard:
-    """While active, the ways of `_WAYS` are watched. `seen` are the errors that were raised, caught or not; `symbols`
-    says whether torch made symbols of its own for numbers of the data.
+    """While active, the operations in `_WAYS` are intercepted. `seen` are the errors raised, caught or not; `symbols`
+    is whether torch created symbols of its own for data-dependent numbers.
     """
 
     def __init__(self) -> None:
@@ -71,7 +71,7 @@ class EscapeGuard:
             for name, (way, what) in _WAYS.items():
                 self._replace(owner, name, self._watching(owner, name, way, what))
         for owner in (torch.SymInt, torch.SymFloat):
-            for name in ("__round__", "__trunc__", "__floor__", "__ceil__"):  # torch's own have no translation
+            for name in ("__round__", "__trunc__", "__floor__", "__ceil__"):  # torch's own are not translated
                 self._replace(owner, name, self._watching(owner, name, "number", "a rounded number"))
         for name in ("item", "tolist"):
             self._replace(FakeTensor, name, self._counting(getattr(torch.Tensor, name)))
@@ -86,7 +86,7 @@ class EscapeGuard:
         self._patches.undo()
 
     def check(self) -> None:
-        """Raise what was raised and caught, by a bare `except`."""
+        """Raise the first error that the user's code caught, as a bare `except` does."""
         if self.seen:
             raise self.seen[0]
 
@@ -128,18 +128,18 @@ _WAYS = {
     "__format__": ("text", "text"),
     "__reduce_ex__": ("pickle", "a pickle"),
 }
-"""For each method, the label's end and what becomes of data."""
+"""For each method, the end of the label and what happens to the data."""
 
 
 def _is_of_data(value: Any, name: str) -> bool:
-    """Tensors are hashed by what they are, numbers by what they hold; symbols may stand for an open dimension."""
+    """Tensors are hashed by identity, numbers by value; symbols may represent a dynamic dimension."""
     if isinstance(value, torch.Tensor):
         return name != "__hash__" or not value.dim()
     return bool(free_unbacked_symbols(value))
 
 
 def asks_user(frame: FrameType | None) -> bool:
-    """Whether the user's code asks: the innermost function outside of Python's own library is none of torch's."""
+    """Whether the user's code is the caller: the innermost function outside Python's library is not torch's."""
     while frame is not None:
         file = frame.f_code.co_filename
         if file.endswith(_ON_BEHALF) and file.startswith(_OWN):
@@ -154,7 +154,7 @@ def asks_user(frame: FrameType | None) -> bool:
 
 
 def _copied(plain: Callable[..., Any]) -> Callable[..., Any]:
-    """`copy.deepcopy(x)` in the user's code is a tensor of its own."""
+    """`copy.deepcopy(x)` in the user's code creates a new tensor."""
 
     def copied(value: Any, memo: Any) -> Any:
         return value.clone() if asks_user(sys._getframe(1)) else plain(value, memo)
@@ -163,12 +163,12 @@ def _copied(plain: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _alias(value: torch.Tensor) -> torch.Tensor:
-    """`copy.copy(x)` is another tensor of the same memory."""
+    """`copy.copy(x)` creates another tensor with the same memory."""
     return value.view_as(value)
 
 
 def _shown(plain: Callable[..., None]) -> Callable[..., None]:
-    """What is printed decides nothing."""
+    """Printing is permitted, since it decides nothing."""
 
     def shown(*args: Any, **kwargs: Any) -> None:
         plain(*(a if isinstance(a, str | int | float) else repr(a) for a in args), **kwargs)

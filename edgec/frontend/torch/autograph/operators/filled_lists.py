@@ -1,4 +1,4 @@
-"""A list to which each round of a loop over an open dimension adds one tensor: carried as a tensor of all of them."""
+"""A list to which each iteration of a loop over a dynamic dimension appends a tensor, carried as one stacked tensor."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from edgec.frontend.torch.autograph.operators.open_sequences import Filled, Grow
 
 @dataclass(frozen=True)
 class FilledList:
-    """A variable that a loop carries: `leaves` are the added elements so far (N, …), the number of rounds, and, of a
-    list that was not empty, the newest element. `before` are the elements that it had.
+    """A loop variable: `leaves` are the elements appended so far (N, …), the number of iterations, and, if the list was
+    not empty, the newest element. `before` are its previous elements.
     """
 
     index: int
@@ -23,8 +23,8 @@ class FilledList:
 
     @staticmethod
     def of(index: int, before: list[Any], after: list[Any], steps: Any) -> FilledList | None:
-        """The variable at this place of the state, by what a trial round made of it; None if that was not to add one
-        tensor of the form of all others.
+        """The loop variable at this index of the state, judged by a trial iteration; None unless that appended one
+        tensor of the same shape and type as all others.
         """
         in_front = len(after) > 1 and bool(before) and after[-1] is before[-1]
         added = after[0] if in_front else after[-1] if after else None
@@ -40,11 +40,11 @@ class FilledList:
         return FilledList(index, tuple(before), leaves, in_front)
 
     def bound(self, leaves: tuple[torch.Tensor, ...]) -> Growing:
-        """What a round finds in the variable."""
+        """The variable's value in an iteration."""
         return Growing(leaves[2] if len(leaves) > 2 else None)
 
     def next(self, leaves: tuple[torch.Tensor, ...], after: Any) -> tuple[torch.Tensor, ...] | None:
-        """The leaves behind a round; None if it did not add one tensor."""
+        """The leaves after an iteration; None if it did not append exactly one tensor."""
         if not isinstance(after, Growing) or len(after.added) != 1:
             return None
         rows, count, *_ = leaves
@@ -54,7 +54,7 @@ class FilledList:
         return (written, count + 1, *([added] if len(leaves) > 2 else []))
 
     def result(self, leaves: tuple[torch.Tensor, ...]) -> Filled:
-        """The list behind the loop."""
+        """The list after the loop."""
         rows = leaves[0]
         if self.before:
             held = torch.stack(self.before)

@@ -1,4 +1,4 @@
-"""What bounds a loop beside the data: ranges, also up to an open size, and the parts of its test that are not data."""
+"""Bounds of a loop besides data: ranges, possibly of dynamic size, and parts of its test that do not depend on data."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Range:
     step: Any
 
     def holds(self, value: Any) -> Any:
-        """Whether `value` is still inside."""
+        """Whether `value` is still in the range."""
         if isinstance(self.step, torch.Tensor):
             return torch.where(self.step > 0, value < self.stop, value > self.stop)
         Bounds.of_range(self)
@@ -29,20 +29,20 @@ class Range:
         return inside
 
     def rounds(self) -> Any:
-        """How many numbers there are, as an open size; None where they are not as many as an open size says."""
+        """The number of iterations as a dynamic size; None if it is not one."""
         ends = (self.start, self.stop)
         opened = any(is_open(end) for end in ends)
         return rounds(*ends, self.step) if opened and all(is_open(e) or isinstance(e, int) for e in ends) else None
 
 
 def is_open(size: Any) -> bool:
-    """Whether it is an open size of an input, or computed of such."""
+    """Whether it is a dynamic size of an input, or computed from dynamic sizes."""
     return isinstance(size, torch.SymInt) and not is_concrete_int(size) and not free_unbacked_symbols(size)
 
 
 class Bounds:
-    """Notes whether a loop's test holds a part that is not data, which may bound the loop: `rounds`, if that is a range
-    up to an open size.
+    """Records whether a loop's test has a part that does not depend on data, which may bound the loop; `rounds` is the
+    number of iterations if that part is a range of dynamic size.
     """
 
     _open: list[Bounds] = []  # noqa: RUF012 - a stack of the tests being evaluated
@@ -60,12 +60,12 @@ class Bounds:
 
     @classmethod
     def note(cls, value: Any) -> None:
-        """A part of the test that is being evaluated."""
+        """Record a part of the test that is being evaluated."""
         if cls._open and not isinstance(value, torch.Tensor):
             cls._open[-1].seen = True
 
     @classmethod
     def of_range(cls, bounds: Range) -> None:
-        """A range whose end the test that is being evaluated asks for."""
+        """Record a range whose end is checked by the test that is being evaluated."""
         if cls._open:
             cls._open[-1].rounds = bounds.rounds()

@@ -1,4 +1,4 @@
-"""Loops whose end depends on data or on an open size: unrolled under a selection, or kept as a loop of the graph."""
+"""Loops that depend on data or on a dynamic size: unrolled with selections, or kept as a loop of the graph."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from edgec.frontend.torch.autograph.operators.symbolic_numbers import Numbers, i
 from edgec.frontend.torch.overrides.functions import Overrides
 
 FEW = 16
-"""Iterations up to which a loop is unrolled at once: straight graphs are what accelerators take."""
+"""The number of iterations up to which a loop is unrolled immediately: accelerators prefer graphs without loops."""
 
 UNROLLED = 128
-"""Iterations up to which a loop is unrolled that cannot stay one, as its variables change their shapes."""
+"""The number of iterations up to which a loop is unrolled if its variables change their shapes."""
 
 Values = tuple[torch.Tensor, ...]
 Test = Callable[..., Any]
@@ -32,7 +32,7 @@ Body = Callable[..., State]
 
 
 class Lent:
-    """A copy of one variable, lent to a round of a loop: it can tell whether the round changed it in place."""
+    """A copy of a variable for one iteration of a loop, which detects whether the iteration changes it in place."""
 
     def __init__(self, original: Any) -> None:
         self.original = original
@@ -41,7 +41,7 @@ class Lent:
         self._versions = [_version(leaf) for leaf in self._leaves]
 
     def changed(self) -> bool:
-        """Whether a tensor in it was written to, or a list or dictionary is not what it was."""
+        """Whether a tensor in it was written to, or a list or dictionary was modified."""
         if not isinstance(self.value, torch.Tensor | list | dict | tuple):
             return False
         leaves, structure = pytree.tree_flatten(self.value)
@@ -53,7 +53,7 @@ class Lent:
 
 
 def _copy(value: Any) -> Any:
-    """The same structure with tensors of its own."""
+    """The same structure with copies of its tensors."""
     if isinstance(value, torch.Tensor | list | dict | tuple):
         return pytree.tree_map(lambda leaf: leaf.clone() if isinstance(leaf, torch.Tensor) else leaf, value)
     return value
@@ -64,7 +64,7 @@ def _version(leaf: Any) -> int:
 
 
 def truth(test: torch.Tensor) -> torch.Tensor:
-    """A condition of no dimensions. Raises as Python does for a tensor of several elements."""
+    """A condition as a 0-d tensor. Raises, as Python does, for a tensor with several elements."""
     if test.numel() != 1:
         raise RuntimeError("the truth of a tensor with more than one element is ambiguous; use .any() or .all()")
     scalar = test.reshape(())
@@ -74,9 +74,9 @@ def truth(test: torch.Tensor) -> torch.Tensor:
 def unrolled(
     going: torch.Tensor, test: Test, body: Body, state: State, branch: Branch, most: int = FEW
 ) -> State | None:
-    """Iterate while anything but the data allows; values stay as they were once the data say stop.
+    """Iterate as long as conditions other than data allow; values are kept once the data-dependent condition is false.
 
-    None where the loop goes on beyond `most` iterations.
+    None if the loop has more than `most` iterations.
     """
     active = truth(going)
     live = final = state
@@ -99,7 +99,7 @@ def unrolled(
 
 @dataclass(frozen=True)
 class _Variable:
-    """A variable that a loop carries: its place in the state, its structure, its tensors, and which are `numbers`."""
+    """A variable carried by a loop: its index in the state, structure and tensors, and which of them are `numbers`."""
 
     index: int
     structure: pytree.TreeSpec
@@ -107,17 +107,17 @@ class _Variable:
     numbers: tuple[bool, ...]
 
     def bound(self, leaves: Values) -> Any:
-        """What a round finds in the variable."""
+        """The variable's value in an iteration."""
         own = [mark(v) if n else v for v, n in zip(leaves, self.numbers, strict=True)]
         return pytree.tree_unflatten(own, self.structure)
 
     def next(self, leaves: Values, after: Any) -> Values:
-        """The leaves behind a round."""
+        """The leaves after an iteration."""
         found = pytree.tree_leaves(after)
         return tuple(_tensor(leaf).to(v.dtype) for leaf, v in zip(found, leaves, strict=True))
 
     def result(self, leaves: Values) -> Any:
-        """The variable behind the loop."""
+        """The variable after the loop."""
         return self.bound(leaves)
 
 
@@ -125,9 +125,9 @@ class _Variable:
 class Carried:
     """A loop of the graph: the variables that its body changes are carried as tensors.
 
-    A variable may be a tensor, a number, or a list, tuple or dictionary of them that keeps its structure. Those that
-    are not `live`, as each round binds them anew and nobody reads them afterwards, are not carried. A loop of `steps`
-    rounds, an open size, may add a tensor to a list in each; one whose end only the data know has none.
+    A variable may be a tensor, a number, or a list, tuple or dictionary of them whose structure does not change.
+    Variables that are not `live`, assigned in each iteration and not read later, are not carried. With `steps`, a
+    dynamic number of iterations, each may append a tensor to a list; a data-dependent loop has no `steps`.
     """
 
     site: Site
@@ -137,7 +137,7 @@ class Carried:
     steps: Any = None
 
     def run(self, test: Test, body: Body) -> State:
-        """The state after the loop. Raises `EdgecError` E0206 where a variable changes its shape or type."""
+        """The state after the loop. Raises `EdgecError` E0206 if a variable changes its shape or type."""
         variables = self._variables(body)
 
         def apart(values: Values) -> list[tuple[_Variable | FilledList, Values]]:
@@ -179,9 +179,9 @@ class Carried:
         return tuple(full)
 
     def _variables(self, body: Body) -> list[_Variable | FilledList]:
-        """What trial iterations change, each fit to be carried.
+        """The variables that trial iterations change, each converted so that it can be carried.
 
-        A number that becomes a tensor may decide on further variables: once more, until no other one changes.
+        A number that becomes a tensor may affect further variables: this is repeated until nothing changes.
         """
         found: dict[int, _Variable | FilledList] = {}
         while True:
@@ -215,7 +215,7 @@ class Carried:
         return variable.bound(tuple(leaf.clone() for leaf in variable.leaves))
 
     def _variable(self, index: int, name: str, old: Any, new: Any) -> _Variable | FilledList:
-        """What the body binds first begins as zeros: Python has no value for it before the first iteration."""
+        """A variable first assigned in the body starts as zeros, since it is unbound before the first iteration."""
         if self.steps is not None and isinstance(old, list) and isinstance(new, list):
             filled = FilledList.of(index, self.state[index], new, self.steps)
             if filled is not None:
@@ -254,7 +254,7 @@ def _form(value: Any, count: int) -> str:
 
 
 def _loop(going: Callable[[Values], torch.Tensor], step: Callable[[Values], Values], carried: Values) -> Values:
-    """torch's loop operator; what the two functions use from outside is given to it as further inputs."""
+    """torch's loop operator; outer tensors used by the two functions are passed as additional inputs."""
     with Collect(carried) as collect:
         going(tuple(t.clone() for t in carried))
         step(tuple(t.clone() for t in carried))
@@ -262,7 +262,7 @@ def _loop(going: Callable[[Values], torch.Tensor], step: Callable[[Values], Valu
 
     def inside(function: Callable[[Values], Any]) -> Callable[..., Any]:
         def run(*inputs: torch.Tensor) -> Any:
-            # torch traces the functions of its loops outside of the modes around them.
+            # torch traces the functions of its loops outside the surrounding modes.
             with Overrides(), Substitute(dict(zip(outside, inputs[count:], strict=True))), Numbers():
                 return function(inputs[:count])
 
@@ -273,7 +273,7 @@ def _loop(going: Callable[[Values], torch.Tensor], step: Callable[[Values], Valu
 
 
 def _changes(given: Lent, new: Any) -> bool:
-    """Whether an iteration binds a variable anew or changes it in place."""
+    """Whether an iteration assigns a variable or changes it in place."""
     same = new is given.value or (not isinstance(new, torch.Tensor) and _equal(new, given.value))
     return (not same or given.changed()) and not isinstance(new, Undefined)
 

@@ -1,4 +1,4 @@
-"""Loops over an open dimension: a loop of the graph with as many rounds as that is long."""
+"""Loops over a dynamic dimension: a loop of the graph with as many iterations as that dimension is long."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from edgec.frontend.torch.autograph.operators.symbolic_numbers import mark
 
 
 class OpenLoops:
-    """What stands in rewritten functions for the iterables of such loops: part of the runtime."""
+    """The replacements for the iterables of such loops in rewritten functions: part of the runtime."""
 
     tracing: bool
     elements = staticmethod(elements_of)
@@ -58,7 +58,7 @@ class OpenLoops:
 
 
 def over_open_size(test: Test, body: Body, state: State, branch: Branch, steps: Any) -> State:
-    """The state after a loop of `steps` rounds. Raises `EdgecError` E0202 or E0206 where the graph cannot have one."""
+    """The state after a loop of `steps` iterations. Raises `EdgecError` E0202 or E0206 if the graph cannot have one."""
     given = tuple(_tensors(v) for v in state)
     try:
         after = Carried(branch.site, branch.names, given, branch.live, steps).run(test, body)
@@ -68,7 +68,7 @@ def over_open_size(test: Test, body: Body, state: State, branch: Branch, steps: 
 
 
 def _tensors(value: Any) -> Any:
-    """Open sizes as tensors that stand for numbers: a loop of the graph takes tensors alone."""
+    """Dynamic sizes as tensors that represent numbers: a loop of the graph accepts tensors only."""
     if isinstance(value, Range):
         return replace(value, start=_tensors(value.start), stop=_tensors(value.stop))
     return mark(torch.scalar_tensor(value, dtype=torch.int64)) if is_open(value) else value

@@ -1,4 +1,4 @@
-"""Sequences as long as an open dimension: what a loop steps through, and the lists that it fills step by step."""
+"""Sequences as long as a dynamic dimension: the iterables of loops, and the lists that loops fill."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ from edgec.frontend.torch.frames import line_of_model
 
 
 class Elements(ABC):
-    """What a loop over an open dimension steps through. Lengths are asked anew for each use: inside of a loop of the
-    graph they are those of the tensors that it is given.
+    """The iterable of a loop over a dynamic dimension. Lengths are queried for each use: inside a loop of the graph
+    they are those of the tensors passed to it.
     """
 
     @abstractmethod
     def extent(self) -> Any:
-        """How many there are."""
+        """The number of elements."""
 
     @abstractmethod
     def __getitem__(self, place: Any) -> Any:
-        """The element at a place from 0 on, a number or a tensor without dimensions."""
+        """The element at an index from 0, which is a number or a 0-d tensor."""
 
 
 class Rows(Elements):
-    """The parts of a tensor along one dimension: `x.unbind(dim)`. Python code that is not rewritten and steps through
-    them asks for their number, as it would of a `range`.
+    """The slices of a tensor along one dimension: `x.unbind(dim)`. Python code that is not rewritten and iterates over
+    them queries their number, as for a `range`.
     """
 
     def __init__(self, x: torch.Tensor, dim: int = 0) -> None:
         self._x, self._dim = x, dim
 
     def extent(self) -> Any:
-        """As `Elements` says."""
+        """See `Elements`."""
         return self._x.shape[self._dim]
 
     def __getitem__(self, place: Any) -> torch.Tensor:
@@ -48,7 +48,7 @@ class Rows(Elements):
         return len(range(self.extent()))
 
     def __iter__(self) -> Iterator[torch.Tensor]:
-        for i in range(self.extent()):  # asked for when the first is taken, by whoever takes it
+        for i in range(self.extent()):  # queried when the first element is requested, by the caller
             yield self._x.select(self._dim, i)
 
 
@@ -59,7 +59,7 @@ class Enumerated(Elements):
         self._elements, self._start = elements, start
 
     def extent(self) -> Any:
-        """As `Elements` says."""
+        """See `Elements`."""
         return extent(self._elements)
 
     def __getitem__(self, place: Any) -> tuple[Any, Any]:
@@ -67,13 +67,13 @@ class Enumerated(Elements):
 
 
 class Zipped(Elements):
-    """`zip(a, b, …)`: as many as the first has, which must not be more than the others have."""
+    """`zip(a, b, …)`: as many elements as the first has; the others must not have fewer."""
 
     def __init__(self, *parts: Any) -> None:
         self._parts = parts
 
     def extent(self) -> Any:
-        """As `Elements` says."""
+        """See `Elements`."""
         first, *others = (extent(part) for part in self._parts)
         return first if all(first == other for other in others) else min(first, *others)
 
@@ -88,7 +88,7 @@ class Backwards(Elements):
         self._elements = elements
 
     def extent(self) -> Any:
-        """As `Elements` says."""
+        """See `Elements`."""
         return extent(self._elements)
 
     def __getitem__(self, place: Any) -> Any:
@@ -96,13 +96,13 @@ class Backwards(Elements):
 
 
 class Counted(Elements):
-    """`range(start, stop, step)` inside of `enumerate`, `zip` or `reversed`."""
+    """`range(start, stop, step)` inside `enumerate`, `zip` or `reversed`."""
 
     def __init__(self, start: Any, stop: Any, step: Any) -> None:
         self._start, self._stop, self._step = start, stop, step
 
     def extent(self) -> Any:
-        """As `Elements` says."""
+        """See `Elements`."""
         return rounds(self._start, self._stop, self._step)
 
     def __getitem__(self, place: Any) -> Any:
@@ -110,12 +110,12 @@ class Counted(Elements):
 
 
 def extent(elements: Any) -> Any:
-    """How many there are, of what Python keeps itself too."""
+    """The number of elements, also of ordinary Python objects."""
     return elements.extent() if isinstance(elements, Elements) else len(elements)
 
 
 def elements_of(iterable: Any) -> Any:
-    """What a loop over `iterable` steps through, element by element."""
+    """The elements of `iterable`, to be indexed one by one."""
     if isinstance(iterable, Filled):
         return Rows(torch.stack(iterable))
     if isinstance(iterable, torch.Tensor):
@@ -124,15 +124,15 @@ def elements_of(iterable: Any) -> Any:
 
 
 def rounds(start: Any, stop: Any, step: Any) -> Any:
-    """How many numbers `range(start, stop, step)` has, of numbers of which some are open sizes."""
+    """The number of elements of `range(start, stop, step)`, whose arguments may be dynamic sizes."""
     width = stop - start if step > 0 else start - stop
     return (width + abs(step) - 1) // abs(step)
 
 
 class Growing(list[Any]):
-    """A list inside of a round that adds one element to it: holds what stood in it before, and notes what is added.
+    """A list inside an iteration that appends one element: has the previous elements, and records the new one.
 
-    `last` is what the round before added, `None` in a list that was empty before the loop.
+    `last` is the element appended by the previous iteration, `None` if the list was empty before the loop.
     """
 
     def __init__(self, last: torch.Tensor | None) -> None:
@@ -142,15 +142,15 @@ class Growing(list[Any]):
         self.in_front = False
 
     def append(self, value: Any) -> None:
-        """At the end."""
+        """Append at the end."""
         self.added.append(value)
 
     def extend(self, values: Any) -> None:
-        """At the end."""
+        """Extend at the end."""
         self.added.extend(values)
 
     def insert(self, index: Any, value: Any) -> None:
-        """At the front alone."""
+        """Insert at the front; other positions are not supported."""
         if index != 0:
             self._unknown()
         self.in_front = True
@@ -190,9 +190,9 @@ class Growing(list[Any]):
 
 
 class Filled(list[Any]):
-    """A list that a loop over an open dimension has filled: `rows` (N, …) are its elements.
+    """A list filled by a loop over a dynamic dimension: `rows` (N, …) are its elements.
 
-    torch's functions of lists look into the list itself; they find a tensor that says what was done to it.
+    torch's functions of lists inspect the list's contents; they find a tensor that intercepts the function.
     """
 
     def __init__(self, rows: torch.Tensor) -> None:
@@ -217,7 +217,7 @@ class Filled(list[Any]):
         return iter(Rows(self.rows.flip(0)))
 
     def reverse(self) -> None:
-        """In place."""
+        """Reverse in place."""
         self.rows = self.rows.flip(0)
 
     def _changed(self, *_: Any) -> NoReturn:
@@ -227,7 +227,7 @@ class Filled(list[Any]):
 
 
 class _InList(torch.Tensor):
-    """What stands in a `Filled`."""
+    """The only content of a `Filled` list, which intercepts torch's functions."""
 
     @classmethod
     def __torch_function__(cls, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -258,7 +258,7 @@ def stack(tensors: Any, dim: int = 0) -> torch.Tensor:
 
 
 def cat(tensors: Any, dim: int = 0) -> torch.Tensor:
-    """`torch.cat`: each element has the same number of entries there."""
+    """`torch.cat`, for elements of equal size along the dimension."""
     if not isinstance(tensors, Filled):
         return torch.cat(tensors, dim)
     dim = dim % (tensors.rows.dim() - 1)
@@ -266,5 +266,5 @@ def cat(tensors: Any, dim: int = 0) -> torch.Tensor:
 
 
 def unbind(x: torch.Tensor, dim: int = 0) -> Sequence[torch.Tensor] | Rows:
-    """`torch.unbind`; along an open dimension only a loop knows what to do with the parts."""
+    """`torch.unbind`; along a dynamic dimension the result can only be used by a loop."""
     return Rows(x, dim) if isinstance(x.shape[dim], torch.SymInt) else torch.unbind(x, dim)

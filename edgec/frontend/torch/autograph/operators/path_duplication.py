@@ -1,7 +1,7 @@
-"""Branches whose sides no single value can stand for: the model is traced to its end for each side.
+"""Branches whose sides cannot be merged into a single value: the model is traced to its end once for each side.
 
-`h = a(x) if c else b(x)` with results of different shapes, or `m = None` on one side, cannot be selected there. Where
-the model's results have one shape all the same, these are selected in their place.
+`h = a(x) if c else b(x)` with results of different shapes, or `m = None` on one side, cannot be selected at that point.
+If the model's results have equal shapes nevertheless, these are selected instead.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from edgec.frontend.torch.autograph.operators.select import Site
 from edgec.frontend.torch.autograph.operators.speculation import Speculation
 
 _MOST = 16
-"""Runs of the model into which its forks may part."""
+"""The maximum number of paths into which forks may divide the model."""
 
 
 class ForkError(Exception):
-    """The branches at `sites` have to be forked; `refused` is what is told where that cannot be."""
+    """The branches at `sites` must be forked; `refused` is the error to report if that is impossible."""
 
     def __init__(self, sites: Sequence[Site], refused: EdgecError) -> None:
         super().__init__(str(refused))
@@ -36,8 +36,8 @@ class ForkError(Exception):
 
 @dataclass
 class _Run:
-    """One trace of the model: the sides to take at its first forks (at all later ones the first side), and what its
-    forks were.
+    """One trace of the model: the sides to take at its first forks (the first side at later ones), and its actual
+    forks.
     """
 
     sides: list[bool]
@@ -48,8 +48,8 @@ class _Run:
 
 @dataclass
 class Forks:
-    """The branches that are forked, each with the refusal of its selection. `numbers` are those that give numbers;
-    `keeps` says whether the model has changed something that the next way through it would find.
+    """The branches that are forked, each with the refusal of its selection. `numbers` are those whose results are
+    numbers; `keeps` is whether the model changed something that the next path would see.
     """
 
     refused: dict[Site, EdgecError] = field(default_factory=dict)
@@ -59,9 +59,9 @@ class Forks:
     _enders: dict[tuple[str, str], set[Site]] = field(default_factory=dict)
 
     def of_numbers(self, failure: BaseException) -> bool:
-        """Fork the last branch that gives numbers, of which tensors were made: torch may want the numbers themselves.
+        """Fork the last branch whose results, different numbers, became tensors: torch may require numbers.
 
-        False where none is left to be forked.
+        False if none is left to be forked.
         """
         left = [site for site in self.numbers if site not in self.refused]
         for site in left[-1:]:
@@ -75,15 +75,16 @@ class Forks:
         return bool(left)
 
     def ends(self, branch: Branch, before: State, after: State) -> None:
-        """Note which loops a branch may end early: it changes their flags."""
+        """Record which loops a branch may end early, by the flags that it changes."""
         for name, old, new in zip(branch.names, before, after, strict=True):
             if name.startswith(FLAG) and new is not old:
                 self._enders.setdefault((branch.site.file, name), set()).add(branch.site)
 
     def asked(self, branch: Branch, refused: EdgecError) -> Exception:
-        """What to raise for a branch or loop that was refused: it is to be forked, or where it cannot be, `refused`.
+        """The exception for a refused branch or loop: it is to be forked, or, if that is impossible, `refused`.
 
-        For a loop that branches end early these are forked: each way knows then for certain how the loop ended.
+        For a loop that branches end early, these branches are forked, so that on each path the end of the loop is
+        known.
         """
         enders = self._enders.get((branch.site.file, branch.flag), set()) if branch.flag else set()
         new = [site for site in (*sorted(enders, key=lambda s: s.line), branch.site) if site not in self.refused]
@@ -92,7 +93,7 @@ class Forks:
         return ForkError([site for site in new if site in enders] or new, refused)
 
     def side(self, site: Site, condition: torch.Tensor) -> bool | None:
-        """The side that this trace takes; None where the branch is not forked. What must not fail there is guarded."""
+        """The side that this trace takes; None if the branch is not forked. Operations on it are guarded."""
         run = self._run
         if run is None or site not in self.refused or Speculation.nested():
             return None
@@ -109,7 +110,7 @@ class Forks:
 
     @contextmanager
     def applied(self, module: torch.nn.Module) -> Iterator[None]:
-        """While active, the module's `forward` is traced once for each way through its forks."""
+        """While active, the module's `forward` is traced once for each path through its forks."""
         if not self.refused:
             yield
             return
@@ -126,7 +127,7 @@ class Forks:
             del module.forward
 
     def traced(self, run: _Run, call: Callable[[], Any]) -> Any:
-        """The result of one way through."""
+        """The result of one path."""
         self._run = run
         try:
             with run.guards:
@@ -137,7 +138,7 @@ class Forks:
 
 @dataclass
 class _Tree:
-    """All ways through one call of the model."""
+    """All paths through one call of the model."""
 
     forks: Forks
     module: torch.nn.Module
@@ -145,10 +146,10 @@ class _Tree:
     _count: int = 0
 
     def result(self, sides: Sequence[bool]) -> Any:
-        """The results of all ways that begin with these sides, selected into one.
+        """The selection among the results of all paths that begin with these sides.
 
-        Raises the refusal of a branch's own selection where the results do not fit either, where there are too many
-        ways, or where the model updates a buffer, which it would do once for each way.
+        Raises the refusal of a branch's own selection if the results do not match either, if there are too many paths,
+        or if the model updates a buffer, which would happen once for each path.
         """
         run = _Run(list(sides))
         before = _buffers(self.module)
@@ -167,7 +168,7 @@ class _Tree:
 
 
 def _own(values: Any) -> Any:
-    """Copies of the inputs, which one way through may change and the next must not see changed."""
+    """Copies of the inputs, which one path may change without affecting the next."""
     return pytree.tree_map(lambda leaf: leaf.clone() if isinstance(leaf, torch.Tensor) else leaf, values)
 
 

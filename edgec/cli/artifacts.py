@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from edgec.cli.document import print_json
-from edgec.cli.request_options import Json, Settings, given, one_model, takes
+from edgec.cli.request_options import Json, Settings, one_model, takes
 from edgec.cli.rewrites import aligned
 from edgec.cli.run import guarded, show
 from edgec.spec.request_options import SourceOptions, TargetOptions, said
@@ -47,17 +48,17 @@ def check_command(
     """
 
     def body() -> int:
-        from edgec.compiler.check import Budget, check_model
-        from edgec.diag import error
+        from edgec.compiler.check import Budget, Execution, check_artifact, check_model
         from edgec.diag.render import as_json
 
-        told = [name for name in said(options) if name != "function"]
-        if against is None and told:
-            advice = ["add `--against SOURCE`, or remove it"]
-            raise error("E0101", f"`--{told[0].replace('_', '-')}` describes a source", help=advice)
-        changes = TargetOptions(tuple(set or ()))
-        asked = given(None, options, changes) if against is None else one_model(against, options, changes)
-        report = check_model(artifact, asked, Budget(max_bytes, max_ms), on, result)
+        run, described = _function_to_run(options)
+        budget, way = Budget(max_bytes, max_ms), Execution(run, on, settings=tuple(set or ()))
+        if against is None:
+            _refuse_options(described)
+            report = check_artifact(artifact, None, budget, way, result)
+        else:
+            model = one_model(against, described, TargetOptions(way.settings), quiet=json)
+            report = check_model(artifact, model, budget, way, result)
         told_of = [*report.warnings, *report.failures]
         show(told_of)
         if json:
@@ -67,6 +68,25 @@ def check_command(
         return 1 if report.failures else 0
 
     raise typer.Exit(guarded(body, as_document=json))
+
+
+def _function_to_run(options: SourceOptions) -> tuple[str | None, SourceOptions]:
+    """The NAME of `--function NAME`, and the options without it. Raises `EdgecError` E0101 for two."""
+    from edgec.diag import error
+
+    run = [text for text in options.function if "=" not in text]
+    if len(run) > 1:
+        raise error("E0101", f"`--function` names {run[0]} and {run[1]}", help=["add the sources: NAME=SOURCE"])
+    named = tuple(text for text in options.function if text not in run)
+    return (run[0] if run else None), replace(options, function=named)
+
+
+def _refuse_options(options: SourceOptions) -> None:
+    """Options of a source without one are a mistake."""
+    from edgec.diag import error
+
+    if told := [name.replace("_", "-") for name in said(options)]:
+        raise error("E0101", f"`--{told[0]}` describes a source", help=["add `--against SOURCE`, or remove the option"])
 
 
 def diff_command(

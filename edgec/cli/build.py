@@ -63,7 +63,7 @@ def build_command(
         if depfile is not None and not report.is_incomplete:
             from edgec.compiler.depfile import write_depfile
 
-            write_depfile(depfile, report.artifacts, report.reads.found)
+            write_depfile(depfile, report.artifacts, [read.path for read in report.reads.found.values()])
         if timings and not json:
             _print_timings(report.built)
         return _finish(report, json, timings)

@@ -86,25 +86,21 @@ class CheckReport:
 
 
 def check_model(
-    path: Path, model: ModelRequest | None, budget: Budget, on: str = "local", result: Path | None = None
+    path: Path, model: ModelRequest, budget: Budget, way: Execution = HERE, result: Path | None = None
 ) -> CheckReport:
     """Like `check_artifact`, with the source as given on the command line or in a project file.
 
-    `function` of its options is NAME, the function to run, or NAME=SOURCE, a function to compare as well.
-    Raises `EdgecError` E0101 if two functions are to be run.
+    What it does not say of its inputs is as it was for the build. A function that is to be run and is one of the
+    model's is compared with its own source.
     """
-    if model is None:
-        return check_artifact(path, None, budget, Execution(on=on), result)
-    texts = model.options.function
-    run = [text for text in texts if "=" not in text]
-    if len(run) > 1:
-        raise error("E0101", f"`--function` names {run[0]} and {run[1]}", help=["add the sources: NAME=SOURCE"])
-    options = replace(model.options, function=tuple(text for text in texts if text not in run))
-    if known := locate(path).manifest:
-        options = as_asked(options, known.provenance)
-    sources = sources_of(replace(model, options=options)) if model.source else None
-    way = Execution(run[0] if run else None, on, sources.functions if sources else (), model.settings.set)
-    return check_artifact(path, sources.main if sources else None, budget, way, result)
+    known = locate(path).manifest
+    options = as_asked(model.options, known.provenance) if known else model.options
+    sources = sources_of(replace(model, options=options))
+    functions = dict(sources.functions)
+    if way.function in functions:
+        return check_artifact(path, functions[way.function], budget, way, result)
+    others = sources.functions if way.function is None else ()
+    return check_artifact(path, sources.main, budget, replace(way, others=others), result)
 
 
 def check_artifact(

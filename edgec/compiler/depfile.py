@@ -11,12 +11,14 @@ from edgec.diag import error
 
 
 def write_depfile(path: Path, artifacts: Sequence[Path], inputs: Iterable[Path]) -> None:
-    """Write a rule: the artifacts depend on the inputs; make does not stop if an input disappears.
+    """Write a rule: the artifacts depend on the inputs, each of which may vanish without stopping make.
 
-    Paths in the working folder are relative to it. Raises `EdgecError` E0101 for a path that depfiles cannot express,
-    E0108 if the file is not writable.
+    Artifacts are named as they were asked for, as a makefile names them too; inputs relative to the working folder if
+    they lie below it. Raises `EdgecError` E0101 for a path that depfiles cannot hold, E0108 if the file cannot be
+    written.
     """
-    outputs, needed = [_escaped(p) for p in artifacts], list(dict.fromkeys(_escaped(p) for p in inputs))
+    outputs = [_escaped(os.path.normpath(artifact)) for artifact in artifacts]
+    needed = list(dict.fromkeys(_escaped(_from_here(p)) for p in inputs))
     rule = f"{' '.join(outputs)}: {' '.join(needed)}\n"
     text = rule + "".join(f"\n{name}:\n" for name in needed)
     beside = path.with_name(f".{path.name}.new")
@@ -28,11 +30,14 @@ def write_depfile(path: Path, artifacts: Sequence[Path], inputs: Iterable[Path])
         raise error("E0108", f"`{path}` cannot be written: {failure.strerror}") from failure
 
 
-def _escaped(path: Path) -> str:
-    """The path as make and ninja parse it: `$` doubled, a backslash before spaces, `#` and colons."""
+def _from_here(path: Path) -> str:
     here = Path.cwd()
     absolute = Path(os.path.abspath(path))
-    text = str(absolute.relative_to(here) if absolute.is_relative_to(here) else absolute)
+    return str(absolute.relative_to(here) if absolute.is_relative_to(here) else absolute)
+
+
+def _escaped(text: str) -> str:
+    """As make reads it, which is how ninja reads it too: `$` doubled, a backslash before spaces, `#` and colons."""
     if re.search(r"[\n\t\\%]", text):
         raise error(
             "E0101",

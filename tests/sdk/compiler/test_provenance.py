@@ -156,3 +156,30 @@ def test_a_comparison_needs_no_option_twice(tmp_path: Path, monkeypatch: pytest.
     assert "passed" in done.stdout
     (given,) = json.loads((tmp_path / "build/model/rtx/manifest.json").read_text())["app"]["inputs"]
     assert (given["shape"], given["open"]) == (["rows", 3], {"rows": [1, 4]})
+
+
+CODER = """
+import torch
+def encode(): return torch.nn.Linear(4, 2), (torch.randn(1, 4),)
+def decode(): return torch.nn.Linear(2, 4), (torch.randn(1, 2),)
+"""
+
+
+def test_functions_are_compared_with_their_own_sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "net.py").write_text(CODER)
+    lines = ["[[model]]", 'name = "coder"', 'source = "net.py:encode"', 'function = ["decode=net.py:decode"]']
+    lines += ['target = ["iphone"]', 'set = ["options.minimum_deployment_target=iOS18"]']
+    (tmp_path / "edgec.toml").write_text("\n".join(lines))
+    assert edgec("build", "-q").exit_code == 0
+    folder = "build/coder/iphone"
+    manifest = json.loads((tmp_path / folder / "manifest.json").read_text())
+    assert {f["kind"] for f in manifest["provenance"]["files"]} == {"source", "project", "target", "device"}
+    checks = json.loads(edgec("check", folder, "--against", "coder", "--json").stdout)["checks"]
+    assert {"accuracy", "accuracy of decode"} <= checks.keys()
+    one = edgec("check", folder, "--against", "coder", "--function", "decode", "--json")
+    assert one.exit_code == 0, one.stderr
+    swapped = edgec("check", folder, "--against", "net.py:encode", "--function", "decode=net.py:encode")
+    assert swapped.exit_code != 0
+    alone = edgec("check", folder, "--function", "decode=net.py:decode")
+    assert (alone.exit_code, "--against" in alone.stderr) == (2, True)

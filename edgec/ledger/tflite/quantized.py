@@ -19,7 +19,7 @@ _LINEAR = {
     "CONV_2D": (0, 1, 2, 0), "DEPTHWISE_CONV_2D": (0, 1, 2, 3), "FULLY_CONNECTED": (0, 1, 2, 0),
     "TRANSPOSE_CONV": (2, 1, 3, 0),
 }  # fmt: skip
-"""Positions of input, weights and bias, and the dimension of the weights along which scales may lie."""
+"""Indices of input, weights and bias, and the dimension of the weights that may have per-channel scales."""
 
 _FIXED = {
     "LOGISTIC": (1 / 256, -128), "SOFTMAX": (1 / 256, -128), "TANH": (1 / 128, 0), "L2_NORMALIZATION": (1 / 128, 0),
@@ -33,7 +33,7 @@ _SAME = frozenset(
 )
 
 _CLOSE = 1e-5
-"""How far two scales in float32 may be apart, relative, and be the same."""
+"""The relative tolerance within which two float32 scales are equal."""
 
 
 def _scales(tensor: Any) -> np.ndarray[Any, np.dtype[np.float64]]:
@@ -49,7 +49,7 @@ def _integer(file: TFLiteFile, tensor: Any) -> bool:
 
 
 def _linear(file: TFLiteFile) -> Iterator[tuple[Operator, list[Any]]]:
-    """Operators with weights on integers: input, weights and, where there is one, bias."""
+    """Integer operators with weights: input, weights and, if present, bias."""
     for op in file.operators:
         places = _LINEAR.get(op.name, ())[:3]
         numbers = [i for i in listed(op.table.inputs) if i >= 0]
@@ -81,7 +81,9 @@ def _biases(file: TFLiteFile) -> Iterator[Breach]:
             if file.dtype(bias) != "INT32" or not is_quantized(bias):
                 yield Breach(op.where, f"its bias is {file.dtype(bias).lower()} without a scale")
             elif any(_zeros(bias)) or not _alike(_scales(source) * _scales(weights), _scales(bias)):
-                yield Breach(op.where, "the scale of its bias is not that of the products that it is added to")
+                yield Breach(
+                    op.where, "the scale of its bias is not the product of the input's and the weights' scales"
+                )
 
 
 def _alike(wanted: np.ndarray[Any, Any], found: np.ndarray[Any, Any]) -> bool:
@@ -103,7 +105,7 @@ def _same(file: TFLiteFile) -> Iterator[Breach]:
         tensors = [t for t in (*op.tensors(op.table.inputs), *op.tensors(op.table.outputs)) if _integer(file, t)]
         for tensor in tensors[1:]:
             if not _alike(_scales(tensors[0]), _scales(tensor)) or _zeros(tensors[0]) != _zeros(tensor):
-                yield Breach(op.where, "it takes and gives integers of different scales")
+                yield Breach(op.where, "its operands and results have different scales")
                 break
 
 
@@ -111,8 +113,14 @@ _BY = "the runtime"
 
 ROWS: tuple[Row[TFLiteFile], ...] = (
     Row("integer-weights", "integer weights are -127 to 127, with zero point 0", _BY, _SPECIFICATION, _weights),
-    Row("integer-axes", "scales of weights lie along their output channels", _BY, _SPECIFICATION, _axes),
-    Row("integer-biases", "a bias is int32, at the scale of input times weights", _BY, _SPECIFICATION, _biases),
-    Row("integer-ranges", "sigmoid, softmax, tanh and norms have their own scales", _BY, _SPECIFICATION, _fixed),
-    Row("integer-scales", "what is only moved, joined or pooled keeps its scale", _BY, _SPECIFICATION, _same),
+    Row("integer-axes", "scales of weights are along the output channels", _BY, _SPECIFICATION, _axes),
+    Row(
+        "integer-biases",
+        "a bias is int32, with the product of the input's and the weights' scales",
+        _BY,
+        _SPECIFICATION,
+        _biases,
+    ),
+    Row("integer-ranges", "sigmoid, softmax, tanh and norms have fixed scales", _BY, _SPECIFICATION, _fixed),
+    Row("integer-scales", "data movement, concatenation and pooling keep the scale", _BY, _SPECIFICATION, _same),
 )

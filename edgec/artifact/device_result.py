@@ -52,5 +52,5 @@ def read_result(path: Path) -> DeviceResult:
             f"`{path}` is not the result of a device",
             place=Place(str(path)),
             notes=[why],
-            help=["`load_all.py` writes the result on a Mac (docs/what-a-device-demands.md)"],
+            help=["`load_all.py` writes the result on a Mac (`edgec explain what-a-device-demands`)"],
         ) from failure

@@ -16,6 +16,7 @@ from edgec.cli.artifacts import check_command, diff_command
 from edgec.cli.bench import bench_command
 from edgec.cli.build import build_command
 from edgec.cli.devices import devices_command
+from edgec.cli.completion import complete_bash, is_bash
 from edgec.cli.evaluate import evaluate_command
 from edgec.cli.inspect import inspect_command
 from edgec.cli.lint import lint_command
@@ -30,11 +31,23 @@ app = typer.Typer(
     name="edgec",
     help="Compile a PyTorch or ONNX model for phones and boards, and verify each artifact by running it.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+_SHORT = {
+    "build": "Build a source for targets, run each artifact and compare it.",
+    "check": "Compare an artifact with its manifest, source and budgets.",
+    "run": "Run an artifact on this machine and show its outputs.",
+    "predict": "Predict the latency of a source on a device.",
+    "inspect": "Show what a file or source holds.",
+    "lint": "Report what a device would refuse or run slowly.",
+    "evaluate": "Measure task accuracy on labelled data.",
+    "explain": "Explain a code, or show a page.",
+    "doctor": "List what is installed, and what is missing for what.",
+}
+"""In the list of commands, where a line has room for these words at 80 columns; the others' first sentence fits."""
+
 _COMMANDS: dict[str, Callable[..., None]] = {
     "build": build_command,
     "check": check_command,
@@ -52,7 +65,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "doctor": doctor_command,
 }
 for _name, _command in _COMMANDS.items():
-    app.command(_name)(_command)
+    app.command(_name, short_help=_SHORT.get(_name))(_command)
 
 
 def _version(wanted: bool) -> None:
@@ -85,7 +98,7 @@ took the cores from ONNX Runtime's, for two thirds of ConvNeXt's build. The libr
 def _run() -> int:
     """The exit code of what the command line asks for."""
     try:
-        return int(app(standalone_mode=False) or 0)
+        return int(app(standalone_mode=False, prog_name="edgec") or 0)
     except typer.Abort:
         return INTERRUPTED
     except Exception as unclear:
@@ -133,6 +146,6 @@ def main() -> None:
         os.environ.setdefault(name, value)
     gc.set_threshold(*_THRESHOLDS)
     try:
-        sys.exit(_in_one_chunk(_run))
+        sys.exit(complete_bash(_run) if is_bash() else _in_one_chunk(_run))
     finally:
         gc.freeze()  # otherwise the interpreter traverses all of torch's objects several times at exit

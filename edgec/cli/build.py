@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from edgec.cli.artifact_table import print_artifacts
+from edgec.cli.completion import complete_target
 from edgec.cli.document import print_json
 from edgec.cli.progress import Progress
 from edgec.cli.request_options import Device, Json, Quiet, Source, given, project_of, takes
@@ -30,7 +31,10 @@ def build_command(
     settings: TargetOptions,
     source: Source = None,
     target: Annotated[
-        Many | None, typer.Option(help="A target to build for; may be repeated. `edgec targets` lists them.")
+        Many | None,
+        typer.Option(
+            help="A target to build for; may be repeated. `edgec targets` lists them.", autocompletion=complete_target
+        ),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="The folder for artifacts. Default: build.")] = None,
     name: Annotated[

@@ -28,6 +28,10 @@ def columns(rows: Sequence[Sequence[str]], width: int | None) -> list[str]:
     indent = sum(widths) + _GAP * len(widths)
     width = width or indent + max(len(row[-1]) for row in rows)
     below = width - indent < _LEAST
+    if indent > width:
+        return [
+            line for first, *rest in rows for line in (first, *filled(", ".join(filter(None, rest)), width, "    "))
+        ]
     lines: list[str] = []
     for *cells, last in rows:
         head = "".join(f"{cell:{w + _GAP}}" for cell, w in zip(cells, widths, strict=True))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edgec.cli.columns import filled
+from edgec.cli.completion import complete_source, complete_target
 from edgec.cli.document import print_json
 from edgec.cli.progress import Progress
 from edgec.cli.request_options import Json, one_model, takes
@@ -30,13 +31,17 @@ def inspect_command(
     file: Annotated[
         str | None,
         typer.Argument(
-            help="An artifact, a build's folder, a model file, a source, or a model of edgec.toml.", show_default=False
+            help="An artifact, a build's folder, a model file, a source, or a model of edgec.toml.",
+            show_default=False,
+            autocompletion=complete_source,
         ),
     ] = None,
     rules: Annotated[
         bool, typer.Option("--rules", help="List the rewrites that fire for a source, and those that nearly fire.")
     ] = False,
-    target: Annotated[str | None, typer.Option(help="With --rules: also this target's rewrites.")] = None,
+    target: Annotated[
+        str | None, typer.Option(help="With --rules: also this target's rewrites.", autocompletion=complete_target)
+    ] = None,
     json: Json = False,
 ) -> None:
     """Show what a file or source holds: interface, states, operators, parameters, sizes, the oldest system.

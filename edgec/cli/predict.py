@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from edgec.cli.completion import complete_target
 from edgec.cli.document import print_json
 from edgec.cli.progress import Progress
 from edgec.cli.request_options import Json, Quiet, Sources, one_model, takes
@@ -23,7 +24,7 @@ def predict_command(
     options: SourceOptions,
     settings: TargetOptions,
     source: Sources = None,
-    target: Annotated[str | None, typer.Option(help="The target to build for.")] = None,
+    target: Annotated[str | None, typer.Option(help="The target to build for.", autocompletion=complete_target)] = None,
     device: Annotated[
         list[str] | None, typer.Option(help="A device to predict for, or `all`. Default: the target's first device.")
     ] = None,

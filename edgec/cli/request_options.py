@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
+from edgec.cli.completion import complete_device, complete_rule, complete_source
 from edgec.spec.request_options import SourceOptions, TargetOptions
 
 if TYPE_CHECKING:
@@ -19,19 +20,26 @@ if TYPE_CHECKING:
 
 Command = Callable[..., None]
 
+_COMPLETED = {"enable": complete_rule, "disable": complete_rule}
+"""How a shell completes the value of an option."""
+
 Source = Annotated[
     str | None,
     typer.Argument(
         help="file.py:attr, package.module:attr, .onnx, .pt2, .skops, TorchScript, or a model of edgec.toml. Default: "
         "the model of edgec.toml.",
         show_default=False,
+        autocompletion=complete_source,
     ),
 ]
 Sources = Annotated[
     list[str] | None,
     typer.Argument(help="As SOURCE of `edgec build`; several with `--rank`.", show_default=False),
 ]
-Device = Annotated[str | None, typer.Option(help="The device to predict for. Default: the target's first device.")]
+Device = Annotated[
+    str | None,
+    typer.Option(help="The device to predict for. Default: the target's first device.", autocompletion=complete_device),
+]
 Settings = Annotated[list[str] | None, typer.Option("--set", help="Override a target's setting: KEY=VALUE.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print no progress.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else.")]
@@ -68,7 +76,9 @@ def _parameters(kind: Any) -> list[inspect.Parameter]:
     found = []
     for f in fields(kind):
         text: Any = list[str] if f.default == () else str
-        option = typer.Option(f"--{f.name.replace('_', '-')}", help=f.metadata["help"])
+        option = typer.Option(
+            f"--{f.name.replace('_', '-')}", help=f.metadata["help"], autocompletion=_COMPLETED.get(f.name)
+        )
         annotation = Annotated[text | None, option]
         found.append(
             inspect.Parameter(f.name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=None, annotation=annotation)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edgec.cli.columns import columns
+from edgec.cli.completion import complete_rule, complete_target, complete_topic
+from edgec.cli.page import page_lines
 from edgec.cli.run import guarded, show
 from edgec.cli.terminal import columns_of
 from edgec.diag import ExitCode
@@ -16,11 +18,13 @@ from edgec.diag import ExitCode
 if TYPE_CHECKING:
     from edgec.spec.describe import Listing
 
-Names = Annotated[list[str] | None, typer.Argument(help="Entries to show in full; `show` may stand before them.")]
+_ENTRIES = "Entries to show in full; `show` may stand before them."
+Targets = Annotated[list[str] | None, typer.Argument(help=_ENTRIES, autocompletion=complete_target)]
+Rules = Annotated[list[str] | None, typer.Argument(help=_ENTRIES, autocompletion=complete_rule)]
 
 
 def targets_command(
-    names: Names = None,
+    names: Targets = None,
     resolved: Annotated[bool, typer.Option("--resolved", help="Fill in inherited values and defaults.")] = False,
 ) -> None:
     """List the targets, or show one."""
@@ -33,7 +37,7 @@ def targets_command(
     raise typer.Exit(guarded(body))
 
 
-def rules_command(names: Names = None) -> None:
+def rules_command(names: Rules = None) -> None:
     """List the rewrite rules, or show one with its examples. `edgec rules swish` shows those whose name holds it."""
 
     def body() -> int:
@@ -56,13 +60,24 @@ def _shown(names: list[str] | None, listing: Callable[[], Listing], one: Callabl
     return int(ExitCode.BAD_REQUEST if found.broken else ExitCode.DONE)
 
 
-def explain_command(code: Annotated[str, typer.Argument(help="A code, such as E0412.")]) -> None:
-    """Explain a diagnostic code and what to do about it."""
+def explain_command(
+    code: Annotated[
+        str | None,
+        typer.Argument(help="A code, such as E0412, or a page; all are listed without.", autocompletion=complete_topic),
+    ] = None,
+) -> None:
+    """Explain a diagnostic code and what to do about it, or show a page."""
 
     def body() -> int:
-        from edgec.diag.explain import explain
+        from edgec.diag import CODES
+        from edgec.diag.explain import explain, topics
 
-        print(explain(code))
+        width = columns_of(sys.stdout)
+        if code is None:
+            rows = [(topic, CODES[topic].title if topic in CODES else "a page") for topic in topics()]
+            print("\n".join(columns(rows, width)))
+        else:
+            print("\n".join(page_lines(explain(code), width)))
         return 0
 
     raise typer.Exit(guarded(body))

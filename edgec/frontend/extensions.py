@@ -11,7 +11,7 @@ from edgec.extension import OnnxFunction, OnnxOperator, TorchOperator
 from edgec.frontend.import_code import import_code
 from edgec.frontend.user_code import user_code
 
-WAY_OUT = "define what it computes in a file of your own, `--extension my_ops.py` (docs/how-to/extensions.md)"
+WAY_OUT = "define what it computes in a file of your own, `--extension my_ops.py` (`edgec explain extensions`)"
 """The suggestion for an operator that edgec does not support."""
 
 

@@ -54,7 +54,9 @@ def read_tables(folder: Path) -> list[Measured]:
     if problems:
         raise EdgecError(problems)
     if not found:
-        raise error("E0106", f"no table in `{folder}` has measurements", help=["docs/latency.md describes the tables"])
+        raise error(
+            "E0106", f"no table in `{folder}` has measurements", help=["`edgec explain latency` describes the tables"]
+        )
     return found
 
 

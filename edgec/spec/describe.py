@@ -55,13 +55,21 @@ def show_device(name: str) -> str:
 
 
 def _toml_lines(table: Mapping[str, Any], prefix: str) -> list[str]:
-    """Plain keys first, then sub-tables with headings; unset values are omitted."""
-    plain = {k: v for k, v in table.items() if not isinstance(v, dict) and v is not None}
+    """Plain keys first, then sub-tables with headings. What is unset, empty or of no use is omitted: a target's
+    file that holds these lines means the same.
+    """
+    plain = {k: v for k, v in table.items() if not isinstance(v, dict) and v not in (None, (), [])}
+    if str(plain.get("type", "")).startswith("float"):
+        plain = {k: v for k, v in plain.items() if k not in _OF_INTEGERS}
     lines = [f"{key} = {_literal(value)}" for key, value in plain.items()]
     for key, value in table.items():
         if isinstance(value, dict):
             lines += ["", f"[{prefix}{key}]", *_toml_lines(value, f"{prefix}{key}.")]
     return lines
+
+
+_OF_INTEGERS = ("granularity", "symmetric")
+"""Settings of a number format that floats do not have."""
 
 
 def _literal(value: Any) -> str:

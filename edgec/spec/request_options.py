@@ -33,7 +33,7 @@ class SourceOptions:
         "Weights for the module: .safetensors or .pt; FILE:PART where a checkpoint holds several."
     )
     extra_weights: str | None = _one("What to do with weights that the module does not have: refuse or ignore.")
-    extension: str | None = _one("A Python file that defines custom operators: docs/how-to/extensions.md.")
+    extension: str | None = _one("A Python file that defines custom operators: `edgec explain extensions`.")
     dynamic: tuple[str, ...] = _many("Open dimensions: x:0=batch,2..3=8..512 or 64..512/32.")
     function: tuple[str, ...] = _many("Another function of the same artifact, which shares its weights: NAME=SOURCE.")
     state: tuple[str, ...] = _many("A state, passed from an output to an input of the next run: INPUT=OUTPUT.")

@@ -35,6 +35,7 @@ def test_it_holds_targets_devices_and_pages(wheel: Path) -> None:
         ("targets", "targets", "toml"),
         ("device_profiles", "device_profiles", "toml"),
         ("docs/explain", "explain", "md"),
+        ("docs/how-to", "how-to", "md"),
     ):
         files = list((ROOT / folder).glob(f"*.{suffix}"))
         assert files
@@ -45,11 +46,13 @@ def test_it_holds_targets_devices_and_pages(wheel: Path) -> None:
 
 def test_a_copy_of_other_dates_and_modes_gives_the_same_bytes(wheel: Path, tmp_path: Path) -> None:
     copy = tmp_path / "copy"
-    for name in ("edgec", "targets", "device_profiles", "docs/explain"):
+    for name in ("edgec", "targets", "device_profiles", "docs/explain", "docs/how-to"):
         ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(ROOT / name, copy / name, copy_function=shutil.copyfile, ignore=ignored)
     for name in ("pyproject.toml", "README.md", ".gitignore"):
         shutil.copyfile(ROOT / name, copy / name)
+    for name in ("latency.md", "what-a-device-demands.md"):
+        shutil.copyfile(ROOT / "docs" / name, copy / "docs" / name)
     (copy / "edgec" / "api" / "functions.py").chmod(0o600)
     os.utime(copy / "edgec" / "api" / "functions.py", (0, 1e9))
     assert _wheel(copy, tmp_path).read_bytes() == wheel.read_bytes()

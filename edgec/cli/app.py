@@ -15,8 +15,8 @@ from edgec import __version__
 from edgec.cli.artifacts import check_command, diff_command
 from edgec.cli.bench import bench_command
 from edgec.cli.build import build_command
-from edgec.cli.devices import devices_command
 from edgec.cli.completion import complete_bash, is_bash
+from edgec.cli.devices import devices_command
 from edgec.cli.evaluate import evaluate_command
 from edgec.cli.inspect import inspect_command
 from edgec.cli.lint import lint_command
@@ -44,6 +44,8 @@ _SHORT = {
     "lint": "Report what a device would refuse or run slowly.",
     "evaluate": "Measure task accuracy on labelled data.",
     "explain": "Explain a code, or show a page.",
+    "devices": "List device profiles, show some, or fit predictors.",
+    "rules": "List the rewrite rules, or show some with their examples.",
     "doctor": "List what is installed, and what is missing for what.",
 }
 """In the list of commands, where a line has room for these words at 80 columns; the others' first sentence fits."""

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-import shutil
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from edgec.cli.columns import columns
+from edgec.cli.completion import complete_device
 from edgec.cli.progress import Progress
 from edgec.cli.run import guarded, show
+from edgec.cli.terminal import columns_of
 from edgec.diag import ExitCode
-
-_WIDE = 200
-"""Columns where there is no terminal."""
 
 Words = Annotated[
     list[str] | None,
-    typer.Argument(help="Devices to show in full; `fit DATA`; or `adapt NAME MEASUREMENTS`.", show_default=False),
+    typer.Argument(
+        help="Devices to show in full; `fit DATA`; or `adapt NAME MEASUREMENTS`.",
+        show_default=False,
+        autocompletion=complete_device,
+    ),
 ]
 
 
@@ -57,7 +60,7 @@ def _show(names: list[str]) -> int:
         print("\n\n".join(map(show_device, names)))
         return int(ExitCode.DONE)
     found = device_listing()
-    print("\n".join(columns(found.rows, shutil.get_terminal_size((_WIDE, 1)).columns)))
+    print("\n".join(columns(found.rows, columns_of(sys.stdout))))
     show(found.broken)
     return int(ExitCode.BAD_REQUEST if found.broken else ExitCode.DONE)
 

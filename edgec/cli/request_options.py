@@ -34,7 +34,9 @@ Source = Annotated[
 ]
 Sources = Annotated[
     list[str] | None,
-    typer.Argument(help="As SOURCE of `edgec build`; several with `--rank`.", show_default=False),
+    typer.Argument(
+        help="As SOURCE of `edgec build`; several with `--rank`.", show_default=False, autocompletion=complete_source
+    ),
 ]
 Device = Annotated[
     str | None,

@@ -1,4 +1,4 @@
-"""Artifacts of one source for several targets, each in its folder, complete or not at all."""
+"""Builds artifacts of one source for several targets, each in its own folder, written completely or not at all."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ from edgec.spec.target import Target
 
 @dataclass(frozen=True, repr=False)
 class Built:
-    """One artifact with its manifest. `failures` are checks that did not hold; the artifact then lies in TARGET.failed.
+    """An artifact with its manifest. `failures` are checks that failed; the artifact is then in TARGET.failed.
 
-    `told` are warnings about it, `timings` what each pass took. The target's numerics are those it was built with.
+    `told` are warnings about it, `timings` the duration of each pass. `target` has the numerics it was built with.
     """
 
     target: Target
@@ -52,14 +52,14 @@ class Built:
 
     @property
     def path(self) -> Path:
-        """The artifact: a file, or the folder of a package."""
+        """The artifact: a file, or a package folder."""
         return self.folder / self.manifest.artifact.path
 
     def __repr__(self) -> str:
         return f"<{self.path} for {self.target.name}, {self._accuracy()}>"
 
     def _repr_html_(self) -> str:
-        """As a notebook shows it."""
+        """HTML for notebooks."""
         m = self.manifest
         rows = [("artifact", self.path), ("target", self.target.name), ("bytes", f"{m.artifact.bytes:,}")]
         rows += [("accuracy", f"{self._accuracy()}, by {m.accuracy.runner}")]
@@ -79,7 +79,7 @@ class Built:
 
 @dataclass
 class BuildReport:
-    """What came out of a build: artifacts, the targets that could not be built, and all files that were read."""
+    """The result of a build: artifacts, the targets that could not be built, and all files that were read."""
 
     built: list[Built] = field(default_factory=list)
     errors: list[Diagnostic] = field(default_factory=list)
@@ -88,7 +88,7 @@ class BuildReport:
 
     @property
     def is_incomplete(self) -> bool:
-        """Whether a target could not be built, or an artifact failed its check."""
+        """Whether a target could not be built, or an artifact failed a check."""
         return bool(self.errors) or any(built.failures for built in self.built)
 
     @property
@@ -97,7 +97,7 @@ class BuildReport:
         return [built.path for built in self.built]
 
     def add(self, other: BuildReport) -> None:
-        """What came out of another model's build."""
+        """Append the results of another model's build."""
         self.built += other.built
         self.errors += other.errors
         self.warnings += other.warnings
@@ -105,9 +105,9 @@ class BuildReport:
 
 
 def build_models(models: Sequence[ModelRequest], progress: Progress, *, check_passes: bool = False) -> BuildReport:
-    """Build each model for its targets. One that cannot be built does not stop the others.
+    """Build each model for its targets. A model that cannot be built does not affect the others.
 
-    Raises `EdgecError` for what stops the only model, or all: one without targets (E0101).
+    Raises `EdgecError` if the only model cannot be built, or if a model has no targets (E0101).
     """
     for model in models:
         if not model.target:
@@ -131,11 +131,11 @@ def build_models(models: Sequence[ModelRequest], progress: Progress, *, check_pa
 
 
 def build(source: SourceRequest, targets: Sequence[str], options: BuildOptions, progress: Progress) -> BuildReport:
-    """Import once, then build every target. A target that cannot be built does not stop the others.
+    """Import once, then build every target. A target that cannot be built does not affect the others.
 
-    With `options.functions` the source and each of those become one function of the artifacts.
+    With `options.functions`, the source and each of those functions become functions of the artifacts.
 
-    Raises `EdgecError` for what stops all of them: a wrong request or a source that cannot be exported.
+    Raises `EdgecError` for errors that affect all targets: an invalid request or a source that cannot be exported.
     """
     with recorded() as reads:
         origin = Origin(source, reads, options.asked, options.settings)
@@ -178,9 +178,9 @@ def _compiled(parts: Mapping[str, CanonicalModel], target: Target, options: Buil
 
 
 def compile_target(prepared: CanonicalModel, target: Target, options: BuildOptions, progress: Progress) -> Built:
-    """Legalize, lower, assemble, verify, measure: one artifact in its folder, complete or not at all.
+    """Legalize, lower, assemble, verify, measure: one artifact in its folder, written completely or not at all.
 
-    Where the target's accuracy is missed, the backend may keep more in float32; a warning (E0607) says so.
+    If the target's accuracy is missed, the backend may keep more in float32, with a warning (E0607).
     """
     chosen = backend(target.backend, options.via)
     name = prepared.imported.name
@@ -205,9 +205,9 @@ def compile_target(prepared: CanonicalModel, target: Target, options: BuildOptio
 def compile_functions(
     parts: Mapping[str, CanonicalModel], target: Target, options: BuildOptions, progress: Progress
 ) -> Built:
-    """As `compile_target`, several functions in one artifact that share their weights; the first is the default.
+    """Like `compile_target`, for several functions in one artifact that share weights; the first is the default.
 
-    Raises `EdgecError` E0401 where the target holds one function alone.
+    Raises `EdgecError` E0401 if the target supports a single function only.
     """
     chosen = backend(target.backend, options.via)
     if not isinstance(chosen, FunctionsBackend):
@@ -250,7 +250,7 @@ def compile_functions(
 
 
 def _write_intermediates(folder: Path, parts: Mapping[str, Lowered], options: BuildOptions) -> None:
-    """What was asked for beside the artifact, by the name of its function."""
+    """Write the requested intermediate results beside the artifact, by function name."""
     for name, lowered in parts.items():
         if "onnx" in options.emit:
             save_onnx(lowered.legal, folder / f"{name}.onnx")
@@ -259,9 +259,9 @@ def _write_intermediates(folder: Path, parts: Mapping[str, Lowered], options: Bu
 
 
 def _finished(made: Built, scratch: Path, options: BuildOptions) -> Built:
-    """The build in its place, with its manifest: a good one in its folder, a failed one beside it.
+    """Move the build to its final location, with its manifest: TARGET if it passed, TARGET.failed otherwise.
 
-    A good one replaces what failed before it; a failed one replaces no good one.
+    A passing build removes an earlier failed one; a failed build does not replace a passing one.
     """
     folder = failed_folder(made.folder) if made.failures else made.folder
     manifest = replace(made.manifest, files=files_below(scratch), settings=options.recorded())
@@ -275,7 +275,7 @@ def _finished(made: Built, scratch: Path, options: BuildOptions) -> Built:
 
 
 def _with_origin(manifest: Manifest, origin: Origin, device: str | None, folder: Path) -> Manifest:
-    """The manifest with what is known of the request, and sources as that names them."""
+    """The manifest with the information about the request, and its names for the sources."""
     functions = (replace(f, source=replace(f.source, ref=origin.told(f.source.ref))) for f in manifest.functions)
     return replace(
         manifest,
@@ -286,14 +286,14 @@ def _with_origin(manifest: Manifest, origin: Origin, device: str | None, folder:
 
 
 def _for_target(diagnostic: Diagnostic, target: Target, count: int) -> Diagnostic:
-    """With several targets, each error names its target."""
+    """With several targets, prefix each error with its target."""
     if count == 1 or f"`{target.name}`" in diagnostic.message:
         return diagnostic
     return replace(diagnostic, message=f"target `{target.name}`: {diagnostic.message}")
 
 
 def _handed_on(manifest: Manifest) -> list[Diagnostic]:
-    """A note on the states that the app has to pass on: forgetting one gives wrong results without an error."""
+    """A note on states that the app must pass to the next run: omitting one gives wrong results without an error."""
     pairs = [f"`{s.output}` to `{s.input}`" for s in manifest.states if s.kept == "app"]
     if not pairs:
         return []
@@ -309,13 +309,13 @@ def _handed_on(manifest: Manifest) -> list[Diagnostic]:
 
 
 def _by_severity(findings: Sequence[Diagnostic]) -> tuple[tuple[Diagnostic, ...], tuple[Diagnostic, ...]]:
-    """What a device would refuse, and what it would run slowly."""
+    """The findings that a device would reject, and those that only make it slow."""
     refused = tuple(d for d in findings if d.severity is Severity.ERROR)
     return refused, tuple(d for d in findings if d.severity is not Severity.ERROR)
 
 
 def _called_otherwise(manifest: Manifest) -> tuple[Diagnostic, ...]:
-    """A warning on inputs and outputs whose names are illegal in the format: the app must use the artifact's names."""
+    """A warning on inputs and outputs with names illegal in the format: the app must use the artifact's names."""
     found = {f"function `{f.name}`: ": f.names.interface for f in manifest.functions}
     found = found or {"": manifest.names.interface}
     renamed = [f"{where}`{source}` is `{name}`" for where, names in found.items() for name, source in names.items()]
@@ -329,5 +329,5 @@ def _called_otherwise(manifest: Manifest) -> tuple[Diagnostic, ...]:
 
 
 def failed(report: BuildReport) -> list[Diagnostic]:
-    """The checks that did not hold, as errors."""
+    """The failed checks, as errors."""
     return [d for b in report.built for d in b.failures if d.severity is Severity.ERROR]

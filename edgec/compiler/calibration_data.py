@@ -1,4 +1,4 @@
-"""The samples that a build is told to calibrate on."""
+"""The samples given for calibration."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from edgec.spec.ranges import InputRange
 
 
 def calibration_data(text: str, model: Model, ranges: Sequence[InputRange]) -> CalibrationData:
-    """What `--calibrate` names, for the inputs of the canonical model. Raises `EdgecError` E0102 where nothing is."""
+    """The samples of `--calibrate` for the canonical inputs. Raises `EdgecError` E0102 if there are none."""
     inputs = {}
     for value in model.graph.inputs:
         assert value.dtype is not None

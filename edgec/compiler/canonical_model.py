@@ -1,4 +1,4 @@
-"""A source after everything that all targets share."""
+"""A source after all steps that targets have in common."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from edgec.runners.base import Runner
 from edgec.spec.target import Accept
 
 _JUDGED = 4
-"""Samples of the calibration data on which an artifact in integers is run and compared."""
+"""The number of calibration samples on which a quantized artifact is run and compared."""
 
 
 @dataclass(frozen=True)
 class KernelCalls:
-    """The model with its calls of the user's own kernels, canonical, and one that holds what each computes."""
+    """The canonical model with calls of the user's own kernels, and a model with the computation of each call."""
 
     model: Model
     bodies: Model
@@ -36,11 +36,11 @@ class KernelCalls:
 
 @dataclass(frozen=True)
 class CanonicalModel:
-    """A source after everything that all targets share: canonical, checked, with samples to verify by.
+    """A source after all steps that targets have in common: canonical, checked, with samples for verification.
 
-    `quantization`: how far a rounding moves the outputs of a model that quantizes. `rounding`: the source's own on the
-    samples. `check_passes`: whether every pass of a legalization is to be checked, too. `calls`: the
-    same model for backends that have kernels of the user's own.
+    `quantization`: how much rounding changes the outputs of a model that quantizes. `rounding`: the source's own
+    rounding error on the samples. `check_passes`: whether every pass of a legalization is checked. `calls`: the same
+    model for backends that support the user's own kernels.
     """
 
     imported: ImportedModel
@@ -55,17 +55,17 @@ class CanonicalModel:
 
     @property
     def typical(self) -> list[Sample]:
-        """The samples that are like the example, or within declared ranges."""
+        """The samples similar to the example, or within declared ranges."""
         return [sample for sample in self.samples if not sample.beyond]
 
     @cached_property
     def calibration(self) -> Calibration:
-        """What is known of the model's values: one for all targets of a build."""
+        """The statistics of the model's values, shared by all targets of a build."""
         samples = tuple(sample.inputs for sample in self.typical)
         return Calibration(samples, self.data or CalibrationData("the example", samples, is_drawn=True))
 
     def judged_on_data(self) -> CanonicalModel:
-        """The same, verified on the first of the samples that were given for calibration, where any were."""
+        """The same model, verified on the first calibration samples, if any were given."""
         if self.data is None:
             return self
         first = itertools.islice(self.data.samples, _JUDGED)
@@ -73,11 +73,11 @@ class CanonicalModel:
         return replace(self, samples=samples) if samples else self
 
     def judging(self, accept: Accept) -> list[Sample]:
-        """The samples that an artifact has to stand: those that strain, too, where no signal-to-noise ratio is set."""
+        """The samples that an artifact must pass; adversarial ones count unless a signal-to-noise ratio is set."""
         return self.samples if accept.min_psnr_db is None else self.typical
 
     def verify(self, runner: Runner, accept: Accept) -> Verdict:
-        """Run the samples and judge them by what the target asks for, as far as the model's own rounding allows."""
+        """Run the samples and compare by the target's criterion, as far as the model's own rounding allows."""
         excuse = excused(accept, self.quantization)
         verdict = verify(runner, self.judging(accept), excuse, self.rounding, states(self.model))
         if verdict.failures or self.quantization is None or not judge(verdict.fidelity, accept):
@@ -86,7 +86,7 @@ class CanonicalModel:
         return replace(verdict, note=f"a single float32 rounding changes the source's outputs by {moved:.2g}")
 
     def held(self, verdict: Verdict, accept: Accept) -> dict[str, float]:
-        """The largest finite magnitude of each input of numbers on the samples that an artifact stood."""
+        """The largest finite magnitude of each numeric input on samples that an artifact passed."""
         found: dict[str, float] = {}
         for sample in () if verdict.failures else self.judging(accept):
             for name, array in sample.inputs.items():

@@ -1,4 +1,4 @@
-"""Two artifacts of one model, run on the same inputs: the first value at which they part."""
+"""Runs two artifacts of one model on the same inputs and finds the first value in which they differ."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from edgec.measure.source_view import all_values, common_inputs, fitted, from_ap
 
 @dataclass(frozen=True, repr=False)
 class Divergence:
-    """What two artifacts have in common, value by value, and the first pair that is further apart than allowed."""
+    """The values that two artifacts have in common, and the first pair that differs by more than allowed."""
 
     pairs: tuple[Pair, ...]
     tolerance: float
@@ -32,7 +32,7 @@ class Divergence:
         return "\n".join(self.lines())
 
     def _repr_html_(self) -> str:
-        """As a notebook shows it: the first value that differs, and those that are furthest apart."""
+        """HTML for notebooks: the first value that differs, and those with the largest differences."""
         rows = [(p.name, p.other, f"{p.difference.max_rel:.2e}", f"{p.difference.max_abs:.2e}") for p in self._worst]
         headings = ("value", "in the other", "largest relative error", "largest absolute error")
         first = [] if self.first is None else [("first", _line(self.first))]
@@ -43,7 +43,7 @@ class Divergence:
         return sorted(self.pairs, key=lambda p: -p.difference.max_rel)[:5]
 
     def lines(self) -> list[str]:
-        """For a person."""
+        """Text lines."""
         lines = [f"{len(self.pairs)} values are in both artifacts"]
         if self.first is None:
             lines.append(f"they agree to {self.tolerance:g} relative to each value's largest magnitude")
@@ -52,7 +52,7 @@ class Divergence:
         return [*lines, "furthest apart:", *(f"  {_line(p)}" for p in self._worst)]
 
     def document(self) -> dict[str, Any]:
-        """For a program."""
+        """A JSON document."""
         rows = [{"name": p.name, "other": p.other, **asdict(p.difference)} for p in self.pairs]
         return {"tolerance": self.tolerance, "first": self.first.name if self.first else None, "values": rows}
 
@@ -66,9 +66,9 @@ def _line(pair: Pair) -> str:
 def compare_artifacts(
     first: Path, second: Path, inputs: Sequence[str] | Mapping[str, Array], tolerance: float
 ) -> Divergence:
-    """Run both on the same inputs (drawn from a fixed seed where none are given) and pair their values.
+    """Run both on the same inputs (random with a fixed seed if none are given) and compare corresponding values.
 
-    Raises `EdgecError` E0603 where they have no value in common.
+    Raises `EdgecError` E0603 if they have no value in common.
     """
     a, b = locate(first), locate(second)
     common = common_inputs(a, b)
@@ -83,7 +83,7 @@ def compare_artifacts(
 
 
 def _given(inputs: Sequence[str] | Mapping[str, Array], found: Located) -> dict[str, Array]:
-    """Arrays, or those of the files that the command line names."""
+    """Arrays as given, or from the files named on the command line."""
     if isinstance(inputs, Mapping):
         return dict(inputs)
     features = inputs_of(found.path)

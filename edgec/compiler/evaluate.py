@@ -1,4 +1,4 @@
-"""Task accuracy of artifacts on labelled data, beside the source's: into their manifests, and against a limit."""
+"""Task accuracy of artifacts on labelled data, compared with the source: for manifests and limits."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ from edgec.runners.open import open_runner
 
 @dataclass(frozen=True)
 class Task:
-    """What is evaluated: `data` and `metric` as the command line names them, or as Python objects; the output that the
-    metric reads, the labels, the ranges of image inputs, and the largest accepted drop in the metric's units.
+    """An evaluation: `data` and `metric` as on the command line or as Python objects; the output that the metric reads,
+    the labels, the ranges of image inputs, and the largest accepted drop in the metric's units.
     """
 
     data: str | Iterable[Any]
@@ -41,7 +41,7 @@ class Task:
 
 @dataclass(frozen=True)
 class EvaluationReport:
-    """The evaluations, the baseline first where there is one, and what failed."""
+    """The evaluations, the baseline first if there is one, and failures."""
 
     metric: str
     samples: int
@@ -51,7 +51,7 @@ class EvaluationReport:
 
 
 def evaluate_artifacts(paths: Sequence[Path], task: Task, source: SourceRequest | None = None) -> EvaluationReport:
-    """Run the artifacts, and the source where one is given, on all data; the baseline is the source, else the first.
+    """Run the artifacts, and the source if given, on all data; the baseline is the source, else the first artifact.
 
     The result is recorded as `evaluation` in each artifact's manifest. Raises `EdgecError` E0101, E0102, E0107, and
     whatever a run raises.
@@ -76,7 +76,7 @@ def evaluate_artifacts(paths: Sequence[Path], task: Task, source: SourceRequest 
 def metric_named(
     text: str | Callable[[dict[str, Any], Any], float], labels: Sequence[str] = (), output: str | None = None
 ) -> Metric:
-    """A metric by its name, the user's `file.py:fn`, or a function. Raises `EdgecError` E0101 for another name."""
+    """A metric by its name, the user's `file.py:fn`, or a function. Raises `EdgecError` E0101 for an unknown name."""
     if callable(text):
         return OwnMetric(text, getattr(text, "__name__", "metric"))
     if ".py:" in text:
@@ -89,7 +89,7 @@ def metric_named(
 
 
 def read_labels(path: Path) -> tuple[str, ...]:
-    """One label per line; a line of one space is the space. Raises `EdgecError` E0102."""
+    """Read one label per line; a line with a single space is the label space. Raises `EdgecError` E0102."""
     try:
         lines = path.read_text(encoding="utf-8").split("\n")
     except (OSError, UnicodeDecodeError) as failure:
@@ -100,7 +100,7 @@ def read_labels(path: Path) -> tuple[str, ...]:
 
 
 def _record(found: Located, evaluation: Evaluation, report: EvaluationReport, *, beside_source: bool) -> None:
-    """Into the manifest, in the place of an earlier evaluation of the same metric and data."""
+    """Record in the manifest, replacing an earlier evaluation of the same metric and data."""
     if found.manifest is None:
         return
     m, d = evaluation.metric, evaluation.drop if beside_source else None

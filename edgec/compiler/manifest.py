@@ -1,4 +1,4 @@
-"""What a build writes down of itself: the manifest."""
+"""Creates the manifest of a build."""
 
 from __future__ import annotations
 
@@ -52,8 +52,8 @@ from edgec.spec.target import Target
 
 @dataclass(frozen=True)
 class Lowered:
-    """One source on its way to an artifact: imported, canonical (`model`), legal, and as a program. `kernels` are
-    operators of the user's own that it calls kernels for.
+    """One source in the course of a build: imported, canonical (`model`), legal, and as a program. `kernels` are the
+    user's own operators for which it calls kernels.
     """
 
     imported: ImportedModel
@@ -66,7 +66,7 @@ class Lowered:
 
 @dataclass(frozen=True)
 class Observed:
-    """What running the artifact showed, and what it is predicted to take.
+    """The results of running the artifact, and its predicted latency.
 
     `held`: the largest magnitude of each input on samples for which it agrees with the source.
     """
@@ -77,7 +77,7 @@ class Observed:
 
 
 def manifest(lowered: Lowered, seen: Observed, target: Target, chosen: Backend, path: Path) -> Manifest:
-    """Everything that is known of an artifact with one function, written to `path`."""
+    """The manifest of an artifact with one function, which is at `path`."""
     model, program, remarks = lowered.model, lowered.program, lowered.remarks
     inputs, outputs, held = _interface(lowered)
     return Manifest(
@@ -111,7 +111,7 @@ def manifest(lowered: Lowered, seen: Observed, target: Target, chosen: Backend, 
 def functions(
     parts: Mapping[str, tuple[Lowered, Observed]], target: Target, chosen: Backend, path: Path
 ) -> tuple[FunctionInfo, ...]:
-    """What differs between the functions of one artifact."""
+    """The parts of the manifest that differ between the functions of one artifact."""
     found = []
     for name, (lowered, seen) in parts.items():
         source = SourceInfo(**asdict(lowered.imported.source))
@@ -132,7 +132,7 @@ def functions(
 
 
 def _app(lowered: Lowered, target: Target, chosen: Backend, path: Path, function: str | None) -> App:
-    """The interface as the app sees it, from the written file."""
+    """The app's interface, read from the written file."""
     inputs, outputs, held = _interface(lowered)
     tensors = (*inputs, *outputs)
     names = chosen.renamed(lowered.program, target).interface
@@ -141,7 +141,7 @@ def _app(lowered: Lowered, target: Target, chosen: Backend, path: Path, function
 
 
 def _ranges(lowered: Lowered, seen: Observed, target: Target) -> tuple[RangeInfo, ...]:
-    """For each input of numbers, what it may be and how far it was tried; and what is always one value."""
+    """For each numeric input the declared range and the range verified; and the constant inputs."""
     known = {r.name: r for r in with_ranges(target, lowered.model, lowered.imported.ranges).ranges}
     found = []
     for value in lowered.model.graph.inputs:
@@ -167,7 +167,7 @@ def _names(program: Program, target: Target, chosen: Backend) -> NamesInfo:
 
 
 def _interface(lowered: Lowered) -> tuple[tuple[TensorInfo, ...], tuple[TensorInfo, ...], tuple[StateInfo, ...]]:
-    """What the app gives and gets, and the states; those that the artifact keeps are neither input nor output."""
+    """The inputs, outputs and states; states kept by the artifact are neither inputs nor outputs."""
     graph, kept = lowered.model.graph, {ref.name for ref in lowered.program.states}
     held = tuple(StateInfo(s.input, s.output, "artifact" if s.input in kept else "app") for s in states(lowered.model))
     inside = {name for s in held if s.kept == "artifact" for name in (s.input, s.output)}
@@ -178,13 +178,13 @@ def _interface(lowered: Lowered) -> tuple[tuple[TensorInfo, ...], tuple[TensorIn
 
 
 def _dimensions(model: Model, interface: Sequence[TensorInfo]) -> dict[str, tuple[int, int]]:
-    """The ranges of the dimensions that the interface names, also in sums and products."""
+    """The ranges of the dimensions named in the interface, also in sums and products."""
     text = " ".join(str(d) for tensor in interface for d in tensor.shape)
     return {n: r for n, r in dim_ranges(model).items() if re.search(rf"(?<!\w){re.escape(n)}(?!\w)", text)}
 
 
 def _relative(place: Place) -> str:
-    """A manifest holds no absolute paths: the same source gives the same manifest in any folder."""
+    """A manifest contains no absolute paths, so that a source gives the same manifest in any folder."""
     return f"{Path(place.file or '').name}:{place.line}"
 
 
@@ -196,12 +196,12 @@ def _tensor(value: ir.Value) -> TensorInfo:
 
 
 def histogram(program: Program) -> dict[str, int]:
-    """How many instructions there are of each operation."""
+    """The number of instructions of each operation."""
     return dict(sorted(Counter(instr.op for instr in program.every_instr()).items()))
 
 
 def _parameters(model: Model) -> int:
-    """Elements of the floating-point constants."""
+    """The number of elements of floating-point constants."""
     tensors = (v.const_value for v in model.graph.initializers.values())
     return sum(
         int(np.prod(t.shape.numpy(), dtype=np.int64)) for t in tensors if t is not None and t.dtype.is_floating_point()
@@ -209,7 +209,7 @@ def _parameters(model: Model) -> int:
 
 
 def placement_info(found: Placement) -> PlacementInfo:
-    """A placement as the manifest tells it."""
+    """A placement in the form of the manifest."""
     off = tuple(OffUnit(p.op, p.name, p.place.module or "", p.unit, p.rule) for p in found.placed if p.rule)
     return PlacementInfo(found.kind, found.counts, found.switches, off, dict(found.evidence))
 
@@ -232,11 +232,11 @@ def _accuracy(verdict: Verdict, name: str) -> Accuracy:
 
 
 _SHARED = ("torch", "onnx", "onnx-ir", "onnxruntime")
-"""What every build takes, whatever the target."""
+"""The packages used in every build, whatever the target."""
 
 
 def tools() -> dict[str, str]:
-    """The versions of what took part, of those that are installed."""
+    """The versions of the packages involved, as far as installed."""
     versions = {"edgec": __version__}
     for package in (*_SHARED, *(piece.package for spec in backend_specs() for piece in spec.pieces)):
         try:

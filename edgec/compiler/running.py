@@ -1,4 +1,4 @@
-"""Running an artifact by hand: inputs from files and images, labels of a classifier, states carried over the steps."""
+"""Runs an artifact for inspection: inputs from files and images, class labels, states carried across steps."""
 
 from __future__ import annotations
 
@@ -19,10 +19,11 @@ from edgec.runners.open import open_runner
 
 @dataclass(frozen=True)
 class RunRequest:
-    """What to run. `inputs` are `FILE.npy`, `FILE.npz` or `FILE.png`, with `NAME=` in front for one input of several.
+    """What to run. `inputs` are `FILE.npy`, `FILE.npz` or `FILE.png`, prefixed with `NAME=` if there are several
+    inputs.
 
-    An array with one dimension more than its input holds a value for each step. `labels` is a file with one label a
-    line. `steps` is the number of runs; by default that of the arrays, or 1.
+    An array with one dimension more than its input contains a value for each step. `labels` is a file with one label
+    per line. `steps` is the number of runs; by default that of the arrays, or 1.
     """
 
     artifact: Path
@@ -36,7 +37,7 @@ class RunRequest:
 
 @dataclass(frozen=True)
 class Ran:
-    """The outputs of the last step, the labels of those that are scores, and the states that began as zeros."""
+    """The outputs of the last step, the labels of scores, and the states that started as zeros."""
 
     path: Path
     runner: str
@@ -47,7 +48,7 @@ class Ran:
 
 
 def run_artifact(request: RunRequest) -> Ran:
-    """Run it, and pass the states that the app has to pass from each step to the next.
+    """Run the artifact, passing states from each step to the next as the app has to.
 
     Raises `EdgecError` E0102 for a missing file, E0107 for inputs that do not fit, E0101 for steps of a model without
     states.
@@ -74,7 +75,7 @@ def run_artifact(request: RunRequest) -> Ran:
 
 
 def _features(found: Located, inputs: Sequence[Feature]) -> list[Feature]:
-    """The inputs, with the pixels' arithmetic that the manifest knows."""
+    """The inputs, with the pixel normalization known from the manifest."""
     app = {t.name: t.image for t in found.manifest.app.inputs if t.image is not None} if found.manifest else {}
     result = []
     for feature in inputs:
@@ -101,7 +102,7 @@ def _given(texts: Sequence[str], features: Sequence[Feature], found: Located) ->
 
 
 def _pixels(path: Path, feature: Feature, found: Located) -> Array:
-    """The image as the input takes it. Raises `EdgecError` E0107 for a tensor whose values of pixels are not known."""
+    """The image as the input requires. Raises `EdgecError` E0107 for a tensor whose pixel normalization is unknown."""
     if not path.is_file():
         raise error("E0102", f"`{path}` was not found")
     image = image_in(path)
@@ -124,7 +125,7 @@ def _pixels(path: Path, feature: Feature, found: Located) -> Array:
 
 
 def _in_steps(given: Mapping[str, Array], features: Sequence[Feature]) -> list[str]:
-    """The inputs that hold a value for each step."""
+    """The inputs with a separate value for each step."""
     return [f.name for f in features if given[f.name].ndim == len(f.shape) + 1]
 
 
@@ -152,9 +153,9 @@ def _run(
 def _labels(
     found: Located, features: Sequence[Feature], outputs: Mapping[str, Array], file: Path | None
 ) -> dict[str, tuple[str, ...]]:
-    """The labels of each output that holds a score for each of them; those of `file` for the one that they fit.
+    """The labels of each output that has a score for each of them; those in `file` for the output that they fit.
 
-    Raises `EdgecError` E0102 where there is no file, E0107 where no output has as many scores.
+    Raises `EdgecError` E0102 if the file is missing, E0107 if no output has that many scores.
     """
     known = {f.name: f.labels for f in features if f.labels}
     known |= {t.name: t.labels for t in found.manifest.app.outputs if t.labels} if found.manifest else {}

@@ -1,6 +1,6 @@
-"""Every diagnostic code, what it means in a line, and the exit code that it ends the process with.
+"""All diagnostic codes, each with a one-line meaning and the exit code of the process.
 
-`docs/explain/<code>.md` says more; a test asserts that each code has its page.
+`docs/explain/<code>.md` has the details; a test asserts that each code has a page.
 """
 
 from __future__ import annotations

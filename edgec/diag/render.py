@@ -1,4 +1,4 @@
-"""Diagnostics for people (text) and for programs (JSON)."""
+"""Renders diagnostics as text and as JSON."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from edgec.diag.diagnostic import Diagnostic, Place, Severity
 
 _COLOURS = {Severity.ERROR: "31", Severity.WARNING: "33", Severity.NOTE: "36"}
 _PLACES = 3
-"""How many places are shown of diagnostics that say the same."""
+"""The number of places shown for diagnostics with the same message."""
 
 
 def render_text(diagnostic: Diagnostic, *, colour: bool = False, width: int | None = None) -> str:
-    """rustc's form: the statement, the place, notes, then what to do.
+    """In the style of rustc: the message, the place, notes, then help.
 
-    Lines are wrapped between words at `width` columns, and nowhere where it is None.
+    Lines are wrapped at `width` columns; no wrapping if it is None.
     """
     return _block([diagnostic], colour, width)
 
 
 def render_all(diagnostics: Sequence[Diagnostic], *, colour: bool = False, width: int | None = None) -> str:
-    """Every diagnostic once, those that differ in their places alone together, and a count of several errors."""
+    """Every diagnostic once, merging those that differ only in place, and the number of errors if several."""
     unique = list(dict.fromkeys(diagnostics))
     groups: dict[tuple[Any, ...], list[Diagnostic]] = {}
     for d in unique:
@@ -36,7 +36,7 @@ def render_all(diagnostics: Sequence[Diagnostic], *, colour: bool = False, width
 
 
 def _block(group: Sequence[Diagnostic], colour: bool, width: int | None) -> str:
-    """Diagnostics that say the same, as one."""
+    """Diagnostics with the same message, merged."""
     diagnostic = group[0]
     head = f"{diagnostic.severity.value}[{diagnostic.code}]"
     times = f" ({len(group)} times)" if len(group) > 1 else ""
@@ -56,7 +56,7 @@ def _shown(places: Sequence[Place | None]) -> list[str]:
 
 
 def _wrapped(head: str, text: str, indent: str, width: int | None) -> list[str]:
-    """`head` and the text in lines; a word that is longer than a line stays whole."""
+    """`head` and the text in lines; a word longer than a line is not split."""
     if width is None:
         return [head + text]
     wrapper = textwrap.TextWrapper(width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
@@ -64,5 +64,5 @@ def _wrapped(head: str, text: str, indent: str, width: int | None) -> list[str]:
 
 
 def as_json(diagnostics: Iterable[Diagnostic]) -> list[dict[str, Any]]:
-    """Plain lists and dictionaries, ready for `json.dumps`."""
+    """Plain lists and dictionaries for `json.dumps`."""
     return [{**asdict(d), "severity": d.severity.value} for d in diagnostics]

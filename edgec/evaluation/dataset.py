@@ -1,4 +1,4 @@
-"""Labelled data, one example at a time: `.npz` files, folders of images by class, and the user's own iterables."""
+"""Labelled data, read one example at a time: `.npz` files, folders of images by class, and the user's own iterables."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from edgec.frontend.user_objects import user_object
 Array = NDArray[np.generic]
 
 TARGETS = ("label", "labels", "target", "targets", "y")
-"""The names that an array of targets may have in an `.npz` file."""
+"""The accepted names of the target array in an `.npz` file."""
 
 
 @dataclass(frozen=True, eq=False)
 class Example:
-    """Inputs by their names (`""` for that of a model with one) and the target; images are not yet arrays."""
+    """Inputs by name (`""` for a single input) and the target; images are not converted to arrays yet."""
 
     inputs: Mapping[str, Array | Pixels]
     target: Any
@@ -34,7 +34,7 @@ class Example:
 
 @dataclass
 class Dataset:
-    """Examples in one pass, `count` and `sha256` of what was read so far."""
+    """Examples in one pass, with `count` and `sha256` of those read so far."""
 
     examples: Iterable[Example]
     count: int = 0
@@ -52,15 +52,15 @@ class Dataset:
 
     @property
     def sha256(self) -> str:
-        """Of inputs and targets, in their order."""
+        """The hash of inputs and targets, in order."""
         return str(self._hash.hexdigest())
 
 
 def open_dataset(text: str | Iterable[Any], labels: Sequence[str] = ()) -> Dataset:
-    """The data of `FILE.npz`, of a folder with one folder of images a class, or of `file.py:attr`: an iterable of
-    (inputs, target), or a function that gives one.
+    """The data in `FILE.npz`, in a folder with one folder of images per class, or in `file.py:attr`: an iterable of
+    (inputs, target), or a function that returns one.
 
-    Raises `EdgecError` E0102 for what is not there, E0107 for other content, E0201 where the user's code fails.
+    Raises `EdgecError` E0102 if it does not exist, E0107 for invalid content, E0201 if the user's code fails.
     """
     if not isinstance(text, str):
         return Dataset(_of_rows(text, "the data"))
@@ -80,7 +80,7 @@ _KINDS = "data are FILE.npz, a folder with one folder of images a class, or file
 
 
 def _of_arrays(path: Path) -> Iterator[Example]:
-    """The rows of arrays, all with the same number of them."""
+    """The rows of arrays, which must have equal numbers of rows."""
     arrays = dict(arrays_in(path))
     named = [name for name in TARGETS if name in arrays]
     if len(named) != 1:
@@ -97,7 +97,7 @@ def _of_arrays(path: Path) -> Iterator[Example]:
 
 
 def _of_folder(path: Path, labels: Sequence[str]) -> Iterator[Example]:
-    """The images of each class's folder, in the order of names; classes are numbered as `labels`, else by name."""
+    """The images in each class's folder, sorted by name; classes are numbered as in `labels`, else by name."""
     folders = sorted(p for p in path.iterdir() if p.is_dir() and not p.name.startswith("."))
     if not folders:
         raise error("E0107", f"`{path}` holds no folders of classes", help=["write `DATA/CLASS/image.png`"])
@@ -112,7 +112,7 @@ def _of_folder(path: Path, labels: Sequence[str]) -> Iterator[Example]:
 
 
 def _of_user(text: str) -> Iterator[Example]:
-    """What the user's iterable gives."""
+    """The items of the user's iterable."""
     found = user_object(text)
     with user_code(f"reading `{text}`"):
         rows = found() if callable(found) else found
@@ -139,7 +139,7 @@ def _example(row: Any, what: str) -> Example:
 
 
 def _array(value: Any, what: str) -> Array:
-    """A tensor of torch's is an array too."""
+    """Convert to an array; torch's tensors are accepted."""
     array = np.asarray(value.detach().cpu() if hasattr(value, "detach") else value)
     if array.dtype.kind not in "biuf":
         raise error("E0107", f"{what} holds {array.dtype} values", help=["give arrays of floats, integers or booleans"])
@@ -147,7 +147,7 @@ def _array(value: Any, what: str) -> Array:
 
 
 def _plain(target: Any) -> Any:
-    """A target as JSON has it."""
+    """A target as a JSON value."""
     if isinstance(target, Mapping):
         return {str(k): _plain(v) for k, v in target.items()}
     if isinstance(target, str | int | float | bool) or target is None:

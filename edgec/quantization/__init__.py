@@ -1,1 +1,1 @@
-"""Numbers as steps of a scale: parameters, the ranges that they are solved from, and weights in few bits."""
+"""Quantization: parameters, the solvers that compute them from ranges, and weights with few bits."""

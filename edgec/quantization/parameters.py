@@ -20,29 +20,29 @@ class Quantization:
 
     @property
     def is_per_tensor(self) -> bool:
-        """Whether one scale serves all."""
+        """Whether there is a single scale."""
         return len(self.scales) == 1
 
     @property
     def scale(self) -> float:
-        """The scale of a tensor that has one. Raises `ValueError` for others."""
+        """The scale of a per-tensor quantization. Raises `ValueError` for others."""
         (scale,) = self.scales
         return scale
 
     @property
     def zero_point(self) -> int:
-        """The zero point of a tensor that has one. Raises `ValueError` for others."""
+        """The zero point of a per-tensor quantization. Raises `ValueError` for others."""
         (zero_point,) = self.zero_points
         return zero_point
 
     def steps(self, array: Array, limits: tuple[int, int]) -> NDArray[np.int32]:
-        """The nearest step of each number, ties to even, within `limits`."""
+        """The nearest quantized value of each number, ties to even, clamped to `limits`."""
         scales, zeros = self._spread(array.ndim)
         found = np.rint(array.astype(np.float64) / scales) + zeros
         return np.asarray(np.clip(found, *limits), dtype=np.int32)
 
     def numbers(self, steps: Array) -> NDArray[np.float32]:
-        """What the steps stand for."""
+        """The real numbers that the quantized values represent."""
         scales, zeros = self._spread(steps.ndim)
         return np.asarray((steps.astype(np.float64) - zeros) * scales, dtype=np.float32)
 
@@ -55,7 +55,7 @@ class Quantization:
         return scales.reshape(shape), zeros.reshape(shape)
 
     def __str__(self) -> str:
-        """As a program's text shows it."""
+        """The form used in a program's text."""
         if self.is_per_tensor:
             return f"scale {self.scale:.6g} zero {self.zero_point}"
         return f"{len(self.scales)} scales along {self.axis}"

@@ -1,4 +1,4 @@
-"""What was put into integers and what was not, for the manifest."""
+"""What was quantized and what was not, for the manifest."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from edgec.passes.remarks import Decided
 
 @dataclass(frozen=True)
 class NarrowWeights(Decided):
-    """Weights that are stored in fewer bits: how, how many, and their bytes with scales, before and after."""
+    """Weights stored with fewer bits: how, how many, and their size in bytes with scales, before and after."""
 
     section: ClassVar[str] = "quantization"
     weights: str
@@ -20,7 +20,7 @@ class NarrowWeights(Decided):
     stored_bytes: int
 
     def table(self) -> Mapping[str, object]:
-        """As the manifest holds it."""
+        """The entry in the manifest."""
         return {
             "weights": self.weights,
             "activations": "float",
@@ -31,7 +31,7 @@ class NarrowWeights(Decided):
 
 @dataclass(frozen=True)
 class FloatOp:
-    """An instruction of a program in integers that computes in floats, the path of its module, and the reason."""
+    """An instruction of a quantized program that computes in floats, the path of its module, and the reason."""
 
     op: str
     node: str
@@ -41,7 +41,7 @@ class FloatOp:
 
 @dataclass(frozen=True)
 class Calibrated:
-    """The samples on which ranges were observed: how many, where from, their hash, and the method that made scales."""
+    """The samples on which ranges were observed: number, origin, hash, and the method that computed scales."""
 
     samples: int
     data: str
@@ -51,7 +51,7 @@ class Calibrated:
 
 @dataclass(frozen=True)
 class IntegerProgram(Decided):
-    """A program in integers: the formats, how many instructions compute in them, and which do not."""
+    """A quantized program: the formats, the number of integer instructions, and the float instructions."""
 
     section: ClassVar[str] = "quantization"
     weights: str
@@ -61,16 +61,17 @@ class IntegerProgram(Decided):
     calibration: Calibrated
 
     def table(self) -> Mapping[str, object]:
-        """As the manifest holds it."""
+        """The entry in the manifest."""
         return asdict(self)
 
 
 @dataclass(frozen=True)
 class StepCheck(Decided):
-    """Integer kernels against float arithmetic between rounders on the same steps, value by value.
+    """Integer kernels compared with simulated quantization (float arithmetic and rounding) on the same inputs, by
+    value.
 
-    `values` were compared, with so many `elements`; `equal` is the share that is the same, `largest` how many steps
-    the others are off at most.
+    `values` is the number of values compared, with that many `elements`; `equal` is the share of equal elements,
+    `largest` the largest difference in quantization steps.
     """
 
     section: ClassVar[str] = "integer_reference"
@@ -81,7 +82,7 @@ class StepCheck(Decided):
 
     @staticmethod
     def of(found: Sequence[tuple[int, int, int]]) -> StepCheck:
-        """From the size, the number of elements that differ and the largest difference of each value."""
+        """From the size, the number of differing elements and the largest difference of each value."""
         size = sum(n for n, _, _ in found)
         off = sum(n for _, n, _ in found)
         return StepCheck(len(found), size, 1 - off / size if size else 1.0, max((n for _, _, n in found), default=0))

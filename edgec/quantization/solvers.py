@@ -1,7 +1,7 @@
-"""From what a value was seen to be to its scale and zero point, under the rules of a number format.
+"""Computes scale and zero point from the statistics of a value, for a number format.
 
-A format that is symmetric and one that is not are solved each on its own: rounding one's zero point away is what makes
-symmetric int8 lose words that asymmetric int8 reads.
+Symmetric and asymmetric formats are solved separately: deriving one from the other by rounding the zero point away
+costs accuracy (symmetric int8 misses words that asymmetric int8 recognizes).
 """
 
 from __future__ import annotations
@@ -18,25 +18,25 @@ from edgec.spec.numerics import NumberFormat
 Range = tuple[float, float]
 
 _PARTS = np.linspace(1.0, 0.1, 91)
-"""The parts of an end of the range that are tried as that end."""
+"""The fractions of a bound of the range that are tried as its bound."""
 
 _TAIL = 1e-4
-"""The share of values that `percentile` leaves beyond each end."""
+"""The share of values that `percentile` clips at each end."""
 
 _LEAST_SCALE = 1e-30
-"""A value that is always 0 has a scale, too; products of two such scales still fit float32."""
+"""The scale of a value that is always 0; the product of two such scales still fits float32."""
 
 
 def solved(found: Statistics, form: NumberFormat, method: str = "mse") -> Quantization:
-    """The quantization of a value, in which 0 is exactly one of the steps.
+    """The quantization of a value, in which 0 is represented exactly.
 
-    Raises `KeyError` for a method that is none.
+    Raises `KeyError` for an unknown method.
     """
     return of_range(METHODS[method](found, form), form) if found.count else of_range((0.0, 0.0), form)
 
 
 def of_range(ends: Range, form: NumberFormat) -> Quantization:
-    """The quantization whose steps reach from one end to the other, 0 included; symmetric: as far to either side."""
+    """The quantization that covers the range and 0; if symmetric, equally far on either side."""
     least, most = form.limits
     low, high = min(ends[0], 0.0), max(ends[1], 0.0)
     if form.symmetric:
@@ -49,12 +49,12 @@ def of_range(ends: Range, form: NumberFormat) -> Quantization:
 
 
 def _min_max(found: Statistics, form: NumberFormat) -> Range:
-    """All that was seen."""
+    """The full observed range."""
     return found.low, found.high
 
 
 def _average(found: Statistics, form: NumberFormat) -> Range:
-    """The mean of the samples' own extremes, so that a single sample's outlier counts for little."""
+    """The mean of the samples' extremes, which limits the influence of outliers in a single sample."""
     return found.low_sum / found.samples, found.high_sum / found.samples
 
 
@@ -67,10 +67,10 @@ def _percentile(found: Statistics, form: NumberFormat) -> Range:
 
 
 def _least_squares(found: Statistics, form: NumberFormat) -> Range:
-    """The range with the least sum of squared errors: scale²/12 for what lies in it, its distance for what lies beyond.
+    """The range with the least sum of squared errors: scale²/12 inside of it, the squared distance outside.
 
-    Zeros cost nothing, as 0 is a step. (Choukroun et al., "Low-bit quantization of neural networks for efficient
-    inference", 2019, search the same.)
+    Zeros are exact. (Choukroun et al., "Low-bit quantization of neural networks for efficient inference", 2019, use the
+    same search.)
     """
     tails = _Tails(found)
     least, most = form.limits
@@ -87,7 +87,7 @@ def _least_squares(found: Statistics, form: NumberFormat) -> Range:
 
 
 class _Tails:
-    """Sums over a histogram from one end, so that the error of a range is found without going through the bins."""
+    """Cumulative sums over a histogram, by which the error of a range is computed without a pass over the bins."""
 
     def __init__(self, found: Statistics) -> None:
         histogram = found.histogram
@@ -104,14 +104,14 @@ class _Tails:
     def inside(
         self, low: NDArray[np.float64], high: NDArray[np.float64], scale: NDArray[np.float64]
     ) -> NDArray[np.float64]:
-        """The squared rounding errors of what lies between, which are no larger than its squares: 0 is a step."""
+        """The squared rounding errors inside the range, at most the squares of the values, since 0 is exact."""
         below, above = self._place(low), self._place(high)
         count = self._sums[0][above] - self._sums[0][below] - self._zeros
         squares = self._sums[2][above] - self._sums[2][below]
         return np.asarray(np.minimum(np.maximum(count, 0) * scale**2 / 12, np.maximum(squares, 0)))
 
     def beyond(self, low: NDArray[np.float64], high: NDArray[np.float64]) -> NDArray[np.float64]:
-        """The squared distances of what lies outside."""
+        """The squared distances of the values outside the range."""
         below, above = self._place(low), self._place(high)
         n, s, q = (sums[below] for sums in self._sums)
         error = q - 2 * low * s + low**2 * n
@@ -125,4 +125,4 @@ METHODS: dict[str, Callable[[Statistics, NumberFormat], Range]] = {
     "average": _average,
     "percentile": _percentile,
 }
-"""Every method by the name that a target's `numerics.calibration` uses."""
+"""The methods by their name in a target's `numerics.calibration`."""

@@ -1,4 +1,4 @@
-"""What numbers a target computes in and stores: one format for each role, read from its `[numerics]`."""
+"""The number formats of a target, for compute, weights and activations, read from its `[numerics]`."""
 
 from __future__ import annotations
 
@@ -17,11 +17,10 @@ _BLOCKS = (16, 32, 64, 128, 256)
 
 @dataclass(frozen=True)
 class NumberFormat:
-    """How numbers of one role are held: as floats, or as steps of a scale.
+    """The format of numbers in one role: floats, or quantized with a scale.
 
-    `granularity`: one scale for a tensor, for each output channel, or for each `block` numbers of a channel.
-    `symmetric`: the zero point is 0 (the middle of an unsigned type), so that a range reaches as far below zero as
-    above.
+    `granularity`: one scale for each tensor, output channel, or `block` of numbers in a channel. `symmetric`: the zero
+    point is 0 (the middle of an unsigned type), so that the range extends equally far on both sides.
     """
 
     type: str
@@ -31,24 +30,24 @@ class NumberFormat:
 
     @property
     def is_float(self) -> bool:
-        """Whether there are no steps."""
+        """Whether numbers are floats rather than quantized."""
         return self.type in _FLOATS
 
     @property
     def bits(self) -> int:
-        """Bits of a step. Raises `KeyError` for floats, which have none."""
+        """The bits of a quantized value. Raises `KeyError` for floats."""
         return _BITS[self.type]
 
     @property
     def limits(self) -> tuple[int, int]:
-        """The least and the greatest step; a symmetric signed one leaves out the least, as kernels multiply two."""
+        """The least and greatest quantized value; symmetric signed formats omit the least, as kernels multiply two."""
         if self.type.startswith("u"):
             return 0, 2**self.bits - 1
         most = 2 ** (self.bits - 1) - 1
         return (-most if self.symmetric else -most - 1), most
 
     def __str__(self) -> str:
-        """For a person."""
+        """The display form."""
         if self.is_float:
             return self.type
         per = f"blocks of {self.block}" if self.granularity == "block" else self.granularity
@@ -60,13 +59,13 @@ FLOAT32 = NumberFormat("float32")
 
 @dataclass(frozen=True)
 class Numerics:
-    """What numbers the device may compute in (`compute`), how constants are stored (`weights`, as `compute` unless
-    said) and in what integers values are handed from one operator to the next (`activations`; None: in floats).
+    """The formats in which the device may compute (`compute`), in which constants are stored (`weights`, by default as
+    `compute`), and in which integers are passed between operators (`activations`; None: floats).
 
-    `float32` says what stays in float32 where `compute` is float16: `ranges`, what overflows or loses its digits;
-    `decisions`, also what jumps or steepens, such as an index; `as-needed`, the least that meets the target's accuracy:
-    `ranges`, else `decisions`, else everything.
-    `calibration` is the method by which observed values become the range of an activation.
+    `float32` selects what remains in float32 if `compute` is float16: `ranges`, values that overflow or lose precision;
+    `decisions`, also discontinuous or steep functions, such as an index; `as-needed`, the least that meets the target's
+    accuracy: `ranges`, else `decisions`, else everything. `calibration` is the method that computes the range of an
+    activation from observed values.
     """
 
     compute: str = "float32"
@@ -77,12 +76,12 @@ class Numerics:
 
     @property
     def quantizes(self) -> bool:
-        """Whether anything is held in integers."""
+        """Whether anything is quantized."""
         return not self.weights.is_float or self.activations is not None
 
 
 def read_numerics(c: Checker, table: Table) -> Numerics:
-    """`[numerics]`; mistakes are left with the checker."""
+    """Read `[numerics]`; errors are collected by the checker."""
     c.known(table, ("compute", "weights", "activations", "float32", "calibration"), "numerics.")
     compute = c.choice(table, "compute", _FLOATS, "float32")
     weights = _format(c, table, "weights", NumberFormat(compute))
@@ -103,7 +102,7 @@ def read_numerics(c: Checker, table: Table) -> Numerics:
 
 
 def _format(c: Checker, table: Table, role: str, default: NumberFormat) -> NumberFormat:
-    """A type alone (`"int8"`) or a table with its granularity and symmetry."""
+    """Read a type (`"int8"`) or a table with its granularity and symmetry."""
     if not isinstance(table.get(role), Mapping):
         inner: Table = {}
         kind = c.choice(table, role, (*_FLOATS, *_BITS), default.type)

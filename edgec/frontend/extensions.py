@@ -9,7 +9,8 @@ from pathlib import Path
 from edgec.diag import error
 from edgec.extension import OnnxFunction, OnnxOperator, TorchOperator
 from edgec.frontend.import_code import import_code
-from edgec.frontend.user_code import user_code
+from edgec.frontend.user_code import place_of_failure, user_code
+from edgec.spec.piece import TORCH, installation
 
 WAY_OUT = "define what it computes in a file of your own, `--extension my_ops.py` (`edgec explain extensions`)"
 """The suggestion for an operator that edgec does not support."""
@@ -37,11 +38,18 @@ def extension_of(path: str | Path | None) -> Extension:
 
 
 def load_extension(path: Path) -> Extension:
-    """Import an extension. Raises `EdgecError` E0102, E0103 (it defines nothing) or E0201 (the import fails)."""
+    """Import the file and take what it holds.
+
+    Raises `EdgecError` E0102, E0103 (nothing in it), E0201 (it fails) or E0502 (it needs torch, which is missing).
+    """
     if path.suffix != ".py":
         raise error("E0103", f"`{path}` is not a Python file", help=["write `--extension my_ops.py`"])
     with user_code(f"importing `{path}`"):
-        module = import_code(str(path))
+        try:
+            module = import_code(str(path))
+        except ModuleNotFoundError as missing:
+            _check_torch(path, missing)
+            raise
     held = list(vars(module).values())
     torch = {_dotted(op.name): op for op in held if isinstance(op, TorchOperator)}
     onnx = {(op.domain, op.op_type): op for op in held if isinstance(op, OnnxOperator)}
@@ -53,6 +61,19 @@ def load_extension(path: Path) -> Extension:
             help=["decorate functions with `torch_operator` or `onnx_operator` of `edgec.extension`"],
         )
     return Extension(torch, onnx, functions, path)
+
+
+def _check_torch(path: Path, missing: ModuleNotFoundError) -> None:
+    """Raises E0502 if it is one of the packages for torch's operators, which a build of an ONNX file goes without."""
+    piece = next((p for p in TORCH if p.module == (missing.name or "").partition(".")[0]), None)
+    if piece is not None:
+        raise error(
+            "E0502",
+            f"{piece.package} is not installed",
+            place=place_of_failure(missing),
+            notes=[f"`{path}` imports it"],
+            help=[installation([piece]), "keep the operators of ONNX in a file of their own, which needs no torch"],
+        ) from missing
 
 
 def _dotted(name: str) -> str:

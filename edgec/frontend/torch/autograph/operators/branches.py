@@ -18,6 +18,7 @@ from edgec.frontend.torch.autograph.operators.select import (
     Site,
     Undefined,
     different,
+    different_sizes,
     select_tensors,
 )
 from edgec.frontend.torch.autograph.operators.speculation import Speculation
@@ -178,6 +179,8 @@ def _leaf(condition: torch.Tensor, name: str, site: Site, yes: Any, no: Any) -> 
             return yes
         if callable(yes) and callable(no):
             return Either(condition, site, yes, no)
+        if any(isinstance(v, torch.SymInt) for v in (yes, no)):
+            raise different_sizes(site, f"`{name}`" if name else "the result", _shown(yes), _shown(no))
         if not (isinstance(yes, Number) and isinstance(no, Number)):
             raise _differ(name, site, "values that a tensor cannot represent", _shown(yes), _shown(no))
     numbers = all(is_number(v) or isinstance(v, Number) for v in (yes, no))

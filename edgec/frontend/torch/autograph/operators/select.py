@@ -52,3 +52,14 @@ def different(site: Site, what: str, how: str, yes: str, no: str) -> EdgecError:
         notes=[f"{site.file}:{site.sides[0]} gives {yes}", f"{site.file}:{site.sides[1]} gives {no}"],
         help=["give both sides the same shape and type, for instance by padding, or build one model for each side"],
     )
+
+
+def different_sizes(site: Site, what: str, yes: str, no: str) -> EdgecError:
+    """E0206 for an open size that the two sides compute in different ways."""
+    return error(
+        "E0206",
+        f"the two sides of this `{site.kind}` on an open size give {what} different sizes",
+        place=site.place,
+        notes=[f"{site.file}:{site.sides[0]} gives {yes}", f"{site.file}:{site.sides[1]} gives {no}"],
+        help=["compute it without a branch, by `max`, `min`, `//` and `%`, or leave the dimension fixed"],
+    )

@@ -30,15 +30,15 @@ def conv_transpose2d(draw: Draw) -> Drawn:
     x = draw.value(4)
     stride = draw.number(1, 3)
     extra = draw.number(0, stride - 1)
-    layer = nn.ConvTranspose2d(x.shape[1], draw.number(1, 6), draw.number(1, 4), stride, draw.number(0, 1), extra)
-    return layer("conv_transpose2d", x, layer)
+    made = nn.ConvTranspose2d(x.shape[1], draw.number(1, 6), draw.number(1, 4), stride, draw.number(0, 1), extra)
+    return layer("conv_transpose2d", x, made)
 
 
 @operator
 def conv1d(draw: Draw) -> Drawn:
     x = draw.value(3)
-    layer = nn.Conv1d(x.shape[1], draw.number(1, 8), draw.number(1, 4), draw.number(1, 2), draw.number(0, 2))
-    return layer("conv1d", x, layer)
+    made = nn.Conv1d(x.shape[1], draw.number(1, 8), draw.number(1, 4), draw.number(1, 2), draw.number(0, 2))
+    return layer("conv1d", x, made)
 
 
 @operator

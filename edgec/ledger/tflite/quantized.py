@@ -53,6 +53,8 @@ def _linear(file: TFLiteFile) -> Iterator[tuple[Operator, list[Any]]]:
     for op in file.operators:
         places = _LINEAR.get(op.name, ())[:3]
         numbers = [i for i in listed(op.table.inputs) if i >= 0]
+        if any(i >= len(op.graph.tensors or ()) for i in numbers):
+            continue  # `operator-tensors` reports it
         tensors = [op.graph.tensors[numbers[place]] for place in places if place < len(numbers)]
         if len(tensors) > 1 and all(_integer(file, tensor) for tensor in tensors[:2]):
             yield op, tensors

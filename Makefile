@@ -81,6 +81,12 @@ random-networks: $(STAMP) ## Build random networks for every target and compare 
 fuzz: $(STAMP) ## Feed broken and hostile model files to every reader
 	$(BIN)/python -m tests.fuzz --cases 2000
 
+latency-fit: $(STAMP) ## Fit the predictors of latency to the tables in DATA=FOLDER (needs timm and torchvision)
+	$(EDGEC) devices fit $(DATA)
+
+bench-latency: $(STAMP) ## Judge the predictors of latency on the tables in DATA=FOLDER, and write docs/latency.md
+	$(BIN)/python -m benchmarks.latency $(DATA) --write
+
 bench: $(STAMP) ## Compare the time of a build with torch's export alone, and measure how builds scale
 	$(BIN)/python -m benchmarks.build_time
 	$(BIN)/python -m benchmarks.scaling

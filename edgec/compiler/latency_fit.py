@@ -43,10 +43,12 @@ def fit_tables(data: Path, cache: Path, told: Told, only: Sequence[str] = ()) ->
     """
     measured = read_tables(data)
     unbuilt: dict[str, str] = {}
-    trained = []
+    trained: list[Trained] = []
     for family in families():
         if only and family.name not in only:
             continue
+        known = {t.predictor.name: t.predictor.parameters for t in trained}
+        family = family.starting(known[family.like]) if family.like in known else family
         mine = samples(family, measured)
         networks = {network_key(m.network): m.network for m in measured if family.has(m)}
         programs = _programs(family, networks, cache, unbuilt, told)

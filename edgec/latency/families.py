@@ -5,7 +5,7 @@ from __future__ import annotations
 import fnmatch
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,8 @@ from edgec.latency.tables import Measured, Network, disagreeing
 from edgec.latency.terms import PARAMETERS, Format
 from edgec.spec.reader import load_toml
 
+_CLOSER = 0.6
+"""Deviation of the parameters of a similar family, relative to that of a general prior."""
 FILE = Path(__file__).with_name("families.toml")
 
 
@@ -40,6 +42,12 @@ class Family:
     engine: str
     runs: tuple[str, ...]
     sources: tuple[str, ...]
+    like: str = ""
+
+    def starting(self, parameters: Mapping[str, float]) -> Family:
+        """The same with the fitted parameters of the family that it is `like` as the prior, with smaller deviations."""
+        deviations = {name: value * _CLOSER for name, value in self.prior.deviations.items()}
+        return replace(self, prior=replace(self.prior, values=parameters, deviations=deviations))
 
     def has(self, row: Measured) -> bool:
         """Whether a row has this family's runtime and precision."""
@@ -65,13 +73,14 @@ def _family(entry: Mapping[str, Any], table: Mapping[str, Any]) -> Family:
         entry["unit"],
         entry["precision"],
         Format(entry["value_bytes"], entry["weight_bytes"], entry["lanes"], entry["own_mib"]),
-        Prior(prior, table["deviation"], entry["noise"]),
+        Prior(prior, table["deviation"], entry["apart"], entry["noise"]),
         tuple((runtime, precision) for runtime, precision in entry["rows"]),
         entry["devices"],
         tuple(entry.get("kin", ())),
         entry["engine"],
         tuple(entry["runs"]),
         tuple(entry["sources"]),
+        entry.get("like", ""),
     )
 
 

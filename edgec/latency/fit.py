@@ -21,8 +21,8 @@ from edgec.latency.terms import INDEX, IS_RATE, PARAMETERS, ROLES, Format, Terms
 _ROLES = ("compute", "bandwidth", "overhead")
 _HUBER = 1.0
 """Standard deviations beyond which a row has less weight."""
-_SCALE_SD, _ROLE_SD = 1.5, 0.1
-"""Prior differences between devices, in logarithms: overall, and of one role relative to the others."""
+_SCALE_SD = 1.5
+"""Standard deviation of logarithms by which devices differ overall."""
 _STEPS = 60
 
 
@@ -41,6 +41,8 @@ class Prior:
 
     values: Mapping[str, float]
     deviations: Mapping[str, float]
+    apart: float = 0.1
+    """Standard deviation of logarithms by which devices differ in one role relative to the others."""
     noise: float = 0.1
     """Standard deviation of the remaining error of a logarithm of milliseconds if the model is right."""
 
@@ -78,7 +80,7 @@ class _Problem:
         self.mean = np.concatenate([sign * np.log([prior.values[p] for p in PARAMETERS]), np.zeros(own)])
         deviations = [prior.deviations.get(p.rpartition("_")[2], 0.8) for p in PARAMETERS]
         deviations = [prior.deviations.get(p, d) for p, d in zip(PARAMETERS, deviations, strict=True)]
-        spread = [_SCALE_SD] * len(devices) + [_ROLE_SD] * (len(devices) * len(_ROLES))
+        spread = [_SCALE_SD] * len(devices) + [prior.apart] * (len(devices) * len(_ROLES))
         self.spread = np.array([*deviations, *spread])
         self.role = np.array([_ROLES.index(r) for r in ROLES])
 

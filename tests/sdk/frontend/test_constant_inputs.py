@@ -66,7 +66,7 @@ def test_the_refusal_of_a_branch_names_the_input_that_decides_it(rates: Path) ->
         made(rates, ["android"])
     (found,) = refused.value.diagnostics
     assert found.code == "E0206"
-    assert "`--range sr=VALUE..VALUE` decides it" in found.help[-1]
+    assert "use `--range sr=VALUE..VALUE`" in found.help[-1]
 
 
 @pytest.mark.parametrize(

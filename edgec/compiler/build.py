@@ -157,7 +157,7 @@ def _build(source: SourceRequest, targets: Sequence[str], options: BuildOptions,
     report.errors += [_for_target(d, t, len(loaded)) for t in loaded for d in elsewhere(t)]
     if not here:
         return report
-    prepared = prepare(source, options, progress)
+    prepared = prepare(source, options, progress, () if options.functions else here)
     parts = {source_name(source): prepared, **{f: prepare(s, options, progress) for f, s in options.functions}}
     report.warnings += [w for part in parts.values() for w in part.imported.warnings]
     for target in here:

@@ -5,7 +5,7 @@ source -> `prepare` -> canonical model -> `lower` -> program -> `candidate` -> a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from edgec.backends.base import Backend, QuantizingBackend
 from edgec.compiler.calibration_data import calibration_data
 from edgec.compiler.canonical_model import CanonicalModel, KernelCalls
 from edgec.compiler.input_ranges import check_ranges, with_ranges
+from edgec.compiler.interface_names import check_names
 from edgec.compiler.manifest import Lowered
 from edgec.compiler.options import BuildOptions, Progress
 from edgec.compiler.own_kernels import verify_unrun
@@ -38,10 +39,18 @@ from edgec.runners.onnxruntime import OnnxRuntimeRunner
 from edgec.spec.target import Target
 
 
-def prepare(source: SourceRequest, options: BuildOptions, progress: Progress) -> CanonicalModel:
-    """Import the source, canonicalize it and check it against the source (E0205)."""
+def prepare(
+    source: SourceRequest, options: BuildOptions, progress: Progress, targets: Sequence[Target] = ()
+) -> CanonicalModel:
+    """Import the source, canonicalize it and check it against the source (E0205).
+
+    Raises `EdgecError` E0106 before that if none of the `targets` describes inputs and outputs that the source has.
+    """
     progress(f"export {source.ref}")
-    return prepare_imported(import_source(source), options, progress)
+    imported = import_source(source)
+    if targets:
+        check_names(imported, targets, options.via)
+    return prepare_imported(imported, options, progress)
 
 
 def prepare_imported(imported: ImportedModel, options: BuildOptions, progress: Progress) -> CanonicalModel:

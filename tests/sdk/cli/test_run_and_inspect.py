@@ -174,3 +174,16 @@ def test_inspect_reads_sources(folder, monkeypatch):
     assert found["inputs"][0]["shape"] == [1, 3, 16, 16]
     (state,) = json.loads(edgec("inspect", "net.py:count", "--json").stdout)["states"]
     assert (state["input"], state["shape"]) == ("total", [1, 4])
+
+
+def test_a_name_that_no_tensor_has_is_told_before_the_graph_is_rewritten(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    (folder / "targets" / "wrong.toml").write_text(
+        PHONE.replace('"phone"', '"wrong"').replace("images.image", "images.imgae")
+    )
+    refused = edgec("build", "net.py:net", "--target", "wrong", "--out", "elsewhere")
+    assert refused.exit_code == 2
+    assert "error[E0106]: the options of target `wrong` describe `imgae`" in refused.stderr
+    assert "did you mean `image`?" in refused.stderr
+    assert "wrong.toml" in refused.stderr
+    assert "canonicalize" not in refused.stderr

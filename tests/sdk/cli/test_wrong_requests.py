@@ -51,6 +51,33 @@ WRONG: dict[str, tuple[int, str, str]] = {
     "targets foo": (2, "E0104", "there is no target `foo`"),
     "devices foo": (2, "E0105", "there is no device `foo`"),
     "rules foo": (2, "E0109", "foo"),
+    "build x.txt:m --target iphone": (2, "E0102", "x.txt"),
+    "build MODEL --target iphone --input x": (2, "E0101", "NAME=SHAPE"),
+    "build MODEL --target iphone --dynamic x": (2, "E0101", "x"),
+    "build MODEL --target iphone --device iphone-51": (2, "E0105", "iphone"),
+    "build MODEL --target iphone --via onnx2tff": (2, "E0101", "onnx2tf"),
+    "build MODEL --target iphone --set options.classifier.labels=none.txt": (2, "E0101", "none.txt"),
+    "build MODEL --target android --set options.io_layout=nchw": (2, "E0101", "nhwc"),
+    "predict MODEL --target iphone --device nothing": (2, "E0105", "there is no device `nothing`"),
+    "inspect note.txt": (2, "E0604", "is not an artifact"),
+    "inspect model.tflite --target iphone": (2, "E0101", "add `--rules`"),
+    "run model.tflite --steps 0": (2, "E0101", "--steps"),
+    "run model.tflite": (2, "E0604", "TFLite"),
+    "build --target iphone": (2, "E0101", "give a source"),
+    "build MODEL --target iphone --enable nope": (2, "E0109", "nope"),
+    "targets --resolve": (2, "E0101", "did you mean `--resolved`?"),
+    "inspect": (2, "E0101", "no file was given"),
+    "lint": (2, "E0101", "`edgec lint --help` shows the usage"),
+    "devices show iphone13": (2, "E0105", "iphone-13"),
+    "check": (2, "E0101", "`edgec check --help` shows the usage"),
+    "run note.txt": (2, "E0604", "is not an artifact"),
+    "lint model.tflite": (2, "E0604", "TFLite"),
+    "diff model.tflite model.tflite": (2, "E0604", "TFLite"),
+    "check model.tflite --max-bytes few": (2, "E0101", "--max-bytes"),
+    "bench model.tflite --runs 0": (2, "E0101", "--runs"),
+    "explain controlflow": (2, "E0101", "did you mean `control-flow`?"),
+    "targets show iphnoe": (2, "E0104", "iphone"),
+    "lint model.tflite --delegate gpuu": (2, "E0101", "gpu"),
 }
 
 
@@ -67,13 +94,14 @@ def test_told_in_words_of_edgecs(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "note.txt").write_text("no model")
     (tmp_path / "model.pkl").write_bytes(b"\x80\x04N.")
+    (tmp_path / "model.tflite").write_bytes(b"no flatbuffer")
     assert edgec([MODEL if w == "MODEL" else w for w in request_.split()], monkeypatch) == status
     captured = capsys.readouterr()
     assert captured.out == ""
     assert f"error[{code}]" in captured.err
     assert said in captured.err
     assert "Traceback" not in captured.err
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["model.pkl", "note.txt"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["model.pkl", "model.tflite", "note.txt"]
 
 
 @pytest.mark.parametrize("words", ["build --nope --json", "bild --json", "build none.py:m --target iphone --json"])

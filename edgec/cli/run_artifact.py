@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from edgec.cli.artifacts import Where
 from edgec.cli.columns import filled
 from edgec.cli.document import print_json
 from edgec.cli.request_options import Json
@@ -44,13 +45,7 @@ def run_command(
     function: Annotated[
         str | None, typer.Option(help="The function to use, for a Core ML package with several.")
     ] = None,
-    on: Annotated[
-        str,
-        typer.Option(
-            help="Where to run: local; qemu (TFLite, emulated Arm kernels); adb:SERIAL or ssh://HOST (TFLite, on a "
-            "device); mac or apple:DEVICE:APP (Core ML)."
-        ),
-    ] = "local",
+    on: Where = "local",
     out: Annotated[Path | None, typer.Option(help="Write each output to this folder as NAME.npy.")] = None,
     json: Json = False,
 ) -> None:

@@ -222,6 +222,9 @@ def _check_budget(found: Located, budget: Budget, report: CheckReport) -> None:
             )
         slow = _over("ms", known[0].p50_ms, budget.max_ms) if known[0].p50_ms > budget.max_ms else []
         text = f"{known[0].p50_ms:.2f} of {budget.max_ms:.2f} ms, {known[0].kind} for {known[0].device}"
+        if known[0].low_ms <= budget.max_ms <= known[0].high_ms:
+            interval = f"{known[0].low_ms:.2f} to {known[0].high_ms:.2f} ms"
+            text += f"; the budget lies inside the interval of {interval}: it cannot be told whether it holds"
         report.note("latency", text, slow)
 
 

@@ -64,6 +64,7 @@ from edgec.rules.decompose.reductions import (
     LpPoolToAveragePool,
     VariadicToBinary,
 )
+from edgec.rules.decompose.same_padding import SamePadding
 from edgec.rules.decompose.scatter import (
     CompressToGather,
     CumProdToMul,
@@ -111,6 +112,7 @@ QOPERATOR: tuple[Rule, ...] = (
 """Operators on quantized values -> float operators between DequantizeLinear and QuantizeLinear."""
 
 DECOMPOSE: tuple[Rule, ...] = (
+    SamePadding(),
     CastLikeToCast(),
     NarrowInInt32(),
     NarrowPowToMul(),

@@ -66,7 +66,7 @@ def _opened(dims: Sequence[DynamicDim]) -> str:
 
 
 def _told(diagnostics: Sequence[Diagnostic]) -> str:
-    return "; ".join(f"{d.code} {d.message} ({d.place})" for d in diagnostics)
+    return "; ".join(f"{d.code} {d.message} ({str(d.place).rpartition('site-packages/')[2]})" for d in diagnostics)
 
 
 def _places(dims: Sequence[DynamicDim]) -> Iterator[tuple[int, int]]:

@@ -32,19 +32,16 @@ class SourceKeywords(TypedDict, total=False):
     ranges: Sequence[str]
     functions: Mapping[str, Any]
     samples: Sequence[Arguments] | str
+    calibrate: str | Path
     extension: str | Path
 
 
 class TargetKeywords(TypedDict, total=False):
-    """What is asked of a target: `settings` as `--set` takes them (`"numerics.compute=float32"`), and rules by name.
-
-    `calibrate` names the samples on which an int8 target observes ranges.
-    """
+    """What is asked of a target: `settings` as `--set` takes them (`"numerics.compute=float32"`), and rules by name."""
 
     settings: Sequence[str]
     io_layout: Sequence[str]
     via: str
-    calibrate: str | Path
     enable: Sequence[str]
     disable: Sequence[str]
 
@@ -74,6 +71,7 @@ def model_request(ref: str, functions: Mapping[str, str], options: Mapping[str, 
     source = SourceOptions(
         input=tuple(options.get("input", ())),
         samples=samples if isinstance(samples, str) else None,
+        calibrate=_text(options, "calibrate"),
         weights=_text(options, "weights"),
         extra_weights=_text(options, "extra_weights"),
         extension=_text(options, "extension"),
@@ -86,7 +84,6 @@ def model_request(ref: str, functions: Mapping[str, str], options: Mapping[str, 
         tuple(options.get("settings", ())),
         tuple(options.get("io_layout", ())),
         options.get("via"),
-        _text(options, "calibrate"),
         tuple(options.get("enable", ())),
         tuple(options.get("disable", ())),
     )

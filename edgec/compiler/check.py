@@ -177,7 +177,7 @@ def _check_numbers(found: Located, source: SourceRequest, way: Execution, report
     known_ranges = known[0].ranges if known else found.manifest.ranges if found.manifest else ()
     always = tuple(InputRange(r.input, r.low, r.high) for r in known_ranges if r.low is not None and r.low == r.high)
     asked = replace(source, states=source.states or pairs, ranges=source.ranges or always)
-    prepared = prepare(asked, options, lambda step: None)
+    prepared = prepare(asked, options, lambda step: None).judged_on_data()
     shown = (
         found.manifest.shown
         if found.manifest

@@ -32,7 +32,6 @@ class BuildOptions:
     `io_layout` is for formats that leave it open: `nhwc` or `source` for the whole interface, `NAME=nhwc` for one input
     or output.
     `via` names another emitter: `onnx2tf`.
-    `calibrate` names the samples on which the ranges of quantized values are observed.
     `functions` are further sources, by the name of the function that each becomes in the same artifact.
     `asked` is the request in the words of the command line (None for a model in memory), and `origin` that with the
     files that were read so far: manifests tell of both.
@@ -48,7 +47,6 @@ class BuildOptions:
     io_layout: tuple[str, ...] = ()
     via: str | None = None
     functions: tuple[tuple[str, SourceRequest], ...] = ()
-    calibrate: str | None = None
     asked: ModelRequest | None = None
     origin: Origin | None = None
 
@@ -71,7 +69,6 @@ def options_of(model: ModelRequest, sources: Sources, *, check_passes: bool = Fa
         asked.io_layout,
         asked.via,
         sources.functions,
-        asked.calibrate,
         model,
     )
 

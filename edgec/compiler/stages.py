@@ -50,7 +50,10 @@ def prepare(
     imported = import_source(source)
     if targets:
         check_names(imported, targets, options.via)
-    return prepare_imported(imported, options, progress)
+    found = prepare_imported(imported, options, progress)
+    if source.calibrate is None:
+        return found
+    return replace(found, data=calibration_data(source.calibrate, found.model, found.imported.ranges))
 
 
 def prepare_imported(imported: ImportedModel, options: BuildOptions, progress: Progress) -> CanonicalModel:
@@ -74,8 +77,6 @@ def prepare_imported(imported: ImportedModel, options: BuildOptions, progress: P
     remarks = [*remarks, *canonical.remarks]
     checks = options.check_passes
     found = CanonicalModel(warned(imported, told), model, remarks, samples, rounding, quantization, checks)
-    if options.calibrate is not None:
-        found = replace(found, data=calibration_data(options.calibrate, model, imported.ranges))
     return found if bodies is None else replace(found, calls=_calls(found, bodies, options))
 
 

@@ -41,7 +41,8 @@ class SourceRequest:
     """A source as given on the command line, with its options; `extension` holds user-defined operators.
 
     `held`: the source itself if it is in memory; `ref` is then its display name. `project`: the project file that
-    contains it; modules are imported from that file's folder.
+    contains it; modules are imported from that file's folder. `calibrate` names the samples on which the ranges of
+    quantized values are observed.
     """
 
     ref: str
@@ -55,6 +56,7 @@ class SourceRequest:
     taken: Taken = field(default_factory=Taken)
     held: Held | None = None
     project: Path | None = None
+    calibrate: str | None = None
 
 
 def source_name(request: SourceRequest) -> str:

@@ -60,6 +60,7 @@ def _request(
         own,
         Taken(part, _extra(options) == "ignore"),
         project=model.project,
+        calibrate=options.calibrate if function is None else None,
     )
 
 

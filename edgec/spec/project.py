@@ -198,6 +198,7 @@ def with_paths(model: ModelRequest, changed: Callable[[str], str]) -> ModelReque
         o,
         input=tuple(behind("@", text, changed) for text in o.input),
         samples=o.samples and changed(o.samples),
+        calibrate=o.calibrate and source(o.calibrate),
         weights=o.weights and changed(o.weights),
         extension=o.extension and changed(o.extension),
         function=tuple(behind("=", text, source) for text in o.function),

@@ -29,6 +29,7 @@ class SourceOptions:
 
     input: tuple[str, ...] = _many("An example input: NAME=SHAPE[:DTYPE], NAME=VALUE or NAME=@FILE.")
     samples: str | None = _one("Real samples: .npz files with the inputs by name; the first is the example.")
+    calibrate: str | None = _one("Samples for int8 targets: a file or folder of .npz, .npy, images; or file.py:fn.")
     weights: str | None = _one(
         "Weights for the module: .safetensors or .pt; FILE:PART where a checkpoint holds several."
     )
@@ -47,7 +48,6 @@ class TargetOptions:
     set: tuple[str, ...] = _many("Override a target's setting: KEY=VALUE.")
     io_layout: tuple[str, ...] = _many("TFLite: nhwc for 4-D inputs and outputs, or NAME=nhwc.")
     via: str | None = _one("TFLite: another emitter, onnx2tf, in its own environment.")
-    calibrate: str | None = _one("Samples for int8 targets: a file or folder of .npz, .npy, images; or file.py:fn.")
     enable: tuple[str, ...] = _many("Enable a rule by name.")
     disable: tuple[str, ...] = _many("Disable a rule by name.")
 

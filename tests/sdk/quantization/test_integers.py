@@ -231,3 +231,24 @@ def test_wrong_data_are_refused(content: dict[str, np.ndarray], told: str, tmp_p
             calibrate=tmp_path / "data.npz",
         )  # fmt: skip
     assert told in " ".join(d.message for d in raised.value.diagnostics)
+
+
+class Warped(nn.Module):
+    """Places in an image are computed: a step of 1/256 of its width is not enough for them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3, padding=1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        theta = torch.tensor([[[0.9, 0.1, 0.05], [-0.1, 0.9, 0.02]]]) * x.mean().abs().clamp(0.8, 1.2)
+        return F.grid_sample(
+            self.conv(x), F.affine_grid(theta, [1, 4, 24, 24], align_corners=False), align_corners=False
+        )
+
+
+def test_places_are_computed_in_floats(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    made, manifest = built(Warped(), images(24, 1, 3, 24, 24), tmp_path)
+    assert any("a coordinate" in f["reason"] for f in manifest["quantization"]["float_ops"])
+    assert made.manifest.accuracy.psnr_db > 28

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from edgec.backends.base import Const, Instr, Operand, Program, Ref
-from edgec.backends.tflite.quantize.kernels import Demand, data, demand, refusal
+from edgec.backends.tflite.quantize.kernels import LINEAR, Demand, data, demand, refusal
 from edgec.calibration.statistics import NEVER, Statistics
 
 _LARGEST = 1e5
@@ -28,14 +28,15 @@ def kept_in_floats(program: Program, seen: Mapping[str, Statistics]) -> dict[int
     """The positions of the instructions that stay in float, with their reasons.
 
     These are: instructions without an 8-bit kernel; those with operands or results that were not observed or need
-    more than 8 bits; the arithmetic of a normalization around its root, whose squares do; and concatenations of very
-    different ranges into an output of the model.
+    more than 8 bits; the arithmetic of a normalization around its root, whose squares do; the computation of indices,
+    coordinates and rounded values; and concatenations of very different ranges into an output of the model.
     """
     found: dict[int, str] = {}
     for i, instr in enumerate(program.instrs):
         if takes_part(instr) and (reason := _reason(instr, seen)):
             found[i] = reason
     _add_normalizations(program, found)
+    _add_places(program, found)
     _add_joins(program, found, seen)
     return found
 
@@ -125,6 +126,32 @@ def _uses(instr: Instr, users: Mapping[str, list[int]]) -> Iterable[int]:
 def _is_shown(program: Program, position: int) -> bool:
     names = {ref.name for ref in program.instrs[position].outputs}
     return any(isinstance(operand, Ref) and operand.name in names for _, operand in program.outputs)
+
+
+_ROUNDING = frozenset({"CAST", "FLOOR", "CEIL", "ROUND", "FLOOR_MOD", "FLOOR_DIV"})
+"""Builtins that give integral values: mostly indices and coordinates."""
+
+
+def _add_places(program: Program, found: dict[int, str]) -> None:
+    """Add what rounded values are computed from, back to the last layer, and what uses them: x - floor(x)."""
+    makers = {ref.name: i for i, instr in enumerate(program.instrs) for ref in instr.outputs}
+    rounding = {
+        i
+        for i, instr in enumerate(program.instrs)
+        if instr.op in _ROUNDING and any(_is_number(operand) for operand in instr.operands())
+    }
+    rounded = {ref.name for i in rounding for ref in program.instrs[i].outputs}
+    pending = list(rounding)
+    pending += [i for i, instr in enumerate(program.instrs) if any(v.name in rounded for v in instr.operands())]
+    while pending:
+        position = pending.pop()
+        if takes_part(program.instrs[position]):
+            found.setdefault(position, "an index, a coordinate or a rounded value is computed from it, which needs more than 8 bits")
+        for operand in program.instrs[position].operands():
+            maker = makers.get(operand.name)
+            if maker is None or maker in found or program.instrs[maker].op in LINEAR or not _is_number(operand):
+                continue
+            pending.append(maker)
 
 
 _UNLIKE = 8.0

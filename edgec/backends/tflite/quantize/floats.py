@@ -132,6 +132,9 @@ _ROUNDING = frozenset({"CAST", "FLOOR", "CEIL", "ROUND", "FLOOR_MOD", "FLOOR_DIV
 """Builtins that give integral values: mostly indices and coordinates."""
 
 
+_OF_PLACES = "an index, a coordinate or a rounded value is computed from it, which needs more than 8 bits"
+
+
 def _add_places(program: Program, found: dict[int, str]) -> None:
     """Add what rounded values are computed from, back to the last layer, and what uses them: x - floor(x)."""
     makers = {ref.name: i for i, instr in enumerate(program.instrs) for ref in instr.outputs}
@@ -146,7 +149,7 @@ def _add_places(program: Program, found: dict[int, str]) -> None:
     while pending:
         position = pending.pop()
         if takes_part(program.instrs[position]):
-            found.setdefault(position, "an index, a coordinate or a rounded value is computed from it, which needs more than 8 bits")
+            found.setdefault(position, _OF_PLACES)
         for operand in program.instrs[position].operands():
             maker = makers.get(operand.name)
             if maker is None or maker in found or program.instrs[maker].op in LINEAR or not _is_number(operand):

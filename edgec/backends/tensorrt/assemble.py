@@ -90,8 +90,7 @@ def _diagnostic(refused: Refused, program: OnnxProgram) -> Diagnostic:
     place = Place(node=refused.name or None)
     if 0 <= refused.node < len(program.instrs):
         place = program.instrs[refused.node].place or place
-    notes = tuple(said("TensorRT", note) for note in refused.notes)
-    return Diagnostic("E0501", refused.message, place, notes, (_WAY_OUT,))
+    return Diagnostic("E0501", refused.message, place, refused.notes, (_WAY_OUT,))
 
 
 def _ranges(model: Model) -> dict[str, tuple[list[int], list[int]]]:

@@ -3,7 +3,7 @@
     python -m edgec.backends.tensorrt.engine JOB
 
 JOB is a folder with a request (`request.json`); the engine (`engine`) or the errors (`refused.json`) are written
-there. Nothing but TensorRT's own bindings is imported here.
+there. Only TensorRT's own bindings and edgec's messages are imported here.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+from edgec.diag.foreign import said
 
 Sizes = list[int]
 
@@ -84,7 +86,11 @@ def _built(request: Request) -> bytes | list[Refused]:
     log.messages.clear()
     engine = builder.build_serialized_network(network, config)
     if engine is None:
-        return [Refused("TensorRT could not build the engine", tuple(log.messages[:4]))]
+        return [
+            Refused(
+                "TensorRT could not build the engine", tuple(said("TensorRT", message) for message in log.messages[:4])
+            )
+        ]
     return bytes(engine)
 
 
@@ -113,7 +119,7 @@ def _log(trt: Any) -> Any:
 
 def _refused(problem: Any) -> Refused:
     message = f"TensorRT's parser refuses `{problem.node_operator()}`"
-    return Refused(message, (problem.desc().strip(),), problem.node(), problem.node_name())
+    return Refused(message, (said("TensorRT", problem.desc()),), problem.node(), problem.node_name())
 
 
 if __name__ == "__main__":

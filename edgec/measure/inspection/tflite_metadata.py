@@ -49,7 +49,7 @@ class TensorNote:
         count = "which is missing" if self.labels is None else f"{len(self.labels)} lines"
         parts = [
             self.description,
-            f"{self.image} image" if self.image else "",
+            f"{'RGB' if self.image == 'rgb' else self.image} image" if self.image else "",
             f"normalized: (x - [{mean}]) / [{std}]" if self.mean else "",
             f"labels: {self.label_file}, {count}" if self.label_file else "",
         ]

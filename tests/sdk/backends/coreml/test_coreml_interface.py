@@ -148,13 +148,16 @@ def test_outputs_that_are_images(compute: str, targets: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[options.images.y]\n", "names `y`, which is not an input"),
+        ("[options.images.y]\n", "describe `y`, which is not an input"),
         ('[options.images.x]\ncolor = "grayscale"\n', "not (1, 1, height, width)"),
         ('[options.images.x]\ncolor = "rbg"\n', "not one of rgb, bgr, grayscale"),
         ("[options.images.x]\nscale = [1, 2]\n", "has 2 numbers, but rgb has 3 channels"),
         ("[options.images.x]\nscale = 0\n", "erases the image"),
         ('[options.classifier]\noutput = "output"\nlabels = "none.txt"\n', "no file with one label on each line"),
-        ('[options.classifier]\noutput = "logits"\nlabels = "labels.txt"\n', "names `logits`, which is not an output"),
+        (
+            '[options.classifier]\noutput = "logits"\nlabels = "labels.txt"\n',
+            "describe `logits`, which is not an input or output",
+        ),
         ('[options.metadata]\nauthor = "A"\nfeatures.z = "?"\n', "describes `z`, not an input or output"),
         ("[options.output_images.x]\n", "names `x`, which is not an output"),
         ("[options.output_images.output]\n", "not (1, 3, height, width)"),

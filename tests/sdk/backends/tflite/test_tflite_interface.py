@@ -93,7 +93,7 @@ def test_metadata_is_told_and_its_labels_can_be_taken_out(tmp_path: Path) -> Non
     assert told["author"] == "the zoo"
     assert told["signature"] == "serving_default"
     assert told["input image"] == "a photograph; RGB image; normalized: (x - [127.5]) / [1, 2, 4]"
-    assert told["output logits"] == "scores; labels: labels.txt (4 lines)"
+    assert told["output logits"] == "scores; labels: labels.txt, 4 lines"
     assert "input depth" not in told
     with zipfile.ZipFile(io.BytesIO(path.read_bytes())) as archive:
         assert archive.read("labels.txt").decode().split() == list(LABELS)
@@ -108,7 +108,7 @@ def test_two_files_of_one_model_are_the_same_bytes(tmp_path: Path) -> None:
 
 
 def test_oldest_runtime_follows_the_operators(tmp_path: Path) -> None:
-    assert inspect(_build(tmp_path / "m.tflite", TFLiteOptions())).metadata["min_runtime_version"] == "1.14.0"
+    assert inspect(_build(tmp_path / "m.tflite", TFLiteOptions())).system == "TFLite runtime 1.14.0"
 
 
 @pytest.mark.parametrize(

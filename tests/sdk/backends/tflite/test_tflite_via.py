@@ -100,7 +100,7 @@ def test_its_own_words_are_told_when_it_fails(tmp_path: Path, monkeypatch: pytes
     _stand_in(tmp_path / "cache", "#!/bin/sh\necho unsupported operator\nexit 1\n")
     monkeypatch.setenv(VARIABLE, str(tmp_path / "cache"))
     report = _build(_source(tmp_path / "m.onnx", ASKED), tmp_path / "out")
-    assert [(d.code, d.notes) for d in report.errors] == [("E0501", ("unsupported operator",))]
+    assert [(d.code, d.notes) for d in report.errors] == [("E0501", ("onnx2tf says: unsupported operator",))]
     assert not list((tmp_path / "out").rglob("*.tflite"))
 
 

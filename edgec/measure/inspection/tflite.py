@@ -58,7 +58,7 @@ def _content(model: Any, schema: Any, content: bytes) -> Content:
     runtime = _text(entries.pop(_MINIMUM, b""))
     metadata |= {name: _entry(value) for name, value in entries.items()} | notes.model
     for kind, of in (("input", notes.inputs), ("output", notes.outputs)):
-        metadata |= {f"{kind} {note.name}": note.text() for note in of}
+        metadata |= {f"{kind} {note.name}": text for note in of if (text := note.text())}
     return Content(inputs, outputs, dict(ops), weights, metadata, system=f"TFLite runtime {runtime}" if runtime else "")
 
 

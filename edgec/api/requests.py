@@ -14,7 +14,7 @@ from edgec.compiler.provenance import as_asked
 from edgec.diag import error
 from edgec.frontend.request import Held, SourceRequest, safe_name
 from edgec.frontend.requested import Sources, sources_of
-from edgec.spec.piece import TORCH, require
+from edgec.spec.optional_package import TORCH, require
 from edgec.spec.project import ModelRequest
 
 

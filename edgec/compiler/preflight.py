@@ -11,7 +11,7 @@ from edgec.frontend.dispatch import existing, packages_of
 from edgec.frontend.request import SourceRequest
 from edgec.spec.backend import backend_spec, packages_for
 from edgec.spec.device import load_device
-from edgec.spec.piece import require
+from edgec.spec.optional_package import require
 from edgec.spec.target import Target
 
 

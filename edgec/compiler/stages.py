@@ -12,11 +12,11 @@ from pathlib import Path
 from edgec.backends.base import Backend, QuantizingBackend
 from edgec.compiler.calibration_data import calibration_data
 from edgec.compiler.canonical_model import CanonicalModel, KernelCalls
+from edgec.compiler.custom_kernels import verify_unrun
 from edgec.compiler.input_ranges import check_ranges, with_ranges
 from edgec.compiler.interface_names import check_names
 from edgec.compiler.manifest import Lowered
 from edgec.compiler.options import BuildOptions, Progress
-from edgec.compiler.own_kernels import verify_unrun
 from edgec.compiler.samples import sample, warned
 from edgec.diag import Diagnostic
 from edgec.frontend.constant_inputs import with_constants

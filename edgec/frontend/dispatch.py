@@ -15,7 +15,7 @@ from edgec.frontend.samples.additional import further_samples
 from edgec.frontend.samples.inputs import with_ranges
 from edgec.frontend.state_pairs import name_states
 from edgec.frontend.torch.loading import registered_quickly, without_garbage
-from edgec.spec.piece import SKLEARN, TORCH, Piece, require
+from edgec.spec.optional_package import SKLEARN, TORCH, Piece, require
 from edgec.spec.reads import note
 
 _PICKLES = {".pkl", ".pickle", ".joblib", ".dill"}

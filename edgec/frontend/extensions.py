@@ -10,7 +10,7 @@ from edgec.diag import error
 from edgec.extension import OnnxFunction, OnnxOperator, TorchOperator
 from edgec.frontend.import_code import import_code
 from edgec.frontend.user_code import place_of_failure, user_code
-from edgec.spec.piece import TORCH, installation
+from edgec.spec.optional_package import TORCH, installation
 
 WAY_OUT = "define what it computes in a file of your own, `--extension my_ops.py` (`edgec explain extensions`)"
 """The suggestion for an operator that edgec does not support."""

@@ -90,6 +90,7 @@ from edgec.rules.decompose.unique import UniqueToNonZero
 from edgec.rules.decompose.window import WindowWriteToWhere
 from edgec.rules.fuse.attention import RecognizeAttention
 from edgec.rules.fuse.batch_norm import BatchNormToMulAdd, FoldAddIntoLinear, FoldBatchNorm, FoldMulIntoLinear
+from edgec.rules.fuse.composite_functions import MatMulAddToGemm, RecognizeGelu, RecognizeHardSwish, RecognizeMish
 from edgec.rules.fuse.constants import (
     ColumnsBeforeReshape,
     FoldMulIntoMatMul,
@@ -99,7 +100,6 @@ from edgec.rules.fuse.constants import (
 from edgec.rules.fuse.grouped_attention import RecognizeGroupedAttention
 from edgec.rules.fuse.normalization import RecognizeLayerNorm, RecognizeRMSNorm, RecognizeTanhGelu
 from edgec.rules.fuse.padding import FoldPad
-from edgec.rules.fuse.pieces import MatMulAddToGemm, RecognizeGelu, RecognizeHardSwish, RecognizeMish
 
 QOPERATOR: tuple[Rule, ...] = (
     QLinearMatMulToFloat(),

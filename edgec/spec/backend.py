@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from edgec.diag import EdgecError
-from edgec.spec.piece import Piece
+from edgec.spec.optional_package import Piece
 from edgec.spec.ranges import InputRange
 from edgec.spec.reader import Checker, Table
 

@@ -8,7 +8,7 @@ from importlib import metadata
 from pathlib import Path
 
 from edgec.spec.backend import backend_specs
-from edgec.spec.piece import PLAIN, SKLEARN, TORCH, Piece, installation
+from edgec.spec.optional_package import PLAIN, SKLEARN, TORCH, Piece, installation
 
 
 def report() -> list[str]:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from edgec.backends.base import Argument, Const, Dim, Instr, Operand, Program, Ref
-from edgec.backends.coreml.flexible import open_dimensions
+from edgec.backends.coreml.flexible_shapes import open_dimensions
 from edgec.backends.coreml.interface import describe, describe_model, from_image, to_image
 from edgec.backends.coreml.names import Named, function_names, name_what_was_added, named
 from edgec.backends.coreml.options import CoreMLOptions, Image

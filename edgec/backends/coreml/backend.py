@@ -13,7 +13,7 @@ from edgec.backends.builder import lower_graph
 from edgec.backends.coreml.assemble import assemble, assemble_functions
 from edgec.backends.coreml.channels.decide import Formed, cheaper, choice, forms_of, movement, with_form
 from edgec.backends.coreml.cost import macs
-from edgec.backends.coreml.flexible import check_flexible
+from edgec.backends.coreml.flexible_shapes import check_flexible
 from edgec.backends.coreml.in_onnx import in_onnx
 from edgec.backends.coreml.interface import check, described, shown
 from edgec.backends.coreml.legalize import pipeline

@@ -21,12 +21,12 @@ from edgec.backends.coreml.expand.resize import NearestToGather
 from edgec.backends.coreml.expand.roots import ROOT_RULES
 from edgec.backends.coreml.expand.tokens import AttentionOnHeads, AttentionOnTokens
 from edgec.backends.coreml.expand.window import WindowToSliceUpdate
-from edgec.backends.coreml.factors.scale import ScaleActivations
 from edgec.backends.coreml.legality.table import dialect, on_the_way, takes_channels
-from edgec.backends.coreml.native import NativeRule
+from edgec.backends.coreml.newer_operations import NativeRule
 from edgec.backends.coreml.passes import CheckInputs, CheckStates, KeepWide, ToHalf, TurnTokens
-from edgec.backends.coreml.ranges import ObserveRanges
-from edgec.backends.coreml.scaled import ScaleNormalizations
+from edgec.backends.coreml.precision.activation_scaling.scale import ScaleActivations
+from edgec.backends.coreml.precision.normalization_scaling import ScaleNormalizations
+from edgec.backends.coreml.precision.value_ranges import ObserveRanges
 from edgec.backends.expand import expansion
 from edgec.backends.legalization import CANONICAL, OnlyLegal
 from edgec.backends.rank import ReduceRank

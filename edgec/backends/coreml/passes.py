@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from edgec.backends.coreml.beyond import undeclared
 from edgec.backends.coreml.channels.layout import turn_tokens
 from edgec.backends.coreml.channels.maker import NAME
-from edgec.backends.coreml.close_calls import CLOSE, close_calls, decides
 from edgec.backends.coreml.integers import check_integers
-from edgec.backends.coreml.islands import choose
-from edgec.backends.coreml.marks import is_wide, keep_wide
-from edgec.backends.coreml.precision import to_half
-from edgec.backends.coreml.ranges import keep_ranges, ranges_of
-from edgec.backends.coreml.recurrence import mark_sums
+from edgec.backends.coreml.precision.annotations import is_wide, keep_wide
+from edgec.backends.coreml.precision.casts import to_half
+from edgec.backends.coreml.precision.decision_margins import CLOSE, close_calls, decides
+from edgec.backends.coreml.precision.error_accumulation import mark_sums
+from edgec.backends.coreml.precision.mixed_precision import choose
+from edgec.backends.coreml.precision.unbounded_inputs import undeclared
+from edgec.backends.coreml.precision.value_ranges import keep_ranges, ranges_of
 from edgec.backends.coreml.states import kept_states
 from edgec.calibration.calibration import Calibration
 from edgec.ir.model import Model, all_graphs

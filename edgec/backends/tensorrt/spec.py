@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from edgec.backends.tensorrt.options import elsewhere, tensorrt_options
 from edgec.spec.backend import BackendSpec, Rewriting
 from edgec.spec.numerics import Numerics
-from edgec.spec.piece import Piece
+from edgec.spec.optional_package import Piece
 from edgec.spec.reader import Checker
 from edgec.spec.target import Target
 

@@ -14,18 +14,18 @@ from edgec.backends.legalization import legalized
 from edgec.backends.placement import Placement
 from edgec.backends.tflite.assemble import assemble
 from edgec.backends.tflite.cost import macs
-from edgec.backends.tflite.floor import check_floor
-from edgec.backends.tflite.fuse import fuse
 from edgec.backends.tflite.in_onnx import in_onnx
 from edgec.backends.tflite.interface import described, interface_of, options_of
 from edgec.backends.tflite.legalize import pipeline
 from edgec.backends.tflite.lower.table import LOWERINGS
-from edgec.backends.tflite.merge import merge_products
+from edgec.backends.tflite.minimum_runtime import check_floor
 from edgec.backends.tflite.ops import view_tflite
+from edgec.backends.tflite.optimize.horizontal_fusion import merge_products
+from edgec.backends.tflite.optimize.instruction_fusion import fuse
+from edgec.backends.tflite.optimize.slice_fusion import compose_slices
 from edgec.backends.tflite.placement import placement
 from edgec.backends.tflite.quantize.quantize import quantize
 from edgec.backends.tflite.quantize.reference import check_steps
-from edgec.backends.tflite.slices import compose_slices
 from edgec.backends.tflite.work import work_of
 from edgec.backends.work import Work
 from edgec.calibration.calibration import UNCALIBRATED, Calibration

@@ -43,16 +43,16 @@ from edgec.backends.tflite.expand.sorting import LastArgument, SmallestByLargest
 from edgec.backends.tflite.expand.spatial import OneDimensional
 from edgec.backends.tflite.expand.types import ComputeWider
 from edgec.backends.tflite.expand.writes import KnownAdditions, KnownWrites
-from edgec.backends.tflite.halves import HalvesToSingle
+from edgec.backends.tflite.half_precision import HalvesToSingle
 from edgec.backends.tflite.interface import Interface, channels_last_names, check
 from edgec.backends.tflite.layout import AssignLayouts, CountMoves
 from edgec.backends.tflite.legality.image import without_kernel
 from edgec.backends.tflite.legality.kernels import portable_rank
 from edgec.backends.tflite.legality.table import dialect
-from edgec.backends.tflite.tune.depthwise import SplitDepthwiseWindow
-from edgec.backends.tflite.tune.linear import AddConstants, AffineIntoLinear, DivideOnce, PowToMul, ScalarIntoLinear
-from edgec.backends.tflite.tune.masks import SoftmaxWithoutNaN, WhereOfNot
-from edgec.backends.tflite.tune.movement import (
+from edgec.backends.tflite.optimize.depthwise import SplitDepthwiseWindow
+from edgec.backends.tflite.optimize.linear import AddConstants, AffineIntoLinear, DivideOnce, PowToMul, ScalarIntoLinear
+from edgec.backends.tflite.optimize.masks import SoftmaxWithoutNaN, WhereOfNot
+from edgec.backends.tflite.optimize.movement import (
     ReshapeAfterLinear,
     SelectBeforeTranspose,
     SelectToSlice,
@@ -60,10 +60,10 @@ from edgec.backends.tflite.tune.movement import (
     TransposesAroundReshape,
     TransposeToReshape,
 )
-from edgec.backends.tflite.tune.patches import PatchesToMatMul
-from edgec.backends.tflite.tune.resize import PointwiseBeforeResize, PointwiseOfResizes
-from edgec.backends.tflite.tune.steps import StepToReshape
-from edgec.backends.tflite.tune.volume import VolumeToPlanes
+from edgec.backends.tflite.optimize.patches import PatchesToMatMul
+from edgec.backends.tflite.optimize.resize import PointwiseBeforeResize, PointwiseOfResizes
+from edgec.backends.tflite.optimize.steps import StepToReshape
+from edgec.backends.tflite.optimize.volume import VolumeToPlanes
 from edgec.passes.base import OptionalPass, Pipeline
 from edgec.passes.constants import FoldConstants
 from edgec.passes.deadcode import CommonSubexpressions, DeadCode

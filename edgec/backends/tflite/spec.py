@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from edgec.backends.tflite.options import tflite_options
 from edgec.spec.backend import BackendSpec, Rewriting
-from edgec.spec.piece import Piece
+from edgec.spec.optional_package import Piece
 from edgec.spec.reader import Checker
 from edgec.spec.target import Target
 

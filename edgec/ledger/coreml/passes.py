@@ -59,7 +59,7 @@ PASSES = (
     PassRow(
         "common::cast_optimization",
         "consecutive casts are merged or removed",
-        kept_by="edgec.backends.coreml.precision, which casts a value once, and edgec.rules.cleanup.casts",
+        kept_by="edgec.backends.coreml.precision.casts, which casts a value once, and edgec.rules.cleanup.casts",
     ),
     PassRow(
         "common::dead_code_elimination",

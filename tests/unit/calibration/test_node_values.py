@@ -5,7 +5,7 @@ import onnx
 import onnx_ir as ir
 import pytest
 
-from edgec.backends.coreml.ranges import VARIANCE, Range, observe
+from edgec.backends.coreml.precision.value_ranges import VARIANCE, Range, observe
 from edgec.calibration import node_values as pieces
 from edgec.runners.base import Array
 from edgec.runners.onnxruntime import OnnxRuntimeRunner

@@ -8,9 +8,9 @@ import onnx
 import onnx_ir as ir
 import pytest
 
-from edgec.backends.coreml.beyond import undeclared
 from edgec.backends.coreml.integers import check_integers, limits
 from edgec.backends.coreml.options import CoreMLOptions, Image
+from edgec.backends.coreml.precision.unbounded_inputs import undeclared
 from edgec.calibration.calibration import Calibration
 from edgec.compiler.input_ranges import check_ranges, with_ranges
 from edgec.compiler.samples import sample

@@ -7,7 +7,7 @@ import pytest
 
 from edgec.diag import EdgecError
 from edgec.spec.backend import packages_for
-from edgec.spec.piece import Piece, installation, require
+from edgec.spec.optional_package import Piece, installation, require
 from edgec.spec.target import load_target
 
 THERE = Piece("numpy", "numpy", "arrays", "")

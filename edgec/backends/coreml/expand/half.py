@@ -8,7 +8,7 @@ from math import prod
 import numpy as np
 import onnx_ir as ir
 
-from edgec.backends.coreml.marks import is_wide
+from edgec.backends.coreml.precision.annotations import is_wide
 from edgec.ir.build import GraphBuilder
 from edgec.ir.model import static_shape
 from edgec.ops.base import Reader, Value

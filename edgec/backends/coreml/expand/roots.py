@@ -7,10 +7,10 @@ from math import inf, prod
 
 import onnx_ir as ir
 
-from edgec.backends.coreml.excursions import is_square
-from edgec.backends.coreml.marks import held, is_held
-from edgec.backends.coreml.ranges import SMALLEST_NORMAL
-from edgec.backends.coreml.raw import is_raw
+from edgec.backends.coreml.precision.annotations import held, is_held
+from edgec.backends.coreml.precision.intermediate_overflow import is_square
+from edgec.backends.coreml.precision.preprocessing import is_raw
+from edgec.backends.coreml.precision.value_ranges import SMALLEST_NORMAL
 from edgec.ir.build import GraphBuilder
 from edgec.ir.model import static_shape
 from edgec.ops.base import Reader, Value

@@ -6,7 +6,7 @@ import numpy as np
 import onnx_ir as ir
 
 from edgec.backends.coreml.expand.gather import counts_from_start
-from edgec.backends.coreml.native import NativeRule
+from edgec.backends.coreml.newer_operations import NativeRule
 from edgec.backends.coreml.ops import MIL
 from edgec.ir.build import GraphBuilder
 from edgec.ir.model import constant, static_shape

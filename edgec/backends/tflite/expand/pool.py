@@ -10,7 +10,7 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from edgec.backends.tflite.expand.limits import limits
-from edgec.backends.tflite.windows import covered, with_overhang
+from edgec.backends.tflite.pool_windows import covered, with_overhang
 from edgec.ir.build import GraphBuilder
 from edgec.ir.model import static_shape
 from edgec.ops.base import Ints, Reader, Value

@@ -10,7 +10,7 @@ from edgec.backends.builder import Builder
 from edgec.backends.tflite.lower.common import NONE, SAME, VALID, binary, pad, reshape, shape_of
 from edgec.backends.tflite.lower.conv import is_same
 from edgec.backends.tflite.ops import AveragePoolNHWC, MaxPoolNHWC
-from edgec.backends.tflite.windows import covered, with_overhang
+from edgec.backends.tflite.pool_windows import covered, with_overhang
 from edgec.ir.model import constant
 from edgec.ops.base import Value
 from edgec.ops.spatial import Window, rounded_up

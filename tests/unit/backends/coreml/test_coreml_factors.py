@@ -5,11 +5,11 @@ import onnx
 import onnx_ir as ir
 import pytest
 
-from edgec.backends.coreml.factors.scale import ScaleActivations
-from edgec.backends.coreml.islands import choose
-from edgec.backends.coreml.marks import keep_wide
-from edgec.backends.coreml.precision import to_half
-from edgec.backends.coreml.ranges import keep_ranges, observe, ranges_of
+from edgec.backends.coreml.precision.activation_scaling.scale import ScaleActivations
+from edgec.backends.coreml.precision.annotations import keep_wide
+from edgec.backends.coreml.precision.casts import to_half
+from edgec.backends.coreml.precision.mixed_precision import choose
+from edgec.backends.coreml.precision.value_ranges import keep_ranges, observe, ranges_of
 from edgec.ir.model import Model
 from edgec.passes.verify import evaluate
 from edgec.spec.target import load_target

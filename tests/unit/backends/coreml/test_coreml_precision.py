@@ -5,14 +5,22 @@ import onnx
 import onnx_ir as ir
 import pytest
 
-from edgec.backends.coreml.excursions import excursions
-from edgec.backends.coreml.islands import choose
-from edgec.backends.coreml.precision import to_half
-from edgec.backends.coreml.ranges import MARGIN, SMALLEST_NORMAL, Range, Ranges, keep_ranges, observe, ranges_of
-from edgec.backends.coreml.raw import on_inputs
-from edgec.backends.coreml.recurrence import mark_sums, recurrences
-from edgec.backends.coreml.scaled import ScaleNormalizations
-from edgec.backends.coreml.signs import never_above_zero
+from edgec.backends.coreml.precision.casts import to_half
+from edgec.backends.coreml.precision.error_accumulation import mark_sums, recurrences
+from edgec.backends.coreml.precision.intermediate_overflow import excursions
+from edgec.backends.coreml.precision.mixed_precision import choose
+from edgec.backends.coreml.precision.normalization_scaling import ScaleNormalizations
+from edgec.backends.coreml.precision.preprocessing import on_inputs
+from edgec.backends.coreml.precision.sign_analysis import never_above_zero
+from edgec.backends.coreml.precision.value_ranges import (
+    MARGIN,
+    SMALLEST_NORMAL,
+    Range,
+    Ranges,
+    keep_ranges,
+    observe,
+    ranges_of,
+)
 from edgec.ir.model import Model
 from edgec.ir.states import State, set_state, states
 from edgec.passes.verify import evaluate

@@ -8,11 +8,11 @@ import onnx_ir as ir
 import pytest
 
 from edgec.backends.base import Const, Instr, Program, Ref, TensorType
-from edgec.backends.tflite.halves import HalvesToSingle
+from edgec.backends.tflite.half_precision import HalvesToSingle
 from edgec.backends.tflite.legalize import ALWAYS, INSTEAD, PLACE, RULES, TUNE
-from edgec.backends.tflite.merge import merge_products
-from edgec.backends.tflite.slices import compose_slices
-from edgec.backends.tflite.tune.patches import PatchesToMatMul
+from edgec.backends.tflite.optimize.horizontal_fusion import merge_products
+from edgec.backends.tflite.optimize.patches import PatchesToMatMul
+from edgec.backends.tflite.optimize.slice_fusion import compose_slices
 from edgec.ir.model import OPSET
 from edgec.passes.remarks import counted
 from edgec.passes.rewrite import RewritePass

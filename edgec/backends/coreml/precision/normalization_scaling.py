@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import onnx_ir as ir
 
-from edgec.backends.coreml.ranges import (
+from edgec.backends.coreml.precision.value_ranges import (
     LARGEST,
     MARGIN,
     SMALLEST_NORMAL,

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import onnx_ir as ir
 
-from edgec.backends.coreml.excursions import data
-from edgec.backends.coreml.ranges import CARRIES
+from edgec.backends.coreml.precision.intermediate_overflow import data
+from edgec.backends.coreml.precision.value_ranges import CARRIES
 from edgec.ir.model import Model, is_constant
 from edgec.ir.states import State, set_state, states
 from edgec.rules.match import is_float, producer

@@ -9,11 +9,14 @@ from itertools import chain
 import numpy as np
 import onnx_ir as ir
 
-from edgec.backends.coreml.decisions import decisions
-from edgec.backends.coreml.excursions import data, excursions
 from edgec.backends.coreml.expand.half import has_product, is_long, is_product
 from edgec.backends.coreml.options import CoreMLOptions
-from edgec.backends.coreml.ranges import (
+from edgec.backends.coreml.precision.error_accumulation import recurrences
+from edgec.backends.coreml.precision.error_amplification import decisions
+from edgec.backends.coreml.precision.intermediate_overflow import data, excursions
+from edgec.backends.coreml.precision.preprocessing import on_inputs
+from edgec.backends.coreml.precision.sign_analysis import never_overflows
+from edgec.backends.coreml.precision.value_ranges import (
     CARRIES,
     HEAVY,
     LARGEST,
@@ -24,9 +27,6 @@ from edgec.backends.coreml.ranges import (
     Range,
     Ranges,
 )
-from edgec.backends.coreml.raw import on_inputs
-from edgec.backends.coreml.recurrence import recurrences
-from edgec.backends.coreml.signs import never_overflows
 from edgec.ir.model import Model, constant, is_constant, static_shape
 from edgec.ir.provenance import place_of
 from edgec.passes.remarks import KeptInFloat32

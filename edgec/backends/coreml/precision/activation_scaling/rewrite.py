@@ -6,8 +6,8 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
-from edgec.backends.coreml.factors.plan import Plan
-from edgec.backends.coreml.ranges import VARIANCE, Range, Ranges
+from edgec.backends.coreml.precision.activation_scaling.plan import Plan
+from edgec.backends.coreml.precision.value_ranges import VARIANCE, Range, Ranges
 from edgec.ir.build import GraphBuilder
 from edgec.ir.model import Model, changed_copy, is_constant
 from edgec.ops.base import Reader

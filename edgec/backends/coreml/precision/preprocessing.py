@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import onnx_ir as ir
 
-from edgec.backends.coreml.excursions import data, is_square
-from edgec.backends.coreml.ranges import CARRIES
+from edgec.backends.coreml.precision.intermediate_overflow import data, is_square
+from edgec.backends.coreml.precision.value_ranges import CARRIES
 from edgec.ir.model import Model, is_constant, subgraphs
 from edgec.rules.match import is_float
 

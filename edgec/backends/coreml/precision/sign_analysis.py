@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import onnx_ir as ir
 
-from edgec.backends.coreml.ranges import CARRIES
+from edgec.backends.coreml.precision.value_ranges import CARRIES
 from edgec.ir.model import constant, is_constant
 from edgec.ops.base import Reader
 from edgec.ops.gather import Gather

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import onnx_ir as ir
 
-from edgec.backends.coreml.marks import is_held
-from edgec.backends.coreml.ranges import BOUNDED, CARRIES, LARGEST, Ranges
-from edgec.backends.coreml.signs import never_above_zero
+from edgec.backends.coreml.precision.annotations import is_held
+from edgec.backends.coreml.precision.sign_analysis import never_above_zero
+from edgec.backends.coreml.precision.value_ranges import BOUNDED, CARRIES, LARGEST, Ranges
 from edgec.ir.model import Model, is_constant
 from edgec.rules.match import is_float, scalar
 

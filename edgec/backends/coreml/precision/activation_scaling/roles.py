@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import onnx_ir as ir
 
-from edgec.backends.coreml.excursions import is_bounded
-from edgec.backends.coreml.ranges import CARRIES
+from edgec.backends.coreml.precision.intermediate_overflow import is_bounded
+from edgec.backends.coreml.precision.value_ranges import CARRIES
 from edgec.ir.model import is_constant, subgraphs
 from edgec.ops.base import Reader
 

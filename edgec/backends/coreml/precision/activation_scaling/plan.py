@@ -10,8 +10,8 @@ import numpy as np
 import onnx_ir as ir
 
 from edgec.backends.base import Array
-from edgec.backends.coreml.factors.roles import Role, role
-from edgec.backends.coreml.ranges import HEAVY, LARGEST, MARGIN, SMALLEST_NORMAL, Range, Ranges
+from edgec.backends.coreml.precision.activation_scaling.roles import Role, role
+from edgec.backends.coreml.precision.value_ranges import HEAVY, LARGEST, MARGIN, SMALLEST_NORMAL, Range, Ranges
 from edgec.ir.model import Model, captured, constant, is_constant, subgraphs
 from edgec.ir.states import states
 

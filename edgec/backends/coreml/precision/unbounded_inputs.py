@@ -10,7 +10,7 @@ import onnx_ir as ir
 
 from edgec.backends.base import Array
 from edgec.backends.coreml.integers import Limit, limits
-from edgec.backends.coreml.ranges import CARRIES
+from edgec.backends.coreml.precision.value_ranges import CARRIES
 from edgec.diag import Diagnostic, Severity
 from edgec.ir.model import Model, is_constant
 from edgec.ir.provenance import place_of

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from edgec.backends.coreml.factors.plan import plan
-from edgec.backends.coreml.factors.rewrite import rewrite
-from edgec.backends.coreml.islands import BEYOND, choose
-from edgec.backends.coreml.ranges import LARGEST, MARGIN, keep_ranges, ranges_of
+from edgec.backends.coreml.precision.activation_scaling.plan import plan
+from edgec.backends.coreml.precision.activation_scaling.rewrite import rewrite
+from edgec.backends.coreml.precision.mixed_precision import BEYOND, choose
+from edgec.backends.coreml.precision.value_ranges import LARGEST, MARGIN, keep_ranges, ranges_of
 from edgec.ir.model import Model
 from edgec.passes.base import OptionalPass
 from edgec.passes.remarks import Remark, fired

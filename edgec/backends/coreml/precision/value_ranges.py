@@ -10,7 +10,7 @@ import numpy as np
 import onnx_ir as ir
 
 from edgec.backends.base import Array
-from edgec.backends.coreml.close_calls import decides, margins, operands
+from edgec.backends.coreml.precision.decision_margins import decides, margins, operands
 from edgec.calibration.calibration import Calibration
 from edgec.calibration.node_values import run_nodes
 from edgec.ir.model import Model

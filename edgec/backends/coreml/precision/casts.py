@@ -8,7 +8,7 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
-from edgec.backends.coreml.ranges import CARRIES, LARGEST
+from edgec.backends.coreml.precision.value_ranges import CARRIES, LARGEST
 from edgec.ir.build import GraphBuilder
 from edgec.ir.model import Model, captured, changed_copy, constant, is_constant, subgraphs
 

@@ -238,7 +238,7 @@ _SHARED = ("torch", "onnx", "onnx-ir", "onnxruntime")
 def tools() -> dict[str, str]:
     """The versions of the packages involved, as far as installed."""
     versions = {"edgec": __version__}
-    for package in (*_SHARED, *(piece.package for spec in backend_specs() for piece in spec.pieces)):
+    for package in (*_SHARED, *(piece.distribution for spec in backend_specs() for piece in spec.packages)):
         try:
             versions[package] = metadata.version(package)
         except metadata.PackageNotFoundError:

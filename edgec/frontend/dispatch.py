@@ -15,7 +15,7 @@ from edgec.frontend.samples.additional import further_samples
 from edgec.frontend.samples.inputs import with_ranges
 from edgec.frontend.state_pairs import name_states
 from edgec.frontend.torch.loading import registered_quickly, without_garbage
-from edgec.spec.optional_package import SKLEARN, TORCH, Piece, require
+from edgec.spec.optional_package import SKLEARN, TORCH, OptionalPackage, require
 from edgec.spec.reads import note
 
 _PICKLES = {".pkl", ".pickle", ".joblib", ".dill"}
@@ -109,7 +109,7 @@ class _Reader:
     """The frontend for one kind of file, imported on first use, and the packages that it needs."""
 
     read: Callable[[Path, SourceRequest], ImportedModel]
-    needs: tuple[Piece, ...] = TORCH
+    needs: tuple[OptionalPackage, ...] = TORCH
 
 
 _FILES = {
@@ -123,7 +123,7 @@ _FILES = {
 }
 
 
-def packages_of(ref: str) -> tuple[Piece, ...]:
+def packages_of(ref: str) -> tuple[OptionalPackage, ...]:
     """The packages needed to read a source; none if it is not a source, which `import_source` reports."""
     suffix = Path(ref).suffix.lower()
     if suffix in _FILES:

@@ -65,14 +65,14 @@ def load_extension(path: Path) -> Extension:
 
 def _check_torch(path: Path, missing: ModuleNotFoundError) -> None:
     """Raises E0502 if it is one of the packages for torch's operators, which a build of an ONNX file goes without."""
-    piece = next((p for p in TORCH if p.module == (missing.name or "").partition(".")[0]), None)
-    if piece is not None:
+    package = next((p for p in TORCH if p.module == (missing.name or "").partition(".")[0]), None)
+    if package is not None:
         raise error(
             "E0502",
-            f"{piece.package} is not installed",
+            f"{package.distribution} is not installed",
             place=place_of_failure(missing),
             notes=[f"`{path}` imports it"],
-            help=[installation([piece]), "keep the operators of ONNX in a file of their own, which needs no torch"],
+            help=[installation([package]), "keep the operators of ONNX in a file of their own, which needs no torch"],
         ) from missing
 
 

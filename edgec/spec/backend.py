@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from edgec.diag import EdgecError
-from edgec.spec.optional_package import Piece
+from edgec.spec.optional_package import OptionalPackage
 from edgec.spec.ranges import InputRange
 from edgec.spec.reader import Checker, Table
 
@@ -46,7 +46,7 @@ class BackendSpec:
     `read_options` reads and checks a target's `[options]`, `check` the rest of a target; both report problems to the
     checker. `ranges`: input ranges that follow from the options. `takes_layouts`: whether the layout of the interface
     can be chosen (`options.io_layout`, `options.layouts`). `functions`: which targets support several functions, as
-    text for messages. `emitters`: alternative emitters, for `--via`. `pieces`: the packages that assemble and run its
+    text for messages. `emitters`: alternative emitters, for `--via`. `packages`: those that assemble and run its
     artifacts; `elsewhere`: why the artifacts of a target cannot be built on this machine, or None.
     """
 
@@ -60,7 +60,7 @@ class BackendSpec:
     takes_layouts: bool = False
     functions: str = ""
     emitters: Mapping[str, Callable[[], Backend]] = field(default_factory=dict)
-    pieces: tuple[Piece, ...] = ()
+    packages: tuple[OptionalPackage, ...] = ()
     elsewhere: Callable[[Target], EdgecError | None] = lambda target: None
 
 
@@ -76,7 +76,7 @@ def backend_specs() -> list[BackendSpec]:
     return [backend_spec(name) for name in BACKENDS]
 
 
-def packages_for(targets: Sequence[Target]) -> dict[str, tuple[Piece, ...]]:
+def packages_for(targets: Sequence[Target]) -> dict[str, tuple[OptionalPackage, ...]]:
     """The packages needed to build each target on this machine, by the target's display name."""
     specs = [(target, backend_spec(target.backend)) for target in targets]
-    return {f"target `{target.name}`": spec.pieces for target, spec in specs if spec.elsewhere(target) is None}
+    return {f"target `{target.name}`": spec.packages for target, spec in specs if spec.elsewhere(target) is None}

@@ -11,13 +11,13 @@ from edgec.diag import error
 
 
 @dataclass(frozen=True)
-class Piece:
+class OptionalPackage:
     """A package, the module that it provides, its purpose, and the extra of edgec that installs it.
 
     `native`: a glob pattern for a file that must be in the module's folder.
     """
 
-    package: str
+    distribution: str
     module: str
     enables: str
     extra: str
@@ -30,25 +30,27 @@ class Piece:
 
 
 TORCH = (
-    Piece("torch", "torch", "Python sources (nn.Module)", "torch"),
-    Piece("onnxscript", "onnxscript", "torch's ONNX exporter", "torch"),
-    Piece("safetensors", "safetensors", "weights from .safetensors", "torch"),
+    OptionalPackage("torch", "torch", "Python sources (nn.Module)", "torch"),
+    OptionalPackage("onnxscript", "onnxscript", "torch's ONNX exporter", "torch"),
+    OptionalPackage("safetensors", "safetensors", "weights from .safetensors", "torch"),
 )
 SKLEARN = (
-    Piece("scikit-learn", "sklearn", "scikit-learn pipelines (.skops)", "sklearn"),
-    Piece("skl2onnx", "skl2onnx", "their operators as ONNX", "sklearn"),
-    Piece("skops", "skops", "reading .skops files", "sklearn"),
+    OptionalPackage("scikit-learn", "sklearn", "scikit-learn pipelines (.skops)", "sklearn"),
+    OptionalPackage("skl2onnx", "skl2onnx", "their operators as ONNX", "sklearn"),
+    OptionalPackage("skops", "skops", "reading .skops files", "sklearn"),
 )
-PLAIN = (Piece("onnxruntime", "onnxruntime", "verification of the canonical graph", ""),)
+PLAIN = (OptionalPackage("onnxruntime", "onnxruntime", "verification of the canonical graph", ""),)
 """Packages for sources, and those installed with edgec itself. Backends list their own."""
 
 
-def require(needs: Mapping[str, Sequence[Piece]]) -> None:
+def require(needs: Mapping[str, Sequence[OptionalPackage]]) -> None:
     """Raises `EdgecError` E0502 with all missing packages, by what needs them, and the command that installs them."""
-    missing = {who: found for who, pieces in needs.items() if (found := [p for p in pieces if not p.is_installed()])}
+    missing = {
+        who: found for who, packages in needs.items() if (found := [p for p in packages if not p.is_installed()])
+    }
     if not missing:
         return
-    absent = list(dict.fromkeys(piece for found in missing.values() for piece in found))
+    absent = list(dict.fromkeys(package for found in missing.values() for package in found))
     raise error(
         "E0502",
         f"{_listed(absent)} {'is' if len(absent) == 1 else 'are'} not installed",
@@ -57,13 +59,13 @@ def require(needs: Mapping[str, Sequence[Piece]]) -> None:
     )
 
 
-def installation(pieces: Sequence[Piece]) -> str:
+def installation(packages: Sequence[OptionalPackage]) -> str:
     """The command that installs the packages."""
-    extras = ",".join(sorted({piece.extra for piece in pieces if piece.extra}))
-    others = [piece.package for piece in pieces if not piece.extra]
+    extras = ",".join(sorted({package.extra for package in packages if package.extra}))
+    others = [package.distribution for package in packages if not package.extra]
     return " ".join(["pip install", *([f"'edgec[{extras}]'"] if extras else []), *others])
 
 
-def _listed(pieces: Sequence[Piece]) -> str:
-    *others, last = (piece.package for piece in pieces)
+def _listed(packages: Sequence[OptionalPackage]) -> str:
+    *others, last = (package.distribution for package in packages)
     return f"{', '.join(others)} and {last}" if others else last

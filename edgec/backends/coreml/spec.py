@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from edgec.backends.coreml.options import CoreMLOptions, Image, coreml_options
 from edgec.spec.backend import BackendSpec, Rewriting
-from edgec.spec.optional_package import Piece
+from edgec.spec.optional_package import OptionalPackage
 from edgec.spec.ranges import InputRange
 from edgec.spec.reader import Checker
 from edgec.spec.target import Target
@@ -64,5 +64,9 @@ SPEC = BackendSpec(
     check=_check,
     ranges=_images,
     functions="Core ML from iOS 18 on",
-    pieces=(Piece("coremltools", "coremltools", "Core ML packages (.mlpackage)", "coreml", "libmilstoragepython*"),),
+    packages=(
+        OptionalPackage(
+            "coremltools", "coremltools", "Core ML packages (.mlpackage)", "coreml", "libmilstoragepython*"
+        ),
+    ),
 )

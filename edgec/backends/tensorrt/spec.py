@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from edgec.backends.tensorrt.options import elsewhere, tensorrt_options
 from edgec.spec.backend import BackendSpec, Rewriting
 from edgec.spec.numerics import Numerics
-from edgec.spec.optional_package import Piece
+from edgec.spec.optional_package import OptionalPackage
 from edgec.spec.reader import Checker
 from edgec.spec.target import Target
 
@@ -39,6 +39,8 @@ SPEC = BackendSpec(
     _load,
     _rewriting,
     check=_check,
-    pieces=(Piece("tensorrt_rtx_cu13_bindings", "tensorrt_rtx_bindings", "TensorRT-RTX engines", "tensorrt"),),
+    packages=(
+        OptionalPackage("tensorrt_rtx_cu13_bindings", "tensorrt_rtx_bindings", "TensorRT-RTX engines", "tensorrt"),
+    ),
     elsewhere=elsewhere,
 )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from edgec.backends.tflite.options import tflite_options
 from edgec.spec.backend import BackendSpec, Rewriting
-from edgec.spec.optional_package import Piece
+from edgec.spec.optional_package import OptionalPackage
 from edgec.spec.reader import Checker
 from edgec.spec.target import Target
 
@@ -52,5 +52,5 @@ SPEC = BackendSpec(
     check=_check,
     takes_layouts=True,
     emitters={"onnx2tf": _onnx2tf},
-    pieces=(Piece("ai-edge-litert", "ai_edge_litert", "TFLite files and their verification", "tflite"),),
+    packages=(OptionalPackage("ai-edge-litert", "ai_edge_litert", "TFLite files and their verification", "tflite"),),
 )

@@ -7,13 +7,13 @@ import pytest
 
 from edgec.diag import EdgecError
 from edgec.spec.backend import packages_for
-from edgec.spec.optional_package import Piece, installation, require
+from edgec.spec.optional_package import OptionalPackage, installation, require
 from edgec.spec.target import load_target
 
-THERE = Piece("numpy", "numpy", "arrays", "")
-FAST = Piece("fast-lib", "no_such_fast_lib", "speed", "fast")
-SMALL = Piece("small-lib", "no_such_small_lib", "size", "small")
-LOOSE = Piece("loose-lib", "no_such_loose_lib", "pictures", "")
+THERE = OptionalPackage("numpy", "numpy", "arrays", "")
+FAST = OptionalPackage("fast-lib", "no_such_fast_lib", "speed", "fast")
+SMALL = OptionalPackage("small-lib", "no_such_small_lib", "size", "small")
+LOOSE = OptionalPackage("loose-lib", "no_such_loose_lib", "pictures", "")
 
 
 def test_all_missing_packages_are_told_together_with_one_command() -> None:
@@ -42,7 +42,7 @@ def test_what_is_imported_is_installed_and_what_is_blocked_is_not(monkeypatch: p
 
 def test_a_target_that_a_board_builds_needs_nothing_here() -> None:
     found = packages_for([load_target("jetson-orin"), load_target("rtx"), load_target("onnx")])
-    assert {who: [piece.extra for piece in pieces] for who, pieces in found.items()} == {
+    assert {who: [package.extra for package in packages] for who, packages in found.items()} == {
         "target `rtx`": ["tensorrt"],
         "target `onnx`": [],
     }

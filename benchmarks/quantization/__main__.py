@@ -85,11 +85,12 @@ def rows_of(task: str, targets: Sequence[str], peer: str | None, folder: Path) -
     _, inputs = TASKS[task]
     module = importlib.import_module(f"benchmarks.quantization.{task}")
     place = f"{module.__file__}"
-    source = SourceRequest(module.model(), inputs=tuple(InputSpec.parse(text) for text in inputs))
+    specs = tuple(InputSpec.parse(text) for text in inputs)
+    source = SourceRequest(module.model(), inputs=specs, calibrate=f"{place}:calibration")
     made: list[tuple[str, Path, float | None]] = []
     for target in (FLOAT, *targets):
         start = time.perf_counter()
-        options = BuildOptions(out=folder, calibrate=f"{place}:calibration")
+        options = BuildOptions(out=folder)
         try:
             build(source, [target], options, lambda step: None)
         except EdgecError as refused:

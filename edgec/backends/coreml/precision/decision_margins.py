@@ -53,7 +53,8 @@ def margins(node: ir.Node, operand: Array) -> NDArray[np.float64]:
     if node.op_type == "TopK":
         return ordered
     size = ordered.shape[axis]
-    return ordered.take(range(size - 1, size) if node.op_type == "ArgMax" else range(min(size, 1)), axis)
+    nearest = range(max(size - 1, 0), size) if node.op_type == "ArgMax" else range(min(size, 1))
+    return ordered.take(nearest, axis)
 
 
 def close_calls(model: Model, wide: Collection[ir.Node], found: Collection[ir.Node]) -> list[Diagnostic]:

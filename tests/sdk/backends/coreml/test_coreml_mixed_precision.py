@@ -106,6 +106,21 @@ def test_decisions_that_float16_may_turn_are_told(apart: float, codes: list[str]
         assert Path(__file__).name in told.notes[0]
 
 
+@pytest.mark.parametrize("choose", [torch.argmax, torch.argmin, lambda x, dim: x.topk(1, dim).indices])
+def test_a_choice_of_one_is_no_decision(choose: Callable[..., torch.Tensor], tmp_path: Path) -> None:
+    class One(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = torch.nn.Linear(8, 1)
+
+        def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            scores = self.layer(x)
+            return scores, choose(scores, -1)
+
+    built = edgec.build(One().eval(), (torch.randn(4, 8),), target="iphone", out=tmp_path)
+    assert [d.code for d in built.told if d.code == "E0613"] == []
+
+
 STABLE = {
     "logsumexp": (lambda x: torch.logsumexp(x, -1), ROWS * 3),
     "log-softmax": (lambda x: torch.log_softmax(x, -1), ROWS * 3),
